@@ -1,0 +1,275 @@
+"""What the controller remembers and proves. Frozen values; times are aware UTC; ``None`` is unknown, ``0`` is counted, none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.ids import DeviceName, EventId, ExceptionId, PlanId, RunId, SiteName, SnapshotId, TokenId
+from core.net import Address, Network
+from vendors.model import Action, RuleName
+
+
+class Mode(StrEnum):
+    """What a policy does now for one source role."""
+
+    ENFORCE = "enforce"
+    MONITOR = "monitor"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """[start, end), UTC."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start).total_seconds()
+
+
+# --- exceptions -----------------------------------------------------------------------------------------------------
+
+
+class ExceptionState(StrEnum):
+    REQUESTED = "requested"
+    APPROVED = "approved"  # live between its start and end
+    REVOKED = "revoked"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessException:
+    """An allow for sources at sites, from-until, with reason, owner, ticket and approver. Ends by itself."""
+
+    id: ExceptionId
+    sites: tuple[SiteName, ...]
+    sources: tuple[Network, ...]
+    service: str
+    starts: datetime
+    ends: datetime
+    reason: str
+    owner: str
+    ticket: str
+    state: ExceptionState
+    requested_by: str
+    requested_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    ended_at: datetime | None = None  # when it was revoked or found over
+    live_on: tuple[DeviceName, ...] = ()  # devices that were read back holding it
+
+    def is_live(self, at: datetime) -> bool:
+        return self.state is ExceptionState.APPROVED and self.starts <= at < self.ends
+
+
+# --- plans and runs -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPlan:
+    """A plan as shown to a person, so that exactly it can be applied. ``body`` is the codec's JSON."""
+
+    id: PlanId
+    created_at: datetime
+    site: SiteName
+    device: DeviceName
+    snapshot: SnapshotId
+    checksum: str  # sha256 over desired, steps and the observed fingerprint
+    steps: int
+    body: str
+
+
+class Outcome(StrEnum):
+    UNCHANGED = "unchanged"
+    APPLIED = "applied"
+    HELD = "held"  # a guard refused
+    FAILED = "failed"  # provably the old state
+    UNCERTAIN = "uncertain"  # read first
+    RUNNING = "running"  # after a crash this is read as uncertain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRun:
+    """What one run did on one device."""
+
+    run: RunId
+    site: SiteName
+    device: DeviceName
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: Outcome
+    steps: int
+    snapshot: SnapshotId | None
+    error_code: str | None = None
+    error: str | None = None
+    degraded: tuple[str, ...] = ()
+    flows_cut: int | None = None
+    timings: Mapping[str, float] | None = None  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    id: RunId
+    trigger: str  # "schedule", "window-edge", "exception:<id>", "apply", "cli" …
+    actor: str
+    started_at: datetime
+    finished_at: datetime | None
+    devices: tuple[DeviceRun, ...] = ()
+
+
+class CoverageState(StrEnum):
+    """Per site and second; UNKNOWN is never counted as compliant (I13)."""
+
+    ENFORCED = "enforced"
+    MONITORED = "monitored"
+    OFF = "off"
+    NOT_ENFORCED = "not_enforced"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one look at a device proved at one moment: the raw material of coverage.
+
+    ``found`` is what the device was doing before the look changed anything; None when the look failed. ``left`` is what
+    it was doing after; None when that is not known. The time between two looks counts as a state only when the first
+    left it and the second found it.
+    """
+
+    device: DeviceName
+    site: SiteName
+    at: datetime
+    found: CoverageState | None
+    left: CoverageState | None
+    cause: str = ""  # why it is not enforced or not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStatus:
+    """The latest word on one device, for lists and health."""
+
+    device: DeviceName
+    site: SiteName
+    last_seen_at: datetime | None  # last successful read
+    last_attempt_at: datetime | None
+    enforced_at: datetime | None  # last read-back that equalled what was desired
+    snapshot: SnapshotId | None
+    mode: str | None  # "company=enforce, guest=monitor"
+    error_code: str | None
+    error: str | None
+    degraded: tuple[str, ...] = ()
+
+
+# --- detection ------------------------------------------------------------------------------------------------------
+
+
+class Quality(StrEnum):
+    EXACT = "exact"
+    AT_LEAST = "at_least"  # a reset, reboot or gap lies inside the window
+
+
+class EventAction(StrEnum):
+    BLOCKED = "blocked"
+    MONITORED = "monitored"
+    ALLOWED = "allowed-by-exception"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSeen:
+    """One client and what it was after, inside one window."""
+
+    source: Address
+    destination: Address
+    packets: int | None
+    octets: int | None
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryHit:
+    """One list entry and the packets that went to it, inside one window."""
+
+    entry: str  # network, or "live DNS"
+    packets: int | None
+    octets: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionEvent:
+    """What two samples of one counter prove about the time between them, and no more.
+
+    Unique by (device, rule, window): written twice, it is one event.
+    """
+
+    id: EventId
+    site: SiteName
+    device: DeviceName
+    rule: RuleName
+    role: str | None  # company, guest …; None for an exception's rule
+    exception: ExceptionId | None
+    action: EventAction
+    window: Window
+    hits: int | None
+    packets: int | None
+    octets: int | None
+    quality: Quality
+    snapshot: SnapshotId | None
+    sources: tuple[SourceSeen, ...] = ()
+    sources_truncated: bool = False
+    entries: tuple[EntryHit, ...] = ()
+
+
+ACTIONS: Mapping[Action, EventAction] = {
+    Action.DENY: EventAction.BLOCKED,
+    Action.MONITOR: EventAction.MONITORED,
+    Action.EXEMPT: EventAction.ALLOWED,
+}
+
+
+# --- access ---------------------------------------------------------------------------------------------------------
+
+
+class Scope(StrEnum):
+    READ = "read"
+    REQUEST = "request"
+    APPROVE = "approve"
+    OPERATE = "operate"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A bearer token as stored: only its hash and prefix. ``ADMIN`` implies every scope."""
+
+    id: TokenId
+    name: str
+    prefix: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+    created_by: str
+    expires_at: datetime
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def allows(self, scope: Scope) -> bool:
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One change by whom and why, chained to the one before by sha256."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str  # "exception.approve", "plan.apply", "token.create" …
+    subject: str
+    reason: str
+    detail: str  # JSON, no secrets
+    previous: str
+    hash: str

@@ -1,0 +1,1 @@
+"""The ground floor: clock, secrets, errors, ids, network values. Knows no firewall and no source."""

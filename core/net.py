@@ -1,0 +1,99 @@
+"""Network values and their arithmetic, on integer intervals: exact cover, never one address more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Final, TypeAlias
+
+Network: TypeAlias = IPv4Network | IPv6Network
+Address: TypeAlias = IPv4Address | IPv6Address
+Span: TypeAlias = tuple[int, int]
+"""First and last address of a range, both inside, as integers of one family."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DomainName:
+    """A DNS name in lower case without trailing dot; ``suffix`` covers the name and everything below it."""
+
+    name: str
+    suffix: bool = True
+
+
+WIDTH: Final = {4: 32, 6: 128}
+
+
+def parse_network(text: str) -> Network:
+    """``192.0.2.0/24``, or a bare address as its /32 or /128. Raises ``ValueError`` on host bits or anything else."""
+    return ip_network(text.strip(), strict=True)
+
+
+def sort_key(network: Network) -> tuple[int, int, int]:
+    """v4 before v6, then by address, then wider first."""
+    return network.version, int(network.network_address), network.prefixlen
+
+
+def spans(networks: Iterable[Network], version: int) -> list[Span]:
+    """The sorted, disjoint, non-adjacent ranges that hold exactly the networks of one family."""
+    merged: list[Span] = []
+    for first, last in sorted(
+        (int(n.network_address), int(n.broadcast_address)) for n in networks if n.version == version
+    ):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def networks_of(ranges: Iterable[Span], version: int) -> Iterator[Network]:
+    """The fewest CIDR blocks that hold exactly these ranges."""
+    make = IPv4Network if version == 4 else IPv6Network
+    width = WIDTH[version]
+    for first, last in ranges:
+        while first <= last:
+            size = min((first & -first).bit_length() - 1 if first else width, (last - first + 1).bit_length() - 1)
+            yield make((first, width - size))
+            first += 1 << size
+
+
+def aggregate(networks: Iterable[Network]) -> tuple[Network, ...]:
+    """Sorted, disjoint, minimal; holds exactly the same addresses."""
+    known = list(networks)
+    return tuple(network for version in (4, 6) for network in networks_of(spans(known, version), version))
+
+
+def subtract(networks: Iterable[Network], holes: Iterable[Network]) -> tuple[Network, ...]:
+    """What of ``networks`` lies in none of ``holes``, aggregated."""
+    kept, cut = list(networks), list(holes)
+    return tuple(
+        network
+        for version in (4, 6)
+        for network in networks_of(_minus(spans(kept, version), spans(cut, version)), version)
+    )
+
+
+def _minus(kept: list[Span], cut: list[Span]) -> Iterator[Span]:
+    position = 0
+    for first, last in kept:
+        while position < len(cut) and cut[position][1] < first:
+            position += 1
+        at = position
+        while at < len(cut) and cut[at][0] <= last:
+            if cut[at][0] > first:
+                yield first, cut[at][0] - 1
+            first = cut[at][1] + 1
+            at += 1
+        if first <= last:
+            yield first, last
+
+
+def address_count(networks: Iterable[Network], version: int) -> int:
+    """How many different addresses of one family the networks hold."""
+    return sum(last - first + 1 for first, last in spans(networks, version))
+
+
+def overlaps(networks: Iterable[Network], network: Network) -> bool:
+    """Whether any of ``networks`` shares an address with ``network``."""
+    return any(other.version == network.version and other.overlaps(network) for other in networks)

@@ -1,0 +1,51 @@
+"""What can go wrong with intelligence. Whatever it is, the last good snapshot stays in force (I2)."""
+
+from __future__ import annotations
+
+from core.errors import ExitCode, TokgateError
+
+
+class SourceError(TokgateError):
+    """A source gave nothing usable; its last good indicators stay."""
+
+    code = "TG2000"
+    title = "Source failed"
+    http_status = 502
+
+
+class SourceUnreachable(SourceError):
+    """No answer, a time-out, a rate limit, a 5xx: again later."""
+
+    code = "TG2001"
+    title = "Source unreachable"
+
+
+class SourceImplausible(SourceError):
+    """An answer that is not data: HTML, truncated, empty, wrong shape. Held and told."""
+
+    code = "TG2002"
+    title = "Source answer implausible"
+
+
+class NoSnapshot(TokgateError):
+    """Nothing safe to enforce exists yet, or the asked snapshot is unknown."""
+
+    code = "TG2003"
+    title = "No such snapshot"
+    http_status = 404
+
+
+class SnapshotCorrupt(TokgateError):
+    """Stored content does not match its address; it is not used."""
+
+    code = "TG2004"
+    title = "Snapshot corrupt"
+
+
+class GuardTripped(TokgateError):
+    """A guard holds the change; the old state stays enforced. The message names the guard and the entries."""
+
+    code = "TG3001"
+    title = "A guard refused"
+    exit_code = ExitCode.GUARD_REFUSED
+    http_status = 409

@@ -1,0 +1,78 @@
+"""Indicators and snapshots: what TikTok is, entry by entry, with where each came from. Knows nothing of firewalls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.ids import SnapshotId
+from core.net import DomainName, Network
+
+
+class Dedication(StrEnum):
+    """Whether an indicator is TikTok's alone. Only dedicated prefixes are ever enforced as addresses."""
+
+    DEDICATED = "dedicated"
+    SHARED = "shared"  # with other ByteDance services, a CDN or cloud customers
+    UNKNOWN = "unknown"
+
+
+class Confidence(StrEnum):
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """One source's word for an indicator."""
+
+    source: str  # source name, "curated", "ripestat:AS138699", "dns:8.8.8.8" …
+    first_seen: datetime
+    last_seen: datetime
+    detail: str = ""  # what the source said: origin AS, CNAME chain, list line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indicator:
+    """One prefix or one domain with its app, category, confidence and every source that named it."""
+
+    value: Network | DomainName
+    app: str  # tiktok, tiktok-shop, capcut, lemon8, bytedance-shared …
+    category: str  # announced, api, cdn, web, live …
+    confidence: Confidence
+    dedication: Dedication
+    sources: tuple[Provenance, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a guard decided about an entry or the whole set; ``held`` stops the snapshot, else the entry was dropped."""
+
+    guard: str  # "never-block", "too-wide", "too-many", "empty", "churn", "not-dedicated"
+    entry: str  # the entry as text, or "*" for the whole set
+    held: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSet:
+    """What of one service a device should match: disjoint aggregated networks, and domains. Sorted."""
+
+    service: str
+    networks: tuple[Network, ...]
+    domains: tuple[DomainName, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Immutable and safe to enforce. ``id`` is the sha256 over its canonical content without dates of retrieval."""
+
+    id: SnapshotId
+    created_at: datetime
+    parent: SnapshotId | None
+    services: tuple[ServiceSet, ...]
+    indicators: tuple[Indicator, ...]  # every entry before aggregation, with provenance
+    dropped: tuple[Verdict, ...]  # entries a guard took out, and why
+    source_ages: tuple[tuple[str, datetime], ...]  # source -> last success, so that staleness is said aloud
