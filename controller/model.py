@@ -61,7 +61,7 @@ class AccessException:
     decided_by: str | None = None
     decided_at: datetime | None = None
     ended_at: datetime | None = None  # when it was revoked or found over
-    live_on: tuple[DeviceName, ...] = ()  # devices that were read back holding it
+    live_on: tuple[DeviceName, ...] = ()  # derived from DeviceStatus.exceptions when shown; never stored
 
     def is_live(self, at: datetime) -> bool:
         return self.state is ExceptionState.APPROVED and self.starts <= at < self.ends
@@ -163,6 +163,7 @@ class DeviceStatus:
     error_code: str | None
     error: str | None
     degraded: tuple[str, ...] = ()
+    exceptions: tuple[ExceptionId, ...] = ()  # whose rules the last read-back showed on the device
 
 
 # --- detection ------------------------------------------------------------------------------------------------------
