@@ -1,0 +1,206 @@
+"""What one device should hold now: snapshot, policy, work hours and live exceptions, as vendor-neutral groups and rules.
+
+Pure. Called by planning, by the schedule (to see whether a device is due) and by previews. It opens nothing: an
+exception only takes its sources out of the deny (I15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_network
+from zoneinfo import ZoneInfo
+
+from controller.inventory import Device, Policy, Site
+from controller.model import AccessException, CoverageState, Mode
+from controller.windows import mode_at
+from core.errors import ConfigError
+from core.net import Network, aggregate, overlaps, subtract
+from ipsets.errors import GuardTripped
+from ipsets.model import ServiceSet, Snapshot
+from vendors.model import Action, AddressGroup, Desired, DomainGroup, Group, GroupName, Rule, RuleName
+
+SPARED = GroupName("spared")
+_ACTIONS: Mapping[Mode, Action] = {Mode.ENFORCE: Action.DENY, Mode.MONITOR: Action.MONITOR}
+_PREFIX: Mapping[Action, str] = {Action.DENY: "deny", Action.MONITOR: "mon", Action.EXEMPT: "exc"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything besides the clock that decides what the devices of one site should hold."""
+
+    site: Site
+    policy: Policy
+    snapshot: Snapshot
+    exceptions: tuple[AccessException, ...]  # approved ones that name this site; whether live is asked of the clock
+    never_block: tuple[Network, ...]  # what a live DNS answer may never bring into a block
+    shared_cdn: tuple[Network, ...]
+    owner: str
+
+
+def modes_at(site: Site, policy: Policy, at: datetime) -> dict[str, Mode]:
+    """The mode of every source role of a site, asked in the site's own zone (I12)."""
+    zone = ZoneInfo(site.time_zone)
+    return {role: mode_at(policy.roles[role], zone, at) for role in sorted(site.networks)}
+
+
+def role_sources(networks: Mapping[str, tuple[Network, ...]]) -> dict[str, frozenset[Network]]:
+    """Each role's networks made disjoint: where roles nest, the more specific network decides.
+
+    ``company: 10.0.0.0/8`` with ``guest: 10.9.0.0/16`` leaves company everything of 10.0.0.0/8 but 10.9.0.0/16.
+    """
+    disjoint: dict[str, frozenset[Network]] = {}
+    for role, own in networks.items():
+        foreign = [n for other, theirs in networks.items() if other != role for n in theirs]
+        disjoint[role] = frozenset(piece for network in own for piece in _carve(network, own, foreign))
+    return {role: frozenset(aggregate(members)) for role, members in disjoint.items()}
+
+
+def _carve(network: Network, own: Iterable[Network], foreign: Iterable[Network]) -> tuple[Network, ...]:
+    inside = [n for n in foreign if _within(n, network)]
+    kept = [n for n in own if n != network and _within(n, network)]
+    return aggregate((*subtract([network], inside), *(piece for n in kept for piece in _carve(n, own, foreign))))
+
+
+def _within(inner: Network, outer: Network) -> bool:
+    return (
+        inner.version == outer.version
+        and inner.prefixlen > outer.prefixlen
+        and int(outer.network_address) <= int(inner.network_address) <= int(outer.broadcast_address)
+    )
+
+
+def desired_for(facts: Facts, device: Device, at: datetime) -> Desired:
+    """What ``device`` should hold at ``at``.
+
+    Raises:
+        ConfigError: the policy names a service that the snapshot does not carry.
+        GuardTripped: the list would block the device's own or management address (I7).
+    """
+    services = [_service(facts.snapshot, name) for name in facts.policy.services]
+    _refuse_own_addresses(device, services)
+    modes = modes_at(facts.site, facts.policy, at)
+    live = sorted((e for e in facts.exceptions if e.is_live(at)), key=lambda e: e.id)
+    sources = role_sources(facts.site.networks)
+    groups = [
+        *(group for service in services for group in _destinations(service)),
+        *(_address_group(f"src-{role}", sources[role]) for role in modes if modes[role] in _ACTIONS and sources[role]),
+        *(_address_group(f"exc-{e.id}", e.sources) for e in live if e.service in facts.policy.services),
+        AddressGroup(name=SPARED, members=frozenset(spared(facts, device))),
+    ]
+    return Desired(
+        groups=tuple(sorted(groups, key=lambda g: g.name)),
+        rules=_rules(facts, modes=modes, sources=sources, live=live, services=services),
+        owner=facts.owner,
+        snapshot=facts.snapshot.id[:12],
+    )
+
+
+def _service(snapshot: Snapshot, name: str) -> ServiceSet:
+    for service in snapshot.services:
+        if service.service == name:
+            return service
+    known = ", ".join(s.service for s in snapshot.services)
+    raise ConfigError(f"the snapshot has no service {name!r}", hint=f"known: {known}; check policies.*.services")
+
+
+def _refuse_own_addresses(device: Device, services: Iterable[ServiceSet]) -> None:
+    own = own_addresses(device)
+    for service in services:
+        hit = next((n for n in service.networks if overlaps(own, n)), None)
+        if hit is not None:
+            raise GuardTripped(
+                f"guard management-address: {service.service} holds {hit}, which covers this device's own address",
+                hint="the old state stays; check own_addresses and the intelligence sources",
+                device=device.name,
+            )
+
+
+def own_addresses(device: Device) -> tuple[Network, ...]:
+    """The management address (when the inventory gives it as an address) and what the inventory adds."""
+    try:
+        management: tuple[Network, ...] = (ip_network(device.host),)
+    except ValueError:
+        management = ()
+    return (*management, *device.own_addresses)
+
+
+def _destinations(service: ServiceSet) -> Iterable[Group]:
+    if service.networks:
+        yield _address_group(f"dst-{service.service}", service.networks)
+    if service.domains:
+        yield DomainGroup(name=GroupName(f"fqdn-{service.service}"), members=frozenset(service.domains))
+
+
+def _address_group(name: str, members: Iterable[Network]) -> AddressGroup:
+    return AddressGroup(name=GroupName(name), members=frozenset(aggregate(members)))
+
+
+def spared(facts: Facts, device: Device) -> tuple[Network, ...]:
+    """Addresses that a live DNS answer may name and that are still never blocked."""
+    shared = facts.shared_cdn if facts.policy.shared_addresses == "spare" else ()
+    return aggregate((*facts.never_block, *own_addresses(device), *shared))
+
+
+def _rules(
+    facts: Facts,
+    *,
+    modes: Mapping[str, Mode],
+    sources: Mapping[str, frozenset[Network]],
+    live: Iterable[AccessException],
+    services: Iterable[ServiceSet],
+) -> tuple[Rule, ...]:
+    targets = {s.service: tuple(g.name for g in _destinations(s)) for s in services}
+    everything = tuple(name for names in targets.values() for name in names)
+    rules = [Rule(name=RuleName("spare"), action=Action.SPARE, sources=None, destinations=(SPARED,))]
+    rules += [
+        Rule(
+            name=rule_name(Action.EXEMPT, e.id),
+            action=Action.EXEMPT,
+            sources=GroupName(f"exc-{e.id}"),
+            destinations=targets[e.service],
+        )
+        for e in live
+        if e.service in targets
+    ]
+    rules += [
+        Rule(
+            name=rule_name(action, role),
+            action=action,
+            sources=GroupName(f"src-{role}"),
+            destinations=everything,
+        )
+        for action in (Action.DENY, Action.MONITOR)
+        for role, mode in modes.items()
+        if _ACTIONS.get(mode) is action and sources[role]
+    ]
+    return tuple(rules)
+
+
+def rule_name(action: Action, what: str) -> RuleName:
+    """``deny-company``, ``mon-guest``, ``exc-<exception id>``."""
+    return RuleName(f"{_PREFIX[action]}-{what}")
+
+
+def subject_of(rule: RuleName) -> tuple[str | None, str | None]:
+    """The (role, exception id) that a rule of ours stands for; the inverse of ``rule_name``."""
+    kind, _, what = rule.partition("-")
+    if kind == "exc":
+        return None, what
+    return (what, None) if kind in ("deny", "mon") and what else (None, None)
+
+
+def state_of(rules: Iterable[Rule]) -> CoverageState:
+    """What a device with these rules of ours is doing."""
+    actions = {rule.action for rule in rules}
+    if Action.DENY in actions:
+        return CoverageState.ENFORCED
+    return CoverageState.MONITORED if Action.MONITOR in actions else CoverageState.OFF
+
+
+def signature(facts: Facts, at: datetime) -> str:
+    """Changes whenever a device of the site may have to change; cheap enough to ask every second."""
+    modes = modes_at(facts.site, facts.policy, at)
+    live = sorted(e.id for e in facts.exceptions if e.is_live(at))
+    return "|".join((facts.snapshot.id, ",".join(f"{r}={m.value}" for r, m in modes.items()), ",".join(live)))

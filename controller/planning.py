@@ -1,0 +1,108 @@
+"""A plan a person can read, store and apply exactly: the diff, the guards' last word, and a checksum over both ends.
+
+Pure. The guards on intelligence live in ``ipsets.guard``; here stands what only the device's own state can tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from controller.errors import PlanStale
+from controller.inventory import Device
+from controller.model import StoredPlan
+from core.ids import PlanId, SiteName, SnapshotId, new_id
+from ipsets.errors import GuardTripped
+from vendors.codec import content_digest, dumps_plan, loads_plan
+from vendors.diff import diff
+from vendors.model import AddressGroup, Desired, Observed, Plan, RemoveMembers
+
+CHURN_FLOOR: Final = 20
+"""Below this many members a share says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of what a device holds one change may take away; ``intelligence`` guards the snapshot before this."""
+
+    max_removed_share: float = 0.5
+
+
+def plan_device(observed: Observed, desired: Desired, *, limits: Limits, device: str, forced: bool = False) -> Plan:
+    """The difference, or ``GuardTripped`` when it would take away more than a person would expect."""
+    plan = diff(observed, desired, observed.can)
+    if not forced:
+        _refuse_shrink(observed, plan, limits, device)
+    return plan
+
+
+def _refuse_shrink(observed: Observed, plan: Plan, limits: Limits, device: str) -> None:
+    held = {g.name: len(g.members) for g in observed.groups if isinstance(g, AddressGroup) and g.name[:4] == "dst-"}
+    added = {
+        g.name: len(g.members) for g in plan.desired.groups if isinstance(g, AddressGroup) and g.name[:4] == "dst-"
+    }
+    for step in plan.steps:
+        if not isinstance(step, RemoveMembers) or held.get(step.group, 0) < CHURN_FLOOR:
+            continue
+        before, after = held[step.group], added.get(step.group, 0)
+        if after < before * (1 - limits.max_removed_share):
+            raise GuardTripped(
+                f"guard device-shrink: {step.group} would shrink from {before} to {after} entries",
+                hint="the old state stays enforced; look at `tokgate intel diff`, then apply with --force",
+                device=device,
+            )
+
+
+def base_digest(observed: Observed) -> str:
+    """Identifies what of ours a device held when the plan was made."""
+    irregular = "\n".join(observed.irregular)
+    return hashlib.sha256(f"{content_digest(observed.groups, observed.rules)}\n{irregular}".encode()).hexdigest()
+
+
+def store_plan(
+    plan: Plan, observed: Observed, *, site: SiteName, device: Device, snapshot: SnapshotId, now: datetime
+) -> StoredPlan:
+    """The plan as kept for ``apply``."""
+    text = dumps_plan(plan)
+    base = base_digest(observed)
+    return StoredPlan(
+        id=PlanId(new_id()),
+        created_at=now,
+        site=site,
+        device=device.name,
+        snapshot=snapshot,
+        checksum=hashlib.sha256(f"{base}\n{text}".encode()).hexdigest(),
+        steps=len(plan.steps),
+        body=json.dumps({"base": base, "plan": text}),
+    )
+
+
+def reopen(stored: StoredPlan) -> tuple[str, Plan]:
+    """The (base digest, plan) of a stored plan. Raises ``PlanStale`` when its checksum does not hold."""
+    body = json.loads(stored.body)
+    base, text = str(body["base"]), str(body["plan"])
+    if hashlib.sha256(f"{base}\n{text}".encode()).hexdigest() != stored.checksum:
+        raise PlanStale(f"plan {stored.id} does not match its checksum", hint="make a new plan", device=stored.device)
+    return base, loads_plan(text)
+
+
+def refuse_stale(stored: StoredPlan, observed: Observed, desired_now: Desired) -> Plan:
+    """Exactly the plan that was read, or ``PlanStale``: the device or what is wanted has moved meanwhile."""
+    base, plan = reopen(stored)
+    if base_digest(observed) != base:
+        raise PlanStale(
+            "the device no longer holds what it held when the plan was made; nothing was sent",
+            hint="make a new plan",
+            device=stored.device,
+        )
+    fresh = diff(observed, desired_now, observed.can)
+    if dumps_plan(fresh) != dumps_plan(plan):
+        raise PlanStale(
+            "the inventory, the intelligence, an exception or a window moved since the plan was made; nothing was sent",
+            hint="make a new plan",
+            device=stored.device,
+        )
+    return plan
