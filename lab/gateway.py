@@ -272,16 +272,6 @@ def gateway(workspace: Workspace, name: str, *, upstream: str | None = None, dns
     return made
 
 
-def join(
-    one: Gateway, link: str, addresses: tuple[str, ...], peer: Namespace, peer_link: str, *peer_addresses: str
-) -> None:
-    """Connect a gateway with a namespace of its networks or of the internet."""
-    netns.veth(
-        End(namespace=one.namespace, link=link, addresses=addresses),
-        End(namespace=peer, link=peer_link, addresses=peer_addresses),
-    )
-
-
 def client_key(workspace: Workspace) -> Path:
     """The lab's one login key; made when missing."""
     path = workspace.folder("keys") / "id_ed25519"
@@ -369,8 +359,11 @@ if [ -s {files.dnsmasq_pid} ]; then
 	*{files.dnsmasq_config}*) kill "$old" ;;
 	esac
 	i=0
-	# Empty for one that ended, even if nobody has collected it yet.
-	while [ -n "$(tr -d '\\0' </proc/"$old"/cmdline 2>/dev/null || true)" ] && [ $i -lt 100 ]; do sleep 0.02; i=$((i + 1)); done
+	# The command line is empty for one that ended, even if nobody has collected it yet.
+	while [ -n "$(tr -d '\\0' </proc/"$old"/cmdline 2>/dev/null || true)" ] && [ $i -lt 100 ]; do
+		sleep 0.02
+		i=$((i + 1))
+	done
 	rm -f {files.dnsmasq_pid}
 fi
 exec {dnsmasq} --conf-file={files.dnsmasq_config}
