@@ -1,4 +1,4 @@
-"""The vendor-neutral nouns: groups and rules as we mean them, what a device holds, what a plan changes, what it counted.
+"""The vendor-neutral nouns: groups and rules as we mean them, what a device holds, what a plan changes, what it counts.
 
 Knows nothing of TikTok. All values are frozen and built at a border that refuses nonsense; inside, nobody re-checks.
 A host is a /32 or /128 network. What leaves a value (``digest``, codec) is sorted: equal input, equal bytes.
@@ -16,7 +16,7 @@ from core.net import Address, DomainName, Network
 
 GroupName = NewType("GroupName", str)
 RuleName = NewType("RuleName", str)
-"""Group and rule names match ``core.ids.NAME`` (lower case, digits, hyphens, at most 40): safe in every vendor's CLI."""
+"""Group and rule names match ``core.ids.NAME`` (lower case, digits, hyphens, at most 40): safe in every CLI."""
 
 
 class Action(StrEnum):
@@ -212,6 +212,7 @@ class Receipt:
     flows_cut: int | None  # open flows to newly blocked addresses that were ended; None: could not be told
     timings: Mapping[str, timedelta]
     notes: tuple[str, ...] = ()
+    reading: Reading | None = None  # counters read right before the change, when the change ends some of them
 
 
 # --- counters -------------------------------------------------------------------------------------------------------
@@ -231,7 +232,7 @@ class RuleCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryCount:
-    """Totals of one member of an address group: traffic to it from anyone, before a rule decides."""
+    """Totals of one member of an address group: traffic to it that a rule of ours decided, whichever rule."""
 
     group: GroupName
     network: Network
