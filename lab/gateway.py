@@ -116,8 +116,8 @@ class Gateway:
     dnsmasq: bool = True
     owner_ruleset: str = OWNER_RULES
     namespace: Namespace = field(init=False)
-    near: str = field(init=False, default="")  # this machine's end of the management link
-    host: str = field(init=False, default="")  # the gateway's end: where its sshd listens
+    near: str = ""  # this machine's end of the management link; set by ``build``
+    host: str = ""  # the gateway's end: where its sshd listens; set by ``build``
     port: int = 22
 
     @property
@@ -187,6 +187,10 @@ class Gateway:
         """End the listener and every session."""
         self._end_named("sshd")
         self.workspace.pid_file(f"{self.name}-sshd").unlink(missing_ok=True)
+
+    def programs(self) -> tuple[str, ...]:
+        """Which of its programs run: ``dnsmasq``, ``sshd``."""
+        return tuple(name for name in ("dnsmasq", "sshd") if self._named(name))
 
     def kill_sessions(self) -> int:
         """End the open sessions only, as a broken line would; returns how many processes went."""

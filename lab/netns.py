@@ -123,10 +123,9 @@ class End:
     addresses: tuple[str, ...] = ()
 
     def commands(self) -> Iterator[str]:
-        """Give the link its addresses (IPv6 without the duplicate check) and bring it up."""
+        """Give the link its addresses, IPv6 without the duplicate check."""
         for address in self.addresses:
             yield f"address add {address} dev {self.link}{' nodad' if ':' in address else ''}"
-        yield f"link set {self.link} up"
 
 
 def veth(one: End, other: End) -> None:
@@ -134,6 +133,8 @@ def veth(one: End, other: End) -> None:
     ends = [f"{end.link} netns {end.namespace.name}" if end.namespace else end.link for end in (one, other)]
     batch([f"link add {ends[0]} type veth peer name {ends[1]}"])
     for end in (one, other):
+        batch([f"link set {end.link} up"], namespace=end.namespace)
+    for end in (one, other):  # not before both are up: an IPv6 address joins its multicast group only on a ready link
         batch(end.commands(), namespace=end.namespace)
 
 

@@ -102,11 +102,12 @@ def decode_answer(message: bytes, family: int) -> tuple[str, ...]:
         for _ in range(answers):
             at = _skip_name(message, at)
             kind, _, _, length = struct.unpack_from("!HHIH", message, at)
-            data, at = message[at + 10 : at + 10 + length], at + 10 + length
+            (data,) = struct.unpack_from(f"!{length}s", message, at + 10)
+            at += 10 + length
             if kind == _type(family):
                 found.append(str(ip_address(data)))
-    except (struct.error, IndexError) as exc:
-        raise ValueError("the answer is cut off") from exc
+    except (struct.error, IndexError, ValueError) as exc:
+        raise ValueError("the answer is cut off or garbled") from exc
     return tuple(found)
 
 
@@ -123,7 +124,7 @@ def _skip_name(message: bytes, at: int) -> int:
 
 
 async def lookup(name: str, family: int, resolver: str, timeout: float) -> tuple[str, ...]:
-    """Ask the resolver once more than once: a datagram may be lost. Raises ``OSError``."""
+    """Ask the resolver, twice if need be: a datagram may be lost. Raises ``OSError``, ``ValueError``."""
     query = encode_query(name, family, int.from_bytes(os.urandom(2), "big"))
     for _ in range(2):
         try:
@@ -140,7 +141,7 @@ async def attempt(target: Target, resolver: str | None, timeout: float) -> Resul
     """Try one target once; every failure is a result, never an exception."""
     try:
         addresses = await _addresses(target, resolver, timeout)
-    except OSError as exc:
+    except (OSError, ValueError) as exc:
         return Result(target.text, "no-answer" if target.protocol == "dns" else "no-address", 0.0, answers=(str(exc),))
     if target.protocol == "dns":
         return Result(target.text, OK if addresses else "no-address", 0.0, answers=addresses)

@@ -123,6 +123,30 @@ class Lab:
         """Where RIPEstat is replayed."""
         return f"http://127.0.0.1:{self.replay_port}"
 
+    def save(self) -> None:
+        """Remember what only this process knows, so that another one can ``load`` the lab."""
+        gateways = {name: [site.gateway.near, site.gateway.host] for name, site in self.sites.items()}
+        record = {"resolver": self.resolver, "replay_port": self.replay_port, "gateways": gateways}
+        (self.workspace.run_dir / "topology.json").write_text(json.dumps(record), encoding="utf-8")
+
+    @classmethod
+    def load(cls, prefix: str, *, offices: Sequence[Office] = OFFICES) -> Self:
+        """A lab that another process built and saved. Raises ``LabError`` when there is none."""
+        workspace = Workspace(prefix)
+        try:
+            record = json.loads((workspace.run_dir / "topology.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as exc:
+            raise LabError(f"no lab {prefix!r} is up", hint="tokgate lab up") from exc
+        return cls(
+            workspace=workspace,
+            internet=Namespace(f"{prefix}-internet"),
+            resolver=str(record["resolver"]),
+            replay_port=int(record["replay_port"]),
+            sites={
+                office.name: _standing_site(workspace, office, *record["gateways"][office.name]) for office in offices
+            },
+        )
+
     def close(self) -> None:
         self.workspace.close()
 
@@ -227,3 +251,13 @@ def _connect_client(gateway: Gateway, office: Office, role: str) -> Client:
     gateway4, gateway6 = network.addresses(1)
     batch([f"route add default via {gateway4}", f"route add default via {gateway6}"], namespace=namespace)
     return Client(namespace=namespace, role=role, network=network)
+
+
+def _standing_site(workspace: Workspace, office: Office, near: str, host: str) -> Site:
+    gateway = Gateway(workspace=workspace, name=f"fw-{office.name}", upstream=world.DNS, near=near, host=host)
+    gateway.namespace = Namespace(f"{workspace.prefix}-{gateway.name}")
+    clients = {
+        role: Client(namespace=Namespace(f"{workspace.prefix}-{office.name}-{role}"), role=role, network=network)
+        for role, network in office.roles.items()
+    }
+    return Site(office=office, gateway=gateway, clients=clients)

@@ -1,0 +1,193 @@
+"""``tokgate lab …`` and ``tokgate demo``: found by the command as entry points, so the API never imports the lab."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lab import demo, inventory, machine
+from lab.topology import Client, Lab
+from lab.workspace import Leftovers, known, leftovers, remove, sweep
+
+DEFAULT: Final = "tglab"
+
+lab_commands = typer.Typer(
+    no_args_is_help=True, help="A fleet on this machine: real Linux firewalls in network namespaces. Needs root."
+)
+
+
+class Output(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+Name = Annotated[str, typer.Option("--name", help="Which lab; also the prefix of everything it makes.")]
+Format = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
+
+
+@lab_commands.command("up")
+def up(name: Name = DEFAULT, output: Format = Output.TABLE) -> None:
+    """Build an internet and two offices with a firewall each, and write an inventory for them."""
+    lab = Lab.up(name)
+    try:
+        path, env = inventory.write(lab)
+        lab.save()
+        lab.workspace.keep()
+    except BaseException:
+        lab.close()
+        raise
+    _print(output, describe(lab), _next_steps(lab, env, path))
+
+
+@lab_commands.command("down")
+def down(
+    name: Name = DEFAULT,
+    every: Annotated[bool, typer.Option("--all", help="Every lab of this machine.")] = False,
+    output: Format = Output.TABLE,
+) -> None:
+    """Remove a lab with every trace of it, also one that crashed. Nothing to remove is no error."""
+    machine.require()
+    prefixes = known() if every else (name,)
+    removed = {prefix: _removed(leftovers(prefix)) for prefix in prefixes}
+    for prefix in prefixes:
+        remove(prefix)
+    removed |= dict.fromkeys(sweep(), "left behind by a process that died")
+    lines = [f"{prefix}: {what}" for prefix, what in removed.items()] or ["no lab on this machine"]
+    _print(output, {"removed": removed}, "\n".join(lines))
+
+
+@lab_commands.command("status")
+def status(name: Name = DEFAULT, output: Format = Output.TABLE) -> None:
+    """Say what of a lab stands."""
+    machine.require()
+    found = leftovers(name)
+    if found.is_empty:
+        _print(output, {"name": name, "state": "down"}, f"{name}: down")
+    elif not (machine.BASE / name / "topology.json").exists():
+        text = f"{name}: not complete: {_removed(found)}. Remove it with `tokgate lab down --name {name}`."
+        _print(output, {"name": name, "state": "incomplete"}, text)
+    else:
+        lab = Lab.load(name)
+        _print(output, describe(lab), _status_table(lab))
+
+
+@lab_commands.command("probe")
+def probe(
+    site: Annotated[str, typer.Argument(help="berlin or austin")],
+    role: Annotated[str, typer.Argument(help="company, guest or marketing")],
+    targets: Annotated[list[str], typer.Argument(help="tcp:HOST:PORT, udp:HOST:PORT or dns:NAME; tcp6: and so on")],
+    name: Name = DEFAULT,
+    output: Format = Output.TABLE,
+) -> None:
+    """Try things as a client of one office, and say what came of them."""
+    results = _client(Lab.load(name), site, role).browse(*targets)
+    table = Table("target", "address", "outcome", "ms")
+    for result in results.values():
+        table.add_row(result.target, result.address or "", result.outcome, f"{result.ms:.1f}")
+    facts = [
+        {"target": r.target, "address": r.address, "outcome": r.outcome, "ms": r.ms, "answers": list(r.answers)}
+        for r in results.values()
+    ]
+    _print(output, {"results": facts}, table)
+
+
+def demo_command(
+    serve: Annotated[bool, typer.Option("--serve", envvar="SERVE", help="Stay up with the API at the end.")] = False,
+    reports: Annotated[Path, typer.Option("--reports", help="Folder for the HTML reports; made when missing.")] = Path(
+        "tokgate-demo"
+    ),
+) -> None:
+    """Show the whole loop on two real firewalls, check every claim, and clean up. Needs root; under two minutes."""
+    raise typer.Exit(demo.main(serve=serve, reports=reports))
+
+
+def describe(lab: Lab) -> dict[str, Any]:
+    """A lab that stands, as plain data."""
+    return {
+        "name": lab.workspace.prefix,
+        "state": "up",
+        "run_dir": str(lab.workspace.run_dir),
+        "environment": inventory.environment(lab),
+        "resolver": lab.resolver,
+        "ripestat_replay": lab.replay_url,
+        "sites": {
+            name: {
+                "gateway": site.gateway.name,
+                "host": site.gateway.host,
+                "login": site.office.login,
+                "namespace": site.gateway.namespace.name,
+                "programs": list(site.gateway.programs()),
+                "tables": list(site.gateway.tables()),
+                "clients": {role: client.namespace.name for role, client in site.clients.items()},
+            }
+            for name, site in lab.sites.items()
+        },
+    }
+
+
+def _client(lab: Lab, site: str, role: str) -> Client:
+    known_roles = {(name, each): client for name, found in lab.sites.items() for each, client in found.clients.items()}
+    if (site, role) not in known_roles:
+        choices = ", ".join(f"{name} {each}" for name, each in known_roles)
+        raise typer.BadParameter(f"no client {site} {role}; there are: {choices}")
+    return known_roles[site, role]
+
+
+def _status_table(lab: Lab) -> Table:
+    table = Table("site", "gateway", "ssh", "programs", "tables", "clients", title=f"lab {lab.workspace.prefix}")
+    for name, site in lab.sites.items():
+        gateway = site.gateway
+        table.add_row(
+            name,
+            gateway.name,
+            f"{site.office.login}@{gateway.host}",
+            " ".join(gateway.programs()),
+            ", ".join(gateway.tables()),
+            " ".join(site.clients),
+        )
+    return table
+
+
+def _next_steps(lab: Lab, env: Path, path: Path) -> str:
+    prefix = lab.workspace.prefix
+    name = "" if prefix == DEFAULT else f" --name {prefix}"
+    return f"""\
+The lab {prefix} is up: sites {", ".join(lab.sites)}; its inventory is {path}
+Intelligence comes from the lab itself: RIPEstat is replayed from a record of 2026, DNS is the lab's own.
+
+  . {env}
+  tokgate db upgrade && tokgate intel refresh
+  tokgate plan
+  tokgate apply --yes
+  tokgate lab probe berlin company tcp:www.tiktok.com:443 udp:www.tiktok.com:443 tcp:news.example:443{name}
+  tokgate hits collect && tokgate report site berlin
+
+Look inside with `ip netns exec {prefix}-fw-berlin nft list ruleset`; remove it all with `tokgate lab down{name}`."""
+
+
+def _removed(found: Leftovers) -> str:
+    if found.is_empty:
+        return "nothing to remove"
+    parts = (
+        f"{len(found.namespaces)} namespaces",
+        f"{len(found.links)} links",
+        f"{len(found.processes)} processes",
+        f"{len(found.files)} files and folders",
+    )
+    return ", ".join(parts)
+
+
+def _print(output: Output, facts: dict[str, Any], text: str | Table) -> None:
+    if output is Output.JSON:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        Console(soft_wrap=isinstance(text, str)).print(text, markup=False, highlight=False)
+
+
+__all__ = ["demo_command", "describe", "lab_commands"]

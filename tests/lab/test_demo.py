@@ -1,0 +1,75 @@
+"""The demo's judgement: a claim without evidence does not hold, and one that does not hold is the exit status."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from lab.demo import DEDICATED, all_blocked, all_ok, by_address, by_name, evidence_of, items, tally
+from lab.probe import Result
+from lab.story import Story
+
+REFUSED = Result("tcp:a:443", "refused", 1.5)
+REACHED = Result("tcp:b:443", "ok", 3.0)
+UNKNOWN = Result("tcp:c:443", "no-address", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("results", "blocked", "reached"),
+    [
+        pytest.param([], False, False, id="nothing-was-tried"),
+        pytest.param([REFUSED, REFUSED], True, False, id="all-refused"),
+        pytest.param([REFUSED, REACHED], False, False, id="one-got-through"),
+        pytest.param([REACHED], False, True, id="all-reached"),
+        pytest.param([REFUSED, UNKNOWN], False, False, id="a-name-that-did-not-resolve-proves-nothing"),
+    ],
+)
+def test_packets_decide(results: list[Result], blocked: bool, reached: bool) -> None:
+    assert (all_blocked(results), all_ok(results)) == (blocked, reached)
+
+
+def test_a_tally_counts_outcomes() -> None:
+    assert tally([REFUSED, REACHED, REFUSED]) == "1 ok, 2 refused; at most 3 ms"
+
+
+def test_apps_use_both_families_and_both_protocols() -> None:
+    assert set(by_address(DEDICATED[:1])) == {
+        "tcp:103.136.220.10:443", "udp:103.136.220.10:443",
+        "tcp:2404:9dc0:cd01::10:443", "udp:2404:9dc0:cd01::10:443",
+    }  # fmt: skip
+    assert len(by_name(DEDICATED)) == 4 * len(DEDICATED)
+
+
+def test_events_are_evidence_only_for_their_site_action_and_source() -> None:
+    def event(**fields: object) -> dict[str, object]:
+        base = {"site": "berlin", "action": "blocked", "hits": 3, "sources": [{"source": "10.20.0.10"}]}
+        return base | fields
+
+    events = [
+        event(),
+        event(hits=None),
+        event(site="austin"),
+        event(action="monitored"),
+        event(sources=[{"source": "10.20.0.99"}]),
+        event(sources=[]),
+    ]
+    assert evidence_of(events, "berlin", "blocked", {"10.20.0.10"}) == (3, "10.20.0.10")
+    assert evidence_of(events, "berlin", None, {"10.20.0.10"}) == (6, "10.20.0.10")
+    assert evidence_of([], "berlin", "blocked", {"10.20.0.10"}) == (0, "")
+
+
+def test_a_page_and_a_bare_list_are_read_alike() -> None:
+    assert items({"items": [{"a": 1}], "next_cursor": None}) == items([{"a": 1}])
+
+
+def test_a_story_holds_only_when_everything_does() -> None:
+    story = Story(console=Console(record=True, width=100))
+    assert not story.holds
+    story.check("one", True, "seen")
+    assert story.holds
+    story.check("two [brackets]", False, "not seen")
+    assert not story.holds
+    story.summary()
+    told = story.console.export_text()
+    assert "1 did NOT hold" in told
+    assert "two [brackets]" in told
