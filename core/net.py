@@ -26,6 +26,8 @@ WIDTH: Final = {4: 32, 6: 128}
 
 def parse_network(text: str) -> Network:
     """``192.0.2.0/24``, or a bare address as its /32 or /128. Raises ``ValueError`` on host bits or anything else."""
+    if "%" in text:  # an IPv6 zone is free text in ipaddress: it would carry any characters as far as a device
+        raise ValueError(f"{text!r} names an IPv6 zone; give the address alone")
     return ip_network(text.strip(), strict=True)
 
 
