@@ -104,7 +104,7 @@ def demo_command(
     ),
 ) -> None:
     """Show the whole loop on two real firewalls, check every claim, and clean up. Needs root; under two minutes."""
-    raise typer.Exit(demo.main(serve=serve, reports=reports))
+    raise typer.Exit(demo.main(demo.Options(serve=serve, reports=reports)))
 
 
 def describe(lab: Lab) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from rich.console import Console
 from lab import inventory, processes
 from lab.errors import LabError, LabNotPossible
 from lab.probe import OK, Result
-from lab.product import Api, Product, ProductBroken
+from lab.product import Api, Product, ProductBroken, installed
 from lab.story import Story
 from lab.topology import Client, Lab, Site, read_results
 from lab.world import INTERNET, Host, Kind, host
@@ -39,13 +39,22 @@ firewall, and those need root and the programs above; without them this demo cou
 What works here: `tokgate config check`, `tokgate intel refresh`, and every command against firewalls of your own."""
 
 
-def main(*, serve: bool, reports: Path, prefix: str = PREFIX, console: Console | None = None) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run the demo. ``program`` is the command that is shown, ``reports`` the folder of the HTML pages."""
+
+    serve: bool = False
+    reports: Path = Path("tokgate-demo")
+    prefix: str = PREFIX
+    program: tuple[str, ...] = field(default_factory=installed)
+
+
+def main(options: Options, console: Console | None = None) -> int:
     """Run the demo; returns the exit status: 0 when every claim held, else 1."""
     story = Story(console=console or Console())
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
     try:
-        _tell(story, serve=serve, reports=reports, prefix=prefix)
+        with _signals():
+            _tell(story, options)
     except LabNotPossible as exc:
         story.say(f"{exc}\n\n{CANNOT_SHOW}")
         return 1
@@ -57,21 +66,33 @@ def main(*, serve: bool, reports: Path, prefix: str = PREFIX, console: Console |
     return 0 if story.holds else 1
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """A polite end from outside is a ctrl-C: the lab goes down."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _tell(story: Story, *, serve: bool, reports: Path, prefix: str) -> None:
+def _tell(story: Story, options: Options) -> None:
     story.chapter("An internet and two offices, on this machine")
-    with _standing(prefix) as lab:
-        demo = Demo(story=story, lab=lab, product=_product(story, lab), reports=reports)
+    with _standing(options.prefix) as lab:
+        product = _product(story, lab, options.program)
+        demo = Demo(story=story, lab=lab, product=product, reports=options.reports)
         demo.introduce()
         try:
             demo.run()
         except Exception as exc:  # the top of the job: whatever it was, it is an outcome, and the lab goes down
             story.check("the demo came to its end", False, f"{type(exc).__name__}: {exc}")
         story.summary()
-        if serve:
+        if options.serve:
             demo.stay()
 
 
@@ -87,10 +108,10 @@ def _standing(prefix: str) -> Iterator[Lab]:
         signal.signal(signal.SIGINT, before)
 
 
-def _product(story: Story, lab: Lab) -> Product:
+def _product(story: Story, lab: Lab, program: tuple[str, ...]) -> Product:
     inventory.write(lab)
     settings = {**inventory.environment(lab), "TOKGATE_LOG_LEVEL": "warning"}
-    return Product(settings=settings, width=min(story.console.width, 160))
+    return Product(program=program, settings=settings, width=min(story.console.width, 160))
 
 
 # --- what clients try -----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -29,16 +30,17 @@ class ProductBroken(LabError):
     title = "The demo met something it did not expect"
 
 
-def command() -> list[str]:
-    """``tokgate`` of this very environment."""
+def installed() -> tuple[str, ...]:
+    """The command ``tokgate`` of this very environment."""
     beside = Path(sys.executable).with_name("tokgate")
-    return [str(beside)] if beside.exists() else [sys.executable, "-c", "from api.cli.main import run; run()"]
+    return (str(beside),) if beside.exists() else (shutil.which("tokgate") or "tokgate",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
     """One installation, by its settings. ``width`` is how wide tables may be."""
 
+    program: tuple[str, ...]
     settings: Mapping[str, str]
     width: int = 120
 
@@ -47,7 +49,7 @@ class Product:
         asked = f"tokgate {' '.join(arguments)}"
         try:
             done = subprocess.run(
-                [*command(), *arguments],
+                [*self.program, *arguments],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -55,6 +57,8 @@ class Product:
                 check=False,
                 env=self.environment(),
             )
+        except OSError as exc:
+            raise ProductBroken(f"{asked}: {exc.strerror}", hint="install tokgate into this environment") from exc
         except subprocess.TimeoutExpired as exc:
             raise ProductBroken(f"{asked}: no end after {COMMAND_SECONDS:.0f} s") from exc
         if done.returncode not in accept:
@@ -83,7 +87,7 @@ class Product:
     def serve(self, workspace: Workspace) -> str:
         """Start ``tokgate serve`` on a free port as a process of the lab; returns its URL once it is ready."""
         port = free_port()
-        workspace.spawn("serve", [*command(), "serve", "--port", str(port)], environment=self.environment())
+        workspace.spawn("serve", [*self.program, "serve", "--port", str(port)], environment=self.environment())
         url = f"http://127.0.0.1:{port}"
         if not processes.wait_until(lambda: _is_ready(url), seconds=READY_SECONDS, every=0.1):
             raise ProductBroken(f"tokgate serve is not ready after {READY_SECONDS:.0f} s: {workspace.log('serve')}")

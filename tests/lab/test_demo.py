@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 
-from lab.demo import DEDICATED, all_blocked, all_ok, by_address, by_name, evidence_of, items, tally
+from lab import processes
+from lab.demo import DEDICATED, Options, all_blocked, all_ok, by_address, by_name, evidence_of, items, main, tally
 from lab.probe import Result
 from lab.story import Story
+from lab.workspace import leftovers
 
 REFUSED = Result("tcp:a:443", "refused", 1.5)
 REACHED = Result("tcp:b:443", "ok", 3.0)
@@ -73,3 +81,31 @@ def test_a_story_holds_only_when_everything_does() -> None:
     told = story.console.export_text()
     assert "1 did NOT hold" in told
     assert "two [brackets]" in told
+
+
+@pytest.mark.root
+def test_a_product_that_fails_is_an_unproven_claim_and_the_lab_goes(tmp_path: Path) -> None:
+    prefix = f"o{os.getpid() % 100000}"
+    console = Console(record=True, width=160)
+    with console.capture() as captured:
+        status = main(Options(program=("/bin/false",), prefix=prefix, reports=tmp_path), console)
+    assert status == 1
+    assert "tokgate db upgrade ended with 1, not 0" in captured.get()
+    assert "berlin: before tokgate every client reaches everything" in captured.get()
+    assert leftovers(prefix).is_empty
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_takes_the_lab_down(tmp_path: Path, number: signal.Signals) -> None:
+    prefix = f"i{number}{os.getpid() % 100000}"
+    asked = tmp_path / "asked"
+    program = ("/bin/sh", "-c", f"touch {asked}; exec sleep 600")
+    code = f"from lab.demo import *; raise SystemExit(main(Options(program={program!r}, prefix={prefix!r})))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as demo:
+        assert processes.wait_until(asked.exists, seconds=30)
+        demo.send_signal(number)
+        told = demo.communicate(timeout=20)[0]
+    assert demo.returncode == 1
+    assert "interrupted; the lab was removed" in told
+    assert leftovers(prefix).is_empty

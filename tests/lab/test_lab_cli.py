@@ -67,7 +67,7 @@ def test_without_root_the_demo_says_what_it_cannot_show_and_why(monkeypatch: pyt
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     console = Console(record=True, width=200, quiet=False)
     with console.capture() as captured:
-        status = demo.main(serve=False, reports=demo.Path("/nonexistent"), console=console)
+        status = demo.main(demo.Options(), console)
     assert status == 1
     assert "need root" in captured.get()
     assert "Not shown: the plan and its change on a real firewall" in captured.get()
