@@ -38,6 +38,7 @@ class Window:
 class ExceptionState(StrEnum):
     REQUESTED = "requested"
     APPROVED = "approved"  # live between its start and end
+    DENIED = "denied"
     REVOKED = "revoked"
     ENDED = "ended"
 

@@ -1,0 +1,1 @@
+"""The doors: the REST API and the command line. Both call ``controller.service.Controller`` and decide nothing."""

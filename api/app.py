@@ -1,0 +1,65 @@
+"""The REST API as one ASGI application over one controller. It decides nothing: it parses, asks the facade, and shows."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+
+from api import problems, reference
+from api.auth import GuessBrake
+from api.idempotency import Repeats
+from api.lanes import Lane
+from api.limits import Limits
+from api.metrics import Metrics
+from api.routes import (
+    audit,
+    devices,
+    drift,
+    events,
+    exceptions,
+    health,
+    plans,
+    reports,
+    runs,
+    sites,
+    snapshots,
+    sources,
+    tokens,
+)
+from controller.service import Controller
+
+PREFIX = "/api/v1"
+_NOUNS = (sites, devices, snapshots, sources, plans, runs, drift, exceptions, events, reports, tokens, audit)
+
+
+def create_app(controller: Controller) -> FastAPI:
+    """The application. It does not own the controller: who opened it closes it, after the server has stopped."""
+    app = Api(
+        title="tokgate",
+        version=version("tokgate"),
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.controller = controller
+    app.state.brake = GuessBrake(controller.clock)
+    app.state.repeats = Repeats(controller.clock)
+    app.state.lane = Lane()
+    app.state.metrics = Metrics(controller, version=app.version)
+    app.add_middleware(Limits)
+    problems.install(app)
+    for noun in _NOUNS:
+        app.include_router(noun.router, prefix=PREFIX)
+    app.include_router(health.api_router, prefix=PREFIX)
+    app.include_router(health.router)
+    return app
+
+
+class Api(FastAPI):
+    """FastAPI with our document; it is served by a route of ours, which asks for a token."""
+
+    def openapi(self) -> dict[str, Any]:
+        return reference.document(self)

@@ -1,0 +1,147 @@
+"""Who is asking, and what they may: bearer tokens, their scopes, and a brake on guessing.
+
+Every route but the health probes names the scopes it takes; any one of them is enough, and ``admin`` holds all. The
+brake stands before the token is looked up, so a flood of guesses costs us nothing; a token that worked lately passes
+it, so a neighbour behind the same address cannot lock anybody out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from starlette.requests import Request
+
+from api.errors import TooManyAttempts
+from controller.errors import NotAllowed, NotAuthenticated
+from controller.model import Scope, Token
+from controller.service import Controller
+from core.clock import Clock
+
+MAX_TOKEN_LENGTH: Final = 512
+SCHEME: Final = "bearer"
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name=SCHEME,
+    description=(
+        "A token made by `tokgate token create` or `POST /api/v1/tokens`, sent as `Authorization: Bearer …`. Each "
+        "operation names the scopes it takes; any one of them is enough. `admin` holds every scope."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A token that proved itself. ``actor`` is what records and the audit log call it."""
+
+    token: Token
+
+    @property
+    def actor(self) -> str:
+        return f"token:{self.token.name}"
+
+    def allows(self, *scopes: Scope) -> bool:
+        return any(self.token.allows(scope) for scope in scopes)
+
+
+class GuessBrake:
+    """A bucket of failed sign-ins for each address: ``burst`` at once, then one for each ``refill_seconds``."""
+
+    def __init__(self, clock: Clock, *, burst: int = 20, refill_seconds: float = 5.0, remembered: int = 10_000) -> None:
+        self._clock = clock
+        self._burst = burst
+        self._refill_seconds = refill_seconds
+        self._remembered = remembered
+        self._key = secrets.token_bytes(32)
+        self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address -> (level, when)
+        self._proven: OrderedDict[bytes, None] = OrderedDict()  # keyed digests of tokens that worked
+        self._guard = threading.Lock()
+
+    def admit(self, address: str, text: str) -> None:
+        """Raises ``TooManyAttempts``."""
+        with self._guard:
+            if self._level(address) < self._burst or self._digest(text) in self._proven:
+                return
+        raise TooManyAttempts(
+            "too many failed sign-ins from this address", hint=f"wait {self._refill_seconds:g} seconds for each try"
+        )
+
+    def failed(self, address: str, text: str) -> None:
+        with self._guard:
+            self._failures[address] = (self._level(address) + 1, self._clock.monotonic())
+            self._failures.move_to_end(address)
+            self._proven.pop(self._digest(text), None)
+            self._forget(self._failures)
+
+    def worked(self, text: str) -> None:
+        with self._guard:
+            self._proven[self._digest(text)] = None
+            self._proven.move_to_end(self._digest(text))
+            self._forget(self._proven)
+
+    def _level(self, address: str) -> float:
+        level, when = self._failures.get(address, (0.0, 0.0))
+        return max(0.0, level - (self._clock.monotonic() - when) / self._refill_seconds)
+
+    def _digest(self, text: str) -> bytes:
+        return hashlib.blake2b(text.encode("utf-8", "replace"), key=self._key, digest_size=16).digest()
+
+    def _forget(self, table: OrderedDict[str, tuple[float, float]] | OrderedDict[bytes, None]) -> None:
+        while len(table) > self._remembered:
+            table.popitem(last=False)
+
+
+def controller_of(request: Request) -> Controller:
+    """The one controller this application was made for."""
+    controller: Controller = request.app.state.controller
+    return controller
+
+
+def _caller(
+    request: Request,
+    scopes: SecurityScopes,
+    controller: Annotated[Controller, Depends(controller_of)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+) -> Caller:
+    """Raises ``NotAuthenticated``, ``NotAllowed``, ``TooManyAttempts``."""
+    caller = Caller(token=_proven(request, controller, credentials))
+    request.state.actor = caller.actor
+    wanted = [Scope(scope) for scope in scopes.scopes]
+    if not caller.allows(*wanted):
+        held = ", ".join(sorted(caller.token.scopes)) or "none"
+        raise NotAllowed(
+            f"this needs a token with the scope {' or '.join(wanted)}; yours has: {held}", hint="ask an administrator"
+        )
+    return caller
+
+
+def _proven(request: Request, controller: Controller, credentials: HTTPAuthorizationCredentials | None) -> Token:
+    text = credentials.credentials if credentials else ""
+    if not text:
+        raise NotAuthenticated("no bearer token", hint="send Authorization: Bearer …; see `tokgate token create`")
+    brake: GuessBrake = request.app.state.brake
+    address = request.client.host if request.client else "?"
+    brake.admit(address, text)
+    try:
+        token = controller.authenticate(text[: MAX_TOKEN_LENGTH + 1])
+    except NotAuthenticated:
+        brake.failed(address, text)
+        raise
+    brake.worked(text)
+    return token
+
+
+Ctl = Annotated[Controller, Depends(controller_of)]
+Reader = Annotated[Caller, Security(_caller, scopes=[Scope.READ.value])]
+Requester = Annotated[Caller, Security(_caller, scopes=[Scope.REQUEST.value])]
+Approver = Annotated[Caller, Security(_caller, scopes=[Scope.APPROVE.value])]
+Revoker = Annotated[Caller, Security(_caller, scopes=[Scope.APPROVE.value, Scope.REQUEST.value])]
+Operator = Annotated[Caller, Security(_caller, scopes=[Scope.OPERATE.value])]
+Admin = Annotated[Caller, Security(_caller, scopes=[Scope.ADMIN.value])]

@@ -1,0 +1,118 @@
+"""Prometheus metrics, computed from the controller when asked for. Each application has a registry of its own."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from controller.model import ExceptionState, Mode
+from controller.service import Controller
+from ipsets.errors import NoSnapshot
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """What one scrape shows."""
+
+    def __init__(self, controller: Controller, *, version: str) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(Facade(controller, version))
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+class Facade(Collector):
+    """Asks the facade; what is not known is absent, never zero (I13)."""
+
+    def __init__(self, controller: Controller, version: str) -> None:
+        self._controller = controller
+        self._version = version
+
+    def collect(self) -> Iterator[Metric]:
+        now = self._controller.clock.now()
+        yield self._build()
+        yield from self._process()
+        yield from self._devices(now)
+        yield self._modes()
+        yield from self._intelligence(now)
+        yield self._exceptions(now)
+        yield from self._events()
+
+    def _build(self) -> Metric:
+        facts = {"version": self._version, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+        return InfoMetricFamily("tokgate_build", "Which tokgate this is, on what", value=facts)
+
+    def _process(self) -> Iterator[Metric]:
+        ready = float(self._controller.health().ready)
+        yield GaugeMetricFamily("tokgate_ready", "1 when the process does its work", value=ready)
+        depth = self._controller.queue_depth()
+        yield GaugeMetricFamily("tokgate_queue_depth", "Device jobs queued or running", value=depth)
+        age = self._controller.last_tick()
+        if age is not None:
+            yield GaugeMetricFamily(
+                "tokgate_last_tick_age_seconds", "Since the schedule's last finished tick", value=age
+            )
+
+    def _devices(self, now: datetime) -> Iterator[Metric]:
+        labels = ("site", "device")
+        seen = GaugeMetricFamily(
+            "tokgate_device_last_success_age_seconds", "Since the last good reading", labels=labels
+        )
+        held = GaugeMetricFamily(
+            "tokgate_device_enforced_age_seconds", "Since it was read back holding what it should", labels=labels
+        )
+        failing = GaugeMetricFamily("tokgate_device_failing", "1 when the last look failed", labels=labels)
+        for view in self._controller.devices():
+            at = (view.site, view.name)
+            if view.status is None:
+                continue
+            failing.add_metric(at, float(view.status.error_code is not None))
+            for family, moment in ((seen, view.status.last_seen_at), (held, view.status.enforced_at)):
+                if moment is not None:
+                    family.add_metric(at, (now - moment).total_seconds())
+        yield from (seen, held, failing)
+
+    def _modes(self) -> Metric:
+        family = GaugeMetricFamily("tokgate_mode", "1 for the mode of a role now", labels=("site", "role", "mode"))
+        for site in self._controller.sites():
+            for role, now in site.modes.items():
+                for mode in Mode:
+                    family.add_metric((site.name, role, mode.value), float(mode is now))
+        return family
+
+    def _intelligence(self, now: datetime) -> Iterator[Metric]:
+        age = GaugeMetricFamily("tokgate_snapshot_age_seconds", "Since the snapshot in force was made", labels=("id",))
+        try:
+            snapshot = self._controller.snapshot()
+            age.add_metric((snapshot.id[:12],), (now - snapshot.created_at).total_seconds())
+        except NoSnapshot:
+            pass
+        yield age
+        good = GaugeMetricFamily("tokgate_source_age_seconds", "Since a source last succeeded", labels=("source",))
+        failing = GaugeMetricFamily("tokgate_source_failing", "1 when its last attempt failed", labels=("source",))
+        for record in self._controller.sources():
+            failing.add_metric((record.name,), float(record.error_code is not None))
+            if record.last_success is not None:
+                good.add_metric((record.name,), (now - record.last_success).total_seconds())
+        yield from (good, failing)
+
+    def _exceptions(self, now: datetime) -> Metric:
+        family = GaugeMetricFamily("tokgate_exceptions", "Exceptions by what they wait for", labels=("state",))
+        waiting = self._controller.exceptions(state=ExceptionState.REQUESTED)
+        live = self._controller.exceptions(live=True)
+        family.add_metric(("requested",), len(waiting))
+        family.add_metric(("live",), len(live))
+        return family
+
+    def _events(self) -> Iterator[Metric]:
+        raise NotImplementedError

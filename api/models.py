@@ -1,0 +1,964 @@
+"""What goes over the wire, in both directions. Requests refuse unknown fields; answers are built from the controller's
+values, field by field, so that nothing is shown by accident.
+
+Times are RFC 3339 and UTC (``Z``); a time without a zone is refused. ``null`` is *unknown*, ``0`` is *counted, none*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+from controller import model, views
+from controller.exceptions import MAX_SOURCES, ExceptionPreview, ExceptionRequest
+from controller.model import EventAction, ExceptionState, Mode, Outcome, Quality, Scope
+from controller.store import SnapshotSummary
+from core.errors import TokgateError
+from core.ids import NAME
+from core.net import DomainName, parse_network
+from ipsets import model as intel
+from ipsets.resolve import SourceRecord
+from ipsets.snapshot import Change, SnapshotDiff
+from vendors.adapter import Finding
+from vendors.codec import describe
+from vendors.model import Plan as VendorPlan
+
+T = TypeVar("T")
+
+# --- values ---------------------------------------------------------------------------------------------------------
+
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_NETWORK_TEXT: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}(/\d{1,3})?", re.ASCII)
+EARLIEST, LATEST = 2000, 2999
+"""Years. Times outside are typing errors, and the edges of the calendar have no UTC."""
+
+
+def parse_time(value: object) -> datetime:
+    """Aware UTC from RFC 3339 text. Raises ``ValueError``."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("expected a time with its zone, as in 2026-11-25T18:00:00Z")
+    found = datetime.fromisoformat(value)
+    if not EARLIEST <= found.year <= LATEST:
+        raise ValueError(f"the year must lie between {EARLIEST} and {LATEST}")
+    return found.astimezone(UTC)
+
+
+def show_time(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+def _network(text: str) -> str:
+    if not _NETWORK_TEXT.fullmatch(text):
+        raise ValueError("expected an address or a network, as in 10.20.3.7 or 10.20.3.0/24")
+    return str(parse_network(text))
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be printable characters on one line")
+    return text
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(parse_time),
+    PlainSerializer(show_time, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-25T18:00:00Z"]}),
+]
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$", max_length=40)]
+Ulid = Annotated[str, StringConstraints(pattern="^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{26}$"), AfterValidator(str.lower)]
+Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{6,64}$")]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_printable)
+]
+OptionalLine = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_printable)]
+SourceText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64), AfterValidator(_network)]
+
+
+class Request(BaseModel):
+    """What a caller sends; an unknown field is an error, not a wish."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """What we send."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Page(Answer, Generic[T]):
+    """One page of a list. ``next_cursor`` gets the next page; null on the last."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None = None
+
+
+class FieldError(Answer):
+    place: str = Field(examples=["body.starts"])
+    message: str
+
+
+class Problem(Answer):
+    """RFC 9457, with tokgate's stable code (docs/errors.md) and what to do next."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:tokgate:problem:TG5002",
+                    "title": "Conflict",
+                    "status": 409,
+                    "detail": "exception 01kaxw1t4m3v2q8y7z6s5r4p3n is revoked and cannot be approved",
+                    "code": "TG5002",
+                    "hint": "",
+                    "device": None,
+                    "request_id": "01kaxw2g7h9j5k3m1n8p6q4r2s",
+                }
+            ]
+        }
+    )
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str
+    device: str | None
+    request_id: str | None
+    errors: tuple[FieldError, ...] = ()
+
+
+class Failure(Answer):
+    """Why one device of many could not be done."""
+
+    code: str = Field(examples=["TG4001"])
+    title: str = Field(examples=["Device unreachable"])
+    message: str
+    hint: str
+
+    @classmethod
+    def of(cls, error: TokgateError | None) -> Failure | None:
+        if error is None:
+            return None
+        return cls(code=error.code, title=error.title, message=error.message, hint=error.hint)
+
+
+# --- sites and devices ----------------------------------------------------------------------------------------------
+
+
+class DeviceStatus(Answer):
+    """The latest word on a device. ``enforced_at``: when it was last read back holding exactly what it should."""
+
+    last_seen_at: Instant | None
+    last_attempt_at: Instant | None
+    enforced_at: Instant | None
+    snapshot: str | None
+    mode: str | None = Field(examples=["company=enforce, guest=monitor"])
+    error_code: str | None
+    error: str | None
+    degraded: tuple[str, ...]
+    exceptions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, status: model.DeviceStatus) -> DeviceStatus:
+        return cls(
+            last_seen_at=status.last_seen_at,
+            last_attempt_at=status.last_attempt_at,
+            enforced_at=status.enforced_at,
+            snapshot=status.snapshot,
+            mode=status.mode,
+            error_code=status.error_code,
+            error=status.error,
+            degraded=status.degraded,
+            exceptions=status.exceptions,
+        )
+
+
+class Device(Answer):
+    name: str = Field(examples=["fw-berlin"])
+    site: str = Field(examples=["berlin"])
+    vendor: str = Field(examples=["linux_nftables"])
+    host: str
+    status: DeviceStatus | None = Field(description="null: never looked at")
+
+    @classmethod
+    def of(cls, view: views.DeviceView) -> Device:
+        status = DeviceStatus.of(view.status) if view.status else None
+        return cls(name=view.name, site=view.site, vendor=view.vendor, host=view.host, status=status)
+
+
+class Site(Answer):
+    """A site with the mode of each source role now, and when the next window opens or closes."""
+
+    name: str = Field(examples=["berlin"])
+    title: str
+    time_zone: str = Field(examples=["Europe/Berlin"])
+    policy: str
+    modes: dict[str, Mode] = Field(examples=[{"company": "enforce", "guest": "monitor"}])
+    next_edge: Instant | None
+    devices: tuple[Device, ...]
+
+    @classmethod
+    def of(cls, view: views.SiteView) -> Site:
+        return cls(
+            name=view.name,
+            title=view.title,
+            time_zone=view.time_zone,
+            policy=view.policy,
+            modes=dict(view.modes),
+            next_edge=view.next_edge,
+            devices=tuple(Device.of(d) for d in view.devices),
+        )
+
+
+class DoctorCheck(Answer):
+    check: str
+    ok: bool
+    message: str
+
+
+class Doctor(Answer):
+    """Whether a device is prepared; nothing was changed on it."""
+
+    device: str
+    ok: bool
+    checks: tuple[DoctorCheck, ...]
+
+    @classmethod
+    def of(cls, device: str, findings: Iterable[Finding]) -> Doctor:
+        checks = tuple(DoctorCheck(check=f.check, ok=f.ok, message=f.message) for f in findings)
+        return cls(device=device, ok=all(c.ok for c in checks), checks=checks)
+
+
+# --- intelligence ---------------------------------------------------------------------------------------------------
+
+
+class SnapshotHead(Answer):
+    """A snapshot in a list. ``id`` is the sha256 of its content."""
+
+    id: str
+    created_at: Instant
+    parent: str | None
+    networks: int
+    domains: int
+    current: bool
+
+    @classmethod
+    def of(cls, summary: SnapshotSummary) -> SnapshotHead:
+        return cls(
+            id=summary.id,
+            created_at=summary.created_at,
+            parent=summary.parent,
+            networks=summary.networks,
+            domains=summary.domains,
+            current=summary.current,
+        )
+
+
+class ServiceSet(Answer):
+    """What of one service is enforced. A domain that starts with a dot covers all names below it, and itself."""
+
+    service: str
+    networks: tuple[str, ...]
+    domains: tuple[str, ...]
+
+
+class Provenance(Answer):
+    source: str
+    first_seen: Instant
+    last_seen: Instant
+    detail: str
+
+
+class Indicator(Answer):
+    value: str
+    app: str
+    category: str
+    confidence: str
+    dedication: str
+    sources: tuple[Provenance, ...]
+
+    @classmethod
+    def of(cls, indicator: intel.Indicator) -> Indicator:
+        return cls(
+            value=show_value(indicator.value),
+            app=indicator.app,
+            category=indicator.category,
+            confidence=indicator.confidence,
+            dedication=indicator.dedication,
+            sources=tuple(
+                Provenance(source=p.source, first_seen=p.first_seen, last_seen=p.last_seen, detail=p.detail)
+                for p in indicator.sources
+            ),
+        )
+
+
+class Dropped(Answer):
+    """An entry that a guard took out, and why."""
+
+    guard: str
+    entry: str
+    reason: str
+
+
+class SourceAge(Answer):
+    source: str
+    last_success: Instant
+
+
+class Snapshot(Answer):
+    """What is enforced, aggregated; with ``indicators=true`` also every entry before that, with its provenance."""
+
+    id: str
+    created_at: Instant
+    parent: str | None
+    services: tuple[ServiceSet, ...]
+    dropped: tuple[Dropped, ...]
+    sources: tuple[SourceAge, ...]
+    indicators: tuple[Indicator, ...] | None = None
+
+    @classmethod
+    def of(cls, snapshot: intel.Snapshot, *, indicators: bool) -> Snapshot:
+        return cls(
+            id=snapshot.id,
+            created_at=snapshot.created_at,
+            parent=snapshot.parent,
+            services=tuple(
+                ServiceSet(
+                    service=s.service,
+                    networks=tuple(str(n) for n in s.networks),
+                    domains=tuple(show_value(d) for d in s.domains),
+                )
+                for s in snapshot.services
+            ),
+            dropped=tuple(Dropped(guard=v.guard, entry=v.entry, reason=v.reason) for v in snapshot.dropped),
+            sources=tuple(SourceAge(source=name, last_success=at) for name, at in snapshot.source_ages),
+            indicators=tuple(Indicator.of(i) for i in snapshot.indicators) if indicators else None,
+        )
+
+
+def show_value(value: object) -> str:
+    """A network as text; a domain with a leading dot when it covers what is below it."""
+    if isinstance(value, DomainName):
+        return f".{value.name}" if value.suffix else value.name
+    return str(value)
+
+
+class SnapshotChange(Answer):
+    service: str
+    entry: str
+
+    @classmethod
+    def of(cls, change: Change) -> SnapshotChange:
+        return cls(service=change.service, entry=change.entry)
+
+
+class Difference(Answer):
+    """What another snapshot has more and less, as it would be enforced."""
+
+    old: str
+    new: str
+    added: tuple[SnapshotChange, ...]
+    removed: tuple[SnapshotChange, ...]
+
+    @classmethod
+    def of(cls, old: str, new: str, diff: SnapshotDiff) -> Difference:
+        return cls(
+            old=old,
+            new=new,
+            added=tuple(SnapshotChange.of(c) for c in diff.added),
+            removed=tuple(SnapshotChange.of(c) for c in diff.removed),
+        )
+
+
+class Source(Answer):
+    """One origin of intelligence. A failing source keeps its last good entries; its age says how good they are."""
+
+    name: str
+    kind: str
+    last_attempt: Instant | None
+    last_success: Instant | None
+    error_code: str | None
+    error: str | None
+    indicators: int
+
+    @classmethod
+    def of(cls, record: SourceRecord) -> Source:
+        return cls(
+            name=record.name,
+            kind=record.kind,
+            last_attempt=record.last_attempt,
+            last_success=record.last_success,
+            error_code=record.error_code,
+            error=record.error,
+            indicators=len(record.indicators),
+        )
+
+
+# --- plans, runs, drift ---------------------------------------------------------------------------------------------
+
+
+class Selection(Request):
+    """Which devices. The whole fleet only when ``all`` says so."""
+
+    sites: tuple[Name, ...] = Field(default=(), max_length=1000, examples=[["berlin"]])
+    devices: tuple[Name, ...] = Field(default=(), max_length=1000)
+    all: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _chosen(self) -> Selection:
+        if self.all == bool(self.sites or self.devices):
+            raise ValueError('name sites or devices, or say "all": true, not both')
+        return self
+
+    def selection(self) -> views.Selection:
+        return views.Selection(sites=self.sites, devices=self.devices)
+
+
+class PlannedDevice(Answer):
+    """One device's plan as lines for people, or why there is none. ``id`` is null when there is nothing to change."""
+
+    device: str
+    site: str
+    id: str | None
+    checksum: str | None
+    steps: tuple[str, ...] = Field(examples=[["add 2 networks to dst-tiktok: 71.18.0.0/16, 2605:340::/32"]])
+    degraded: tuple[str, ...]
+    script: str = Field(description="the change in the device's own language")
+    error: Failure | None
+
+    @classmethod
+    def of(cls, result: views.PlanResult) -> PlannedDevice:
+        return cls(
+            device=result.device,
+            site=result.site,
+            id=result.stored.id if result.stored else None,
+            checksum=result.stored.checksum if result.stored else None,
+            steps=result.steps,
+            degraded=degraded_lines(result.plan),
+            script=result.script,
+            error=Failure.of(result.error),
+        )
+
+
+class Plans(Answer):
+    """The plans of one request. ``changes`` says whether any device differs from what it should hold."""
+
+    items: tuple[PlannedDevice, ...]
+    changes: bool
+
+
+class Plan(Answer):
+    """A stored plan: exactly it can be applied, for an hour, while nothing has moved."""
+
+    id: str
+    created_at: Instant
+    device: str
+    site: str
+    snapshot: str
+    checksum: str
+    steps: tuple[str, ...]
+    degraded: tuple[str, ...]
+
+    @classmethod
+    def of(cls, stored: model.StoredPlan, plan: VendorPlan) -> Plan:
+        return cls(
+            id=stored.id,
+            created_at=stored.created_at,
+            device=stored.device,
+            site=stored.site,
+            snapshot=stored.snapshot,
+            checksum=stored.checksum,
+            steps=tuple(describe(step) for step in plan.steps),
+            degraded=degraded_lines(plan),
+        )
+
+
+def degraded_lines(plan: VendorPlan | None) -> tuple[str, ...]:
+    return tuple(f"{d.capability}: {d.message}" for d in plan.degraded) if plan else ()
+
+
+class SyncRequest(Selection):
+    """Bring devices to what they should hold now. ``force`` passes the shrink guard and needs a reason."""
+
+    kind: Literal["sync"]
+    reason: OptionalLine = ""
+    force: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _explained(self) -> SyncRequest:
+        if self.force and not self.reason:
+            raise ValueError("force needs a reason")
+        return self
+
+
+class ApplyRequest(Request):
+    """Apply exactly these stored plans."""
+
+    kind: Literal["apply"]
+    plans: tuple[Ulid, ...] = Field(min_length=1, max_length=1000)
+    reason: OptionalLine = ""
+
+
+RunRequest = Annotated[SyncRequest | ApplyRequest, Field(discriminator="kind")]
+
+
+class DeviceRun(Answer):
+    device: str
+    site: str
+    outcome: Outcome
+    started_at: Instant
+    finished_at: Instant | None
+    steps: int
+    snapshot: str | None
+    error_code: str | None
+    error: str | None
+    degraded: tuple[str, ...]
+    flows_cut: int | None = Field(description="open flows to newly blocked addresses that were ended; null: unknown")
+    timings: dict[str, float] | None = Field(description="seconds")
+
+    @classmethod
+    def of(cls, run: model.DeviceRun) -> DeviceRun:
+        return cls(
+            device=run.device,
+            site=run.site,
+            outcome=run.outcome,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            steps=run.steps,
+            snapshot=run.snapshot,
+            error_code=run.error_code,
+            error=run.error,
+            degraded=run.degraded,
+            flows_cut=run.flows_cut,
+            timings=dict(run.timings) if run.timings is not None else None,
+        )
+
+
+class Run(Answer):
+    """One sync or apply. ``finished_at`` is null while devices are still at work."""
+
+    id: str
+    trigger: str = Field(examples=["schedule", "api", "exception:01kaxw1t4m3v2q8y7z6s5r4p3n"])
+    actor: str
+    started_at: Instant
+    finished_at: Instant | None
+    devices: tuple[DeviceRun, ...]
+
+    @classmethod
+    def of(cls, run: model.Run) -> Run:
+        return cls(
+            id=run.id,
+            trigger=run.trigger,
+            actor=run.actor,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            devices=tuple(DeviceRun.of(d) for d in run.devices),
+        )
+
+
+class DriftedDevice(Answer):
+    """How far one device is from what it should hold, read just now."""
+
+    device: str
+    site: str
+    in_step: bool | None = Field(description="null: it could not be read")
+    steps: tuple[str, ...]
+    altered: str = Field(description="why it is not what we left there; empty when it is")
+    error: Failure | None
+
+    @classmethod
+    def of(cls, result: views.DriftResult) -> DriftedDevice:
+        return cls(
+            device=result.device,
+            site=result.site,
+            in_step=None if result.error else not result.steps,
+            steps=result.steps,
+            altered=result.altered,
+            error=Failure.of(result.error),
+        )
+
+
+class Drift(Answer):
+    items: tuple[DriftedDevice, ...]
+    drifted: bool
+
+
+class KnownDrift(Answer):
+    """What the last look at a device said, without asking it again."""
+
+    device: str
+    site: str
+    in_step: bool | None = Field(description="null: unknown, because it was never or not lately read")
+    last_seen_at: Instant | None
+    enforced_at: Instant | None
+    error_code: str | None
+    error: str | None
+
+    @classmethod
+    def of(cls, view: views.DeviceView) -> KnownDrift:
+        status = view.status
+        return cls(
+            device=view.name,
+            site=view.site,
+            in_step=_in_step(status),
+            last_seen_at=status.last_seen_at if status else None,
+            enforced_at=status.enforced_at if status else None,
+            error_code=status.error_code if status else None,
+            error=status.error if status else None,
+        )
+
+
+def _in_step(status: model.DeviceStatus | None) -> bool | None:
+    if status is None or status.last_seen_at is None or status.last_attempt_at != status.last_seen_at:
+        return None
+    return status.enforced_at == status.last_seen_at
+
+
+# --- exceptions -----------------------------------------------------------------------------------------------------
+
+_REQUEST_EXAMPLE: Final[dict[str, Any]] = {
+    "sites": ["berlin"],
+    "sources": ["10.20.3.7", "2001:db8:20:3::7"],
+    "service": "tiktok",
+    "starts": "2026-11-25T08:00:00Z",
+    "ends": "2026-11-25T18:00:00Z",
+    "reason": "spring campaign goes live",
+    "owner": "marketing@example.org",
+    "ticket": "MKT-42",
+}
+
+
+class ExceptionBody(Request):
+    """What to let through: which sources at which sites, from when until when, and why. It ends by itself."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_REQUEST_EXAMPLE]})
+
+    sites: tuple[Name, ...] = Field(min_length=1, max_length=1000)
+    sources: tuple[SourceText, ...] = Field(min_length=1, max_length=MAX_SOURCES)
+    service: Name
+    starts: Instant
+    ends: Instant
+    reason: Line
+    owner: Line
+    ticket: OptionalLine = ""
+
+    @model_validator(mode="after")
+    def _forward(self) -> ExceptionBody:
+        if self.ends <= self.starts:
+            raise ValueError("ends must lie after starts")
+        return self
+
+    def request(self) -> ExceptionRequest:
+        return ExceptionRequest(
+            sites=self.sites,
+            sources=self.sources,
+            service=self.service,
+            starts=self.starts,
+            ends=self.ends,
+            reason=self.reason,
+            owner=self.owner,
+            ticket=self.ticket,
+        )
+
+
+class ReasonBody(Request):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "the campaign is over"}]})
+
+    reason: Line
+
+
+class AccessException(Answer):
+    """An exception. ``live``: approved and inside its time now; ``live_on``: the devices read back as holding it."""
+
+    id: str
+    state: ExceptionState
+    live: bool
+    live_on: tuple[str, ...]
+    sites: tuple[str, ...]
+    sources: tuple[str, ...]
+    service: str
+    starts: Instant
+    ends: Instant
+    reason: str
+    owner: str
+    ticket: str
+    requested_by: str
+    requested_at: Instant
+    decided_by: str | None
+    decided_at: Instant | None
+    ended_at: Instant | None
+
+    @classmethod
+    def of(cls, exception: model.AccessException, *, now: datetime) -> AccessException:
+        return cls(
+            id=exception.id,
+            state=exception.state,
+            live=exception.is_live(now),
+            live_on=exception.live_on,
+            sites=exception.sites,
+            sources=tuple(str(s) for s in exception.sources),
+            service=exception.service,
+            starts=exception.starts,
+            ends=exception.ends,
+            reason=exception.reason,
+            owner=exception.owner,
+            ticket=exception.ticket,
+            requested_by=exception.requested_by,
+            requested_at=exception.requested_at,
+            decided_by=exception.decided_by,
+            decided_at=exception.decided_at,
+            ended_at=exception.ended_at,
+        )
+
+
+class PreviewLine(Answer):
+    """What one source would gain at one site."""
+
+    site: str
+    devices: tuple[str, ...]
+    source: str
+    role: str | None
+    mode: Mode | None = Field(description="the role's mode at the start; null: the source lies in no role of the site")
+    effect: str
+
+
+class Preview(Answer):
+    """What a request would open, where, in one sentence and line by line. Nothing was recorded."""
+
+    sentence: str
+    opens: tuple[PreviewLine, ...]
+    conflicts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, preview: ExceptionPreview) -> Preview:
+        return cls(
+            sentence=preview.sentence,
+            opens=tuple(
+                PreviewLine(
+                    site=line.site,
+                    devices=line.devices,
+                    source=line.source,
+                    role=line.role,
+                    mode=line.mode,
+                    effect=line.effect,
+                )
+                for line in preview.opens
+            ),
+            conflicts=preview.conflicts,
+        )
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+class SourceSeen(Answer):
+    source: str
+    destination: str
+    packets: int | None
+    bytes: int | None
+    last_seen: Instant
+
+
+class EntryHit(Answer):
+    entry: str
+    packets: int | None
+    bytes: int | None
+
+
+class Event(Answer):
+    """What two readings of one counter prove about the time between them. ``quality`` at_least: a reset lies inside."""
+
+    id: str
+    site: str
+    device: str
+    rule: str
+    role: str | None
+    exception: str | None
+    action: EventAction
+    start: Instant
+    end: Instant
+    hits: int | None
+    packets: int | None
+    bytes: int | None
+    quality: Quality
+    snapshot: str | None
+    sources: tuple[SourceSeen, ...]
+    sources_truncated: bool
+    entries: tuple[EntryHit, ...]
+
+    @classmethod
+    def of(cls, event: model.DetectionEvent) -> Event:
+        return cls(
+            id=event.id,
+            site=event.site,
+            device=event.device,
+            rule=event.rule,
+            role=event.role,
+            exception=event.exception,
+            action=event.action,
+            start=event.window.start,
+            end=event.window.end,
+            hits=event.hits,
+            packets=event.packets,
+            bytes=event.octets,
+            quality=event.quality,
+            snapshot=event.snapshot,
+            sources=tuple(
+                SourceSeen(
+                    source=str(s.source),
+                    destination=str(s.destination),
+                    packets=s.packets,
+                    bytes=s.octets,
+                    last_seen=s.last_seen,
+                )
+                for s in event.sources
+            ),
+            sources_truncated=event.sources_truncated,
+            entries=tuple(EntryHit(entry=e.entry, packets=e.packets, bytes=e.octets) for e in event.entries),
+        )
+
+
+# --- access ---------------------------------------------------------------------------------------------------------
+
+
+class TokenBody(Request):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "helpdesk", "scopes": ["read", "request"], "days": 90}]}
+    )
+
+    name: Name
+    scopes: tuple[Scope, ...] = Field(min_length=1, max_length=len(Scope))
+    days: int = Field(ge=1, le=366, strict=True, description="how long it lives")
+
+
+class Token(Answer):
+    """A token as we know it: never itself, only how it begins."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: tuple[Scope, ...]
+    created_at: Instant
+    created_by: str
+    expires_at: Instant
+    last_used_at: Instant | None
+    revoked_at: Instant | None
+
+    @classmethod
+    def of(cls, token: model.Token) -> Token:
+        return cls(**_token_fields(token))
+
+
+class NewToken(Token):
+    """A fresh token. ``token`` is shown this once."""
+
+    token: str
+
+    @classmethod
+    def made(cls, token: model.Token, text: str) -> NewToken:
+        return cls(token=text, **_token_fields(token))
+
+
+def _token_fields(token: model.Token) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "prefix": token.prefix,
+        "scopes": tuple(sorted(token.scopes)),
+        "created_at": token.created_at,
+        "created_by": token.created_by,
+        "expires_at": token.expires_at,
+        "last_used_at": token.last_used_at,
+        "revoked_at": token.revoked_at,
+    }
+
+
+class AuditEntry(Answer):
+    """One change, by whom and why, chained to the one before by its hash."""
+
+    seq: int
+    at: Instant
+    actor: str
+    action: str
+    subject: str
+    reason: str
+    detail: str
+    previous: str
+    hash: str
+
+    @classmethod
+    def of(cls, entry: model.AuditEntry) -> AuditEntry:
+        return cls(
+            seq=entry.seq,
+            at=entry.at,
+            actor=entry.actor,
+            action=entry.action,
+            subject=entry.subject,
+            reason=entry.reason,
+            detail=entry.detail,
+            previous=entry.previous,
+            hash=entry.hash,
+        )
+
+
+class AuditVerdict(Answer):
+    """Whether the chain holds; each break names its entry."""
+
+    intact: bool
+    breaks: tuple[str, ...]
+
+
+# --- health ---------------------------------------------------------------------------------------------------------
+
+
+class Live(Answer):
+    status: Literal["ok"] = "ok"
+
+
+class ReadyCheck(Answer):
+    name: str
+    ok: bool
+
+
+class Ready(Answer):
+    """Whether this process does its work. What exactly is wrong is told to who has a token, under /api/v1/health."""
+
+    ready: bool
+    checks: tuple[ReadyCheck, ...]
+
+    @classmethod
+    def of(cls, health: views.Health) -> Ready:
+        return cls(ready=health.ready, checks=tuple(ReadyCheck(name=c.name, ok=c.ok) for c in health.checks))
+
+
+class HealthCheck(ReadyCheck):
+    message: str
+
+
+class Health(Answer):
+    ready: bool
+    version: str
+    checks: tuple[HealthCheck, ...]
+
+    @classmethod
+    def of(cls, health: views.Health, *, version: str) -> Health:
+        checks = tuple(HealthCheck(name=c.name, ok=c.ok, message=c.message) for c in health.checks)
+        return cls(ready=health.ready, version=version, checks=checks)

@@ -1,0 +1,62 @@
+"""Lists in pages: newest or alphabetical, a bounded number at a time, with a cursor that means nothing to the caller."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+from typing import Annotated, Final, TypeVar
+
+from fastapi import Query
+
+from api.models import Page
+from controller.errors import Invalid
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+MAX_PAGE: Final = 500
+
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="how many at most", examples=[100])]
+Cursor = Annotated[
+    str | None, Query(max_length=500, description="`next_cursor` of the page before; leave it out for the first page")
+]
+
+
+def encode(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str | None) -> str | None:
+    """Raises ``Invalid`` for a cursor that we did not make."""
+    if cursor is None:
+        return None
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeError) as exc:
+        raise Invalid("cursor: not one of ours", hint="use next_cursor as it was given, or leave it out") from exc
+
+
+def page_of(
+    rows: Iterable[T],
+    *,
+    key: Callable[[T], str],
+    show: Callable[[T], A],
+    limit: int,
+    cursor: str | None,
+    newest_first: bool = False,
+) -> Page[A]:
+    """One page of a list that is at hand in full, in the order of its keys, which are unique."""
+    after = decode(cursor)
+    ordered = sorted(rows, key=key, reverse=newest_first)
+    if after is not None:
+        ordered = [row for row in ordered if (key(row) < after if newest_first else key(row) > after)]
+    return page_from(ordered[: limit + 1], key=key, show=show, limit=limit)
+
+
+def page_from(rows: list[T], *, key: Callable[[T], str], show: Callable[[T], A], limit: int) -> Page[A]:
+    """One page from rows that were asked for with ``limit + 1``: the one too many says that there is more."""
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return Page(items=tuple(show(row) for row in shown), next_cursor=encode(key(shown[-1])) if more else None)

@@ -1,0 +1,129 @@
+"""Every answer that is not a success has one shape: ``application/problem+json`` (RFC 9457) with our stable codes.
+
+An unexpected exception becomes TG1000 with the request's id and nothing else; what happened stands in the log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.errors import Malformed, MethodNotServed, NoSuchRoute
+from controller.errors import Invalid
+from core.errors import TokgateError
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 30
+_TEXT_LIMIT: Final = 2000
+_ERRORS_SHOWN: Final = 20
+_RETRYABLE: Final = (408, 429, 503)
+
+
+def problem_body(error: TokgateError, *, request_id: str | None) -> dict[str, Any]:
+    """The members of RFC 9457 and ours: ``code``, ``hint``, ``device``, ``request_id``."""
+    return {
+        "type": f"urn:tokgate:problem:{error.code}",
+        "title": error.title,
+        "status": error.http_status,
+        "detail": clean(error.message),
+        "code": error.code,
+        "hint": clean(error.hint),
+        "device": error.device,
+        "request_id": request_id,
+    }
+
+
+def clean(text: str) -> str:
+    """Bounded, on one line, and always encodable: parts of it may have come from a device or a caller."""
+    printable = "".join(c if c.isprintable() else " " for c in text[:_TEXT_LIMIT])
+    return printable.encode("utf-8", "replace").decode("utf-8")
+
+
+def problem_response(
+    error: TokgateError, *, request_id: str | None, errors: Iterable[Mapping[str, str]] = ()
+) -> Response:
+    """The answer to a request that failed with ``error``; ``errors`` are the single fields that are wrong."""
+    body = problem_body(error, request_id=request_id)
+    if found := list(errors):
+        body["errors"] = found
+    return Response(
+        json.dumps(body, ensure_ascii=False).encode("utf-8"),
+        status_code=error.http_status,
+        media_type=MEDIA_TYPE,
+        headers=_headers(error.http_status),
+    )
+
+
+def _headers(status: int) -> dict[str, str]:
+    if status == 401:
+        return {"WWW-Authenticate": 'Bearer realm="tokgate"'}
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in _RETRYABLE else {}
+
+
+def unexpected() -> TokgateError:
+    """What a caller learns about a failure that nobody foresaw."""
+    return TokgateError("something failed that should not", hint="look for the request_id in the log")
+
+
+def install(app: FastAPI) -> None:
+    """Have every error that the framework knows answered in our shape."""
+    app.add_exception_handler(TokgateError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_bad_input)
+    app.add_exception_handler(HTTPException, _on_http)
+
+
+def request_id_of(request: Request) -> str | None:
+    return getattr(request.state, "request_id", None)
+
+
+def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TokgateError)
+    request.state.error_code = error.code
+    return problem_response(error, request_id=request_id_of(request))
+
+
+def _on_bad_input(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    request.state.error_code = Invalid.code
+    if any(e["type"] == "json_invalid" for e in found):
+        malformed = Malformed("the body is not JSON", hint="send JSON with Content-Type: application/json")
+        return problem_response(malformed, request_id=request_id_of(request))
+    fields = [_field(e) for e in found[:_ERRORS_SHOWN]]
+    invalid = Invalid("; ".join(f"{f['place']}: {f['message']}" for f in fields[:3]), hint="see errors for each field")
+    return problem_response(invalid, request_id=request_id_of(request), errors=fields)
+
+
+def _field(found: Mapping[str, Any]) -> dict[str, str]:
+    """Where and why, never what was sent: it may be a secret in the wrong field."""
+    place = ".".join(str(part) for part in found["loc"])
+    return {"place": clean(place)[:200], "message": clean(str(found["msg"]))[:500]}
+
+
+def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    known = _of_status(error.status_code)
+    request.state.error_code = known.code
+    response = problem_response(known, request_id=request_id_of(request))
+    if error.status_code == 405 and error.headers:
+        response.headers.update(error.headers)
+    return response
+
+
+def _of_status(status: int) -> TokgateError:
+    match status:
+        case 404:
+            return NoSuchRoute("nothing is served at this path", hint="GET /api/v1/openapi.json lists what is")
+        case 405:
+            return MethodNotServed("this path does not take this method", hint="the Allow header names those it takes")
+        case 400:
+            return Malformed("the body could not be read as JSON", hint="send JSON in UTF-8, not nested without end")
+        case _:
+            return unexpected()

@@ -1,0 +1,37 @@
+"""The audit log: every change, by whom and why, and whether its chain still holds."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.auth import Admin, Ctl
+from api.lanes import LaneOf
+from api.models import AuditEntry, AuditVerdict, Page
+from api.pages import Cursor, Limit, decode, page_from
+from api.reference import answers
+from controller.errors import Invalid
+
+router = APIRouter(prefix="/audit", tags=["audit"])
+
+
+@router.get("", summary="Entries, the newest first")
+def list_entries(controller: Ctl, caller: Admin, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditEntry]:
+    rows = controller.audit(limit=limit + 1, before=_before(cursor))
+    return page_from(rows, key=lambda e: str(e.seq), show=AuditEntry.of, limit=limit)
+
+
+def _before(cursor: str | None) -> int | None:
+    seq = decode(cursor)
+    if seq is None:
+        return None
+    if not (seq.isascii() and seq.isdigit() and len(seq) < 19):
+        raise Invalid("cursor: not one of ours", hint="use next_cursor as it was given, or leave it out")
+    return int(seq)
+
+
+@router.get("/verify", summary="Check the whole chain", responses=answers(503))
+def verify(controller: Ctl, caller: Admin, lane: LaneOf) -> AuditVerdict:
+    """Reads every entry and its hash; a change to any of them is found."""
+    with lane.enter():
+        breaks = tuple(controller.verify_audit())
+    return AuditVerdict(intact=not breaks, breaks=breaks)

@@ -1,0 +1,36 @@
+"""Drift: how far devices are from what they should hold, as known or as read just now."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.auth import Ctl, Operator, Reader
+from api.lanes import LaneOf
+from api.models import Drift, DriftedDevice, KnownDrift, Name, Page, Selection
+from api.pages import Cursor, Limit, page_of
+from api.reference import answers
+
+router = APIRouter(prefix="/drift", tags=["drift"])
+
+
+@router.get("", summary="What the last look said")
+def known_drift(
+    controller: Ctl,
+    caller: Reader,
+    site: Annotated[Name | None, Query(description="only devices of this site")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[KnownDrift]:
+    """Asks no device: the last look at each, and whether it was in step then."""
+    found = [d for d in controller.devices() if site is None or d.site == site]
+    return page_of(found, key=lambda d: d.name, show=KnownDrift.of, limit=limit, cursor=cursor)
+
+
+@router.post("", summary="Look now", responses=answers(404, 503))
+def look_now(controller: Ctl, caller: Operator, lane: LaneOf, selection: Selection) -> Drift:
+    """Reads the selected devices; changes nothing on them."""
+    with lane.enter():
+        found = tuple(DriftedDevice.of(result) for result in controller.drift(selection.selection()))
+    return Drift(items=found, drifted=any(d.steps for d in found))

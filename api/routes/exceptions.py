@@ -1,0 +1,109 @@
+"""Exceptions: ask, see what would open, decide, end. Who asks never approves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from api.auth import Approver, Caller, Ctl, Reader, Requester, Revoker
+from api.idempotency import Repeats
+from api.models import AccessException, ExceptionBody, Name, Page, Preview, ReasonBody, Ulid
+from api.pages import Cursor, Limit, page_of
+from api.reference import answers
+from controller import model
+from controller.errors import NotAllowed
+from controller.model import ExceptionState, Scope
+from controller.service import Controller
+
+router = APIRouter(prefix="/exceptions", tags=["exceptions"])
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=128,
+        pattern="^[!-~]+$",
+        description="repeat the request with the same key after a lost answer, and it stays one request",
+    ),
+]
+
+
+def _show(controller: Controller, exception: model.AccessException) -> AccessException:
+    return AccessException.of(exception, now=controller.clock.now())
+
+
+@router.post("", summary="Request an exception", status_code=201, responses=answers(404, 409, 503))
+def request_exception(
+    controller: Ctl, caller: Requester, request: Request, response: Response, body: ExceptionBody, key: Key = None
+) -> AccessException:
+    """Recorded and waiting for an approver; nothing opens yet. Answers 200 when the key was used before."""
+
+    def make() -> str:
+        return controller.request_exception(body.request(), actor=caller.actor).id
+
+    repeats: Repeats = request.app.state.repeats
+    if key is None:
+        made, fresh = make(), True
+    else:
+        made, fresh = repeats.once(caller=caller.token.id, key=key, request=body.model_dump_json(), make=make)
+    response.status_code = 201 if fresh else 200
+    response.headers["Location"] = f"/api/v1/exceptions/{made}"
+    return _show(controller, controller.exception(made))
+
+
+@router.post("/preview", summary="What a request would open", responses=answers(404))
+def preview(controller: Ctl, caller: Requester, body: ExceptionBody) -> Preview:
+    """Records nothing."""
+    return Preview.of(controller.preview_exception(body.request()))
+
+
+@router.get("", summary="Exceptions, the newest first")
+def list_exceptions(
+    controller: Ctl,
+    caller: Reader,
+    state: Annotated[ExceptionState | None, Query(description="only those in this state")] = None,
+    site: Annotated[Name | None, Query(description="only those that name this site")] = None,
+    live: Annotated[bool | None, Query(description="only those that are, or are not, in force now")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[AccessException]:
+    found = controller.exceptions(state=state, site=site, live=live)
+    return page_of(
+        found,
+        key=lambda e: e.id,
+        show=lambda e: _show(controller, e),
+        limit=limit,
+        cursor=cursor,
+        newest_first=True,
+    )
+
+
+@router.get("/{id}", summary="One exception", responses=answers(404))
+def get_exception(controller: Ctl, caller: Reader, id: Ulid) -> AccessException:
+    """`live_on` names the devices that were read back holding it."""
+    return _show(controller, controller.exception(id))
+
+
+@router.post("/{id}/approve", summary="Approve", responses=answers(404, 409, 503))
+def approve(controller: Ctl, caller: Approver, id: Ulid) -> AccessException:
+    """In force on its devices within seconds when its time has come. Who asked for it cannot approve it."""
+    return _show(controller, controller.approve_exception(id, actor=caller.actor))
+
+
+@router.post("/{id}/deny", summary="Deny", responses=answers(404, 409, 503))
+def deny(controller: Ctl, caller: Approver, id: Ulid, body: ReasonBody) -> AccessException:
+    return _show(controller, controller.deny_exception(id, actor=caller.actor, reason=body.reason))
+
+
+@router.post("/{id}/revoke", summary="Revoke", responses=answers(404, 409, 503))
+def revoke(controller: Ctl, caller: Revoker, id: Ulid, body: ReasonBody) -> AccessException:
+    """Ends it now, on its devices within seconds. With `request` alone, only what one asked for oneself."""
+    _refuse_strangers(controller.exception(id), caller)
+    return _show(controller, controller.revoke_exception(id, actor=caller.actor, reason=body.reason))
+
+
+def _refuse_strangers(exception: model.AccessException, caller: Caller) -> None:
+    if not caller.allows(Scope.APPROVE) and exception.requested_by != caller.actor:
+        raise NotAllowed("with the scope request one revokes only what one asked for", hint="ask an approver")

@@ -1,0 +1,63 @@
+"""Runs: start a sync or an apply, and see what became of each device."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query, Response
+
+from api.auth import Ctl, Operator, Reader
+from api.models import ApplyRequest, Name, Page, Run, RunRequest, Ulid
+from api.pages import Cursor, Limit, decode, page_from
+from api.reference import answers
+from core.ids import RunId
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+_EXAMPLES = {
+    "sync": {
+        "summary": "Bring a site to what it should hold now",
+        "value": {"kind": "sync", "sites": ["berlin"], "reason": "after maintenance"},
+    },
+    "apply": {
+        "summary": "Apply exactly the plans that were read",
+        "value": {"kind": "apply", "plans": ["01kaxw1t4m3v2q8y7z6s5r4p3n"], "reason": "change 4711"},
+    },
+}
+
+
+@router.post("", summary="Start a run", status_code=202, responses=answers(404, 409, 503))
+def start_run(
+    controller: Ctl,
+    caller: Operator,
+    response: Response,
+    request: Annotated[RunRequest, Body(openapi_examples=_EXAMPLES)],
+) -> Run:
+    """Queues the work and answers at once; `Location` is the run to ask about."""
+    if isinstance(request, ApplyRequest):
+        run = controller.start_apply(request.plans, actor=caller.actor, reason=request.reason)
+    else:
+        run = controller.start_sync(
+            request.selection(), actor=caller.actor, trigger="api", reason=request.reason, force=request.force
+        )
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return Run.of(run)
+
+
+@router.get("", summary="Runs, the newest first")
+def list_runs(
+    controller: Ctl,
+    caller: Reader,
+    site: Annotated[Name | None, Query(description="only those that touched this site")] = None,
+    device: Annotated[Name | None, Query(description="only those that touched this device")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[Run]:
+    before = decode(cursor)
+    rows = controller.runs(limit=limit + 1, before=RunId(before) if before else None, site=site, device=device)
+    return page_from(rows, key=lambda r: r.id, show=Run.of, limit=limit)
+
+
+@router.get("/{id}", summary="One run", responses=answers(404))
+def get_run(controller: Ctl, caller: Reader, id: Ulid) -> Run:
+    return Run.of(controller.run(id))

@@ -1,0 +1,28 @@
+"""Sites: the mode of each source role now, the next edge, and the devices."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.auth import Ctl, Reader
+from api.models import Name, Page, Site
+from api.pages import Cursor, Limit, page_of
+from api.reference import answers
+from controller.errors import NotFound
+
+router = APIRouter(prefix="/sites", tags=["sites"])
+
+
+@router.get("", summary="All sites")
+def list_sites(controller: Ctl, caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[Site]:
+    """With the mode of each source role now, and when the next window opens or closes."""
+    return page_of(controller.sites(), key=lambda s: s.name, show=Site.of, limit=limit, cursor=cursor)
+
+
+@router.get("/{name}", summary="One site", responses=answers(404))
+def get_site(controller: Ctl, caller: Reader, name: Name) -> Site:
+    """With its devices and the latest word on each."""
+    found = next((s for s in controller.sites() if s.name == name), None)
+    if found is None:
+        raise NotFound(f"no site {name!r}", hint="GET /api/v1/sites lists them")
+    return Site.of(found)

@@ -1,0 +1,17 @@
+"""Sources: where the intelligence comes from, and how old each word is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.auth import Ctl, Reader
+from api.models import Page, Source
+from api.pages import Cursor, Limit, page_of
+
+router = APIRouter(prefix="/sources", tags=["sources"])
+
+
+@router.get("", summary="All sources")
+def list_sources(controller: Ctl, caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[Source]:
+    """Last attempt and last success apart: a failing source keeps its last good entries."""
+    return page_of(controller.sources(), key=lambda s: s.name, show=Source.of, limit=limit, cursor=cursor)

@@ -1,0 +1,34 @@
+"""Tokens: make one (it is shown once), list them, revoke one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fastapi import APIRouter, Response
+
+from api.auth import Admin, Ctl
+from api.models import NewToken, Page, Token, TokenBody, Ulid
+from api.pages import Cursor, Limit, page_of
+from api.reference import answers
+
+router = APIRouter(prefix="/tokens", tags=["tokens"])
+
+
+@router.post("", summary="Make a token", status_code=201, responses=answers(409, 503))
+def create_token(controller: Ctl, caller: Admin, response: Response, body: TokenBody) -> NewToken:
+    """`token` in the answer is the token itself: it is shown this once and kept nowhere."""
+    token, text = controller.create_token(body.name, body.scopes, timedelta(days=body.days), actor=caller.actor)
+    response.headers["Location"] = f"/api/v1/tokens/{token.id}"
+    return NewToken.made(token, text.reveal())
+
+
+@router.get("", summary="All tokens")
+def list_tokens(controller: Ctl, caller: Admin, limit: Limit = 100, cursor: Cursor = None) -> Page[Token]:
+    """Also the expired and the revoked ones."""
+    return page_of(controller.tokens(), key=lambda t: t.id, show=Token.of, limit=limit, cursor=cursor)
+
+
+@router.delete("/{id}", summary="Revoke a token", responses=answers(404, 409, 503))
+def revoke_token(controller: Ctl, caller: Admin, id: Ulid) -> Token:
+    """It is refused from now on."""
+    return Token.of(controller.revoke_token(id, actor=caller.actor))

@@ -1,0 +1,647 @@
+"""The facade: everything a person or a program may ask of the controller, as methods. The API and the CLI call only this.
+
+It wires the store, the engine and the device work together, asks the pure modules for decisions, and writes the audit
+note of every change in the transaction of the change (I14).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from controller import exceptions as lifecycle
+from controller import tokens as tokens_module
+from controller.desired import Facts, modes_at, signature
+from controller.engine import Engine, Job, JobKind, ThreadEngine
+from controller.errors import Busy, Conflict, NotFound
+from controller.exceptions import ExceptionPreview, ExceptionRequest
+from controller.inventory import Device, Inventory, Site, load_inventory
+from controller.locks import DeviceLocks
+from controller.model import (
+    AccessException,
+    AuditEntry,
+    DetectionEvent,
+    DeviceRun,
+    DeviceStatus,
+    ExceptionState,
+    Outcome,
+    Run,
+    Scope,
+    StoredPlan,
+    Token,
+    Window,
+)
+from controller.planning import Limits, plan_device, store_plan
+from controller.report import FleetReport, SiteReport, fleet_report, site_report
+from controller.settings import Settings
+from controller.store import AuditNote, EventQuery, Page, SnapshotSummary, Store
+from controller.sync import Worker
+from controller.views import (
+    Check,
+    CollectResult,
+    DeviceView,
+    DriftResult,
+    Health,
+    HostKeys,
+    PlanResult,
+    RefreshResult,
+    Selection,
+    SiteView,
+)
+from controller.windows import next_edge
+from core.clock import Clock, SystemClock
+from core.errors import TokgateError
+from core.ids import DeviceName, ExceptionId, PlanId, RunId, SiteName, SnapshotId, new_id
+from core.secret import Secret
+from ipsets.catalogue import load_catalogue
+from ipsets.errors import NoSnapshot
+from ipsets.guard import NeverBlock, default_never_block
+from ipsets.model import Snapshot
+from ipsets.resolve import SourceRecord, refresh
+from ipsets.snapshot import SnapshotDiff, build_snapshot, diff_snapshots
+from ipsets.sources import build_source
+from vendors.adapter import Finding
+from vendors.codec import describe
+from vendors.registry import adapter_for
+from vendors.session import SessionLimiter, scan_host_keys
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+PLAN_LIFE: Final = timedelta(hours=1)
+
+
+class Controller:
+    """One controller over one store. Use ``with Controller.open(settings) as controller``."""
+
+    def __init__(self, settings: Settings, inventory: Inventory, store: Store, clock: Clock) -> None:
+        self.settings = settings
+        self.inventory = inventory
+        self.store = store
+        self.clock = clock
+        self._catalogue = load_catalogue()
+        self._worker = Worker(
+            store=store,
+            inventory=inventory,
+            clock=clock,
+            locks=DeviceLocks(settings.data_dir / "locks"),
+            limiter=SessionLimiter(settings.max_sessions),
+            limits=Limits(),
+            transcripts=settings.data_dir / "transcripts",
+        )
+        self._engine: Engine = ThreadEngine(
+            {JobKind.SYNC: self._do_sync, JobKind.APPLY: self._do_apply, JobKind.COLLECT: self._do_collect},
+            workers=settings.workers,
+        )
+        self._finishing = threading.Lock()
+        self.last_tick: Callable[[], float | None] = lambda: None  # seconds since the schedule's last finished tick
+
+    @classmethod
+    def open(cls, settings: Settings, *, clock: Clock | None = None, migrate: bool = True) -> Controller:
+        """Load the inventory, open the store, settle what a dead process left running.
+
+        Raises ``InventoryError``, ``StoreError``.
+        """
+        clock = clock or SystemClock()
+        inventory = load_inventory(settings.inventory)
+        store = Store.open(settings.data_dir, clock=clock, migrate=migrate)
+        return cls(settings, inventory, store, clock)
+
+    def close(self) -> None:
+        """Finish the queued device work, then close the store."""
+        self._engine.close()
+        self.store.close()
+
+    def __enter__(self) -> Controller:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- intelligence ---------------------------------------------------------------------------------------------
+
+    def refresh_intel(self, *, actor: str, force: bool = False) -> RefreshResult:
+        """Ask every source, build the next snapshot, put it in force if the guards let it pass.
+
+        A failing source keeps its last good indicators. Raises ``GuardTripped``: the snapshot in force stays.
+        """
+        config = self.inventory.intelligence
+        known = self.store.source_records()
+        records = refresh([build_source(c) for c in config.sources], known, self.clock)
+        self.store.save_source_records(records)
+        previous = self.store.current_snapshot()
+        snapshot = build_snapshot(
+            [i for record in records for i in record.indicators],
+            catalogue=self._catalogue,
+            limits=config.guard,
+            never_block=self._never_block(),
+            previous=previous,
+            source_ages={r.name: r.last_success for r in records if r.last_success is not None},
+            now=self.clock.now(),
+            force=force,
+        )
+        if previous is not None and snapshot.id == previous.id:
+            return RefreshResult(snapshot=previous, previous=previous, diff=None, records=records, changed=False)
+        reason = "forced past the churn guard" if force else ""
+        self.store.save_snapshot(snapshot)
+        self.store.set_current(
+            snapshot.id,
+            audit=AuditNote(actor=actor, action="snapshot.current", subject=snapshot.id[:12], reason=reason),
+        )
+        changes = diff_snapshots(previous, snapshot) if previous is not None else None
+        return RefreshResult(snapshot=snapshot, previous=previous, diff=changes, records=records, changed=True)
+
+    def _never_block(self) -> tuple[NeverBlock, ...]:
+        own = tuple(self.inventory.intelligence.guard.never_block)
+        return (*default_never_block(), NeverBlock(reason="your never_block list", networks=own))
+
+    def sources(self) -> tuple[SourceRecord, ...]:
+        return tuple(sorted(self.store.source_records().values(), key=lambda r: r.name))
+
+    def snapshots(self, *, limit: int = 50, before: SnapshotId | None = None) -> list[SnapshotSummary]:
+        return self.store.snapshots(limit=limit, before=before)
+
+    def snapshot(self, snapshot_id: str | None = None) -> Snapshot:
+        """The snapshot in force, or the one whose id starts with ``snapshot_id``. Raises ``NoSnapshot``."""
+        if snapshot_id is None:
+            current = self.store.current_snapshot()
+            if current is None:
+                raise NoSnapshot("no intelligence yet", hint="run `tokgate intel refresh`")
+            return current
+        return self.store.snapshot(snapshot_id)
+
+    def diff_snapshots(self, old: str, new: str) -> SnapshotDiff:
+        return diff_snapshots(self.snapshot(old), self.snapshot(new))
+
+    # --- plan and apply -------------------------------------------------------------------------------------------
+
+    def plan(self, selection: Selection, *, actor: str, force: bool = False) -> tuple[PlanResult, ...]:
+        """Read every selected device and say exactly what would change. Changes nothing on a device."""
+        return self._each(selection, lambda device: self._plan_one(device, force=force))
+
+    def _plan_one(self, device: Device, *, force: bool) -> PlanResult:
+        plan = stored = error = None
+        script = ""
+        try:
+            with self._worker.session(device, None) as (adapter, session):
+                look = self._worker.look(device, adapter, session)
+            plan = plan_device(
+                look.observed, look.desired, limits=self._worker.limits, device=device.name, forced=force
+            )
+            if not plan.is_empty:
+                script = adapter.render(look.observed, plan).text
+                stored = store_plan(
+                    plan,
+                    look.observed,
+                    site=device.site,
+                    device=device,
+                    snapshot=look.facts.snapshot.id,
+                    now=self.clock.now(),
+                )
+                self.store.save_plan(stored)
+        except TokgateError as exc:
+            error = exc
+        return PlanResult(
+            device=device.name,
+            site=device.site,
+            plan=plan,
+            stored=stored,
+            steps=tuple(describe(step) for step in plan.steps) if plan else (),
+            script=script,
+            error=error,
+        )
+
+    def stored_plan(self, plan_id: str) -> StoredPlan:
+        return self.store.plan(PlanId(plan_id))
+
+    def apply(self, plan_ids: Iterable[str], *, actor: str, reason: str = "") -> Run:
+        """Apply exactly these plans. Each device checks that nothing moved since. Returns the finished run."""
+        run, futures = self._start_apply(plan_ids, actor=actor, reason=reason)
+        return self._wait(run.id, futures)
+
+    def start_apply(self, plan_ids: Iterable[str], *, actor: str, reason: str = "") -> Run:
+        """As ``apply``, without waiting: ask ``run(id)``."""
+        return self._start_apply(plan_ids, actor=actor, reason=reason)[0]
+
+    def _start_apply(self, plan_ids: Iterable[str], *, actor: str, reason: str) -> tuple[Run, list[Future[object]]]:
+        plans = [self._fresh_plan(plan_id) for plan_id in plan_ids]
+        devices = [self._device_here(plan) for plan in plans]
+        if len({d.name for d in devices}) < len(devices):
+            raise Conflict("two plans for one device", hint="apply them one after the other")
+        run = self._open_run(devices, trigger="apply", actor=actor, reason=reason)
+        jobs = (Job(kind=JobKind.APPLY, device=p.device, actor=actor, run=run.id, plan=p.id) for p in plans)
+        return run, [self._engine.submit(job) for job in jobs]
+
+    def _fresh_plan(self, plan_id: str) -> StoredPlan:
+        plan = self.stored_plan(plan_id)
+        if self.clock.now() - plan.created_at > PLAN_LIFE:
+            raise Conflict(f"plan {plan_id} is older than {PLAN_LIFE}", hint="make a new plan", device=plan.device)
+        return plan
+
+    def _device_here(self, plan: StoredPlan) -> Device:
+        return self.inventory.device(plan.device)
+
+    def sync(
+        self, selection: Selection, *, actor: str, trigger: str = "cli", reason: str = "", force: bool = False
+    ) -> Run:
+        """Bring the selected devices to what they should hold now. Returns the finished run."""
+        run, futures = self._start_sync(selection, actor=actor, trigger=trigger, reason=reason, force=force)
+        return self._wait(run.id, futures)
+
+    def start_sync(
+        self, selection: Selection, *, actor: str, trigger: str, reason: str = "", force: bool = False
+    ) -> Run:
+        """As ``sync``, without waiting: ask ``run(id)``."""
+        return self._start_sync(selection, actor=actor, trigger=trigger, reason=reason, force=force)[0]
+
+    def _start_sync(
+        self, selection: Selection, *, actor: str, trigger: str, reason: str, force: bool
+    ) -> tuple[Run, list[Future[object]]]:
+        devices = self._select(selection)
+        run = self._open_run(devices, trigger=trigger, actor=actor, reason=reason)
+        jobs = (Job(kind=JobKind.SYNC, device=d.name, actor=actor, run=run.id, force=force) for d in devices)
+        return run, [self._engine.submit(job) for job in jobs]
+
+    def _open_run(self, devices: list[Device], *, trigger: str, actor: str, reason: str) -> Run:
+        now = self.clock.now()
+        run_id = RunId(new_id())
+        waiting = tuple(
+            DeviceRun(
+                run=run_id,
+                site=d.site,
+                device=d.name,
+                started_at=now,
+                finished_at=None,
+                outcome=Outcome.RUNNING,
+                steps=0,
+                snapshot=None,
+            )
+            for d in devices
+        )
+        run = Run(id=run_id, trigger=trigger, actor=actor, started_at=now, finished_at=None, devices=waiting)
+        by_hand = actor != "system"
+        note = AuditNote(actor=actor, action=f"run.{trigger}", subject=run_id, reason=reason) if by_hand else None
+        self.store.start_run(run, audit=note)
+        return run
+
+    def _wait(self, run: RunId, futures: Iterable[Future[object]]) -> Run:
+        for future in futures:
+            future.result()
+        return self.run(run)
+
+    def _do_sync(self, job: Job) -> object:
+        run = self._run_of(job)
+        return self._finishing_run(run, lambda d: self._worker.sync(d, run, force=job.force), job)
+
+    def _do_apply(self, job: Job) -> object:
+        run = self._run_of(job)
+        plan = self.stored_plan(job.plan or "")
+        return self._finishing_run(run, lambda d: self._worker.apply(d, run, plan), job)
+
+    def _run_of(self, job: Job) -> RunId:
+        if job.run is None:
+            raise AssertionError("sync and apply jobs belong to a run")
+        return job.run
+
+    def _finishing_run(self, run: RunId, work: Callable[[Device], DeviceRun], job: Job) -> DeviceRun:
+        """Do the device's part; whoever is last closes the run."""
+        result = work(self.inventory.device(job.device))
+        with self._finishing:
+            if all(d.outcome is not Outcome.RUNNING for d in self.run(run).devices):
+                self.store.finish_run(run, self.clock.now())
+        return result
+
+    def drift(self, selection: Selection) -> tuple[DriftResult, ...]:
+        """How far every selected device is from what it should hold. Reads only."""
+        return self._each(selection, self._drift_one)
+
+    def _drift_one(self, device: Device) -> DriftResult:
+        steps: tuple[str, ...] = ()
+        altered = ""
+        error: TokgateError | None = None
+        try:
+            with self._worker.session(device, None) as (adapter, session):
+                look = self._worker.look(device, adapter, session)
+            plan = plan_device(look.observed, look.desired, limits=self._worker.limits, device=device.name, forced=True)
+            steps, altered = tuple(describe(step) for step in plan.steps), look.cause
+        except TokgateError as exc:
+            error = exc
+        return DriftResult(device=device.name, site=device.site, steps=steps, altered=altered, error=error)
+
+    def runs(
+        self, *, limit: int = 50, before: RunId | None = None, site: str | None = None, device: str | None = None
+    ) -> list[Run]:
+        return self.store.runs(
+            limit=limit,
+            before=before,
+            site=SiteName(site) if site else None,
+            device=DeviceName(device) if device else None,
+        )
+
+    def run(self, run_id: str) -> Run:
+        return self.store.run(RunId(run_id))
+
+    # --- hits -----------------------------------------------------------------------------------------------------
+
+    def collect(self, selection: Selection) -> tuple[CollectResult, ...]:
+        """Poll the counters of the selected devices now."""
+        return self._each(selection, self._collect_one)
+
+    def _collect_one(self, device: Device) -> CollectResult:
+        try:
+            events = self._worker.collect(device)
+        except TokgateError as exc:
+            return CollectResult(device=device.name, site=device.site, events=0, error=exc)
+        return CollectResult(device=device.name, site=device.site, events=len(events), error=None)
+
+    def _do_collect(self, job: Job) -> object:
+        return self._collect_one(self.inventory.device(job.device))
+
+    def events(self, query: EventQuery) -> Page[DetectionEvent]:
+        return self.store.events(query)
+
+    def site_report(self, site: str, window: Window) -> SiteReport:
+        """Who used it at the site, what was blocked, and how long it was really enforced."""
+        return self._site_report(self.inventory.site(site), window)
+
+    def _site_report(self, site: Site, window: Window) -> SiteReport:
+        policy = self.inventory.policies[site.policy]
+        statuses = self.store.statuses()
+        return site_report(
+            site=site.name,
+            title=site.title,
+            time_zone=site.time_zone,
+            window=window,
+            now=self.clock.now(),
+            modes=modes_at(site, policy, min(window.end, self.clock.now())),
+            devices={name: statuses.get(name) for name in site.devices},
+            events=self.store.events_between(site.name, window),
+            observations=self.store.observations(site.name, window),
+            exceptions=[self._shown(e, statuses) for e in self.store.exceptions(site=site.name)],
+            snapshot=self.store.current_snapshot(),
+            freshness=self.settings.sync_interval * 2,
+        )
+
+    def fleet_report(self, window: Window) -> FleetReport:
+        return fleet_report(
+            [self._site_report(site, window) for site in self.inventory.sites.values()],
+            window=window,
+            now=self.clock.now(),
+        )
+
+    # --- exceptions -----------------------------------------------------------------------------------------------
+
+    def preview_exception(self, request: ExceptionRequest) -> ExceptionPreview:
+        """What the request would open where, and what stands against it. Changes nothing."""
+        now = self.clock.now()
+        sources = lifecycle.check_request(request, self.inventory, now)
+        existing = self.store.exceptions(state=ExceptionState.APPROVED)
+        return lifecycle.preview(request, sources, self.inventory, existing, now)
+
+    def request_exception(self, request: ExceptionRequest, *, actor: str) -> AccessException:
+        now = self.clock.now()
+        sources = lifecycle.check_request(request, self.inventory, now)
+        exception = lifecycle.new_exception(request, sources, new_id=new_id, actor=actor, now=now)
+        self.store.add_exception(exception, audit=self._note(actor, "exception.request", exception, exception.reason))
+        return exception
+
+    def approve_exception(self, exception_id: str, *, actor: str) -> AccessException:
+        """Approve, and send it to its devices at once when it is already due."""
+        before = self.exception(exception_id)
+        after = lifecycle.approve(before, actor=actor, now=self.clock.now())
+        return self._decide(before, after, "exception.approve", actor=actor, reason="")
+
+    def deny_exception(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
+        before = self.exception(exception_id)
+        after = lifecycle.deny(before, actor=actor, now=self.clock.now())
+        return self._decide(before, after, "exception.deny", actor=actor, reason=reason)
+
+    def revoke_exception(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
+        """End it now; its devices are told at once."""
+        before = self.exception(exception_id)
+        after = lifecycle.revoke(before, now=self.clock.now())
+        return self._decide(before, after, "exception.revoke", actor=actor, reason=reason)
+
+    def end_due_exceptions(self) -> tuple[AccessException, ...]:
+        """Close the books on approved exceptions whose time is over; the devices follow by their signature."""
+        now = self.clock.now()
+        over = [e for e in self.store.exceptions(state=ExceptionState.APPROVED) if e.ends <= now]
+        ended = []
+        for exception in over:
+            after = lifecycle.end(exception)
+            note = self._note("system", "exception.end", exception, "its time is over")
+            with suppress(Conflict):  # somebody revoked it in this very moment: also over
+                self.store.update_exception(after, expected_state=ExceptionState.APPROVED, audit=note)
+                ended.append(after)
+        return tuple(ended)
+
+    def _decide(
+        self, before: AccessException, after: AccessException, action: str, *, actor: str, reason: str
+    ) -> AccessException:
+        note = self._note(actor, action, after, reason)
+        self.store.update_exception(after, expected_state=before.state, audit=note)
+        now = self.clock.now()
+        if before.is_live(now) != after.is_live(now):
+            self.start_sync(Selection(sites=after.sites), actor="system", trigger=f"exception:{after.id}")
+        return after
+
+    @staticmethod
+    def _note(actor: str, action: str, exception: AccessException, reason: str) -> AuditNote:
+        detail = {
+            "sites": list(exception.sites),
+            "sources": [str(s) for s in exception.sources],
+            "service": exception.service,
+            "starts": exception.starts.isoformat(),
+            "ends": exception.ends.isoformat(),
+            "state": exception.state.value,
+            "owner": exception.owner,
+            "ticket": exception.ticket,
+        }
+        return AuditNote(actor=actor, action=action, subject=exception.id, reason=reason, detail=detail)
+
+    def exceptions(
+        self, *, state: ExceptionState | None = None, site: str | None = None, live: bool | None = None
+    ) -> tuple[AccessException, ...]:
+        now = self.clock.now()
+        statuses = self.store.statuses()
+        found = self.store.exceptions(state=state, site=SiteName(site) if site else None)
+        return tuple(self._shown(e, statuses) for e in found if live is None or e.is_live(now) is live)
+
+    def exception(self, exception_id: str) -> AccessException:
+        return self._shown(self.store.exception(ExceptionId(exception_id)), self.store.statuses())
+
+    @staticmethod
+    def _shown(exception: AccessException, statuses: dict[DeviceName, DeviceStatus]) -> AccessException:
+        live_on = tuple(sorted(name for name, status in statuses.items() if exception.id in status.exceptions))
+        return replace(exception, live_on=live_on)
+
+    # --- access ---------------------------------------------------------------------------------------------------
+
+    def create_token(
+        self, name: str, scopes: Iterable[Scope], lifetime: timedelta, *, actor: str
+    ) -> tuple[Token, Secret]:
+        return tokens_module.create(self.store, self.clock, name=name, scopes=scopes, lifetime=lifetime, actor=actor)
+
+    def authenticate(self, text: str) -> Token:
+        return tokens_module.authenticate(self.store, self.clock, text)
+
+    def tokens(self) -> list[Token]:
+        return self.store.tokens()
+
+    def revoke_token(self, id_or_name: str, *, actor: str) -> Token:
+        return tokens_module.revoke(self.store, self.clock, id_or_name, actor=actor)
+
+    def audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditEntry]:
+        return self.store.audit_entries(limit=limit, before=before)
+
+    def verify_audit(self) -> list[str]:
+        """One line per break of the chain; empty when it holds."""
+        return self.store.verify_audit()
+
+    # --- devices and sites ----------------------------------------------------------------------------------------
+
+    def devices(self) -> tuple[DeviceView, ...]:
+        statuses = self.store.statuses()
+        return tuple(self._device_view(d, statuses) for d in self._select(Selection()))
+
+    @staticmethod
+    def _device_view(device: Device, statuses: dict[DeviceName, DeviceStatus]) -> DeviceView:
+        return DeviceView(
+            name=device.name,
+            site=device.site,
+            vendor=device.vendor,
+            host=device.host,
+            status=statuses.get(device.name),
+        )
+
+    def sites(self) -> tuple[SiteView, ...]:
+        statuses = self.store.statuses()
+        return tuple(self._site_view(site, statuses) for site in self.inventory.sites.values())
+
+    def _site_view(self, site: Site, statuses: dict[DeviceName, DeviceStatus]) -> SiteView:
+        policy = self.inventory.policies[site.policy]
+        now = self.clock.now()
+        roles = [policy.roles[role] for role in site.networks]
+        return SiteView(
+            name=site.name,
+            title=site.title,
+            time_zone=site.time_zone,
+            policy=site.policy,
+            modes=modes_at(site, policy, now),
+            next_edge=next_edge(roles, ZoneInfo(site.time_zone), now),
+            devices=tuple(self._device_view(d, statuses) for d in site.devices.values()),
+        )
+
+    def doctor(self, device: str) -> tuple[Finding, ...]:
+        """Check that one device is prepared. Changes nothing. Raises ``DeviceError`` when it cannot be asked."""
+        found = self.inventory.device(device)
+        with self._worker.session(found, None) as (adapter, session):
+            return adapter.doctor(session)
+
+    def host_keys(self, device: str) -> HostKeys:
+        """What the inventory pins and what the device shows now; a person compares and decides (I10)."""
+        found = self.inventory.device(device)
+        offered = scan_host_keys(found.host, found.port, timedelta(seconds=found.connect_timeout_seconds))
+        return HostKeys(pinned=tuple(found.host_keys), offered=offered)
+
+    # --- the schedule's questions ---------------------------------------------------------------------------------
+
+    def signatures(self) -> dict[SiteName, str]:
+        """What decides each site's devices now; a site whose value changes is due. Empty before the first resolve."""
+        snapshot = self.store.current_snapshot()
+        if snapshot is None:
+            return {}
+        approved = self.store.exceptions(state=ExceptionState.APPROVED)
+        now = self.clock.now()
+        return {site.name: signature(self._facts(site, snapshot, approved), now) for site in self._sites()}
+
+    def _sites(self) -> Iterable[Site]:
+        return self.inventory.sites.values()
+
+    def _facts(self, site: Site, snapshot: Snapshot, approved: Iterable[AccessException]) -> Facts:
+        return Facts(
+            site=site,
+            policy=self.inventory.policies[site.policy],
+            snapshot=snapshot,
+            exceptions=tuple(e for e in approved if site.name in e.sites),
+            never_block=(),
+            shared_cdn=(),
+            owner="",
+        )
+
+    def queue_collect(self) -> None:
+        """Have every device's counters polled."""
+        for device in self._select(Selection()):
+            self._engine.submit(Job(kind=JobKind.COLLECT, device=device.name, actor="system"))
+
+    def queue_depth(self) -> int:
+        return self._engine.depth()
+
+    def housekeeping(self) -> None:
+        """Drop what the retention no longer keeps, checkpoint, and close abandoned runs."""
+        self.store.housekeeping(retention=self.settings.retention)
+        self._drop_old_transcripts()
+
+    def _drop_old_transcripts(self) -> None:
+        oldest = self.clock.now() - self.settings.transcript_retention
+        for folder in self._worker.transcripts.glob("*"):
+            if datetime.fromtimestamp(folder.stat().st_mtime, tz=oldest.tzinfo) < oldest:
+                _remove_folder(folder)
+
+    def health(self) -> Health:
+        """Whether this process does its work; a device that is down is the fleet's health, not ours."""
+        checks = [self._store_check(), self._intel_check()]
+        age = self.last_tick()
+        if age is not None:
+            checks.append(Check(name="schedule", ok=age < 30, message=f"last tick {age:.1f} s ago"))
+        return Health(ready=all(c.ok for c in checks if c.name != "intelligence"), checks=tuple(checks))
+
+    def _store_check(self) -> Check:
+        try:
+            self.store.ping()
+        except TokgateError as exc:
+            return Check(name="store", ok=False, message=str(exc))
+        return Check(name="store", ok=True, message=f"schema {self.store.schema_version}")
+
+    def _intel_check(self) -> Check:
+        current = self.store.current_snapshot()
+        if current is None:
+            return Check(name="intelligence", ok=False, message="no snapshot yet; run `tokgate intel refresh`")
+        return Check(name="intelligence", ok=True, message=f"snapshot {current.id[:12]} of {current.created_at:%F %T}Z")
+
+    # --- selection ------------------------------------------------------------------------------------------------
+
+    def _select(self, selection: Selection) -> list[Device]:
+        """Raises ``NotFound`` for a site or device that the inventory does not have."""
+        if not selection.sites and not selection.devices:
+            chosen = [d for site in self.inventory.sites.values() for d in site.devices.values()]
+        else:
+            chosen = [d for name in selection.sites for d in self.inventory.site(name).devices.values()]
+            chosen += [self.inventory.device(name) for name in selection.devices]
+        return list({d.name: d for d in chosen}.values())
+
+    def _each(self, selection: Selection, work: Callable[[Device], T]) -> tuple[T, ...]:
+        """The work on every selected device, side by side, in the order of the inventory."""
+        devices = self._select(selection)
+        with ThreadPoolExecutor(max_workers=min(self.settings.workers, len(devices) or 1)) as pool:
+            return tuple(pool.map(work, devices))
+
+
+def _remove_folder(folder: Path) -> None:
+    for path in folder.glob("*"):
+        path.unlink(missing_ok=True)
+    folder.rmdir()
+
+

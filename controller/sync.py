@@ -1,0 +1,373 @@
+"""One device, one job: read, decide, diff, guard, apply, read back, record. The outline every trigger shares.
+
+Called by the engine's handlers and by the facade for plans and drift. Every outcome becomes a record; only a store that
+cannot be written stops a job, and then before anything is sent to the device (I2, I14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, TextIO, TypeAlias
+
+import structlog
+
+from controller.desired import Facts, desired_for, modes_at, role_sources, rule_name, state_of, subject_of
+from controller.detect import DetectContext, detect
+from controller.errors import StoreError
+from controller.inventory import Device, Inventory
+from controller.locks import DeviceLocks
+from controller.model import (
+    CoverageState,
+    DetectionEvent,
+    DeviceRun,
+    DeviceStatus,
+    ExceptionState,
+    Observation,
+    Outcome,
+    StoredPlan,
+)
+from controller.planning import Limits, plan_device, refuse_stale
+from controller.store import Store
+from core.clock import Clock
+from core.errors import TokgateError
+from core.faults import crash_point
+from core.ids import EventId, ExceptionId, RunId, new_id
+from core.net import Network, aggregate
+from ipsets.catalogue import shared_cdn_ranges
+from ipsets.errors import GuardTripped, NoSnapshot
+from ipsets.guard import default_never_block
+from ipsets.model import Snapshot
+from vendors.adapter import Adapter, Session
+from vendors.codec import desired_digest
+from vendors.errors import CapacityExceeded, DeviceError, Uncertain
+from vendors.model import Action, Desired, Observed, Plan, Reading, Receipt, RuleName
+from vendors.registry import adapter_for
+from vendors.session import SessionLimiter, connect
+
+log = structlog.get_logger()
+
+_HELD: Final = (GuardTripped, CapacityExceeded)
+Work: TypeAlias = "Callable[[Adapter, Session, Record], DeviceRun]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a reading found, and what it should have found."""
+
+    observed: Observed
+    facts: Facts
+    desired: Desired
+    found: CoverageState
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """Everything device work needs; a value, so that any number of threads share it."""
+
+    store: Store
+    inventory: Inventory
+    clock: Clock
+    locks: DeviceLocks
+    limiter: SessionLimiter
+    limits: Limits
+    transcripts: Path
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def facts(self, device: Device) -> Facts:
+        """What decides this device's desired state. Raises ``NoSnapshot`` before the first resolve."""
+        snapshot = self.snapshot()
+        site = self.inventory.site(device.site)
+        never = (n for block in default_never_block() for n in block.networks)
+        return Facts(
+            site=site,
+            policy=self.inventory.policies[site.policy],
+            snapshot=snapshot,
+            exceptions=tuple(self.store.exceptions(state=ExceptionState.APPROVED, site=site.name)),
+            never_block=aggregate((*never, *self.inventory.intelligence.guard.never_block)),
+            shared_cdn=shared_cdn_ranges(),
+            owner=self.store.instance_id(),
+        )
+
+    def snapshot(self) -> Snapshot:
+        snapshot = self.store.current_snapshot()
+        if snapshot is None:
+            raise NoSnapshot("no intelligence yet: nothing is planned or pushed", hint="run `tokgate intel refresh`")
+        return snapshot
+
+    @contextmanager
+    def session(self, device: Device, run: RunId | None) -> Iterator[tuple[Adapter, Session]]:
+        """A login to the device, alone with it: under its lock over all threads and processes (I8)."""
+        adapter = adapter_for(device.vendor, device.options, device.name)
+        with (
+            self.locks.hold(device.name),
+            self._transcript(device, run) as transcript,
+            connect(device.endpoint(), clock=self.clock, transcript=transcript, limiter=self.limiter) as session,
+        ):
+            yield adapter, session
+
+    @contextmanager
+    def _transcript(self, device: Device, run: RunId | None) -> Iterator[TextIO | None]:
+        if run is None:
+            yield None
+            return
+        folder = self.transcripts / run
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stream = (folder / f"{device.name}.log").open("a", encoding="utf-8")
+        except OSError as exc:
+            raise StoreError(f"the transcript cannot be written: {exc}", hint=f"free or repair {folder}") from exc
+        with stream:
+            yield stream
+
+    def look(self, device: Device, adapter: Adapter, session: Session) -> Look:
+        """Read the device and say what it should hold now."""
+        facts = self.facts(device)
+        desired = desired_for(facts, device, self.clock.now())
+        observed = adapter.read(session)
+        found, cause = found_state(observed, desired)
+        return Look(observed=observed, facts=facts, desired=desired, found=found, cause=cause)
+
+    # --- the jobs -------------------------------------------------------------------------------------------------
+
+    def sync(self, device: Device, run: RunId, *, force: bool = False) -> DeviceRun:
+        """Bring the device to what it should hold now."""
+        return self._run(device, run, lambda adapter, session, record: self._sync(adapter, session, record, force))
+
+    def apply(self, device: Device, run: RunId, stored: StoredPlan) -> DeviceRun:
+        """Apply exactly the plan that was read, or ``PlanStale``."""
+        return self._run(device, run, lambda adapter, session, record: self._apply(adapter, session, record, stored))
+
+    def collect(self, device: Device) -> tuple[DetectionEvent, ...]:
+        """Poll the counters and record what they prove. Raises ``DeviceError`` (recorded as a failed look)."""
+        try:
+            with self.session(device, None) as (adapter, session):
+                return self._count(device, adapter.counters(session), self.facts(device), created_at=None)
+        except DeviceError as exc:
+            self._failed_look(device, exc)
+            raise
+
+    def _run(self, device: Device, run: RunId, work: Work) -> DeviceRun:
+        record = Record(self, device, run, self.clock.now())
+        record.write(Outcome.RUNNING)
+        crash_point("sync.started")
+        for attempt in (1, 2):
+            try:
+                with self.session(device, run) as (adapter, session):
+                    return work(adapter, session, record)
+            except Uncertain as exc:
+                log.warning("sync.uncertain", device=device.name, attempt=attempt, error=str(exc))
+                failure: TokgateError = exc  # a time-out is not a failure: read before trying again (I5)
+            except StoreError:
+                raise
+            except TokgateError as exc:
+                failure = exc
+                break
+        return record.failed(failure)
+
+    def _sync(self, adapter: Adapter, session: Session, record: Record, force: bool) -> DeviceRun:
+        look = self.look(record.device, adapter, session)
+        plan = plan_device(look.observed, look.desired, limits=self.limits, device=record.device.name, forced=force)
+        return self._carry_out(adapter, session, record, look, plan)
+
+    def _apply(self, adapter: Adapter, session: Session, record: Record, stored: StoredPlan) -> DeviceRun:
+        look = self.look(record.device, adapter, session)
+        plan = refuse_stale(stored, look.observed, look.desired)
+        return self._carry_out(adapter, session, record, look, plan)
+
+    def _carry_out(self, adapter: Adapter, session: Session, record: Record, look: Look, plan: Plan) -> DeviceRun:
+        record.look = look
+        if plan.is_empty:
+            return record.done(Outcome.UNCHANGED, plan, None)
+        known = look.observed.mark is not None
+        if known:  # rules that go take their counters with them: read those first, so that no hit is lost
+            self._count(record.device, adapter.counters(session), look.facts, created_at=None)
+        began = self.clock.now()
+        crash_point("sync.before-apply")
+        receipt = adapter.apply(session, look.observed, plan)
+        crash_point("sync.applied")
+        if not known:
+            self._count(record.device, adapter.counters(session), look.facts, created_at=began)
+        elif receipt.reading is not None:
+            self._count(record.device, receipt.reading, look.facts, created_at=None)
+        result = record.done(Outcome.APPLIED, plan, receipt)
+        crash_point("sync.recorded")
+        return result
+
+    # --- detection ------------------------------------------------------------------------------------------------
+
+    def _count(
+        self, device: Device, reading: Reading, facts: Facts, *, created_at: datetime | None
+    ) -> tuple[DetectionEvent, ...]:
+        context = DetectContext(
+            site=device.site,
+            device=device.name,
+            roles={rule.rule: role for rule in reading.rules if (role := subject_of(rule.rule)[0])},
+            exceptions={rule.rule: ExceptionId(e) for rule in reading.rules if (e := subject_of(rule.rule)[1])},
+            sources=self._rule_sources(facts, reading),
+            snapshot=facts.snapshot.id,
+            members=tuple(n for service in facts.snapshot.services for n in service.networks),
+            created_at=created_at,
+        )
+        before = self.store.last_reading(device.name)
+        events = detect(before, reading, context=context, new_id=lambda: EventId(new_id()))
+        self.store.record_events(device.name, reading, events)
+        crash_point("collect.recorded")
+        return events
+
+    def _rule_sources(self, facts: Facts, reading: Reading) -> dict[RuleName, tuple[Network, ...]]:
+        """Which sources each counted rule stands for, exceptions that have just ended included."""
+        roles = role_sources(facts.site.networks)
+        known: dict[RuleName, tuple[Network, ...]] = {
+            rule_name(action, role): tuple(members)
+            for role, members in roles.items()
+            for action in (Action.DENY, Action.MONITOR)
+        }
+        for rule in reading.rules:
+            _, exception = subject_of(rule.rule)
+            if exception is not None:
+                known[rule.rule] = self.store.exception(ExceptionId(exception)).sources
+        return {rule.rule: known.get(rule.rule, ()) for rule in reading.rules}
+
+    # --- records --------------------------------------------------------------------------------------------------
+
+    def _failed_look(self, device: Device, error: TokgateError) -> None:
+        now = self.clock.now()
+        self.store.add_observation(
+            Observation(device=device.name, site=device.site, at=now, found=None, left=None, cause=str(error))
+        )
+        before = self.store.statuses().get(device.name) or blank_status(device)
+        self.store.put_status(replace(before, last_attempt_at=now, error_code=error.code, error=str(error)))
+
+
+def found_state(observed: Observed, desired: Desired) -> tuple[CoverageState, str]:
+    """What a device was found doing, and why that is not enforcement when it is not.
+
+    A device counts as enforced only when it holds, to the entry, what we left there: a hand that took one prefix out of
+    a list makes it not enforced, with that cause.
+    """
+    if observed.mark is None:
+        wanted = state_of(desired.rules)
+        if wanted is CoverageState.OFF:
+            return CoverageState.OFF, ""
+        return CoverageState.NOT_ENFORCED, "nothing of ours was on the device"
+    held = Desired(
+        groups=observed.groups, rules=observed.rules, owner=observed.mark.owner, snapshot=observed.mark.snapshot
+    )
+    if observed.irregular:
+        return CoverageState.NOT_ENFORCED, f"our objects were changed by somebody else: {observed.irregular[0]}"
+    if desired_digest(held) != observed.mark.desired:
+        return CoverageState.NOT_ENFORCED, "our lists or rules were changed by somebody else"
+    return state_of(observed.rules), ""
+
+
+def blank_status(device: Device) -> DeviceStatus:
+    """A device nobody has looked at."""
+    return DeviceStatus(
+        device=device.name,
+        site=device.site,
+        last_seen_at=None,
+        last_attempt_at=None,
+        enforced_at=None,
+        snapshot=None,
+        mode=None,
+        error_code=None,
+        error=None,
+    )
+
+
+class Record:
+    """What one run on one device leaves in the store, whichever way it ends."""
+
+    def __init__(self, worker: Worker, device: Device, run: RunId, started_at: datetime) -> None:
+        self._worker = worker
+        self.device = device
+        self._run = run
+        self._started_at = started_at
+        self.look: Look | None = None
+
+    def write(self, outcome: Outcome, **fields: object) -> DeviceRun:
+        running = outcome is Outcome.RUNNING
+        row = DeviceRun(
+            run=self._run,
+            site=self.device.site,
+            device=self.device.name,
+            started_at=self._started_at,
+            finished_at=None if running else self._worker.clock.now(),
+            outcome=outcome,
+            steps=0,
+            snapshot=self.look.facts.snapshot.id if self.look else None,
+        )
+        row = replace(row, **fields)  # type: ignore[arg-type]  # field names are checked by replace itself
+        self._worker.store.record_device(row)
+        return row
+
+    def done(self, outcome: Outcome, plan: Plan, receipt: Receipt | None) -> DeviceRun:
+        """The device was read back holding what the plan promised."""
+        if self.look is None:
+            raise AssertionError("a run ends well only after a look")
+        now = self._worker.clock.now()
+        left = state_of(plan.desired.rules)
+        degraded = tuple(f"{d.capability}: {d.message}" for d in plan.degraded)
+        store = self._worker.store
+        store.add_observation(self._observation(now, found=self.look.found, left=left, cause=self.look.cause))
+        store.put_status(self._good_status(now, plan, degraded))
+        return self.write(
+            outcome,
+            steps=len(plan.steps),
+            degraded=degraded,
+            flows_cut=receipt.flows_cut if receipt else None,
+            timings={k: v / timedelta(seconds=1) for k, v in receipt.timings.items()} if receipt else None,
+        )
+
+    def failed(self, error: TokgateError) -> DeviceRun:
+        """A guard, the device or the way there said no. What is enforced stays as it was, or is not known."""
+        now = self._worker.clock.now()
+        outcome = self._outcome(error)
+        found = self.look.found if self.look else None
+        left = found if outcome in (Outcome.HELD, Outcome.FAILED) else None
+        store = self._worker.store
+        store.add_observation(self._observation(now, found=found, left=left, cause=str(error)))
+        before = store.statuses().get(self.device.name) or blank_status(self.device)
+        seen = now if found is not None else before.last_seen_at
+        store.put_status(
+            replace(before, last_attempt_at=now, last_seen_at=seen, error_code=error.code, error=str(error))
+        )
+        log.warning("sync.failed", device=self.device.name, outcome=outcome.value, code=error.code, error=error.message)
+        return self.write(outcome, error_code=error.code, error=str(error))
+
+    @staticmethod
+    def _outcome(error: TokgateError) -> Outcome:
+        if isinstance(error, Uncertain):
+            return Outcome.UNCERTAIN
+        return Outcome.HELD if isinstance(error, _HELD) else Outcome.FAILED
+
+    def _observation(
+        self, at: datetime, *, found: CoverageState | None, left: CoverageState | None, cause: str
+    ) -> Observation:
+        return Observation(device=self.device.name, site=self.device.site, at=at, found=found, left=left, cause=cause)
+
+    def _good_status(self, now: datetime, plan: Plan, degraded: tuple[str, ...]) -> DeviceStatus:
+        if self.look is None:
+            raise AssertionError("a run ends well only after a look")
+        facts = self.look.facts
+        modes = modes_at(facts.site, facts.policy, now)
+        exceptions = tuple(ExceptionId(e) for r in plan.desired.rules if (e := subject_of(r.name)[1]))
+        return DeviceStatus(
+            device=self.device.name,
+            site=self.device.site,
+            last_seen_at=now,
+            last_attempt_at=now,
+            enforced_at=now,
+            snapshot=facts.snapshot.id,
+            mode=", ".join(f"{role}={mode.value}" for role, mode in modes.items()),
+            error_code=None,
+            error=None,
+            degraded=degraded,
+            exceptions=exceptions,
+        )

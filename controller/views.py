@@ -1,0 +1,111 @@
+"""What the facade answers with: values for pages, commands and the API, nothing that holds a disk or a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.model import DeviceStatus, Mode, StoredPlan
+from core.errors import TokgateError
+from core.ids import DeviceName, SiteName
+from ipsets.model import Snapshot
+from ipsets.resolve import SourceRecord
+from ipsets.snapshot import SnapshotDiff
+from vendors.model import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which devices: all of them when both are empty, else those of the sites and those named."""
+
+    sites: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshResult:
+    """What a resolve brought. ``changed`` says whether another snapshot is in force now."""
+
+    snapshot: Snapshot | None
+    previous: Snapshot | None
+    diff: SnapshotDiff | None
+    records: tuple[SourceRecord, ...]
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanResult:
+    """One device's plan, or why there is none. ``steps`` are lines for people, ``script`` is the vendor's language."""
+
+    device: DeviceName
+    site: SiteName
+    plan: Plan | None
+    stored: StoredPlan | None
+    steps: tuple[str, ...]
+    script: str
+    error: TokgateError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftResult:
+    """How far a device is from what it should hold, and whether somebody changed what is ours there."""
+
+    device: DeviceName
+    site: SiteName
+    steps: tuple[str, ...]
+    altered: str  # why it is not what we left; empty when it is
+    error: TokgateError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectResult:
+    device: DeviceName
+    site: SiteName
+    events: int
+    error: TokgateError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    name: DeviceName
+    site: SiteName
+    vendor: str
+    host: str
+    status: DeviceStatus | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteView:
+    name: SiteName
+    title: str
+    time_zone: str
+    policy: str
+    modes: Mapping[str, Mode]
+    next_edge: datetime | None
+    devices: tuple[DeviceView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostKeys:
+    """The keys that the inventory pins and those that the device shows now."""
+
+    pinned: tuple[str, ...]
+    offered: tuple[str, ...]
+
+    @property
+    def match(self) -> bool:
+        return bool(set(self.pinned) & set(self.offered))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    name: str
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    ready: bool
+    checks: tuple[Check, ...]
