@@ -1,0 +1,188 @@
+"""The alarm clock of ``tokgate serve``: one tick a second that asks what is due and hands it to the engine.
+
+APScheduler only rings (memory store, one job). What is due is asked of our own store and of the clock, so a missed tick,
+a restart or a clock that jumps costs nothing. A window is never scheduled: each tick asks what every site should be
+doing now and compares it with what was last sent there (I12). Liveness is the age of the last finished tick on the
+monotonic clock; the scheduler's own "running" proves nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from controller.model import Outcome
+from controller.service import Controller
+from controller.views import Selection
+from core.errors import TokgateError
+from core.ids import DeviceName, SiteName
+
+log = structlog.get_logger()
+
+TICK: Final = timedelta(seconds=1)
+ACTOR: Final = "system"
+RETRY_FIRST: Final = timedelta(seconds=15)
+RETRY_MOST: Final = timedelta(minutes=15)
+JITTER_SHARE: Final = 0.1
+
+
+@dataclass(slots=True)
+class _Site:
+    """What the schedule last had done at one site; lost at a restart, which then syncs everything once."""
+
+    sent: str | None = None  # the signature that the last started sync carries out
+    failures: int = 0
+    retry_at: float | None = None  # monotonic
+
+
+@dataclass(slots=True)
+class _Interval:
+    """A job that is due every so often; when it was last done is the store's to remember."""
+
+    name: str
+    every: timedelta
+    start: Callable[[], object]
+    jitter: timedelta = field(default_factory=timedelta)
+
+    def is_due(self, last: datetime | None, now: datetime) -> bool:
+        """A last time that lies ahead means the clock was set back: due now, not in an hour."""
+        return last is None or last > now or now - last >= self.every + self.jitter
+
+
+class Scheduler:
+    """Rings for one controller. ``start`` and ``stop`` are called by ``serve``; ``tick`` by tests too."""
+
+    def __init__(self, controller: Controller, *, jitter: Callable[[], float] = random.random) -> None:
+        self._controller = controller
+        self._clock = controller.clock
+        self._jitter = jitter
+        self._sites: dict[SiteName, _Site] = {}
+        self._watched: dict[SiteName, str] = {}
+        self._last_tick: float | None = None
+        self._alarm = BackgroundScheduler(timezone="UTC")
+        self._background = ThreadPoolExecutor(max_workers=2, thread_name_prefix="schedule")
+        self._running: dict[str, Future[object]] = {}
+        self._one_tick = threading.Lock()
+        settings = controller.settings
+        self._intervals = (
+            _Interval("resolve", settings.resolve_interval, self._resolve),
+            _Interval("counters", settings.counters_interval, controller.queue_collect),
+            _Interval("sync", settings.sync_interval, self._sync_all),
+            _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
+        )
+        controller.last_tick = self.tick_age
+
+    def start(self) -> None:
+        """Begin to ring; the first tick is at once."""
+        self._alarm.add_job(
+            self.tick,
+            IntervalTrigger(seconds=int(TICK.total_seconds())),
+            id="tick",
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+            next_run_time=self._clock.now(),
+        )
+        self._alarm.start()
+
+    def stop(self) -> None:
+        """Ring no more and let what was started end. Nothing on a device changes because of a stop (I2)."""
+        if self._alarm.running:
+            self._alarm.shutdown(wait=True)
+        self._background.shutdown(wait=True)
+
+    def tick_age(self) -> float | None:
+        """Seconds since a tick last finished; None before the first."""
+        last = self._last_tick
+        return None if last is None else self._clock.monotonic() - last
+
+    def tick(self) -> None:
+        """Ask what is due, once. One failing question does not keep the others from being asked."""
+        with self._one_tick:
+            for question in (self._start_intervals, self._end_exceptions, self._follow_signatures):
+                try:
+                    question()
+                except Exception as exc:  # the top of the tick: logged, asked again in a second
+                    log.exception("schedule.tick_failed", question=question.__name__, error=str(exc))
+            self._last_tick = self._clock.monotonic()
+
+    # --- every so often -------------------------------------------------------------------------------------------
+
+    def _start_intervals(self) -> None:
+        now = self._clock.now()
+        for interval in self._intervals:
+            running = self._running.get(interval.name)
+            if running is not None and not running.done():
+                continue
+            if interval.is_due(self._controller.store.last_done(interval.name), now):
+                self._controller.store.set_done(interval.name, now)
+                interval.jitter = interval.every * JITTER_SHARE * self._jitter()
+                self._running[interval.name] = self._background.submit(self._guarded, interval)
+
+    def _guarded(self, interval: _Interval) -> None:
+        try:
+            interval.start()
+        except TokgateError as exc:
+            log.warning("schedule.job_failed", job=interval.name, code=exc.code, error=str(exc))
+        except Exception as exc:  # the top of a job: recorded, and due again at its next time
+            log.exception("schedule.job_failed", job=interval.name, error=str(exc))
+
+    def _resolve(self) -> None:
+        result = self._controller.refresh_intel(actor=ACTOR)
+        failing = [r.name for r in result.records if r.error_code is not None]
+        log.info("intel.refreshed", changed=result.changed, failing=failing)
+
+    def _sync_all(self) -> None:
+        """Every device, whether or not anything is new: drift is found here."""
+        if not self._controller.signatures():
+            return
+        run = self._controller.sync(Selection(), actor=ACTOR, trigger="schedule")
+        outcomes = [d.outcome.value for d in run.devices]
+        log.info("sync.finished", run=run.id, devices=len(outcomes), **{o: outcomes.count(o) for o in set(outcomes)})
+
+    # --- as soon as something is different ------------------------------------------------------------------------
+
+    def _end_exceptions(self) -> None:
+        for exception in self._controller.end_due_exceptions():
+            log.info("exception.ended", exception=exception.id, ends=exception.ends.isoformat())
+
+    def _follow_signatures(self) -> None:
+        """Start a sync at each site whose snapshot, modes or live exceptions are not those last sent there."""
+        for site, wanted in self._controller.signatures().items():
+            state = self._sites.setdefault(site, _Site())
+            running = self._running.get(f"site:{site}")
+            if running is not None and not running.done():
+                continue
+            waiting = state.retry_at is not None and self._clock.monotonic() < state.retry_at
+            if state.sent == wanted and (state.retry_at is None or waiting):
+                continue
+            if state.sent != wanted:
+                state.failures = 0
+            self._running[f"site:{site}"] = self._background.submit(self._sync_site, site, wanted, state)
+
+    def _sync_site(self, site: SiteName, wanted: str, state: _Site) -> None:
+        trigger = "start" if state.sent is None else ("retry" if state.sent == wanted else "change")
+        state.sent = wanted
+        try:
+            run = self._controller.sync(Selection(sites=(site,)), actor=ACTOR, trigger=trigger)
+            failed = [d.device for d in run.devices if d.outcome in (Outcome.FAILED, Outcome.UNCERTAIN)]
+        except Exception as exc:  # the top of a job: tried again with back-off
+            log.exception("schedule.site_failed", site=site, error=str(exc))
+            failed = [DeviceName("*")]
+        state.retry_at, state.failures = self._after(failed, state.failures)
+
+    def _after(self, failed: list[DeviceName], failures: int) -> tuple[float | None, int]:
+        """When to try a site again: not at all, or after a wait that doubles."""
+        if not failed:
+            return None, 0
+        wait = min(RETRY_FIRST * 2 ** min(failures, 10), RETRY_MOST)
+        return self._clock.monotonic() + wait.total_seconds(), failures + 1
