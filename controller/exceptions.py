@@ -108,13 +108,19 @@ def _parse_source(text: str) -> Network:
 
 
 def _covers_more(source: Network, known: Network) -> bool:
-    return source.version == known.version and source != known and known.overlaps(source) and (
-        source.prefixlen < known.prefixlen
+    return (
+        source.version == known.version
+        and source != known
+        and known.overlaps(source)
+        and (source.prefixlen < known.prefixlen)
     )
 
 
 def preview(
-    request: ExceptionRequest, sources: tuple[Network, ...], inventory: Inventory, existing: Iterable[AccessException],
+    request: ExceptionRequest,
+    sources: tuple[Network, ...],
+    inventory: Inventory,
+    existing: Iterable[AccessException],
     now: datetime,
 ) -> ExceptionPreview:
     """What would open where, and what stands against it. Nothing is changed."""

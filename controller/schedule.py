@@ -1,7 +1,7 @@
 """The alarm clock of ``tokgate serve``: one tick a second that asks what is due and hands it to the engine.
 
-APScheduler only rings (memory store, one job). What is due is asked of our own store and of the clock, so a missed tick,
-a restart or a clock that jumps costs nothing. A window is never scheduled: each tick asks what every site should be
+APScheduler only rings (memory store, one job). What is due is asked of our own store and of the clock, so a missed
+tick, a restart or a clock that jumps costs nothing. A window is never scheduled: each tick asks what every site should be
 doing now and compares it with what was last sent there (I12). Liveness is the age of the last finished tick on the
 monotonic clock; the scheduler's own "running" proves nothing.
 """
@@ -24,7 +24,7 @@ from controller.model import Outcome
 from controller.service import Controller
 from controller.views import Selection
 from core.errors import TokgateError
-from core.ids import DeviceName, SiteName
+from core.ids import RunId, SiteName
 
 log = structlog.get_logger()
 
@@ -40,6 +40,7 @@ class _Site:
     """What the schedule last had done at one site; lost at a restart, which then syncs everything once."""
 
     sent: str | None = None  # the signature that the last started sync carries out
+    run: RunId | None = None  # that sync, while it runs
     failures: int = 0
     retry_at: float | None = None  # monotonic
 
@@ -66,7 +67,6 @@ class Scheduler:
         self._clock = controller.clock
         self._jitter = jitter
         self._sites: dict[SiteName, _Site] = {}
-        self._watched: dict[SiteName, str] = {}
         self._last_tick: float | None = None
         self._alarm = BackgroundScheduler(timezone="UTC")
         self._background = ThreadPoolExecutor(max_workers=2, thread_name_prefix="schedule")
@@ -79,7 +79,7 @@ class Scheduler:
             _Interval("sync", settings.sync_interval, self._sync_all),
             _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
         )
-        controller.last_tick = self.tick_age
+        controller.attach_schedule(tick_age=self.tick_age, wake=self.wake)
 
     def start(self) -> None:
         """Begin to ring; the first tick is at once."""
@@ -151,6 +151,10 @@ class Scheduler:
 
     # --- as soon as something is different ------------------------------------------------------------------------
 
+    def wake(self) -> None:
+        """Ask at once: somebody has just decided something."""
+        self._background.submit(self.tick)
+
     def _end_exceptions(self) -> None:
         for exception in self._controller.end_due_exceptions():
             log.info("exception.ended", exception=exception.id, ends=exception.ends.isoformat())
@@ -159,30 +163,37 @@ class Scheduler:
         """Start a sync at each site whose snapshot, modes or live exceptions are not those last sent there."""
         for site, wanted in self._controller.signatures().items():
             state = self._sites.setdefault(site, _Site())
-            running = self._running.get(f"site:{site}")
-            if running is not None and not running.done():
-                continue
-            waiting = state.retry_at is not None and self._clock.monotonic() < state.retry_at
-            if state.sent == wanted and (state.retry_at is None or waiting):
+            if state.run is not None and not self._settle(state):
                 continue
             if state.sent != wanted:
-                state.failures = 0
-            self._running[f"site:{site}"] = self._background.submit(self._sync_site, site, wanted, state)
+                self._send(site, state, wanted, trigger=_what_changed(state.sent, wanted))
+            elif state.retry_at is not None and self._clock.monotonic() >= state.retry_at:
+                self._send(site, state, wanted, trigger="retry")
 
-    def _sync_site(self, site: SiteName, wanted: str, state: _Site) -> None:
-        trigger = "start" if state.sent is None else ("retry" if state.sent == wanted else "change")
-        state.sent = wanted
-        try:
-            run = self._controller.sync(Selection(sites=(site,)), actor=ACTOR, trigger=trigger)
-            failed = [d.device for d in run.devices if d.outcome in (Outcome.FAILED, Outcome.UNCERTAIN)]
-        except Exception as exc:  # the top of a job: tried again with back-off
-            log.exception("schedule.site_failed", site=site, error=str(exc))
-            failed = [DeviceName("*")]
-        state.retry_at, state.failures = self._after(failed, state.failures)
+    def _send(self, site: SiteName, state: _Site, wanted: str, *, trigger: str) -> None:
+        if state.sent != wanted:
+            state.failures = 0
+        run = self._controller.start_sync(Selection(sites=(site,)), actor=ACTOR, trigger=trigger)
+        state.sent, state.run, state.retry_at = wanted, run.id, None
 
-    def _after(self, failed: list[DeviceName], failures: int) -> tuple[float | None, int]:
-        """When to try a site again: not at all, or after a wait that doubles."""
-        if not failed:
-            return None, 0
-        wait = min(RETRY_FIRST * 2 ** min(failures, 10), RETRY_MOST)
-        return self._clock.monotonic() + wait.total_seconds(), failures + 1
+    def _settle(self, state: _Site) -> bool:
+        """Whether the site's run has ended; if so, when to try again what failed."""
+        if state.run is None:
+            return True
+        run = self._controller.run(state.run)
+        if run.finished_at is None and any(d.outcome is Outcome.RUNNING for d in run.devices):
+            return False
+        state.run = None
+        if any(d.outcome in (Outcome.FAILED, Outcome.UNCERTAIN) for d in run.devices):
+            wait = min(RETRY_FIRST * 2 ** min(state.failures, 10), RETRY_MOST)
+            state.retry_at = self._clock.monotonic() + wait.total_seconds()
+            state.failures += 1
+        return True
+
+
+def _what_changed(before: str | None, after: str) -> str:
+    """The word for the run's trigger: the first part of the signature that is another one."""
+    if before is None:
+        return "start"
+    pairs = zip(("snapshot", "window-edge", "exception"), before.split("|"), after.split("|"), strict=True)
+    return next((word for word, old, new in pairs if old != new), "change")

@@ -105,6 +105,7 @@ class Controller:
         )
         self._finishing = threading.Lock()
         self.last_tick: Callable[[], float | None] = lambda: None  # seconds since the schedule's last finished tick
+        self._wake: Callable[[], None] | None = None
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Clock | None = None, migrate: bool = True) -> Controller:
@@ -129,6 +130,11 @@ class Controller:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def attach_schedule(self, *, tick_age: Callable[[], float | None], wake: Callable[[], None]) -> None:
+        """A schedule runs in this process: it carries decisions to the devices, and its pulse is part of our health."""
+        self.last_tick = tick_age
+        self._wake = wake
 
     # --- intelligence ---------------------------------------------------------------------------------------------
 
@@ -453,7 +459,9 @@ class Controller:
         note = self._note(actor, action, after, reason)
         self.store.update_exception(after, expected_state=before.state, audit=note)
         now = self.clock.now()
-        if before.is_live(now) != after.is_live(now):
+        if self._wake is not None:
+            self._wake()
+        elif before.is_live(now) != after.is_live(now):
             self.start_sync(Selection(sites=after.sites), actor="system", trigger=f"exception:{after.id}")
         return after
 
@@ -643,5 +651,3 @@ def _remove_folder(folder: Path) -> None:
     for path in folder.glob("*"):
         path.unlink(missing_ok=True)
     folder.rmdir()
-
-

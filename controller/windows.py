@@ -88,7 +88,9 @@ def _candidates(roles: Sequence[RoleModes], zone: ZoneInfo, after: datetime) -> 
     if len(times) == 1 and not any(role.windows for role in roles):
         return []
     first, until = after.astimezone(UTC), after.astimezone(UTC) + HORIZON
-    walls = {moment for day in _dates(first.astimezone(zone).date()) for t in times for moment in _moments(day, t, zone)}
+    walls = {
+        moment for day in _dates(first.astimezone(zone).date()) for t in times for moment in _moments(day, t, zone)
+    }
     return sorted(m for m in walls | set(offset_changes(zone, first, until)) if first < m <= until)
 
 
