@@ -1,4 +1,4 @@
-"""What one device should hold now: snapshot, policy, work hours and live exceptions, as vendor-neutral groups and rules.
+"""What one device should hold now: snapshot, policy, work hours and live exceptions, as neutral groups and rules.
 
 Pure. Called by planning, by the schedule (to see whether a device is due) and by previews. It opens nothing: an
 exception only takes its sources out of the deny (I15).

@@ -1,4 +1,4 @@
-"""Exceptions: who may pass, where, until when, and what exactly that opens. Pure; the facade keeps and triggers them."""
+"""Exceptions: who may pass, where, until when, and what exactly that opens. Pure; the facade keeps them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the controller remembers and proves. Frozen values; times are aware UTC; ``None`` is unknown, ``0`` is counted, none."""
+"""What the controller remembers and proves.
+
+Frozen values; times are aware UTC; ``None`` is unknown, ``0`` is counted, none.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The alarm clock of ``tokgate serve``: one tick a second that asks what is due and hands it to the engine.
 
 APScheduler only rings (memory store, one job). What is due is asked of our own store and of the clock, so a missed
-tick, a restart or a clock that jumps costs nothing. A window is never scheduled: each tick asks what every site should be
-doing now and compares it with what was last sent there (I12). Liveness is the age of the last finished tick on the
+tick, a restart or a clock that jumps costs nothing. A window is never scheduled: each tick asks what every site should
+be doing now and compares it with what was last sent there (I12). Liveness is the age of the last finished tick on the
 monotonic clock; the scheduler's own "running" proves nothing.
 """
 

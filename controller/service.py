@@ -1,4 +1,4 @@
-"""The facade: everything a person or a program may ask of the controller, as methods. The API and the CLI call only this.
+"""The facade: everything a person or a program may ask of the controller, as methods. API and CLI call only this.
 
 It wires the store, the engine and the device work together, asks the pure modules for decisions, and writes the audit
 note of every change in the transaction of the change (I14).
@@ -23,7 +23,7 @@ from controller import exceptions as lifecycle
 from controller import tokens as tokens_module
 from controller.desired import Facts, modes_at, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
-from controller.errors import Busy, Conflict, NotFound
+from controller.errors import Conflict
 from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Device, Inventory, Site, load_inventory
 from controller.locks import DeviceLocks
@@ -72,7 +72,6 @@ from ipsets.snapshot import SnapshotDiff, build_snapshot, diff_snapshots
 from ipsets.sources import build_source
 from vendors.adapter import Finding
 from vendors.codec import describe
-from vendors.registry import adapter_for
 from vendors.session import SessionLimiter, scan_host_keys
 
 log = structlog.get_logger()

@@ -1,7 +1,7 @@
 """Work hours: which mode a source role has at a moment, and when that may next change.
 
-Pure. ``desired`` asks ``mode_at``; the schedule sleeps until ``next_edge``. A window is a question about now, put to the
-wall clock of the site's own zone, so a clock change leaves no edge to miss: in the night of 25 hours the hour that comes
+Pure. ``desired`` asks ``mode_at``; people are shown ``next_edge``. A window is a question about now, put to the wall
+clock of the site's own zone, so a clock change leaves no edge to miss: in the night of 25 hours the hour that comes
 twice is answered twice, and a time that does not exist is simply never asked about. Nothing here remembers an edge.
 """
 
@@ -47,7 +47,7 @@ class RoleModes(Protocol):
 
 
 def mode_at(role: RoleModes, zone: ZoneInfo, at: datetime) -> Mode:
-    """The mode of ``role`` at ``at`` (aware): of the first window that is open then in ``zone``, else the role's own."""
+    """The mode of ``role`` at ``at`` (aware): of the first window open then in ``zone``, else the role's own."""
     local = at.astimezone(zone)
     return next((window.mode for window in role.windows if is_inside(window, local)), role.mode)
 
