@@ -1,4 +1,4 @@
-"""The REST API as one ASGI application over one controller. It decides nothing: it parses, asks the facade, and shows."""
+"""The REST API as one ASGI application over one controller. It decides nothing: it parses, asks, and shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outermost layer of every request: its id, its size and time, the security headers, one log line, and the last net.
+"""The outermost layer of every request: its id, its size and time, security headers, one log line, and the last net.
 
 A body is received whole, within a size and a time, before anything looks at it: what is too large is refused before it
 is read, what drips is cut off. Plain ASGI, so that it holds under any server; ``api.server`` guards the headers.
@@ -37,7 +37,7 @@ SECURITY_HEADERS: Final = {
 HSTS: Final = "max-age=31536000"
 
 
-class ClientGone(Exception):  # noqa: N818  # not an error: nobody is left to answer
+class ClientGone(Exception):  # not an error: nobody is left to answer
     """The caller hung up before the request was whole."""
 
 

@@ -1,4 +1,4 @@
-"""Lists in pages: newest or alphabetical, a bounded number at a time, with a cursor that means nothing to the caller."""
+"""Lists in pages: newest or alphabetical, a bounded number at a time, with a cursor that tells the caller nothing."""
 
 from __future__ import annotations
 

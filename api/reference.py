@@ -114,7 +114,7 @@ def _complete(operation: dict[str, Any]) -> None:
     if not takes_input:
         operation["responses"].pop("422", None)
     for status, response in operation["responses"].items():
-        if int(status) >= 400 and "content" not in response or status == "422":
+        if (int(status) >= 400 and "content" not in response) or status == "422":
             response["description"] = _MEANING[int(status)]
             response["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     if scopes:
@@ -158,5 +158,6 @@ def _section(method: str, path: str, operation: Mapping[str, Any]) -> str:
     asked = f"<pre>{escape(json.dumps(body['content'], indent=2))}</pre>" if body else ""
     return (
         f"<h2>{escape(method.upper())} {escape(path)}</h2><p>{escape(operation.get('summary', ''))}</p>"
-        f"<pre class=text>{escape(operation.get('description', ''))}</pre><ul>{parameters}</ul>{asked}<ul>{results}</ul>"
+        f"<pre class=text>{escape(operation.get('description', ''))}</pre>"
+        f"<ul>{parameters}</ul>{asked}<ul>{results}</ul>"
     )

@@ -61,7 +61,7 @@ class Bind:
 
 
 class PromptProtocol(H11Protocol):
-    """HTTP/1.1 with an absolute time for the receipt of each request; the subclass made by ``for_bind`` says how long."""
+    """HTTP/1.1 with an absolute time for the receipt of each request; the subclass of ``for_bind`` says how long."""
 
     receipt_seconds: float = RECEIPT_SECONDS
     max_connections: int = MAX_CONNECTIONS
