@@ -1,0 +1,63 @@
+# Everything a checkout needs: `make demo` to see it, `make test` to trust it. Works as root or not, with git or without.
+# `make demo SERVE=1` stays up with the API.
+
+SHELL := /bin/bash
+VENV := .venv
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
+ROOMS := core ipsets vendors controller api lab
+
+.PHONY: demo test lint format bench clean lock docs system
+
+demo: system $(STAMP)
+	@$(BIN)/tokgate demo $(if $(filter-out 0,$(SERVE)),--serve)
+
+test: system $(STAMP) lint
+	@$(BIN)/pytest
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(STAMP)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: system $(STAMP) $(BENCH_STAMP)
+	@$(BIN)/python -m bench
+
+docs: $(STAMP)
+	@$(BIN)/python scripts/build_cli_docs.py
+
+clean:
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist tokgate-demo
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# As root it installs what is missing. Otherwise it says what is missing, and what can be done without goes on.
+system:
+	@PYTHON="$(PYTHON)" scripts/install-system-packages || [[ $$(id -u) -ne 0 ]]
+
+$(STAMP): pyproject.toml requirements.lock
+	@[[ -n "$(PYTHON)" ]] || { echo "Python 3.11 or later is needed, and not found." >&2; exit 1; }
+	@echo "Installing tokgate into $(VENV)"
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BENCH_STAMP): requirements-bench.lock $(STAMP)
+	@$(PIP) install --require-hashes -r requirements-bench.lock
+	@touch $@
+
+# New versions: `make lock UPGRADE=--upgrade`. The locks name no index, so every mirror serves them.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --group dev $(UPGRADE)
+lock: $(STAMP)
+	@[[ -x $(BIN)/uv ]] || $(PIP) install uv
+	@$(LOCK) pyproject.toml -o requirements.lock
+	@$(LOCK) --group bench -c requirements.lock pyproject.toml -o requirements-bench.lock
