@@ -1,0 +1,55 @@
+"""All measurements, one after the other, then ``docs/benchmarks.md``. ``python -m bench --table`` writes only the page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from bench.figures import RESULTS
+
+BENCHES: Final = ("nft_apply", "fleet_poll", "serve_memory", "packet_probe")
+PAGE: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+HEAD: Final = """\
+# Benchmarks
+
+Written by `make bench` from `bench/results/*.json`; do not edit. Each row is measured beside its peer in the same run,
+in turns, as the median of several rounds. The machine is shared: read ratios, not seconds.
+
+"""
+
+
+def page() -> str:
+    """The table of every result there is, with where our own time goes."""
+    parts = [HEAD]
+    for path in sorted(RESULTS.glob("*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        parts.append(f"## {path.stem}\n\n{document['measured_at']}, kernel {document['kernel']}, {document['nft']}\n\n")
+        parts.append("| what | tokgate | peer | unit | target | met | where our time goes |\n")
+        parts.append("| --- | ---: | ---: | --- | --- | --- | --- |\n")
+        parts += [_line(row) for row in document["rows"]]
+        parts.append("\n")
+    return "".join(parts).rstrip("\n") + "\n"
+
+
+def _line(row: dict[str, object]) -> str:
+    inner = row["parts"]
+    where = ", ".join(f"{name} {seconds:.2f}" for name, seconds in inner.items()) if isinstance(inner, dict) else ""
+    ours, peer = (f"{value:,.2f}" if isinstance(value, float | int) else "–" for value in (row["ours"], row["peer"]))
+    met = "yes" if row["met"] else "**no**"
+    return f"| {row['what']} | {ours} | {peer} | {row['unit']} | {row['target']} | {met} | {where} |\n"
+
+
+def main() -> None:
+    if "--table" not in sys.argv:
+        for name in BENCHES:
+            print(f"bench: {name}", flush=True)
+            subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"wrote {PAGE}")
+
+
+if __name__ == "__main__":
+    main()

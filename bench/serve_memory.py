@@ -1,0 +1,78 @@
+"""Memory of an idle ``tokgate serve`` with the lab's two enforced sites behind it.
+
+Run: ``python -m bench.serve_memory`` as root. Resident memory is read from ``/proc`` once a second for a minute after
+the first syncs; the figure is the largest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from bench.figures import Row, save
+from lab.topology import Lab
+
+TARGET_MB: Final = 120
+SECONDS: Final = 60
+PORT: Final = 18480
+
+
+def resident_mb(pid: int) -> float:
+    """VmRSS of a process, in MB of 1,048,576 bytes."""
+    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    if match is None:
+        raise RuntimeError(f"process {pid} has ended")
+    return int(match[1]) / 1024
+
+
+def until_ready(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise RuntimeError("tokgate serve did not become ready")
+
+
+def main() -> None:
+    lab = Lab.up("bnserve")
+    try:
+        environment = {**os.environ, **lab.environment(), "TOKGATE_API_PORT": str(PORT)}
+        command = [sys.executable, "-m", "api.cli"]
+        for words in (["db", "upgrade"], ["intel", "refresh"], ["apply", "--yes"]):
+            subprocess.run([*command, *words], env=environment, check=True, capture_output=True)
+        server = subprocess.Popen([*command, "serve"], env=environment, stderr=subprocess.DEVNULL)
+        try:
+            until_ready(f"http://127.0.0.1:{PORT}/readyz")
+            samples = []
+            for _ in range(SECONDS):
+                time.sleep(1)
+                samples.append(resident_mb(server.pid))
+        finally:
+            server.terminate()
+            server.wait(20)
+    finally:
+        lab.down()
+    most = max(samples)
+    row = Row(
+        what="memory of tokgate serve, idle, two sites",
+        ours=most,
+        peer=None,
+        unit="MB",
+        target=f"≤ {TARGET_MB} MB",
+        met=most <= TARGET_MB,
+    )
+    save("serve_memory", [row])
+
+
+if __name__ == "__main__":
+    main()
