@@ -26,7 +26,8 @@ def page() -> str:
     parts = [HEAD]
     for path in sorted(RESULTS.glob("*.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
-        parts.append(f"## {path.stem}\n\n{document['measured_at']}, kernel {document['kernel']}, {document['nft']}\n\n")
+        parts.append(f"## {path.stem}\n\n")
+        parts.append(f"{document['measured_at']}, kernel {document['kernel']}, {document['nft']}\n\n")
         parts.append("| what | tokgate | peer | unit | target | met | where our time goes |\n")
         parts.append("| --- | ---: | ---: | --- | --- | --- | --- |\n")
         parts += [_line(row) for row in document["rows"]]

@@ -1,4 +1,4 @@
-"""nftables: apply over SSH with read-back and verification, beside a raw ``nft -f`` of the same file over plain OpenSSH.
+"""nftables: apply over SSH with read-back and verification, beside a raw ``nft -f`` of the same file over OpenSSH.
 
 Run: ``python -m bench.nft_apply`` as root. Every apply starts on a gateway without our table; the raw side loads the
 very text that the adapter sent. The one-entry change goes to a list of 1,000.
@@ -30,6 +30,7 @@ from vendors.session import connect
 
 SIZES: Final = (100, 1_000, 10_000, 100_000)
 ROUNDS: Final = 3
+_SSH: Final = ("ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR")
 DEVICE: Final = DeviceName("fw-bench")
 
 
@@ -94,8 +95,7 @@ def ssh(to: Gateway, *command: str, text: str = "") -> float:
     known.write_text(f"{to.host} {to.host_key}\n", encoding="ascii")
     began = time.monotonic()
     subprocess.run(
-        ["ssh", "-F", "none", "-i", str(to.client_key), "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
-        + ["-o", "LogLevel=ERROR", f"root@{to.host}", *command],
+        [*_SSH, "-i", str(to.client_key), "-o", f"UserKnownHostsFile={known}", f"root@{to.host}", *command],
         input=text,
         text=True,
         check=True,

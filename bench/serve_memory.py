@@ -17,6 +17,7 @@ from typing import Final
 import httpx
 
 from bench.figures import Row, save
+from lab import inventory
 from lab.topology import Lab
 
 TARGET_MB: Final = 120
@@ -44,24 +45,18 @@ def until_ready(url: str) -> None:
 
 
 def main() -> None:
-    lab = Lab.up("bnserve")
-    try:
-        environment = {**os.environ, **lab.environment(), "TOKGATE_API_PORT": str(PORT)}
+    with Lab.up("bnserve") as lab:
+        inventory.write(lab)
+        environment = {**os.environ, **inventory.environment(lab), "TOKGATE_API_PORT": str(PORT)}
         command = [sys.executable, "-m", "api.cli"]
         for words in (["db", "upgrade"], ["intel", "refresh"], ["apply", "--yes"]):
             subprocess.run([*command, *words], env=environment, check=True, capture_output=True)
-        server = subprocess.Popen([*command, "serve"], env=environment, stderr=subprocess.DEVNULL)
-        try:
-            until_ready(f"http://127.0.0.1:{PORT}/readyz")
-            samples = []
-            for _ in range(SECONDS):
-                time.sleep(1)
-                samples.append(resident_mb(server.pid))
-        finally:
-            server.terminate()
-            server.wait(20)
-    finally:
-        lab.down()
+        with subprocess.Popen([*command, "serve"], env=environment, stderr=subprocess.DEVNULL) as server:
+            try:
+                until_ready(f"http://127.0.0.1:{PORT}/readyz")
+                samples = [resident_mb(server.pid) for _ in range(SECONDS) if time.sleep(1) is None]
+            finally:
+                server.terminate()
     most = max(samples)
     row = Row(
         what="memory of tokgate serve, idle, two sites",
