@@ -1,0 +1,94 @@
+"""Settings of one installation, from the environment (``TOKGATE_…``). Read once, at the start of every command.
+
+What is enforced stands in the inventory; here stands where things lie and how often they happen. Secrets never stand
+here: the inventory refers to them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import ConfigError
+
+PREFIX: Final = "TOKGATE_"
+_SPAN: Final = re.compile(r"(?P<count>\d{1,9})\s*(?P<unit>s|min|m|h|d)?")
+_SECONDS: Final = {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def _span(value: object) -> object:
+    """``90``, ``90s``, ``15m``, ``1h`` or ``365d``; anything else is for pydantic (``PT15M``)."""
+    found = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
+    return timedelta(seconds=int(found["count"]) * _SECONDS[found["unit"]]) if found else value
+
+
+def _absolute(value: object) -> object:
+    return Path(value).expanduser().absolute() if isinstance(value, str | Path) and str(value) else value
+
+
+Place = Annotated[Path, BeforeValidator(_absolute)]
+Interval = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(seconds=10), le=timedelta(days=7))]
+Retention = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(days=1), le=timedelta(days=3660))]
+
+
+class Settings(BaseSettings):
+    """Every setting has a default that works on one machine; the variable is ``TOKGATE_`` and the name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    inventory: Place = Path("inventory.yaml")
+    """What should be enforced where."""
+    data_dir: Place = Path("data")
+    """The store, its locks and the transcripts; a local disk, never NFS."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """``auto``: readable on a terminal, JSON elsewhere."""
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8480, ge=0, le=65535)
+    """0 takes a free port."""
+    tls_cert: Place | None = None
+    tls_key: Place | None = None
+    resolve_interval: Interval = timedelta(hours=1)
+    sync_interval: Interval = timedelta(minutes=15)
+    counters_interval: Interval = timedelta(minutes=5)
+    housekeeping_interval: Interval = timedelta(hours=1)
+    workers: int = Field(default=16, ge=1, le=256)
+    """Devices worked on at the same time."""
+    max_sessions: int = Field(default=32, ge=1, le=1024)
+    """Logins open at the same time."""
+    retention: Retention = timedelta(days=400)
+    """How long events, observations, runs and plans are kept. The audit log and the exceptions are never dropped."""
+    transcript_retention: Retention = timedelta(days=30)
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings of this process; ``given`` (a command's options) wins over the environment.
+
+    Raises ``ConfigError`` naming every bad variable.
+    """
+    try:
+        settings = Settings(**given)
+    except ValidationError as exc:
+        raise _bad(exc) from exc
+    if (settings.tls_cert is None) is not (settings.tls_key is None):
+        raise ConfigError(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY go together", hint="set both or neither")
+    return settings
+
+
+def _bad(exc: ValidationError) -> ConfigError:
+    lines = [_line(error) for error in exc.errors(include_url=False)]
+    return ConfigError("; ".join(lines), hint="see docs/settings.md")
+
+
+def _line(error: ErrorDetails) -> str:
+    name = PREFIX + str(error["loc"][0]).upper() if error["loc"] else PREFIX + "*"
+    given = error["input"]
+    shown = given if isinstance(given, str) else json.dumps(given, default=str)
+    return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}, not {shown[:80]!r}"
