@@ -1,17 +1,49 @@
-"""Tests that need root say so by their mark, and are skipped elsewhere with that reason."""
+"""Who may run what: tests that need root or a long time say so by their mark, and are skipped elsewhere with a reason.
+
+``pytest`` repeats itself exactly (hypothesis is derandomized); ``pytest -m soak`` runs the long forms, on fresh inputs.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterable
+from functools import cache
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+PROGRAMS = ("ip", "nft", "nsenter", "unshare", "sshd", "ssh-keygen", "dnsmasq", "conntrack", "sudo")
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+
+settings.register_profile("default", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", settings.get_profile("default"), derandomize=False, max_examples=10_000)
+settings.load_profile("default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "soak" in config.getoption("-m"):
+        settings.load_profile("soak")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
     chosen = config.getoption("-m")
     for item in items:
-        if "root" in item.keywords and os.geteuid() != 0:
-            item.add_marker(pytest.mark.skip(reason="needs root and network namespaces"))
+        if "root" in item.keywords and (reason := why_no_namespaces()):
+            item.add_marker(pytest.mark.skip(reason=reason))
         if "soak" in item.keywords and "soak" not in chosen:
             item.add_marker(pytest.mark.skip(reason="long form of a proof: pytest -m soak"))
+
+
+@cache
+def why_no_namespaces() -> str:
+    """Why this user on this machine cannot hold real firewalls; empty when it can."""
+    if os.geteuid() != 0:
+        return "needs root and network namespaces"
+    path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
+    missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+    if missing:
+        return f"needs {', '.join(missing)}: run scripts/install-system-packages"
+    made = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False, env={"PATH": path})
+    return "" if made.returncode == 0 else "this machine lets even root make no network namespaces"
