@@ -62,9 +62,15 @@ EARLY = role(hours("daily", "02:30", "02:45"))
         pytest.param(FRIDAY_NIGHT, "Europe/Berlin", "2026-06-06T06:00", Mode.OFF, id="night-over"),
         pytest.param(FRIDAY_NIGHT, "Europe/Berlin", "2026-06-05T05:00", Mode.OFF, id="friday-early-is-thursdays-night"),
         pytest.param(FRIDAY_NIGHT, "Europe/Berlin", "2026-06-06T23:00", Mode.OFF, id="saturday-evening"),
-        pytest.param(role(hours("sun", "20:00", "04:00")), "UTC", "2026-06-08T03:00", Mode.ENFORCE, id="sunday-to-monday"),
-        pytest.param(role(hours("sat", "18:00", "00:00")), "UTC", "2026-06-06T23:59", Mode.ENFORCE, id="until-midnight"),
-        pytest.param(role(hours("sat", "18:00", "00:00")), "UTC", "2026-06-07T00:00", Mode.OFF, id="midnight-is-outside"),
+        pytest.param(
+            role(hours("sun", "20:00", "04:00")), "UTC", "2026-06-08T03:00", Mode.ENFORCE, id="sunday-to-monday"
+        ),
+        pytest.param(
+            role(hours("sat", "18:00", "00:00")), "UTC", "2026-06-06T23:59", Mode.ENFORCE, id="until-midnight"
+        ),
+        pytest.param(
+            role(hours("sat", "18:00", "00:00")), "UTC", "2026-06-07T00:00", Mode.OFF, id="midnight-is-outside"
+        ),
         pytest.param(role(hours("sat", "00:00", "00:00")), "UTC", "2026-06-06T13:00", Mode.ENFORCE, id="the-whole-day"),
         pytest.param(role(hours("sat", "00:00", "00:00")), "UTC", "2026-06-07T00:00", Mode.OFF, id="and-not-the-next"),
     ],
