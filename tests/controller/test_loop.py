@@ -1,0 +1,359 @@
+"""The whole loop on real gateways, in process: what is promised when things go well, and when they do not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.errors import PlanStale, StoreError
+from controller.exceptions import ExceptionRequest
+from controller.model import CoverageState, EventAction, Outcome, Quality, Run, Window
+from controller.schedule import Scheduler
+from controller.service import Controller
+from controller.settings import Settings
+from controller.store import EventQuery
+from controller.views import Selection
+from core.clock import ManualClock
+from core.faults import CRASHED
+from lab import inventory as lab_inventory
+from lab.topology import Lab
+from lab.world import INTERNET, Kind
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
+
+BERLIN = Selection(sites=("berlin",))
+TARGET = f"tcp:{next(one for one in INTERNET if one.kind is Kind.TIKTOK).v4}:443"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab.up(f"lp{os.getpid() % 100000}") as standing:
+        lab_inventory.write(standing)
+        yield standing
+
+
+@pytest.fixture
+def fresh(lab: Lab) -> Lab:
+    """Both gateways without anything of ours, and reachable."""
+    for site in lab.sites.values():
+        gateway = site.gateway
+        gateway.nft("table inet tokgate\ndelete table inet tokgate\n")
+        for path in (*gateway.files.state_dir.glob("*"), *gateway.files.dnsmasq_dir.glob("tokgate*")):
+            path.unlink()
+        gateway.namespace.run("sh", str(gateway.files.restart_dnsmasq))
+    return lab
+
+
+def settings(lab: Lab, data: Path, **changes: object) -> Settings:
+    return Settings(inventory=lab.workspace.run_dir / "inventory.yaml", data_dir=data, workers=4, **changes)  # type: ignore[arg-type]
+
+
+@contextmanager
+def controller(lab: Lab, data: Path, **changes: object) -> Iterator[Controller]:
+    with Controller.open(settings(lab, data, **changes)) as opened:
+        opened.refresh_intel(actor="test")
+        yield opened
+
+
+def outcomes(run: Run) -> dict[str, Outcome]:
+    return {d.device: d.outcome for d in run.devices}
+
+
+def browse(lab: Lab, role: str, site: str = "berlin") -> bool:
+    """Whether a client of that role reaches TikTok."""
+    return not lab.sites[site].clients[role].browse(TARGET)[TARGET].is_blocked
+
+
+def blocked_hits(opened: Controller, site: str = "berlin") -> int:
+    page = opened.events(EventQuery(site=site, action=EventAction.BLOCKED, limit=200))  # type: ignore[arg-type]
+    return sum(event.hits or 0 for event in page.items)
+
+
+# --- when things go well --------------------------------------------------------------------------------------------
+
+
+def test_the_loop(fresh: Lab, tmp_path: Path) -> None:
+    """Resolve, plan, apply exactly that, block, count, report."""
+    began = datetime.now(UTC)
+    with controller(fresh, tmp_path) as opened:
+        plans = opened.plan(BERLIN, actor="test")
+        assert plans[0].error is None
+        assert plans[0].stored is not None
+        assert browse(fresh, "company"), "a plan changes nothing"
+        run = opened.apply([plans[0].stored.id], actor="test")
+        assert outcomes(run) == {"fw-berlin": Outcome.APPLIED}
+        assert run.finished_at is not None
+        assert opened.plan(BERLIN, actor="test")[0].stored is None, "the second plan is empty (I3)"
+        assert [browse(fresh, "company") for _ in range(3)] == [False] * 3
+        assert browse(fresh, "guest"), "berlin only watches guests"
+        assert [r.error for r in opened.collect(BERLIN)] == [None]
+        assert blocked_hits(opened) == 3
+        assert opened.collect(BERLIN)[0].events == 0, "nothing new, nothing counted twice (I11)"
+        report = opened.site_report("berlin", Window(began, datetime.now(UTC))).to_json()
+        assert report["totals"]["blocked"]["hits"] == 3
+        assert report["totals"]["monitored"]["hits"] == 1
+        assert report["coverage"]["enforced_seconds"] > 0
+        assert opened.verify_audit() == []
+
+
+def test_i05_exactly_the_plan_that_was_read_is_applied_or_nothing(fresh: Lab, tmp_path: Path) -> None:
+    with controller(fresh, tmp_path) as opened:
+        stored = opened.plan(BERLIN, actor="test")[0].stored
+        assert stored is not None
+        opened.sync(BERLIN, actor="test")
+        run = opened.apply([stored.id], actor="test")
+        assert run.devices[0].outcome is Outcome.FAILED
+        assert run.devices[0].error_code == PlanStale.code
+
+
+def test_an_approved_exception_is_live_within_seconds_and_gone_when_revoked(fresh: Lab, tmp_path: Path) -> None:
+    marketing = fresh.sites["berlin"].clients["marketing"]
+    now = datetime.now(UTC)
+    ask = ExceptionRequest(
+        sites=("berlin",),
+        sources=(marketing.v4,),
+        service="tiktok",
+        starts=now,
+        ends=now + timedelta(hours=1),
+        reason="campaign",
+        owner="marketing",
+    )
+    with controller(fresh, tmp_path) as opened:
+        opened.sync(BERLIN, actor="test")
+        schedule = Scheduler(opened)
+        schedule.start()
+        try:
+            assert not browse(fresh, "marketing")
+            wanted = opened.request_exception(ask, actor="ann")
+            opened.approve_exception(wanted.id, actor="bob")
+            assert marketing.wait_for(TARGET, "ok", deadline=5).outcome == "ok"
+            assert not browse(fresh, "company")
+            assert _until(lambda: opened.exception(wanted.id).live_on == ("fw-berlin",))
+            opened.revoke_exception(wanted.id, actor="bob", reason="over")
+            assert marketing.wait_for(TARGET, "blocked", deadline=5).is_blocked
+            assert _until(lambda: opened.exception(wanted.id).live_on == ())
+        finally:
+            schedule.stop()
+        page = opened.events(EventQuery(site="berlin", exception=wanted.id, limit=50))  # type: ignore[arg-type]
+        assert sum(event.hits or 0 for event in page.items) >= 1, "the rule's last hits are read before it goes"
+
+
+def _until(condition: object, seconds: float = 5) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():  # type: ignore[operator]
+            return True
+    return False
+
+
+# --- when they do not -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("point", ["sync.started", "sync.before-apply", "sync.applied", "sync.recorded"])
+def test_i02_a_process_killed_at_any_step_converges_after_its_next_start(
+    fresh: Lab, tmp_path: Path, point: str
+) -> None:
+    with controller(fresh, tmp_path):
+        pass
+    environment = {**os.environ, **_environment(fresh, tmp_path), "TOKGATE_CRASH_AT": point}
+    command = [sys.executable, "-m", "api.cli", "apply", "--yes", "--site", "berlin"]
+    died = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert died.returncode == CRASHED, died.stderr
+    applied = point in ("sync.applied", "sync.recorded")
+    assert browse(fresh, "company") is not applied
+    with controller(fresh, tmp_path) as opened:
+        left = opened.runs(limit=5)[0].devices[0].outcome
+        assert left is (Outcome.APPLIED if point == "sync.recorded" else Outcome.UNCERTAIN), "never called done"
+        run = opened.sync(BERLIN, actor="test")
+        assert outcomes(run) == {"fw-berlin": Outcome.UNCHANGED if applied else Outcome.APPLIED}
+        opened.collect(BERLIN)
+        before = blocked_hits(opened)
+        assert [browse(fresh, "company") for _ in range(2)] == [False, False]
+        opened.collect(BERLIN)
+        assert blocked_hits(opened) - before == 2
+
+
+def test_i11_a_kill_while_events_are_recorded_neither_loses_nor_doubles_them(fresh: Lab, tmp_path: Path) -> None:
+    with controller(fresh, tmp_path) as opened:
+        opened.sync(BERLIN, actor="test")
+        opened.collect(BERLIN)
+        before = blocked_hits(opened)
+    assert [browse(fresh, "company") for _ in range(4)] == [False] * 4
+    environment = {**os.environ, **_environment(fresh, tmp_path), "TOKGATE_CRASH_AT": "collect.recorded"}
+    command = [sys.executable, "-m", "api.cli", "hits", "collect", "--site", "berlin"]
+    died = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert died.returncode == CRASHED, died.stderr
+    with controller(fresh, tmp_path) as opened:
+        opened.collect(BERLIN)
+        assert blocked_hits(opened) - before == 4
+
+
+def _environment(lab: Lab, data: Path) -> dict[str, str]:
+    return {
+        "TOKGATE_INVENTORY": str(lab.workspace.run_dir / "inventory.yaml"),
+        "TOKGATE_DATA_DIR": str(data),
+    }
+
+
+def test_a_gateway_that_lost_its_table_is_noticed_restored_and_counted_on(fresh: Lab, tmp_path: Path) -> None:
+    gateway = fresh.sites["berlin"].gateway
+    with controller(fresh, tmp_path) as opened:
+        opened.sync(BERLIN, actor="test")
+        browse(fresh, "company")
+        opened.collect(BERLIN)
+        before = blocked_hits(opened)
+        gateway.reboot(persisted=False)
+        assert browse(fresh, "company"), "the table is gone"
+        failed = opened.collect(BERLIN)[0]
+        assert failed.error is not None, "zero rows is an error, not zero hits (I11)"
+        assert opened.drift(BERLIN)[0].altered == "nothing of ours was on the device"
+        began = datetime.now(UTC)
+        assert outcomes(opened.sync(BERLIN, actor="test")) == {"fw-berlin": Outcome.APPLIED}
+        assert not browse(fresh, "company")
+        opened.collect(BERLIN)
+        assert blocked_hits(opened) - before == 1
+        looks = opened.store.observations("berlin", Window(began, datetime.now(UTC)))  # type: ignore[arg-type]
+        assert [o.found for o in looks if o.at >= began] == [CoverageState.NOT_ENFORCED]
+
+
+def test_a_reboot_with_saved_rules_starts_counters_anew_without_a_negative_or_doubled_hit(
+    fresh: Lab, tmp_path: Path
+) -> None:
+    gateway = fresh.sites["berlin"].gateway
+    with controller(fresh, tmp_path) as opened:
+        opened.sync(BERLIN, actor="test")
+        assert [browse(fresh, "company") for _ in range(5)] == [False] * 5
+        opened.collect(BERLIN)
+        before = blocked_hits(opened)
+        gateway.reboot(persisted=True)
+        assert [browse(fresh, "company") for _ in range(2)] == [False, False], "the saved rules alone hold"
+        opened.collect(BERLIN)
+        page = opened.events(EventQuery(site="berlin", action=EventAction.BLOCKED, limit=200))  # type: ignore[arg-type]
+        assert sum(event.hits or 0 for event in page.items) - before == 2
+        assert max(page.items, key=lambda e: e.window.end).quality is Quality.AT_LEAST
+
+
+def test_i02_a_full_disk_changes_nothing_on_a_device(fresh: Lab, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=True)
+    try:
+        with controller(fresh, disk) as opened:
+            filler = disk / "filler"
+            with filler.open("wb") as stream:
+                _fill(stream.fileno())
+            with pytest.raises(StoreError, match="full"):
+                for _ in range(50):
+                    opened.sync(BERLIN, actor="test")
+            filler.unlink()
+            assert outcomes(opened.sync(BERLIN, actor="test")) == {"fw-berlin": Outcome.APPLIED}
+            assert opened.store.check() == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def _fill(descriptor: int) -> None:
+    try:
+        while True:
+            os.write(descriptor, b"\0" * 65536)
+    except OSError:
+        return
+
+
+def test_an_unreachable_gateway_fails_alone_and_is_unknown_not_compliant(fresh: Lab, tmp_path: Path) -> None:
+    with controller(fresh, tmp_path) as opened:
+        opened.sync(Selection(), actor="test")
+        began = datetime.now(UTC)
+        fresh.sites["berlin"].gateway.stop_sshd()
+        try:
+            run = opened.sync(Selection(), actor="test")
+        finally:
+            fresh.sites["berlin"].gateway.start_sshd()
+        assert outcomes(run) == {"fw-berlin": Outcome.FAILED, "fw-austin": Outcome.UNCHANGED}
+        assert next(d for d in run.devices if d.device == "fw-berlin").error_code == "TG4001"
+        looks = opened.store.observations("berlin", Window(began, datetime.now(UTC)))  # type: ignore[arg-type]
+        assert next(o for o in looks if o.at >= began).found is None
+        assert not browse(fresh, "company"), "what was enforced stays (I2)"
+
+
+def test_i10_a_changed_host_key_stops_before_any_login(fresh: Lab, tmp_path: Path) -> None:
+    gateway = fresh.sites["berlin"].gateway
+    with controller(fresh, tmp_path) as opened:
+        kept = {path: path.read_bytes() for path in gateway.files.folder.glob("ssh_host_*")}
+        gateway.change_host_key()
+        try:
+            run = opened.sync(BERLIN, actor="test")
+            keys = opened.host_keys("fw-berlin")
+        finally:
+            for path, content in kept.items():
+                path.write_bytes(content)
+            gateway.stop_sshd()
+            gateway.start_sshd()
+        assert run.devices[0].error_code == "TG4002"
+        assert not keys.match
+
+
+def test_i08_two_controllers_on_one_store_take_turns_at_a_device(fresh: Lab, tmp_path: Path) -> None:
+    """Two processes sync the same gateway again and again while a third edits it by hand."""
+    with controller(fresh, tmp_path):
+        pass
+    environment = {**os.environ, **_environment(fresh, tmp_path)}
+    command = [sys.executable, "-m", "api.cli", "apply", "--yes", "--site", "berlin"]
+    both = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    ended = [(one.communicate(timeout=60), one.returncode) for one in both]
+    assert all(code in (0, 4) for _, code in ended), ended
+    assert 0 in [code for _, code in ended]
+    with controller(fresh, tmp_path) as opened:
+        assert opened.plan(BERLIN, actor="test")[0].stored is None
+        assert opened.store.check() == []
+        assert opened.verify_audit() == []
+
+
+# --- the clock ------------------------------------------------------------------------------------------------------
+
+
+def test_i12_a_window_edge_and_a_jumping_clock_leave_the_right_mode(fresh: Lab, tmp_path: Path) -> None:
+    """The schedule asks "inside now?" at every tick, so however the clock moves, the gateway follows."""
+    path = fresh.workspace.run_dir / "windows.yaml"
+    text = (fresh.workspace.run_dir / "inventory.yaml").read_text(encoding="utf-8")
+    window = "{mode: monitor, windows: [{days: [daily], from: '08:00', to: '18:00', mode: enforce}]}"
+    assert "company:\n        mode: enforce" in text
+    path.write_text(text.replace("company:\n        mode: enforce", f"company: {window}"), encoding="utf-8")
+    clock = ManualClock(datetime(2026, 11, 25, 16, 59, 58, tzinfo=UTC))  # 17:59:58 in Berlin
+    with Controller.open(
+        Settings(inventory=path, data_dir=tmp_path, counters_interval=timedelta(days=7)), clock=clock
+    ) as opened:
+        opened.refresh_intel(actor="test")
+        schedule = Scheduler(opened, jitter=lambda: 0.0)
+        try:
+            for moment, reaches in [
+                (datetime(2026, 11, 25, 16, 59, 58, tzinfo=UTC), False),
+                (datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC), True),
+                (datetime(2026, 11, 25, 9, 0, 0, tzinfo=UTC), False),  # the clock was set back
+                (datetime(2036, 11, 25, 23, 0, 0, tzinfo=UTC), True),  # ten years ahead
+                (datetime(2026, 11, 26, 7, 0, 0, tzinfo=UTC), False),
+            ]:
+                clock.jump(moment)
+                assert _until(lambda: _follows(schedule, opened))
+                assert browse(fresh, "company") is reaches, moment
+        finally:
+            schedule.stop()
+
+
+def _follows(schedule: Scheduler, opened: Controller) -> bool:
+    schedule.tick()
+    status = opened.store.statuses().get("fw-berlin")  # type: ignore[call-overload]
+    modes = {s.name: s.modes for s in opened.sites()}["berlin"]
+    wanted = ", ".join(f"{role}={mode.value}" for role, mode in sorted(modes.items()))
+    return status is not None and status.mode == wanted and opened.queue_depth() == 0
