@@ -1,0 +1,31 @@
+"""The inventory: what a person decided, checked as a whole before anything starts."""
+
+from controller.inventory.file import inventory_schema, load_inventory, parse_inventory
+from controller.inventory.model import (
+    Defaults,
+    Device,
+    DeviceDefaults,
+    Guard,
+    Intelligence,
+    Inventory,
+    Policy,
+    PolicyWindow,
+    RolePolicy,
+    Site,
+)
+
+__all__ = [
+    "Defaults",
+    "Device",
+    "DeviceDefaults",
+    "Guard",
+    "Intelligence",
+    "Inventory",
+    "Policy",
+    "PolicyWindow",
+    "RolePolicy",
+    "Site",
+    "inventory_schema",
+    "load_inventory",
+    "parse_inventory",
+]

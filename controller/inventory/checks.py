@@ -1,0 +1,131 @@
+"""What only several keys together can have wrong. Works on plain data, whatever else is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from controller.inventory.document import Document, Problem, Spot, dotted
+from controller.inventory.fields import did_you_mean, parse_host, parse_net
+from core.net import Network
+from ipsets.catalogue import load_catalogue
+from vendors.registry import known_vendors
+
+
+def cross_problems(document: Document) -> Iterator[Problem]:
+    """Everything below, over the whole document."""
+    for check in (_policies, _networks, _services, _vendors, _credentials, _device_names, _device_addresses):
+        yield from check(document)
+
+
+def sites(data: Any) -> Iterator[tuple[Spot, dict[str, Any]]]:
+    for name, site in _mapping(_mapping(data).get("sites")).items():
+        yield ("sites", name), _mapping(site)
+
+
+def devices(data: Any) -> Iterator[tuple[Spot, dict[str, Any]]]:
+    """Every device that is written as a mapping, with its place."""
+    for spot, site in sites(data):
+        for name, device in _mapping(site.get("devices")).items():
+            if isinstance(device, dict):
+                yield (*spot, "devices", name), device
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _policies(document: Document) -> Iterator[Problem]:
+    """Every site's policy exists and names every role of the site."""
+    policies = _mapping(_mapping(document.data).get("policies"))
+    for spot, site in sites(document.data):
+        name = site.get("policy")
+        if not isinstance(name, str):
+            continue
+        if name not in policies:
+            yield document.problem((*spot, "policy"), f"no policy {name[:40]!r}{did_you_mean(name, policies)}")
+            continue
+        roles = _mapping(policies[name]).get("roles")
+        for role in _mapping(site.get("networks")):
+            if isinstance(roles, dict) and role not in roles:
+                said = f"policy {name!r} does not name this role{did_you_mean(role, roles)}"
+                yield document.problem((*spot, "networks", role), said)
+
+
+def _networks(document: Document) -> Iterator[Problem]:
+    """No network is named twice at one site, be it in one role or in two."""
+    for spot, site in sites(document.data):
+        seen: dict[Network, Spot] = {}
+        for place, network in _parsed_networks(spot, site):
+            if network in seen:
+                first = seen[network]
+                also = dotted(first[3:-1]) if first[:-1] == place[:-1] else f"role {first[-2]!r}"
+                said = f"{network} is already in {also or 'this list'} (line {document.line(first)})"
+                yield document.problem(place, said)
+            seen.setdefault(network, place)
+
+
+def _parsed_networks(spot: Spot, site: dict[str, Any]) -> Iterator[tuple[Spot, Network]]:
+    for role, members in _mapping(site.get("networks")).items():
+        for number, member in enumerate(members if isinstance(members, list) else ()):
+            try:
+                yield (*spot, "networks", role, number), parse_net(member)
+            except ValueError:
+                continue  # said where the shape is checked
+
+
+def _services(document: Document) -> Iterator[Problem]:
+    known = load_catalogue().services
+    for name, policy in _mapping(_mapping(document.data).get("policies")).items():
+        services = _mapping(policy).get("services")
+        for number, service in enumerate(services if isinstance(services, list) else ()):
+            if isinstance(service, str) and service not in known:
+                said = f"no service {service[:40]!r}{did_you_mean(service, known)}"
+                yield document.problem(("policies", name, "services", number), said)
+
+
+def _vendors(document: Document) -> Iterator[Problem]:
+    known = known_vendors()
+    for spot, device in devices(document.data):
+        vendor = device.get("vendor")
+        if isinstance(vendor, str) and vendor not in known:
+            yield document.problem((*spot, "vendor"), f"unknown vendor {vendor[:40]!r}{did_you_mean(vendor, known)}")
+
+
+def _credentials(document: Document) -> Iterator[Problem]:
+    """Every device has a way to log in; a passphrase has a key."""
+    defaults = _mapping(_mapping(_mapping(document.data).get("defaults")).get("device"))
+    for spot, device in devices(document.data):
+        own = {key for key in ("password", "key_file", "key_passphrase") if device.get(key) is not None}
+        used = own or {key for key in ("password", "key_file", "key_passphrase") if defaults.get(key) is not None}
+        if not used & {"password", "key_file"}:
+            yield document.problem(spot, "no way to log in: give `key_file` or `password`, here or in defaults.device")
+        elif "key_passphrase" in used and "key_file" not in used:
+            yield document.problem(
+                spot, "`key_passphrase` without `key_file`; a device's own credentials replace all defaults"
+            )
+
+
+def _device_names(document: Document) -> Iterator[Problem]:
+    seen: dict[str, Spot] = {}
+    for spot, _ in devices(document.data):
+        name = str(spot[-1])
+        if name in seen:
+            said = f"a device of this name is already at site {seen[name][1]!r} (line {document.line(seen[name])})"
+            yield document.problem(spot, said)
+        seen.setdefault(name, spot)
+
+
+def _device_addresses(document: Document) -> Iterator[Problem]:
+    """One firewall under two names would be changed by two hands at once (I8)."""
+    default = _mapping(_mapping(_mapping(document.data).get("defaults")).get("device")).get("port") or 22
+    seen: dict[tuple[str, Any], Spot] = {}
+    for spot, device in devices(document.data):
+        try:
+            address = (parse_host(device.get("host")), str(device.get("port") or default))
+        except ValueError:
+            continue  # said where the shape is checked
+        if address in seen:
+            first = f"device {seen[address][-1]!r} (line {document.line(seen[address])})"
+            yield document.problem((*spot, "host"), f"{address[0]} port {address[1]} is already {first}")
+        seen.setdefault(address, spot)

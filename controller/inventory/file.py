@@ -1,0 +1,197 @@
+"""From ``inventory.yaml`` to an ``Inventory``, or every problem of the file at once, each with its line and key.
+
+The shape is pydantic's to check; what spans several keys is checked here, on the plain data, so that one typo does not
+hide the next problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from controller.errors import InventoryError
+from controller.inventory import checks
+from controller.inventory.document import Document, Problem, read_document
+from controller.inventory.fields import Host, HostKey, Name, Net, Zone
+from controller.inventory.model import (
+    Defaults,
+    Device,
+    DeviceDefaults,
+    Intelligence,
+    Inventory,
+    LegacyAlgorithm,
+    Part,
+    Policy,
+    Site,
+    Title,
+)
+from controller.inventory.wording import problems_of
+from core.ids import DeviceName, SiteName
+from vendors.registry import known_vendors, options_model
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+HINT: Final = "inventory.example.yaml shows every key; `tokgate config schema` prints the schema"
+CREDENTIALS: Final = ("password", "key_file", "key_passphrase")
+
+
+class DeviceEntry(DeviceDefaults):
+    """A device as the file says it; what it leaves out comes from ``defaults.device``."""
+
+    vendor: str
+    host: Host
+    host_keys: tuple[HostKey, ...] = ()
+    own_addresses: tuple[Net, ...] = ()
+    options: dict[str, Any] | None = None
+    legacy_algorithms: tuple[LegacyAlgorithm, ...] = ()
+
+
+class SiteEntry(Part):
+    """A site as the file says it."""
+
+    title: Title | None = None
+    time_zone: Zone
+    policy: Name
+    networks: dict[Name, tuple[Net, ...]]
+    devices: dict[Name, DeviceEntry] = Field(default_factory=dict)
+
+
+class InventoryFile(Part):
+    """The whole file."""
+
+    version: Literal[1]
+    intelligence: Intelligence
+    defaults: Defaults = Field(default_factory=Defaults)
+    policies: dict[Name, Policy]
+    sites: dict[Name, SiteEntry]
+
+
+def load_inventory(path: Path) -> Inventory:
+    """Read and check the file. Raises ``InventoryError`` with every problem, one for each line."""
+    return parse_inventory(_read(path), name=str(path), folder=path.absolute().parent)
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as exc:
+        hint = "set TOKGATE_INVENTORY, or run `tokgate init` to write one"
+        raise InventoryError(f"cannot be read: {exc.strerror}", hint=hint, place=str(path)) from exc
+    if len(raw) > MAX_BYTES:
+        raise InventoryError(
+            f"larger than {MAX_BYTES // 1024 // 1024} MiB", hint="is it the right file?", place=str(path)
+        )
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = raw.count(b"\n", 0, exc.start) + 1
+        raise InventoryError("not UTF-8 text", hint="save it as UTF-8", place=f"{path}:{line}") from exc
+
+
+def parse_inventory(text: str, *, name: str = "inventory.yaml", folder: Path | None = None) -> Inventory:
+    """The inventory that ``text`` is. ``folder`` is where its relative paths start. Raises ``InventoryError``."""
+    document = read_document(text)
+    _refuse(name, document.problems if not document.is_whole else ())
+    if document.data is None:
+        _refuse(name, [*document.problems, Problem(1, "", "the file is empty")])
+    try:
+        file = InventoryFile.model_validate(document.data, by_name=False, by_alias=True)
+        shape: list[Problem] = []
+    except ValidationError as exc:
+        shape = problems_of(exc, document, (), inventory_schema())
+    problems = [*document.problems, *shape, *checks.cross_problems(document), *_options_problems(document)]
+    _refuse(name, problems)
+    return _inventory(file, folder or Path.cwd())
+
+
+def _refuse(name: str, problems: list[Problem] | tuple[Problem, ...]) -> None:
+    """Raises ``InventoryError`` when there is any problem."""
+    found = sorted(set(problems))
+    if not found:
+        return
+    if len(found) == 1:
+        only = found[0]
+        place = f"{name}:{only.line}" + (f": {only.spot}" if only.spot else "")
+        raise InventoryError(only.message, hint=HINT, place=place)
+    lines = [f"{name}:{p.line}: " + (f"{p.spot}: " if p.spot else "") + p.message for p in found]
+    raise InventoryError("\n".join((f"{len(found)} problems", *lines, "")), hint=HINT)
+
+
+# --- the vendor's own options -----------------------------------------------------------------------------------------
+
+
+def _options_problems(document: Document) -> Iterator[Problem]:
+    for spot, device in checks.devices(document.data):
+        vendor, options = device.get("vendor"), device.get("options")
+        if vendor not in known_vendors() or not isinstance(options, dict):
+            continue  # said elsewhere
+        try:
+            _options(str(vendor), options)
+        except ValidationError as exc:
+            schema = options_model(str(vendor)).model_json_schema()
+            yield from problems_of(exc, document, (*spot, "options"), schema)
+
+
+def _options(vendor: str, options: Mapping[str, Any] | None) -> BaseModel:
+    return options_model(vendor).model_validate(dict(options or {}))
+
+
+# --- from the file to the inventory -----------------------------------------------------------------------------------
+
+
+def _inventory(file: InventoryFile, folder: Path) -> Inventory:
+    sites = {SiteName(name): _site(SiteName(name), entry, file.defaults.device) for name, entry in file.sites.items()}
+    return Inventory(
+        version=file.version,
+        intelligence=file.intelligence,
+        defaults=file.defaults,
+        policies=dict(file.policies),
+        sites=sites,
+    )
+
+
+def _site(name: SiteName, entry: SiteEntry, defaults: DeviceDefaults) -> Site:
+    return Site(
+        name=name,
+        title=entry.title or name,
+        time_zone=entry.time_zone,
+        policy=entry.policy,
+        networks=dict(entry.networks),
+        devices={DeviceName(d): _device(DeviceName(d), name, e, defaults) for d, e in entry.devices.items()},
+    )
+
+
+def _device(name: DeviceName, site: SiteName, entry: DeviceEntry, defaults: DeviceDefaults) -> Device:
+    own = _given(entry, set(DeviceEntry.model_fields) - {"options"})
+    inherited = _given(
+        defaults, set(DeviceDefaults.model_fields) - set(CREDENTIALS if own.keys() & CREDENTIALS else ())
+    )
+    return Device(**{**inherited, **own}, name=name, site=site, options=_options(entry.vendor, entry.options))
+
+
+def _given(part: Part, names: set[str]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(part, name)) is not None}
+
+
+# --- for editors ------------------------------------------------------------------------------------------------------
+
+
+def inventory_schema() -> dict[str, Any]:
+    """The JSON schema of the file, with each vendor's options under its vendor."""
+    schema = InventoryFile.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "tokgate inventory"
+    definitions: dict[str, Any] = schema["$defs"]
+    choices = []
+    for vendor in sorted(known_vendors()):
+        options = options_model(vendor).model_json_schema()
+        definitions.update(options.pop("$defs", {}))
+        definitions[f"options_{vendor}"] = options
+        when = {"properties": {"vendor": {"const": vendor}}}
+        choices.append({"if": when, "then": {"properties": {"options": {"$ref": f"#/$defs/options_{vendor}"}}}})
+    definitions["DeviceEntry"]["properties"]["vendor"] = {"enum": sorted(known_vendors())}
+    definitions["DeviceEntry"]["allOf"] = choices
+    return schema

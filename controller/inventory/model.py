@@ -1,0 +1,204 @@
+"""What should be enforced where, and how to get there: an inventory that has passed every check.
+
+Frozen; built by ``file.load_inventory``, and by tests directly. Whoever asks these values re-checks nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+
+from controller.errors import NotFound
+from controller.inventory.fields import (
+    Days,
+    End,
+    Host,
+    HostKey,
+    Login,
+    Name,
+    Net,
+    Reference,
+    Start,
+    Zone,
+    did_you_mean,
+)
+from controller.model import Mode
+from core.ids import DeviceName, SiteName
+from ipsets.guard import GuardLimits
+from ipsets.sources import SourceConfig
+from vendors.adapter import Endpoint
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+ConnectSeconds = Annotated[float, Field(ge=1, le=120)]
+BudgetSeconds = Annotated[float, Field(ge=5, le=3600)]
+LegacyAlgorithm = Literal[
+    "aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc", "hmac-sha1", "hmac-md5", "hmac-sha1-96", "hmac-md5-96"
+]
+"""Weak, and off unless a device names it; a test keeps this in step with ``vendors.session.WEAK``."""
+Title = Annotated[str, Field(max_length=200)]
+
+DEFAULT_PORT: Final = 22
+DEFAULT_LOGIN: Final = "tokgate"
+DEFAULT_CONNECT_SECONDS: Final = 10.0
+DEFAULT_BUDGET_SECONDS: Final = 120.0
+
+
+class Part(BaseModel):
+    """A piece of an inventory: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
+
+
+def _names(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class Guard(GuardLimits):
+    """The guards on intelligence: limits, and what may never be blocked whatever a source says."""
+
+    never_block: tuple[Net, ...] = ()
+
+
+class Intelligence(Part):
+    """Where the list comes from."""
+
+    sources: tuple[SourceConfig, ...]
+    guard: Guard = Field(default_factory=Guard)
+
+
+class PolicyWindow(Part):
+    """Another mode from ``from`` to ``to`` on some days, by the wall clock of the site. ``to`` may be the next day."""
+
+    days: Days
+    start: Start = Field(alias="from")
+    end: End = Field(alias="to")
+    mode: Mode
+
+    @model_validator(mode="before")
+    @classmethod
+    def _covers_time(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("from") is not None and given.get("from") == given.get("to"):
+            raise ValueError('`from` and `to` are equal; a whole day is from "00:00" to "24:00"')
+        return given
+
+
+class RolePolicy(Part):
+    """What happens to one source role. The first window that is open now decides, else ``mode``."""
+
+    mode: Mode
+    windows: tuple[PolicyWindow, ...] = ()
+
+
+class Policy(Part):
+    """What is blocked or watched, for which source roles, and when."""
+
+    services: Annotated[tuple[Name, ...], BeforeValidator(_names), Field(min_length=1)]
+    shared_addresses: Literal["block", "spare"] = "block"
+    """Live DNS answers inside published CDN ranges: ``block`` them like all others, or ``spare`` them."""
+    roles: dict[Name, RolePolicy] = Field(min_length=1)
+
+
+class DeviceDefaults(Part):
+    """What a device has when it does not say otherwise itself."""
+
+    port: Port | None = None
+    username: Login | None = None
+    password: Reference | None = None
+    key_file: Reference | None = None
+    key_passphrase: Reference | None = None
+    connect_timeout_seconds: ConnectSeconds | None = None
+    budget_seconds: BudgetSeconds | None = None
+
+
+class Defaults(Part):
+    device: DeviceDefaults = Field(default_factory=DeviceDefaults)
+
+
+class Device(Part):
+    """One firewall and how to log in to it. Secrets are references."""
+
+    name: DeviceName
+    site: SiteName
+    vendor: str
+    host: Host
+    port: Port = DEFAULT_PORT
+    username: Login = DEFAULT_LOGIN
+    password: Reference | None = None
+    key_file: Reference | None = None
+    key_passphrase: Reference | None = None
+    host_keys: tuple[HostKey, ...] = ()
+    own_addresses: tuple[Net, ...] = ()
+    options: SerializeAsAny[BaseModel] | None = None
+    """The vendor's own options, as the model that its adapter names."""
+    connect_timeout_seconds: ConnectSeconds = DEFAULT_CONNECT_SECONDS
+    budget_seconds: BudgetSeconds = DEFAULT_BUDGET_SECONDS
+    legacy_algorithms: tuple[LegacyAlgorithm, ...] = ()
+
+    def endpoint(self) -> Endpoint:
+        """What a session needs."""
+        return Endpoint(
+            device=self.name,
+            host=self.host,
+            port=self.port,
+            username=self.username,
+            password=self.password,
+            key_file=self.key_file,
+            key_passphrase=self.key_passphrase,
+            host_keys=self.host_keys,
+            connect_timeout=timedelta(seconds=self.connect_timeout_seconds),
+            budget=timedelta(seconds=self.budget_seconds),
+            legacy_algorithms=self.legacy_algorithms,
+        )
+
+
+class Site(Part):
+    """A place with a time zone, source networks by role, and devices."""
+
+    name: SiteName
+    title: Title
+    time_zone: Zone
+    policy: Name
+    networks: dict[Name, tuple[Net, ...]]
+    devices: dict[DeviceName, Device] = Field(default_factory=dict)
+
+
+class Inventory(Part):
+    """Everything a person decided, checked as a whole."""
+
+    version: Literal[1] = 1
+    intelligence: Intelligence
+    defaults: Defaults = Field(default_factory=Defaults)
+    """Already merged into every device."""
+    policies: dict[str, Policy]
+    sites: dict[SiteName, Site]
+
+    def site(self, name: str) -> Site:
+        """Raises ``NotFound``."""
+        try:
+            return self.sites[SiteName(name)]
+        except KeyError:
+            raise NotFound(f"no site {name!r} in the inventory{did_you_mean(name, self.sites)}") from None
+
+    def device(self, name: str) -> Device:
+        """Raises ``NotFound``."""
+        try:
+            return self.by_name[DeviceName(name)]
+        except KeyError:
+            raise NotFound(f"no device {name!r} in the inventory{did_you_mean(name, self.by_name)}") from None
+
+    @cached_property
+    def by_name(self) -> Mapping[DeviceName, Device]:
+        """Every device of every site."""
+        return {device.name: device for site in self.sites.values() for device in site.devices.values()}
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over what it says; layout, comments and the order of keys do not matter."""
+        said = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(said.encode()).hexdigest()
