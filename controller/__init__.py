@@ -1,0 +1,1 @@
+"""The only place where intelligence meets firewalls: policy, plans, runs, detection, reports, the store."""
