@@ -1,0 +1,142 @@
+"""``tokgate apply``: carry out plans that a person has seen. Exactly those: a device that moved is refused."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli import opening
+from api.cli.errors import Unconfirmed
+from api.cli.options import AsPlain, Devices, Force, Plain, Sites, Yes
+from api.cli.plan import code_of_errors, show_plans, summary
+from api.cli.show import note, say, show_json
+from api.cli.wait import working
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from controller.model import DeviceRun, Run
+    from controller.service import Controller
+    from controller.views import PlanResult
+
+Plans = Annotated[
+    list[str] | None, typer.Argument(metavar="[PLAN]...", help="Plans to apply; new ones for all when left out.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
+
+
+def apply(
+    plans: Plans = None,
+    sites: Sites = None,
+    devices: Devices = None,
+    reason: Reason = "",
+    force: Force = False,
+    yes: Yes = False,
+    output: AsPlain = Plain.TABLE,
+) -> int:
+    """Change the devices to what they should hold, as planned, and read them back.
+
+    Without a plan it makes new ones, shows them, and asks. Ends with 0 when every device holds what it should, 3 when a
+    guard held one, 4 when one failed.
+    """
+    if plans and (sites or devices or force):
+        raise typer.BadParameter("name plans, or choose devices with --site, --device and --force; not both")
+    if force and not reason.strip():
+        raise typer.BadParameter("--force needs a --reason")
+    refuse_unasked(yes=yes)
+    with opening.controller() as controller:
+        planned = () if plans else _plan(controller, sites, devices, force=force, show=output is Plain.TABLE)
+        chosen = list(plans or (result.stored.id for result in planned if result.stored is not None))
+        failed = code_of_errors(result.error for result in planned)
+        if not chosen:
+            return _nothing_to_do(failed, output)
+        confirm(f"Apply {'this plan' if len(chosen) == 1 else f'these {len(chosen)} plans'}?", yes=yes)
+        run = _carry_out(controller, chosen, reason)
+    _show_run(run, output)
+    return max(failed, _exit_code(run))
+
+
+def refuse_unasked(*, yes: bool) -> None:
+    """Raises ``Unconfirmed`` when nobody can be asked and nobody said yes beforehand."""
+    if not yes and not sys.stdin.isatty():
+        raise Unconfirmed("nobody can be asked here, so nothing was done", hint="give --yes to go on without asking")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Raises ``Unconfirmed`` unless the answer is yes."""
+    if not yes and not typer.confirm(question, err=True):
+        raise Unconfirmed("nothing was changed")
+
+
+def _plan(
+    controller: Controller, sites: list[str] | None, devices: list[str] | None, *, force: bool, show: bool
+) -> Sequence[PlanResult]:
+    with working("reading the devices"):
+        results = controller.plan(opening.selection(sites, devices), actor=opening.actor(), force=force)
+    if show:
+        show_plans(results, commands=False)
+        note(summary(results))
+    return results
+
+
+def _nothing_to_do(failed: ExitCode, output: Plain) -> int:
+    if failed is ExitCode.DONE:
+        note("nothing to do: every device holds what it should")
+    if output is Plain.JSON:
+        show_json(None)
+    return failed
+
+
+def _carry_out(controller: Controller, plans: Sequence[str], reason: str) -> Run:
+    done = _finished_since(controller, controller.clock.now())
+    with working("changing the devices", total=len(plans), done=done):
+        return controller.apply(plans, actor=opening.actor(), reason=reason)
+
+
+def _finished_since(controller: Controller, began: datetime) -> Callable[[], int]:
+    """How many devices have got a new status since."""
+
+    def count() -> int:
+        seen = (view.status.last_attempt_at for view in controller.devices() if view.status is not None)
+        return sum(at is not None and at >= began for at in seen)
+
+    return count
+
+
+def _show_run(run: Run, output: Plain) -> None:
+    if output is Plain.JSON:
+        from api.models import Run as Answer
+
+        show_json(Answer.of(run).model_dump(mode="json"))
+    else:
+        show_outcomes(run)
+
+
+def show_outcomes(run: Run) -> None:
+    """One line per device: what became of it."""
+    for device in run.devices:
+        bad = device.error is not None
+        say(f"{device.device}: {_outcome(device)}", style="red" if bad else "green")
+    say(f"run {run.id}")
+
+
+def _outcome(device: DeviceRun) -> str:
+    if device.error is not None:
+        return f"{device.outcome.value}: {device.error}"
+    facts = [f"{device.steps} step{'' if device.steps == 1 else 's'}, read back"] if device.steps else []
+    if device.flows_cut:
+        facts.append(f"{device.flows_cut} open flow{'' if device.flows_cut == 1 else 's'} cut")
+    if device.finished_at is not None:
+        facts.append(f"{(device.finished_at - device.started_at).total_seconds():.1f} s")
+    facts += [f"degraded: {line}" for line in device.degraded]
+    return f"{device.outcome.value} ({'; '.join(facts)})" if facts else device.outcome.value
+
+
+def _exit_code(run: Run) -> ExitCode:
+    outcomes = {device.outcome.value for device in run.devices}
+    if outcomes & {"failed", "uncertain", "running"}:
+        return ExitCode.DEVICES_FAILED
+    return ExitCode.GUARD_REFUSED if "held" in outcomes else ExitCode.DONE

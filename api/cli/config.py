@@ -1,0 +1,83 @@
+"""``tokgate config``: whether the inventory is right, what is in force after all defaults, and what may be written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from api.cli import opening
+from api.cli.options import AsPlain, Plain
+from api.cli.show import say, show_json, show_pairs, show_table
+
+if TYPE_CHECKING:
+    from controller.inventory import Inventory
+
+app = typer.Typer(no_args_is_help=True, help="Configuration: check it, show what is in force, and its schema.")
+
+
+@app.command()
+def check() -> None:
+    """Check the settings and the whole inventory. Asks no device. Ends with 6 and every mistake when one is wrong."""
+    from controller.inventory import load_inventory
+
+    settings = opening.settings()
+    found = load_inventory(settings.inventory)
+    devices = sum(len(site.devices) for site in found.sites.values())
+    say(f"{settings.inventory} is good: {_count(len(found.sites), 'site')}, {_count(devices, 'device')}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+@app.command()
+def show(output: AsPlain = Plain.TABLE) -> None:
+    """Show the settings and the inventory in force, defaults included. Secrets are shown as their references."""
+    from controller.inventory import load_inventory
+
+    settings = opening.settings()
+    inventory = load_inventory(settings.inventory)
+    if output is Plain.JSON:
+        show_json({"settings": settings.model_dump(mode="json"), "inventory": inventory.model_dump(mode="json")})
+        return
+    show_pairs({f"TOKGATE_{name.upper()}": _setting(value) for name, value in settings})
+    _show_inventory(inventory)
+
+
+def _setting(value: object) -> object:
+    return "not set" if value is None else str(value)
+
+
+def _show_inventory(inventory: Inventory) -> None:
+    say()
+    show_table(
+        ("site", "time zone", "policy", "roles", "devices"),
+        ((s.name, s.time_zone, s.policy, tuple(s.networks), tuple(s.devices)) for s in inventory.sites.values()),
+    )
+    say()
+    show_table(
+        ("policy", "services", "shared addresses", "role", "mode", "windows"),
+        (
+            (name, policy.services, policy.shared_addresses, role, rules.mode.value, len(rules.windows))
+            for name, policy in inventory.policies.items()
+            for role, rules in policy.roles.items()
+        ),
+    )
+    say()
+    show_table(
+        ("device", "vendor", "login", "host keys"),
+        (
+            (d.name, d.vendor, f"{d.username}@{d.host} port {d.port}", len(d.host_keys))
+            for s in inventory.sites.values()
+            for d in s.devices.values()
+        ),
+    )
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the inventory, for editors."""
+    from controller.inventory import inventory_schema
+
+    show_json(inventory_schema())

@@ -1,0 +1,62 @@
+"""``tokgate db``: the store behind everything: bring it up to date, copy it, check it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli import opening
+from api.cli.options import AsPlain, Plain
+from api.cli.show import say, show_json
+from api.cli.wait import working
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from controller.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="The store: bring it up to date, copy it, check it.")
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    """The store as it is: no inventory is needed, nothing is brought up to date."""
+    from controller.store import Store
+    from core.clock import SystemClock
+
+    store = Store.open(opening.settings().data_dir, clock=SystemClock(), migrate=False)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the store to this version's schema; make it when there is none. What is enforced is not touched."""
+    with _store() as store, working("upgrading the store"):
+        store.upgrade()
+        say(f"the store is at schema {store.schema_version}")
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; must not exist yet.")]) -> None:
+    """Copy the store while it is in use. The copy holds together and opens like the original."""
+    with _store() as store, working("copying the store"):
+        store.backup(file)
+    say(f"copied to {file}")
+
+
+@app.command()
+def check(output: AsPlain = Plain.TABLE) -> int:
+    """Check the store for damage, the chain of the audit log included. Ends with 1 when there is any."""
+    with _store() as store, working("checking the store"):
+        found = [*store.check(), *store.verify_audit()]
+    if output is Plain.JSON:
+        show_json({"intact": not found, "damage": found})
+    else:
+        say("\n".join(found) if found else "the store is intact")
+    return ExitCode.ERROR if found else ExitCode.DONE

@@ -1,0 +1,97 @@
+"""``tokgate events``: what the counters prove, window by window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli import opening
+from api.cli.options import As, Output, Since, Until
+from api.cli.show import note, show_rows
+from api.cli.times import parse_time
+from controller.model import EventAction
+
+if TYPE_CHECKING:
+    from api.models import Event
+    from controller.model import DetectionEvent
+    from controller.service import Controller
+    from controller.store import EventQuery
+
+app = typer.Typer(no_args_is_help=True, help="Detection events: what the counters prove, window by window.")
+PAGE = 500
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps the verb: a group of one command would lose it."""
+
+
+@app.command("list")
+def list_events(
+    site: Annotated[str | None, typer.Option("--site", "-s", help="Only of this site.")] = None,
+    device: Annotated[str | None, typer.Option("--device", "-d", help="Only of this device.")] = None,
+    action: Annotated[EventAction | None, typer.Option("--action", help="Only what was done so.")] = None,
+    exception: Annotated[str | None, typer.Option("--exception", help="Only what this exception let through.")] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="How many at most, the newest first; 0: all.")] = 100,
+    output: As = Output.TABLE,
+) -> None:
+    """List events, the newest first."""
+    from api.models import Event
+    from controller.store import EventQuery
+
+    with opening.controller() as controller:
+        now = controller.clock.now()
+        query = EventQuery(
+            site=controller.inventory.site(site).name if site else None,
+            device=controller.inventory.device(device).name if device else None,
+            action=action,
+            exception=controller.exception(exception).id if exception else None,
+            since=parse_time(since, option="--since", now=now, backwards=True) if since else None,
+            until=parse_time(until, option="--until", now=now, backwards=True) if until else None,
+            cursor=None,
+            limit=min(limit or PAGE, PAGE),
+        )
+        found, more = _pages(controller, query, limit)
+    show_rows([Event.of(event) for event in found], _COLUMNS, output, none="no events")
+    if more:
+        note(f"there are more; these are the newest {len(found)} (--limit)")
+
+
+def _pages(controller: Controller, query: EventQuery, limit: int) -> tuple[list[DetectionEvent], bool]:
+    """Page after page, until there are ``limit`` events (0: all) or no more."""
+    from dataclasses import replace
+
+    found: list[DetectionEvent] = []
+    while True:
+        page = controller.events(query)
+        found += page.items
+        enough = bool(limit) and len(found) >= limit
+        if enough or page.next_cursor is None:
+            over = bool(limit) and len(found) > limit
+            return found[: limit or None], over or page.next_cursor is not None
+        query = replace(query, cursor=page.next_cursor)
+
+
+def _who(row: Event) -> str:
+    seen = list(dict.fromkeys(entry.source for entry in row.sources))
+    rest = len(seen) - 3
+    cut = " and others" if row.sources_truncated else ""
+    return ", ".join(seen[:3]) + (f" and {rest} more" if rest > 0 else cut)
+
+
+_COLUMNS = {
+    "time": lambda row: row.end,
+    "seconds": lambda row: round((row.end - row.start).total_seconds()),
+    "site": lambda row: row.site,
+    "device": lambda row: row.device,
+    "who": lambda row: row.role or row.exception or "",
+    "action": lambda row: row.action,
+    "hits": lambda row: row.hits,
+    "packets": lambda row: row.packets,
+    "bytes": lambda row: row.bytes,
+    "quality": lambda row: row.quality,
+    "sources": _who,
+}

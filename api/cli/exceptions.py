@@ -1,0 +1,258 @@
+"""``tokgate exceptions``: who may pass for a while, where and why. Ends by itself; who asks may not approve."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from api.cli import opening
+from api.cli.apply import show_outcomes
+from api.cli.options import As, AsPlain, Output, Plain
+from api.cli.show import note, say, show_json, show_pairs, show_rows, show_table, text_of
+from api.cli.times import parse_span, parse_time
+from api.cli.wait import working
+from controller.errors import Invalid
+from controller.model import ExceptionState
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from controller.exceptions import ExceptionPreview, ExceptionRequest
+    from controller.model import AccessException, Run
+    from controller.service import Controller
+
+app = typer.Typer(no_args_is_help=True, help="Exceptions: who may pass for a while, where and why.")
+SYNC_SECONDS: Final = 180.0
+
+AtSites = Annotated[list[str], typer.Option("--site", "-s", metavar="SITE", help="Where; may be repeated.")]
+Sources = Annotated[
+    list[str],
+    typer.Option("--source", metavar="NETWORK", help="Which clients, as address or network; may be repeated."),
+]
+Service = Annotated[str, typer.Option("--service", help="Which service of the catalogue.")]
+From = Annotated[
+    str,
+    typer.Option("--from", metavar="TIME", help="From when: 2026-11-25T18:00Z, a span from now such as 2h, or now."),
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until when, written like --from.")]
+For = Annotated[str | None, typer.Option("--for", metavar="SPAN", help="For how long instead: 90m, 2h, 7d.")]
+Why = Annotated[str, typer.Option("--reason", help="Why.")]
+Owner = Annotated[str, typer.Option("--owner", help="Who answers for it, best by mail address.")]
+Ticket = Annotated[str, typer.Option("--ticket", help="Where it was asked for.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Which exception.")]
+
+
+@app.command()
+def request(
+    sites: AtSites,
+    sources: Sources,
+    reason: Why,
+    owner: Owner,
+    ticket: Ticket = "",
+    service: Service = "tiktok",
+    starts: From = "now",
+    until: Until = None,
+    lasts: For = None,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Ask for an exception. Nothing opens before somebody else approves it."""
+    with opening.controller() as controller:
+        asked = _request(controller, sites, sources, service, starts, until, lasts, reason, owner, ticket)
+        seen = controller.preview_exception(asked)
+        made = controller.request_exception(asked, actor=opening.actor())
+        now = controller.clock.now()
+    note(seen.sentence)
+    for conflict in seen.conflicts:
+        note(f"note: {conflict}")
+    _show_one(made, output, now)
+
+
+@app.command()
+def preview(
+    sites: AtSites,
+    sources: Sources,
+    reason: Why = "preview",
+    owner: Owner = "preview",
+    ticket: Ticket = "",
+    service: Service = "tiktok",
+    starts: From = "now",
+    until: Until = None,
+    lasts: For = None,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Say what an exception would open where. Nothing is recorded."""
+    with opening.controller() as controller:
+        asked = _request(controller, sites, sources, service, starts, until, lasts, reason, owner, ticket)
+        seen = controller.preview_exception(asked)
+    if output is Plain.JSON:
+        from api.models import Preview
+
+        show_json(Preview.of(seen).model_dump(mode="json"))
+    else:
+        _show_preview(seen)
+
+
+def _request(
+    controller: Controller,
+    sites: list[str],
+    sources: list[str],
+    service: str,
+    starts: str,
+    until: str | None,
+    lasts: str | None,
+    reason: str,
+    owner: str,
+    ticket: str,
+) -> ExceptionRequest:
+    from controller.exceptions import ExceptionRequest
+
+    begin, end = times(starts, until, lasts, now=controller.clock.now())
+    return ExceptionRequest(
+        sites=tuple(sites),
+        sources=tuple(sources),
+        service=service,
+        starts=begin,
+        ends=end,
+        reason=reason,
+        owner=owner,
+        ticket=ticket,
+    )
+
+
+def times(starts: str, until: str | None, lasts: str | None, *, now: datetime) -> tuple[datetime, datetime]:
+    """From when until when. Raises ``Invalid`` naming the option."""
+    if (until is None) is (lasts is None):
+        raise Invalid("--until, --for: give one of the two", hint="an exception ends by itself: --for 2h")
+    begin = parse_time(starts, option="--from", now=now, backwards=False)
+    if lasts is not None:
+        return begin, begin + parse_span(lasts, option="--for")
+    return begin, parse_time(until or "", option="--until", now=now, backwards=False)
+
+
+def _show_preview(seen: ExceptionPreview) -> None:
+    say(seen.sentence)
+    if seen.opens:
+        say()
+        rows = ((o.site, o.devices, o.source, o.role, o.mode.value if o.mode else "none", o.effect) for o in seen.opens)
+        show_table(("site", "devices", "source", "role", "mode", "effect"), rows)
+    for conflict in seen.conflicts:
+        say(f"note: {conflict}")
+
+
+@app.command("list")
+def list_exceptions(
+    state: Annotated[ExceptionState | None, typer.Option("--state", help="Only in this state.")] = None,
+    site: Annotated[str | None, typer.Option("--site", "-s", help="Only at this site.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Only those that are in force now.")] = False,
+    output: As = Output.TABLE,
+) -> None:
+    """List exceptions, with the devices that were read back holding them."""
+    from api.models import AccessException
+
+    with opening.controller() as controller:
+        where = controller.inventory.site(site).name if site else None
+        found = controller.exceptions(state=state, site=where, live=True if live else None)
+        now = controller.clock.now()
+    show_rows([AccessException.of(e, now=now) for e in found], _COLUMNS, output, none="no exceptions")
+
+
+@app.command()
+def show(exception: Id, output: AsPlain = Plain.TABLE) -> None:
+    """Show one exception with everything that is known of it."""
+    with opening.controller() as controller:
+        _show_one(controller.exception(exception), output, controller.clock.now())
+
+
+@app.command()
+def approve(exception: Id, output: AsPlain = Plain.TABLE) -> int:
+    """Let an exception come true. Its devices are changed at once when it has begun.
+
+    Who asked for it may not approve it. Ends with 4 when a device could not be changed: it is tried again.
+    """
+    return _decide(lambda c: c.approve_exception(exception, actor=opening.actor()), output)
+
+
+@app.command()
+def deny(exception: Id, reason: Why, output: AsPlain = Plain.TABLE) -> int:
+    """Refuse what was asked for."""
+    return _decide(lambda c: c.deny_exception(exception, actor=opening.actor(), reason=reason), output)
+
+
+@app.command()
+def revoke(exception: Id, reason: Why, output: AsPlain = Plain.TABLE) -> int:
+    """End an exception now. Its devices are changed at once.
+
+    Ends with 4 when a device could not be changed: it is tried again.
+    """
+    return _decide(lambda c: c.revoke_exception(exception, actor=opening.actor(), reason=reason), output)
+
+
+def _decide(act: Callable[[Controller], AccessException], output: Plain) -> int:
+    with opening.controller() as controller:
+        before = controller.clock.now()
+        decided = act(controller)
+        run = _run_of(controller, f"exception:{decided.id}", before)
+        if run is not None:
+            with working("changing the devices"):
+                run = _finished(controller, run)
+        _show_one(controller.exception(decided.id), output, controller.clock.now())
+    if run is None:
+        return ExitCode.DONE
+    if output is Plain.TABLE:
+        show_outcomes(run)
+    return ExitCode.DEVICES_FAILED if any(device.error for device in run.devices) else ExitCode.DONE
+
+
+def _run_of(controller: Controller, trigger: str, since: datetime) -> Run | None:
+    """The run that the decision started; none when nothing changes now."""
+    return next((r for r in controller.runs(limit=20) if r.trigger == trigger and r.started_at >= since), None)
+
+
+def _finished(controller: Controller, run: Run) -> Run:
+    deadline = time.monotonic() + SYNC_SECONDS
+    while run.finished_at is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+        run = controller.run(run.id)
+    return run
+
+
+def _show_one(exception: AccessException, output: Plain, now: datetime) -> None:
+    if output is Plain.JSON:
+        from api.models import AccessException as Answer
+
+        show_json(Answer.of(exception, now=now).model_dump(mode="json"))
+        return
+    show_pairs(
+        {
+            "id": exception.id,
+            "state": exception.state.value + (", live" if exception.is_live(now) else ""),
+            "live on": exception.live_on or "no device",
+            "sites": exception.sites,
+            "sources": exception.sources,
+            "service": exception.service,
+            "from": exception.starts,
+            "until": exception.ends,
+            "reason": exception.reason,
+            "owner": exception.owner,
+            "ticket": exception.ticket or "none",
+            "requested": f"{text_of(exception.requested_at)} by {exception.requested_by}",
+            "decided": f"{text_of(exception.decided_at)} by {exception.decided_by}" if exception.decided_by else "no",
+        }
+    )
+
+
+_COLUMNS = {
+    "id": lambda row: row.id,
+    "state": lambda row: row.state.value + (", live" if row.live else ""),
+    "sites": lambda row: row.sites,
+    "sources": lambda row: row.sources,
+    "service": lambda row: row.service,
+    "from": lambda row: row.starts,
+    "until": lambda row: row.ends,
+    "owner": lambda row: row.owner,
+    "ticket": lambda row: row.ticket,
+    "live on": lambda row: row.live_on,
+}

@@ -1,0 +1,229 @@
+"""``tokgate intel``: what TikTok is now, from which sources, and what changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli import opening
+from api.cli.options import As, AsPlain, Force, Output, Plain
+from api.cli.show import note, say, show_csv, show_json, show_pairs, show_rows, show_table, text_of
+from api.cli.wait import working
+
+if TYPE_CHECKING:
+    from api.models import Source
+    from controller.views import RefreshResult
+    from ipsets.model import Snapshot
+    from ipsets.snapshot import SnapshotDiff
+
+app = typer.Typer(no_args_is_help=True, help="Intelligence: what TikTok is now, from which sources, and what changed.")
+Id = Annotated[
+    str | None, typer.Argument(metavar="[SNAPSHOT]", help="Which, by the start of its id; else the current.")
+]
+
+
+@app.command()
+def refresh(force: Force = False, output: AsPlain = Plain.TABLE) -> None:
+    """Ask every source, build the next snapshot, and put it in force if the guards let it pass.
+
+    A source that fails keeps its last good entries. Ends with 3 when a guard held the new snapshot: the old one stays.
+    """
+    with opening.controller() as controller, working("asking the sources"):
+        result = controller.refresh_intel(actor=opening.actor(), force=force)
+    if output is Plain.JSON:
+        show_json(_refreshed(result))
+    else:
+        _show_refreshed(result)
+    for record in result.records:
+        if record.error_code is not None:
+            note(f"source {record.name} failed, its last good entries stay: {record.error_code} {record.error}")
+
+
+def _refreshed(result: RefreshResult) -> object:
+    from api.models import Source
+
+    return {
+        "changed": result.changed,
+        "snapshot": result.snapshot.id if result.snapshot else None,
+        "previous": result.previous.id if result.previous else None,
+        "added": [change.entry for change in result.diff.added] if result.diff else None,
+        "removed": [change.entry for change in result.diff.removed] if result.diff else None,
+        "sources": [Source.of(record).model_dump(mode="json") for record in result.records],
+    }
+
+
+def _show_refreshed(result: RefreshResult) -> None:
+    if result.snapshot is None:
+        say("no snapshot")
+        return
+    say(f"snapshot {result.snapshot.id[:12]}: {'new' if result.changed else 'as before'}")
+    for service in result.snapshot.services:
+        say(f"  {service.service}: {_sizes(len(service.networks), len(service.domains))}")
+    if result.diff is not None:
+        say(f"  {len(result.diff.added)} added, {len(result.diff.removed)} removed; see `tokgate intel diff`")
+    if result.snapshot.dropped:
+        say(f"  {len(result.snapshot.dropped)} entries taken out by guards; see `tokgate intel show --dropped`")
+
+
+def _sizes(networks: int, domains: int) -> str:
+    return f"{networks} networks, {domains} domains"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry as a device gets it."""
+
+    service: str
+    kind: str
+    entry: str
+
+
+@app.command()
+def show(
+    snapshot: Id = None,
+    indicators: Annotated[bool, typer.Option("--indicators", help="Every entry with where it came from.")] = False,
+    dropped: Annotated[bool, typer.Option("--dropped", help="What guards took out, and why.")] = False,
+    output: As = Output.TABLE,
+) -> None:
+    """Show a snapshot: what is enforced, where each entry came from, or what was left out."""
+    from api.models import Dropped, Indicator
+    from api.models import Snapshot as Answer
+
+    with opening.controller() as controller:
+        found = controller.snapshot(snapshot)
+    answer = Answer.of(found, indicators=indicators)
+    if output is Output.JSON:
+        show_json(answer.model_dump(mode="json"))
+        return
+    if indicators:
+        show_rows([Indicator.of(indicator) for indicator in found.indicators], _INDICATORS, output)
+    elif dropped:
+        rows = [Dropped(guard=v.guard, entry=v.entry, reason=v.reason) for v in found.dropped]
+        show_rows(rows, _DROPPED, output, none="no entry was taken out")
+    else:
+        if output is Output.TABLE:
+            _show_head(found)
+        show_rows(_entries(found), _ENTRIES, output, none="nothing is enforced")
+
+
+def _show_head(snapshot: Snapshot) -> None:
+    show_pairs(
+        {
+            "snapshot": snapshot.id,
+            "made": snapshot.created_at,
+            "sources": {name: text_of(at) for name, at in snapshot.source_ages},
+            "taken out by guards": len(snapshot.dropped),
+        }
+    )
+    say()
+
+
+def _entries(snapshot: Snapshot) -> list[Entry]:
+    from api.models import show_value
+
+    networks = [(s.service, "network", str(n)) for s in snapshot.services for n in s.networks]
+    domains = [(s.service, "domain", show_value(d)) for s in snapshot.services for d in s.domains]
+    return [Entry(service=service, kind=kind, entry=entry) for service, kind, entry in [*networks, *domains]]
+
+
+@app.command()
+def history(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many at most.")] = 20,
+    output: As = Output.TABLE,
+) -> None:
+    """List the snapshots, the newest first."""
+    from api.models import SnapshotHead
+
+    with opening.controller() as controller:
+        found = controller.snapshots(limit=limit)
+    show_rows([SnapshotHead.of(summary) for summary in found], _HEADS, output, none="no snapshot yet")
+
+
+@app.command()
+def diff(
+    old: Annotated[
+        str | None, typer.Argument(metavar="[OLD]", help="By the start of its id; else the one before.")
+    ] = None,
+    new: Annotated[
+        str | None, typer.Argument(metavar="[NEW]", help="By the start of its id; else the current.")
+    ] = None,
+    output: As = Output.TABLE,
+) -> None:
+    """Show what a snapshot has more and less than another, as it would be enforced."""
+    with opening.controller() as controller:
+        later = controller.snapshot(new)
+        before = old or later.parent
+        if before is None:
+            note("the current snapshot is the first one: there is nothing to compare it with")
+            return
+        found = controller.diff_snapshots(before, later.id)
+    _show_diff(found, old=before, new=later.id, output=output)
+
+
+def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> None:
+    rows = [("+", change.service, change.entry) for change in found.added]
+    rows += [("-", change.service, change.entry) for change in found.removed]
+    match output:
+        case Output.JSON:
+            from api.models import Difference
+
+            show_json(Difference.of(old, new, found).model_dump(mode="json"))
+        case Output.CSV:
+            show_csv(("change", "service", "entry"), ((_WORDS[sign], *rest) for sign, *rest in rows))
+        case Output.TABLE if not rows:
+            note("no difference")
+        case Output.TABLE:
+            show_table(("", "service", "entry"), rows)
+
+
+@app.command()
+def sources(output: As = Output.TABLE) -> None:
+    """List the sources with their last attempt and their last success."""
+    from api.models import Source
+
+    with opening.controller() as controller:
+        records = controller.sources()
+    show_rows([Source.of(r) for r in records], _SOURCES, output, none="no source was asked yet: tokgate intel refresh")
+
+
+def _health(row: Source) -> str:
+    return f"{row.error_code}: {row.error}" if row.error_code else "good"
+
+
+_WORDS = {"+": "added", "-": "removed"}
+_ENTRIES = {
+    "service": lambda row: row.service,
+    "kind": lambda row: row.kind,
+    "entry": lambda row: row.entry,
+}
+_INDICATORS = {
+    "entry": lambda row: row.value,
+    "app": lambda row: row.app,
+    "category": lambda row: row.category,
+    "confidence": lambda row: row.confidence,
+    "dedication": lambda row: row.dedication,
+    "sources": lambda row: tuple(source.source for source in row.sources),
+    "last seen": lambda row: max((source.last_seen for source in row.sources), default=None),
+}
+_DROPPED = {
+    "guard": lambda row: row.guard,
+    "entry": lambda row: row.entry,
+    "reason": lambda row: row.reason,
+}
+_HEADS = {
+    "id": lambda row: row.id[:12],
+    "time": lambda row: row.created_at,
+    "networks": lambda row: row.networks,
+    "domains": lambda row: row.domains,
+    "current": lambda row: row.current,
+}
+_SOURCES = {
+    "source": lambda row: row.name,
+    "kind": lambda row: row.kind,
+    "entries": lambda row: row.indicators,
+    "last success": lambda row: row.last_success or "never",
+    "last attempt": lambda row: row.last_attempt or "never",
+    "state": _health,
+}

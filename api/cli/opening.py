@@ -1,0 +1,56 @@
+"""How a command gets to the controller, and under whose name it acts. What is heavy is imported here, when needed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from controller.service import Controller
+    from controller.settings import Settings
+    from controller.views import Selection
+
+_LOGIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", re.ASCII)
+
+
+def actor() -> str:
+    """``cli:<unix user>``, for the audit log; behind sudo it is the person, not root."""
+    user = os.getuid()
+    person = os.environ.get("SUDO_USER", "") if user == 0 else ""
+    if _LOGIN.fullmatch(person):
+        return f"cli:{person}"
+    try:
+        return f"cli:{pwd.getpwuid(user).pw_name}"
+    except KeyError:  # a container may run as a number that has no name
+        return f"cli:uid-{user}"
+
+
+def settings() -> Settings:
+    """The settings, with logs set up for a command that ends by itself. Raises ``ConfigError``."""
+    from api import logs
+    from controller.settings import load_settings
+
+    found = load_settings()
+    logs.configure(found, quiet=True)
+    return found
+
+
+@contextmanager
+def controller() -> Iterator[Controller]:
+    """The controller of this installation. Raises ``ConfigError``, ``StoreError``."""
+    found = settings()
+    from controller.service import Controller
+
+    with Controller.open(found) as opened:
+        yield opened
+
+
+def selection(sites: list[str] | None, devices: list[str] | None) -> Selection:
+    """What ``--site`` and ``--device`` name; everything when both are left out."""
+    from controller.views import Selection
+
+    return Selection(sites=tuple(sites or ()), devices=tuple(devices or ()))

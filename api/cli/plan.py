@@ -1,0 +1,112 @@
+"""``tokgate plan``: read the devices and say exactly what would change. Changes nothing on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from api.cli import opening
+from api.cli.options import AsPlain, Devices, Force, Plain, Sites
+from api.cli.show import say, show_error, show_json, to_stdout
+from api.cli.wait import working
+from core.errors import ExitCode, TokgateError
+
+if TYPE_CHECKING:
+    from controller.views import PlanResult
+
+_STYLES: Final = {"+": "green", "-": "red", "~": "yellow"}
+_SIGNS: Final = {
+    "CreateGroup": "+", "AddMembers": "+", "RemoveMembers": "-", "DeleteGroup": "-", "RemoveRule": "-",
+    "PutRule": "+", "Repair": "~", "Remark": "~",
+}  # fmt: skip
+
+
+def plan(
+    sites: Sites = None,
+    devices: Devices = None,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Also show the change in the device's language.")
+    ] = False,
+    force: Force = False,
+    output: AsPlain = Plain.TABLE,
+) -> int:
+    """Show what would change on which device.
+
+    Ends with 2 when there are changes, 0 when there are none, 3 when a guard holds one, 4 when a device could not be
+    read.
+    """
+    with opening.controller() as controller, working("reading the devices"):
+        results = controller.plan(opening.selection(sites, devices), actor=opening.actor(), force=force)
+    if output is Plain.JSON:
+        show_json(_facts(results))
+    else:
+        show_plans(results, commands=commands)
+    return exit_code(results)
+
+
+def _facts(results: Iterable[PlanResult]) -> object:
+    from api.models import PlannedDevice, Plans
+
+    items = tuple(PlannedDevice.of(result) for result in results)
+    return Plans(items=items, changes=any(item.steps for item in items)).model_dump(mode="json")
+
+
+def show_plans(results: Iterable[PlanResult], *, commands: bool) -> None:
+    """Every device with its steps, what it cannot do, and the id by which exactly this can be applied."""
+    for result in results:
+        say(f"{result.device} ({result.site})", style="bold")
+        if result.error is not None:
+            show_error(result.error)
+        elif result.plan is not None:
+            _show_one(result, commands=commands)
+        say()
+
+
+def _show_one(result: PlanResult, *, commands: bool) -> None:
+    assert result.plan is not None
+    for step, line in zip(result.plan.steps, result.steps, strict=True):
+        sign = _SIGNS.get(type(step).__name__, "~")
+        say(f"  {sign} {line.removeprefix(f'{sign} ')}", style=_STYLES[sign])
+    if not result.steps:
+        say("  nothing to do: it holds what it should")
+    for lacking in result.plan.degraded:
+        say(f"  ! degraded: {lacking.capability}: {lacking.message}", style="yellow")
+    if result.stored is not None:
+        say(f"  plan {result.stored.id}, snapshot {result.stored.snapshot[:12]}")
+    if commands and result.script:
+        say()
+        to_stdout().print(_indented(result.script))
+
+
+def _indented(script: str) -> str:
+    from api.cli.show import printable
+
+    return "\n".join(f"    {printable(line)}" for line in script.splitlines())
+
+
+def exit_code(results: Iterable[PlanResult]) -> int:
+    """The gravest outcome: a device failed, a guard holds, there are changes, or nothing is to be done."""
+    known = list(results)
+    failures = code_of_errors(result.error for result in known)
+    if failures is not ExitCode.DONE:
+        return failures
+    return ExitCode.CHANGES if any(result.steps for result in known) else ExitCode.DONE
+
+
+def code_of_errors(errors: Iterable[TokgateError | None]) -> ExitCode:
+    """4 when any device failed, else 3 when a guard holds one, else 0."""
+    codes = {error.exit_code for error in errors if error is not None}
+    if codes - {ExitCode.GUARD_REFUSED}:
+        return ExitCode.DEVICES_FAILED
+    return ExitCode.GUARD_REFUSED if codes else ExitCode.DONE
+
+
+def summary(results: Iterable[PlanResult]) -> str:
+    """``2 devices with changes, 1 without, 1 failed``."""
+    known = list(results)
+    failed = sum(result.error is not None for result in known)
+    changed = sum(bool(result.steps) for result in known)
+    parts = [f"{changed} with changes", f"{len(known) - changed - failed} without"]
+    return ", ".join([*parts, f"{failed} failed"] if failed else parts)

@@ -1,0 +1,193 @@
+"""``tokgate report``: who used it, what was blocked, and how long it was really enforced. Unknown time is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from api.cli import opening
+from api.cli.errors import FileTrouble
+from api.cli.options import As, AsPage, Output, Page, Since, Until
+from api.cli.show import note, say, show_csv, show_json, show_pairs, show_table, text_of
+from api.cli.times import parse_time
+from controller.errors import Invalid
+from controller.model import Window
+
+if TYPE_CHECKING:
+    from controller.report import SiteReport
+    from controller.service import Controller
+
+app = typer.Typer(no_args_is_help=True, help="Reports: who used it, what was blocked, how long it was really enforced.")
+DEFAULT_SPAN: Final = timedelta(hours=24)
+LONGEST_SPAN: Final = timedelta(days=400)
+To = Annotated[
+    Path | None, typer.Option("--output", metavar="FILE", help="Write it to this file, whole or not at all.")
+]
+_BARS: Final = "▁▂▃▄▅▆▇█"
+
+
+@app.command()
+def site(
+    name: Annotated[str, typer.Argument(metavar="SITE", help="Which site.")],
+    since: Since = None,
+    until: Until = None,
+    output: AsPage = Page.TABLE,
+    file: To = None,
+) -> None:
+    """Report one site; the last 24 hours when no time is given. `-o html` is one page that needs nothing else."""
+    with opening.controller() as controller:
+        report = controller.site_report(name, window(controller, since, until))
+    if file is not None:
+        _write(file, _rendered(report, output))
+    elif output is Page.TABLE:
+        show_site(report.to_json())
+    elif output is Page.JSON:
+        show_json(report.to_json())
+    else:
+        typer.echo(_rendered(report, output), nl=False)
+
+
+@app.command()
+def fleet(since: Since = None, until: Until = None, output: As = Output.TABLE) -> None:
+    """Report every site in one line each; the last 24 hours when no time is given."""
+    with opening.controller() as controller:
+        found = controller.fleet_report(window(controller, since, until)).to_json()
+    if output is Output.JSON:
+        show_json(found)
+        return
+    rows = [_fleet_row(site) for site in found["sites"]]
+    if output is Output.CSV:
+        show_csv(_FLEET, ([row[column] for column in _FLEET] for row in rows))
+    else:
+        show_table(_FLEET, ([row[column] for column in _FLEET] for row in rows))
+
+
+def window(controller: Controller, since: str | None, until: str | None) -> Window:
+    """The time that is reported on. Raises ``Invalid`` naming the option."""
+    now = controller.clock.now()
+    end = parse_time(until, option="--until", now=now, backwards=True) if until else now
+    start = parse_time(since, option="--since", now=now, backwards=True) if since else end - DEFAULT_SPAN
+    if start >= end:
+        raise Invalid("--since: must lie before --until")
+    if end - start > LONGEST_SPAN:
+        raise Invalid(f"--since: a report spans {LONGEST_SPAN.days} days at most")
+    return Window(start, end)
+
+
+def _rendered(report: SiteReport, output: Page) -> str:
+    import json
+
+    from controller.report_csv import render_site as as_csv
+    from controller.report_html import render_site as as_html
+
+    match output:
+        case Page.HTML:
+            return as_html(report)
+        case Page.CSV:
+            return as_csv(report)
+        case Page.JSON:
+            return json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n"
+        case Page.TABLE:
+            raise Invalid("--output: a table is for the terminal", hint="choose -o html, -o csv or -o json for a file")
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all. Raises ``FileTrouble``."""
+    draft = file.with_name(f".{file.name}.new")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    except OSError as exc:
+        draft.unlink(missing_ok=True)
+        raise FileTrouble(f"{file} cannot be written: {exc.strerror}", hint="name a file in a folder of yours") from exc
+    note(f"written to {file}")
+
+
+# --- on a terminal --------------------------------------------------------------------------------------------------
+
+
+def show_site(report: Mapping[str, Any]) -> None:
+    """The report on a terminal: who it is about, what was counted, who and where to, and how long it held."""
+    say(f"{report['site']}, {report['from']} to {report['to']}", style="bold")
+    show_pairs(
+        {
+            "mode": report["mode"],
+            "snapshot": (report["snapshot"] or "none")[:12],
+            "enforced": coverage_line(report["coverage"]),
+        }
+    )
+    say()
+    totals = report["totals"]
+    show_table(
+        ("", "hits", "packets", "bytes"),
+        ([action, count["hits"], count["packets"], count["bytes"]] for action, count in totals.items()),
+    )
+    _by_hour(report["by_hour"])
+    for title in ("top_sources", "top_destinations", "devices", "exceptions"):
+        _section(title.replace("_", " "), report[title])
+
+
+def coverage_line(coverage: Mapping[str, Any]) -> str:
+    """``enforced 92.0 %, unknown 8.0 %``: only what occurred, the largest first."""
+    seconds = {key.removesuffix("_seconds").replace("_", " "): coverage[key] for key in _COVERAGE if key in coverage}
+    total = sum(seconds.values())
+    if not total:
+        return "no time has passed"
+    shares = sorted(((value / total, name) for name, value in seconds.items() if value), reverse=True)
+    return ", ".join(f"{name} {share:.1%}" for share, name in shares)
+
+
+def _by_hour(rows: Sequence[Mapping[str, Any]]) -> None:
+    counts = [_hits(row) for row in rows]
+    if any(counts):
+        say(f"\nblocked by hour  {sparkline(counts)}  at most {max(counts)}")
+
+
+def _hits(row: Mapping[str, Any]) -> int:
+    found = row.get("blocked", 0)
+    value = found.get("hits") if isinstance(found, Mapping) else found
+    return int(value or 0)
+
+
+def sparkline(counts: Sequence[int]) -> str:
+    """One character per number; nothing counted stays blank."""
+    most = max(counts, default=0)
+    return "".join(_BARS[(count * len(_BARS) - 1) // most] if count and most else " " for count in counts)
+
+
+def _section(title: str, rows: Any) -> None:
+    known = [{"": name, **row} for name, row in rows.items()] if isinstance(rows, Mapping) else list(rows)
+    say(f"\n{title}", style="bold")
+    if not known:
+        say("  none")
+        return
+    if not isinstance(known[0], Mapping):
+        say("  " + ", ".join(text_of(row) for row in known))
+        return
+    columns = list(dict.fromkeys(key for row in known for key in row))
+    show_table((c.replace("_", " ") for c in columns), ([row.get(c, "") for c in columns] for row in known))
+
+
+_COVERAGE: Final = ("enforced_seconds", "monitored_seconds", "off_seconds", "not_enforced_seconds", "unknown_seconds")
+_FLEET: Final = ("site", "blocked", "monitored", "allowed", "enforced", "not enforced", "unknown")
+
+
+def _fleet_row(site: Mapping[str, Any]) -> dict[str, object]:
+    coverage = site["coverage"]
+    total = sum(coverage[key] for key in _COVERAGE)
+
+    def share(key: str) -> str:
+        return f"{coverage[key] / total:.1%}" if total else "none"
+
+    hits = {action: count["hits"] for action, count in site["totals"].items()}
+    return {
+        "site": site["site"],
+        **hits,
+        "enforced": share("enforced_seconds"),
+        "not enforced": share("not_enforced_seconds"),
+        "unknown": share("unknown_seconds"),
+    }

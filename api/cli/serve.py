@@ -1,0 +1,73 @@
+"""``tokgate serve``: the schedule and the REST API, until it is told to stop. Stopping changes nothing on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from api.server import Bind
+    from controller.settings import Settings
+
+_LOOPBACK = ("localhost", "::1")
+
+
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help="Listen here; 127.0.0.1 unless TOKGATE_API_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="8480 unless TOKGATE_API_PORT; 0: a free one.")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")] = None,
+) -> None:
+    """Keep the loop going and serve the API: resolve, sync, poll counters, end exceptions, all by themselves.
+
+    Ctrl-C or SIGTERM ends it; what is enforced stays enforced. One process may serve a data folder.
+    """
+    from api import logs
+    from controller.settings import load_settings
+
+    given = {"api_host": host, "api_port": port, "tls_cert": tls_cert, "tls_key": tls_key}
+    settings = load_settings(**{key: value for key, value in given.items() if value is not None})
+    logs.configure(settings)
+    _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    import structlog
+
+    from api import server
+    from api.app import create_app
+    from controller.locks import ServeLease
+    from controller.schedule import Scheduler
+    from controller.service import Controller
+
+    log = structlog.get_logger()
+    bind = _bind(settings)
+    if bind.tls is None and not _is_loopback(bind.host):
+        log.warning("serve.plain", host=bind.host, hint="tokens cross the network readable; give --tls-cert, --tls-key")
+    with ServeLease(settings.data_dir), Controller.open(settings) as controller:
+        scheduler = Scheduler(controller)
+        scheduler.start()
+        log.info("serve.started", host=bind.host, port=bind.port, tls=bind.tls is not None)
+        try:
+            server.run(create_app(controller), bind)
+        finally:
+            log.info("serve.stopping")
+            scheduler.stop()
+    log.info("serve.stopped")
+
+
+def _bind(settings: Settings) -> Bind:
+    from api.server import Bind, Tls
+
+    tls = None
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        tls = Tls(certificate=settings.tls_cert, key=settings.tls_key)
+    return Bind(host=settings.api_host, port=settings.api_port, tls=tls)
+
+
+def _is_loopback(host: str) -> bool:
+    return host in _LOOPBACK or host.startswith("127.")

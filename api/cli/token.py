@@ -1,0 +1,76 @@
+"""``tokgate token``: bearer tokens for the REST API. A token is shown once, when it is made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from api.cli import opening
+from api.cli.options import As, AsPlain, Output, Plain
+from api.cli.show import note, say, show_json, show_rows, text_of
+from controller.model import Scope
+
+if TYPE_CHECKING:
+    from api.models import Token
+
+app = typer.Typer(no_args_is_help=True, help="Bearer tokens for the REST API.")
+LONGEST_DAYS: Final = 366
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for; small letters, digits, hyphens.")],
+    scopes: Annotated[
+        list[Scope], typer.Option("--scope", help="What it may do; may be repeated. admin includes every other.")
+    ],
+    days: Annotated[int, typer.Option("--days", min=1, max=LONGEST_DAYS, help="How long it lives.")] = 90,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Make a token. It is shown this once; only its hash is kept."""
+    from api.models import NewToken
+
+    with opening.controller() as controller:
+        token, secret = controller.create_token(name, scopes, timedelta(days=days), actor=opening.actor())
+    if output is Plain.JSON:
+        show_json(NewToken.made(token, secret.reveal()).model_dump(mode="json"))
+    else:
+        say(secret.reveal())
+        note(f"{name}: {text_of(tuple(sorted(token.scopes)))} until {text_of(token.expires_at)}; not shown again")
+
+
+@app.command("list")
+def list_tokens(output: As = Output.TABLE) -> None:
+    """List the tokens, without what is secret of them."""
+    from api.models import Token
+
+    with opening.controller() as controller:
+        tokens = controller.tokens()
+        now = controller.clock.now()
+
+    def state(row: Token) -> str:
+        if row.revoked_at is not None:
+            return "revoked"
+        return "expired" if row.expires_at <= now else "valid"
+
+    show_rows([Token.of(token) for token in tokens], {**_COLUMNS, "state": state}, output, none="no tokens")
+
+
+@app.command()
+def revoke(token: Annotated[str, typer.Argument(metavar="ID|NAME", help="Which token.")]) -> None:
+    """End a token now. What it did stays in the audit log."""
+    with opening.controller() as controller:
+        revoked = controller.revoke_token(token, actor=opening.actor())
+    say(f"{revoked.name} is revoked")
+
+
+_COLUMNS = {
+    "id": lambda row: row.id,
+    "name": lambda row: row.name,
+    "begins": lambda row: row.prefix,
+    "scopes": lambda row: row.scopes,
+    "expires": lambda row: row.expires_at,
+    "last used": lambda row: row.last_used_at or "never",
+    "by": lambda row: row.created_by,
+}
