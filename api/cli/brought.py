@@ -1,7 +1,7 @@
 """Commands that a package above this one brings, by the entry-point group ``tokgate.commands``.
 
-``tokgate lab`` and ``tokgate demo`` are found this way, so the API never imports the lab. They are loaded only when they are
-called or listed: a command that is not asked for costs nothing, and a broken one breaks no other.
+``tokgate lab`` and ``tokgate demo`` are found this way, so the API never imports the lab. They are loaded only when
+they are called or listed: a command that is not asked for costs nothing, and a broken one breaks no other.
 """
 
 from __future__ import annotations

@@ -60,7 +60,18 @@ def request(
 ) -> None:
     """Ask for an exception. Nothing opens before somebody else approves it."""
     with opening.controller() as controller:
-        asked = _request(controller, sites, sources, service, starts, until, lasts, reason, owner, ticket)
+        asked = _request(
+            controller,
+            sites=sites,
+            sources=sources,
+            service=service,
+            starts=starts,
+            until=until,
+            lasts=lasts,
+            reason=reason,
+            owner=owner,
+            ticket=ticket,
+        )
         seen = controller.preview_exception(asked)
         made = controller.request_exception(asked, actor=opening.actor())
         now = controller.clock.now()
@@ -85,7 +96,18 @@ def preview(
 ) -> None:
     """Say what an exception would open where. Nothing is recorded."""
     with opening.controller() as controller:
-        asked = _request(controller, sites, sources, service, starts, until, lasts, reason, owner, ticket)
+        asked = _request(
+            controller,
+            sites=sites,
+            sources=sources,
+            service=service,
+            starts=starts,
+            until=until,
+            lasts=lasts,
+            reason=reason,
+            owner=owner,
+            ticket=ticket,
+        )
         seen = controller.preview_exception(asked)
     if output is Plain.JSON:
         from api.models import Preview
@@ -97,6 +119,7 @@ def preview(
 
 def _request(
     controller: Controller,
+    *,
     sites: list[str],
     sources: list[str],
     service: str,
