@@ -37,6 +37,27 @@ def load(point: EntryPoint) -> Any:
     return command
 
 
+def _loaded(point: EntryPoint) -> Any:
+    """The command, or one that only says why it is not there."""
+    try:
+        return load(point)
+    except CommandBroken as exc:
+        return typer.main.get_command(_absent(exc))
+
+
+def _absent(error: CommandBroken) -> typer.Typer:
+    application = typer.Typer(add_completion=False)
+
+    @application.command(
+        help=f"Not available: {error.message}",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+    def absent() -> None:
+        raise error
+
+    return application
+
+
 def _application(function: Any) -> typer.Typer:
     application = typer.Typer(add_completion=False)
     application.command()(function)
@@ -52,6 +73,6 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         own = super().get_command(ctx, cmd_name)
         if own is None and cmd_name in _found():
-            self.add_command(load(_found()[cmd_name]), cmd_name)
+            self.add_command(_loaded(_found()[cmd_name]), cmd_name)
             own = super().get_command(ctx, cmd_name)
         return own

@@ -111,7 +111,7 @@ def _wrong_usage(error: Any) -> int:
     """A mistake on the command line is an error like any other: code 2 is for plans."""
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
-        note(context.get_help())
+        typer.echo(context.get_help(), nl=False)
         return ExitCode.ERROR
     note(f"error: {error.format_message()}", style="red")
     note(f"  see `{context.command_path if context else 'tokgate'} --help`")
@@ -121,7 +121,8 @@ def _wrong_usage(error: Any) -> int:
 def _unforeseen(error: Exception) -> int:
     import structlog
 
-    structlog.get_logger().debug("cli.failed", exc_info=error)
+    if structlog.is_configured():
+        structlog.get_logger().debug("cli.failed", exc_info=error)
     show_error(
         TokgateError(
             f"something failed that should not: {type(error).__name__}: {error}",
