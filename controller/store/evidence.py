@@ -1,0 +1,226 @@
+"""What the devices proved: looks, their latest word, the last counters, and the events made of them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
+from sqlalchemy.dialects.sqlite import insert
+
+from controller.errors import Invalid
+from controller.model import (
+    CoverageState,
+    DetectionEvent,
+    DeviceStatus,
+    EventAction,
+    Observation,
+    Quality,
+    Window,
+)
+from controller.store.jsons import ENTRIES, SOURCES, STATUS
+from controller.store.schema import device_status, events, micros, moment, observations, readings
+from controller.store.shelf import Shelf, put
+from core.ids import DeviceName, SiteName
+from vendors.codec import dumps_reading, loads_reading
+from vendors.model import Reading
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventQuery:
+    """Which events. ``since``: windows that end after it. ``until``: windows that start before it."""
+
+    site: str | None = None
+    device: str | None = None
+    action: EventAction | None = None
+    exception: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    cursor: str | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """Some of a list, and how to ask for the rest."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None = None
+
+
+class Evidence(Shelf):
+    # --- the latest word ------------------------------------------------------------------------------------------
+
+    def put_status(self, status: DeviceStatus) -> None:
+        with self._db.write() as connection:
+            put(connection, device_status, {"device": status.device, "body": STATUS.dumps(status)})
+
+    def statuses(self) -> dict[DeviceName, DeviceStatus]:
+        with self._db.read() as connection:
+            rows = connection.execute(select(device_status).order_by(device_status.c.device)).mappings().all()
+        return {DeviceName(row["device"]): STATUS.loads(row["body"]) for row in rows}
+
+    # --- looks ----------------------------------------------------------------------------------------------------
+
+    def add_observation(self, observation: Observation) -> None:
+        row = {
+            "site": observation.site,
+            "device": observation.device,
+            "at": observation.at,
+            "found": observation.found and observation.found.value,
+            "left": observation.left and observation.left.value,
+            "cause": observation.cause,
+        }
+        with self._db.write() as connection:
+            connection.execute(insert(observations).values(**row))
+
+    def observations(self, site: SiteName, window: Window) -> list[Observation]:
+        """The looks inside the window, and of each device the last one before it; in order of time."""
+        here = observations.c.site == site
+        inside = select(observations).where(here, observations.c.at >= window.start, observations.c.at < window.end)
+        with self._db.read() as connection:
+            rows = list(connection.execute(inside).mappings())
+            for device in _devices_seen(connection, site):
+                earlier = (here, observations.c.device == device, observations.c.at < window.start)
+                last = select(observations).where(*earlier).order_by(observations.c.at.desc(), observations.c.id.desc())
+                rows += connection.execute(last.limit(1)).mappings()
+        return [_observation(row) for row in sorted(rows, key=lambda r: (r["at"], r["id"]))]
+
+    # --- counters and events --------------------------------------------------------------------------------------
+
+    def last_reading(self, device: DeviceName) -> Reading | None:
+        """The baseline of the next difference; None before the first."""
+        with self._db.read() as connection:
+            body = connection.execute(select(readings.c.body).where(readings.c.device == device)).scalar()
+        return None if body is None else loads_reading(str(body))
+
+    def record_events(self, device: DeviceName, reading: Reading, found: Sequence[DetectionEvent]) -> int:
+        """The new baseline and what it proves, together or not at all: no hit is lost or counted twice.
+
+        An event that is already there (device, rule, window) is the same event. Returns how many were new.
+        """
+        with self._db.write() as connection:
+            put(connection, readings, {"device": device, "body": dumps_reading(reading)})
+            statement = insert(events).on_conflict_do_nothing()
+            return sum(connection.execute(statement, _columns(event)).rowcount for event in found)
+
+    def events(self, query: EventQuery) -> Page[DetectionEvent]:
+        """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""
+        if query.limit < 1:
+            raise Invalid("limit: at least 1")
+        statement = _filtered(select(events), query).order_by(events.c.end.desc(), events.c.id.desc())
+        with self._db.read() as connection:
+            rows = connection.execute(statement.limit(query.limit + 1)).mappings().all()
+        shown = rows[: query.limit]
+        more = len(rows) > query.limit
+        return Page(items=tuple(_event(row) for row in shown), next_cursor=_cursor(shown[-1]) if more else None)
+
+    def events_between(self, site: SiteName, window: Window) -> list[DetectionEvent]:
+        """The site's events that end inside the window, in order of time; an event belongs to the time it ends in."""
+        inside = (events.c.site == site, events.c.end > window.start, events.c.end <= window.end)
+        with self._db.read() as connection:
+            rows = (
+                connection.execute(select(events).where(*inside).order_by(events.c.end, events.c.id)).mappings().all()
+            )
+        return [_event(row) for row in rows]
+
+
+def _devices_seen(connection: Connection, site: SiteName) -> Iterator[str]:
+    """Every device that was ever looked at there: one step along the index for each, however many looks there are."""
+    last = ""
+    while True:
+        after = select(func.min(observations.c.device)).where(observations.c.site == site, observations.c.device > last)
+        found = connection.execute(after).scalar()
+        if found is None:
+            return
+        last = str(found)
+        yield last
+
+
+def _observation(row: RowMapping) -> Observation:
+    return Observation(
+        device=DeviceName(row["device"]),
+        site=SiteName(row["site"]),
+        at=row["at"],
+        found=CoverageState(row["found"]) if row["found"] else None,
+        left=CoverageState(row["left"]) if row["left"] else None,
+        cause=row["cause"],
+    )
+
+
+def _filtered(statement: Select[Any], query: EventQuery) -> Select[Any]:
+    for column, wanted in (
+        (events.c.site, query.site),
+        (events.c.device, query.device),
+        (events.c.exception, query.exception),
+        (events.c.action, query.action and query.action.value),
+    ):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
+    if query.since is not None:
+        statement = statement.where(events.c.end > query.since)
+    if query.until is not None:
+        statement = statement.where(events.c.start < query.until)
+    if query.cursor is not None:
+        end, event_id = _place(query.cursor)
+        statement = statement.where(or_(events.c.end < end, and_(events.c.end == end, events.c.id < event_id)))
+    return statement
+
+
+def _cursor(row: RowMapping) -> str:
+    return base64.urlsafe_b64encode(f"{micros(row['end'])}:{row['id']}".encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        end, _, event_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(":")
+        return moment(int(end)), event_id
+    except (binascii.Error, ValueError, OverflowError) as exc:
+        raise Invalid("cursor: not one of ours", hint="use next_cursor as it was given, or leave it out") from exc
+
+
+def _columns(event: DetectionEvent) -> dict[str, Any]:
+    plain = {name: getattr(event, name) for name in _PLAIN}
+    return {
+        **plain,
+        "action": event.action.value,
+        "quality": event.quality.value,
+        "start": event.window.start,
+        "end": event.window.end,
+        "sources": SOURCES.dumps(event.sources),
+        "entries": ENTRIES.dumps(event.entries),
+    }
+
+
+def _event(row: RowMapping) -> DetectionEvent:
+    plain = {name: row[name] for name in _PLAIN}
+    return DetectionEvent(
+        **plain,
+        action=EventAction(row["action"]),
+        quality=Quality(row["quality"]),
+        window=Window(row["start"], row["end"]),
+        sources=SOURCES.loads(row["sources"]),
+        entries=ENTRIES.loads(row["entries"]),
+    )
+
+
+_PLAIN = (
+    "id",
+    "site",
+    "device",
+    "rule",
+    "role",
+    "exception",
+    "hits",
+    "packets",
+    "octets",
+    "snapshot",
+    "sources_truncated",
+)

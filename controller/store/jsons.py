@@ -1,0 +1,51 @@
+"""Structured values as canonical JSON and back. What is read back equals what was written, types included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from controller.errors import StoreError
+from controller.model import AccessException, DeviceStatus, EntryHit, SourceSeen
+
+T = TypeVar("T")
+
+
+class Json(Generic[T]):
+    """One type's way into a text column."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+
+    @property
+    def _adapter(self) -> TypeAdapter[T]:
+        return _adapter(self._kind)
+
+    def dumps(self, value: T) -> str:
+        return self._adapter.dump_json(value).decode()
+
+    def loads(self, text: str) -> T:
+        """Raises ``StoreError`` when the text is not what ``dumps`` wrote."""
+        try:
+            return self._adapter.validate_json(text)
+        except ValidationError as exc:
+            raise StoreError(
+                f"a stored value cannot be read: {exc.errors(include_url=False)[0]['msg']}",
+                hint="run `tokgate db check`; restore a backup if it says the store is damaged",
+            ) from exc
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+STATUS: Json[DeviceStatus] = Json(DeviceStatus)
+EXCEPTION: Json[AccessException] = Json(AccessException)
+SOURCES: Json[tuple[SourceSeen, ...]] = Json(tuple[SourceSeen, ...])
+ENTRIES: Json[tuple[EntryHit, ...]] = Json(tuple[EntryHit, ...])
+WORDS: Json[tuple[str, ...]] = Json(tuple[str, ...])
+TIMINGS: Json[Mapping[str, float] | None] = Json(dict[str, float] | None)

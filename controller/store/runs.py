@@ -1,0 +1,174 @@
+"""Plans as they were shown, and runs: what was tried on which device, when, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from controller.audit import AuditNote
+from controller.errors import NotFound
+from controller.model import DeviceRun, Outcome, Run, StoredPlan
+from controller.store.jsons import TIMINGS, WORDS
+from controller.store.processes import Process
+from controller.store.schema import plans, run_devices, runs
+from controller.store.shelf import Shelf, one
+from core.ids import DeviceName, PlanId, RunId, SiteName
+from vendors.errors import Uncertain
+
+ABANDONED: Final = "the process ended while it worked on this device; it is read before it is changed"
+
+
+class Runs(Shelf):
+    """A run is written before its first device is touched; each device's part as it ends."""
+
+    _process: Process
+
+    # --- plans ----------------------------------------------------------------------------------------------------
+
+    def save_plan(self, plan: StoredPlan) -> None:
+        row = {c.name: getattr(plan, c.name) for c in plans.columns}
+        with self._db.write() as connection:
+            connection.execute(insert(plans).values(**row))
+
+    def plan(self, plan_id: PlanId) -> StoredPlan:
+        """Raises ``NotFound``."""
+        with self._db.read() as connection:
+            row = one(connection, select(plans).where(plans.c.id == plan_id))
+        if row is None:
+            raise NotFound(f"no plan {str(plan_id)[:40]!r}", hint="make one with `tokgate plan`")
+        return StoredPlan(**row)
+
+    # --- runs -----------------------------------------------------------------------------------------------------
+
+    def start_run(self, run: Run, *, audit: AuditNote | None = None) -> None:
+        """The run and what is to be done on its devices, with the audit entry: all or nothing."""
+        row = {
+            "id": run.id,
+            "trigger": run.trigger,
+            "actor": run.actor,
+            "started_at": run.started_at,
+            "finished_at": run.finished_at,
+            "process": self._process.id,
+        }
+        parts = [{**_columns(device), "position": n} for n, device in enumerate(run.devices)]
+        with self._db.write() as connection:
+            connection.execute(insert(runs).values(**row))
+            if parts:
+                connection.execute(insert(run_devices), parts)
+            self._log(connection, audit)
+
+    def record_device(self, part: DeviceRun) -> None:
+        """How far the run is on one device; replaces what was recorded of it before. Raises ``NotFound``."""
+        row = _columns(part)
+        rest = {name: value for name, value in row.items() if name not in ("run", "device")}
+        with self._db.write() as connection:
+            if one(connection, select(runs.c.id).where(runs.c.id == part.run)) is None:
+                raise NotFound(f"no run {part.run}")
+            count = select(func.count()).where(run_devices.c.run == part.run).scalar_subquery()
+            statement = insert(run_devices).values(**row, position=count)
+            connection.execute(statement.on_conflict_do_update(index_elements=["run", "device"], set_=rest))
+
+    def finish_run(self, run_id: RunId, at: datetime) -> None:
+        """The run's end; its first end stays."""
+        statement = runs.update().where(runs.c.id == run_id, runs.c.finished_at.is_(None)).values(finished_at=at)
+        with self._db.write() as connection:
+            connection.execute(statement)
+
+    def run(self, run_id: RunId) -> Run:
+        """Raises ``NotFound``."""
+        with self._db.read() as connection:
+            row = one(connection, select(runs).where(runs.c.id == run_id))
+            if row is None:
+                raise NotFound(f"no run {str(run_id)[:40]!r}", hint="`tokgate runs list` shows the last ones")
+            return _runs(connection, [row])[0]
+
+    def runs(
+        self,
+        *,
+        limit: int = 50,
+        before: RunId | None = None,
+        site: SiteName | None = None,
+        device: DeviceName | None = None,
+    ) -> list[Run]:
+        """The newest first; ``before`` is the last one already seen. A run shows all its devices."""
+        query = select(runs).order_by(runs.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(runs.c.id < before)
+        for column, wanted in ((run_devices.c.site, site), (run_devices.c.device, device)):
+            if wanted is not None:
+                query = query.where(runs.c.id.in_(select(run_devices.c.run).where(column == wanted)))
+        with self._db.read() as connection:
+            return _runs(connection, connection.execute(query).mappings().all())
+
+    def mark_abandoned(self, now: datetime) -> list[DeviceName]:
+        """Close what dead processes left open; a device they were working on is uncertain until it is read.
+
+        Runs of processes that live are left alone. Returns the uncertain devices.
+        """
+        with self._db.read() as connection:
+            owners = select(runs.c.process).where(runs.c.finished_at.is_(None)).distinct()
+            dead = [p for p in connection.execute(owners).scalars() if not self._process.is_alive(p)]
+        if not dead:
+            return []
+        left = select(runs.c.id).where(runs.c.finished_at.is_(None), runs.c.process.in_(dead))
+        running = (run_devices.c.run.in_(left), run_devices.c.outcome == Outcome.RUNNING.value)
+        with self._db.write() as connection:
+            found = connection.execute(select(run_devices.c.device).where(*running).distinct()).scalars().all()
+            end = {"outcome": Outcome.UNCERTAIN.value, "finished_at": now, "error_code": Uncertain.code}
+            connection.execute(run_devices.update().where(*running).values(**end, error=ABANDONED))
+            connection.execute(runs.update().where(runs.c.id.in_(left)).values(finished_at=now))
+        self._process.sweep()
+        return [DeviceName(d) for d in sorted(found)]
+
+
+def _columns(part: DeviceRun) -> dict[str, Any]:
+    return {
+        "run": part.run,
+        "device": part.device,
+        "site": part.site,
+        "started_at": part.started_at,
+        "finished_at": part.finished_at,
+        "outcome": part.outcome.value,
+        "steps": part.steps,
+        "snapshot": part.snapshot,
+        "error_code": part.error_code,
+        "error": part.error,
+        "degraded": WORDS.dumps(part.degraded),
+        "flows_cut": part.flows_cut,
+        "timings": None if part.timings is None else TIMINGS.dumps(part.timings),
+    }
+
+
+def _runs(connection: Connection, rows: Sequence[RowMapping]) -> list[Run]:
+    parts: dict[str, list[DeviceRun]] = {row["id"]: [] for row in rows}
+    query = select(run_devices).where(run_devices.c.run.in_(list(parts))).order_by(run_devices.c.position)
+    for part in connection.execute(query).mappings():
+        parts[part["run"]].append(_device_run(part))
+    return [_run(row, parts[row["id"]]) for row in rows]
+
+
+def _run(row: RowMapping, parts: Iterable[DeviceRun]) -> Run:
+    return Run(
+        id=RunId(row["id"]),
+        trigger=row["trigger"],
+        actor=row["actor"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        devices=tuple(parts),
+    )
+
+
+def _device_run(row: RowMapping) -> DeviceRun:
+    fields = {name: row[name] for name in row if name != "position"}
+    return DeviceRun(
+        **{
+            **fields,
+            "outcome": Outcome(row["outcome"]),
+            "degraded": WORDS.loads(row["degraded"]),
+            "timings": None if row["timings"] is None else TIMINGS.loads(row["timings"]),
+        }
+    )

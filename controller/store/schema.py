@@ -1,0 +1,221 @@
+"""The tables. Alembic's migrations build them; a test keeps the two in step.
+
+Times are whole microseconds since 1970 UTC, so that they sort and are exact. Structured values are canonical JSON.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+REVISION: Final = "0001"
+"""The newest migration; a store at this revision needs none."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """Exact, unlike a float timestamp. Raises ``ValueError`` for a naive time: its zone would be a guess."""
+    if at.tzinfo is None:
+        raise ValueError("a stored time needs a time zone")
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    """The aware UTC time of ``micros``."""
+    return _EPOCH + value * _MICROSECOND
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, kept as whole microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        return None if value is None else micros(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else moment(int(value))
+
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
+"""``instance``: our id, made once. ``current_snapshot``: what is in force. ``audit_head``: the chain's last entry."""
+
+jobs = Table("jobs", metadata, Column("name", String, primary_key=True), Column("done_at", Instant, nullable=False))
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("created_at", Instant, nullable=False, index=True),
+    Column("parent", String),
+    Column("networks", Integer, nullable=False),
+    Column("domains", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+source_records = Table(
+    "source_records", metadata, Column("name", String, primary_key=True), Column("body", Text, nullable=False)
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("created_at", Instant, nullable=False, index=True),
+    Column("site", String, nullable=False),
+    Column("device", String, nullable=False),
+    Column("snapshot", String, nullable=False),
+    Column("checksum", String, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("trigger", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("started_at", Instant, nullable=False, index=True),
+    Column("finished_at", Instant),
+    Column("process", String, nullable=False),  # whose run it is; says whether it can still end by itself
+    Index("ix_runs_open", "finished_at", "process"),
+)
+
+run_devices = Table(
+    "run_devices",
+    metadata,
+    Column("run", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("device", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("site", String, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("outcome", String, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("snapshot", String),
+    Column("error_code", String),
+    Column("error", Text),
+    Column("degraded", Text, nullable=False),
+    Column("flows_cut", Integer),
+    Column("timings", Text),
+    Index("ix_run_devices_site", "site", "run"),
+    Index("ix_run_devices_device", "device", "run"),
+)
+
+device_status = Table(
+    "device_status", metadata, Column("device", String, primary_key=True), Column("body", Text, nullable=False)
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("device", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("found", String),
+    Column("left", String),
+    Column("cause", Text, nullable=False),
+    Index("ix_observations_site", "site", "device", "at"),
+    Index("ix_observations_at", "at"),
+)
+
+readings = Table("readings", metadata, Column("device", String, primary_key=True), Column("body", Text, nullable=False))
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("device", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("role", String),
+    Column("exception", String),
+    Column("action", String, nullable=False),
+    Column("start", Instant, nullable=False),
+    Column("end", Instant, nullable=False),
+    Column("hits", BigInteger),
+    Column("packets", BigInteger),
+    Column("octets", BigInteger),
+    Column("quality", String, nullable=False),
+    Column("snapshot", String),
+    Column("sources", Text, nullable=False),
+    Column("sources_truncated", Boolean(create_constraint=False), nullable=False),
+    Column("entries", Text, nullable=False),
+    UniqueConstraint("device", "rule", "start", "end", name="uq_events_proof"),
+    Index("ix_events_end", "end", "id"),
+    Index("ix_events_site", "site", "end", "id"),
+    Index("ix_events_device", "device", "end", "id"),
+    Index("ix_events_exception", "exception", "end", "id"),
+)
+
+exceptions = Table(
+    "exceptions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("state", String, nullable=False, index=True),
+    Column("starts", Instant, nullable=False),
+    Column("ends", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    CheckConstraint("starts < ends", name="ck_exceptions_life"),
+)
+
+exception_sites = Table(
+    "exception_sites",
+    metadata,
+    Column("exception", ForeignKey("exceptions.id", ondelete="CASCADE"), primary_key=True),
+    Column("site", String, primary_key=True),
+    Index("ix_exception_sites_site", "site", "exception"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, index=True),
+    Column("prefix", String, nullable=False, index=True),
+    Column("hash", String, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+    Column("revoked_at", Instant),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("hash", String, nullable=False),
+)

@@ -1,0 +1,64 @@
+"""What every shelf of the store stands on: the database, the clock, and the audit entry beside each change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy.dialects.sqlite import insert
+
+from controller.audit import FIRST, AuditNote, Head, entry_after
+from controller.model import AuditEntry
+from controller.store.database import Database
+from controller.store.schema import audit, meta
+from core.clock import Clock
+
+AUDIT_HEAD = "audit_head"
+
+
+class Shelf:
+    """One kind of thing that the store keeps. ``Store`` is all shelves in one."""
+
+    _db: Database
+    _clock: Clock
+
+    def _log(self, connection: Connection, note: AuditNote | None) -> None:
+        """Write the change's audit entry, in the change's own transaction (I14)."""
+        if note is not None:
+            append(connection, note, self._clock)
+
+
+def append(connection: Connection, note: AuditNote, clock: Clock) -> AuditEntry:
+    """Add the next entry to the chain."""
+    entry = entry_after(head(connection), note, clock.now())
+    connection.execute(insert(audit).values(**{c.name: getattr(entry, c.name) for c in audit.columns}))
+    put_meta(connection, AUDIT_HEAD, f"{entry.seq}:{entry.hash}")
+    return entry
+
+
+def head(connection: Connection) -> Head:
+    """The chain's last entry, as kept beside the chain."""
+    seq, _, digest = (get_meta(connection, AUDIT_HEAD) or f"0:{FIRST}").partition(":")
+    return Head(seq=int(seq), hash=digest)
+
+
+def get_meta(connection: Connection, key: str) -> str | None:
+    found = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+    return None if found is None else str(found)
+
+
+def put_meta(connection: Connection, key: str, value: str) -> None:
+    put(connection, meta, {"key": key, "value": value})
+
+
+def put(connection: Connection, table: Any, row: dict[str, Any]) -> None:
+    """Insert the row, or replace everything but the key of the one that has its primary key."""
+    keys = [c.name for c in table.primary_key]
+    statement = insert(table).values(**row)
+    rest = {name: value for name, value in row.items() if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+
+
+def one(connection: Connection, statement: Any) -> RowMapping | None:
+    """The first row, or None."""
+    return connection.execute(statement).mappings().first()

@@ -1,0 +1,131 @@
+"""Intelligence: snapshots by their content's address, which one is in force, and what each source said last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy.dialects.sqlite import insert
+
+from controller.audit import AuditNote
+from controller.errors import Invalid
+from controller.store.schema import snapshots, source_records
+from controller.store.shelf import Shelf, get_meta, one, put, put_meta
+from core.ids import SnapshotId
+from ipsets import snapshot as codec
+from ipsets.errors import NoSnapshot
+from ipsets.model import Snapshot
+from ipsets.resolve import SourceRecord, dumps_record, loads_record
+
+CURRENT: Final = "current_snapshot"
+_PREFIX: Final = re.compile(r"[0-9a-f]{4,64}")
+_KEPT: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotSummary:
+    """A snapshot in a list."""
+
+    id: SnapshotId
+    created_at: datetime
+    parent: SnapshotId | None
+    networks: int
+    domains: int
+    current: bool
+
+
+class Snapshots(Shelf):
+    """Immutable once saved; the few last used ones stay in memory, verified."""
+
+    _known: dict[SnapshotId, Snapshot]
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep it; the same content twice is one snapshot."""
+        row = {
+            "id": snapshot.id,
+            "created_at": snapshot.created_at,
+            "parent": snapshot.parent,
+            "networks": sum(len(s.networks) for s in snapshot.services),
+            "domains": sum(len(s.domains) for s in snapshot.services),
+            "body": codec.dumps(snapshot),
+        }
+        with self._db.write() as connection:
+            connection.execute(insert(snapshots).values(**row).on_conflict_do_nothing())
+
+    def set_current(self, snapshot_id: SnapshotId, *, audit: AuditNote | None = None) -> None:
+        """Put a saved snapshot in force. Raises ``NoSnapshot``."""
+        with self._db.write() as connection:
+            self._full_id(connection, snapshot_id)
+            put_meta(connection, CURRENT, snapshot_id)
+            self._log(connection, audit)
+
+    def current_snapshot(self) -> Snapshot | None:
+        """What is in force; None before the first resolve. Raises ``SnapshotCorrupt``."""
+        with self._db.read() as connection:
+            found = get_meta(connection, CURRENT)
+            return None if found is None else self._load(connection, SnapshotId(found))
+
+    def snapshot(self, prefix: str) -> Snapshot:
+        """The one whose id starts so. Raises ``NoSnapshot``, ``Invalid`` when several do, ``SnapshotCorrupt``."""
+        with self._db.read() as connection:
+            return self._load(connection, self._full_id(connection, prefix))
+
+    def snapshots(self, *, limit: int = 50, before: SnapshotId | None = None) -> list[SnapshotSummary]:
+        """The newest first; ``before`` is the last one already seen. Raises ``NoSnapshot`` when that is unknown."""
+        columns = [c for c in snapshots.columns if c.name != "body"]
+        query = select(*columns).order_by(snapshots.c.created_at.desc(), snapshots.c.id.desc()).limit(limit)
+        with self._db.read() as connection:
+            if before is not None:
+                query = query.where(_older(connection, self._full_id(connection, before)))
+            current = get_meta(connection, CURRENT)
+            rows = connection.execute(query).mappings().all()
+        return [SnapshotSummary(**row, current=row["id"] == current) for row in rows]
+
+    def _full_id(self, connection: Connection, prefix: str) -> SnapshotId:
+        if not _PREFIX.fullmatch(prefix):
+            raise NoSnapshot(f"{prefix[:70]!r} is no snapshot id", hint="give at least its first 4 hexadecimal digits")
+        query = select(snapshots.c.id).where(snapshots.c.id >= prefix, snapshots.c.id < prefix + "g").limit(2)
+        found = connection.execute(query).scalars().all()
+        if not found:
+            raise NoSnapshot(f"no snapshot {prefix}", hint="`tokgate intel show` lists them")
+        if len(found) > 1:
+            raise Invalid(f"several snapshots start with {prefix}", hint="give more of the id")
+        return SnapshotId(found[0])
+
+    def _load(self, connection: Connection, snapshot_id: SnapshotId) -> Snapshot:
+        known = self._known.get(snapshot_id)
+        if known is not None:
+            return known
+        body = connection.execute(select(snapshots.c.body).where(snapshots.c.id == snapshot_id)).scalar()
+        if body is None:
+            raise NoSnapshot(f"snapshot {snapshot_id} is in force but not in the store", hint="run `tokgate db check`")
+        loaded = codec.loads(body)
+        self._known = {**dict(list(self._known.items())[1 - _KEPT :]), snapshot_id: loaded}
+        return loaded
+
+    # --- sources --------------------------------------------------------------------------------------------------
+
+    def source_records(self) -> dict[str, SourceRecord]:
+        """What each source said last, also those that the inventory no longer names."""
+        with self._db.read() as connection:
+            rows = connection.execute(select(source_records).order_by(source_records.c.name)).mappings().all()
+        return {row["name"]: loads_record(row["body"]) for row in rows}
+
+    def save_source_records(self, records: Iterable[SourceRecord] | Mapping[str, SourceRecord]) -> None:
+        """Keep the word of every source that was asked; a source that is not asked any more is forgotten."""
+        asked = list(records.values()) if isinstance(records, Mapping) else list(records)
+        with self._db.write() as connection:
+            names = [record.name for record in asked]
+            connection.execute(source_records.delete().where(source_records.c.name.not_in(names)))
+            for record in asked:
+                put(connection, source_records, {"name": record.name, "body": dumps_record(record)})
+
+
+def _older(connection: Connection, snapshot_id: SnapshotId) -> ColumnElement[bool]:
+    row = one(connection, select(snapshots.c.created_at).where(snapshots.c.id == snapshot_id))
+    at = row["created_at"] if row else None
+    return or_(snapshots.c.created_at < at, and_(snapshots.c.created_at == at, snapshots.c.id < snapshot_id))

@@ -1,0 +1,218 @@
+"""The store as the controller sees it: all shelves over one file, opened, upgraded, checked, backed up, closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Table, delete, func, select, text
+
+from controller.errors import Conflict, StoreError
+from controller.locks import ServeLease
+from controller.store.access import AuditLog, Exceptions, Tokens
+from controller.store.database import Database, damaged
+from controller.store.evidence import Evidence
+from controller.store.processes import Process
+from controller.store.runs import Runs
+from controller.store.schema import REVISION, events, jobs, observations, plans, runs, snapshots
+from controller.store.shelf import Shelf, get_meta, put, put_meta
+from controller.store.snapshots import CURRENT, Snapshots
+from controller.store.upgrade import migrate, refuse_foreign, revision_of
+from core.clock import Clock
+from core.errors import TokgateError
+from core.ids import new_id
+
+log = structlog.get_logger()
+
+INSTANCE: Final = "instance"
+QUICK: Final = timedelta(seconds=2)
+"""How long the check at the opening may look; ``check()`` takes all the time it needs."""
+FULL: Final = timedelta(hours=1)
+PLAN_RETENTION: Final = timedelta(days=30)
+_BATCH: Final = 5_000
+
+
+class Jobs(Shelf):
+    """When each job of the schedule was last done: what is due is asked here, not of a timer."""
+
+    def last_done(self, job: str) -> datetime | None:
+        with self._db.read() as connection:
+            found: datetime | None = connection.execute(select(jobs.c.done_at).where(jobs.c.name == job)).scalar()
+        return found
+
+    def set_done(self, job: str, at: datetime) -> None:
+        with self._db.write() as connection:
+            put(connection, jobs, {"name": job, "done_at": at})
+
+
+class Store(Snapshots, Runs, Evidence, Exceptions, Tokens, AuditLog, Jobs):
+    """Everything tokgate remembers. Thread-safe; any number of processes may have it open.
+
+    Every method may raise ``StoreError``; then nothing of what it was asked was recorded.
+    """
+
+    def __init__(self, data_dir: Path, clock: Clock) -> None:
+        """For ``open``."""
+        self._data_dir = data_dir
+        self._clock = clock
+        self._db = Database(data_dir)
+        self._known = {}
+        try:
+            self._process = Process(data_dir)
+        except OSError as exc:
+            raise StoreError(
+                f"{data_dir} cannot be written: {exc.strerror}", hint="free space, check its mode"
+            ) from exc
+
+    @classmethod
+    def open(cls, data_dir: Path, *, clock: Clock, migrate: bool = True) -> Store:
+        """The store of that folder, made if there is none; what a dead process left running is settled.
+
+        Raises:
+            StoreOutdated: a newer version wrote it; or it is older and ``migrate`` is off.
+            StoreError: it is damaged, or cannot be written.
+        """
+        store = cls(data_dir, clock)
+        try:
+            store._ready(may_migrate=migrate)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _ready(self, *, may_migrate: bool) -> None:
+        revision = self._revision()
+        wrong = self._db.check(full=False, budget=QUICK)
+        if wrong:
+            raise damaged(self._db.path, wrong[0])
+        if revision != REVISION:
+            refuse_foreign(revision, migrate=may_migrate)
+            self.upgrade()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Close what dead processes left open. A full disk keeps nobody from reading."""
+        try:
+            uncertain = self.mark_abandoned(self._clock.now())
+        except StoreError as exc:
+            log.warning("store.not_settled", error=str(exc))
+            return
+        if uncertain:
+            log.warning("store.runs_abandoned", devices=uncertain)
+
+    def _revision(self) -> str | None:
+        """Asked inside a write, so that the file is in WAL mode from its first page on."""
+        with self._db.write() as connection:
+            return revision_of(connection)
+
+    def close(self) -> None:
+        """Let go of the file; what was answered is on the disk already."""
+        self._db.close()
+        self._process.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- upkeep ---------------------------------------------------------------------------------------------------
+
+    @property
+    def schema_version(self) -> str:
+        """The revision of this store's schema; ``none`` for an empty file."""
+        with self._db.read() as connection:
+            return revision_of(connection) or "none"
+
+    @property
+    def path(self) -> Path:
+        return self._db.path
+
+    def upgrade(self) -> str | None:
+        """Bring the schema to the newest, after a backup beside the store. Returns the revision it had before."""
+        with self._db.read() as connection:
+            before = revision_of(connection)
+        refuse_foreign(before, migrate=True)
+        if before not in (None, REVISION):
+            self._backup_before_upgrade(str(before))
+        with self._db.write() as connection:
+            if revision_of(connection) != REVISION:
+                migrate(connection)
+            if get_meta(connection, INSTANCE) is None:
+                put_meta(connection, INSTANCE, new_id())
+        return before
+
+    def _backup_before_upgrade(self, revision: str) -> None:
+        folder = self._data_dir / "backups"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._db.backup(folder / f"store-{revision}-{self._clock.now():%Y%m%dT%H%M%S}.db")
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy, verified, while everything goes on. Raises ``Conflict`` when ``target`` exists."""
+        if target.exists():
+            raise Conflict(f"{target} exists already", hint="choose another name")
+        self._db.backup(target)
+
+    def check(self) -> list[str]:
+        """Everything that is wrong with the file, the audit chain or the snapshot in force; takes its time."""
+        found = self._db.check(full=True, budget=FULL)
+        found += [f"audit: {line}" for line in self.verify_audit()]
+        try:
+            self._known = {}
+            self.current_snapshot()
+        except TokgateError as exc:
+            found.append(f"snapshot in force: {exc}")
+        return found
+
+    def ping(self) -> None:
+        """Raises ``StoreError`` when it cannot be read, or the next write may find a full disk."""
+        with self._db.read() as connection:
+            connection.execute(text("SELECT 1"))
+        self._db.refuse_full_disk()
+
+    def instance_id(self) -> str:
+        """Who we are on the devices: made once with the store, and in every mark of ours."""
+        with self._db.read() as connection:
+            found = get_meta(connection, INSTANCE)
+        if found is None:
+            raise damaged(self._db.path, "it has lost its instance id")
+        return found
+
+    def lease(self) -> ServeLease:
+        """The right to run the schedule over this store; hold it with ``with``."""
+        return ServeLease(self._data_dir)
+
+    def housekeeping(self, *, retention: timedelta) -> None:
+        """Drop what is older than ``retention``, in small writes; close abandoned runs; write the log back.
+
+        The audit log, exceptions, tokens, the snapshot in force and each device's last look stay whatever their age.
+        """
+        self._settle()
+        now = self._clock.now()
+        oldest = now - retention
+        self._drop(events, events.c.end < oldest)
+        last = select(func.max(observations.c.id)).group_by(observations.c.device)
+        self._drop(observations, observations.c.at < oldest, observations.c.id.not_in(last))
+        self._drop(runs, runs.c.started_at < oldest, runs.c.finished_at.is_not(None))
+        self._drop(plans, plans.c.created_at < now - min(retention, PLAN_RETENTION))
+        self._drop(snapshots, snapshots.c.created_at < oldest, snapshots.c.id != (self._current_id() or ""))
+        self._db.checkpoint()
+
+    def _current_id(self) -> str | None:
+        with self._db.read() as connection:
+            return get_meta(connection, CURRENT)
+
+    def _drop(self, table: Table, *which: Any) -> None:
+        key: Any = next(iter(table.primary_key))
+        while True:
+            with self._db.write() as connection:
+                old: Iterable[Any] = connection.execute(select(key).where(*which).limit(_BATCH)).scalars().all()
+                gone = connection.execute(delete(table).where(key.in_(list(old)))).rowcount
+            if gone < _BATCH:
+                return
