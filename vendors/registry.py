@@ -1,0 +1,49 @@
+"""Which vendors there are: one greppable table. A new vendor is a row here, and inherits the contract tests by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from core.ids import DeviceName
+from vendors.adapter import Adapter
+from vendors.errors import UnknownVendor
+from vendors.linux_nftables import LinuxNftables, LinuxNftablesOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A vendor's typed options, and how an adapter for one device is made of them."""
+
+    options: type[BaseModel]
+    make: Callable[[Any, DeviceName], Adapter]
+
+
+ADAPTERS: Final[Mapping[str, Vendor]] = {
+    "linux_nftables": Vendor(LinuxNftablesOptions, LinuxNftables),
+}
+
+
+def known_vendors() -> tuple[str, ...]:
+    return tuple(sorted(ADAPTERS))
+
+
+def options_model(vendor: str) -> type[BaseModel]:
+    """The options an inventory may give for this vendor. Raises ``UnknownVendor`` naming the known ones."""
+    return _vendor(vendor).options
+
+
+def adapter_for(vendor: str, options: BaseModel | Mapping[str, object] | None, device: DeviceName) -> Adapter:
+    """An adapter for one device. Raises ``UnknownVendor``, or pydantic's ``ValidationError`` for bad options."""
+    found = _vendor(vendor)
+    return found.make(found.options.model_validate(options if options is not None else {}), device)
+
+
+def _vendor(vendor: str) -> Vendor:
+    try:
+        return ADAPTERS[vendor]
+    except KeyError:
+        raise UnknownVendor(f"vendor {vendor!r} is not known", hint=f"known: {', '.join(known_vendors())}") from None
