@@ -1,0 +1,140 @@
+"""How long each site was really enforced, proven from looks at its devices.
+
+Pure. Unknown is never counted as compliant (I13). A stretch between two looks counts as a state only when the first look left the device in it and the second found
+it there, and they are not too far apart. What was wrong at a look was wrong for an unknown time before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+from controller.model import CoverageState, Observation, Window
+from core.ids import DeviceName
+
+WORST_FIRST: Final = (
+    CoverageState.NOT_ENFORCED,
+    CoverageState.UNKNOWN,
+    CoverageState.OFF,
+    CoverageState.MONITORED,
+    CoverageState.ENFORCED,
+)
+NO_LOOK: Final = "nobody looked at it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of time in one state, and why it is not enforced or not known."""
+
+    window: Window
+    state: CoverageState
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Spans without gap or overlap; the totals add up to the window's elapsed part."""
+
+    spans: tuple[Span, ...]
+
+    def total(self, state: CoverageState) -> timedelta:
+        return sum((s.window.end - s.window.start for s in self.spans if s.state is state), timedelta())
+
+
+def coverage(
+    observations: Iterable[Observation],
+    window: Window,
+    *,
+    devices: Sequence[DeviceName],
+    now: datetime,
+    freshness: timedelta,
+) -> Coverage:
+    """The site's coverage from ``window.start`` to its end or ``now``; at every moment its worst device decides.
+
+    ``freshness`` is how long one look may stand for what follows it.
+    """
+    whole = Window(window.start, min(window.end, now))
+    if whole.start >= whole.end:
+        return Coverage(spans=())
+    known = sorted(observations, key=lambda o: o.at)
+    lines = [_device_line([o for o in known if o.device == device], whole, freshness) for device in devices]
+    if not lines:
+        return Coverage(spans=(Span(window=whole, state=CoverageState.UNKNOWN, cause="the site has no devices"),))
+    return Coverage(spans=tuple(_merged(_worst(lines, whole))))
+
+
+def _device_line(looks: list[Observation], whole: Window, freshness: timedelta) -> list[Span]:
+    """One device's spans, cut to the window and covering all of it."""
+    spans = [span for first, second in pairwise(looks) for span in _between(first, second, freshness)]
+    if looks:
+        spans += _tail(looks[-1], whole.end, freshness)
+    start = spans[0].window.start if spans else whole.end
+    if start > whole.start:
+        spans.insert(0, Span(window=Window(whole.start, start), state=CoverageState.UNKNOWN, cause=NO_LOOK))
+    return [cut for span in spans if (cut := _cut(span, whole)) is not None]
+
+
+def _between(first: Observation, second: Observation, freshness: timedelta) -> Iterator[Span]:
+    """What two looks that follow each other prove about the time between them."""
+    if first.at >= second.at:
+        return
+    stretch = Window(first.at, second.at)
+    if first.left is None:
+        yield Span(window=stretch, state=CoverageState.UNKNOWN, cause=first.cause or "the last change is not proven")
+    elif second.found is None:
+        yield from _tail(first, second.at, freshness, after=second.cause)
+    elif first.left is not second.found:
+        changed = second.cause or f"left {first.left.value}, found {second.found.value}"
+        yield Span(window=stretch, state=CoverageState.UNKNOWN, cause=changed)
+    else:
+        yield from _tail(first, second.at, freshness)
+
+
+def _tail(look: Observation, until: datetime, freshness: timedelta, *, after: str = "") -> Iterator[Span]:
+    """What a look left, for as long as it may stand for it; then unknown."""
+    if look.at >= until:
+        return
+    if look.left is None:
+        cause = look.cause or "the last change is not proven"
+        yield Span(window=Window(look.at, until), state=CoverageState.UNKNOWN, cause=cause)
+        return
+    fresh_until = min(until, look.at + freshness)
+    cause = look.cause if look.left is CoverageState.NOT_ENFORCED else ""
+    yield Span(window=Window(look.at, fresh_until), state=look.left, cause=cause)
+    if fresh_until < until:
+        yield Span(window=Window(fresh_until, until), state=CoverageState.UNKNOWN, cause=after or NO_LOOK)
+
+
+def _cut(span: Span, whole: Window) -> Span | None:
+    start, end = max(span.window.start, whole.start), min(span.window.end, whole.end)
+    return Span(window=Window(start, end), state=span.state, cause=span.cause) if start < end else None
+
+
+def _worst(lines: Sequence[list[Span]], whole: Window) -> Iterator[Span]:
+    """At every moment the worst of all devices."""
+    edges = sorted({whole.end, *(span.window.start for line in lines for span in line)})
+    positions = [0] * len(lines)
+    for start, end in pairwise(edges):
+        for number, line in enumerate(lines):
+            while line[positions[number]].window.end <= start:
+                positions[number] += 1
+        current = [line[position] for line, position in zip(lines, positions, strict=True)]
+        worst = min(current, key=lambda span: WORST_FIRST.index(span.state))
+        yield Span(window=Window(start, end), state=worst.state, cause=worst.cause)
+
+
+def _merged(spans: Iterable[Span]) -> Iterator[Span]:
+    """Neighbours that say the same are one."""
+    last: Span | None = None
+    for span in spans:
+        if last is not None and (last.state, last.cause) == (span.state, span.cause):
+            last = Span(window=Window(last.window.start, span.window.end), state=span.state, cause=span.cause)
+            continue
+        if last is not None:
+            yield last
+        last = span
+    if last is not None:
+        yield last

@@ -1,0 +1,230 @@
+"""What two readings of the same counters prove about the time between them, and no more.
+
+Pure. Called by the device work after every poll; the store keeps the later reading as the next baseline in the same
+transaction as the events. Never negative, never counted twice: a counter that may have restarted counts from zero and
+the event says ``AT_LEAST`` (I11).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from controller.model import ACTIONS, DetectionEvent, EntryHit, Quality, SourceSeen, Window
+from core.ids import DeviceName, EventId, ExceptionId, SiteName, SnapshotId
+from core.net import Address, Network
+from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName
+
+LIVE_DNS: Final = "live DNS"
+"""Stands for an address that is in no list: the device learnt it from a DNS answer."""
+
+MOST_SOURCES: Final = 1_000
+"""More pairs than this in one event are cut to the busiest, and the event says so."""
+
+_INSTANT: Final = timedelta(milliseconds=1)
+_Pair: TypeAlias = tuple[Action, Address, Address]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectContext:
+    """What the counters of one device stand for."""
+
+    site: SiteName
+    device: DeviceName
+    roles: Mapping[RuleName, str]
+    exceptions: Mapping[RuleName, ExceptionId]
+    sources: Mapping[RuleName, tuple[Network, ...]]  # whom each rule stands for, in order of evaluation
+    snapshot: SnapshotId | None
+    members: tuple[Network, ...] = ()  # list entries, to name the entry that an address belongs to
+    created_at: datetime | None = None  # our counters did not exist before; without it a first reading is a baseline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Delta:
+    """What one rule counted, since when."""
+
+    since: datetime
+    hits: int | None
+    packets: int | None
+    octets: int | None
+    quality: Quality
+
+    @property
+    def is_zero(self) -> bool:
+        return not (self.hits or self.packets or self.octets)
+
+
+def detect(
+    before: Reading | None, after: Reading, *, context: DetectContext, new_id: Callable[[], EventId]
+) -> tuple[DetectionEvent, ...]:
+    """One event for every rule whose counters moved between the two readings."""
+    since = _since(before, after, context.created_at)
+    if since is None:
+        return ()
+    same_epoch = before is None or before.epoch == after.epoch
+    fresh = context.created_at is not None and (before is None or before.read_at <= context.created_at)
+    known = {rule.rule: rule for rule in before.rules} if before and same_epoch else {}
+    flows = _flow_deltas(before if same_epoch else None, after)
+    index = _EntryIndex(context.members)
+    events = []
+    for rule in after.rules:
+        delta = _delta(known.get(rule.rule), rule, since=since, same_epoch=same_epoch or fresh)
+        if delta.is_zero or rule.action not in ACTIONS:
+            continue
+        window = Window(*_clamped(delta.since, after.read_at))
+        quality = Quality.AT_LEAST if before is not None and after.read_at <= before.read_at else delta.quality
+        seen = _sources_of(rule, flows, context.sources)
+        events.append(
+            DetectionEvent(
+                id=new_id(),
+                site=context.site,
+                device=context.device,
+                rule=rule.rule,
+                role=context.roles.get(rule.rule),
+                exception=context.exceptions.get(rule.rule),
+                action=ACTIONS[rule.action],
+                window=window,
+                hits=delta.hits,
+                packets=delta.packets,
+                octets=delta.octets,
+                quality=quality,
+                snapshot=context.snapshot,
+                sources=seen[:MOST_SOURCES],
+                sources_truncated=after.flows_truncated or len(seen) > MOST_SOURCES,
+                entries=index.entries(seen),
+            )
+        )
+    return tuple(events)
+
+
+def _since(before: Reading | None, after: Reading, created_at: datetime | None) -> datetime | None:
+    """Since when the counters have been running as far as we know; None: this reading is only a baseline."""
+    known = [at for at in (before.read_at if before else None, created_at) if at is not None]
+    return max(known) if known else None
+
+
+def _clamped(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """A window that is never empty, however the clock was set."""
+    return (start, end) if start < end else (end - _INSTANT, end)
+
+
+def _delta(before: RuleCount | None, after: RuleCount, *, since: datetime, same_epoch: bool) -> _Delta:
+    """One story per arm: the device's counters restarted, the rule is new, was re-created, was reset, went on."""
+    match before:
+        case _ if not same_epoch:
+            return _from_zero(after, since, Quality.AT_LEAST)
+        case None:
+            return _from_zero(after, since, Quality.EXACT)
+        case RuleCount(epoch=epoch) if epoch != after.epoch:
+            return _from_zero(after, since, Quality.AT_LEAST)
+        case RuleCount() if _went_back(before, after):
+            return _from_zero(after, since, Quality.AT_LEAST)
+        case RuleCount():
+            return _Delta(
+                since=since,
+                hits=_minus(after.hits, before.hits),
+                packets=_minus(after.packets, before.packets),
+                octets=_minus(after.octets, before.octets),
+                quality=Quality.EXACT,
+            )
+
+
+def _from_zero(after: RuleCount, since: datetime, quality: Quality) -> _Delta:
+    return _Delta(since=since, hits=after.hits, packets=after.packets, octets=after.octets, quality=quality)
+
+
+def _went_back(before: RuleCount, after: RuleCount) -> bool:
+    pairs = ((before.hits, after.hits), (before.packets, after.packets), (before.octets, after.octets))
+    return any(old is not None and new is not None and new < old for old, new in pairs)
+
+
+def _minus(after: int | None, before: int | None) -> int | None:
+    """A counter that was not there before counts from zero; one that is not there now is unknown."""
+    return None if after is None else after - (before or 0)
+
+
+# --- who ------------------------------------------------------------------------------------------------------------
+
+
+def _flow_deltas(before: Reading | None, after: Reading) -> list[FlowCount]:
+    """What every pair of source and destination did since the reading before. A pair may expire and come again."""
+    known: dict[_Pair, FlowCount] = {(f.action, f.source, f.destination): f for f in before.flows} if before else {}
+    moved = []
+    for flow in after.flows:
+        old = known.get((flow.action, flow.source, flow.destination))
+        if old is None or _less(flow.packets, old.packets) or _less(flow.octets, old.octets):
+            packets, octets = flow.packets, flow.octets
+        else:
+            packets, octets = _minus(flow.packets, old.packets), _minus(flow.octets, old.octets)
+        if packets or (packets is None and octets is None):
+            moved.append(
+                FlowCount(
+                    action=flow.action,
+                    source=flow.source,
+                    destination=flow.destination,
+                    packets=packets,
+                    octets=octets,
+                    last_seen=flow.last_seen,
+                )
+            )
+    return moved
+
+
+def _less(new: int | None, old: int | None) -> bool:
+    return new is not None and old is not None and new < old
+
+
+def _sources_of(
+    rule: RuleCount, flows: Iterable[FlowCount], sources: Mapping[RuleName, tuple[Network, ...]]
+) -> tuple[SourceSeen, ...]:
+    """The pairs that this rule stands for, the busiest first."""
+    own = sources.get(rule.rule, ())
+    seen = [
+        SourceSeen(
+            source=flow.source,
+            destination=flow.destination,
+            packets=flow.packets,
+            octets=flow.octets,
+            last_seen=flow.last_seen,
+        )
+        for flow in flows
+        if flow.action is rule.action and any(flow.source in network for network in own)
+    ]
+    return tuple(sorted(seen, key=lambda s: (-(s.packets or 0), str(s.source), str(s.destination))))
+
+
+# --- what -----------------------------------------------------------------------------------------------------------
+
+
+class _EntryIndex:
+    """Which list entry an address belongs to. Entries are disjoint, so one bisection finds it."""
+
+    def __init__(self, members: Iterable[Network]) -> None:
+        self._sorted = {
+            version: sorted((n for n in members if n.version == version), key=lambda n: int(n.network_address))
+            for version in (4, 6)
+        }
+        self._starts = {version: [int(n.network_address) for n in known] for version, known in self._sorted.items()}
+
+    def entry_of(self, address: Address) -> str:
+        at = bisect_right(self._starts[address.version], int(address)) - 1
+        if at >= 0 and address in (network := self._sorted[address.version][at]):
+            return str(network)
+        return LIVE_DNS
+
+    def entries(self, seen: Iterable[SourceSeen]) -> tuple[EntryHit, ...]:
+        """Packets and bytes by list entry, the busiest first."""
+        totals: dict[str, tuple[int | None, int | None]] = {}
+        for one in seen:
+            entry = self.entry_of(one.destination)
+            packets, octets = totals.get(entry, (0, 0))
+            totals[entry] = (_plus(packets, one.packets), _plus(octets, one.octets))
+        hits = [EntryHit(entry=entry, packets=p, octets=o) for entry, (p, o) in totals.items()]
+        return tuple(sorted(hits, key=lambda h: (-(h.packets or 0), h.entry)))
+
+
+def _plus(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
