@@ -1,7 +1,8 @@
 """How long each site was really enforced, proven from looks at its devices.
 
-Pure. Unknown is never counted as compliant (I13). A stretch between two looks counts as a state only when the first look left the device in it and the second found
-it there, and they are not too far apart. What was wrong at a look was wrong for an unknown time before it.
+Pure. Unknown is never counted as compliant (I13). A stretch between two looks counts as a state only when the first
+look left the device in it and the second found it there, and they are not too far apart. What was wrong at a look was
+wrong for an unknown time before it.
 """
 
 from __future__ import annotations
