@@ -1,0 +1,128 @@
+"""Bearer tokens: made here, shown once, kept as a hash. The API's callers prove themselves with them.
+
+A token is ``tokgate_``, eight digits that name it, and 256 random bits. The bits are what is secret and they cannot be
+guessed, so one round of sha256 keeps them; the comparison takes the same time wherever it fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from controller.audit import AuditNote
+from controller.errors import Busy, Conflict, Invalid, NotAuthenticated, NotFound, StoreError
+from controller.model import Scope, Token
+from controller.store import Store
+from core.clock import Clock
+from core.ids import NAME, TokenId, new_id
+from core.secret import Secret
+
+log = structlog.get_logger()
+
+MAX_LIFE: Final = timedelta(days=366)
+TOUCH_EVERY: Final = timedelta(minutes=1)
+"""The last use is recorded this often at most: a write costs a sync of the disk, and nobody needs the second."""
+
+_SHAPE: Final = re.compile(r"tokgate_(?P<prefix>[0-9a-f]{8})_[0-9a-f]{64}")
+
+
+def create(
+    store: Store, clock: Clock, *, name: str, scopes: Iterable[Scope], lifetime: timedelta, actor: str
+) -> tuple[Token, Secret]:
+    """A new token and its text, which is not kept and cannot be shown again.
+
+    Raises ``Invalid`` for a bad name, no scope or a life of no time or over a year; ``Conflict`` for a name in use.
+    """
+    granted = frozenset(scopes)
+    _check(name, granted, lifetime)
+    now = clock.now()
+    prefix = secrets.token_hex(4)
+    text = f"tokgate_{prefix}_{secrets.token_hex(32)}"
+    token = Token(
+        id=TokenId(new_id()),
+        name=name,
+        prefix=prefix,
+        scopes=granted,
+        created_at=now,
+        created_by=actor,
+        expires_at=now + lifetime,
+    )
+    store.add_token(token, digest_of(text), audit=_note(actor, "token.create", token))
+    return token, Secret(text)
+
+
+def _check(name: str, scopes: frozenset[Scope], lifetime: timedelta) -> None:
+    if not NAME.fullmatch(name):
+        raise Invalid("name: lower-case letters, digits and inner hyphens, at most 40")
+    if not scopes:
+        raise Invalid(f"scopes: at least one of {', '.join(Scope)}")
+    if not timedelta(0) < lifetime <= MAX_LIFE:
+        raise Invalid(f"lifetime: more than nothing, at most {MAX_LIFE.days} days")
+
+
+def digest_of(text: str) -> str:
+    """What the store keeps of a token."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def authenticate(store: Store, clock: Clock, text: str) -> Token:
+    """The usable token with that text. Raises ``NotAuthenticated``, which does not say what exactly is wrong."""
+    shape = _SHAPE.fullmatch(text)
+    known = store.token_by_prefix(shape["prefix"]) if shape else []
+    given = digest_of(text) if shape else ""
+    now = clock.now()
+    for token, kept in known:
+        if hmac.compare_digest(kept, given) and token.revoked_at is None and now < token.expires_at:
+            _touch(store, token, now)
+            return token
+    raise NotAuthenticated(
+        "this token is unknown, expired or revoked", hint="an administrator makes one with `tokgate token create`"
+    )
+
+
+def _touch(store: Store, token: Token, now: datetime) -> None:
+    """A full disk or a busy store keeps nobody from reading."""
+    last = token.last_used_at
+    if last is not None and last <= now < last + TOUCH_EVERY:
+        return
+    try:
+        store.touch_token(token.id, now)
+    except (StoreError, Busy) as exc:
+        log.warning("token.not_touched", token=token.name, error=str(exc))
+
+
+def revoke(store: Store, clock: Clock, id_or_name: str, *, actor: str) -> Token:
+    """Refuse it from now on. Raises ``NotFound``; ``Conflict`` when it is revoked already."""
+    now = clock.now()
+    token = _find(store, id_or_name, now)
+    store.revoke_token(token.id, now, audit=_note(actor, "token.revoke", token))
+    return replace(token, revoked_at=now)
+
+
+def _find(store: Store, id_or_name: str, now: datetime) -> Token:
+    """By id, else the usable one of that name, else the newest of that name."""
+    matching = [t for t in store.tokens() if id_or_name in (t.id, t.name)]
+    if not matching:
+        raise NotFound(f"no token {id_or_name[:40]!r}", hint="`tokgate token list` shows them")
+    usable = [t for t in matching if t.revoked_at is None and now < t.expires_at]
+    if not usable and all(t.revoked_at is not None for t in matching):
+        raise Conflict(f"token {id_or_name} is revoked already")
+    return (usable or [t for t in matching if t.revoked_at is None])[-1]
+
+
+def _note(actor: str, action: str, token: Token) -> AuditNote:
+    detail = {
+        "name": token.name,
+        "prefix": token.prefix,
+        "scopes": sorted(token.scopes),
+        "expires": token.expires_at.isoformat(),
+    }
+    return AuditNote(actor=actor, action=action, subject=token.id, detail=detail)
