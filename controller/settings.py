@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -24,9 +24,22 @@ _SECONDS: Final = {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 def _span(value: object) -> object:
-    """``90``, ``90s``, ``15m``, ``1h`` or ``365d``; anything else is for pydantic (``PT15M``)."""
-    found = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
-    return timedelta(seconds=int(found["count"]) * _SECONDS[found["unit"]]) if found else value
+    """``90``, ``90s``, ``15m``, ``1h``, ``365d`` or ISO 8601 (``PT15M``)."""
+    if not isinstance(value, str) or value.startswith("P"):
+        return value
+    found = _SPAN.fullmatch(value.strip())
+    if found is None:
+        raise ValueError("expected a span of time such as 90s, 15m, 1h or 30d")
+    return timedelta(seconds=int(found["count"]) * _SECONDS[found["unit"]])
+
+
+def _within(least: timedelta, most: timedelta) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if not least <= value <= most:
+            raise ValueError(f"expected from {least} to {most}")
+        return value
+
+    return AfterValidator(check)
 
 
 def _absolute(value: object) -> object:
@@ -34,8 +47,8 @@ def _absolute(value: object) -> object:
 
 
 Place = Annotated[Path, BeforeValidator(_absolute)]
-Interval = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(seconds=10), le=timedelta(days=7))]
-Retention = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(days=1), le=timedelta(days=3660))]
+Interval = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(seconds=10), timedelta(days=7))]
+Retention = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(days=1), timedelta(days=3660))]
 
 
 class Settings(BaseSettings):
@@ -91,4 +104,5 @@ def _line(error: ErrorDetails) -> str:
     name = PREFIX + str(error["loc"][0]).upper() if error["loc"] else PREFIX + "*"
     given = error["input"]
     shown = given if isinstance(given, str) else json.dumps(given, default=str)
-    return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}, not {shown[:80]!r}"
+    said = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    return f"{name}: {said}, not {shown[:80]!r}"
