@@ -16,7 +16,7 @@ from structlog.typing import Processor
 
 from core.secret import HIDDEN
 
-Level = Literal["debug", "info", "warning", "error"]
+Level = Literal["debug", "info", "warning", "error", "critical"]
 Format = Literal["auto", "console", "json"]
 
 QUIET: Final = ("alembic", "apscheduler", "asyncio", "httpcore", "httpx", "paramiko", "uvicorn.access")

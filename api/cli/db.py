@@ -22,23 +22,19 @@ app = typer.Typer(no_args_is_help=True, help="The store: bring it up to date, co
 
 
 @contextmanager
-def _store() -> Iterator[Store]:
-    """The store as it is: no inventory is needed, nothing is brought up to date."""
+def _store(*, migrate: bool = False) -> Iterator[Store]:
+    """The store; no inventory is needed."""
     from controller.store import Store
     from core.clock import SystemClock
 
-    store = Store.open(opening.settings().data_dir, clock=SystemClock(), migrate=False)
-    try:
+    with Store.open(opening.settings().data_dir, clock=SystemClock(), migrate=migrate) as store:
         yield store
-    finally:
-        store.close()
 
 
 @app.command()
 def upgrade() -> None:
-    """Bring the store to this version's schema; make it when there is none. What is enforced is not touched."""
-    with _store() as store, working("upgrading the store"):
-        store.upgrade()
+    """Bring the store to this version's schema, after a backup beside it; make it when there is none."""
+    with working("upgrading the store"), _store(migrate=True) as store:
         say(f"the store is at schema {store.schema_version}")
 
 
@@ -54,7 +50,7 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; 
 def check(output: AsPlain = Plain.TABLE) -> int:
     """Check the store for damage, the chain of the audit log included. Ends with 1 when there is any."""
     with _store() as store, working("checking the store"):
-        found = [*store.check(), *store.verify_audit()]
+        found = store.check()
     if output is Plain.JSON:
         show_json({"intact": not found, "damage": found})
     else:

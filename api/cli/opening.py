@@ -30,12 +30,16 @@ def actor() -> str:
 
 
 def settings() -> Settings:
-    """The settings, with logs set up for a command that ends by itself. Raises ``ConfigError``."""
-    from api import logs
+    """The settings, with the log quiet unless a level was asked for: a command's answer is what it prints.
+
+    Raises ``ConfigError``.
+    """
+    from controller.log import set_up_logging
     from controller.settings import load_settings
 
     found = load_settings()
-    logs.configure(found, quiet=True)
+    asked = "log_level" in found.model_fields_set
+    set_up_logging(level=found.log_level if asked else "critical", log_format=found.log_format)
     return found
 
 

@@ -26,12 +26,12 @@ def serve(
 
     Ctrl-C or SIGTERM ends it; what is enforced stays enforced. One process may serve a data folder.
     """
-    from api import logs
+    from controller.log import set_up_logging
     from controller.settings import load_settings
 
     given = {"api_host": host, "api_port": port, "tls_cert": tls_cert, "tls_key": tls_key}
     settings = load_settings(**{key: value for key, value in given.items() if value is not None})
-    logs.configure(settings)
+    set_up_logging(level=settings.log_level, log_format=settings.log_format)
     _serve(settings)
 
 
