@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -99,3 +100,36 @@ def address_count(networks: Iterable[Network], version: int) -> int:
 def overlaps(networks: Iterable[Network], network: Network) -> bool:
     """Whether any of ``networks`` shares an address with ``network``."""
     return any(other.version == network.version and other.overlaps(network) for other in networks)
+
+
+class Ranges:
+    """Many networks, asked often: which of them, as disjoint ranges, does another network touch?"""
+
+    __slots__ = ("_spans", "_starts")
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        known = list(networks)
+        self._spans = {version: spans(known, version) for version in (4, 6)}
+        self._starts = {version: [first for first, _ in found] for version, found in self._spans.items()}
+
+    def touched(self, network: Network) -> tuple[Span, ...]:
+        """The ranges that share an address with ``network``."""
+        first, last = int(network.network_address), int(network.broadcast_address)
+        found = self._spans[network.version]
+        at = max(0, bisect_right(self._starts[network.version], first) - 1)
+        hits: list[Span] = []
+        while at < len(found) and found[at][0] <= last:
+            if found[at][1] >= first:
+                hits.append(found[at])
+            at += 1
+        return tuple(hits)
+
+    def holds(self, network: Network) -> bool:
+        """Whether every address of ``network`` is in here."""
+        first, last = int(network.network_address), int(network.broadcast_address)
+        return any(a <= first and last <= b for a, b in self.touched(network))
+
+    def cut_from(self, network: Network) -> tuple[Network, ...]:
+        """What of ``network`` is not in here, as the fewest blocks."""
+        own = [(int(network.network_address), int(network.broadcast_address))]
+        return tuple(networks_of(_minus(own, list(self.touched(network))), network.version))

@@ -1,0 +1,1 @@
+"""Intelligence: sources, catalogue, guards and snapshots. Knows what TikTok is, and no firewall."""
