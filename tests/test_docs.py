@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from controller.settings import Settings
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]*))?\)")
@@ -36,7 +38,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_a_broken_link_is_noticed(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# One head\n[a](nowhere.md) [b](#no-head) [c](#one-head) [d](page.md) [e](https://example.org/x)\n")
+    page.write_text(
+        "# One head\n[a](nowhere.md) [b](#no-head) [c](#one-head) [d](page.md) [e](https://example.org/x)\n"
+    )
     assert broken_links(page) == ["nowhere.md", "#no-head"]
 
 
@@ -58,3 +62,14 @@ def test_every_decision_says_situation_choice_and_price() -> None:
     for record in records:
         heads = re.findall(r"^## (.+)$", record.read_text(encoding="utf-8"), re.MULTILINE)
         assert heads[:3] == ["Situation", "Choice", "Price"], record.name
+
+
+def test_every_setting_is_explained_with_its_default() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(TOKGATE_\w+)` \| `?([^|`]+?)`? \|", page, re.MULTILINE)
+    told = {name: None if default == "not set" else default for name, default in rows}
+    assert told.keys() == {f"TOKGATE_{name.upper()}" for name in Settings.model_fields}
+    for name, default in told.items():
+        if default is not None:
+            given = Settings(**{name.removeprefix("TOKGATE_").lower(): default})
+            assert given == Settings(), f"{name}: {default} is not the default"

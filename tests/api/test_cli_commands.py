@@ -1,0 +1,488 @@
+"""The commands on the real controller: a store in a folder, two sites whose firewalls do not answer."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from api.cli.main import main
+from controller.service import Controller
+from controller.settings import load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIJ2cVmY1B8dgAZKZtrwLWIb9Z6bI0MCtWBMfOYpHcRd"
+INVENTORY = """\
+version: 1
+intelligence:
+  sources: [{{kind: curated}}]
+defaults:
+  device: {{username: root, password: "secret://env/FW_PASSWORD", connect_timeout_seconds: 2, budget_seconds: 10}}
+policies:
+  standard:
+    services: [tiktok]
+    roles: {{company: {{mode: enforce}}, guest: {{mode: monitor}}}}
+sites:
+  berlin:
+    title: Berlin office
+    time_zone: Europe/Berlin
+    policy: standard
+    networks: {{company: [10.20.0.0/24], guest: [10.20.1.0/24]}}
+    devices:
+      fw-berlin: {{vendor: linux_nftables, host: 127.0.0.1, port: {port}, host_keys: ["{key}"]}}
+  austin:
+    title: Austin office
+    time_zone: America/Chicago
+    policy: standard
+    networks: {{company: [10.30.0.0/24], guest: [10.30.1.0/24]}}
+    devices:
+      fw-austin: {{vendor: linux_nftables, host: 127.0.0.1, port: {port}, host_keys: ["{key}"]}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def quiet_again() -> Iterator[None]:
+    """Commands set up the log of their process; the next test starts without."""
+    yield
+    structlog.reset_defaults()
+    logging.getLogger().handlers = []
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port where nobody listens, held so that nobody begins to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
+def place(tmp_path: Path, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an inventory and no store yet, and the environment that points there."""
+    for name in [name for name in os.environ if name.startswith("TOKGATE_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "inventory.yaml").write_text(INVENTORY.format(port=closed_port, key=HOST_KEY))
+    monkeypatch.setenv("TOKGATE_INVENTORY", str(tmp_path / "inventory.yaml"))
+    monkeypatch.setenv("TOKGATE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FW_PASSWORD", "not the password")
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    return tmp_path
+
+
+class Shell:
+    """Runs command lines in this process and keeps what they said."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def __call__(self, line: str, *more: str) -> int:
+        code = int(main([*line.split(), *more]))
+        self.out, self.err = self._capsys.readouterr()
+        assert "Traceback" not in self.err
+        return code
+
+    def json(self, line: str, *more: str, code: int = 0) -> Any:
+        assert self(line, *more, "-o", "json") == code, self.err
+        return json.loads(self.out)
+
+    def csv(self, line: str, *more: str) -> list[dict[str, str]]:
+        self(line, *more, "-o", "csv")
+        return list(csv.DictReader(io.StringIO(self.out)))
+
+
+@pytest.fixture
+def tokgate(place: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
+
+
+# --- configuration --------------------------------------------------------------------------------------------------
+
+
+def test_init_gives_a_start_that_passes_the_check_and_overwrites_nothing(
+    tokgate: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new"
+    assert tokgate("init", str(folder)) == 0
+    assert f"export TOKGATE_INVENTORY={folder}/inventory.yaml TOKGATE_DATA_DIR={folder}/data" in tokgate.out
+    assert (folder / "data").stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("TOKGATE_INVENTORY", str(folder / "inventory.yaml"))
+    assert tokgate("config check") == 0
+    assert "is good: 1 site, 0 devices" in tokgate.out
+    (folder / "inventory.yaml").write_text("mine")
+    assert tokgate("init", str(folder)) == 0
+    assert "is there already" in tokgate.out
+    assert (folder / "inventory.yaml").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_said(tokgate: Shell) -> None:
+    assert tokgate("init /dev/null/x") == 1
+    assert "TG8102" in tokgate.err
+
+
+def test_the_shipped_example_passes_the_check(tokgate: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKGATE_INVENTORY", str(ROOT / "inventory.example.yaml"))
+    assert tokgate("config check") == 0, tokgate.err
+
+
+def test_every_mistake_of_the_inventory_is_told_with_its_line(tokgate: Shell, place: Path) -> None:
+    text = (place / "inventory.yaml").read_text()
+    (place / "inventory.yaml").write_text(
+        text.replace("Europe/Berlin", "Europe/Berlim").replace("policy: s", "polcy: s")
+    )
+    assert tokgate("config check") == 6
+    assert re.search(r"inventory\.yaml:\d+", tokgate.err)
+    assert "Europe/Berlim" in tokgate.err
+    assert "polcy" in tokgate.err
+    assert tokgate("plan") == 6
+
+
+def test_a_missing_inventory_and_a_bad_setting_are_bad_configuration(
+    tokgate: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "inventory.yaml").unlink()
+    assert tokgate("device list") == 6
+    monkeypatch.setenv("TOKGATE_WORKERS", "many")
+    assert tokgate("config check") == 6
+    assert "TOKGATE_WORKERS" in tokgate.err
+
+
+def test_i09_the_configuration_is_shown_with_references_not_secrets(tokgate: Shell) -> None:
+    shown = tokgate.json("config show")
+    assert shown["inventory"]["sites"]["berlin"]["devices"]["fw-berlin"]["password"] == "secret://env/FW_PASSWORD"
+    assert "not the password" not in tokgate.out
+    assert tokgate("config show") == 0
+    assert "TOKGATE_DATA_DIR" in tokgate.out
+    assert "root@127.0.0.1" in tokgate.out
+
+
+def test_the_schema_is_json(tokgate: Shell) -> None:
+    assert tokgate("config schema") == 0
+    assert "sites" in json.loads(tokgate.out)["properties"]
+
+
+# --- intelligence ---------------------------------------------------------------------------------------------------
+
+
+def test_intelligence_is_resolved_shown_and_stays_when_nothing_is_new(tokgate: Shell) -> None:
+    assert tokgate("intel show") == 1
+    assert "TG2003" in tokgate.err
+    first = tokgate.json("intel refresh")
+    assert first["changed"] is True
+    assert tokgate("intel refresh") == 0
+    assert "as before" in tokgate.out
+    shown = tokgate.json("intel show", first["snapshot"][:10])
+    assert shown["id"] == first["snapshot"]
+    assert shown["services"][0]["networks"]
+    rows = tokgate.csv("intel show")
+    assert {row["kind"] for row in rows} == {"network", "domain"}
+    assert tokgate("intel show --indicators") == 0
+    assert "tiktok.com" in tokgate.out
+    assert [s["name"] for s in tokgate.json("intel sources")] == ["curated"]
+    assert [h["current"] for h in tokgate.json("intel history")] == [True]
+    assert tokgate("intel diff") == 0
+    assert "first one" in tokgate.err
+
+
+# --- devices that do not answer -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def known(tokgate: Shell) -> Shell:
+    """With intelligence."""
+    assert tokgate("intel refresh") == 0, tokgate.err
+    return tokgate
+
+
+def test_a_plan_of_devices_that_do_not_answer_ends_with_4_and_says_each(known: Shell) -> None:
+    assert known("plan") == 4
+    assert "fw-berlin (berlin)" in known.out
+    assert known.err.count("error TG4001") == 2
+    found = known.json("plan --site berlin", code=4)
+    assert [(i["device"], i["error"]["code"], i["id"]) for i in found["items"]] == [("fw-berlin", "TG4001", None)]
+    assert found["changes"] is False
+
+
+def test_unknown_names_are_refused_before_anything_is_asked(known: Shell) -> None:
+    for line in ("plan --site nowhere", "drift --device fw-none", "device doctor fw-none", "report site nowhere"):
+        assert known(line) == 1
+        assert "TG5001" in known.err
+
+
+def test_apply_asks_nobody_behind_a_pipe(known: Shell) -> None:
+    assert known("apply") == 1
+    assert known.out == ""
+    assert "TG8101" in known.err
+    assert "--yes" in known.err
+
+
+def test_apply_of_devices_that_do_not_answer_changes_nothing_and_ends_with_4(known: Shell) -> None:
+    assert known("apply --yes") == 4
+    assert known.json("apply --yes", code=4) is None
+    assert known("apply --yes 01jd0000000000000000000000") == 1
+    assert "TG5001" in known.err
+
+
+def test_force_needs_a_reason_and_plans_exclude_a_choice(known: Shell) -> None:
+    assert known("apply --yes --force") == 1
+    assert "--reason" in known.err
+    assert known("apply --yes x --site berlin") == 1
+
+
+def test_drift_and_hits_say_which_device_is_unknown(known: Shell) -> None:
+    assert known("drift") == 4
+    assert "unknown" in known.out
+    rows = known.json("drift", code=4)
+    assert [row["in_step"] for row in rows] == [None, None]
+    assert known("hits collect --device fw-austin") == 4
+    assert known.json("hits collect", code=4)[0]["events"] is None
+
+
+def test_devices_are_listed_with_what_is_known_of_them(known: Shell) -> None:
+    assert [row["state"] for row in known.csv("device list")] == ["never looked at"] * 2
+    known("hits collect")
+    assert {row["state"] for row in known.csv("device list")} == {"failing: TG4001"}
+    assert known.json("device list")[0]["status"]["last_seen_at"] is None
+
+
+def test_the_doctor_and_the_host_keys_of_a_dead_device(known: Shell) -> None:
+    assert known("device doctor") == 4
+    assert known.err.count("TG4001") == 2
+    assert known.json("device doctor fw-berlin", code=4)[0]["ok"] is False
+    assert known("device hostkeys fw-berlin") == 4
+
+
+# --- evidence -------------------------------------------------------------------------------------------------------
+
+KEYS = {
+    "site", "from", "to", "snapshot", "mode", "totals", "devices", "top_sources", "top_destinations", "by_hour",
+    "exceptions", "coverage",
+}  # fmt: skip
+
+
+def test_events_are_an_empty_list_for_programs_and_a_word_for_people(tokgate: Shell) -> None:
+    assert tokgate.json("events list --site berlin --since 24h --action blocked") == []
+    assert tokgate.csv("events list") == []
+    assert tokgate("events list") == 0
+    assert (tokgate.out, tokgate.err) == ("", "no events\n")
+    assert tokgate("events list --since yesterday") == 1
+    assert "--since" in tokgate.err
+
+
+def test_i13_a_site_nobody_looked_at_is_unknown_all_the_time(tokgate: Shell) -> None:
+    report = tokgate.json("report site berlin --since 24h")
+    assert report.keys() >= KEYS
+    assert report["coverage"]["unknown_seconds"] == pytest.approx(86400, abs=2)
+    assert report["coverage"]["enforced_seconds"] == 0
+    for action in ("blocked", "monitored", "allowed"):
+        assert report["totals"][action].keys() >= {"hits", "packets", "bytes"}
+    assert tokgate("report site berlin") == 0
+    assert "unknown 100.0%" in tokgate.out
+
+
+def test_a_report_is_written_whole_or_not_at_all(tokgate: Shell, place: Path) -> None:
+    page = place / "berlin.html"
+    assert tokgate("report site berlin -o html --output", str(page)) == 0
+    assert page.read_text().rstrip().endswith("</html>")
+    assert [p.name for p in place.iterdir() if "new" in p.name] == []
+    assert tokgate("report site berlin -o csv") == 0
+    assert "," in tokgate.out
+    assert tokgate("report site berlin -o html --output /dev/null/x.html") == 1
+    assert "TG8102" in tokgate.err
+    assert tokgate("report site berlin --output", str(place / "x")) == 1
+    assert not (place / "x").exists()
+
+
+def test_a_report_of_no_time_or_too_much_is_refused(tokgate: Shell) -> None:
+    assert tokgate("report site berlin --since 1h --until 2h") == 1
+    assert "--since" in tokgate.err
+    assert tokgate("report fleet --since 1000d") == 1
+
+
+def test_the_fleet_in_one_line_each(tokgate: Shell) -> None:
+    rows = tokgate.csv("report fleet")
+    assert {(row["site"], row["unknown"]) for row in rows} == {("berlin", "100.0%"), ("austin", "100.0%")}
+    assert tokgate("report fleet") == 0
+    assert "not enforced" in tokgate.out
+    assert len(tokgate.json("report fleet")["sites"]) == 2
+
+
+# --- exceptions -----------------------------------------------------------------------------------------------------
+
+ASK = "--site berlin --source 10.20.0.17 --for 2h"
+WHO = ("--reason", "spring campaign", "--owner", "marketing@example.org", "--ticket", "MKT-42")
+
+
+def test_a_preview_records_nothing(known: Shell) -> None:
+    assert known(f"exceptions preview {ASK}") == 0
+    assert "10.20.0.17/32 would reach tiktok at berlin" in known.out
+    seen = known.json(f"exceptions preview {ASK}")
+    assert seen["opens"][0]["mode"] == "enforce"
+    assert known.json("exceptions list") == []
+
+
+def test_who_asks_may_not_approve_and_who_else_approves_changes_the_devices_at_once(known: Shell) -> None:
+    made = known.json(f"exceptions request {ASK}", *WHO)
+    assert made["state"] == "requested"
+    assert known(f"exceptions approve {made['id']}") == 5
+    assert "TG6002" in known.err
+    with Controller.open(load_settings()) as controller:
+        controller.approve_exception(made["id"], actor="cli:somebody-else")
+    assert known.json("exceptions list --live")[0]["decided_by"] == "cli:somebody-else"
+    assert known(f"exceptions revoke {made['id']}", "--reason", "over") == 4
+    assert "fw-berlin: failed: TG4001" in known.out
+    shown = known.json(f"exceptions show {made['id']}")
+    assert (shown["state"], shown["live"], shown["live_on"]) == ("revoked", False, [])
+    assert known(f"exceptions revoke {made['id']}", "--reason", "again") == 1
+    assert "TG5002" in known.err
+
+
+def test_a_request_can_be_denied(known: Shell) -> None:
+    made = known.json(f"exceptions request {ASK}", *WHO)
+    assert known(f"exceptions deny {made['id']}", "--reason", "not now") == 0
+    assert [row["state"] for row in known.csv("exceptions list --state denied")] == ["denied"]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        pytest.param("--site berlin --source 10.20.0.17", "--until, --for", id="without-an-end"),
+        pytest.param("--site berlin --source 10.99.0.1 --for 2h", "10.99.0.1", id="a-stranger"),
+        pytest.param("--site berlin --source 0.0.0.0/0 --for 2h", "wider", id="everybody"),
+        pytest.param("--site berlin --source x;reboot --for 2h", "neither", id="no-address"),
+        pytest.param("--site berlin --source 10.20.0.17 --for 2h --service bytedance", "service", id="another-service"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(known: Shell, line: str, why: str) -> None:
+    assert known(f"exceptions request {line}", *WHO) == 1
+    assert why in known.err
+    assert known.json("exceptions list") == []
+
+
+# --- access, audit, store -------------------------------------------------------------------------------------------
+
+
+def test_i09_a_token_is_shown_once_and_never_again(tokgate: Shell, place: Path) -> None:
+    made = tokgate.json("token create helpdesk --scope read --scope request --days 30")
+    text = made["token"]
+    assert tokgate("token create second --scope admin") == 0
+    assert tokgate.out.startswith("tokgate_")
+    assert len(tokgate.out.splitlines()) == 1, "only the token: TOKEN=$(tokgate token create …)"
+    assert [t["name"] for t in tokgate.json("token list")] == ["helpdesk", "second"]
+    assert text not in tokgate.out
+    assert tokgate("audit list") == 0
+    assert "token.create" in tokgate.out
+    assert all(text.encode() not in path.read_bytes() for path in place.rglob("*") if path.is_file())
+    assert tokgate("token revoke helpdesk") == 0
+    assert {row["name"]: row["state"] for row in tokgate.csv("token list")}["helpdesk"] == "revoked"
+    assert tokgate("token revoke nobody") == 1
+    assert tokgate("token create x --scope everything") == 1
+
+
+def test_i14_what_a_person_changed_is_in_the_audit_log_under_their_name(tokgate: Shell) -> None:
+    tokgate("token create helpdesk --scope read")
+    entry = tokgate.json("audit list --limit 1")[0]
+    assert entry["action"] == "token.create"
+    assert re.fullmatch(r"cli:[A-Za-z0-9_.-]+", entry["actor"])
+    assert tokgate("audit verify") == 0
+    assert "intact" in tokgate.out
+
+
+@pytest.mark.root
+def test_i14_behind_sudo_it_is_the_person(tokgate: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "alice")
+    tokgate("token create helpdesk --scope read")
+    assert tokgate.json("audit list --limit 1")[0]["actor"] == "cli:alice"
+    monkeypatch.setenv("SUDO_USER", "alice\x1b[2J")
+    tokgate("token create another --scope read")
+    assert tokgate.json("audit list --limit 1")[0]["actor"] == "cli:root"
+
+
+def test_the_store_is_made_checked_and_copied(tokgate: Shell, place: Path) -> None:
+    assert tokgate("db check") == 1
+    assert "TG5006" in tokgate.err
+    assert tokgate("db upgrade") == 0
+    assert tokgate.json("db check") == {"intact": True, "damage": []}
+    assert tokgate("db backup", str(place / "copy.db")) == 0
+    assert (place / "copy.db").stat().st_size > 0
+    assert tokgate("db backup", str(place / "copy.db")) == 1
+
+
+def test_a_damaged_store_is_an_error_not_a_traceback(tokgate: Shell, place: Path) -> None:
+    tokgate("db upgrade")
+    for path in (place / "data").glob("store.db*"):
+        path.write_bytes(b"not a database, and long enough to be looked at as one" * 100)
+    assert tokgate("db check") == 1
+    assert "TG5005" in tokgate.err
+
+
+# --- serve ----------------------------------------------------------------------------------------------------------
+
+
+def served(port: int, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "api.cli", "serve", "--port", str(port), *more]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str, seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            return httpx.get(url, timeout=2).status_code == 200
+        except httpx.TransportError:
+            time.sleep(0.05)
+    return False
+
+
+def test_serve_serves_alone_and_ends_politely(known: Shell) -> None:
+    """One process a data folder; SIGTERM ends it with 0, and each line of its log is one JSON object."""
+    port = free_port()
+    with served(port) as server:
+        try:
+            assert answers(f"http://127.0.0.1:{port}/livez")
+            token = known.json("token create watcher --scope read")["token"]
+            sites = httpx.get(
+                f"http://127.0.0.1:{port}/api/v1/sites", headers={"Authorization": f"Bearer {token}"}, timeout=10
+            )
+            assert sites.status_code == 200
+            with served(free_port()) as second:
+                _, said = second.communicate(timeout=20)
+            assert second.returncode == 1
+            assert "TG5004" in said
+        finally:
+            server.send_signal(signal.SIGTERM)
+            _, log = server.communicate(timeout=30)
+    assert server.returncode == 0
+    events = [json.loads(line)["event"] for line in log.splitlines()]
+    assert {"serve.started", "serve.stopped"} <= set(events)
+
+
+def test_serve_refuses_a_port_in_use_and_a_key_without_certificate(known: Shell, place: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert known(f"serve --port {taken.getsockname()[1]}") == 6
+    assert "cannot listen" in known.err
+    assert known("serve --port 0 --tls-key", str(place / "no.key")) == 6
