@@ -59,17 +59,11 @@ def _names(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-class Guard(GuardLimits):
-    """The guards on intelligence: limits, and what may never be blocked whatever a source says."""
-
-    never_block: tuple[Net, ...] = ()
-
-
 class Intelligence(Part):
     """Where the list comes from."""
 
     sources: tuple[SourceConfig, ...]
-    guard: Guard = Field(default_factory=Guard)
+    guard: GuardLimits = Field(default_factory=GuardLimits)
 
 
 class PolicyWindow(Part):
