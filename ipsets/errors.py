@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import ExitCode, TokgateError
+from ipsets.model import Verdict
 
 
 class SourceError(TokgateError):
@@ -43,9 +44,24 @@ class SnapshotCorrupt(TokgateError):
 
 
 class GuardTripped(TokgateError):
-    """A guard holds the change; the old state stays enforced. The message names the guard and the entries."""
+    """A guard holds the change; the old state stays enforced. The message names the guard and the entries.
+
+    ``verdicts`` has first what was held, then what was dropped on the way.
+    """
 
     code = "TG3001"
     title = "A guard refused"
     exit_code = ExitCode.GUARD_REFUSED
     http_status = 409
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        device: str | None = None,
+        place: str | None = None,
+        verdicts: tuple[Verdict, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, device=device, place=place)
+        self.verdicts = verdicts

@@ -50,7 +50,7 @@ class Indicator:
 class Verdict:
     """What a guard decided about an entry or the whole set; ``held`` stops the snapshot, else the entry was dropped."""
 
-    guard: str  # "never-block", "too-wide", "too-many", "empty", "churn", "not-dedicated"
+    guard: str  # "never-block", "too-wide", "too-many", "empty", "churn", "not-dedicated", "lookalike", "abandoned"
     entry: str  # the entry as text, or "*" for the whole set
     held: bool
     reason: str
@@ -67,7 +67,10 @@ class ServiceSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Immutable and safe to enforce. ``id`` is the sha256 over its canonical content without dates of retrieval."""
+    """Immutable and safe to enforce. ``id`` is the sha256 over ``services``: what would be enforced, and nothing else.
+
+    So the same list found again, by other sources or later, is the same snapshot, and no device is touched for it.
+    """
 
     id: SnapshotId
     created_at: datetime

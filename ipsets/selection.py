@@ -1,0 +1,112 @@
+"""Which indicators make a service, entry by entry, and why the others do not.
+
+Pure. Only what is the service's alone is enforced: prefixes that its own networks originate, and names of its scopes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from core.net import DomainName, Network, aggregate
+from ipsets.catalogue import Catalogue, Service, shared_cdn_ranges
+from ipsets.guard import GuardLimits, NameGuard, NetworkGuard, NeverBlock, parents
+from ipsets.model import Dedication, Indicator, ServiceSet, Verdict
+from ipsets.text import entry_text
+
+SHARED_CDN: Final = "published ranges of CDNs and clouds that others use too"
+
+
+class Selector:
+    """Judges the entries of one build, service by service."""
+
+    def __init__(self, catalogue: Catalogue, limits: GuardLimits, never_block: Sequence[NeverBlock]) -> None:
+        shared = NeverBlock(reason=SHARED_CDN, networks=shared_cdn_ranges())
+        own = NeverBlock(reason="your never_block list", networks=tuple(limits.never_block))
+        blocks = [*never_block, shared]
+        if not any(set(own.networks) <= set(block.networks) for block in never_block):
+            blocks.append(own)
+        self._networks = NetworkGuard(limits, blocks)
+        self._names = NameGuard(catalogue)
+        self._apps = frozenset(
+            app for service in catalogue.services.values() for app in (*service.apps, *service.shared_apps)
+        )
+        self._refused = catalogue.refused_apps
+
+    def service(self, service: Service, indicators: Iterable[Indicator]) -> tuple[ServiceSet, list[Verdict]]:
+        """What of one service may be enforced, and the verdicts on the rest."""
+        networks: list[Network] = []
+        domains: list[DomainName] = []
+        verdicts: list[Verdict] = []
+        for indicator in indicators:
+            if isinstance(indicator.value, DomainName):
+                verdict = self._name(service, indicator, indicator.value)
+                if verdict is True:
+                    domains.append(indicator.value)
+                elif verdict:
+                    verdicts.append(verdict)
+            elif indicator.app in service.apps:
+                kept, said = self._network(indicator, indicator.value)
+                networks += kept
+                verdicts += said
+        return ServiceSet(service=service.name, networks=aggregate(networks), domains=cover(domains)), verdicts
+
+    def _network(self, indicator: Indicator, network: Network) -> tuple[tuple[Network, ...], tuple[Verdict, ...]]:
+        kept, verdicts = self._networks.judge(network)
+        if indicator.dedication is Dedication.DEDICATED:
+            return kept, verdicts
+        return (), verdicts or (_not_dedicated(indicator),)
+
+    def _name(self, service: Service, indicator: Indicator, name: DomainName) -> Verdict | bool:
+        """True: enforced. False: not of this service. Else why it is dropped."""
+        wanted = service.apps | (service.shared_apps if service.include_shared else frozenset())
+        if indicator.app not in wanted:
+            return False
+        verdict = self._names.judge(name)
+        if verdict is not None:
+            return False if _only_curated(indicator) else verdict
+        row = self._names.row(name)
+        if row is not None and row.app not in wanted:
+            return _drop("not-dedicated", indicator, f"{row.domain.name} belongs to {row.app}, which is not enforced")
+        if indicator.app in service.shared_apps:
+            return indicator.dedication is Dedication.SHARED
+        if indicator.dedication is Dedication.DEDICATED and (row is None or row.scope in service.scopes):
+            return True
+        return False if _only_curated(indicator) else _not_dedicated(indicator)
+
+    def nobodys(self, indicators: Iterable[Indicator]) -> Iterator[Verdict]:
+        """Entries that a live source brought and that no service enforces."""
+        for indicator in indicators:
+            if isinstance(indicator.value, DomainName) or _only_curated(indicator):
+                continue
+            if indicator.app in self._refused:
+                yield _drop("never-block", indicator, self._refused[indicator.app])
+            elif indicator.app not in self._apps:
+                yield _not_dedicated(indicator)
+
+
+def _only_curated(indicator: Indicator) -> bool:
+    """The shipped set names what must not be enforced on purpose; that is no finding."""
+    return all(p.source == "curated" for p in indicator.sources)
+
+
+def _not_dedicated(indicator: Indicator) -> Verdict:
+    what = "shared with others" if indicator.dedication is Dedication.SHARED else "not known to be TikTok's alone"
+    return _drop("not-dedicated", indicator, f"{what}: known, never enforced")
+
+
+def _drop(guard: str, indicator: Indicator, reason: str) -> Verdict:
+    sources = ", ".join(sorted(p.source for p in indicator.sources))
+    return Verdict(guard=guard, entry=entry_text(indicator.value), held=False, reason=f"{reason} (from {sources})")
+
+
+def cover(domains: Iterable[DomainName]) -> tuple[DomainName, ...]:
+    """The fewest entries that match the same names: what a wider suffix covers is left out. Sorted."""
+    known = set(domains)
+    suffixes = {d.name for d in known if d.suffix}
+    return tuple(sorted(d for d in known if not _covered(d, suffixes)))
+
+
+def _covered(domain: DomainName, suffixes: set[str]) -> bool:
+    above = parents(domain.name) if not domain.suffix else list(parents(domain.name))[1:]
+    return any(parent in suffixes for parent in above)

@@ -1,0 +1,298 @@
+"""From indicators to a snapshot: merged, guarded, aggregated, addressed by its content.
+
+Pure. Called by the controller after every resolve. It refuses (``GuardTripped``) rather than hand on a set that a guard
+holds; the snapshot in force then stays.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from core.ids import SnapshotId
+from core.net import DomainName, Network, parse_network, sort_key, subtract
+from ipsets.catalogue import Catalogue
+from ipsets.errors import GuardTripped, SnapshotCorrupt
+from ipsets.guard import GuardLimits, NeverBlock, hold_churn, hold_size
+from ipsets.model import Confidence, Dedication, Indicator, Provenance, ServiceSet, Snapshot, Verdict
+from ipsets.selection import Selector
+from ipsets.text import canonical, entry_text, instant, pack, read_domain, sha256, unpack
+
+_RANK: Final = {Dedication.DEDICATED: 0, Dedication.SHARED: 1, Dedication.UNKNOWN: 2}
+_TRUST: Final = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
+FORMAT: Final = 1
+
+
+def build_snapshot(
+    indicators: Iterable[Indicator],
+    *,
+    catalogue: Catalogue,
+    limits: GuardLimits,
+    never_block: Sequence[NeverBlock],
+    previous: Snapshot | None,
+    source_ages: Mapping[str, datetime],
+    now: datetime,
+    force: bool = False,
+) -> Snapshot:
+    """The snapshot that these indicators make. ``force`` passes the churn guard, and no other.
+
+    Raises:
+        GuardTripped: a guard holds the whole set; ``verdicts`` says all that were held.
+    """
+    merged = merge(indicators)
+    selector = Selector(catalogue, limits, never_block)
+    services: list[ServiceSet] = []
+    dropped: set[Verdict] = set()
+    for name in sorted(catalogue.services):
+        service, verdicts = selector.service(catalogue.services[name], merged)
+        services.append(service)
+        dropped.update(verdicts)
+    dropped.update(selector.nobodys(merged))
+    _hold(services, previous, limits, force=force, dropped=dropped)
+    return Snapshot(
+        id=content_id(services),
+        created_at=now,
+        parent=previous.id if previous else None,
+        services=tuple(services),
+        indicators=merged,
+        dropped=tuple(sorted(dropped, key=lambda v: (v.guard, v.entry, v.reason))),
+        source_ages=tuple(sorted(source_ages.items())),
+    )
+
+
+def content_id(services: Iterable[ServiceSet]) -> SnapshotId:
+    """sha256 over what would be enforced. Who confirmed an entry, and when, makes no new snapshot."""
+    content = [
+        {
+            "service": service.service,
+            "networks": [str(n) for n in service.networks],
+            "domains": [entry_text(d) for d in service.domains],
+        }
+        for service in services
+    ]
+    return SnapshotId(sha256(canonical(content)))
+
+
+# --- merging ----------------------------------------------------------------------------------------------------------
+
+
+def merge(indicators: Iterable[Indicator]) -> tuple[Indicator, ...]:
+    """One indicator for each (value, app): the firmest dedication and confidence, and every source. Sorted."""
+    found: dict[tuple[Network | DomainName, str], list[Indicator]] = defaultdict(list)
+    for indicator in indicators:
+        found[indicator.value, indicator.app].append(indicator)
+    merged = (group[0] if len(group) == 1 else _merged(group) for group in found.values())
+    return tuple(sorted(merged, key=lambda i: (*_order(i.value), i.app)))
+
+
+def _order(value: Network | DomainName) -> tuple[int, int, int, str]:
+    if isinstance(value, DomainName):
+        return 9, 0, int(value.suffix), value.name
+    return (*sort_key(value), "")
+
+
+def _merged(group: Sequence[Indicator]) -> Indicator:
+    best = min(group, key=lambda i: (_RANK[i.dedication], _TRUST[i.confidence], i.category))
+    sources: dict[str, Provenance] = {}
+    for provenance in sorted((p for i in group for p in i.sources), key=lambda p: (p.source, p.last_seen, p.detail)):
+        before = sources.get(provenance.source)
+        first = min(before.first_seen, provenance.first_seen) if before else provenance.first_seen
+        sources[provenance.source] = Provenance(
+            source=provenance.source, first_seen=first, last_seen=provenance.last_seen, detail=provenance.detail
+        )
+    return Indicator(
+        value=best.value,
+        app=best.app,
+        category=best.category,
+        confidence=min((i.confidence for i in group), key=_TRUST.__getitem__),
+        dedication=best.dedication,
+        sources=tuple(sources.values()),
+    )
+
+
+# --- the whole set ----------------------------------------------------------------------------------------------------
+
+
+def _hold(
+    services: Sequence[ServiceSet],
+    previous: Snapshot | None,
+    limits: GuardLimits,
+    *,
+    force: bool,
+    dropped: Iterable[Verdict],
+) -> None:
+    before = {service.service: service for service in previous.services} if previous else {}
+    verdicts = [v for s in services for v in hold_size(s, limits, before=before.get(s.service))]
+    if not force:
+        verdicts += [v for s in services if s.service in before for v in hold_churn(before[s.service], s, limits)]
+    if verdicts:
+        raise _tripped(tuple(verdicts), tuple(sorted(dropped, key=lambda v: (v.guard, v.entry, v.reason))))
+
+
+def _tripped(verdicts: tuple[Verdict, ...], dropped: tuple[Verdict, ...]) -> GuardTripped:
+    said = "; ".join(f"guard {v.guard}: {v.entry} {v.reason}" for v in verdicts)
+    also = f"; {len(dropped)} entries were dropped, such as {dropped[0].entry} ({dropped[0].guard})" if dropped else ""
+    forcible = all(v.guard == "churn" for v in verdicts)
+    way = "if it is right, refresh again with --force" if forcible else "raise intelligence.guard, or repair the source"
+    return GuardTripped(
+        f"{said}{also}",
+        hint=f"the snapshot in force stays; look at `tokgate intel sources`; {way}",
+        verdicts=(*verdicts, *dropped),
+    )
+
+
+# --- the difference ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One entry more or less. ``sources`` named it; ``reason`` is the guard's when a guard took it out."""
+
+    service: str
+    entry: str
+    sources: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotDiff:
+    """What another snapshot has more and less, as it would be enforced: exact addresses, not spellings."""
+
+    added: tuple[Change, ...]
+    removed: tuple[Change, ...]
+
+
+def diff_snapshots(old: Snapshot, new: Snapshot) -> SnapshotDiff:
+    """The difference, address by address: two /25 that become one /24 are no change."""
+    before, after = _by_service(old), _by_service(new)
+    names = sorted({*before, *after})
+    dropped = {verdict.entry: f"{verdict.guard}: {verdict.reason}" for verdict in new.dropped}
+    added, removed = _Origins(new), _Origins(old)
+    return SnapshotDiff(
+        added=tuple(
+            Change(service=name, entry=entry_text(entry), sources=added.of(entry))
+            for name in names
+            for entry in _more(after.get(name), before.get(name))
+        ),
+        removed=tuple(
+            Change(
+                service=name,
+                entry=entry_text(entry),
+                sources=removed.of(entry),
+                reason=dropped.get(entry_text(entry), ""),
+            )
+            for name in names
+            for entry in _more(before.get(name), after.get(name))
+        ),
+    )
+
+
+def _by_service(snapshot: Snapshot) -> dict[str, ServiceSet]:
+    return {service.service: service for service in snapshot.services}
+
+
+def _more(one: ServiceSet | None, other: ServiceSet | None) -> Iterator[Network | DomainName]:
+    if one is None:
+        return
+    yield from subtract(one.networks, other.networks if other else ())
+    yield from sorted(set(one.domains) - set(other.domains if other else ()))
+
+
+class _Origins:
+    """Which sources named an entry of a snapshot, or a network around or inside it."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._exact: dict[Network | DomainName, set[str]] = defaultdict(set)
+        for indicator in snapshot.indicators:
+            self._exact[indicator.value].update(p.source for p in indicator.sources)
+        self._sorted = {
+            version: sorted(
+                (n for n in self._exact if not isinstance(n, DomainName) and n.version == version), key=sort_key
+            )
+            for version in (4, 6)
+        }
+
+    def of(self, entry: Network | DomainName) -> tuple[str, ...]:
+        if isinstance(entry, DomainName):
+            return tuple(sorted(self._exact.get(entry, ())))
+        around = (self._exact.get(entry.supernet(new_prefix=length), ()) for length in range(entry.prefixlen + 1))
+        return tuple(sorted({*(s for found in around for s in found), *self._inside(entry)}))
+
+    def _inside(self, entry: Network) -> Iterator[str]:
+        known = self._sorted[entry.version]
+        at = bisect_left(known, sort_key(entry), key=sort_key)
+        while at < len(known) and int(known[at].network_address) <= int(entry.broadcast_address):
+            yield from self._exact[known[at]]
+            at += 1
+
+
+# --- as text ----------------------------------------------------------------------------------------------------------
+
+
+def dumps(snapshot: Snapshot) -> str:
+    """Canonical JSON with a checksum over all of it, besides the id over what is enforced."""
+    content = {
+        "format": FORMAT,
+        "id": snapshot.id,
+        "created_at": snapshot.created_at.isoformat(),
+        "parent": snapshot.parent,
+        "services": [
+            {
+                "service": s.service,
+                "networks": [str(n) for n in s.networks],
+                "domains": [entry_text(d) for d in s.domains],
+            }
+            for s in snapshot.services
+        ],
+        "indicators": pack(snapshot.indicators),
+        "dropped": [[v.guard, v.entry, v.held, v.reason] for v in snapshot.dropped],
+        "source_ages": [[name, at.isoformat()] for name, at in snapshot.source_ages],
+    }
+    return canonical({"checksum": sha256(canonical(content)), "content": content})
+
+
+def loads(text: str) -> Snapshot:
+    """The snapshot that ``dumps`` wrote. Raises ``SnapshotCorrupt`` when a single character differs."""
+    try:
+        wrapped = json.loads(text)
+        content = wrapped["content"]
+        intact = sha256(canonical(content)) == wrapped["checksum"] and canonical(wrapped) == text
+        snapshot = _read(content) if intact else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise _corrupt(f"{type(exc).__name__}: {exc}") from exc
+    if snapshot is None or content_id(snapshot.services) != snapshot.id:
+        raise _corrupt("its content does not match its checksum")
+    return snapshot
+
+
+def _read(content: Any) -> Snapshot:
+    if content["format"] != FORMAT:
+        raise ValueError(f"format {content['format']!r}")
+    return Snapshot(
+        id=SnapshotId(content["id"]),
+        created_at=instant(content["created_at"]),
+        parent=SnapshotId(content["parent"]) if content["parent"] else None,
+        services=tuple(
+            ServiceSet(
+                service=s["service"],
+                networks=tuple(parse_network(n) for n in s["networks"]),
+                domains=tuple(read_domain(d) for d in s["domains"]),
+            )
+            for s in content["services"]
+        ),
+        indicators=unpack(content["indicators"]),
+        dropped=tuple(Verdict(guard=g, entry=e, held=h, reason=r) for g, e, h, r in content["dropped"]),
+        source_ages=tuple((name, instant(at)) for name, at in content["source_ages"]),
+    )
+
+
+def _corrupt(why: str) -> SnapshotCorrupt:
+    return SnapshotCorrupt(
+        f"a stored snapshot cannot be used: {why}",
+        hint="what is enforced stays; run `tokgate intel refresh`, or restore a backup",
+    )

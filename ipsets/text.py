@@ -1,0 +1,97 @@
+"""Indicators as JSON, and back: one form for snapshots and for what a source said last.
+
+Pure. Reading raises ``ValueError``, ``KeyError`` or ``TypeError`` on anything that was not written here; the caller
+knows what that means for it. Provenance repeats itself a hundred thousand times, so each is written once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from core.net import DomainName, Network, parse_network
+from ipsets.model import Confidence, Dedication, Indicator, Provenance
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values, equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def entry_text(value: Network | DomainName) -> str:
+    """A network as CIDR; a name with a leading dot when it covers everything below."""
+    if isinstance(value, DomainName):
+        return f".{value.name}" if value.suffix else value.name
+    return str(value)
+
+
+def read_entry(text: str) -> Network | DomainName:
+    """The inverse of ``entry_text``. Raises ``ValueError``."""
+    if "/" in text:
+        return parse_network(text)
+    return read_domain(text)
+
+
+def read_domain(text: str) -> DomainName:
+    return DomainName(text.removeprefix("."), suffix=text.startswith("."))
+
+
+def pack(indicators: Iterable[Indicator]) -> dict[str, Any]:
+    """Plain data: a table of provenances, and the entries that point into it."""
+    table: dict[Provenance, int] = {}
+    entries = [
+        [
+            entry_text(i.value),
+            i.app,
+            i.category,
+            i.confidence.value,
+            i.dedication.value,
+            [table.setdefault(p, len(table)) for p in i.sources],
+        ]
+        for i in indicators
+    ]
+    return {"provenance": [_pack_provenance(p) for p in table], "entries": entries}
+
+
+def _pack_provenance(provenance: Provenance) -> list[str]:
+    return [
+        provenance.source,
+        provenance.first_seen.isoformat(),
+        provenance.last_seen.isoformat(),
+        provenance.detail,
+    ]
+
+
+def unpack(packed: Any) -> tuple[Indicator, ...]:
+    """The inverse of ``pack``."""
+    table = [_unpack_provenance(*fields) for fields in packed["provenance"]]
+    return tuple(
+        Indicator(
+            value=read_entry(entry),
+            app=str(app),
+            category=str(category),
+            confidence=Confidence(confidence),
+            dedication=Dedication(dedication),
+            sources=tuple(table[at] for at in sources),
+        )
+        for entry, app, category, confidence, dedication, sources in packed["entries"]
+    )
+
+
+def _unpack_provenance(source: str, first_seen: str, last_seen: str, detail: str) -> Provenance:
+    return Provenance(source=source, first_seen=instant(first_seen), last_seen=instant(last_seen), detail=detail)
+
+
+def instant(text: str) -> datetime:
+    """An aware datetime. Raises ``ValueError``."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return at
