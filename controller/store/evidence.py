@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
@@ -30,6 +31,8 @@ from vendors.codec import dumps_reading, loads_reading
 from vendors.model import Reading
 
 T = TypeVar("T")
+
+_PLACE: Final = re.compile(r"(?P<end>-?[0-9]{1,18}):(?P<event>[0-9a-z]{1,64})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,10 +183,12 @@ def _cursor(row: RowMapping) -> str:
 def _place(cursor: str) -> tuple[datetime, str]:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        end, _, event_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(":")
-        return moment(int(end)), event_id
-    except (binascii.Error, ValueError, OverflowError) as exc:
-        raise Invalid("cursor: not one of ours", hint="use next_cursor as it was given, or leave it out") from exc
+        found = _PLACE.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
+        if found is not None:
+            return moment(int(found["end"])), found["event"]
+    except (binascii.Error, ValueError, OverflowError):
+        pass
+    raise Invalid("cursor: not one of ours", hint="use next_cursor as it was given, or leave it out")
 
 
 def _columns(event: DetectionEvent) -> dict[str, Any]:
@@ -211,7 +216,7 @@ def _event(row: RowMapping) -> DetectionEvent:
     )
 
 
-_PLAIN = (
+_PLAIN: Final = (
     "id",
     "site",
     "device",

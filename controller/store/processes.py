@@ -21,7 +21,7 @@ class Process:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._path = self._folder / self.id
         unnamed = self._folder / f".{self.id}"  # named only when locked, so that nobody takes it for dead
-        self._descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._descriptor: int | None = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unnamed.rename(self._path)
 
@@ -48,5 +48,8 @@ class Process:
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        """Say goodbye; once more does nothing."""
+        if self._descriptor is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -38,11 +38,15 @@ def refuse_foreign(revision: str | None, *, migrate: bool) -> None:
 
 
 def migrate(connection: Connection) -> None:
-    """To the newest schema, inside the connection's transaction: all of it or nothing."""
+    """To the newest schema, inside the connection's transaction: all of it or nothing. Raises ``StoreOutdated``."""
     from alembic import command  # 10 MB and 0.2 s that a store at the newest schema never needs
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as exc:
+        raise StoreOutdated(f"the store cannot be upgraded: {exc}", hint="restore a backup of a known version") from exc
