@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
@@ -119,10 +120,8 @@ def _wrong_usage(error: Any) -> int:
 
 
 def _unforeseen(error: Exception) -> int:
-    import structlog
-
-    if structlog.is_configured():
-        structlog.get_logger().debug("cli.failed", exc_info=error)
+    if os.environ.get("TOKGATE_LOG_LEVEL", "").lower() == "debug":  # asked for, by whoever will report it
+        traceback.print_exception(error)
     show_error(
         TokgateError(
             f"something failed that should not: {type(error).__name__}: {error}",
