@@ -36,8 +36,8 @@ DOMAIN_TIMEOUT: Final = "6h"
 SHARDS: Final = 16
 SPLIT_ABOVE: Final = 20_000
 JOIN_BELOW: Final = 5_000
-"""A list of many thousand IPv4 networks is kept in 16 sets by the first four bits: the kernel's dump of one interval set
-grows with the square of its size (100,000 entries: 3.6 s of CPU in one set, 0.5 s in sixteen)."""
+"""A list of many thousand IPv4 networks is kept in 16 sets by the first four bits: the kernel's dump of one interval
+set grows with the square of its size (100,000 entries: 3.6 s of CPU in one set, 0.5 s in sixteen)."""
 
 COUNTERS: Final = ("hits", "tcp", "quic", "other")
 CAPTURED: Final = (Action.DENY, Action.MONITOR, Action.EXEMPT)
@@ -63,7 +63,7 @@ def shape_of(
     sets = {name: declaration(group, version) for group in known for version, name, _ in sets_of(group, split)}
     sets |= {seen_set(action, version): _seen(version) for action in CAPTURED for version in FAMILIES}
     by_name = {group.name: group for group in known}
-    chains = {hook: (base_line(hook), "jump rules") for hook in hooks}
+    chains: dict[str, tuple[str, ...]] = {hook: (base_line(hook), "jump rules") for hook in hooks}
     chains |= {"about": mark_lines(mark), "rules": tuple(line for rule in ordered for line in _jumps(rule))}
     for rule in ordered:
         chains[f"to-{rule.name}"] = _destinations(rule, by_name, split)
@@ -156,7 +156,7 @@ def action_from(rule: RuleName, chains: Mapping[str, tuple[str, ...]]) -> Action
 
 def hit_lines(rule: RuleName, action: Action) -> tuple[str, ...]:
     """Record, then count and decide. The record has rules of its own: a full set stops its rule, not the deny."""
-    ends = ("reject with tcp reset", "reject with icmpx port-unreachable", "reject with icmpx admin-prohibited")
+    ends = ("reject with tcp reset", "reject", "reject with icmpx admin-prohibited")  # bare: port-unreachable
     tcp, quic, other = ends if action is Action.DENY else ("accept",) * 3
     return (
         *(f"update @{seen_set(action, v)} {{ {IP[v]} saddr . {IP[v]} daddr }}" for v in FAMILIES),
@@ -208,7 +208,7 @@ def should_split(group: Group, *, is_split: bool) -> bool:
 
 
 def declaration(group: Group, version: int) -> tuple[str, ...]:
-    """A set's body. Destination lists count per entry; nothing merges by itself, so what is read is what was written."""
+    """A set's body. Destination lists count per entry; nothing merges by itself: read is what was written."""
     kind = (f"type {TYPE[version]}",)
     if isinstance(group, DomainGroup):
         return (*kind, "counter", f"timeout {DOMAIN_TIMEOUT}")

@@ -1,0 +1,146 @@
+"""The shell texts that run on a gateway. Fixed words, paths from the allow-listed options, nothing that a user typed.
+
+Pure. Bulk goes in through stdin, never on a command line. Statuses tell which part failed, because a shell is the only
+witness of what happened between check and load.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Final
+
+from vendors.linux_nftables.options import LinuxNftablesOptions
+from vendors.linux_nftables.shape import TABLE
+
+ENTRIES: Final = "# entries\n"
+"""Parts a change: structure before it, elements after it."""
+
+NO_TEMP, NOT_SENT, CHECK_REFUSED, LOAD_REFUSED, NOT_SAVED = 90, 91, 92, 93, 94
+SAVED_MARK: Final = "# tokgate desired="
+LOCALE: Final = "export LC_ALL=C TZ=UTC PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+_SUDO: Final = {None: 'SU=; [ "$(id -u)" = 0 ] || SU="sudo -n"', True: 'SU="sudo -n"', False: "SU="}
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Commands for one gateway; whether they need sudo is asked of the shell that runs them."""
+
+    options: LinuxNftablesOptions
+
+    @property
+    def start(self) -> str:
+        """The first line of every command: no translation, UTC, and ``$SU`` for what needs root."""
+        return f"{LOCALE}\n{_SUDO[self.options.sudo]}"
+
+    @property
+    def nft(self) -> str:
+        return f"$SU {self.options.nft}"
+
+    @property
+    def conntrack(self) -> str:
+        return f"$SU {self.options.conntrack_program}"
+
+    @property
+    def new_ruleset(self) -> str:
+        return f"{self.options.ruleset_path}.new"
+
+    @property
+    def new_dns(self) -> str:
+        return f"{self.options.state_dir}/dnsmasq.new"
+
+    def read(self) -> str:
+        """Everything a plan needs, in one command; ``parse.observed_from`` reads what it prints."""
+        saved = self.options.ruleset_path
+        return "\n".join(
+            [
+                self.start,
+                'echo "@@boot $(cat /proc/sys/kernel/random/boot_id)"',
+                'echo "@@netns $(readlink /proc/self/ns/net)"',
+                'echo "@@unit $(systemctl is-enabled tokgate-restore.service 2>/dev/null | head -n 1)"',
+                f'test -x {self.options.conntrack_program} && echo "@@conntrack yes" || echo "@@conntrack no"',
+                self._ask_dnsmasq(),
+                f"if [ ! -w {self.options.state_dir} ]; then echo '@@saved unwritable'",
+                f"elif [ ! -s {saved} ]; then echo '@@saved none'",
+                f'else echo "@@saved $(head -n 1 {saved} | sed -n "s/^{SAVED_MARK}//p")"; fi',
+                f'echo "@@stamp $(cat {self.options.stamp_path} 2>/dev/null)"',
+                "echo '@@dns'",
+                self._show_dns(),
+                "echo '@@ruleset'",
+                f"E=$({self.nft} -a -s list ruleset 2>&1 >&3)",
+                'S=$?; echo "@@nft $S"; [ -z "$E" ] || printf "%s\\n" "$E" | sed "s/^/ /"',
+                "echo '@@end'",
+            ]
+        ).join(("{ ", "\n} 3>&1"))
+
+    def _ask_dnsmasq(self) -> str:
+        dnsmasq = self.options.dnsmasq
+        if dnsmasq is None:
+            return "echo '@@dnsmasq off'"
+        return (
+            f"if [ ! -x {dnsmasq.program} ]; then echo '@@dnsmasq none'\n"
+            f"elif [ ! -w {dnsmasq.conf_dir} ]; then echo '@@dnsmasq dir'\n"
+            f"elif {dnsmasq.program} --version | grep -q -w nftset; then echo '@@dnsmasq yes'\n"
+            "else echo '@@dnsmasq old'; fi"
+        )
+
+    def _show_dns(self) -> str:
+        path = self.options.dns_path
+        return f"[ ! -e {path} ] || sed 's/^/ /' {path}" if path else ":"
+
+    def load(self, *, check_entries: bool, save: bool, dns: bool, forget_stamp: bool) -> str:
+        """Take a change on stdin, check it, load it as one transaction, then put the new files in place.
+
+        Without ``check_entries`` only what stands before ``ENTRIES`` is checked first. The kernel takes all of the
+        change or nothing of it either way.
+        """
+        checked = '"$F"' if check_entries else '"$F.head"'
+        head = "" if check_entries else f'sed "/^{ENTRIES.strip()}$/q" "$F" > "$F.head" || exit {NOT_SENT}\n'
+        return (
+            f"{self.start}\n"
+            f'F=$(mktemp) || exit {NO_TEMP}\ntrap \'rm -f "$F" "$F.head"\' EXIT\n'
+            f'cat > "$F" || exit {NOT_SENT}\n'
+            f'[ "$(tail -n 1 "$F")" = "# end" ] || exit {NOT_SENT}\n'
+            f"{head}"
+            f"{self.nft} -c -f {checked} || exit {CHECK_REFUSED}\n"
+            + (f"rm -f {self.options.stamp_path}\n" if forget_stamp else "")
+            + f'{self.nft} -f "$F" || exit {LOAD_REFUSED}\n'
+            + (f"mv -f {self.new_ruleset} {self.options.ruleset_path} || exit {NOT_SAVED}\n" if save else "")
+            + (f"mv -f {self.new_dns} {self.options.dns_path} || exit {NOT_SAVED}\n" if dns else "")
+            + "echo '@@done'"
+        )
+
+    def check_dns(self) -> str:
+        """Whether dnsmasq would take the new file; changes nothing."""
+        program = self.options.dnsmasq.program if self.options.dnsmasq else "/bin/false"
+        return f"{self.start}\n{program} --test --conf-file={self.new_dns}"
+
+    def restart_dns(self, digest: str) -> str:
+        """Restart dnsmasq, which empties its cache: answers that it remembers feed no set. Then say for which file."""
+        command = self.options.dnsmasq.restart if self.options.dnsmasq else "/bin/false"
+        return f"{self.start}\n$SU {command} && printf %s {digest} > {self.options.stamp_path}"
+
+    def counters(self) -> str:
+        """Boot, namespace and the whole table with counters, in one command."""
+        return (
+            f'{self.start}\necho "@@boot $(cat /proc/sys/kernel/random/boot_id)"\n'
+            f'echo "@@netns $(readlink /proc/self/ns/net)"\necho "@@now $(date +%s.%N)"\necho "@@json"\n'
+            f"{self.nft} -j list table {TABLE} || exit $?\necho '@@end'"
+        )
+
+    def list_flows(self) -> str:
+        """Open flows of both families, as conntrack prints them."""
+        each = "".join(f"{self.conntrack} -L -f {family} 2>/dev/null\n" for family in ("ipv4", "ipv6"))
+        return f"{self.start}\n{each}echo '@@end'"
+
+    def cut_flows(self) -> str:
+        """End the flows that come on stdin, a line each: family protocol source destination sport dport."""
+        return (
+            f"{self.start}\nN=0\nwhile read -r F P S D A B; do\n"
+            f'{self.conntrack} -D -f "$F" -p "$P" -s "$S" -d "$D" --sport "$A" --dport "$B" >/dev/null 2>&1 '
+            '&& N=$((N+1))\ndone\necho "@@cut $N"'
+        )
+
+    def undo_files(self) -> str:
+        """Drop what was prepared and not used."""
+        return f"rm -f {shlex.quote(self.new_ruleset)} {shlex.quote(self.new_dns)}"
