@@ -70,7 +70,9 @@ def write(path: Path, rows: Iterable[Row]) -> None:
 
 def domains(rows: Iterable[Row]) -> Iterator[Row]:
     """Every name with its scope; ``independent`` counts list families, not lists."""
-    for row in sorted(rows, key=lambda r: (r["domain"], r["match"])):
+    known = sorted(rows, key=lambda r: (r["domain"], r["match"]))
+    gone = tuple(f"{r['domain']}." for r in known if ABANDONED.search(r["note"]))
+    for row in known:
         sources = [s for s in row["sources"].split(";") if s not in NON_COMMERCIAL]
         if not sources:
             continue
@@ -79,7 +81,7 @@ def domains(rows: Iterable[Row]) -> Iterator[Row]:
             "match": row["match"],
             "app": row["app"],
             "category": row["category"],
-            "scope": scope(row),
+            "scope": "abandoned" if row["domain"].startswith(gone) else scope(row),
             "confidence": row["confidence"],
             "independent": row["independent_sources"],
             "sources": " ".join(sources),

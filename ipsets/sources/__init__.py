@@ -1,0 +1,25 @@
+"""Where indicators come from: one module for each kind of origin, and the configuration that names them."""
+
+from ipsets.sources.config import (
+    CuratedConfig,
+    DnsConfig,
+    ListConfig,
+    RipestatConfig,
+    SourceConfig,
+    build_source,
+    check_names,
+)
+from ipsets.sources.source import Fetched, LastGood, Source
+
+__all__ = [
+    "CuratedConfig",
+    "DnsConfig",
+    "Fetched",
+    "LastGood",
+    "ListConfig",
+    "RipestatConfig",
+    "Source",
+    "SourceConfig",
+    "build_source",
+    "check_names",
+]

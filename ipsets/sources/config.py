@@ -1,0 +1,216 @@
+"""What an inventory may say about sources, and the sources that this makes. Unknown keys and bad values are errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import httpx
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from core.ids import NAME
+from ipsets.errors import SourceImplausible
+from ipsets.model import Confidence
+from ipsets.sources.curated import CuratedSource
+from ipsets.sources.dns import DnsSource, Resolver
+from ipsets.sources.http import Getter, allowed
+from ipsets.sources.listed import ListSource
+from ipsets.sources.plain import parse_line
+from ipsets.sources.ripestat import BASE_URL, RipestatSource
+from ipsets.sources.source import Source
+
+MAX_ASNS: Final = 64
+MAX_NAMES: Final = 2000
+
+
+def _name(given: str) -> str:
+    if not NAME.fullmatch(given):
+        raise ValueError("lower-case letters, digits and inner hyphens, at most 40")
+    return given
+
+
+def _url(given: str) -> str:
+    try:
+        allowed(given)
+    except (SourceImplausible, httpx.InvalidURL) as exc:
+        raise ValueError("an https address (http only to this machine's loopback)") from exc
+    if httpx.URL(given).userinfo:
+        raise ValueError("no user name or password in an address: inventories are not secret")
+    return given
+
+
+def _asn(given: Any) -> Any:
+    """``AS138699`` or ``138699``."""
+    text = given.upper().removeprefix("AS") if isinstance(given, str) else given
+    return int(text) if isinstance(text, str) and text.isdecimal() else text
+
+
+def _resolver(given: Any) -> Any:
+    """``9.9.9.9``, ``9.9.9.9:5353``, ``2620:fe::fe`` or ``[2620:fe::fe]:53``."""
+    if isinstance(given, Resolver):
+        return given
+    text = str(given).strip()
+    host, port = text, "53"
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or "53"
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535 or "%" in host:
+        raise ValueError(f"{text[:60]!r} is no address with a port")
+    return Resolver(str(ip_address(host)), int(port))
+
+
+def _host_name(given: str) -> str:
+    entries = list(parse_line(f"full:{given}"))
+    if len(entries) != 1:
+        raise ValueError(f"{given[:60]!r} is no host name")
+    return given.lower().rstrip(".")
+
+
+SourceName: TypeAlias = Annotated[str, AfterValidator(_name)]
+Url: TypeAlias = Annotated[str, AfterValidator(_url)]
+Asn: TypeAlias = Annotated[int, BeforeValidator(_asn), Field(ge=1, le=4_294_967_294)]
+ResolverAddress: TypeAlias = Annotated[Any, BeforeValidator(_resolver)]
+HostName: TypeAlias = Annotated[str, AfterValidator(_host_name)]
+Seconds: TypeAlias = Annotated[float, Field(ge=0.2, le=300)]
+Shrink: TypeAlias = Annotated[float, Field(gt=0, le=1)]
+MaxBytes: TypeAlias = Annotated[int, Field(ge=1024, le=256 * 1024 * 1024)]
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CuratedConfig(_Config):
+    """The data set that is shipped."""
+
+    kind: Literal["curated"]
+    name: SourceName = "curated"
+
+
+class RipestatConfig(_Config):
+    """Prefixes that networks announce now. ``sourceapp`` tells RIPEstat who asks."""
+
+    kind: Literal["ripestat"]
+    name: SourceName = "ripestat"
+    asns: tuple[Asn, ...] = Field(default=(138699, 11983), min_length=1, max_length=MAX_ASNS)
+    base_url: Url = BASE_URL
+    sourceapp: str = Field(default="tokgate", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    min_peers_seeing: int = Field(default=10, ge=0, le=1000)
+    timeout_seconds: Seconds = 20.0
+    attempts: int = Field(default=3, ge=1, le=6)
+    max_shrink: Shrink = 0.5
+    """An answer smaller than the last good one by more than this share is held; 1 accepts any."""
+
+
+class DnsConfig(_Config):
+    """Live answers of these resolvers. Without ``names`` the shipped host names are asked."""
+
+    kind: Literal["dns"]
+    name: SourceName = "dns"
+    resolvers: tuple[ResolverAddress, ...] = Field(min_length=1, max_length=8)
+    names: tuple[HostName, ...] = Field(default=(), max_length=MAX_NAMES)
+    timeout_seconds: Seconds = 3.0
+    max_shrink: Shrink = 1.0
+
+
+class ListConfig(_Config):
+    """A plain list. ``dedicated: false``: its addresses count only inside prefixes that TikTok's networks originate."""
+
+    kind: Literal["list"]
+    name: SourceName = "list"
+    file: Path | None = None
+    url: Url | None = None
+    app: SourceName = "tiktok"
+    confidence: Confidence = Confidence.MEDIUM
+    dedicated: bool = True
+    max_bytes: MaxBytes = 16 * 1024 * 1024
+    timeout_seconds: Seconds = 20.0
+    attempts: int = Field(default=3, ge=1, le=6)
+    max_shrink: Shrink = 0.5
+
+    @model_validator(mode="after")
+    def _one_place(self) -> ListConfig:
+        if (self.file is None) == (self.url is None):
+            raise ValueError("give either `file` or `url`")
+        return self
+
+
+SourceConfig: TypeAlias = Annotated[
+    CuratedConfig | RipestatConfig | DnsConfig | ListConfig, Field(discriminator="kind")
+]
+
+
+def build_source(
+    config: SourceConfig,
+    *,
+    folder: Path | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    transport: httpx.BaseTransport | None = None,
+) -> Source:
+    """The source that a configuration means. Relative files are looked for in ``folder``, the inventory's own.
+
+    ``sleep`` and ``transport`` are for tests. Nothing is asked yet.
+    """
+    match config:
+        case CuratedConfig():
+            return CuratedSource(name=config.name)
+        case RipestatConfig():
+            return RipestatSource(
+                name=config.name,
+                asns=tuple(dict.fromkeys(config.asns)),
+                base_url=config.base_url,
+                sourceapp=config.sourceapp,
+                min_peers_seeing=config.min_peers_seeing,
+                max_shrink=config.max_shrink,
+                getter=_getter(config, sleep, transport, max_bytes=8 * 1024 * 1024),
+            )
+        case DnsConfig():
+            return DnsSource(
+                name=config.name,
+                resolvers=tuple(dict.fromkeys(config.resolvers)),
+                names=config.names,
+                timeout_seconds=config.timeout_seconds,
+                max_shrink=config.max_shrink,
+            )
+        case ListConfig():
+            return ListSource(
+                name=config.name,
+                file=(folder or Path()) / config.file if config.file is not None else None,
+                url=config.url,
+                app=config.app,
+                confidence=config.confidence,
+                dedicated=config.dedicated,
+                max_bytes=config.max_bytes,
+                max_shrink=config.max_shrink,
+                getter=_getter(config, sleep, transport, max_bytes=config.max_bytes),
+            )
+
+
+def _getter(
+    config: RipestatConfig | ListConfig,
+    sleep: Callable[[float], None],
+    transport: httpx.BaseTransport | None,
+    *,
+    max_bytes: int,
+) -> Getter:
+    return Getter(
+        timeout_seconds=config.timeout_seconds,
+        attempts=config.attempts,
+        max_bytes=max_bytes,
+        sleep=sleep,
+        transport=transport,
+    )
+
+
+def check_names(configs: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+    """The same, or ``ValueError``: each source keeps its last good answer under its name, so names are unique."""
+    names = [config.name for config in configs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two sources are named {twice[0]!r}; give one of them another `name`")
+    return configs

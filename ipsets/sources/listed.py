@@ -1,0 +1,115 @@
+"""A plain list from a file or a URL. What it says is taken as its owner's word; the guards still judge every entry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from core.net import DomainName, Network, Ranges
+from ipsets import dataset
+from ipsets.errors import SourceImplausible, SourceUnreachable
+from ipsets.model import Confidence, Dedication, Indicator
+from ipsets.sources.http import KEPT, Answer, Getter
+from ipsets.sources.plain import Entry, parse
+from ipsets.sources.source import Fetched, LastGood, indicator
+
+KIND: Final = "list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListSource:
+    """One list. ``dedicated`` False: an address counts only inside a prefix that TikTok's own networks originate."""
+
+    name: str
+    file: Path | None = None
+    url: str | None = None
+    kind: str = KIND
+    max_shrink: float = 0.5
+    app: str = "tiktok"
+    confidence: Confidence = Confidence.MEDIUM
+    dedicated: bool = True
+    max_bytes: int = 16 * 1024 * 1024
+    getter: Getter = field(default_factory=Getter)
+
+    def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
+        if self.file is not None:
+            text, memo = self._read(self.file), ""
+        else:
+            answer = self._get(last)
+            if answer.unchanged and last is not None:
+                return Fetched(indicators=tuple(_seen_again(i, now) for i in last.indicators), memo=last.memo)
+            text, memo = _whole(answer), _validators(answer.headers, self._digest())
+        entries = parse(text, place=str(self.file or self.url))
+        return Fetched(indicators=self._indicators(entries, now), memo=memo)
+
+    def _read(self, file: Path) -> str:
+        try:
+            with file.open("rb") as stream:
+                data = stream.read(self.max_bytes + 1)
+        except OSError as exc:
+            raise SourceUnreachable(f"{file}: {exc.strerror}", hint=f"check the path and its rights; {KEPT}") from exc
+        if len(data) > self.max_bytes:
+            raise SourceImplausible(f"{file}: more than {self.max_bytes} bytes", hint=KEPT)
+        return Answer(status=200, headers={}, body=data, url=str(file)).text()
+
+    def _get(self, last: LastGood | None) -> Answer:
+        if self.url is None:
+            raise AssertionError("a list has a file or a URL")
+        return self.getter.get(self.url, headers=self._conditions(last))
+
+    def _conditions(self, last: LastGood | None) -> Mapping[str, str]:
+        """Ask only for what changed, if the last answer was read with this same configuration."""
+        known = json.loads(last.memo) if last is not None and last.memo else {}
+        if known.get("digest") != self._digest():
+            return {}
+        headers = {"If-None-Match": known.get("etag"), "If-Modified-Since": known.get("modified")}
+        return {name: value for name, value in headers.items() if value}
+
+    def _digest(self) -> str:
+        said = repr((self.url, self.app, self.confidence.value, self.dedicated))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+    def _indicators(self, entries: tuple[Entry, ...], now: datetime) -> tuple[Indicator, ...]:
+        dedicated = Ranges(dataset.dedicated_prefixes())
+        unique = {value: line for line, value in reversed(entries)}
+        return tuple(
+            indicator(
+                value,
+                source=f"{KIND}:{self.name}",
+                seen=now,
+                app=self.app,
+                category="listed",
+                confidence=self.confidence,
+                dedication=self._dedication(value, dedicated),
+                detail=f"line {line}",
+            )
+            for value, line in reversed(unique.items())
+        )
+
+    def _dedication(self, value: Network | DomainName, own: Ranges) -> Dedication:
+        if self.dedicated or isinstance(value, DomainName) or own.holds(value):
+            return Dedication.DEDICATED
+        return Dedication.UNKNOWN
+
+
+def _whole(answer: Answer) -> str:
+    """The text, if it came to its end: a last line without one, and nothing that tells the length, is a cut."""
+    text = answer.text()
+    told = "content-length" in answer.headers or "transfer-encoding" in answer.headers
+    if text.strip() and not told and not text.endswith(("\n", "\r")):
+        raise SourceImplausible(f"{answer.url}: broken off in its last line", hint=KEPT)
+    return text
+
+
+def _validators(headers: Mapping[str, str], digest: str) -> str:
+    known = {"digest": digest, "etag": headers.get("etag"), "modified": headers.get("last-modified")}
+    return json.dumps(known, sort_keys=True)
+
+
+def _seen_again(known: Indicator, now: datetime) -> Indicator:
+    return replace(known, sources=tuple(replace(p, last_seen=now) for p in known.sources))

@@ -1,0 +1,141 @@
+"""Plain lists, as people and list makers write them: one entry a line.
+
+Pure. Read: ``192.0.2.0/24``, a bare address, ``192.0.2.1-192.0.2.9``, ``2001:db8::/32``, ``example.com`` (and all below
+it), ``*.example.com``, ``.example.com``, ``||example.com^``, ``full:www.example.com``, ``0.0.0.0 example.com`` (hosts).
+Comments start with ``#``, ``;``, ``!`` or ``//``. What is not understood is an error with its line, never skipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Final
+
+from core.net import DomainName, Network, networks_of, parse_network
+from ipsets.errors import SourceImplausible
+from ipsets.sources.http import KEPT
+
+MAX_PROBLEMS: Final = 5
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME: Final = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}")
+_COMMENT: Final = re.compile(r"(?:^|\s)(?:#|;|//|!).*$")
+_HOSTS_LINE: Final = re.compile(
+    r"(?P<sink>0\.0\.0\.0|127\.0\.0\.1|::1?|fe80::1(?:%\S+)?|255\.255\.255\.255)\s+(?P<names>.+)"
+)
+_SPACED_RANGE: Final = re.compile(r"(?<=[0-9a-f:])\s+-\s+(?=[0-9a-f:])", re.IGNORECASE)
+_MARKUP: Final = re.compile(r"<(?:!doctype|html|head|body|\?xml|script)", re.IGNORECASE)
+_HOSTS_OWN: Final = frozenset(
+    {"localhost", "localhost.localdomain", "local", "broadcasthost", "ip6-localhost", "ip6-loopback"}
+)
+Entry = tuple[int, Network | DomainName]
+
+
+def parse(text: str, *, place: str) -> tuple[Entry, ...]:
+    """Every (line number, entry). Raises ``SourceImplausible`` for markup, an empty list, a line that is no entry."""
+    _refuse_markup(text, place)
+    entries: list[Entry] = []
+    problems: list[tuple[int, str]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            entries += ((number, entry) for entry in parse_line(line))
+        except ValueError as exc:
+            problems.append((number, str(exc)))
+    if problems:
+        raise _bad_lines(problems, place)
+    if not entries:
+        raise SourceImplausible("an empty list", place=place, hint=f"an empty answer is never data; {KEPT}")
+    return tuple(entries)
+
+
+def _refuse_markup(text: str, place: str) -> None:
+    if _MARKUP.search(text[:4096]):
+        raise SourceImplausible("a page in HTML, not a list", place=place, hint=f"check the address; {KEPT}")
+    if "\0" in text:
+        raise SourceImplausible("binary data, not a list", place=place, hint=f"check the address; {KEPT}")
+
+
+def _bad_lines(problems: list[tuple[int, str]], place: str) -> SourceImplausible:
+    number, first = problems[0]
+    more = [f"line {n}: {said}" for n, said in problems[1:MAX_PROBLEMS]]
+    rest = f"; {len(problems) - MAX_PROBLEMS} more" if len(problems) > MAX_PROBLEMS else ""
+    return SourceImplausible(
+        "; ".join((first, *more)) + rest, place=f"{place}:{number}", hint=f"repair or comment out the line; {KEPT}"
+    )
+
+
+def parse_line(line: str) -> Iterator[Network | DomainName]:
+    """The entries of one line; none for a blank line or a comment. Raises ``ValueError`` saying what is wrong."""
+    text = _COMMENT.sub("", line).strip()
+    if not text or text.startswith("[Adblock"):
+        return
+    hosts = _HOSTS_LINE.fullmatch(text)
+    if hosts:
+        for name in hosts["names"].split():
+            if name not in _HOSTS_OWN and name != hosts["sink"]:
+                yield _domain(name, suffix=False)
+        return
+    text = _SPACED_RANGE.sub("-", text)
+    if " " in text or "\t" in text:
+        raise ValueError(f"{_short(text)} is more than one word")
+    yield from _word(text)
+
+
+def _word(word: str) -> Iterator[Network | DomainName]:
+    if _looks_numeric(word):
+        yield from _range(word) if "-" in word else (_as_network(word),)
+        return
+    yield _named(word.lower())
+
+
+def _looks_numeric(word: str) -> bool:
+    """An address, not a name: names have a last label with a letter and no colon or slash."""
+    return ":" in word.removeprefix("full:").removeprefix("domain:") or "/" in word or word[-1:].isdigit()
+
+
+def _as_network(word: str) -> Network:
+    try:
+        return parse_network(word)
+    except ValueError as exc:
+        raise ValueError(f"{_short(word)}: {exc}") from exc
+
+
+def _range(word: str) -> Iterator[Network]:
+    left, _, right = word.partition("-")
+    try:
+        first, last = ip_address(left.strip()), ip_address(right.strip())
+    except ValueError as exc:
+        raise ValueError(f"{_short(word)}: {exc}") from exc
+    if "%" in word or first.version != last.version or int(first) > int(last):
+        raise ValueError(f"{_short(word)} is no range")
+    return networks_of([(int(first), int(last))], first.version)
+
+
+def _named(word: str) -> DomainName:
+    if word.startswith("full:"):
+        return _domain(word.removeprefix("full:"), suffix=False)
+    if word.startswith("||") and word.endswith("^"):
+        return _domain(word[2:-1], suffix=True)
+    for prefix in ("domain:", "*.", "."):
+        word = word.removeprefix(prefix)
+    return _domain(word, suffix=True)
+
+
+def _domain(word: str, *, suffix: bool) -> DomainName:
+    name = word.lower().rstrip(".")
+    if not name.isascii():
+        name = _to_ascii(name)
+    if not _NAME.fullmatch(name) or name.rpartition(".")[2].isdecimal():
+        raise ValueError(f"{_short(word)} is neither an address nor a name")
+    return DomainName(name, suffix=suffix)
+
+
+def _to_ascii(name: str) -> str:
+    try:
+        return name.encode("idna").decode("ascii")
+    except UnicodeError as exc:
+        raise ValueError(f"{_short(name)} is no name") from exc
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
