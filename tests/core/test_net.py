@@ -1,0 +1,121 @@
+"""Network arithmetic covers exactly: never one address more, never one less."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.net import (
+    Network,
+    Ranges,
+    address_count,
+    aggregate,
+    networks_of,
+    overlaps,
+    parse_network,
+    sort_key,
+    spans,
+    subtract,
+)
+
+# A small corner of each family, so that networks meet, nest and touch often.
+_V4 = st.builds(
+    lambda host, length: IPv4Network((0xC6336400 | host, length), strict=False),
+    st.integers(0, 255),
+    st.integers(24, 32),
+)
+_V6 = st.builds(
+    lambda host, length: IPv6Network(((0x20010DB8 << 96) | host, length), strict=False),
+    st.integers(0, 255),
+    st.integers(120, 128),
+)
+NETWORKS = st.lists(st.one_of(_V4, _V6), max_size=12)
+
+
+def addresses(networks: list[Network] | tuple[Network, ...]) -> set[tuple[int, int]]:
+    """Every address, one by one: the slow truth."""
+    return {
+        (n.version, value) for n in networks for value in range(int(n.network_address), int(n.broadcast_address) + 1)
+    }
+
+
+@given(NETWORKS)
+def test_aggregate_holds_the_same_addresses_in_the_fewest_blocks(networks: list[Network]) -> None:
+    merged = aggregate(networks)
+    assert addresses(merged) == addresses(networks)
+    v4 = list(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
+    v6 = list(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))
+    assert list(merged) == [*v4, *v6]  # the standard library's own minimum, v4 first
+
+
+@given(NETWORKS, st.randoms())
+def test_order_and_repetition_change_nothing(networks: list[Network], random: object) -> None:
+    shuffled = [*networks, *networks]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert aggregate(shuffled) == aggregate(networks)
+    assert list(aggregate(networks)) == sorted(aggregate(networks), key=sort_key)
+
+
+@given(NETWORKS, NETWORKS)
+def test_subtract_leaves_exactly_what_is_in_no_hole(networks: list[Network], holes: list[Network]) -> None:
+    assert addresses(subtract(networks, holes)) == addresses(networks) - addresses(holes)
+
+
+@given(NETWORKS, st.one_of(_V4, _V6))
+def test_ranges_answer_as_the_slow_truth_does(networks: list[Network], asked: Network) -> None:
+    ranges = Ranges(networks)
+    own, theirs = addresses([asked]), addresses(networks)
+    assert bool(ranges.touched(asked)) is bool(own & theirs)
+    assert ranges.holds(asked) is (own <= theirs)
+    assert addresses(ranges.cut_from(asked)) == own - theirs
+    assert overlaps(networks, asked) is bool(own & theirs)
+
+
+@given(NETWORKS)
+def test_counting_counts_each_address_once(networks: list[Network]) -> None:
+    for version in (4, 6):
+        assert address_count(networks, version) == sum(1 for v, _ in addresses(networks) if v == version)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "blocks"),
+    [
+        pytest.param("0.0.0.0", "255.255.255.255", ["0.0.0.0/0"], id="everything"),
+        pytest.param(
+            "192.0.2.1", "192.0.2.6", ["192.0.2.1/32", "192.0.2.2/31", "192.0.2.4/31", "192.0.2.6/32"], id="odd"
+        ),
+        pytest.param("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ["::/0"], id="everything-v6"),
+    ],
+)
+def test_a_range_becomes_its_fewest_blocks(first: str, last: str, blocks: list[str]) -> None:
+    start, end = ip_network(first), ip_network(last)
+    found = networks_of([(int(start.network_address), int(end.network_address))], start.version)
+    assert [str(n) for n in found] == blocks
+
+
+def test_ranges_that_touch_become_one() -> None:
+    assert len(spans([ip_network("192.0.2.0/25"), ip_network("192.0.2.128/25")], 4)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("192.0.2.1/24", "host bits", id="host-bits"),
+        pytest.param("fe80::1%eth0", "zone", id="zone"),
+        pytest.param("fe80::1%;reboot/64", "zone", id="zone-as-a-way-in"),
+        pytest.param("074.125.000.000", "does not appear", id="zero-padded"),
+        pytest.param("", "does not appear", id="empty"),
+        pytest.param("192.0.2.0/33", "does not appear", id="too-long"),
+    ],
+)
+def test_nonsense_is_refused_with_its_reason(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_network(text)
+
+
+def test_a_bare_address_is_a_network_of_one() -> None:
+    assert parse_network(" 192.0.2.7 ") == ip_network("192.0.2.7/32")
+    assert parse_network("2001:db8::7") == ip_network("2001:db8::7/128")
