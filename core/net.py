@@ -32,6 +32,12 @@ def parse_network(text: str) -> Network:
     return ip_network(text.strip(), strict=True)
 
 
+def text_of(network: Network) -> str:
+    """The network as firewalls print it: a host without its /32 or /128."""
+    text = str(network)
+    return text.removesuffix("/32") if network.version == 4 else text.removesuffix("/128")
+
+
 def sort_key(network: Network) -> tuple[int, int, int]:
     """v4 before v6, then by address, then wider first."""
     return network.version, int(network.network_address), network.prefixlen

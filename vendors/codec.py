@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, TypeAlias
 
@@ -55,6 +56,7 @@ def content_digest(groups: Iterable[Group], rules: Iterable[Rule]) -> str:
     return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
+@lru_cache(maxsize=8)  # a change asks several times for the same value, and 100,000 members take half a second
 def desired_digest(desired: Desired) -> str:
     """sha256 over the content that is wanted; owner and snapshot stand beside it in the mark."""
     return content_digest(desired.groups, desired.rules)

@@ -30,6 +30,7 @@ from controller.inventory.model import (
 )
 from controller.inventory.wording import problems_of
 from core.ids import DeviceName, SiteName
+from ipsets.sources import ListConfig
 from vendors.registry import known_vendors, options_model
 
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -146,11 +147,22 @@ def _inventory(file: InventoryFile, folder: Path) -> Inventory:
     sites = {SiteName(name): _site(SiteName(name), entry, file.defaults.device) for name, entry in file.sites.items()}
     return Inventory(
         version=file.version,
-        intelligence=file.intelligence,
+        intelligence=_placed(file.intelligence, folder),
         defaults=file.defaults,
         policies=dict(file.policies),
         sites=sites,
     )
+
+
+def _placed(intelligence: Intelligence, folder: Path) -> Intelligence:
+    """Relative files of sources start at the inventory's own folder, wherever tokgate was started."""
+    sources = tuple(
+        config.model_copy(update={"file": folder / config.file})
+        if isinstance(config, ListConfig) and config.file is not None
+        else config
+        for config in intelligence.sources
+    )
+    return intelligence.model_copy(update={"sources": sources})
 
 
 def _site(name: SiteName, entry: SiteEntry, defaults: DeviceDefaults) -> Site:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from controller.errors import NotFound
 from controller.inventory.fields import (
@@ -31,7 +31,7 @@ from controller.inventory.fields import (
 from controller.model import Mode
 from core.ids import DeviceName, SiteName
 from ipsets.guard import GuardLimits
-from ipsets.sources import SourceConfig
+from ipsets.sources import SourceConfig, check_names
 from vendors.adapter import Endpoint
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -62,7 +62,7 @@ def _names(value: object) -> object:
 class Intelligence(Part):
     """Where the list comes from."""
 
-    sources: tuple[SourceConfig, ...]
+    sources: Annotated[tuple[SourceConfig, ...], AfterValidator(check_names)]
     guard: GuardLimits = Field(default_factory=GuardLimits)
 
 

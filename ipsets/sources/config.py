@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import httpx
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from core.ids import NAME
 from ipsets.errors import SourceImplausible
@@ -74,7 +74,11 @@ def _host_name(given: str) -> str:
 SourceName: TypeAlias = Annotated[str, AfterValidator(_name)]
 Url: TypeAlias = Annotated[str, AfterValidator(_url)]
 Asn: TypeAlias = Annotated[int, BeforeValidator(_asn), Field(ge=1, le=4_294_967_294)]
-ResolverAddress: TypeAlias = Annotated[Any, BeforeValidator(_resolver)]
+ResolverAddress: TypeAlias = Annotated[
+    Resolver,
+    BeforeValidator(_resolver),
+    WithJsonSchema({"type": "string", "description": "an address, or address:port, or [IPv6]:port"}),
+]
 HostName: TypeAlias = Annotated[str, AfterValidator(_host_name)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0.2, le=300)]
 Shrink: TypeAlias = Annotated[float, Field(gt=0, le=1)]

@@ -275,6 +275,13 @@ BAD = [
         "4: intelligence.sources[0].kind",
         "did you mean 'curated'",
     ),
+    Bad(
+        "two-sources-one-name",
+        "    - {kind: curated}",
+        "    - {kind: curated}\n    - {kind: curated}",
+        "3: intelligence.sources",
+        "two sources are named 'curated'",
+    ),
     Bad("source-without-kind", "{kind: curated}", "{name: x}", "4: intelligence.sources[0].kind", "is missing"),
     Bad(
         "list-where-a-mapping-belongs",
@@ -436,6 +443,12 @@ def test_an_unknown_site_or_device_is_not_found(name: str) -> None:
         inventory.device(name)
 
 
+def test_a_relative_file_starts_at_the_inventorys_folder(tmp_path: Path) -> None:
+    (tmp_path / "inventory.yaml").write_text(GOOD.replace("{kind: curated}", "{kind: list, file: ./ours.txt}"))
+    (source,) = load_inventory(tmp_path / "inventory.yaml").intelligence.sources
+    assert source.file == tmp_path / "ours.txt"  # type: ignore[union-attr]
+
+
 def test_the_digest_is_of_what_it_says_not_of_how() -> None:
     same = yaml.safe_dump(yaml.load(GOOD, yaml.BaseLoader), sort_keys=True)
     same = same.replace("'1'", "1").replace("'90'", "90")
@@ -446,6 +459,7 @@ def test_the_digest_is_of_what_it_says_not_of_how() -> None:
 def test_the_example_is_good_and_complete() -> None:
     inventory = load_inventory(EXAMPLE)
     assert isinstance(inventory, Inventory)
+    assert len(inventory.digest) == 64
     text = EXAMPLE.read_text(encoding="utf-8")
     for name, definition in inventory_schema()["$defs"].items():
         if name in (

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from core.ids import DeviceName
+from core.net import Network, text_of
 from vendors.adapter import Finding, Output, Script, Session
 from vendors.diff import diff, mark_of
 from vendors.errors import DeviceError, NotPrivileged, NotVerified, Refused, Uncertain, Unreachable
@@ -27,7 +28,17 @@ from vendors.linux_nftables.flows import Judge, newly_denied
 from vendors.linux_nftables.options import LinuxNftablesOptions
 from vendors.linux_nftables.parse import observed_from, sections_of
 from vendors.linux_nftables.render import Change, render_change, render_saved, split_groups
-from vendors.model import Capabilities, Desired, DomainGroup, Observed, Plan, Reading, Receipt, Transaction
+from vendors.model import (
+    AddressGroup,
+    Capabilities,
+    Desired,
+    DomainGroup,
+    Observed,
+    Plan,
+    Reading,
+    Receipt,
+    Transaction,
+)
 
 CHECK_ENTRIES_UP_TO: Final = 20_000
 """A check costs as much as a load. Above this many entries only the structure is checked first; the load is atomic."""
@@ -67,8 +78,8 @@ class LinuxNftables:
 
     # --- pure -----------------------------------------------------------------------------------------------------
 
-    def parse(self, text: str) -> Observed:
-        return observed_from(text, self.options, self.capabilities)
+    def parse(self, text: str, known: Mapping[str, Network] | None = None) -> Observed:
+        return observed_from(text, self.options, self.capabilities, known)
 
     def render(self, current: Observed, plan: Plan) -> Script:
         change = self._change(current, plan)
@@ -95,10 +106,10 @@ class LinuxNftables:
 
     # --- with a session -------------------------------------------------------------------------------------------
 
-    def read(self, session: Session) -> Observed:
+    def read(self, session: Session, known: Mapping[str, Network] | None = None) -> Observed:
         said = session.run(self._shell.read(), timeout=timedelta(seconds=60))
         try:
-            return self.parse(said.text)
+            return self.parse(said.text, known)
         except DeviceError as exc:
             exc.device = self.device
             raise
@@ -330,9 +341,13 @@ class _Job:
     def _read_back(self) -> Observed:
         try:
             self.commands += 1
-            return self.adapter.read(self.session)
+            return self.adapter.read(self.session, self._known())
         except Unreachable as exc:
             raise self._uncertain("the session broke before the change was read back") from exc
+
+    def _known(self) -> dict[str, Network]:
+        groups = (group for group in self.plan.desired.groups if isinstance(group, AddressGroup))
+        return {text_of(network): network for group in groups for network in group.members}
 
     def _verify(self, observed: Observed) -> None:
         wrong = self._differences(observed)

@@ -45,12 +45,8 @@ class Judge:
 
     def __init__(self, groups: Iterable[Group], rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
-        self._ranges: dict[tuple[GroupName, int], list[Span]] = {
-            (group.name, version): spans(group.members, version)
-            for group in groups
-            if isinstance(group, AddressGroup)
-            for version in (4, 6)
-        }
+        self._members = {group.name: group.members for group in groups if isinstance(group, AddressGroup)}
+        self._ranges: dict[tuple[GroupName, int], list[Span]] = {}  # made when first asked: most lists never are
 
     def denies(self, source: Address, destination: Address) -> bool:
         for rule in self._rules:
@@ -60,7 +56,10 @@ class Judge:
         return False
 
     def _holds(self, group: GroupName, address: Address) -> bool:
-        ranges = self._ranges.get((group, address.version), [])
+        key = group, address.version
+        if key not in self._ranges:
+            self._ranges[key] = spans(self._members.get(group, ()), address.version)
+        ranges = self._ranges[key]
         at = bisect_right(ranges, (int(address), 1 << 128)) - 1
         return at >= 0 and ranges[at][1] >= int(address)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.net import Network, sort_key
+from core.net import Network, sort_key, text_of
 from vendors.linux_nftables.commands import ENTRIES, SAVED_MARK
 from vendors.linux_nftables.shape import TABLE, Shape, base_line, set_for, sets_of, shape_of, should_split
 from vendors.model import AddressGroup, Group, GroupName, Mark, Observed, Plan
@@ -171,4 +171,4 @@ class _Writer:
         ordered = sorted(networks, key=sort_key)
         for start in range(0, len(ordered), PER_COMMAND):
             part = ordered[start : start + PER_COMMAND]
-            yield f"{verb} element {TABLE} {name} {{ {', '.join(map(str, part))} }}", len(part)
+            yield f"{verb} element {TABLE} {name} {{ {', '.join(map(text_of, part))} }}", len(part)
