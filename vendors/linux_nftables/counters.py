@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any, Final
 
 from core.net import Network
 from vendors.errors import NotPrivileged, ToolMissing, Unreadable
-from vendors.linux_nftables.parse import CRASHED
+from vendors.linux_nftables.parse import CRASHED, network_from
 from vendors.linux_nftables.shape import COUNTERS, SEEN_SECONDS, SEEN_SIZE, group_of_set, seen_from
 from vendors.model import Action, EntryCount, FlowCount, Reading, RuleCount, RuleName
 
@@ -143,7 +143,7 @@ def _unwrapped(element: Any) -> tuple[Any, _Json | None, Mapping[str, Any]]:
 
 def _network(value: Any) -> Network:
     if isinstance(value, str):
-        return ip_network(value)
+        return network_from(value)
     if "prefix" in value:
-        return ip_network(f"{value['prefix']['addr']}/{value['prefix']['len']}")
+        return network_from(f"{value['prefix']['addr']}/{value['prefix']['len']}")
     raise Unreadable(f"an entry of our sets is not one we write: {json.dumps(value)[:80]}")

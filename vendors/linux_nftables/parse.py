@@ -205,7 +205,7 @@ def _element(bare: str, text: str) -> tuple[tuple[Network, ...], bool]:
         if "-" in bare:
             first, last = (ip_address(part) for part in bare.split("-"))
             return tuple(summarize_address_range(first, last)), False
-        return (_network(bare),), True
+        return (network_from(bare),), True
     except (ValueError, TypeError, OSError) as exc:
         if " comment " in bare or " expires " in bare or " timeout " in bare:
             networks, _ = _element(bare.split(" ", 1)[0], text)
@@ -213,7 +213,7 @@ def _element(bare: str, text: str) -> tuple[tuple[Network, ...], bool]:
         raise Unreadable(f"an element of our sets cannot be read: {text[:80]!r}") from exc
 
 
-def _network(text: str) -> Network:
+def network_from(text: str) -> Network:
     """As ``ip_network``, several times quicker for IPv4, of which there may be a hundred thousand."""
     address, _, length = text.partition("/")
     if (
