@@ -1,0 +1,459 @@
+"""The hit report: who used it, where and when, how much was blocked, and how long each site was really enforced.
+
+Pure: values in, values out; the renderers beside it only lay out what stands here. Unknown stays unknown: a figure that
+no device counts is ``None``, time that nobody proved is in ``unknown`` (I13), and every reservation is a note.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+from controller.coverage import Coverage, coverage
+from controller.model import (
+    AccessException,
+    CoverageState,
+    DetectionEvent,
+    DeviceStatus,
+    EventAction,
+    Mode,
+    Observation,
+    Quality,
+    Window,
+)
+from core.ids import DeviceName, SiteName
+from ipsets.model import Snapshot
+
+TOP: Final = 20
+STALE_AFTER: Final = timedelta(hours=24)
+"""A source that has not answered for this long is named in the notes."""
+
+MAX_HOURS: Final = 24 * 45
+"""Longer reports are counted by the day instead of by the hour."""
+
+_NAMES: Final[Mapping[EventAction, str]] = {
+    EventAction.BLOCKED: "blocked",
+    EventAction.MONITORED: "monitored",
+    EventAction.ALLOWED: "allowed",
+}
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Sums of one action. None: no device counted it."""
+
+    hits: int | None = 0
+    packets: int | None = 0
+    octets: int | None = 0
+
+    def plus(self, event: DetectionEvent) -> Totals:
+        return Totals(
+            hits=_plus(self.hits, event.hits),
+            packets=_plus(self.packets, event.packets),
+            octets=_plus(self.octets, event.octets),
+        )
+
+    def to_json(self) -> dict[str, int | None]:
+        return {"hits": self.hits, "packets": self.packets, "bytes": self.octets}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopLine:
+    """One client or one destination, and what of it was seen."""
+
+    name: str
+    action: EventAction
+    role: str | None
+    packets: int
+    octets: int
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """One hour (or day) of the site's own clock; events stand in the one in which their window ends."""
+
+    start: datetime
+    hits: Mapping[EventAction, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceLine:
+    name: DeviceName
+    status: DeviceStatus | None
+    totals: Mapping[EventAction, Totals]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionLine:
+    """An exception that was live in the window, and how it was used."""
+
+    exception: AccessException
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteReport:
+    """Everything the report of one site says."""
+
+    site: SiteName
+    title: str
+    time_zone: str
+    window: Window
+    generated_at: datetime
+    snapshot: str | None
+    snapshot_at: datetime | None
+    mode: Mapping[str, Mode]
+    totals: Mapping[EventAction, Totals]
+    by_role: Mapping[str, Mapping[EventAction, Totals]]
+    devices: tuple[DeviceLine, ...]
+    top_sources: tuple[TopLine, ...]
+    top_destinations: tuple[TopLine, ...]
+    by_hour: tuple[Bucket, ...]
+    exceptions: tuple[ExceptionLine, ...]
+    coverage: Coverage
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def is_by_day(self) -> bool:
+        return self.window.end - self.window.start > timedelta(hours=MAX_HOURS)
+
+    def seconds(self, state: CoverageState) -> float:
+        return self.coverage.total(state).total_seconds()
+
+    @property
+    def enforced_share(self) -> float | None:
+        """Enforced time over the time in which the site was not off by policy; None when there is none."""
+        counted = sum(self.seconds(state) for state in CoverageState if state is not CoverageState.OFF)
+        return self.seconds(CoverageState.ENFORCED) / counted if counted else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "site": self.site,
+            "title": self.title,
+            "time_zone": self.time_zone,
+            "from": iso(self.window.start),
+            "to": iso(self.window.end),
+            "generated_at": iso(self.generated_at),
+            "snapshot": self.snapshot,
+            "snapshot_at": iso(self.snapshot_at),
+            "mode": {role: mode.value for role, mode in self.mode.items()},
+            "totals": totals_json(self.totals),
+            "by_role": {role: totals_json(totals) for role, totals in self.by_role.items()},
+            "devices": [_device_json(line) for line in self.devices],
+            "top_sources": [_top_json("source", line) for line in self.top_sources],
+            "top_destinations": [_top_json("destination", line) for line in self.top_destinations],
+            "by_hour": [_bucket_json(bucket) for bucket in self.by_hour],
+            "exceptions": [_exception_json(line) for line in self.exceptions],
+            "coverage": {f"{state.value}_seconds": round(self.seconds(state), 3) for state in CoverageState},
+            "coverage_spans": [
+                {
+                    "from": iso(span.window.start),
+                    "to": iso(span.window.end),
+                    "state": span.state.value,
+                    "cause": span.cause,
+                }
+                for span in self.coverage.spans
+            ],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetReport:
+    """All sites, the worst first."""
+
+    window: Window
+    generated_at: datetime
+    sites: tuple[SiteReport, ...]
+    totals: Mapping[EventAction, Totals]
+    seconds: Mapping[CoverageState, float]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "from": iso(self.window.start),
+            "to": iso(self.window.end),
+            "generated_at": iso(self.generated_at),
+            "totals": totals_json(self.totals),
+            "coverage": {f"{state.value}_seconds": round(s, 3) for state, s in self.seconds.items()},
+            "sites": [
+                {
+                    "site": site.site,
+                    "title": site.title,
+                    "enforced_share": site.enforced_share,
+                    "totals": totals_json(site.totals),
+                    "coverage": site.to_json()["coverage"],
+                    "notes": list(site.notes),
+                }
+                for site in self.sites
+            ],
+        }
+
+
+def iso(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at is not None else None
+
+
+# --- making one -----------------------------------------------------------------------------------------------------
+
+
+def site_report(
+    *,
+    site: SiteName,
+    title: str,
+    time_zone: str,
+    window: Window,
+    now: datetime,
+    modes: Mapping[str, Mode],
+    devices: Mapping[DeviceName, DeviceStatus | None],
+    events: Sequence[DetectionEvent],
+    observations: Sequence[Observation],
+    exceptions: Iterable[AccessException],
+    snapshot: Snapshot | None,
+    freshness: timedelta,
+) -> SiteReport:
+    """The report of one site over ``window``. ``freshness`` is how long one look at a device proves its state."""
+    proven = coverage(observations, window, devices=tuple(devices), now=now, freshness=freshness)
+    return SiteReport(
+        site=site,
+        title=title,
+        time_zone=time_zone,
+        window=window,
+        generated_at=now,
+        snapshot=snapshot.id if snapshot else None,
+        snapshot_at=snapshot.created_at if snapshot else None,
+        mode=dict(modes),
+        totals=_totals(events),
+        by_role={role: _totals(own) for role, own in sorted(_by(events, lambda e: e.role).items())},
+        devices=tuple(
+            DeviceLine(name=name, status=status, totals=_totals([e for e in events if e.device == name]))
+            for name, status in devices.items()
+        ),
+        top_sources=_top(events, lambda s: str(s.source)),
+        top_destinations=_top(events, lambda s: str(s.destination)),
+        by_hour=_buckets(events, window, ZoneInfo(time_zone), now),
+        exceptions=tuple(_exception_lines(exceptions, events, window)),
+        coverage=proven,
+        notes=tuple(_notes(window, now, devices, events, proven, snapshot)),
+    )
+
+
+def fleet_report(sites: Iterable[SiteReport], *, window: Window, now: datetime) -> FleetReport:
+    """All sites as one, those that were enforced least first."""
+    known = sorted(sites, key=lambda s: (-1.0 if s.enforced_share is None else s.enforced_share, s.site))
+    return FleetReport(
+        window=window,
+        generated_at=now,
+        sites=tuple(known),
+        totals={
+            action: Totals(
+                hits=_sum(site.totals[action].hits for site in known),
+                packets=_sum(site.totals[action].packets for site in known),
+                octets=_sum(site.totals[action].octets for site in known),
+            )
+            for action in EventAction
+        },
+        seconds={state: sum(site.seconds(state) for site in known) for state in CoverageState},
+    )
+
+
+def _plus(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    total: int | None = 0
+    for value in values:
+        total = _plus(total, value)
+    return total
+
+
+def _totals(events: Iterable[DetectionEvent]) -> dict[EventAction, Totals]:
+    sums = {action: Totals() for action in EventAction}
+    for event in events:
+        sums[event.action] = sums[event.action].plus(event)
+    return sums
+
+
+def _by(
+    events: Iterable[DetectionEvent], key: Callable[[DetectionEvent], str | None]
+) -> dict[str, list[DetectionEvent]]:
+    found: dict[str, list[DetectionEvent]] = defaultdict(list)
+    for event in events:
+        if (name := key(event)) is not None:
+            found[name].append(event)
+    return found
+
+
+def _top(events: Iterable[DetectionEvent], name_of: Callable[[Any], str]) -> tuple[TopLine, ...]:
+    lines: dict[tuple[str, EventAction, str | None], TopLine] = {}
+    for event in events:
+        for seen in event.sources:
+            key = name_of(seen), event.action, event.role
+            old = lines.get(key)
+            lines[key] = TopLine(
+                name=key[0],
+                action=event.action,
+                role=event.role,
+                packets=(old.packets if old else 0) + (seen.packets or 0),
+                octets=(old.octets if old else 0) + (seen.octets or 0),
+                last_seen=max(old.last_seen, seen.last_seen) if old else seen.last_seen,
+            )
+    return tuple(sorted(lines.values(), key=lambda line: (-line.packets, line.name, line.action.value)))[:TOP]
+
+
+def _buckets(events: Iterable[DetectionEvent], window: Window, zone: ZoneInfo, now: datetime) -> tuple[Bucket, ...]:
+    """Every hour (or day) of the window from its first on the site's clock, the empty ones too.
+
+    Hours are real ones: the hour that comes twice is two buckets, the one that does not come is none.
+    """
+    by_day = window.end - window.start > timedelta(hours=MAX_HOURS)
+    starts = list(_starts(window.start, min(window.end, now), zone, by_day=by_day))
+    sums = [dict.fromkeys(EventAction, 0) for _ in starts]
+    for event in events:
+        at = bisect_right(starts, event.window.end - timedelta(microseconds=1)) - 1
+        if at >= 0:
+            sums[at][event.action] += event.hits or 0
+    return tuple(Bucket(start=start.astimezone(zone), hits=hits) for start, hits in zip(starts, sums, strict=True))
+
+
+def _starts(first: datetime, end: datetime, zone: ZoneInfo, *, by_day: bool) -> Iterable[datetime]:
+    local = first.astimezone(zone).replace(minute=0, second=0, microsecond=0)
+    if not by_day:
+        start = local.astimezone(UTC)
+        while start < end:
+            yield start
+            start += timedelta(hours=1)
+        return
+    day = local.date()
+    while (start := datetime.combine(day, time(), zone).astimezone(UTC)) < end:
+        yield start
+        day += timedelta(days=1)
+
+
+def _exception_lines(
+    exceptions: Iterable[AccessException], events: Sequence[DetectionEvent], window: Window
+) -> Iterable[ExceptionLine]:
+    for exception in sorted(exceptions, key=lambda e: (e.starts, e.id)):
+        end = exception.ended_at or exception.ends
+        if exception.decided_at is None or exception.starts >= window.end or end <= window.start:
+            continue
+        own = [e for e in events if e.exception == exception.id]
+        yield ExceptionLine(exception=exception, totals=_totals(own)[EventAction.ALLOWED])
+
+
+def _notes(
+    window: Window,
+    now: datetime,
+    devices: Mapping[DeviceName, DeviceStatus | None],
+    events: Sequence[DetectionEvent],
+    proven: Coverage,
+    snapshot: Snapshot | None,
+) -> Iterable[str]:
+    """What a reader has to know before believing the figures."""
+    unknown = proven.total(CoverageState.UNKNOWN)
+    if unknown:
+        yield f"For {_span(unknown)} nobody proved what the site was doing: unknown, and not counted as enforced."
+    open_time = proven.total(CoverageState.NOT_ENFORCED)
+    if open_time:
+        yield f"For {_span(open_time)} the site was found not enforced."
+    at_least = sum(e.quality is Quality.AT_LEAST for e in events)
+    if at_least:
+        yield f"{at_least} of {len(events)} events are lower bounds: counters restarted inside their window."
+    if any(e.sources_truncated for e in events):
+        yield "The capture of clients was full for a time: some sources are missing from the lists."
+    if any(e.hits is None for e in events):
+        yield "Some devices do not count hits: those totals are unknown."
+    for name, status in devices.items():
+        yield from _device_notes(name, status)
+    yield from _snapshot_notes(snapshot, now)
+    yield "A hit is a new connection attempt that met a rule; a repeated SYN counts again."
+
+
+def _device_notes(name: DeviceName, status: DeviceStatus | None) -> Iterable[str]:
+    if status is None:
+        yield f"{name}: never looked at."
+        return
+    if status.error:
+        yield f"{name}: the last attempt failed: {status.error}"
+    yield from (f"{name}: degraded: {line}" for line in status.degraded)
+
+
+def _snapshot_notes(snapshot: Snapshot | None, now: datetime) -> Iterable[str]:
+    if snapshot is None:
+        yield "There is no intelligence yet."
+        return
+    for source, at in snapshot.source_ages:
+        if now - at > STALE_AFTER:
+            yield f"Intelligence: source {source} last answered {_span(now - at)} before this report."
+
+
+def _span(length: timedelta) -> str:
+    seconds = int(length.total_seconds())
+    parts = ((seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
+    shown = [f"{count} {unit}" for count, unit in parts if count][:2]
+    return " ".join(shown) or "less than a second"
+
+
+# --- to JSON --------------------------------------------------------------------------------------------------------
+
+
+def totals_json(totals: Mapping[EventAction, Totals]) -> dict[str, dict[str, int | None]]:
+    return {_NAMES[action]: totals[action].to_json() for action in EventAction}
+
+
+def _device_json(line: DeviceLine) -> dict[str, Any]:
+    status = line.status
+    return {
+        "device": line.name,
+        "last_seen_at": iso(status.last_seen_at) if status else None,
+        "enforced_at": iso(status.enforced_at) if status else None,
+        "snapshot": status.snapshot if status else None,
+        "mode": status.mode if status else None,
+        "error": status.error if status else None,
+        "degraded": list(status.degraded) if status else [],
+        "totals": totals_json(line.totals),
+    }
+
+
+def _top_json(what: str, line: TopLine) -> dict[str, Any]:
+    return {
+        what: line.name,
+        "action": line.action.value,
+        "role": line.role,
+        "packets": line.packets,
+        "bytes": line.octets,
+        "last_seen": iso(line.last_seen),
+    }
+
+
+def _bucket_json(bucket: Bucket) -> dict[str, Any]:
+    return {
+        "hour": bucket.start.isoformat(timespec="minutes"),
+        **{_NAMES[action]: bucket.hits[action] for action in EventAction},
+    }
+
+
+def _exception_json(line: ExceptionLine) -> dict[str, Any]:
+    exception = line.exception
+    return {
+        "id": exception.id,
+        "sources": [str(s) for s in exception.sources],
+        "service": exception.service,
+        "starts": iso(exception.starts),
+        "ends": iso(exception.ends),
+        "state": exception.state.value,
+        "reason": exception.reason,
+        "owner": exception.owner,
+        "ticket": exception.ticket,
+        "requested_by": exception.requested_by,
+        "approved_by": exception.decided_by,
+        **line.totals.to_json(),
+    }

@@ -1,0 +1,84 @@
+"""Reports as CSV for spreadsheets: one table, a line per figure. Pure.
+
+A cell that a spreadsheet would run as a formula is written as text (OWASP, CSV injection).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any, Final
+
+from controller.report import FleetReport, SiteReport
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_HEAD: Final = ("site", "section", "name", "detail", "action", "hits", "packets", "bytes", "seconds", "from", "to")
+
+
+def render_site(report: SiteReport) -> str:
+    """The report of one site; the columns are the same in every section."""
+    return _table(_rows(report.to_json()))
+
+
+def render_fleet(report: FleetReport) -> str:
+    """Totals and coverage of every site, the worst first."""
+    document = report.to_json()
+    sites = [{**site, "from": document["from"], "to": document["to"]} for site in document["sites"]]
+    return _table(row for site in sites for row in (*_totals(site, "totals"), *_coverage(site)))
+
+
+def cell(value: object) -> str:
+    """Text that no spreadsheet runs; empty for what is unknown."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, int | float) else text
+
+
+def _table(rows: Iterable[dict[str, Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
+    writer.writerow(_HEAD)
+    writer.writerows([cell(row.get(column)) for column in _HEAD] for row in rows)
+    return out.getvalue()
+
+
+def _rows(report: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    base = {"site": report["site"], "from": report["from"], "to": report["to"]}
+    yield from _totals(report, "totals")
+    for role, totals in report["by_role"].items():
+        yield from _totals({**base, "totals": totals}, "role", name=role)
+    yield from _coverage(report)
+    for span in report["coverage_spans"]:
+        yield {**base, "section": "span", "name": span["state"], "detail": span["cause"], **_window(span)}
+    for device in report["devices"]:
+        detail = device["error"] or "; ".join(device["degraded"])
+        yield from _totals({**base, "totals": device["totals"]}, "device", name=device["device"], detail=detail)
+    for what in ("source", "destination"):
+        for line in report[f"top_{what}s"]:
+            figures = {key: line[key] for key in ("action", "packets", "bytes")}
+            yield {**base, "section": what, "name": line[what], "detail": line["role"], **figures}
+    for bucket in report["by_hour"]:
+        for action in ("blocked", "monitored", "allowed"):
+            yield {**base, "section": "hour", "name": bucket["hour"], "action": action, "hits": bucket[action]}
+    for line in report["exceptions"]:
+        figures = {key: line[key] for key in ("hits", "packets", "bytes")}
+        window = {"from": line["starts"], "to": line["ends"]}
+        yield {**base, **window, "section": "exception", "name": line["id"], "detail": line["reason"], **figures}
+    for note in report["notes"]:
+        yield {**base, "section": "note", "detail": note}
+
+
+def _window(span: dict[str, Any]) -> dict[str, Any]:
+    return {"from": span["from"], "to": span["to"]}
+
+
+def _totals(report: dict[str, Any], section: str, *, name: str = "", detail: str = "") -> Iterable[dict[str, Any]]:
+    base = {key: report[key] for key in ("site", "from", "to")}
+    for action, figures in report["totals"].items():
+        yield {**base, "section": section, "name": name, "detail": detail, "action": action, **figures}
+
+
+def _coverage(report: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    base = {key: report[key] for key in ("site", "from", "to")}
+    for name, seconds in report["coverage"].items():
+        yield {**base, "section": "coverage", "name": name.removesuffix("_seconds"), "seconds": seconds}
