@@ -98,7 +98,8 @@ class NetworkGuard:
         """What of ``network`` may be enforced, and what the guards say about the rest."""
         limit = self._limits.max_prefix_v4 if network.version == 4 else self._limits.max_prefix_v6
         if network.prefixlen < limit:
-            return (), (_dropped("too-wide", network, f"/{network.prefixlen} is wider than /{limit}"),)
+            also = "".join(f"; it touches {reason}" for reason, ranges in self._reasons if ranges.touched(network))
+            return (), (_dropped("too-wide", network, f"/{network.prefixlen} is wider than /{limit}{also}"),)
         if not self.everything.touched(network):
             return (network,), ()
         kept = tuple(islice(self.everything.cut_from(network), MAX_PIECES + 1))

@@ -26,6 +26,7 @@ from ipsets.text import canonical, entry_text, instant, pack, read_domain, sha25
 _RANK: Final = {Dedication.DEDICATED: 0, Dedication.SHARED: 1, Dedication.UNKNOWN: 2}
 _TRUST: Final = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 FORMAT: Final = 1
+_SHOWN: Final = 5
 
 
 def build_snapshot(
@@ -136,7 +137,8 @@ def _hold(
 
 def _tripped(verdicts: tuple[Verdict, ...], dropped: tuple[Verdict, ...]) -> GuardTripped:
     said = "; ".join(f"guard {v.guard}: {v.entry} {v.reason}" for v in verdicts)
-    also = f"; {len(dropped)} entries were dropped, such as {dropped[0].entry} ({dropped[0].guard})" if dropped else ""
+    named = ", ".join(f"{v.entry} ({v.guard})" for v in dropped[:_SHOWN])
+    also = f"; {len(dropped)} entries were dropped: {named}{' …' if len(dropped) > _SHOWN else ''}" if dropped else ""
     forcible = all(v.guard == "churn" for v in verdicts)
     way = "if it is right, refresh again with --force" if forcible else "raise intelligence.guard, or repair the source"
     return GuardTripped(
