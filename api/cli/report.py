@@ -12,7 +12,7 @@ import typer
 from api.cli import opening
 from api.cli.errors import FileTrouble
 from api.cli.options import As, AsPage, Output, Page, Since, Until
-from api.cli.show import note, say, show_csv, show_json, show_pairs, show_table, text_of
+from api.cli.show import note, say, show_csv, show_json, show_pairs, show_table
 from api.cli.times import parse_time
 from controller.errors import Invalid
 from controller.model import Window
@@ -111,24 +111,23 @@ def _write(file: Path, text: str) -> None:
 
 
 def show_site(report: Mapping[str, Any]) -> None:
-    """The report on a terminal: who it is about, what was counted, who and where to, and how long it held."""
-    say(f"{report['site']}, {report['from']} to {report['to']}", style="bold")
+    """The report on a terminal: what was counted, who it was and where to, how long it held, and why not longer."""
+    say(f"{report['title']} ({report['site']}), {report['from']} to {report['to']}", style="bold")
     show_pairs(
         {
-            "mode": report["mode"],
-            "snapshot": (report["snapshot"] or "none")[:12],
-            "enforced": coverage_line(report["coverage"]),
+            "mode now": report["mode"],
+            "snapshot": f"{(report['snapshot'] or 'none')[:12]} of {report['snapshot_at'] or 'no time'}",
+            "coverage": coverage_line(report["coverage"]),
         }
     )
     say()
-    totals = report["totals"]
-    show_table(
-        ("", "hits", "packets", "bytes"),
-        ([action, count["hits"], count["packets"], count["bytes"]] for action, count in totals.items()),
-    )
+    show_table(("", "hits", "packets", "bytes"), ([name, *count.values()] for name, count in report["totals"].items()))
     _by_hour(report["by_hour"])
-    for title in ("top_sources", "top_destinations", "devices", "exceptions"):
-        _section(title.replace("_", " "), report[title])
+    for title, columns in _SECTIONS.items():
+        _section(title, columns, report[title])
+    _gaps(report["coverage_spans"])
+    for line in report["notes"]:
+        say(f"note: {line}")
 
 
 def coverage_line(coverage: Mapping[str, Any]) -> str:
@@ -142,15 +141,9 @@ def coverage_line(coverage: Mapping[str, Any]) -> str:
 
 
 def _by_hour(rows: Sequence[Mapping[str, Any]]) -> None:
-    counts = [_hits(row) for row in rows]
+    counts = [int(row["blocked"] or 0) for row in rows]
     if any(counts):
         say(f"\nblocked by hour  {sparkline(counts)}  at most {max(counts)}")
-
-
-def _hits(row: Mapping[str, Any]) -> int:
-    found = row.get("blocked", 0)
-    value = found.get("hits") if isinstance(found, Mapping) else found
-    return int(value or 0)
 
 
 def sparkline(counts: Sequence[int]) -> str:
@@ -159,19 +152,33 @@ def sparkline(counts: Sequence[int]) -> str:
     return "".join(_BARS[(count * len(_BARS) - 1) // most] if count and most else " " for count in counts)
 
 
-def _section(title: str, rows: Any) -> None:
-    known = [{"": name, **row} for name, row in rows.items()] if isinstance(rows, Mapping) else list(rows)
-    say(f"\n{title}", style="bold")
-    if not known:
-        say("  none")
-        return
-    if not isinstance(known[0], Mapping):
-        say("  " + ", ".join(text_of(row) for row in known))
-        return
-    columns = list(dict.fromkeys(key for row in known for key in row))
-    show_table((c.replace("_", " ") for c in columns), ([row.get(c, "") for c in columns] for row in known))
+def _section(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    say(f"\n{title.replace('_', ' ')}", style="bold")
+    if rows:
+        show_table((c.replace("_", " ") for c in columns), ([row[c] for c in columns] for row in rows))
+    else:
+        say("none")
 
 
+def _gaps(spans: Sequence[Mapping[str, Any]]) -> None:
+    """When and why the site was not proven to be enforced, watched or off."""
+    gaps = [span for span in spans if span["state"] in ("not_enforced", "unknown")]
+    if not gaps:
+        return
+    say("\nnot proven", style="bold")
+    rows = ([g["from"], g["to"], g["state"].replace("_", " "), g["cause"]] for g in gaps[:_GAPS_SHOWN])
+    show_table(("from", "to", "state", "why"), rows)
+    if len(gaps) > _GAPS_SHOWN:
+        say(f"and {len(gaps) - _GAPS_SHOWN} more; see -o json")
+
+
+_GAPS_SHOWN: Final = 10
+_SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "top_sources": ("source", "role", "action", "packets", "bytes", "last_seen"),
+    "top_destinations": ("destination", "role", "action", "packets", "bytes", "last_seen"),
+    "devices": ("device", "mode", "last_seen_at", "enforced_at", "error", "degraded"),
+    "exceptions": ("id", "state", "sources", "service", "starts", "ends", "owner", "ticket", "hits"),
+}
 _COVERAGE: Final = ("enforced_seconds", "monitored_seconds", "off_seconds", "not_enforced_seconds", "unknown_seconds")
 _FLEET: Final = ("site", "blocked", "monitored", "allowed", "enforced", "not enforced", "unknown")
 

@@ -51,7 +51,7 @@ sites:
     policy: standard
     networks: {{company: [10.30.0.0/24], guest: [10.30.1.0/24]}}
     devices:
-      fw-austin: {{vendor: linux_nftables, host: 127.0.0.1, port: {port}, host_keys: ["{key}"]}}
+      fw-austin: {{vendor: linux_nftables, host: 127.0.0.2, port: {port}, host_keys: ["{key}"]}}
 """
 
 
