@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from controller import exceptions as lifecycle
-from controller import tokens as tokens_module
+import controller.exceptions as lifecycle
+import controller.tokens as access
 from controller.desired import Facts, modes_at, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import Conflict
@@ -499,16 +499,16 @@ class Controller:
     def create_token(
         self, name: str, scopes: Iterable[Scope], lifetime: timedelta, *, actor: str
     ) -> tuple[Token, Secret]:
-        return tokens_module.create(self.store, self.clock, name=name, scopes=scopes, lifetime=lifetime, actor=actor)
+        return access.create(self.store, self.clock, name=name, scopes=scopes, lifetime=lifetime, actor=actor)
 
     def authenticate(self, text: str) -> Token:
-        return tokens_module.authenticate(self.store, self.clock, text)
+        return access.authenticate(self.store, self.clock, text)
 
     def tokens(self) -> list[Token]:
         return self.store.tokens()
 
     def revoke_token(self, id_or_name: str, *, actor: str) -> Token:
-        return tokens_module.revoke(self.store, self.clock, id_or_name, actor=actor)
+        return access.revoke(self.store, self.clock, id_or_name, actor=actor)
 
     def audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditEntry]:
         return self.store.audit_entries(limit=limit, before=before)

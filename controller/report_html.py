@@ -1,0 +1,205 @@
+"""Reports as pages that need nothing else: inline style, inline SVG, no request to anywhere, fit for print and e-mail.
+
+Pure but for reading its own templates. Everything that a person or a device wrote is escaped by the template engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from controller.coverage import Span
+from controller.model import CoverageState, EventAction
+from controller.report import Bucket, FleetReport, SiteReport, Totals
+
+ACTIONS: Final = (EventAction.BLOCKED, EventAction.MONITORED, EventAction.ALLOWED)
+LABELS: Final = {
+    EventAction.BLOCKED: "blocked",
+    EventAction.MONITORED: "only watched",
+    EventAction.ALLOWED: "let through by exception",
+}
+STATES: Final = {
+    CoverageState.ENFORCED: "enforced",
+    CoverageState.MONITORED: "monitored",
+    CoverageState.OFF: "off by policy",
+    CoverageState.NOT_ENFORCED: "not enforced",
+    CoverageState.UNKNOWN: "unknown",
+}
+CHART_WIDTH: Final = 960
+CHART_HEIGHT: Final = 180
+AXIS: Final = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One rectangle of a chart, in the chart's own units."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    css: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    x: float
+    text: str
+
+
+def render_site(report: SiteReport) -> str:
+    """The page of one site."""
+    return _template("report_site.html.j2").render(
+        report=report,
+        zone=ZoneInfo(report.time_zone),
+        states=STATES,
+        actions=ACTIONS,
+        labels=LABELS,
+        coverage_bars=coverage_bars(report.coverage.spans, ZoneInfo(report.time_zone)),
+        hour_bars=hour_bars(report.by_hour),
+        hour_ticks=hour_ticks(report.by_hour, by_day=report.is_by_day),
+        top_of_chart=max((sum(b.hits.values()) for b in report.by_hour), default=0),
+        clients=len({line.name for line in report.top_sources if line.action is EventAction.BLOCKED}),
+    )
+
+
+def render_fleet(report: FleetReport) -> str:
+    """The page of all sites, the worst first."""
+    return _template("report_fleet.html.j2").render(
+        report=report,
+        states=STATES,
+        actions=ACTIONS,
+        labels=LABELS,
+        bars={site.site: share_bars(site) for site in report.sites},
+    )
+
+
+# --- the charts -----------------------------------------------------------------------------------------------------
+
+
+def coverage_bars(spans: Sequence[Span], zone: ZoneInfo) -> list[Bar]:
+    """The whole time as one bar, a piece for each stretch of one state."""
+    if not spans:
+        return []
+    start, end = spans[0].window.start, spans[-1].window.end
+    scale = CHART_WIDTH / (end - start).total_seconds()
+    return [
+        Bar(
+            x=(span.window.start - start).total_seconds() * scale,
+            y=0,
+            width=max(span.window.seconds * scale, 0.5),
+            height=28,
+            css=span.state.value,
+            title=f"{moment(span.window.start, zone)} to {moment(span.window.end, zone)}: {STATES[span.state]}"
+            + (f", {span.cause}" if span.cause else ""),
+        )
+        for span in spans
+    ]
+
+
+def hour_bars(buckets: Sequence[Bucket]) -> list[Bar]:
+    """Stacked bars: blocked at the bottom, then watched, then let through."""
+    most = max((sum(b.hits.values()) for b in buckets), default=0)
+    if not most:
+        return []
+    step = CHART_WIDTH / len(buckets)
+    bars = []
+    for number, bucket in enumerate(buckets):
+        top = float(CHART_HEIGHT)
+        for action in ACTIONS:
+            height = bucket.hits[action] / most * CHART_HEIGHT
+            if height:
+                top -= height
+                title = f"{bucket.start:%Y-%m-%d %H:%M}: {bucket.hits[action]:,} {LABELS[action]}"
+                bars.append(Bar(number * step + step * 0.1, top, step * 0.8, height, action.value, title))
+    return bars
+
+
+def hour_ticks(buckets: Sequence[Bucket], *, by_day: bool) -> list[Tick]:
+    """A dozen labels at most, on the site's own clock."""
+    if not buckets:
+        return []
+    every = -(-len(buckets) // 12)
+    step = CHART_WIDTH / len(buckets)
+    long = by_day or len(buckets) > 48
+    return [
+        Tick(number * step + step / 2, f"{bucket.start:%d %b}" if long else f"{bucket.start:%H:%M}")
+        for number, bucket in enumerate(buckets)
+        if number % every == 0
+    ]
+
+
+def share_bars(report: SiteReport) -> list[Bar]:
+    """How a site's time divides, as one narrow bar."""
+    whole = sum(report.seconds(state) for state in CoverageState)
+    bars, x = [], 0.0
+    for state in STATES:
+        width = report.seconds(state) / whole * 200 if whole else 0
+        if width:
+            bars.append(Bar(x, 0, width, 14, state.value, f"{STATES[state]}: {duration(report.seconds(state))}"))
+            x += width
+    return bars
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def moment(at: datetime | None, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at is not None else "never"
+
+
+def count(value: int | None) -> str:
+    """``None`` is unknown and says so."""
+    return "unknown" if value is None else f"{value:,}"
+
+
+def size(octets: int | None) -> str:
+    if octets is None:
+        return "unknown"
+    value = float(octets)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
+        value /= 1024
+    return ""
+
+
+def duration(seconds: float) -> str:
+    whole = int(seconds)
+    parts = ((whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s"))
+    shown = [f"{number} {unit}" for number, unit in parts if number][:2]
+    return " ".join(shown) or "0 s"
+
+
+def share(part: float | None) -> str:
+    """Rounded down: 99.96 % is never shown as 100 %."""
+    return "unknown" if part is None else f"{int(part * 1000) / 10:.1f} %"
+
+
+def was_counted(totals: Totals) -> bool:
+    return totals.hits is None or totals.hits > 0
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("controller", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(moment=moment, count=count, size=size, duration=duration, share=share)
+    made.tests.update(counted=was_counted)
+    return made
+
+
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
