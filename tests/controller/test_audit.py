@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +19,7 @@ from controller.store import Store
 from controller.store.schema import micros, moment
 from core.clock import ManualClock
 
-NOW = datetime(2026, 11, 25, 12, 0, 0, 1, tzinfo=UTC)
+NOW = datetime(2026, 11, 25, 12, 0, 0, 123456, tzinfo=UTC)
 COLUMNS = ("seq", "at", "actor", "action", "subject", "reason", "detail", "previous", "hash")
 
 
@@ -83,16 +82,11 @@ def flipped(value: object) -> Iterator[object]:
 # --- in the store -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path, clock=ManualClock(NOW)) as opened:
-        for number in range(5):
-            opened.append_audit(
-                AuditNote(
-                    actor="alice", action="exception.approve", subject=f"e{number}", reason="why", detail={"n": number}
-                )
-            )
-        yield opened
+@pytest.fixture(autouse=True)
+def _five_entries(store: Store) -> None:
+    for number in range(5):
+        note = {"actor": "alice", "action": "exception.approve", "subject": f"e{number}", "reason": "why"}
+        store.append_audit(AuditNote(**note, detail={"n": number}))
 
 
 def altered(store: Store, statement: str, *values: object) -> None:

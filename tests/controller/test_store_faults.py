@@ -2,73 +2,104 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from controller import tokens
 from controller.audit import AuditNote
 from controller.errors import StoreError
-from controller.model import Scope
+from controller.model import DetectionEvent, EventAction, Quality, Scope, Window
 from controller.store import EventQuery, Store
 from core.clock import ManualClock, SystemClock
-
-NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-ROOT = Path(__file__).parents[2]
-
-WRITER = """
-import sys
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from controller.model import DetectionEvent, EventAction, Quality, Window
-from controller.store import AuditNote, Store
-from core.clock import SystemClock
 from core.ids import DeviceName, EventId, SiteName, new_id
 from vendors.model import Reading, RuleName
 
-folder, name, most = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-store = Store.open(folder, clock=SystemClock())
-device = DeviceName(name)
-last = store.last_reading(device)
-number = int(last.epoch) if last else 0
-print("open", number, flush=True)
-while number < most:
-    number += 1
-    start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
-    event = DetectionEvent(
-        id=EventId(new_id()), site=SiteName("berlin"), device=device, rule=RuleName("deny-company"), role="company",
-        exception=None, action=EventAction.BLOCKED, window=Window(start, start + timedelta(minutes=1)), hits=number,
-        packets=1, octets=1, quality=Quality.EXACT, snapshot=None,
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Writer:
+    """A process of its own that records events and audit entries as fast as it can, and says what was answered.
+
+    Forked, not started anew, so that ten of them cost no ten imports; whoever forks one has no store open.
+    """
+
+    folder: Path
+    name: str
+    most: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        reading, writing = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(reading)
+            self._work(writing)
+        os.close(writing)
+        self._said = os.fdopen(reading)
+
+    def _work(self, out: int) -> NoReturn:
+        status = 1
+        try:
+            record_on(self.folder, DeviceName(self.name), self.most, lambda number: os.write(out, b"%d\n" % number))
+            status = 0
+        finally:
+            os._exit(status)
+
+    def answered(self, lines: int | None = None) -> int:
+        """The last number that was answered: wait for so many, or for all there are until the process ends."""
+        said = self._said if lines is None else islice(self._said, lines)
+        return max((int(line) for line in said if line.endswith("\n")), default=0)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        self._said.close()
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def record_on(folder: Path, device: DeviceName, most: int, answer: Callable[[int], object]) -> None:
+    """Go on where the store says that the last one ended."""
+    with Store.open(folder, clock=SystemClock()) as store:
+        last = store.last_reading(device)
+        for number in range(int(last.epoch) + 1 if last else 1, most + 1):
+            start = NOW + timedelta(minutes=number)
+            reading = Reading(epoch=str(number), read_at=start, rules=())
+            store.record_events(device, reading, [event(device, number, start)])
+            store.append_audit(AuditNote(actor=device, action="event", subject=str(number)))
+            answer(number)
+            if number % 25 == 0:
+                store.housekeeping(retention=timedelta(days=3650))
+
+
+def event(device: DeviceName, number: int, start: datetime) -> DetectionEvent:
+    return DetectionEvent(
+        id=EventId(new_id()),
+        site=SiteName("berlin"),
+        device=device,
+        rule=RuleName("deny-company"),
+        role="company",
+        exception=None,
+        action=EventAction.BLOCKED,
+        window=Window(start, start + timedelta(minutes=1)),
+        hits=number,
+        packets=1,
+        octets=1,
+        quality=Quality.EXACT,
+        snapshot=None,
     )
-    store.record_events(device, Reading(epoch=str(number), read_at=start, rules=()), [event])
-    store.append_audit(AuditNote(actor=name, action="event", subject=str(number)))
-    print("done", number, flush=True)
-    if number % 25 == 0:
-        store.housekeeping(retention=timedelta(days=3650))
-store.close()
-"""
-
-
-def writer(folder: Path, name: str, most: int = 1_000_000) -> subprocess.Popen[str]:
-    """A process that records events and audit entries as fast as it can, and says what was answered."""
-    command = [sys.executable, "-c", WRITER, str(folder), name, str(most)]
-    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
-
-
-def answered(process: subprocess.Popen[str]) -> int:
-    """The last number whose recording was answered; reads to the end of what the process said."""
-    assert process.stdout is not None
-    with process.stdout:
-        said = [line.split() for line in process.stdout if line.endswith("\n")]
-    return int(said[-1][1]) if said else 0
 
 
 def events_of(store: Store, device: str) -> list[int]:
@@ -86,37 +117,31 @@ def events_of(store: Store, device: str) -> list[int]:
 def test_i02_a_killed_writer_loses_nothing_it_answered_and_doubles_nothing(tmp_path: Path) -> None:
     chance = random.Random(20261125)
     best = 0
-    for _ in range(10):
-        process = writer(tmp_path, "fw-a")
-        best = max(best, read_lines(process, chance.randint(5, 30)))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        best = max(best, answered(process))
+    for _ in range(12):
+        writer = Writer(tmp_path, "fw-a")
+        best = max(best, writer.answered(chance.randint(5, 40)))
+        writer.kill()
+        best = max(best, writer.answered())
+        assert writer.wait() == -signal.SIGKILL
     assert best > 60
     with Store.open(tmp_path, clock=SystemClock()) as store:
         assert store.check() == []
         recorded = events_of(store, "fw-a")
         assert recorded == list(range(1, len(recorded) + 1))
         assert len(recorded) - best in (0, 1)
-        last = store.last_reading("fw-a")  # type: ignore[arg-type]
+        last = store.last_reading(DeviceName("fw-a"))
         assert last is not None
         assert int(last.epoch) == len(recorded)
 
 
-def read_lines(process: subprocess.Popen[str], count: int) -> int:
-    """Wait for that many lines; the number in the last one."""
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(count)]
-    return int(lines[-1].split()[1])
-
-
-def test_i08_two_processes_write_one_chain(tmp_path: Path) -> None:
+def test_i08_three_processes_write_one_chain(tmp_path: Path) -> None:
+    names = ("fw-a", "fw-b", "fw-c")
+    writers = [Writer(tmp_path, name, 80) for name in names]
+    assert [writer.answered() for writer in writers] == [80, 80, 80]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
     with Store.open(tmp_path, clock=SystemClock()) as store:
-        processes = [writer(tmp_path, name, 80) for name in ("fw-a", "fw-b", "fw-c")]
-        assert [answered(process) for process in processes] == [80, 80, 80]
-        assert [process.wait() for process in processes] == [0, 0, 0]
         assert store.check() == []
-        assert [events_of(store, name) for name in ("fw-a", "fw-b", "fw-c")] == [list(range(1, 81))] * 3
+        assert [events_of(store, name) for name in names] == [list(range(1, 81))] * 3
         entries = store.audit_entries(limit=1000)
         assert sorted(e.subject for e in entries if e.actor == "fw-b") == sorted(str(n) for n in range(1, 81))
         assert len(entries) == 240

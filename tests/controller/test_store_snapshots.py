@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
 
@@ -21,18 +19,7 @@ from ipsets.model import Confidence, Dedication, Indicator, Provenance, ServiceS
 from ipsets.resolve import SourceRecord
 from ipsets.snapshot import content_id
 
-NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: ManualClock) -> Iterator[Store]:
-    with Store.open(tmp_path, clock=clock) as opened:
-        yield opened
+NOW = datetime(2026, 11, 25, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 def indicator(network: str) -> Indicator:

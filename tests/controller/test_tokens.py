@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,19 +13,8 @@ from controller.store import Store
 from core.clock import ManualClock
 from core.secret import Secret
 
-NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 25, 12, 0, 0, 123456, tzinfo=UTC)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: ManualClock) -> Iterator[Store]:
-    with Store.open(tmp_path, clock=clock) as opened:
-        yield opened
 
 
 def made(store: Store, clock: ManualClock, name: str = "ci", life: timedelta = DAY) -> tuple[Token, Secret]:
