@@ -19,6 +19,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIHfNoTV8YQWcFBpgdLPGKFGUbKhDkSDEgZrm
 
 YAML = f"""
 version: 1
+intelligence: {{sources: [{{kind: curated}}]}}
 defaults:
   device: {{username: tokgate, key_file: "secret://file/nonexistent/key"}}
 policies:
@@ -47,7 +48,7 @@ sites:
     policy: spare
     networks: {{company: [10.30.0.0/16]}}
     devices:
-      fw-austin: {{vendor: linux_nftables, host: 127.0.0.1, port: 9, host_keys: ["{KEY}"]}}
+      fw-austin: {{vendor: linux_nftables, host: 127.0.0.1, port: 10, host_keys: ["{KEY}"]}}
 """
 
 
