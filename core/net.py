@@ -43,12 +43,16 @@ def sort_key(network: Network) -> tuple[int, int, int]:
     return network.version, int(network.network_address), network.prefixlen
 
 
+def span_of(network: Network) -> Span:
+    """First and last address. Several times faster than ``broadcast_address``, which makes objects of both."""
+    first = int(network.network_address)
+    return first, first + (1 << (WIDTH[network.version] - network.prefixlen)) - 1
+
+
 def spans(networks: Iterable[Network], version: int) -> list[Span]:
     """The sorted, disjoint, non-adjacent ranges that hold exactly the networks of one family."""
     merged: list[Span] = []
-    for first, last in sorted(
-        (int(n.network_address), int(n.broadcast_address)) for n in networks if n.version == version
-    ):
+    for first, last in sorted(span_of(n) for n in networks if n.version == version):
         if merged and first <= merged[-1][1] + 1:
             merged[-1] = (merged[-1][0], max(merged[-1][1], last))
         else:
@@ -120,7 +124,7 @@ class Ranges:
 
     def touched(self, network: Network) -> tuple[Span, ...]:
         """The ranges that share an address with ``network``."""
-        first, last = int(network.network_address), int(network.broadcast_address)
+        first, last = span_of(network)
         found = self._spans[network.version]
         at = max(0, bisect_right(self._starts[network.version], first) - 1)
         hits: list[Span] = []
@@ -132,10 +136,9 @@ class Ranges:
 
     def holds(self, network: Network) -> bool:
         """Whether every address of ``network`` is in here."""
-        first, last = int(network.network_address), int(network.broadcast_address)
+        first, last = span_of(network)
         return any(a <= first and last <= b for a, b in self.touched(network))
 
     def cut_from(self, network: Network) -> tuple[Network, ...]:
         """What of ``network`` is not in here, as the fewest blocks."""
-        own = [(int(network.network_address), int(network.broadcast_address))]
-        return tuple(networks_of(_minus(own, list(self.touched(network))), network.version))
+        return tuple(networks_of(_minus([span_of(network)], list(self.touched(network))), network.version))

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from core.ids import SnapshotId
-from core.net import DomainName, Network, parse_network, sort_key, subtract
+from core.net import WIDTH, DomainName, Network, parse_network, sort_key, span_of, subtract
 from ipsets.catalogue import Catalogue
 from ipsets.errors import GuardTripped, SnapshotCorrupt
 from ipsets.guard import GuardLimits, NeverBlock, hold_churn, hold_size
@@ -209,27 +209,34 @@ class _Origins:
     """Which sources named an entry of a snapshot, or a network around or inside it."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._exact: dict[Network | DomainName, set[str]] = defaultdict(set)
+        self._names: dict[DomainName, set[str]] = defaultdict(set)
+        self._blocks: dict[tuple[int, int, int], set[str]] = defaultdict(set)  # by sort_key
         for indicator in snapshot.indicators:
-            self._exact[indicator.value].update(p.source for p in indicator.sources)
-        self._sorted = {
-            version: sorted(
-                (n for n in self._exact if not isinstance(n, DomainName) and n.version == version), key=sort_key
-            )
-            for version in (4, 6)
-        }
+            sources = (p.source for p in indicator.sources)
+            if isinstance(indicator.value, DomainName):
+                self._names[indicator.value].update(sources)
+            else:
+                self._blocks[sort_key(indicator.value)].update(sources)
+        self._sorted = sorted(self._blocks)
+        self._lengths = {v: sorted({length for version, _, length in self._blocks if version == v}) for v in (4, 6)}
 
     def of(self, entry: Network | DomainName) -> tuple[str, ...]:
         if isinstance(entry, DomainName):
-            return tuple(sorted(self._exact.get(entry, ())))
-        around = (self._exact.get(entry.supernet(new_prefix=length), ()) for length in range(entry.prefixlen + 1))
-        return tuple(sorted({*(s for found in around for s in found), *self._inside(entry)}))
+            return tuple(sorted(self._names.get(entry, ())))
+        return tuple(sorted({source for found in (self._around(entry), self._inside(entry)) for source in found}))
+
+    def _around(self, entry: Network) -> Iterator[str]:
+        version, first, own_length = sort_key(entry)
+        for length in self._lengths[version]:
+            if length <= own_length:
+                free = WIDTH[version] - length
+                yield from self._blocks.get((version, first >> free << free, length), ())
 
     def _inside(self, entry: Network) -> Iterator[str]:
-        known = self._sorted[entry.version]
-        at = bisect_left(known, sort_key(entry), key=sort_key)
-        while at < len(known) and int(known[at].network_address) <= int(entry.broadcast_address):
-            yield from self._exact[known[at]]
+        _, last = span_of(entry)
+        at = bisect_left(self._sorted, sort_key(entry))
+        while at < len(self._sorted) and self._sorted[at][:2] <= (entry.version, last):
+            yield from self._blocks[self._sorted[at]]
             at += 1
 
 
@@ -275,6 +282,8 @@ def loads(text: str) -> Snapshot:
 def _read(content: Any) -> Snapshot:
     if content["format"] != FORMAT:
         raise ValueError(f"format {content['format']!r}")
+    indicators = unpack(content["indicators"])
+    known = {str(i.value): i.value for i in indicators if not isinstance(i.value, DomainName)}
     return Snapshot(
         id=SnapshotId(content["id"]),
         created_at=instant(content["created_at"]),
@@ -282,12 +291,12 @@ def _read(content: Any) -> Snapshot:
         services=tuple(
             ServiceSet(
                 service=s["service"],
-                networks=tuple(parse_network(n) for n in s["networks"]),
+                networks=tuple(known.get(n) or parse_network(n) for n in s["networks"]),
                 domains=tuple(read_domain(d) for d in s["domains"]),
             )
             for s in content["services"]
         ),
-        indicators=unpack(content["indicators"]),
+        indicators=indicators,
         dropped=tuple(Verdict(guard=g, entry=e, held=h, reason=r) for g, e, h, r in content["dropped"]),
         source_ages=tuple((name, instant(at)) for name, at in content["source_ages"]),
     )

@@ -25,12 +25,17 @@ from tests.ipsets.making import LATER, NOW, curated, entry, guards, snapshot, te
 LOOSE = GuardLimits(max_added_share=1e9, max_removed_share=1.0)
 ENTRIES = st.lists(
     st.one_of(
-        st.builds(lambda a, length: str(IPv4Network((0x05000000 | a << 4, length), strict=False)), st.integers(0, 4095), st.integers(20, 32)),
-        st.sampled_from(["2605:340:1::/48", "2605:340:2::/48", "2605:340:2:1::/64", "a.new.com", ".new.com", ".b.new.com", "c.org"]),
+        st.builds(
+            lambda a, length: str(IPv4Network((0x05000000 | a << 4, length), strict=False)),
+            st.integers(0, 4095),
+            st.integers(20, 32),
+        ),
+        st.sampled_from(["2605:340:1::/48", "2605:340:2::/48", "2605:340:2:1::/64"]),
+        st.sampled_from(["a.new.com", ".new.com", ".b.new.com", "c.org"]),
     ),
     min_size=1,
     max_size=12,
-)  # fmt: skip
+)
 
 
 # --- one content, one address -----------------------------------------------------------------------------------------
@@ -142,7 +147,7 @@ def test_shared_names_are_one_switch_in_the_data(tmp_path: Path) -> None:
 def test_another_service_is_data_and_no_code(tmp_path: Path) -> None:
     path = _catalogue(
         tmp_path,
-        "services: {capcut: {title: CapCut, apps: [capcut], scopes: [capcut]}, tiktok: {title: TikTok, apps: [tiktok]}}",
+        "services: {capcut: {title: C, apps: [capcut], scopes: [capcut]}, tiktok: {title: T, apps: [tiktok]}}",
     )
     own = [entry(".capcut.com", app="capcut"), entry("5.6.7.0/24", app="capcut")]
     made = snapshot([*curated(), *own], catalogue=load_catalogue(path))
