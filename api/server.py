@@ -167,7 +167,7 @@ class PromptProtocol(H11Protocol):
 class PromptLoop(asyncio.SelectorEventLoop):
     """The standard loop, with a shorter patience for TLS handshakes than its default of a minute."""
 
-    async def create_server(self, *args: Any, **kwargs: Any) -> asyncio.Server:  # type: ignore[override]
+    async def create_server(self, *args: Any, **kwargs: Any) -> asyncio.Server:
         if kwargs.get("ssl") is not None:
             kwargs.setdefault("ssl_handshake_timeout", HANDSHAKE_SECONDS)
         return await super().create_server(*args, **kwargs)

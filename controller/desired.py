@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from zoneinfo import ZoneInfo
 
 from controller.inventory import Device, Policy, Site
-from controller.model import AccessException, CoverageState, Mode
+from controller.model import AccessException, CoverageState, DeviceStatus, Mode
 from controller.windows import mode_at
 from core.errors import ConfigError
 from core.net import Network, aggregate, overlaps, subtract
@@ -201,6 +201,21 @@ def state_of(rules: Iterable[Rule]) -> CoverageState:
 
 def signature(facts: Facts, at: datetime) -> str:
     """Changes whenever a device of the site may have to change; cheap enough to ask every second."""
-    modes = modes_at(facts.site, facts.policy, at)
-    live = sorted(e.id for e in facts.exceptions if e.is_live(at))
-    return "|".join((facts.snapshot.id, ",".join(f"{r}={m.value}" for r, m in modes.items()), ",".join(live)))
+    live = (e.id for e in facts.exceptions if e.is_live(at) and e.service in facts.policy.services)
+    return _signature(facts.snapshot.id, mode_words(modes_at(facts.site, facts.policy, at)), live)
+
+
+def held_signature(status: DeviceStatus | None) -> str:
+    """The signature that a device was last read back holding; equals ``signature`` when nothing is due there."""
+    if status is None:
+        return ""
+    return _signature(status.snapshot or "", status.mode or "", status.exceptions)
+
+
+def _signature(snapshot: str, mode: str, exceptions: Iterable[str]) -> str:
+    return "|".join((snapshot, mode, " ".join(sorted(exceptions))))
+
+
+def mode_words(modes: Mapping[str, Mode]) -> str:
+    """``company=enforce, guest=monitor``."""
+    return ", ".join(f"{role}={mode.value}" for role, mode in modes.items())

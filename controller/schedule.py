@@ -37,10 +37,10 @@ JITTER_SHARE: Final = 0.1
 
 @dataclass(slots=True)
 class _Site:
-    """What the schedule last had done at one site; lost at a restart, which then syncs everything once."""
+    """What the schedule has under way at one site. What its devices hold is the store's to say."""
 
-    sent: str | None = None  # the signature that the last started sync carries out
-    run: RunId | None = None  # that sync, while it runs
+    run: RunId | None = None  # the sync that runs now
+    settled: tuple[str, tuple[str, ...]] | None = None  # (wanted, held) when the last one ended
     failures: int = 0
     retry_at: float | None = None  # monotonic
 
@@ -160,30 +160,35 @@ class Scheduler:
             log.info("exception.ended", exception=exception.id, ends=exception.ends.isoformat())
 
     def _follow_signatures(self) -> None:
-        """Start a sync at each site whose snapshot, modes or live exceptions are not those last sent there."""
+        """Start a sync at each site whose devices do not hold the snapshot, modes and exceptions of this moment.
+
+        Asked of what was read back, never of what was sent: an exception that came and went between two ticks may
+        still be on a device.
+        """
+        held = self._controller.held_signatures()
         for site, wanted in self._controller.signatures().items():
             state = self._sites.setdefault(site, _Site())
-            if state.run is not None and not self._settle(state):
+            if state.run is not None and not self._settle(state, wanted, held[site]):
                 continue
-            if state.sent != wanted:
-                self._send(site, state, wanted, trigger=_what_changed(state.sent, wanted))
+            if set(held[site]) <= {wanted}:
+                state.failures, state.retry_at = 0, None
+            elif state.settled != (wanted, held[site]):
+                self._send(site, state, trigger=_what_differs(held[site], wanted))
             elif state.retry_at is not None and self._clock.monotonic() >= state.retry_at:
-                self._send(site, state, wanted, trigger="retry")
+                self._send(site, state, trigger="retry")
 
-    def _send(self, site: SiteName, state: _Site, wanted: str, *, trigger: str) -> None:
-        if state.sent != wanted:
-            state.failures = 0
+    def _send(self, site: SiteName, state: _Site, *, trigger: str) -> None:
         run = self._controller.start_sync(Selection(sites=(site,)), actor=ACTOR, trigger=trigger)
-        state.sent, state.run, state.retry_at = wanted, run.id, None
+        state.run, state.retry_at = run.id, None
 
-    def _settle(self, state: _Site) -> bool:
+    def _settle(self, state: _Site, wanted: str, held: tuple[str, ...]) -> bool:
         """Whether the site's run has ended; if so, when to try again what failed."""
         if state.run is None:
             return True
         run = self._controller.run(state.run)
         if run.finished_at is None and any(d.outcome is Outcome.RUNNING for d in run.devices):
             return False
-        state.run = None
+        state.run, state.settled = None, (wanted, held)
         if any(d.outcome in (Outcome.FAILED, Outcome.UNCERTAIN) for d in run.devices):
             wait = min(RETRY_FIRST * 2 ** min(state.failures, 10), RETRY_MOST)
             state.retry_at = self._clock.monotonic() + wait.total_seconds()
@@ -191,9 +196,10 @@ class Scheduler:
         return True
 
 
-def _what_changed(before: str | None, after: str) -> str:
+def _what_differs(held: tuple[str, ...], wanted: str) -> str:
     """The word for the run's trigger: the first part of the signature that is another one."""
-    if before is None:
+    other = next(one for one in held if one != wanted)
+    if not other:
         return "start"
-    pairs = zip(("snapshot", "window-edge", "exception"), before.split("|"), after.split("|"), strict=True)
+    pairs = zip(("snapshot", "window-edge", "exception"), other.split("|"), wanted.split("|"), strict=True)
     return next((word for word, old, new in pairs if old != new), "change")

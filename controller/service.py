@@ -21,7 +21,7 @@ import structlog
 
 import controller.exceptions as lifecycle
 import controller.tokens as access
-from controller.desired import Facts, modes_at, signature
+from controller.desired import Facts, held_signature, modes_at, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import Conflict
 from controller.exceptions import ExceptionPreview, ExceptionRequest
@@ -573,6 +573,13 @@ class Controller:
         approved = self.store.exceptions(state=ExceptionState.APPROVED)
         now = self.clock.now()
         return {site.name: signature(self._facts(site, snapshot, approved), now) for site in self._sites()}
+
+    def held_signatures(self) -> dict[SiteName, tuple[str, ...]]:
+        """What each site's devices were last read back holding, in the same words."""
+        statuses = self.store.statuses()
+        return {
+            site.name: tuple(held_signature(statuses.get(device)) for device in site.devices) for site in self._sites()
+        }
 
     def _sites(self) -> Iterable[Site]:
         return self.inventory.sites.values()

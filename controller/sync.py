@@ -15,7 +15,7 @@ from typing import Final, TextIO, TypeAlias
 
 import structlog
 
-from controller.desired import Facts, desired_for, modes_at, role_sources, rule_name, state_of, subject_of
+from controller.desired import Facts, desired_for, mode_words, modes_at, role_sources, rule_name, state_of, subject_of
 from controller.detect import DetectContext, detect
 from controller.errors import StoreError
 from controller.inventory import Device, Inventory
@@ -365,7 +365,7 @@ class Record:
             last_attempt_at=now,
             enforced_at=now,
             snapshot=facts.snapshot.id,
-            mode=", ".join(f"{role}={mode.value}" for role, mode in modes.items()),
+            mode=mode_words(modes),
             error_code=None,
             error=None,
             degraded=degraded,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def drift(sites: Sites = None, devices: Devices = None, output: As = Output.TABLE) -> int:
-    """Say which devices hold something else than they should, and why.
+    """Say which devices hold something else than they should, and why. `tokgate plan` shows what would put it right.
 
     Ends with 2 when something drifted, 0 when nothing did, 4 when a device could not be read.
     """
@@ -24,7 +24,8 @@ def drift(sites: Sites = None, devices: Devices = None, output: As = Output.TABL
 
     with opening.controller() as controller, working("reading the devices"):
         results = controller.drift(opening.selection(sites, devices))
-    show_rows([DriftedDevice.of(result) for result in results], _COLUMNS, output, none="no device in the inventory")
+    rows = [DriftedDevice.of(result) for result in results]
+    show_rows(rows, _COLUMNS, output, none="no device in the inventory", in_csv=_IN_CSV)
     for result in results:
         if result.error is not None:
             show_error(result.error)
@@ -46,5 +47,5 @@ _COLUMNS = {
     "state": _state,
     "steps": lambda row: len(row.steps),
     "why": lambda row: row.altered or (row.error.message if row.error else ""),
-    "what": lambda row: "; ".join(row.steps),
 }
+_IN_CSV = {**_COLUMNS, "what": lambda row: "; ".join(row.steps)}

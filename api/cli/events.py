@@ -8,7 +8,7 @@ import typer
 
 from api.cli import opening
 from api.cli.options import As, Output, Since, Until
-from api.cli.show import note, show_rows
+from api.cli.show import moment, note, show_rows
 from api.cli.times import parse_time
 from controller.model import EventAction
 
@@ -55,7 +55,7 @@ def list_events(
             limit=min(limit or PAGE, PAGE),
         )
         found, more = _pages(controller, query, limit)
-    show_rows([Event.of(event) for event in found], _COLUMNS, output, none="no events")
+    show_rows([Event.of(event) for event in found], _COLUMNS, output, none="no events", in_csv=_IN_CSV)
     if more:
         note(f"there are more; these are the newest {len(found)} (--limit)")
 
@@ -82,16 +82,34 @@ def _who(row: Event) -> str:
     return ", ".join(seen[:3]) + (f" and {rest} more" if rest > 0 else cut)
 
 
+def _hits(row: Event) -> object:
+    """A lower bound says so."""
+    return f"≥ {row.hits}" if row.quality.value == "at_least" and row.hits is not None else row.hits
+
+
 _COLUMNS = {
-    "time": lambda row: row.end,
-    "seconds": lambda row: round((row.end - row.start).total_seconds()),
+    "until": lambda row: moment(row.end),
+    "device": lambda row: row.device,
+    "role": lambda row: row.role or ("exception" if row.exception else ""),
+    "action": lambda row: row.action.value.partition("-")[0],
+    "hits": _hits,
+    "packets": lambda row: row.packets,
+    "bytes": lambda row: row.bytes,
+    "sources": _who,
+}
+_IN_CSV = {
+    "id": lambda row: row.id,
+    "start": lambda row: row.start,
+    "end": lambda row: row.end,
     "site": lambda row: row.site,
     "device": lambda row: row.device,
-    "who": lambda row: row.role or row.exception or "",
+    "rule": lambda row: row.rule,
+    "role": lambda row: row.role or "",
+    "exception": lambda row: row.exception or "",
     "action": lambda row: row.action,
     "hits": lambda row: row.hits,
     "packets": lambda row: row.packets,
     "bytes": lambda row: row.bytes,
     "quality": lambda row: row.quality,
-    "sources": _who,
+    "sources": lambda row: tuple(dict.fromkeys(entry.source for entry in row.sources)),
 }

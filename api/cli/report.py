@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,7 +13,7 @@ import typer
 from api.cli import opening
 from api.cli.errors import FileTrouble
 from api.cli.options import As, AsPage, Output, Page, Since, Until
-from api.cli.show import note, say, show_csv, show_json, show_pairs, show_table
+from api.cli.show import moment, note, say, show_csv, show_json, show_pairs, show_table
 from api.cli.times import parse_time
 from controller.errors import Invalid
 from controller.model import Window
@@ -154,12 +154,14 @@ def sparkline(counts: Sequence[int]) -> str:
     return "".join(_BARS[(count * len(_BARS) - 1) // most] if count and most else " " for count in counts)
 
 
-def _section(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def _section(title: str, columns: Mapping[str, Callable[[Mapping[str, Any]], object]], rows: Sequence[Any]) -> None:
     say(f"\n{title.replace('_', ' ')}", style="bold")
-    if rows:
-        show_table((c.replace("_", " ") for c in columns), ([row[c] for c in columns] for row in rows))
-    else:
+    if not rows:
         say("none")
+        return
+    show_table(columns, ([value(row) for value in columns.values()] for row in rows[:_ROWS_SHOWN]))
+    if len(rows) > _ROWS_SHOWN:
+        say(f"and {len(rows) - _ROWS_SHOWN} more; see -o json or -o html")
 
 
 def _gaps(spans: Sequence[Mapping[str, Any]]) -> None:
@@ -168,18 +170,38 @@ def _gaps(spans: Sequence[Mapping[str, Any]]) -> None:
     if not gaps:
         return
     say("\nnot proven", style="bold")
-    rows = ([g["from"], g["to"], g["state"].replace("_", " "), g["cause"]] for g in gaps[:_GAPS_SHOWN])
+    rows = ([moment(g["from"]), moment(g["to"]), g["state"].replace("_", " "), g["cause"]] for g in gaps[:_ROWS_SHOWN])
     show_table(("from", "to", "state", "why"), rows)
-    if len(gaps) > _GAPS_SHOWN:
-        say(f"and {len(gaps) - _GAPS_SHOWN} more; see -o json")
+    if len(gaps) > _ROWS_SHOWN:
+        say(f"and {len(gaps) - _ROWS_SHOWN} more; see -o json")
 
 
-_GAPS_SHOWN: Final = 10
-_SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "top_sources": ("source", "role", "action", "packets", "bytes", "last_seen"),
-    "top_destinations": ("destination", "role", "action", "packets", "bytes", "last_seen"),
-    "devices": ("device", "mode", "last_seen_at", "enforced_at", "error", "degraded"),
-    "exceptions": ("id", "state", "sources", "service", "starts", "ends", "owner", "ticket", "hits"),
+_ROWS_SHOWN: Final = 10
+_SEEN: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
+    "role": lambda row: row["role"] or "exception",
+    "action": lambda row: row["action"].partition("-")[0],
+    "packets": lambda row: row["packets"],
+    "bytes": lambda row: row["bytes"],
+    "last seen": lambda row: moment(row["last_seen"]),
+}
+_SECTIONS: Final[Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], object]]]] = {
+    "top_sources": {"source": lambda row: row["source"], **_SEEN},
+    "top_destinations": {"destination": lambda row: row["destination"], **_SEEN},
+    "devices": {
+        "device": lambda row: row["device"],
+        "seen": lambda row: moment(row["last_seen_at"]),
+        "enforced": lambda row: moment(row["enforced_at"]),
+        "state": lambda row: row["error"] or ("degraded" if row["degraded"] else "good"),
+        "degraded": lambda row: row["degraded"],
+    },
+    "exceptions": {
+        "id": lambda row: row["id"],
+        "state": lambda row: row["state"],
+        "sources": lambda row: row["sources"],
+        "until": lambda row: moment(row["ends"]),
+        "owner": lambda row: row["owner"],
+        "hits": lambda row: row["hits"],
+    },
 }
 _COVERAGE: Final = ("enforced_seconds", "monitored_seconds", "off_seconds", "not_enforced_seconds", "unknown_seconds")
 _FLEET: Final = ("site", "blocked", "monitored", "allowed", "enforced", "not enforced", "unknown")

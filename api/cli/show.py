@@ -57,6 +57,14 @@ def text_of(value: object) -> str:
             return printable(str(value))
 
 
+def moment(value: datetime | str | None) -> str:
+    """A time in a narrow table: ``11-25 18:00:03``, UTC, with the year only when it is another one."""
+    if value is None:
+        return UNKNOWN
+    at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
+    return f"{at:%m-%d %H:%M:%S}" if at.year == datetime.now(UTC).year else f"{at:%Y-%m-%d %H:%M}"
+
+
 def to_stdout() -> Console:
     """Where answers go."""
     return _console(sys.stdout)
@@ -87,14 +95,23 @@ def note(text: str, *, style: str = "") -> None:
 
 
 def show_rows(
-    rows: Sequence[Row], columns: Mapping[str, Callable[[Row], object]], output: Output, *, none: str = "nothing"
+    rows: Sequence[Row],
+    columns: Mapping[str, Callable[[Row], object]],
+    output: Output,
+    *,
+    none: str = "nothing",
+    in_csv: Mapping[str, Callable[[Row], object]] | None = None,
 ) -> None:
-    """A list: the columns as a table or as CSV, or everything that is known as JSON. ``none`` stands for no rows."""
+    """A list: the columns as a table or as CSV, or everything that is known as JSON. ``none`` stands for no rows.
+
+    ``in_csv`` are other columns for CSV, where a table has no room for all.
+    """
     match output:
         case Output.JSON:
             show_json([facts_of(row) for row in rows])
         case Output.CSV:
-            show_csv(columns, ([value(row) for value in columns.values()] for row in rows))
+            chosen = in_csv or columns
+            show_csv(chosen, ([value(row) for value in chosen.values()] for row in rows))
         case Output.TABLE if not rows:
             note(none)
         case Output.TABLE:
@@ -151,25 +168,28 @@ def _cell(value: object) -> object:
 
 
 def show_table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """A table without frames; a number stands to the right, and a long text is folded, never cut."""
+    """A table without frames. Numbers stand to the right; long texts are folded between words, and nothing is cut."""
     from rich.table import Table
     from rich.text import Text
 
-    known = [list(row) for row in rows]
+    known = [[text_of(value) if not isinstance(value, _NUMBERS) else value for value in row] for row in rows]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for index, title in enumerate(header):
-        numeric = any(isinstance(row[index], int) and not isinstance(row[index], bool) for row in known)
-        table.add_column(title, justify="right" if numeric else "left", overflow="fold", no_wrap=title in _WHOLE)
+        cells = [row[index] for row in known]
+        right = any(isinstance(cell, int) and not isinstance(cell, bool) for cell in cells)
+        width = min(max((len(w) for c in (title, *cells) for w in text_of(c).split()), default=0), WHOLE)
+        table.add_column(title, justify="right" if right else "left", overflow="fold", min_width=width)
     for row in known:
-        table.add_row(*(Text(text_of(value)) for value in row))
+        table.add_row(*(Text(text_of(cell)) for cell in row))
     console = to_stdout()
     with console.capture() as captured:
-        console.print(table, soft_wrap=False)
+        console.print(table, soft_wrap=False, crop=False)
     _write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
-_WHOLE: Final = frozenset({"id", "device", "site", "time", "run", "plan"})
-"""Columns whose words are copied into the next command."""
+_NUMBERS: Final = (bool, int, float)
+WHOLE: Final = 26
+"""Words up to this length, ids among them, are never folded: they are copied into the next command."""
 
 
 def _write(text: str) -> None:

@@ -68,7 +68,8 @@ class Rig(Protocol):
         """Take one member out of the list by hand."""
         ...
 
-    def damages(self) -> Mapping[str, str]:
+    @staticmethod
+    def damages() -> tuple[str, ...]:
         """Hands on our objects, by name: what an owner may do to them, for ``damage``."""
         ...
 
@@ -142,8 +143,9 @@ class NftablesRig:
     def drop_member(self, member: str) -> None:
         self.gateway.nft(f"delete element inet tokgate dst-tiktok-4 {{ {member} }}\n")
 
-    def damages(self) -> Mapping[str, str]:
-        return DAMAGES
+    @staticmethod
+    def damages() -> tuple[str, ...]:
+        return tuple(DAMAGES)
 
     def damage(self, what: str) -> None:
         self.gateway.nft(DAMAGES[what] + "\n")
@@ -166,7 +168,7 @@ DAMAGES: Final[Mapping[str, str]] = {
     "a foreign map": "add map inet tokgate mine { type ipv4_addr : mark; }",
     "a foreign counter": "add counter inet tokgate mine",
     "a foreign quota": "add quota inet tokgate mine 10 mbytes",
-    "a list of our form": "add set inet tokgate other-4 { type ipv4_addr; flags interval; elements = { 192.0.2.0/24 }; }",
+    "a list of our form": "add set inet tokgate other-4 { type ipv4_addr; flags interval; }",
     "the mark gone": "flush chain inet tokgate about",
     "the mark garbled": 'flush chain inet tokgate about; add rule inet tokgate about return comment "hello"',
     "the policy turned": "add chain inet tokgate forward { policy drop; }",
@@ -175,12 +177,12 @@ DAMAGES: Final[Mapping[str, str]] = {
     "add rule inet tokgate forward jump rules",
     "the base chain gone": "delete chain inet tokgate forward",
     "the table asleep": "add table inet tokgate { flags dormant; }",
-    "the set of another type": "flush chain inet tokgate to-deny-company; delete set inet tokgate dst-tiktok-4; "
+    "the set of another type": "flush chain inet tokgate to-deny-company; flush chain inet tokgate to-mon-guest; delete set inet tokgate dst-tiktok-4; "
     "add set inet tokgate dst-tiktok-4 { type ipv4_addr; flags interval; auto-merge; }; "
     f"add element inet tokgate dst-tiktok-4 {{ {TIKTOK.v4} }}",
 }
 
-RIGS: Final = {"linux_nftables": NftablesRig}
+RIGS: Final[Mapping[str, type[NftablesRig]]] = {"linux_nftables": NftablesRig}
 
 
 # --- what a sync does -----------------------------------------------------------------------------------------------

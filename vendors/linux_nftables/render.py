@@ -42,12 +42,13 @@ class _Outline:
     counters: frozenset[str]
     chains: Mapping[str, tuple[str, ...]]
     refill: frozenset[str]
+    others: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, observed: Observed) -> _Outline:
         text = observed.extra.get("table", "")
         if not text:
-            return cls(exists=False, sets={}, counters=frozenset(), chains={}, refill=frozenset())
+            return NOTHING
         known = json.loads(text)
         return cls(
             exists=True,
@@ -55,7 +56,16 @@ class _Outline:
             counters=frozenset(known["counters"]),
             chains={name: tuple(lines) for name, lines in known["chains"].items()},
             refill=frozenset(observed.extra.get("replace", "").split()),
+            others=tuple(known["others"]),
         )
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the table itself is not as we make it (asleep, or owned): only a new one helps."""
+        return any(what.startswith("line ") for what in self.others)
+
+
+NOTHING: Final = _Outline(exists=False, sets={}, counters=frozenset(), chains={}, refill=frozenset())
 
 
 def split_groups(observed: Observed, groups: Iterable[Group]) -> frozenset[GroupName]:
@@ -66,14 +76,19 @@ def split_groups(observed: Observed, groups: Iterable[Group]) -> frozenset[Group
 
 def render_change(observed: Observed, plan: Plan, mark: Mark, hooks: tuple[str, ...]) -> Change:
     """The transaction that takes the gateway to ``plan.desired``."""
-    held = _Outline.of(observed)
+    found = _Outline.of(observed)
+    held = NOTHING if found.is_lost else found
     split = split_groups(observed, plan.desired.groups)
     shape = shape_of(plan.desired.groups, plan.desired.rules, mark, hooks=hooks, split=split)
     writer = _Writer(held=held, shape=shape, hooks=hooks)
-    old = _members(observed.groups, frozenset(GroupName(n) for n in observed.extra.get("split", "").split()))
+    was_split = frozenset(GroupName(n) for n in observed.extra.get("split", "").split())
+    old = _members(observed.groups, was_split) if held.exists else {}
     new = _members(plan.desired.groups, split)
     entries = list(writer.entries(old, new))
     structure = [*writer.additions(), *writer.chains(), *writer.removals()]
+    if found.is_lost:
+        structure.insert(0, f"delete table {TABLE}")
+        writer.refilled.update(found.sets)
     text = "\n".join(structure) + f"\n{ENTRIES}" + "".join(line + "\n" for line, _ in entries) + "# end\n"
     return Change(
         text=text,
@@ -86,8 +101,7 @@ def render_change(observed: Observed, plan: Plan, mark: Mark, hooks: tuple[str, 
 def render_saved(plan: Plan, mark: Mark, hooks: tuple[str, ...], split: frozenset[GroupName]) -> str:
     """The whole table for the next boot, when no table of ours is there. The first line says what it holds."""
     shape = shape_of(plan.desired.groups, plan.desired.rules, mark, hooks=hooks, split=split)
-    nothing = _Outline(exists=False, sets={}, counters=frozenset(), chains={}, refill=frozenset())
-    writer = _Writer(held=nothing, shape=shape, hooks=hooks)
+    writer = _Writer(held=NOTHING, shape=shape, hooks=hooks)
     entries = (line for line, _ in writer.entries({}, _members(plan.desired.groups, split)))
     lines = [*writer.additions(), *writer.chains(), *entries]
     return f"{SAVED_MARK}{mark.desired}\n" + "".join(line + "\n" for line in lines)
@@ -118,35 +132,49 @@ class _Writer:
         """Sets whose type or flags differ: these cannot be changed in place."""
         return {name for name, lines in self.held.sets.items() if self.shape.sets.get(name, lines) != lines}
 
+    @property
+    def _moved(self) -> tuple[str, ...]:
+        """Base chains at another place than ours. Only these are ever replaced, and only when found so."""
+        hooked = {name: self.held.chains[name][:1] for name in self.hooks if name in self.held.chains}
+        return tuple(name for name, line in hooked.items() if not line or _place(line[0]) != _place(base_line(name)))
+
+    @property
+    def _is_shaken(self) -> bool:
+        return bool(self._remade or self._moved)
+
     def additions(self) -> Iterator[str]:
         """The table, counters, sets and chains that are missing. What stays is not named."""
         if not self.held.exists:
             yield f"add table {TABLE}"
-        if self._remade:  # nothing refers to them while they are made anew, in this same transaction
+        if self._is_shaken:  # nothing refers to them while they are made anew, in this same transaction
             yield from (f"flush chain {TABLE} {name}" for name in sorted(self.held.chains))
             yield from (f"delete set {TABLE} {name}" for name in sorted(self._remade))
+            yield from (f"delete chain {TABLE} {name}" for name in self._moved)
         yield from (f"add counter {TABLE} {name}" for name in sorted(self.shape.counters - self.held.counters))
         for name, lines in self.shape.sets.items():
             if name not in self.held.sets or name in self._remade:
                 yield f"add set {TABLE} {name} {{ {'; '.join(lines)}; }}"
         for name in self.shape.chains:
-            if name not in self.held.chains:
+            if name not in self.held.chains or name in self._moved:
                 yield f"add chain {TABLE} {name}" + (f" {{ {base_line(name)} }}" if name in self.hooks else "")
 
     def chains(self) -> Iterator[str]:
         """The rules of every chain that differs, all of them anew; named counters keep what they counted."""
         for name, lines in self.shape.chains.items():
-            if self.held.chains.get(name) == lines and not self._remade:
+            if self.held.chains.get(name) == lines and not self._is_shaken:
                 continue
-            if name in self.held.chains:
-                yield f"flush chain {TABLE} {name}"
+            if name in self.hooks and name in self.held.chains and name not in self._moved:
+                yield f"add chain {TABLE} {name} {{ policy accept; }}"
+            yield f"flush chain {TABLE} {name}"  # a new one too: another writer may just have made it
             rules = lines[1:] if name in self.hooks else lines
             yield from (f"add rule {TABLE} {name} {line}" for line in rules)
 
     def removals(self) -> Iterator[str]:
         """What nothing refers to any more."""
         gone = sorted(self.held.chains.keys() - self.shape.chains.keys())
+        others = sorted((what.rpartition(" ") for what in self.held.others), key=lambda part: part[0] != "map")
         yield from (f"flush chain {TABLE} {name}" for name in gone)
+        yield from (f"delete {kind} {TABLE} {name}" for kind, _, name in others)
         yield from (f"delete chain {TABLE} {name}" for name in gone)
         yield from (f"delete set {TABLE} {name}" for name in sorted(self.held.sets.keys() - self.shape.sets.keys()))
         yield from (f"delete counter {TABLE} {name}" for name in sorted(self.held.counters - self.shape.counters))
@@ -172,3 +200,8 @@ class _Writer:
         for start in range(0, len(ordered), PER_COMMAND):
             part = ordered[start : start + PER_COMMAND]
             yield f"{verb} element {TABLE} {name} {{ {', '.join(map(text_of, part))} }}", len(part)
+
+
+def _place(line: str) -> str:
+    """Type, hook and priority of a base chain; its policy can be changed in place."""
+    return line.partition(" policy ")[0]

@@ -29,13 +29,19 @@ class Skeleton:
     sets: Mapping[str, tuple[str, ...]]
     counters: frozenset[str]
     chains: Mapping[str, tuple[str, ...]]
-    others: tuple[str, ...]  # anything else in the table: maps, flowtables, a comment
+    others: tuple[str, ...]  # anything else in the table, "KIND NAME": maps, flowtables, "line flags dormant"
     elements: Mapping[str, tuple[str, ...]]
 
     def outline(self) -> str:
         """Everything but the elements, as JSON: what the renderer needs to know of a gateway."""
         return json.dumps(
-            {"sets": dict(self.sets), "counters": sorted(self.counters), "chains": dict(self.chains)}, sort_keys=True
+            {
+                "sets": dict(self.sets),
+                "counters": sorted(self.counters),
+                "chains": dict(self.chains),
+                "others": self.others,
+            },
+            sort_keys=True,
         )
 
 
@@ -73,8 +79,8 @@ def skeleton_of(handle: str, body: Iterable[str]) -> Skeleton:
             chains[name] = tuple(lines)
         elif kind == "counter":
             counters.add(name)
-        else:
-            others.append(f"{kind} {name}".strip())
+        elif not (kind == "line" and name.startswith("comment ")):  # a comment changes nothing
+            others.append(f"{kind} {name}")
     return Skeleton(
         handle=handle,
         sets=sets,
@@ -99,7 +105,7 @@ def _blocks(body: Iterable[str]) -> Iterator[tuple[str, str, list[str]]]:
         elif match := _BLOCK.fullmatch(line):
             kind, name, lines = match["kind"], match["name"], []
         elif line.strip():
-            yield "line", line.strip(), []
+            yield "line", _HANDLE.sub("", line.strip()), []
     if lines is not None:
         raise Unreadable(f"{kind} {name} does not close: the listing was cut off")
 
