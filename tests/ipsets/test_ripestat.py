@@ -1,0 +1,259 @@
+"""RIPEstat, asked over real HTTP on the loopback: what is data, what is again-later, and what is never data."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.net import parse_network
+from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
+from ipsets.model import Dedication
+from ipsets.sources import RipestatConfig, Source, build_source
+from ipsets.sources.ripestat import PATH, parse
+from tests.ipsets.making import NOW
+from tests.ipsets.origins import Asked, Reply, web
+
+OWN = ("103.136.220.0/23", "2404:9dc0:cd01::/48")
+
+
+def stamp(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def envelope(
+    asn: int = 138699, prefixes: tuple[str, ...] = OWN, *, end: datetime = NOW, **changes: Any
+) -> dict[str, Any]:
+    """The shape of a real answer (version 1.2)."""
+    seen = [{"starttime": stamp(end - timedelta(days=14)), "endtime": stamp(end)}]
+    return {
+        "messages": [["info", "Results exclude routes with very low visibility (less than 10 RIS full-feed peers)."]],
+        "see_also": [],
+        "version": "1.2",
+        "data_call_name": "announced-prefixes",
+        "data_call_status": "supported",
+        "cached": False,
+        "status": "ok",
+        "status_code": 200,
+        "time": stamp(end),
+        "data": {
+            "prefixes": [{"prefix": prefix, "timelines": seen} for prefix in prefixes],
+            "query_starttime": stamp(end - timedelta(days=14)),
+            "query_endtime": stamp(end),
+            "resource": str(asn),
+            "latest_time": stamp(end),
+            "earliest_time": "2000-08-01T00:00:00",
+        },
+        **changes,
+    }
+
+
+def good(asked: Asked, _: int) -> Reply:
+    return Reply(body=json.dumps(envelope(int(asked.query["resource"].removeprefix("AS")))))
+
+
+def source(url: str, slept: list[float] | None = None, **changes: Any) -> Source:
+    config = RipestatConfig(kind="ripestat", base_url=url, **{"asns": (138699,), "timeout_seconds": 5, **changes})
+    return build_source(config, sleep=(slept if slept is not None else []).append)
+
+
+def failure(answer: Callable[[Asked, int], Reply], slept: list[float] | None = None, **changes: Any) -> SourceError:
+    with web(answer) as origin, pytest.raises(SourceError) as caught:
+        source(origin.url, slept, **changes).fetch(NOW)
+    return caught.value
+
+
+# --- what is data -----------------------------------------------------------------------------------------------------
+
+
+def test_the_question_names_us_and_each_answer_its_network() -> None:
+    with web(good) as origin:
+        found = source(origin.url, asns=(138699, "AS11983"), sourceapp="acme-tokgate").fetch(NOW).indicators
+    assert {asked.path for asked in origin.asked} == {PATH}
+    assert {asked.query["resource"] for asked in origin.asked} == {"AS138699", "AS11983"}
+    assert all(asked.query["sourceapp"] == "acme-tokgate" for asked in origin.asked)
+    assert all(asked.query["min_peers_seeing"] == "10" for asked in origin.asked)
+    assert {i.sources[0].source for i in found} == {"ripestat:AS138699", "ripestat:AS11983"}
+    assert {str(i.value) for i in found} == set(OWN)
+    assert all(i.app == "tiktok" and i.dedication is Dedication.DEDICATED for i in found)
+
+
+@pytest.mark.parametrize(
+    ("asn", "app", "dedication"),
+    [
+        (138699, "tiktok", Dedication.DEDICATED),
+        (11983, "tiktok", Dedication.DEDICATED),
+        (396986, "bytedance-shared", Dedication.SHARED),
+        (150436, "volcengine-byteplus", Dedication.SHARED),
+        (137718, "volcengine-byteplus", Dedication.SHARED),
+        (139057, "unknown", Dedication.SHARED),
+        (64500, "unknown", Dedication.UNKNOWN),
+    ],
+)
+def test_whose_a_prefix_is_depends_on_who_announces_it(asn: int, app: str, dedication: Dedication) -> None:
+    with web(good) as origin:
+        found = source(origin.url, asns=(asn,)).fetch(NOW).indicators
+    assert {(i.app, i.dedication) for i in found} == {(app, dedication)}
+
+
+def test_what_was_withdrawn_inside_the_two_weeks_is_not_announced_now() -> None:
+    answer = envelope()
+    answer["data"]["prefixes"].append(
+        {
+            "prefix": "103.136.222.0/24",
+            "timelines": [{"starttime": stamp(NOW - timedelta(days=14)), "endtime": stamp(NOW - timedelta(days=3))}],
+        }
+    )
+    assert "103.136.222.0/24" not in {str(n) for n in parse(json.dumps(answer), asn=138699, now=NOW)}
+
+
+def test_what_came_back_inside_the_two_weeks_is_announced_now() -> None:
+    answer = envelope(prefixes=())
+    gap = [
+        {"starttime": stamp(NOW - timedelta(days=14)), "endtime": stamp(NOW - timedelta(days=9))},
+        {"starttime": stamp(NOW - timedelta(days=2)), "endtime": stamp(NOW)},
+    ]
+    answer["data"]["prefixes"] = [{"prefix": "103.136.222.0/24", "timelines": gap}]
+    assert parse(json.dumps(answer), asn=138699, now=NOW) == (parse_network("103.136.222.0/24"),)
+
+
+def test_never_more_than_eight_questions_at_a_time() -> None:
+    gate = threading.Barrier(8)
+
+    def together(asked: Asked, number: int) -> Reply:
+        gate.wait(10)  # passes only when eight are open at once
+        return good(asked, number)
+
+    with web(together) as origin:
+        found = source(origin.url, asns=tuple(range(64500, 64516))).fetch(NOW).indicators
+    assert origin.most == 8
+    assert len(found) == 32
+
+
+# --- again later ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_server_in_trouble_is_asked_again(status: int) -> None:
+    slept: list[float] = []
+
+    def better(asked: Asked, number: int) -> Reply:
+        return Reply(status=status, body="busy") if number < 3 else good(asked, number)
+
+    with web(better) as origin:
+        assert len(source(origin.url, slept).fetch(NOW).indicators) == 2
+    assert slept == [1.0, 2.0]
+
+
+def test_a_server_that_asks_for_patience_gets_it() -> None:
+    slept: list[float] = []
+
+    def later(asked: Asked, number: int) -> Reply:
+        return Reply(status=429, headers={"Retry-After": "17"}) if number == 1 else good(asked, number)
+
+    with web(later) as origin:
+        source(origin.url, slept).fetch(NOW)
+    assert slept == [17.0]
+
+
+@pytest.mark.parametrize("asked_for", ["3600", "Wed, 21 Oct 2037 07:28:00 GMT"])
+def test_nobody_waits_for_an_hour(asked_for: str) -> None:
+    slept: list[float] = []
+    error = failure(lambda *_: Reply(status=503, headers={"Retry-After": asked_for}), slept)
+    assert isinstance(error, SourceUnreachable)
+    assert "asks to wait" in error.message
+    assert slept == []
+
+
+def test_a_server_that_stays_in_trouble_is_unreachable() -> None:
+    slept: list[float] = []
+    error = failure(lambda *_: Reply(status=502), slept, attempts=3)
+    assert isinstance(error, SourceUnreachable)
+    assert "502" in error.message
+    assert len(slept) == 2
+
+
+def test_nobody_there_is_unreachable() -> None:
+    with web(good) as origin:
+        url = origin.url
+    with pytest.raises(SourceUnreachable) as caught:
+        source(url, attempts=2).fetch(NOW)
+    assert url in caught.value.message
+
+
+def test_silence_ends_at_the_time_out() -> None:
+    release = threading.Event()
+
+    def silent(asked: Asked, number: int) -> Reply:
+        release.wait(10)
+        return good(asked, number)
+
+    with web(silent) as origin:
+        try:
+            with pytest.raises(SourceUnreachable, match="timed out"):
+                source(origin.url, timeout_seconds=0.2, attempts=1).fetch(NOW)
+        finally:
+            release.set()
+
+
+def test_a_failure_inside_the_answer_is_unreachable() -> None:
+    broken = envelope(status="error", status_code=500, messages=[["error", "internal"]])
+    error = failure(lambda *_: Reply(body=json.dumps(broken)))
+    assert isinstance(error, SourceUnreachable)
+
+
+# --- never data -------------------------------------------------------------------------------------------------------
+
+WHOLE = json.dumps(envelope())
+EMPTY = json.dumps(envelope(prefixes=()))
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        pytest.param(Reply(body="<!DOCTYPE html><html>maintenance</html>"), "HTML", id="a-page"),
+        pytest.param(Reply(body=""), "empty", id="nothing"),
+        pytest.param(Reply(body=WHOLE[:-40]), "not JSON", id="cut-and-told-shorter"),
+        pytest.param(Reply(body=WHOLE[:200], claim=len(WHOLE)), "broke off", id="cut"),
+        pytest.param(Reply(body=EMPTY), "announces nothing", id="no-prefixes"),
+        pytest.param(Reply(body="null"), "shape", id="null"),
+        pytest.param(Reply(body="[]"), "shape", id="list"),
+        pytest.param(Reply(body='{"status": "ok"}'), "shape", id="no-data"),
+        pytest.param(Reply(body="[" * 100_000), "not JSON", id="deep"),
+        pytest.param(Reply(body=json.dumps(envelope(11983))), "about '11983'", id="another-network"),
+        pytest.param(Reply(body=json.dumps(envelope(status="error", status_code=400))), "400", id="refused-inside"),
+        pytest.param(Reply(body=json.dumps(envelope(status="maintenance"))), "maintenance", id="status-not-ok"),
+        pytest.param(Reply(body=json.dumps(envelope(prefixes=("10.0.0.1/8",)))), "no prefix", id="host-bits"),
+        pytest.param(Reply(body=json.dumps(envelope(prefixes=("everything",)))), "no prefix", id="no-prefix"),
+        pytest.param(Reply(body=json.dumps(envelope(end=NOW - timedelta(days=10)))), "too long ago", id="old"),
+        pytest.param(Reply(status=404, body="{}"), "404", id="not-found"),
+        pytest.param(Reply(status=403, body="{}"), "403", id="forbidden"),
+        pytest.param(Reply(body=b"\xff\xfe{}"), "UTF-8", id="another-charset"),
+        pytest.param(Reply(body=b"\x1f\x8b\x08", headers={"Content-Encoding": "gzip"}), "encoded", id="compressed"),
+        pytest.param(Reply(raw=b"220 mail.example ESMTP\r\n"), "no HTTP", id="another-protocol"),
+        pytest.param(Reply(body=b"x" * (9 * 1024 * 1024)), "more than", id="huge"),
+        pytest.param(Reply(status=302, headers={"Location": "http://192.0.2.1/x"}), "https", id="sent-elsewhere"),
+    ],
+)  # fmt: skip
+def test_i02_an_answer_that_is_not_data_is_an_error_and_says_so(reply: Reply, said: str) -> None:
+    error = failure(lambda *_: reply)
+    assert isinstance(error, SourceImplausible)
+    assert said in error.message
+    assert "last good entries stay" in error.hint or "https" in error.hint
+
+
+def test_i06_no_cut_of_a_good_answer_is_data() -> None:
+    for at in range(len(WHOLE)):
+        with pytest.raises(SourceImplausible):
+            parse(WHOLE[:at], asn=138699, now=NOW)
+
+
+def test_i02_half_of_the_networks_is_no_answer() -> None:
+    def half(asked: Asked, number: int) -> Reply:
+        return Reply(status=404) if asked.query["resource"] == "AS11983" else good(asked, number)
+
+    assert isinstance(failure(half, asns=(138699, 11983)), SourceImplausible)
