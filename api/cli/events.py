@@ -93,7 +93,6 @@ _COLUMNS = {
     "role": lambda row: row.role or ("exception" if row.exception else ""),
     "action": lambda row: row.action.value.partition("-")[0],
     "hits": _hits,
-    "packets": lambda row: row.packets,
     "bytes": lambda row: row.bytes,
     "sources": _who,
 }

@@ -170,7 +170,7 @@ def _gaps(spans: Sequence[Mapping[str, Any]]) -> None:
     if not gaps:
         return
     say("\nnot proven", style="bold")
-    rows = ([moment(g["from"]), moment(g["to"]), g["state"].replace("_", " "), g["cause"]] for g in gaps[:_ROWS_SHOWN])
+    rows = ([g["from"], g["to"], g["state"].replace("_", " "), g["cause"]] for g in gaps[:_ROWS_SHOWN])
     show_table(("from", "to", "state", "why"), rows)
     if len(gaps) > _ROWS_SHOWN:
         say(f"and {len(gaps) - _ROWS_SHOWN} more; see -o json")

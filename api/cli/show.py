@@ -58,11 +58,11 @@ def text_of(value: object) -> str:
 
 
 def moment(value: datetime | str | None) -> str:
-    """A time in a narrow table: ``11-25 18:00:03``, UTC, with the year only when it is another one."""
+    """A time in a narrow table, UTC: ``2026-11-25 18:00``."""
     if value is None:
         return UNKNOWN
-    at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
-    return f"{at:%m-%d %H:%M:%S}" if at.year == datetime.now(UTC).year else f"{at:%Y-%m-%d %H:%M}"
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def to_stdout() -> Console:

@@ -187,6 +187,18 @@ def test_an_empty_list_is_empty_for_programs_and_told_to_people(capsys: pytest.C
     assert json.loads(capsys.readouterr().out) == []
 
 
+def test_a_narrow_terminal_folds_between_words_and_never_inside_an_id(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    ident = "01kaxw1t4m3v2q8y7z6s5r4p3n"
+    show_table(("id", "reason", "hits"), [[ident, "the spring campaign goes live", 123456]])
+    shown = capsys.readouterr().out
+    assert ident in shown
+    assert "123456" in shown
+    assert shown.split() == ["id", "reason", "hits", ident, "the", "spring", "123456", "campaign", "goes", "live"]
+
+
 def test_a_pipe_gets_whole_words_and_no_colour(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
