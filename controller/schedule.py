@@ -40,7 +40,7 @@ class _Site:
     """What the schedule has under way at one site. What its devices hold is the store's to say."""
 
     run: RunId | None = None  # the sync that runs now
-    settled: tuple[str, tuple[str, ...]] | None = None  # (wanted, held) when the last one ended
+    sent: tuple[str, tuple[str, ...]] | None = None  # (wanted, held) when the last one began
     failures: int = 0
     retry_at: float | None = None  # monotonic
 
@@ -163,16 +163,17 @@ class Scheduler:
         """Start a sync at each site whose devices do not hold the snapshot, modes and exceptions of this moment.
 
         Asked of what was read back, never of what was sent: an exception that came and went between two ticks may
-        still be on a device.
+        still be on a device. What a whole sync did not change is not tried again until something else does.
         """
         held = self._controller.held_signatures()
         for site, wanted in self._controller.signatures().items():
             state = self._sites.setdefault(site, _Site())
-            if state.run is not None and not self._settle(state, wanted, held[site]):
+            if state.run is not None and not self._settle(state):
                 continue
             if set(held[site]) <= {wanted}:
                 state.failures, state.retry_at = 0, None
-            elif state.settled != (wanted, held[site]):
+            elif state.sent != (wanted, held[site]):
+                state.sent = (wanted, held[site])
                 self._send(site, state, trigger=_what_differs(held[site], wanted))
             elif state.retry_at is not None and self._clock.monotonic() >= state.retry_at:
                 self._send(site, state, trigger="retry")
@@ -181,14 +182,14 @@ class Scheduler:
         run = self._controller.start_sync(Selection(sites=(site,)), actor=ACTOR, trigger=trigger)
         state.run, state.retry_at = run.id, None
 
-    def _settle(self, state: _Site, wanted: str, held: tuple[str, ...]) -> bool:
+    def _settle(self, state: _Site) -> bool:
         """Whether the site's run has ended; if so, when to try again what failed."""
         if state.run is None:
             return True
         run = self._controller.run(state.run)
         if run.finished_at is None and any(d.outcome is Outcome.RUNNING for d in run.devices):
             return False
-        state.run, state.settled = None, (wanted, held)
+        state.run = None
         if any(d.outcome in (Outcome.FAILED, Outcome.UNCERTAIN) for d in run.devices):
             wait = min(RETRY_FIRST * 2 ** min(state.failures, 10), RETRY_MOST)
             state.retry_at = self._clock.monotonic() + wait.total_seconds()

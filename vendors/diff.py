@@ -88,6 +88,10 @@ def degrade(desired: Desired, can: Capabilities) -> tuple[Desired, tuple[Degrade
     """What of ``desired`` the device can hold, and what it cannot, said aloud. Nothing is widened by it."""
     lost: list[Degraded] = []
     groups = [_fitting(group, can, lost) for group in desired.groups]
+    if desired.rules and not can.persistence:
+        lost.append(
+            Degraded(capability="persistence", message=_because("the rules over a reboot are", can, "persistence"))
+        )
     kept = {group.name: group for group in groups if group.members}
     rules = [_refer(rule, kept) for rule in desired.rules if _can_act(rule, can, lost)]
     return replace(
@@ -119,7 +123,10 @@ def _fitting_domains(group: DomainGroup, can: Capabilities, lost: list[Degraded]
         what = f"{group.name}: {len(group.members)} domains"
         lost.append(Degraded(capability="domains", message=_because(what, can, "domains")))
         return replace(group, members=frozenset())
-    wide = [d for d in group.members if d.suffix]
+    exact = len(group.members) - len(wide := [d for d in group.members if d.suffix])
+    if exact and any(note.startswith("exact-domains:") for note in can.notes):
+        what = f"{group.name}: {exact} names alone, without what is below them,"
+        lost.append(Degraded(capability="exact-domains", message=_because(what, can, "exact-domains")))
     if can.wildcard_fqdn or not wide:
         return group
     what = f"{group.name}: {len(wide)} domains only as exact names, without what is below them"

@@ -76,7 +76,9 @@ class ListSource:
 
     def _indicators(self, entries: tuple[Entry, ...], now: datetime) -> tuple[Indicator, ...]:
         dedicated = Ranges(dataset.dedicated_prefixes())
-        unique = {value: line for line, value in reversed(entries)}
+        unique: dict[Network | DomainName, int] = {}
+        for line, value in entries:
+            unique.setdefault(value, line)
         return tuple(
             indicator(
                 value,
@@ -88,7 +90,7 @@ class ListSource:
                 dedication=self._dedication(value, dedicated),
                 detail=f"line {line}",
             )
-            for value, line in reversed(unique.items())
+            for value, line in unique.items()
         )
 
     def _dedication(self, value: Network | DomainName, own: Ranges) -> Dedication:

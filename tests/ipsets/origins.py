@@ -139,7 +139,7 @@ def _answer(query: dns.message.Message, lines: tuple[str, ...] | None, rcode: in
     answer.set_rcode(dns.rcode.Rcode(dns.rcode.NXDOMAIN if lines is None and rcode == dns.rcode.NOERROR else rcode))
     wanted = query.question[0].rdtype.name
     for line in lines or ():
-        owner, ttl, kind, *data = line.split()
+        owner, ttl, _, kind, *data = line.split()
         if kind in ("CNAME", wanted):
             answer.answer.append(dns.rrset.from_text(owner, int(ttl), "IN", kind, " ".join(data)))
     return answer

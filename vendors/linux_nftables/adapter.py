@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -130,8 +130,9 @@ class LinuxNftables:
 
     def _refuse_stranger(self, current: Observed, plan: Plan) -> None:
         """A table of our name that is not ours is never touched (I1)."""
-        if current.mark is not None and current.mark.owner == plan.desired.owner:
-            return
+        marked = current.mark.owner if current.mark else current.extra.get("saved_owner")
+        if marked == plan.desired.owner:
+            return  # a hand took the mark away, but the file that we keep beside it still says whose it is
         if self.options.adopt or not current.extra.get("table"):
             return
         owner = f"controller {current.mark.owner}" if current.mark else "nobody: it carries no mark"
@@ -210,19 +211,25 @@ class _Job:
         dns = self._dns_text()
         restart = self._must_restart(change, dns)
         with self._timed("prepare"):
-            saves = self._prepare_saved()
             moves_dns = self._prepare_dns(dns)
         with self._timed("load"):
-            self._load(change, saves=saves, dns=moves_dns, restart=restart)
+            self._load(change, dns=moves_dns, restart=restart)
         if restart:
             with self._timed("dnsmasq"):
                 self._restart_dns(dns)
         with self._timed("read back"):
             observed = self._read_back()
         self._verify(observed)
-        with self._timed("flows"):
-            cut = self._cut_flows()
-        return Receipt(observed=observed, commands=self.commands, flows_cut=cut, timings=self.timings, reading=reading)
+        with self._timed("settle"):
+            observed, cut, notes = self._settle(change, observed)
+        return Receipt(
+            observed=observed,
+            commands=self.commands,
+            flows_cut=cut,
+            timings=self.timings,
+            notes=notes,
+            reading=reading,
+        )
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -261,12 +268,6 @@ class _Job:
         new = [g for g in self.plan.desired.groups if isinstance(g, DomainGroup)]
         return old != new
 
-    def _prepare_saved(self) -> bool:
-        if not self.adapter._saves(self.current):
-            return False
-        self._put(self.shell.new_ruleset, self.adapter._saved(self.current, self.plan))
-        return True
-
     def _prepare_dns(self, dns: str | None) -> bool:
         if dns is None:
             return False
@@ -286,9 +287,12 @@ class _Job:
 
     # --- the change -----------------------------------------------------------------------------------------------
 
-    def _load(self, change: Change, *, saves: bool, dns: bool, restart: bool) -> None:
+    def _load(self, change: Change, *, dns: bool, restart: bool) -> None:
         command = self.shell.load(
-            check_entries=change.entries <= CHECK_ENTRIES_UP_TO, save=saves, dns=dns, forget_stamp=restart
+            check_entries=change.entries <= CHECK_ENTRIES_UP_TO,
+            keep=change.makes_table and self.adapter._saves(self.current),
+            dns=dns,
+            forget_stamp=restart,
         )
         try:
             said = self._run(command, stdin=change.text, seconds=90)
@@ -361,8 +365,8 @@ class _Job:
 
     def _differences(self, observed: Observed) -> tuple[str, ...]:
         wanted = self.plan.desired
-        if observed.irregular:
-            return observed.irregular
+        if odd := deviations(observed):
+            return odd
         if observed.groups != wanted.groups:
             return ("a list differs",)
         if observed.rules != wanted.rules:
@@ -372,27 +376,49 @@ class _Job:
     def _undo(self, observed: Observed) -> str:
         """The inverse change, which keeps the base chain too; without a known old state there is nothing to go to."""
         mark = self.current.mark
-        if mark is None or self.current.irregular:
+        if mark is None or deviations(self.current):
             return "there was no sound state of ours to go back to"
         before = Desired(groups=self.current.groups, rules=self.current.rules, owner=mark.owner, snapshot=mark.snapshot)
         change = self.adapter._change(observed, diff(observed, before, observed.can))
-        command = self.shell.load(check_entries=True, save=False, dns=False, forget_stamp=False)
+        command = self.shell.load(check_entries=True, keep=False, dns=False, forget_stamp=False)
         said = self._run(command, stdin=change.text, seconds=90)
         return "the old state was restored" if said.status == 0 else "the old state could not be restored"
 
-    def _cut_flows(self) -> int | None:
-        """End open flows that the change has just denied; only for a change that can have denied any."""
-        if not self.current.can.session_clearing:
-            return None
+    def _settle(self, change: Change, observed: Observed) -> tuple[Observed, int | None, tuple[str, ...]]:
+        """What follows a verified change and cannot undo it: keep it for the next boot, end what it denies."""
+        save, flows = self.adapter._saves(self.current), self.current.can.session_clearing
+        if not save and not flows:
+            return observed, None, ()
+        command = self.shell.settle(
+            save=save, sent=change.makes_table, check_entries=change.entries <= CHECK_ENTRIES_UP_TO, flows=flows
+        )
+        text = self.adapter._saved(self.current, self.plan) if save and not change.makes_table else ""
+        try:
+            said = self._run(command, stdin=text)
+            cut = self._cut_flows(said.text) if flows else None
+        except Unreachable as exc:
+            return observed, None, (f"the change is verified; what follows it was cut short: {exc.message}",)
+        words, saved, _ = said.text.partition("@@saved ")
+        if not save or said.text.startswith("@@saved 0\n"):
+            return replace(observed, irregular=()), cut, ()
+        why = " ".join(words.split())[:200] if saved else "no answer"
+        return observed, cut, (f"the rules could not be kept for the next boot: {why}",)
+
+    def _cut_flows(self, text: str) -> int | None:
+        """End open flows that the change has just denied."""
+        listed, told, status = text.rpartition("@@flows ")
+        if not told or status.strip() != "0":
+            return None  # our chain ends these flows at their next packet
         before = Judge(self.current.groups, self.current.rules)
         after = Judge(self.plan.desired.groups, self.plan.desired.rules)
-        try:
-            listed = self._run(self.shell.list_flows())
-            doomed = newly_denied(listed.text, before, after)
-            if not doomed:
-                return 0
-            said = self._run(self.shell.cut_flows(), stdin="".join(flow.line() for flow in doomed))
-        except Unreachable:
-            return None  # the change itself is verified; the chain ends these flows at their next packet
+        doomed = newly_denied(listed, before, after)
+        if not doomed:
+            return 0
+        said = self._run(self.shell.cut_flows(), stdin="".join(flow.line() for flow in doomed))
         found = said.text.rpartition("@@cut ")[2].strip()
         return int(found) if found.isdigit() else None
+
+
+def deviations(observed: Observed) -> tuple[str, ...]:
+    """What is irregular about the enforcement itself; the file for the next boot is another matter."""
+    return tuple(line for line in observed.irregular if not line.startswith("persistence:"))

@@ -16,7 +16,7 @@ from vendors.linux_nftables.shape import TABLE
 ENTRIES: Final = "# entries\n"
 """Parts a change: structure before it, elements after it."""
 
-NO_TEMP, NOT_SENT, CHECK_REFUSED, LOAD_REFUSED, NOT_SAVED = 90, 91, 92, 93, 94
+NO_TEMP, NOT_SENT, CHECK_REFUSED, LOAD_REFUSED, NOT_MOVED, LOAD_CRASHED = 90, 91, 92, 93, 94, 95
 SAVED_MARK: Final = "# tokgate desired="
 LOCALE: Final = "export LC_ALL=C TZ=UTC PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 _SUDO: Final = {None: 'SU=; [ "$(id -u)" = 0 ] || SU="sudo -n"', True: 'SU="sudo -n"', False: "SU="}
@@ -88,8 +88,10 @@ class Shell:
         path = self.options.dns_path
         return f"[ ! -e {path} ] || sed 's/^/ /' {path}" if path else ":"
 
-    def load(self, *, check_entries: bool, save: bool, dns: bool, forget_stamp: bool) -> str:
-        """Take a change on stdin, check it, load it as one transaction, then put the new files in place.
+    def load(self, *, check_entries: bool, keep: bool, dns: bool, forget_stamp: bool) -> str:
+        """Take a change on stdin, check it, load it as one transaction, then put the new dnsmasq file in place.
+
+        ``keep``: the change is the whole table, so a copy of it is what ``settle`` keeps for the next boot.
 
         Without ``check_entries`` only what stands before ``ENTRIES`` is checked first. The kernel takes all of the
         change or nothing of it either way.
@@ -104,9 +106,10 @@ class Shell:
             f"{head}"
             f"{self.nft} -c -f {checked} || exit {CHECK_REFUSED}\n"
             + (f"rm -f {self.options.stamp_path}\n" if forget_stamp else "")
-            + f'{self.nft} -f "$F" || exit {LOAD_REFUSED}\n'
-            + (f"mv -f {self.new_ruleset} {self.options.ruleset_path} || exit {NOT_SAVED}\n" if save else "")
-            + (f"mv -f {self.new_dns} {self.options.dns_path} || exit {NOT_SAVED}\n" if dns else "")
+            # nft that is killed or crashes may have loaded the change or not; one that says no has not
+            + f'{self.nft} -f "$F" || {{ [ $? -lt 128 ] && exit {LOAD_REFUSED}; exit {LOAD_CRASHED}; }}\n'
+            + (f'cat "$F" > {self.new_ruleset}\n' if keep else "")
+            + (f"mv -f {self.new_dns} {self.options.dns_path} || exit {NOT_MOVED}\n" if dns else "")
             + "echo '@@done'"
         )
 
@@ -128,10 +131,22 @@ class Shell:
             f"{self.nft} -j list table {TABLE} || exit $?\necho '@@end'"
         )
 
-    def list_flows(self) -> str:
-        """Open flows of both families, as conntrack prints them."""
-        each = "".join(f"{self.conntrack} -L -f {family} 2>/dev/null\n" for family in ("ipv4", "ipv6"))
-        return f"{self.start}\n{each}echo '@@end'"
+    def settle(self, *, save: bool, sent: bool, check_entries: bool, flows: bool) -> str:
+        """After a verified change: keep the new ruleset for the next boot if nft takes it, and list the open flows.
+
+        The ruleset comes on stdin unless it was ``sent`` before. What it says: ``@@saved STATUS`` after nft's words,
+        ``@@flows STATUS`` after conntrack's list of both families.
+        """
+        new, kept = self.new_ruleset, self.options.ruleset_path
+        take = "" if sent else f"cat > {new} && "
+        checked = f"cat {new}" if check_entries else f'sed "/^{ENTRIES.strip()}$/q" {new}'
+        keep = (
+            f'{{ {take}[ "$(tail -n 1 {new})" = "# end" ] && {checked} | {self.nft} -c -f - '
+            f"&& {{ sync {new} 2>/dev/null || sync; }} && mv -f {new} {kept}; }} 2>&1\n"
+            'echo "@@saved $?"\n'
+        )
+        show = "S=0\n" + "".join(f"{self.conntrack} -L -f {f} 2>/dev/null || S=$?\n" for f in ("ipv4", "ipv6"))
+        return f"{self.start}\n" + (keep if save else "") + (f'{show}echo "@@flows $S"\n' if flows else "")
 
     def cut_flows(self) -> str:
         """End the flows that come on stdin, a line each: family protocol source destination sport dport."""

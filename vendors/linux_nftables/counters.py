@@ -20,6 +20,9 @@ from vendors.linux_nftables.shape import COUNTERS, SEEN_SECONDS, SEEN_SIZE, grou
 from vendors.model import Action, EntryCount, FlowCount, Reading, RuleCount, RuleName
 
 END: Final = "@@end\n"
+_NAMED: Final = {"deny": Action.DENY, "mon": Action.MONITOR, "exc": Action.EXEMPT}
+"""What a rule's name says of its action, for when a hand emptied the chain that shows it."""
+
 _Json = dict[str, Any]
 
 
@@ -72,19 +75,20 @@ def _reading(objects: list[_Json], *, epoch: str, read_at: datetime) -> Reading:
 
 
 def _rules(counters: list[_Json], rules: list[_Json]) -> Iterator[RuleCount]:
-    """Our four counters of a rule as one; which action it has, its ``hit-`` chain says."""
+    """Our four counters of a rule as one. Counters that a hand took away count nothing, and change the epoch."""
     by_name = {str(one["name"]): one for one in counters}
     actions = _actions(rules)
     for name in sorted(by_name):
         rule = name.removesuffix("-hits")
-        if rule == name:
+        action = actions.get(rule) or _NAMED.get(rule.partition("-")[0])
+        if rule == name or action is None:
             continue
-        own = {what: by_name[f"{rule}-{what}"] for what in COUNTERS}
-        traffic = [own[what] for what in COUNTERS if what != "hits"]
+        own = {what: by_name[f"{rule}-{what}"] for what in COUNTERS if f"{rule}-{what}" in by_name}
+        traffic = [one for what, one in own.items() if what != "hits"]
         yield RuleCount(
             rule=RuleName(rule),
-            action=actions[rule],
-            epoch=".".join(str(own[what]["handle"]) for what in COUNTERS),
+            action=action,
+            epoch=".".join(str(own[what]["handle"]) if what in own else "-" for what in COUNTERS),
             hits=int(own["hits"]["packets"]),
             packets=sum(int(one["packets"]) for one in traffic),
             octets=sum(int(one["bytes"]) for one in traffic),
@@ -112,9 +116,10 @@ def _entries(one: _Json) -> Iterator[EntryCount]:
         return
     for element in one.get("elem", ()):
         value, counter, _ = _unwrapped(element)
-        if counter is not None:
+        network = _network(value)
+        if counter is not None and network is not None:
             yield EntryCount(
-                group=group[0], network=_network(value), packets=int(counter["packets"]), octets=int(counter["bytes"])
+                group=group[0], network=network, packets=int(counter["packets"]), octets=int(counter["bytes"])
             )
 
 
@@ -141,9 +146,10 @@ def _unwrapped(element: Any) -> tuple[Any, _Json | None, Mapping[str, Any]]:
     return element, None, {}
 
 
-def _network(value: Any) -> Network:
+def _network(value: Any) -> Network | None:
+    """None: a range that a hand put in; it is no entry of ours."""
     if isinstance(value, str):
         return network_from(value)
     if "prefix" in value:
         return network_from(f"{value['prefix']['addr']}/{value['prefix']['len']}")
-    raise Unreadable(f"an entry of our sets is not one we write: {json.dumps(value)[:80]}")
+    return None

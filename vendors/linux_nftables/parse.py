@@ -105,7 +105,8 @@ def _ours(
     odd += [f"counter {name} is not ours" for name in sorted(table.counters - shape.counters)]
     odd += [f"{what} is not ours" for what in table.others]
     odd += _dns_deviations(groups, dns_text, parts["stamp"])
-    odd += _saved_deviations(parts["saved"].value, mark, options)
+    saved, _, saved_owner = parts["saved"].value.partition(" owner=")
+    odd += _saved_deviations(saved, mark, options)
     return Observed(
         groups=groups,
         rules=rules,
@@ -120,6 +121,7 @@ def _ours(
             "replace": " ".join(replaced),
             "dns": _digest(parts["dns"].text),
             "has_dns": str(bool(parts["dns"].text)),
+            "saved_owner": saved_owner,
         },
     )
 
@@ -280,9 +282,11 @@ def _saved_deviations(saved: str, mark: Mark | None, options: LinuxNftablesOptio
 
 def _narrowed(most: Capabilities, parts: Mapping[str, Section], options: LinuxNftablesOptions) -> Capabilities:
     notes: list[str] = []
-    dnsmasq = _lacks_dnsmasq(parts["dnsmasq"].value, options)
+    dnsmasq = _lacks_dnsmasq(parts, options)
     if dnsmasq:
         notes.append(f"domains: {dnsmasq}")
+    else:
+        notes.append("exact-domains: dnsmasq covers a name with everything below it")
     persistence = _lacks_persistence(parts, options)
     if persistence:
         notes.append(f"persistence: {persistence}")
@@ -297,9 +301,12 @@ def _narrowed(most: Capabilities, parts: Mapping[str, Section], options: LinuxNf
     )
 
 
-def _lacks_dnsmasq(found: str, options: LinuxNftablesOptions) -> str:
+def _lacks_dnsmasq(parts: Mapping[str, Section], options: LinuxNftablesOptions) -> str:
+    found = parts["dnsmasq"].value
     if options.dnsmasq is None:
         return "no dnsmasq is configured for this gateway (options.dnsmasq)"
+    if parts["saved"].value == "unwritable":
+        return f"{options.state_dir} cannot be written by this login"
     if found == "yes":
         return ""
     return {

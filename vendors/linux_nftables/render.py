@@ -89,9 +89,8 @@ def render_change(observed: Observed, plan: Plan, mark: Mark, hooks: tuple[str, 
     if found.is_lost:
         structure.insert(0, f"delete table {TABLE}")
         writer.refilled.update(found.sets)
-    text = "\n".join(structure) + f"\n{ENTRIES}" + "".join(line + "\n" for line, _ in entries) + "# end\n"
     return Change(
-        text=text,
+        text=_text(mark, structure, (line for line, _ in entries)),
         entries=sum(count for _, count in entries),
         refilled=tuple(sorted(writer.refilled)),
         makes_table=not held.exists,
@@ -99,12 +98,17 @@ def render_change(observed: Observed, plan: Plan, mark: Mark, hooks: tuple[str, 
 
 
 def render_saved(plan: Plan, mark: Mark, hooks: tuple[str, ...], split: frozenset[GroupName]) -> str:
-    """The whole table for the next boot, when no table of ours is there. The first line says what it holds."""
+    """The whole table for the next boot; loading it twice leaves what loading it once does."""
     shape = shape_of(plan.desired.groups, plan.desired.rules, mark, hooks=hooks, split=split)
     writer = _Writer(held=NOTHING, shape=shape, hooks=hooks)
     entries = (line for line, _ in writer.entries({}, _members(plan.desired.groups, split)))
-    lines = [*writer.additions(), *writer.chains(), *entries]
-    return f"{SAVED_MARK}{mark.desired}\n" + "".join(line + "\n" for line in lines)
+    return _text(mark, [*writer.additions(), *writer.chains()], entries)
+
+
+def _text(mark: Mark, structure: Iterable[str], entries: Iterable[str]) -> str:
+    """The first line says what the gateway then holds, the last one that nothing is missing."""
+    first = f"{SAVED_MARK}{mark.desired} owner={mark.owner}\n"
+    return first + "".join(f"{line}\n" for line in structure) + ENTRIES + "".join(f"{e}\n" for e in entries) + "# end\n"
 
 
 def _members(groups: Iterable[Group], split: frozenset[GroupName]) -> dict[str, frozenset[Network]]:

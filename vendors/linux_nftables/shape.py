@@ -199,8 +199,8 @@ def group_of_set(name: str) -> tuple[GroupName, bool] | None:
 
 def should_split(group: Group, *, is_split: bool) -> bool:
     """Whether a group's IPv4 networks belong in 16 sets; with room between the two limits, so that it does not flap."""
-    if not isinstance(group, AddressGroup):
-        return False
+    if not isinstance(group, AddressGroup) or not group.name.startswith("dst-"):
+        return False  # sources are looked up by one set
     four = [n for n in group.members if isinstance(n, IPv4Network)]
     if any(n.prefixlen < 4 for n in four):
         return False
