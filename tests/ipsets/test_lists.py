@@ -1,0 +1,241 @@
+"""Plain lists from files and URLs: every spelling that list makers use, and nothing that is not a list."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.net import DomainName, parse_network
+from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
+from ipsets.model import Dedication
+from ipsets.sources import LastGood, ListConfig, Source, build_source
+from ipsets.sources.plain import parse, parse_line
+from ipsets.text import entry_text
+from tests.ipsets.making import LATER, NOW
+from tests.ipsets.origins import Asked, Reply, Web, web
+
+
+def read(line: str) -> list[str]:
+    return [entry_text(entry) for entry in parse_line(line)]
+
+
+@pytest.mark.parametrize(
+    ("line", "entries"),
+    [
+        ("192.0.2.0/24", ["192.0.2.0/24"]),
+        ("192.0.2.7", ["192.0.2.7/32"]),
+        ("2605:340::/32", ["2605:340::/32"]),
+        ("2605:340::1", ["2605:340::1/128"]),
+        ("192.0.2.4-192.0.2.7", ["192.0.2.4/30"]),
+        ("192.0.2.1 - 192.0.2.2", ["192.0.2.1/32", "192.0.2.2/32"]),
+        ("2605:340::-2605:340::f", ["2605:340::/124"]),
+        ("tiktok.com", [".tiktok.com"]),
+        ("TikTok.COM.", [".tiktok.com"]),
+        ("*.tiktok.com", [".tiktok.com"]),
+        (".tiktok.com", [".tiktok.com"]),
+        ("domain:tiktok.com", [".tiktok.com"]),
+        ("full:www.tiktok.com", ["www.tiktok.com"]),
+        ("||tiktok.com^", [".tiktok.com"]),
+        ("0.0.0.0 www.tiktok.com m.tiktok.com", ["www.tiktok.com", "m.tiktok.com"]),
+        ("127.0.0.1\twww.tiktok.com", ["www.tiktok.com"]),
+        (":: www.tiktok.com", ["www.tiktok.com"]),
+        ("127.0.0.1 localhost", []),
+        ("0.0.0.0 0.0.0.0", []),
+        ("bücher.example", [".xn--bcher-kva.example"]),
+        ("_dns.tiktok.com", ["._dns.tiktok.com"]),
+        ("# comment", []),
+        ("; comment", []),
+        ("! comment", []),
+        ("// comment", []),
+        ("   ", []),
+        ("192.0.2.0/24 # ours", ["192.0.2.0/24"]),
+        ("tiktok.com ; the site", [".tiktok.com"]),
+        ("[Adblock Plus 2.0]", []),
+    ],
+)
+def test_a_line_means_what_its_writer_meant(line: str, entries: list[str]) -> None:
+    assert read(line) == entries
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "192.0.2.1/24", "192.0.2.0/33", "192.0.2.256", "192.0.2", "074.125.000.000", "192.0.2.9-192.0.2.1",
+        "192.0.2.1-2605:340::1", "192.0.2.1-", "fe80::1%eth0", "2605:340:::1", "https://www.tiktok.com/x",
+        "tiktok.com/path", "two words", "tik tok.com", "-tiktok.com", "tiktok-.com", "tik..tok.com", "tiktok.com,1",
+        "<html>", "{", '"tiktok.com"', "a" * 64 + ".com", "full:", "*.", "||tiktok.com", "/regex/", "@@||tiktok.com^",
+        "tiktok.com;rm", "$(reboot)", "keyword:tiktok",
+    ],
+)  # fmt: skip
+def test_i06_what_is_not_understood_is_an_error_and_never_skipped(line: str) -> None:
+    with pytest.raises(ValueError):
+        read(line)
+
+
+@given(st.text(max_size=40))
+def test_any_line_is_entries_or_an_error(line: str) -> None:
+    try:
+        entries = read(line)
+    except ValueError:
+        return
+    for text in entries:
+        assert text.isascii()
+        assert not set(text) & set(" ;\"'$`\\{}()<>|&\n\r\t")  # it may reach a device
+
+
+def test_every_bad_line_is_named_with_file_and_line() -> None:
+    with pytest.raises(SourceImplausible) as caught:
+        parse("tiktok.com\n\nnot a name\n192.0.2.1/24\n", place="extra.txt")
+    assert caught.value.place == "extra.txt:3"
+    assert "line 4" in caught.value.message
+    assert "'192.0.2.1/24'" in caught.value.message
+
+
+# --- from a file ------------------------------------------------------------------------------------------------------
+
+
+def filed(path: Path, **changes: object) -> Source:
+    return build_source(ListConfig.model_validate({"kind": "list", "name": "ours", "file": path, **changes}))
+
+
+def failure(source: Source) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        source.fetch(NOW)
+    return caught.value
+
+
+def test_a_file_is_read_with_the_line_of_every_entry(tmp_path: Path) -> None:
+    path = tmp_path / "extra.txt"
+    path.write_text("\ufeff# ours\r\n5.5.5.0/24\r\n\r\nexample.com # a name\r\n5.5.5.0/24\r\n", encoding="utf-8")
+    found = filed(path).fetch(NOW).indicators
+    assert [(i.value, i.sources[0].detail) for i in found] == [
+        (parse_network("5.5.5.0/24"), "line 2"),
+        (DomainName("example.com"), "line 4"),
+    ]
+    assert {i.sources[0].source for i in found} == {"list:ours"}
+
+
+def test_an_untrusted_list_counts_only_inside_tiktoks_own_prefixes(tmp_path: Path) -> None:
+    path = tmp_path / "extra.txt"
+    path.write_text("5.5.5.0/24\n103.136.220.7\nexample.com\n", encoding="utf-8")
+    found = {entry_text(i.value): i.dedication for i in filed(path, dedicated=False).fetch(NOW).indicators}
+    assert found == {
+        "5.5.5.0/24": Dedication.UNKNOWN,
+        "103.136.220.7/32": Dedication.DEDICATED,
+        ".example.com": Dedication.DEDICATED,
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(b"", "empty", id="empty"),
+        pytest.param(b"# only comments\n\n", "empty", id="comments"),
+        pytest.param(b"<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "HTML", id="a-page"),
+        pytest.param(b"\n\n   <HTML lang=de>", "HTML", id="another-page"),
+        pytest.param(b"tiktok.com\n\x00\x01\x02\n", "binary", id="binary"),
+        pytest.param(b"\xff\xfet\x00i\x00", "UTF-8", id="another-charset"),
+        pytest.param(b"x" * 5000, "bytes", id="huge"),
+    ],
+)
+def test_i02_a_file_that_is_no_list_is_an_error(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "extra.txt"
+    path.write_bytes(content)
+    error = failure(filed(path, max_bytes=1024))
+    assert isinstance(error, SourceImplausible)
+    assert said in error.message
+    assert str(path) in str(error)
+
+
+def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
+    error = failure(filed(tmp_path / "none.txt"))
+    assert isinstance(error, SourceUnreachable)
+    assert "No such file" in error.message
+    assert isinstance(failure(filed(tmp_path)), SourceUnreachable)
+
+
+# --- from a URL -------------------------------------------------------------------------------------------------------
+
+LIST = "5.5.5.0/24\n5.5.6.0/24\nexample.com\n"
+
+
+def linked(origin: Web, path: str = "/list.txt", slept: list[float] | None = None, **changes: object) -> Source:
+    given = {"kind": "list", "name": "ours", "url": origin.url + path, "timeout_seconds": 5, **changes}
+    return build_source(ListConfig.model_validate(given), sleep=(slept if slept is not None else []).append)
+
+
+def test_an_unchanged_list_is_not_sent_again() -> None:
+    def remembers(asked: Asked, _: int) -> Reply:
+        if asked.headers.get("if-none-match") == '"v1"' and "if-modified-since" in asked.headers:
+            return Reply(status=304)
+        return Reply(body=LIST, headers={"ETag": '"v1"', "Last-Modified": "Sun, 22 Nov 2026 10:00:00 GMT"})
+
+    with web(remembers) as origin:
+        first = linked(origin).fetch(NOW)
+        again = linked(origin).fetch(LATER, LastGood(indicators=first.indicators, memo=first.memo))
+        # the same address read with another meaning is another list
+        other = linked(origin, dedicated=False).fetch(LATER, LastGood(indicators=first.indicators, memo=first.memo))
+    assert [i.value for i in again.indicators] == [i.value for i in first.indicators]
+    assert {i.sources[0].last_seen for i in again.indicators} == {LATER}
+    assert "if-none-match" in origin.asked[1].headers
+    assert "if-none-match" not in origin.asked[2].headers
+    assert {i.dedication for i in other.indicators} == {Dedication.UNKNOWN, Dedication.DEDICATED}
+    assert json.loads(again.memo)["etag"] == '"v1"'
+
+
+def test_a_304_that_nobody_asked_for_is_no_data() -> None:
+    with web(lambda *_: Reply(status=304)) as origin:
+        assert isinstance(failure(linked(origin)), SourceImplausible)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        pytest.param(Reply(body="<html>captive portal</html>"), "HTML", id="a-page"),
+        pytest.param(Reply(body=""), "empty", id="empty"),
+        pytest.param(Reply(body=LIST, claim=len(LIST) + 10), "broke off", id="cut"),
+        pytest.param(Reply(body=LIST[:-1], tell_length=False), "broken off in its last line", id="cut-untold"),
+        pytest.param(Reply(body="5.5.5.0/2", tell_length=False), "broken off", id="cut-in-a-length"),
+        pytest.param(Reply(status=404, body=LIST), "404", id="not-found"),
+        pytest.param(Reply(status=206, body=LIST), "206", id="part"),
+        pytest.param(Reply(status=301, headers={"Location": "/list.txt"}), "redirects", id="in-circles"),
+        pytest.param(
+            Reply(status=302, headers={"Location": "http://intel.example/list.txt"}), "https", id="downgraded"
+        ),
+        pytest.param(Reply(body=LIST * 200), "more than 1024 bytes", id="huge"),
+        pytest.param(Reply(body=b"\x1f\x8b", headers={"Content-Encoding": "gzip"}), "encoded", id="a-bomb-perhaps"),
+    ],
+)
+def test_i02_an_answer_that_is_no_list_is_an_error(reply: Reply, said: str) -> None:
+    with web(lambda *_: reply) as origin:
+        error = failure(linked(origin, max_bytes=1024))
+    assert isinstance(error, SourceImplausible)
+    assert said in error.message
+
+
+def test_a_list_without_a_told_length_is_whole_when_its_last_line_is() -> None:
+    with web(lambda *_: Reply(body=LIST, tell_length=False)) as origin:
+        assert len(linked(origin).fetch(NOW).indicators) == 3
+
+
+def test_a_redirect_on_the_same_machine_is_followed() -> None:
+    def moved(asked: Asked, _: int) -> Reply:
+        return Reply(body=LIST) if asked.path == "/new" else Reply(status=307, headers={"Location": "/new"})
+
+    with web(moved) as origin:
+        assert len(linked(origin).fetch(NOW).indicators) == 3
+
+
+def test_a_cut_answer_is_asked_for_again() -> None:
+    slept: list[float] = []
+
+    def better(_: Asked, number: int) -> Reply:
+        return Reply(body=LIST[:5], claim=len(LIST)) if number == 1 else Reply(body=LIST)
+
+    with web(better) as origin:
+        assert len(linked(origin, slept=slept).fetch(NOW).indicators) == 3
+    assert slept == [1.0]
