@@ -158,7 +158,7 @@ def loads_record(text: str) -> SourceRecord:
             indicators=unpack(content["indicators"]),
             memo=content["memo"],
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise SnapshotCorrupt(f"a stored source record cannot be used: {exc}", hint="restore a backup") from exc
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from core.net import parse_network
+from ipsets import dataset
 from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Dedication
 from ipsets.sources import RipestatConfig, Source, build_source
 from ipsets.sources.ripestat import PATH, parse
+from lab import replay
 from tests.ipsets.making import NOW
 from tests.ipsets.origins import Asked, Reply, web
 
@@ -119,6 +122,23 @@ def test_what_came_back_inside_the_two_weeks_is_announced_now() -> None:
     ]
     answer["data"]["prefixes"] = [{"prefix": "103.136.222.0/24", "timelines": gap}]
     assert parse(json.dumps(answer), asn=138699, now=NOW) == (parse_network("103.136.222.0/24"),)
+
+
+def test_the_labs_replay_is_read_like_the_real_service() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        built = source(f"http://127.0.0.1:{server.server_address[1]}", asns=(138699, 11983))
+        found = built.fetch(datetime.now(UTC)).indicators
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert {i.value for i in found} == set(dataset.dedicated_prefixes())
+
+
+class Quiet(replay.Handler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the base class's
+        pass
 
 
 def test_never_more_than_eight_questions_at_a_time() -> None:
