@@ -259,8 +259,9 @@ def found_state(observed: Observed, desired: Desired) -> tuple[CoverageState, st
     held = Desired(
         groups=observed.groups, rules=observed.rules, owner=observed.mark.owner, snapshot=observed.mark.snapshot
     )
-    if observed.irregular:
-        return CoverageState.NOT_ENFORCED, f"our objects were changed by somebody else: {observed.irregular[0]}"
+    changed = [line for line in observed.irregular if not line.startswith("persistence:")]  # not enforcement itself
+    if changed:
+        return CoverageState.NOT_ENFORCED, f"our objects were changed by somebody else: {changed[0]}"
     if desired_digest(held) != observed.mark.desired:
         return CoverageState.NOT_ENFORCED, "our lists or rules were changed by somebody else"
     return state_of(observed.rules), ""
