@@ -127,6 +127,9 @@ def show_site(report: Mapping[str, Any]) -> None:
     _by_hour(report["by_hour"])
     for title, columns in _SECTIONS.items():
         _section(title, columns, report[title])
+    for device in report["devices"]:
+        for line in device["degraded"]:
+            say(f"! {device['device']} degraded: {line}", style="yellow")
     _gaps(report["coverage_spans"])
     for line in report["notes"]:
         say(f"note: {line}")
@@ -192,7 +195,6 @@ _SECTIONS: Final[Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], object]
         "seen": lambda row: moment(row["last_seen_at"]),
         "enforced": lambda row: moment(row["enforced_at"]),
         "state": lambda row: row["error"] or ("degraded" if row["degraded"] else "good"),
-        "degraded": lambda row: row["degraded"],
     },
     "exceptions": {
         "id": lambda row: row["id"],

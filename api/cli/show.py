@@ -58,11 +58,11 @@ def text_of(value: object) -> str:
 
 
 def moment(value: datetime | str | None) -> str:
-    """A time in a narrow table, UTC: ``2026-11-25 18:00``."""
+    """A time in a narrow table, UTC, in one word that ``--since`` understands: ``2026-11-25T18:00Z``."""
     if value is None:
         return UNKNOWN
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def to_stdout() -> Console:
