@@ -69,44 +69,46 @@ def coverage(
 
 def _device_line(looks: list[Observation], whole: Window, freshness: timedelta) -> list[Span]:
     """One device's spans, cut to the window and covering all of it."""
-    spans = [span for first, second in pairwise(looks) for span in _between(first, second, freshness)]
-    if looks:
-        spans += _tail(looks[-1], whole.end, freshness)
+    good = [look for look in looks if look.found is not None]
+    failed = [look for look in looks if look.found is None]
+    spans = [span for first, second in pairwise(good) for span in _between(first, second, failed, freshness)]
+    if good:
+        spans += _tail(good[-1], whole.end, failed, freshness)
     start = spans[0].window.start if spans else whole.end
     if start > whole.start:
-        spans.insert(0, Span(window=Window(whole.start, start), state=CoverageState.UNKNOWN, cause=NO_LOOK))
+        before = next((look.cause for look in failed if look.at < start and look.cause), NO_LOOK)
+        spans.insert(0, Span(window=Window(whole.start, start), state=CoverageState.UNKNOWN, cause=before))
     return [cut for span in spans if (cut := _cut(span, whole)) is not None]
 
 
-def _between(first: Observation, second: Observation, freshness: timedelta) -> Iterator[Span]:
+def _between(
+    first: Observation, second: Observation, failed: Sequence[Observation], freshness: timedelta
+) -> Iterator[Span]:
     """What two looks that follow each other prove about the time between them."""
     if first.at >= second.at:
         return
-    stretch = Window(first.at, second.at)
-    if first.left is None:
-        yield Span(window=stretch, state=CoverageState.UNKNOWN, cause=first.cause or "the last change is not proven")
-    elif second.found is None:
-        yield from _tail(first, second.at, freshness, after=second.cause)
-    elif first.left is not second.found:
-        changed = second.cause or f"left {first.left.value}, found {second.found.value}"
-        yield Span(window=stretch, state=CoverageState.UNKNOWN, cause=changed)
+    if first.left is not None and second.found is not None and first.left is not second.found:
+        cause = second.cause or f"left {first.left.value}, found {second.found.value}"
+        yield Span(window=Window(first.at, second.at), state=CoverageState.UNKNOWN, cause=cause)
     else:
-        yield from _tail(first, second.at, freshness)
+        yield from _tail(first, second.at, failed, freshness)
 
 
-def _tail(look: Observation, until: datetime, freshness: timedelta, *, after: str = "") -> Iterator[Span]:
-    """What a look left, for as long as it may stand for it; then unknown."""
+def _tail(look: Observation, until: datetime, failed: Sequence[Observation], freshness: timedelta) -> Iterator[Span]:
+    """What a look left, until a later one failed and for as long as it may stand for it; then unknown."""
     if look.at >= until:
         return
     if look.left is None:
         cause = look.cause or "the last change is not proven"
         yield Span(window=Window(look.at, until), state=CoverageState.UNKNOWN, cause=cause)
         return
-    fresh_until = min(until, look.at + freshness)
+    broken = next((other for other in failed if look.at < other.at < until), None)
+    trusted = min(until, look.at + freshness, broken.at if broken else until)
     cause = look.cause if look.left is CoverageState.NOT_ENFORCED else ""
-    yield Span(window=Window(look.at, fresh_until), state=look.left, cause=cause)
-    if fresh_until < until:
-        yield Span(window=Window(fresh_until, until), state=CoverageState.UNKNOWN, cause=after or NO_LOOK)
+    yield Span(window=Window(look.at, trusted), state=look.left, cause=cause)
+    if trusted < until:
+        why = broken.cause if broken and broken.cause else NO_LOOK
+        yield Span(window=Window(trusted, until), state=CoverageState.UNKNOWN, cause=why)
 
 
 def _cut(span: Span, whole: Window) -> Span | None:

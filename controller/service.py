@@ -157,10 +157,10 @@ class Controller:
             now=self.clock.now(),
             force=force,
         )
-        if previous is not None and snapshot.id == previous.id:
-            return RefreshResult(snapshot=previous, previous=previous, diff=None, records=records, changed=False)
-        reason = "forced past the churn guard" if force else ""
         self.store.save_snapshot(snapshot)
+        if previous is not None and snapshot.id == previous.id:
+            return RefreshResult(snapshot=snapshot, previous=previous, diff=None, records=records, changed=False)
+        reason = "forced past the churn guard" if force else ""
         self.store.set_current(
             snapshot.id,
             audit=AuditNote(actor=actor, action="snapshot.current", subject=snapshot.id[:12], reason=reason),

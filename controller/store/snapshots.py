@@ -44,7 +44,7 @@ class Snapshots(Shelf):
     _known: dict[SnapshotId, Snapshot]
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Keep it; the same content twice is one snapshot."""
+        """Keep it; the same content twice is one snapshot, with the later provenance and verdicts."""
         row = {
             "id": snapshot.id,
             "created_at": snapshot.created_at,
@@ -54,7 +54,9 @@ class Snapshots(Shelf):
             "body": codec.dumps(snapshot),
         }
         with self._db.write() as connection:
-            connection.execute(insert(snapshots).values(**row).on_conflict_do_nothing())
+            again = {key: row[key] for key in ("created_at", "parent", "body")}
+            insertion = insert(snapshots).values(**row)
+            connection.execute(insertion.on_conflict_do_update(index_elements=["id"], set_=again))
 
     def set_current(self, snapshot_id: SnapshotId, *, audit: AuditNote | None = None) -> None:
         """Put a saved snapshot in force. Raises ``NoSnapshot``."""
