@@ -168,6 +168,9 @@ class Worker:
             except TokgateError as exc:
                 failure = exc
                 break
+            except Exception as exc:  # the top of a job: a fault of ours is an outcome too, and nothing is proven
+                log.exception("sync.broken", device=device.name, error=str(exc))
+                failure = Uncertain(f"an unexpected fault: {type(exc).__name__}: {exc}", hint="please report it")
         return record.failed(failure)
 
     def _sync(self, adapter: Adapter, session: Session, record: Record, force: bool) -> DeviceRun:

@@ -42,6 +42,9 @@ def build_snapshot(
 ) -> Snapshot:
     """The snapshot that these indicators make. ``force`` passes the churn guard, and no other.
 
+    When nothing changed that would be enforced it is ``previous`` again (same id, birth and parent), with the
+    provenance, verdicts and source ages of now.
+
     Raises:
         GuardTripped: a guard holds the whole set; ``verdicts`` says all that were held.
     """
@@ -55,10 +58,12 @@ def build_snapshot(
         dropped.update(verdicts)
     dropped.update(selector.nobodys(merged))
     _hold(services, previous, limits, force=force, dropped=dropped)
+    found = content_id(services)
+    same = previous is not None and previous.id == found
     return Snapshot(
-        id=content_id(services),
-        created_at=now,
-        parent=previous.id if previous else None,
+        id=found,
+        created_at=previous.created_at if previous and same else now,
+        parent=previous.parent if previous and same else previous.id if previous else None,
         services=tuple(services),
         indicators=merged,
         dropped=tuple(sorted(dropped, key=lambda v: (v.guard, v.entry, v.reason))),

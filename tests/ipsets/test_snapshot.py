@@ -54,6 +54,14 @@ def test_the_same_list_found_later_by_others_is_the_same_snapshot() -> None:
     assert snapshot(again, now=LATER).id == snapshot(curated()).id
 
 
+def test_nothing_new_is_the_same_snapshot_with_the_verdicts_of_now() -> None:
+    first = snapshot(curated())
+    again = snapshot([*curated(), entry("8.8.8.8/32")], previous=first, now=LATER)
+    assert (again.id, again.parent, again.created_at) == (first.id, None, NOW)
+    assert guards(again) == {"8.8.8.8/32": "never-block"}
+    assert again.source_ages == (("curated", LATER),)
+
+
 def test_one_entry_more_is_another_snapshot() -> None:
     assert snapshot([*curated(), entry("5.5.5.0/24")]).id != snapshot(curated()).id
 
