@@ -1,4 +1,4 @@
-"""All measurements, one after the other, then ``docs/benchmarks.md``. ``python -m bench --table`` writes only the page."""
+"""All measurements, one after the other, then ``docs/benchmarks.md``; ``--table`` writes only the page."""
 
 from __future__ import annotations
 

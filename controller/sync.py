@@ -171,6 +171,7 @@ class Worker:
             except Exception as exc:  # the top of a job: a fault of ours is an outcome too, and nothing is proven
                 log.exception("sync.broken", device=device.name, error=str(exc))
                 failure = Uncertain(f"an unexpected fault: {type(exc).__name__}: {exc}", hint="please report it")
+                break
         return record.failed(failure)
 
     def _sync(self, adapter: Adapter, session: Session, record: Record, force: bool) -> DeviceRun:

@@ -117,12 +117,35 @@ def test_the_first_open_window_decides() -> None:
             id="lord-howe-half-hour-missing",
         ),
         # a night over the change is as long as the night really was
-        pytest.param("Europe/Berlin", role(hours("sat", "22:00", "06:00")), "2026-10-24T12:00", "2026-10-25T12:00", 540, id="long-night"),
-        pytest.param("Europe/Berlin", role(hours("sat", "22:00", "06:00")), "2027-03-27T12:00", "2027-03-28T12:00", 420, id="short-night"),
-        pytest.param("Europe/Berlin", role(hours("sun", "00:00", "00:00")), "2026-10-24T12:00", "2026-10-26T12:00", 1500, id="day-of-25-hours"),
+        pytest.param(
+            "Europe/Berlin",
+            role(hours("sat", "22:00", "06:00")),
+            "2026-10-24T12:00",
+            "2026-10-25T12:00",
+            540,
+            id="long-night",
+        ),
+        pytest.param(
+            "Europe/Berlin",
+            role(hours("sat", "22:00", "06:00")),
+            "2027-03-27T12:00",
+            "2027-03-28T12:00",
+            420,
+            id="short-night",
+        ),
+        pytest.param(
+            "Europe/Berlin",
+            role(hours("sun", "00:00", "00:00")),
+            "2026-10-24T12:00",
+            "2026-10-26T12:00",
+            1500,
+            id="day-of-25-hours",
+        ),
     ],
-)  # fmt: skip
-def test_i12_clock_changes_lose_and_double_nothing(zone: str, policy: Role, start: str, end: str, inside_minutes: int) -> None:  # fmt: skip
+)
+def test_i12_clock_changes_lose_and_double_nothing(
+    zone: str, policy: Role, start: str, end: str, inside_minutes: int
+) -> None:
     first, last = at(start, zone), at(end, zone)
     moments = (first + n * MINUTE for n in range((last - first) // MINUTE))
     assert sum(mode_at(policy, ZoneInfo(zone), m) is Mode.ENFORCE for m in moments) == inside_minutes
@@ -277,9 +300,11 @@ any_role = st.builds(Role, st.sampled_from(list(Mode)), st.lists(any_hours, max_
 @settings(max_examples=60, deadline=None)
 @given(
     roles=st.lists(any_role, min_size=1, max_size=3).map(tuple),
-    zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Africa/Casablanca"]),
+    zone=st.sampled_from(
+        ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Africa/Casablanca"]
+    ),
     hour=st.integers(0, 24 * 400),
-)  # fmt: skip
+)
 def test_i12_the_next_edge_is_the_first_minute_that_differs(roles: tuple[Role, ...], zone: str, hour: int) -> None:
     start = datetime(2026, 6, 1, tzinfo=UTC) + timedelta(hours=hour)
     place = ZoneInfo(zone)
