@@ -6,6 +6,7 @@ Pure. Only what is the service's alone is enforced: prefixes that its own networ
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from core.net import DomainName, Network, aggregate
@@ -52,7 +53,8 @@ class Selector:
         return ServiceSet(service=service.name, networks=aggregate(networks), domains=cover(domains)), verdicts
 
     def _network(self, indicator: Indicator, network: Network) -> tuple[tuple[Network, ...], tuple[Verdict, ...]]:
-        kept, verdicts = self._networks.judge(network)
+        kept, said = self._networks.judge(network)
+        verdicts = tuple(_named(verdict, indicator) for verdict in said)
         if indicator.dedication is Dedication.DEDICATED:
             return kept, verdicts
         return (), verdicts or (_not_dedicated(indicator),)
@@ -64,7 +66,7 @@ class Selector:
             return False
         verdict = self._names.judge(name)
         if verdict is not None:
-            return False if _only_curated(indicator) else verdict
+            return False if _only_curated(indicator) else _named(verdict, indicator)
         row = self._names.row(name)
         if row is not None and row.app not in wanted:
             return _drop("not-dedicated", indicator, f"{row.domain.name} belongs to {row.app}, which is not enforced")
@@ -96,8 +98,13 @@ def _not_dedicated(indicator: Indicator) -> Verdict:
 
 
 def _drop(guard: str, indicator: Indicator, reason: str) -> Verdict:
-    sources = ", ".join(sorted(p.source for p in indicator.sources))
-    return Verdict(guard=guard, entry=entry_text(indicator.value), held=False, reason=f"{reason} (from {sources})")
+    return _named(Verdict(guard=guard, entry=entry_text(indicator.value), held=False, reason=reason), indicator)
+
+
+def _named(verdict: Verdict, indicator: Indicator) -> Verdict:
+    """The same, saying who brought the entry."""
+    sources = ", ".join(sorted({p.source for p in indicator.sources}))
+    return replace(verdict, reason=f"{verdict.reason} (from {sources})")
 
 
 def cover(domains: Iterable[DomainName]) -> tuple[DomainName, ...]:

@@ -53,6 +53,7 @@ def test_i07_never_reaches_a_list_whatever_a_source_says(text: str, guard: str, 
     (verdict,) = [v for v in made.dropped if v.entry == str(parse_network(text))]
     assert (verdict.guard, verdict.held) == (guard, False)
     assert said in verdict.reason
+    assert "(from list:test)" in verdict.reason
     assert made.id == snapshot(curated()).id
 
 
