@@ -268,7 +268,7 @@ def test_tls_refuses_a_client_that_knows_only_old_versions(tmp_path: Path) -> No
     tls = certificate(tmp_path)
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
     with served(tls=tls) as server, connect(server) as sock, pytest.raises((ssl.SSLError, ConnectionResetError)):
         old.wrap_socket(sock)

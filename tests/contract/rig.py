@@ -177,7 +177,8 @@ DAMAGES: Final[Mapping[str, str]] = {
     "add rule inet tokgate forward jump rules",
     "the base chain gone": "delete chain inet tokgate forward",
     "the table asleep": "add table inet tokgate { flags dormant; }",
-    "the set of another type": "flush chain inet tokgate to-deny-company; flush chain inet tokgate to-mon-guest; delete set inet tokgate dst-tiktok-4; "
+    "the set of another type": "flush chain inet tokgate to-deny-company; flush chain inet tokgate to-mon-guest; "
+    "delete set inet tokgate dst-tiktok-4; "
     "add set inet tokgate dst-tiktok-4 { type ipv4_addr; flags interval; auto-merge; }; "
     f"add element inet tokgate dst-tiktok-4 {{ {TIKTOK.v4} }}",
 }
@@ -208,7 +209,7 @@ def plan(rig: Rig, desired: Desired, **options: object) -> tuple[Observed, Plan]
 
 def is_untouched(observed: Observed) -> bool:
     """Whether a device holds exactly what its mark says, which is how enforcement is told from drift."""
-    if observed.mark is None or observed.irregular:
+    if observed.mark is None or any(not line.startswith("persistence:") for line in observed.irregular):
         return False
     held = Desired(
         groups=observed.groups, rules=observed.rules, owner=observed.mark.owner, snapshot=observed.mark.snapshot

@@ -1,28 +1,34 @@
-"""Hands on our objects: noticed, told, and put right by the next sync, without ever opening on the way."""
+"""Hands on our objects: noticed, told, and put right by the next sync."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.contract.rig import RIGS, Rig, is_untouched, look, plan, push
+from lab.errors import LabError
+from tests.contract.rig import Rig, is_untouched, look, push
 from tests.contract.test_changes import EVERY_WAY, OTHERS, blocked, holds
 from tests.contract.wishes import wish
+from vendors.diff import diff
 
 pytestmark = pytest.mark.root
 
-CASES = [(vendor, what) for vendor, rig in RIGS.items() for what in rig.damages()]
 
-
-@pytest.mark.parametrize("what", [what for _, what in CASES])
-def test_i03_a_hand_on_our_objects_is_seen_and_undone(rig: Rig, what: str) -> None:
-    push(rig, wish(rig, monitor=("guest",)))
-    rig.damage(what)
-    observed, change = plan(rig, wish(rig, monitor=("guest",)))
-    assert not is_untouched(observed), "or it would count as enforced"
-    assert not change.is_empty
-    push(rig, wish(rig, monitor=("guest",)))
-    assert holds(rig, wish(rig, monitor=("guest",)))
-    assert blocked(rig, "company", *EVERY_WAY[:3], *OTHERS[:1]) == set(EVERY_WAY[:3])
+def test_i03_every_hand_on_our_objects_is_seen_and_undone(rig: Rig) -> None:
+    wanted = wish(rig, monitor=("guest",))
+    push(rig, wanted)
+    adapter = rig.adapter()
+    for what in rig.damages():
+        rig.damage(what)
+        with rig.session() as session:
+            observed = adapter.read(session)
+            assert not is_untouched(observed), f"{what}: it would count as enforced"
+            if observed.mark is not None:  # a sync reads the counters before it repairs: no hand may stop that
+                adapter.counters(session)
+            receipt = adapter.apply(session, observed, diff(observed, wanted, observed.can))
+        assert is_untouched(receipt.observed), what
+        assert diff(receipt.observed, wanted, receipt.observed.can).is_empty, what
+        assert blocked(rig, "company", EVERY_WAY[0], EVERY_WAY[3], OTHERS[0]) == {EVERY_WAY[0], EVERY_WAY[3]}, what
+    assert holds(rig, wanted)
 
 
 def test_many_hands_at_once(rig: Rig) -> None:
@@ -37,8 +43,6 @@ def test_many_hands_at_once(rig: Rig) -> None:
 
 def _try(rig: Rig, what: str) -> None:
     """Some hands undo what others need."""
-    from lab.errors import LabError
-
     try:
         rig.damage(what)
     except LabError:
