@@ -65,7 +65,7 @@ class GatewayFiles:
 
     @property
     def dnsmasq_dir(self) -> Path:
-        """Stands for ``/etc/dnsmasq.d``: the operator may write here."""
+        """Stands for ``/etc/tokgate/dnsmasq.d``: the operator may write here."""
         return self.folder / "dnsmasq.d"
 
     @property

@@ -19,7 +19,7 @@ class DnsmasqOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    conf_dir: Path = "/etc/dnsmasq.d"
+    conf_dir: Path = "/etc/tokgate/dnsmasq.d"
     """A folder that dnsmasq reads (`conf-dir=`) and the login may write; we keep one file there."""
     restart: CommandLine = "/usr/bin/systemctl restart dnsmasq"
     """Run as root (through sudo when the login is not root) after the file changed."""
