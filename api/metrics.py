@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +18,7 @@ from controller.service import Controller
 from ipsets.errors import NoSnapshot
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+RECENT: Final = timedelta(hours=1)
 
 
 class Metrics:
@@ -46,7 +47,7 @@ class Facade(Collector):
         yield self._modes()
         yield from self._intelligence(now)
         yield self._exceptions(now)
-        yield from self._events()
+        yield self._hits(now)
 
     def _build(self) -> Metric:
         facts = {"version": self._version, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
@@ -114,5 +115,13 @@ class Facade(Collector):
         family.add_metric(("live",), len(live))
         return family
 
-    def _events(self) -> Iterator[Metric]:
-        raise NotImplementedError
+    def _hits(self, now: datetime) -> Metric:
+        family = GaugeMetricFamily(
+            "tokgate_hits_last_hour",
+            "Hits in the windows that ended within the last hour, by what was done",
+            labels=("site", "action"),
+        )
+        for found in self._controller.hits_since(now - RECENT):
+            if found.hits is not None:
+                family.add_metric((found.site, found.action.value), found.hits)
+        return family

@@ -44,7 +44,7 @@ from controller.model import (
 from controller.planning import Limits, plan_device, store_plan
 from controller.report import FleetReport, SiteReport, fleet_report, site_report
 from controller.settings import Settings
-from controller.store import AuditNote, EventQuery, Page, SnapshotSummary, Store
+from controller.store import AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store
 from controller.sync import Worker
 from controller.views import (
     Check,
@@ -376,6 +376,9 @@ class Controller:
 
     def events(self, query: EventQuery) -> Page[DetectionEvent]:
         return self.store.events(query)
+
+    def hits_since(self, at: datetime) -> list[HitSum]:
+        return self.store.hits_since(at)
 
     def site_report(self, site: str, window: Window) -> SiteReport:
         """Who used it at the site, what was blocked, and how long it was really enforced."""

@@ -50,6 +50,15 @@ class EventQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HitSum:
+    """What one action came to at one site. ``hits`` is None when a device there does not count them."""
+
+    site: SiteName
+    action: EventAction
+    hits: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
     """Some of a list, and how to ask for the rest."""
 
@@ -123,6 +132,17 @@ class Evidence(Shelf):
         shown = rows[: query.limit]
         more = len(rows) > query.limit
         return Page(items=tuple(_event(row) for row in shown), next_cursor=_cursor(shown[-1]) if more else None)
+
+    def hits_since(self, at: datetime) -> list[HitSum]:
+        """The hits of all windows that end after ``at``, for each site and action that has any window there."""
+        columns = (events.c.site, events.c.action, func.count() - func.count(events.c.hits), func.sum(events.c.hits))
+        sums = select(*columns).where(events.c.end > at).group_by(events.c.site, events.c.action)
+        with self._db.read() as connection:
+            rows = connection.execute(sums.order_by(events.c.site, events.c.action)).all()
+        return [
+            HitSum(site=SiteName(site), action=EventAction(action), hits=None if uncounted else int(hits))
+            for site, action, uncounted, hits in rows
+        ]
 
     def events_between(self, site: SiteName, window: Window) -> list[DetectionEvent]:
         """The site's events that end inside the window, in order of time; an event belongs to the time it ends in."""
