@@ -241,10 +241,10 @@ def test_the_dnsmasq_file_names_every_set_that_covers_a_name() -> None:
     wide = DomainGroup(name=GroupName("fqdn-a"), members=frozenset({DomainName("tiktok.com")}))
     deep = DomainGroup(name=GroupName("fqdn-b"), members=frozenset({DomainName("www.tiktok.com", suffix=False)}))
     text = render_dns([deep, wide])
+    wide_sets, deep_sets = (f"4#inet#tokgate#fqdn-{x}-4,6#inet#tokgate#fqdn-{x}-6" for x in "ab")
     assert text.splitlines()[-2:] == [
-        "nftset=/tiktok.com/4#inet#tokgate#fqdn-a-4,6#inet#tokgate#fqdn-a-6",
-        "nftset=/www.tiktok.com/"
-        + "4#inet#tokgate#fqdn-a-4,6#inet#tokgate#fqdn-a-6,4#inet#tokgate#fqdn-b-4,6#inet#tokgate#fqdn-b-6",
+        f"nftset=/tiktok.com/{wide_sets}",
+        f"nftset=/www.tiktok.com/{wide_sets},{deep_sets}",
     ]
     assert parse_dns(text) == {wide.name: wide.members, deep.name: deep.members}
 
