@@ -1,0 +1,109 @@
+"""The REST API for tests: the real application over a real controller, two offices whose firewalls do not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from controller.model import Scope
+from controller.service import Controller
+from controller.settings import Settings
+from core.clock import ManualClock
+from tests.controller.offices import NOON, YAML
+
+MONTH = timedelta(days=30)
+PASSWORD = "the password of the firewalls"
+INVENTORY = YAML.replace('key_file: "secret://file/nonexistent/key"', 'password: "secret://env/REST_TEST_PASSWORD"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """An application, who may ask it, and the time."""
+
+    app: FastAPI
+    runner: asyncio.Runner
+    controller: Controller
+    clock: ManualClock
+    tokens: dict[str, str]
+
+    def ask(self, method: str, path: str, *, token: str | None = "admin", **more: Any) -> httpx.Response:
+        """One request by the holder of the token of that name (``helpdesk``, ``lead`` …), or of none."""
+        headers = {**({"Authorization": f"Bearer {self.tokens[token]}"} if token else {}), **more.pop("headers", {})}
+        return self.runner.run(self._ask(method, path, headers=headers, **more))
+
+    async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, client=("192.0.2.55", 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://tokgate.test") as client:
+            return await client.request(method, path, **more)
+
+    def get(self, path: str, **more: Any) -> Any:
+        """What a good GET of ``/api/v1`` answers."""
+        answer = self.ask("GET", f"/api/v1{path}", **more)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def add_token(self, name: str, *scopes: Scope, lifetime: timedelta = MONTH) -> str:
+        _, text = self.controller.create_token(name, scopes, lifetime, actor="test")
+        self.tokens[name] = text.reveal()
+        return self.tokens[name]
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose store is at the newest schema, with the shipped intelligence in force; to be copied."""
+    folder = tmp_path_factory.mktemp("rest")
+    with opened(folder) as controller:
+        controller.refresh_intel(actor="test")
+    return folder / "data"
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Controller]:
+    (folder / "inventory.yaml").write_text(INVENTORY, encoding="utf-8")
+    settings = Settings(inventory=folder / "inventory.yaml", data_dir=folder / "data", workers=2)
+    with Controller.open(settings, clock=ManualClock(NOON)) as controller:
+        yield controller
+
+
+@contextmanager
+def an_office(folder: Path, store: Path) -> Iterator[Office]:
+    """A fresh application in ``folder``, with a token for each scope and three for people."""
+    shutil.copytree(store, folder / "data", ignore=shutil.ignore_patterns("*.lock", "locks"))
+    with opened(folder) as controller, asyncio.Runner() as runner:
+        app = create_app(controller)
+        clock = controller.clock
+        assert isinstance(clock, ManualClock)
+        office = Office(app=app, runner=runner, controller=controller, clock=clock, tokens={})
+        for scope in Scope:
+            office.add_token(scope.value, scope)
+        office.add_token("helpdesk", Scope.READ, Scope.REQUEST)
+        office.add_token("lead", Scope.READ, Scope.REQUEST, Scope.APPROVE)
+        yield office
+
+
+@pytest.fixture(scope="module")
+def shared_office(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """One for all tests of a module that leave nothing behind for the others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REST_TEST_PASSWORD", PASSWORD)
+        with an_office(tmp_path_factory.mktemp("office"), empty_store) as made:
+            yield made
+
+
+@pytest.fixture
+def office(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """One for this test alone."""
+    monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
+    with an_office(tmp_path, empty_store) as made:
+        yield made

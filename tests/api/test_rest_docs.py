@@ -1,0 +1,96 @@
+"""The page of the API tells what the API is: routes, scopes, metrics, limits."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from api import auth, lanes, limits, pages, server
+from api.idempotency import LIFE
+from api.reference import operations, scopes_of
+from controller.exceptions import MAX_SOURCES
+from controller.model import EventAction, ExceptionState, Scope
+from controller.settings import Settings
+from tests.api.conftest import Office
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+ROUTE = re.compile(r"^\| (GET|POST|PUT|PATCH|DELETE) \| `([^`]+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
+
+
+def told(page: str) -> dict[tuple[str, str], frozenset[str]]:
+    """The routes of the table, each with its scopes."""
+    return {
+        (method, path): frozenset() if scopes == "none" else frozenset(re.findall(r"`(\w+)`", scopes))
+        for method, path, scopes, _ in ROUTE.findall(page)
+    }
+
+
+def served(office: Office) -> dict[tuple[str, str], frozenset[str]]:
+    return {
+        (method.upper(), path): frozenset(scopes_of(operation))
+        for method, path, operation in operations(office.app.openapi())
+    }
+
+
+def test_the_table_of_routes_is_the_openapi_document(shared_office: Office) -> None:
+    assert told(PAGE) == served(shared_office)
+    assert len(ROUTE.findall(PAGE)) == len(told(PAGE)), "no route stands there twice"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda page: page.replace("| DELETE |", "| POST |"), id="another-method"),
+        pytest.param(lambda page: page.replace("`approve` or `request`", "`approve`"), id="another-scope"),
+        pytest.param(lambda page: re.sub(r"^\| GET \| `/readyz`.*\n", "", page, flags=re.MULTILINE), id="one-missing"),
+    ],
+)
+def test_a_table_that_is_not_the_api_is_noticed(shared_office: Office, change: object) -> None:
+    assert callable(change)
+    assert told(change(PAGE)) != served(shared_office)
+
+
+def test_every_route_that_lists_says_its_filters(shared_office: Office) -> None:
+    rows = dict(re.findall(r"^\| (`/api/v1/[^|]+) \| ([^|]*)\| [^|]+ \| \d+ \|$", PAGE, re.MULTILINE))
+    page = {
+        path: set(re.findall(r"`(\w+)`", names)) for paths, names in rows.items() for path in paths.split("`")[1::2]
+    }
+    lists = {}
+    for method, path, operation in operations(shared_office.app.openapi()):
+        names = {p["name"] for p in operation.get("parameters", ())}
+        if method == "get" and "cursor" in names:
+            lists[path] = names - {"cursor", "limit"}
+    assert page == lists
+
+
+def test_every_metric_is_named_with_its_labels(shared_office: Office) -> None:
+    text = shared_office.ask("GET", "/metrics").text
+    rows = re.findall(r"^\| `(tokgate_\w+)` \| ([^|]*)\|", PAGE, re.MULTILINE)
+    page = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+    families = list(text_string_to_metric_families(text))
+    shown = {family.name for family in families}
+    assert page.keys() == shown | {"tokgate_last_tick_age_seconds"}, "the last tick is there only with a schedule"
+    for sample in (sample for family in families for sample in family.samples):
+        assert page[sample.name] == sample.labels.keys()
+
+
+def test_limits_options_and_words_are_those_of_the_code() -> None:
+    for fact in (
+        f"| body | {limits.MAX_BODY_BYTES // 1024} KiB, within {limits.BODY_SECONDS:g} s |",
+        f"| headers of a request | {server.MAX_HEADER_BYTES // 1024} KiB, received whole within {server.RECEIPT_SECONDS:g} s |",
+        f"| page of a list | {pages.MAX_PAGE} |",
+        f"| {MAX_SOURCES}; 366 days long |",
+        f"| {lanes.WIDTH} at once |",
+        f"| connections | {server.MAX_CONNECTIONS};",
+        "| 20 at once, then one every 5 s;",
+        f"| `--port` | `TOKGATE_API_PORT` | `{Settings.model_fields['api_port'].default}` |",
+        f"| `--host` | `TOKGATE_API_HOST` | `{Settings.model_fields['api_host'].default}` |",
+    ):
+        assert fact in PAGE, fact
+    assert auth.GuessBrake.__init__.__kwdefaults__ == {"burst": 20, "refill_seconds": 5.0, "remembered": 10_000}
+    assert LIFE.days == 1
+    for word in (*Scope, *EventAction, *ExceptionState):
+        assert f"`{word.value}`" in PAGE, word
