@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable
 from typing import Annotated, Final, TypeVar
 
@@ -16,6 +17,8 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 MAX_PAGE: Final = 500
+_PLACE: Final = re.compile(r"(?P<list>[a-z]+):(?P<key>[0-9a-z-]{1,64})")
+"""Every key is a name, a ULID, a digest or a number."""
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="how many at most", examples=[100])]
 Cursor = Annotated[
@@ -23,24 +26,35 @@ Cursor = Annotated[
 ]
 
 
-def encode(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+def encode(key: str, *, of: str) -> str:
+    """The place behind ``key`` in the list ``of``."""
+    return base64.urlsafe_b64encode(f"{of}:{key}".encode()).decode().rstrip("=")
 
 
-def decode(cursor: str | None) -> str | None:
-    """Raises ``Invalid`` for a cursor that we did not make."""
+def decode(cursor: str | None, *, of: str) -> str | None:
+    """The key in a cursor of the list ``of``. Raises ``Invalid`` for one that we did not make, or made for another."""
     if cursor is None:
         return None
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        return base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeError) as exc:
-        raise Invalid("cursor: not one of ours", hint="use next_cursor as it was given, or leave it out") from exc
+        found = _PLACE.fullmatch(
+            base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
+        )
+    except (binascii.Error, UnicodeError):
+        found = None
+    if found is None or found["list"] != of:
+        raise not_ours()
+    return found["key"]
+
+
+def not_ours() -> Invalid:
+    return Invalid("cursor: not one of this list", hint="use next_cursor as it was given, or leave it out")
 
 
 def page_of(
     rows: Iterable[T],
     *,
+    of: str,
     key: Callable[[T], str],
     show: Callable[[T], A],
     limit: int,
@@ -48,15 +62,15 @@ def page_of(
     newest_first: bool = False,
 ) -> Page[A]:
     """One page of a list that is at hand in full, in the order of its keys, which are unique."""
-    after = decode(cursor)
+    after = decode(cursor, of=of)
     ordered = sorted(rows, key=key, reverse=newest_first)
     if after is not None:
         ordered = [row for row in ordered if (key(row) < after if newest_first else key(row) > after)]
-    return page_from(ordered[: limit + 1], key=key, show=show, limit=limit)
+    return page_from(ordered[: limit + 1], of=of, key=key, show=show, limit=limit)
 
 
-def page_from(rows: list[T], *, key: Callable[[T], str], show: Callable[[T], A], limit: int) -> Page[A]:
+def page_from(rows: list[T], *, of: str, key: Callable[[T], str], show: Callable[[T], A], limit: int) -> Page[A]:
     """One page from rows that were asked for with ``limit + 1``: the one too many says that there is more."""
     shown = rows[:limit]
     more = len(rows) > limit
-    return Page(items=tuple(show(row) for row in shown), next_cursor=encode(key(shown[-1])) if more else None)
+    return Page(items=tuple(show(row) for row in shown), next_cursor=encode(key(shown[-1]), of=of) if more else None)

@@ -96,15 +96,21 @@ def _on_bad_input(request: Request, error: Exception) -> Response:
     if any(e["type"] == "json_invalid" for e in found):
         malformed = Malformed("the body is not JSON", hint="send JSON with Content-Type: application/json")
         return problem_response(malformed, request_id=request_id_of(request))
-    fields = [_field(e) for e in found[:_ERRORS_SHOWN]]
+    fields = [_field(e) for e in found if not _is_echo(e, found)][:_ERRORS_SHOWN]
     invalid = Invalid("; ".join(f"{f['place']}: {f['message']}" for f in fields[:3]), hint="see errors for each field")
     return problem_response(invalid, request_id=request_id_of(request), errors=fields)
+
+
+def _is_echo(one: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a list is only called too short because a member of it was refused, which is told already."""
+    depth = len(one["loc"])
+    return one["type"] == "too_short" and any(len(e["loc"]) > depth and e["loc"][:depth] == one["loc"] for e in found)
 
 
 def _field(found: Mapping[str, Any]) -> dict[str, str]:
     """Where and why, never what was sent: it may be a secret in the wrong field."""
     place = ".".join(str(part) for part in found["loc"])
-    return {"place": clean(place)[:200], "message": clean(str(found["msg"]))[:500]}
+    return {"place": clean(place)[:200], "message": clean(str(found["msg"]).removeprefix("Value error, "))[:500]}
 
 
 def _on_http(request: Request, error: Exception) -> Response:

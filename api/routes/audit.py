@@ -7,9 +7,8 @@ from fastapi import APIRouter
 from api.auth import Admin, Ctl
 from api.lanes import LaneOf
 from api.models import AuditEntry, AuditVerdict, Page
-from api.pages import Cursor, Limit, decode, page_from
+from api.pages import Cursor, Limit, decode, not_ours, page_from
 from api.reference import answers
-from controller.errors import Invalid
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 
@@ -17,15 +16,15 @@ router = APIRouter(prefix="/audit", tags=["audit"])
 @router.get("", summary="Entries, the newest first")
 def list_entries(controller: Ctl, caller: Admin, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditEntry]:
     rows = controller.audit(limit=limit + 1, before=_before(cursor))
-    return page_from(rows, key=lambda e: str(e.seq), show=AuditEntry.of, limit=limit)
+    return page_from(rows, of="audit", key=lambda e: str(e.seq), show=AuditEntry.of, limit=limit)
 
 
 def _before(cursor: str | None) -> int | None:
-    seq = decode(cursor)
+    seq = decode(cursor, of="audit")
     if seq is None:
         return None
-    if not (seq.isascii() and seq.isdigit() and len(seq) < 19):
-        raise Invalid("cursor: not one of ours", hint="use next_cursor as it was given, or leave it out")
+    if not seq.isdigit() or len(seq) > 18:
+        raise not_ours()
     return int(seq)
 
 

@@ -26,7 +26,7 @@ def list_devices(
 ) -> Page[Device]:
     """With the latest word on each: what it was last read back holding, and when."""
     found = [d for d in controller.devices() if site is None or d.site == site]
-    return page_of(found, key=lambda d: d.name, show=Device.of, limit=limit, cursor=cursor)
+    return page_of(found, of="devices", key=lambda d: d.name, show=Device.of, limit=limit, cursor=cursor)
 
 
 @router.get("/{name}", summary="One device", responses=answers(404))

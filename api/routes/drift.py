@@ -25,7 +25,7 @@ def known_drift(
 ) -> Page[KnownDrift]:
     """Asks no device: the last look at each, and whether it was in step then."""
     found = [d for d in controller.devices() if site is None or d.site == site]
-    return page_of(found, key=lambda d: d.name, show=KnownDrift.of, limit=limit, cursor=cursor)
+    return page_of(found, of="drift", key=lambda d: d.name, show=KnownDrift.of, limit=limit, cursor=cursor)
 
 
 @router.post("", summary="Look now", responses=answers(404, 503))

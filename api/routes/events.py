@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from api.auth import Ctl, Reader
 from api.models import Event, Instant, Name, Page, Ulid
 from api.pages import Cursor, Limit
+from controller.errors import Invalid
 from controller.model import EventAction
 from controller.store import EventQuery
 
@@ -28,6 +29,8 @@ def list_events(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Event]:
+    if since is not None and until is not None and since >= until:
+        raise Invalid("since: must lie before until")
     page = controller.events(
         EventQuery(
             site=site,

@@ -72,6 +72,7 @@ def list_exceptions(
     found = controller.exceptions(state=state, site=site, live=live)
     return page_of(
         found,
+        of="exceptions",
         key=lambda e: e.id,
         show=lambda e: _show(controller, e),
         limit=limit,

@@ -53,9 +53,9 @@ def list_runs(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Run]:
-    before = decode(cursor)
+    before = decode(cursor, of="runs")
     rows = controller.runs(limit=limit + 1, before=RunId(before) if before else None, site=site, device=device)
-    return page_from(rows, key=lambda r: r.id, show=Run.of, limit=limit)
+    return page_from(rows, of="runs", key=lambda r: r.id, show=Run.of, limit=limit)
 
 
 @router.get("/{id}", summary="One run", responses=answers(404))

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/sites", tags=["sites"])
 @router.get("", summary="All sites")
 def list_sites(controller: Ctl, caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[Site]:
     """With the mode of each source role now, and when the next window opens or closes."""
-    return page_of(controller.sites(), key=lambda s: s.name, show=Site.of, limit=limit, cursor=cursor)
+    return page_of(controller.sites(), of="sites", key=lambda s: s.name, show=Site.of, limit=limit, cursor=cursor)
 
 
 @router.get("/{name}", summary="One site", responses=answers(404))

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query
 
 from api.auth import Ctl, Reader
 from api.models import Difference, Digest, Page, Snapshot, SnapshotHead
-from api.pages import Cursor, Limit, decode, page_from
+from api.pages import Cursor, Limit, decode, not_ours, page_from
 from api.reference import answers
 from core.ids import SnapshotId
+from ipsets.errors import NoSnapshot
 
 router = APIRouter(prefix="/snapshots", tags=["snapshots"])
 
@@ -19,9 +20,12 @@ WithIndicators = Annotated[bool, Query(description="also every entry before aggr
 
 @router.get("", summary="Snapshots, the newest first")
 def list_snapshots(controller: Ctl, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Page[SnapshotHead]:
-    before = decode(cursor)
-    rows = controller.snapshots(limit=limit + 1, before=SnapshotId(before) if before else None)
-    return page_from(rows, key=lambda s: s.id, show=SnapshotHead.of, limit=limit)
+    before = decode(cursor, of="snapshots")
+    try:
+        rows = controller.snapshots(limit=limit + 1, before=SnapshotId(before) if before else None)
+    except NoSnapshot as exc:  # dropped since the page before, or never ours
+        raise not_ours() from exc
+    return page_from(rows, of="snapshots", key=lambda s: s.id, show=SnapshotHead.of, limit=limit)
 
 
 @router.get("/current", summary="The snapshot in force", responses=answers(404))

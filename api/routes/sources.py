@@ -14,4 +14,4 @@ router = APIRouter(prefix="/sources", tags=["sources"])
 @router.get("", summary="All sources")
 def list_sources(controller: Ctl, caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[Source]:
     """Last attempt and last success apart: a failing source keeps its last good entries."""
-    return page_of(controller.sources(), key=lambda s: s.name, show=Source.of, limit=limit, cursor=cursor)
+    return page_of(controller.sources(), of="sources", key=lambda s: s.name, show=Source.of, limit=limit, cursor=cursor)

@@ -25,7 +25,7 @@ def create_token(controller: Ctl, caller: Admin, response: Response, body: Token
 @router.get("", summary="All tokens")
 def list_tokens(controller: Ctl, caller: Admin, limit: Limit = 100, cursor: Cursor = None) -> Page[Token]:
     """Also the expired and the revoked ones."""
-    return page_of(controller.tokens(), key=lambda t: t.id, show=Token.of, limit=limit, cursor=cursor)
+    return page_of(controller.tokens(), of="tokens", key=lambda t: t.id, show=Token.of, limit=limit, cursor=cursor)
 
 
 @router.delete("/{id}", summary="Revoke a token", responses=answers(404, 409, 503))

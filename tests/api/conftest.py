@@ -32,6 +32,7 @@ class Office:
     """An application, who may ask it, and the time."""
 
     app: FastAPI
+    client: httpx.AsyncClient
     runner: asyncio.Runner
     controller: Controller
     clock: ManualClock
@@ -40,12 +41,7 @@ class Office:
     def ask(self, method: str, path: str, *, token: str | None = "admin", **more: Any) -> httpx.Response:
         """One request by the holder of the token of that name (``helpdesk``, ``lead`` …), or of none."""
         headers = {**({"Authorization": f"Bearer {self.tokens[token]}"} if token else {}), **more.pop("headers", {})}
-        return self.runner.run(self._ask(method, path, headers=headers, **more))
-
-    async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(self.app, client=("192.0.2.55", 4711))
-        async with httpx.AsyncClient(transport=transport, base_url="http://tokgate.test") as client:
-            return await client.request(method, path, **more)
+        return self.runner.run(self.client.request(method, path, headers=headers, **more))
 
     def get(self, path: str, **more: Any) -> Any:
         """What a good GET of ``/api/v1`` answers."""
@@ -81,15 +77,22 @@ def an_office(folder: Path, store: Path) -> Iterator[Office]:
     """A fresh application in ``folder``, with a token for each scope and three for people."""
     shutil.copytree(store, folder / "data", ignore=shutil.ignore_patterns("*.lock", "locks"))
     with opened(folder) as controller, asyncio.Runner() as runner:
-        app = create_app(controller)
-        clock = controller.clock
-        assert isinstance(clock, ManualClock)
-        office = Office(app=app, runner=runner, controller=controller, clock=clock, tokens={})
+        office = served(controller, runner, {})
         for scope in Scope:
             office.add_token(scope.value, scope)
         office.add_token("helpdesk", Scope.READ, Scope.REQUEST)
         office.add_token("lead", Scope.READ, Scope.REQUEST, Scope.APPROVE)
         yield office
+
+
+def served(controller: Controller, runner: asyncio.Runner, tokens: dict[str, str]) -> Office:
+    """A new application over the controller."""
+    clock = controller.clock
+    assert isinstance(clock, ManualClock)
+    app = create_app(controller)
+    transport = httpx.ASGITransport(app, client=("192.0.2.55", 4711))
+    client = httpx.AsyncClient(transport=transport, base_url="http://tokgate.test", trust_env=False)
+    return Office(app=app, client=client, runner=runner, controller=controller, clock=clock, tokens=tokens)
 
 
 @pytest.fixture(scope="module")
