@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from socket import inet_ntoa
 from typing import Final, TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -32,15 +34,38 @@ def parse_network(text: str) -> Network:
     return ip_network(text.strip(), strict=True)
 
 
+def cidr_of(network: Network) -> str:
+    """As ``str``: ``192.0.2.0/24``; several times faster for IPv4, of which there may be a hundred thousand."""
+    if isinstance(network, IPv4Network):
+        return f"{inet_ntoa(network.network_address.packed)}/{network.prefixlen}"
+    return str(network)
+
+
 def text_of(network: Network) -> str:
     """The network as firewalls print it: a host without its /32 or /128."""
-    text = str(network)
-    return text.removesuffix("/32") if network.version == 4 else text.removesuffix("/128")
+    return bare(cidr_of(network))
+
+
+def bare(cidr: str) -> str:
+    """``192.0.2.1`` of ``192.0.2.1/32``; anything shorter as it is."""
+    return cidr.removesuffix("/128") if ":" in cidr else cidr.removesuffix("/32")
 
 
 def sort_key(network: Network) -> tuple[int, int, int]:
     """v4 before v6, then by address, then wider first."""
     return network.version, int(network.network_address), network.prefixlen
+
+
+@lru_cache(maxsize=8)  # one change asks for the same list's order and texts four times
+def in_order(networks: frozenset[Network]) -> tuple[tuple[Network, ...], tuple[str, ...]]:
+    """The networks by ``sort_key``, and their CIDR texts in the same order."""
+    ordered = tuple(sorted(networks, key=_rank))
+    return ordered, tuple(map(cidr_of, ordered))
+
+
+def _rank(network: Network) -> int:
+    """``sort_key`` as one number: a hundred thousand tuples keep the garbage collector busy."""
+    return network.version << 136 | int(network.network_address) << 8 | network.prefixlen
 
 
 def span_of(network: Network) -> Span:

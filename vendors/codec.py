@@ -13,7 +13,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, TypeAlias
 
-from core.net import DomainName, Network, sort_key
+from core.net import DomainName, Network, in_order
 from vendors.model import (
     Action,
     AddMembers,
@@ -69,8 +69,8 @@ def _canonical(value: object) -> str:
 # --- to JSON --------------------------------------------------------------------------------------------------------
 
 
-def _networks(networks: Iterable[Network]) -> list[str]:
-    return [str(n) for n in sorted(networks, key=sort_key)]
+def _networks(networks: frozenset[Network]) -> list[str]:
+    return list(in_order(networks)[1])
 
 
 def _domains(domains: Iterable[DomainName]) -> list[str]:
@@ -119,7 +119,7 @@ def _step(step: Step) -> Json:
             return {"do": "remark", "mark": _mark(step.mark)}
 
 
-def _members(networks: Iterable[Network], domains: Iterable[DomainName]) -> Json:
+def _members(networks: frozenset[Network], domains: Iterable[DomainName]) -> Json:
     return {"networks": _networks(networks), "domains": _domains(domains)}
 
 

@@ -7,7 +7,7 @@ import pytest
 from lab.errors import LabError
 from tests.contract.rig import Rig, is_untouched, look, push
 from tests.contract.test_changes import EVERY_WAY, OTHERS, blocked, holds
-from tests.contract.wishes import wish
+from tests.contract.wishes import NAMES, wish
 from vendors.diff import diff
 
 pytestmark = pytest.mark.root
@@ -47,3 +47,15 @@ def _try(rig: Rig, what: str) -> None:
         rig.damage(what)
     except LabError:
         return
+
+
+def test_i02_what_a_repair_keeps_for_the_boot_enforces(loose_rig: Rig) -> None:
+    rig = loose_rig
+    wanted = wish(rig, names=NAMES, monitor=("guest",))
+    push(rig, wanted)
+    for what in rig.damages():
+        rig.damage(what)
+        push(rig, wanted)
+        rig.reboot(persisted=True)
+        assert blocked(rig, "company", EVERY_WAY[0], OTHERS[0]) == {EVERY_WAY[0]}, what
+        assert is_untouched(look(rig)), what

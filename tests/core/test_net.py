@@ -13,6 +13,7 @@ from core.net import (
     Ranges,
     address_count,
     aggregate,
+    in_order,
     networks_of,
     overlaps,
     parse_network,
@@ -119,3 +120,11 @@ def test_nonsense_is_refused_with_its_reason(text: str, said: str) -> None:
 def test_a_bare_address_is_a_network_of_one() -> None:
     assert parse_network(" 192.0.2.7 ") == ip_network("192.0.2.7/32")
     assert parse_network("2001:db8::7") == ip_network("2001:db8::7/128")
+
+
+@given(st.frozensets(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(ip_network), max_size=20))
+def test_a_listing_is_the_order_of_sort_key_with_the_texts_of_str(members: frozenset[Network]) -> None:
+    wider = members | {network.supernet(new_prefix=network.max_prefixlen // 2) for network in members}
+    ordered, texts = in_order(frozenset(wider))
+    assert list(ordered) == sorted(wider, key=sort_key)
+    assert list(texts) == [str(network) for network in ordered]

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Final
 
 from core.ids import DeviceName
-from core.net import Network, text_of
+from core.net import Network, bare, in_order
 from vendors.adapter import Finding, Output, Script, Session
 from vendors.diff import diff, mark_of
 from vendors.errors import DeviceError, NotPrivileged, NotVerified, Refused, Uncertain, Unreachable
@@ -290,7 +290,7 @@ class _Job:
     def _load(self, change: Change, *, dns: bool, restart: bool) -> None:
         command = self.shell.load(
             check_entries=change.entries <= CHECK_ENTRIES_UP_TO,
-            keep=change.makes_table and self.adapter._saves(self.current),
+            keep=change.is_whole and self.adapter._saves(self.current),
             dns=dns,
             forget_stamp=restart,
         )
@@ -351,7 +351,8 @@ class _Job:
 
     def _known(self) -> dict[str, Network]:
         groups = (group for group in self.plan.desired.groups if isinstance(group, AddressGroup))
-        return {text_of(network): network for group in groups for network in group.members}
+        listed = (zip(*in_order(group.members), strict=True) for group in groups)
+        return {bare(text): network for pairs in listed for network, text in pairs}
 
     def _verify(self, observed: Observed) -> None:
         wrong = self._differences(observed)
@@ -390,9 +391,9 @@ class _Job:
         if not save and not flows:
             return observed, None, ()
         command = self.shell.settle(
-            save=save, sent=change.makes_table, check_entries=change.entries <= CHECK_ENTRIES_UP_TO, flows=flows
+            save=save, sent=change.is_whole, check_entries=change.entries <= CHECK_ENTRIES_UP_TO, flows=flows
         )
-        text = self.adapter._saved(self.current, self.plan) if save and not change.makes_table else ""
+        text = self.adapter._saved(self.current, self.plan) if save and not change.is_whole else ""
         try:
             said = self._run(command, stdin=text)
             cut = self._cut_flows(said.text) if flows else None

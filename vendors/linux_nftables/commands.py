@@ -19,6 +19,8 @@ ENTRIES: Final = "# entries\n"
 NO_TEMP, NOT_SENT, CHECK_REFUSED, LOAD_REFUSED, NOT_MOVED, LOAD_CRASHED = 90, 91, 92, 93, 94, 95
 SAVED_MARK: Final = "# tokgate desired="
 LOCALE: Final = "export LC_ALL=C TZ=UTC PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+IN_BLOCKS: Final = "dd ibs=64k obs=256k 2>/dev/null"
+"""nft prints in pieces of a few hundred bytes. Sent as they come, 100,000 entries cost a second of unpacking here."""
 _SUDO: Final = {None: 'SU=; [ "$(id -u)" = 0 ] || SU="sudo -n"', True: 'SU="sudo -n"', False: "SU="}
 
 
@@ -71,7 +73,7 @@ class Shell:
                 'S=$?; echo "@@nft $S"; [ -z "$E" ] || printf "%s\\n" "$E" | sed "s/^/ /"',
                 "echo '@@end'",
             ]
-        ).join(("{ ", "\n} 3>&1"))
+        ).join(("{ ", f"\n}} 3>&1 | {IN_BLOCKS}"))
 
     def _ask_dnsmasq(self) -> str:
         dnsmasq = self.options.dnsmasq
@@ -128,21 +130,23 @@ class Shell:
         return (
             f'{self.start}\necho "@@boot $(cat /proc/sys/kernel/random/boot_id)"\n'
             f'echo "@@netns $(readlink /proc/self/ns/net)"\necho "@@now $(date +%s.%N)"\necho "@@json"\n'
-            f"{self.nft} -j list table {TABLE} || exit $?\necho '@@end'"
+            f"exec 3>&1\nS=$({{ {{ {self.nft} -j list table {TABLE}; echo $? >&4; }} | {IN_BLOCKS} >&3; }} 4>&1)\n"
+            "[ $S = 0 ] || exit $S\necho '@@end'"
         )
 
     def settle(self, *, save: bool, sent: bool, check_entries: bool, flows: bool) -> str:
         """After a verified change: keep the new ruleset for the next boot if nft takes it, and list the open flows.
 
-        The ruleset comes on stdin unless it was ``sent`` before. What it says: ``@@saved STATUS`` after nft's words,
-        ``@@flows STATUS`` after conntrack's list of both families.
+        The ruleset comes on stdin unless it was ``sent`` before: then nft has just taken it. What it says:
+        ``@@saved STATUS`` after nft's words, ``@@flows STATUS`` after conntrack's list of both families.
         """
         new, kept = self.new_ruleset, self.options.ruleset_path
         take = "" if sent else f"cat > {new} && "
         checked = f"cat {new}" if check_entries else f'sed "/^{ENTRIES.strip()}$/q" {new}'
+        check = "" if sent else f"{checked} | {self.nft} -c -f - && "
         keep = (
-            f'{{ {take}[ "$(tail -n 1 {new})" = "# end" ] && {checked} | {self.nft} -c -f - '
-            f"&& {{ sync {new} 2>/dev/null || sync; }} && mv -f {new} {kept}; }} 2>&1\n"
+            f'{{ {take}[ "$(tail -n 1 {new})" = "# end" ] && {check}'
+            f"{{ sync {new} 2>/dev/null || sync; }} && mv -f {new} {kept}; }} 2>&1\n"
             'echo "@@saved $?"\n'
         )
         show = "S=0\n" + "".join(f"{self.conntrack} -L -f {f} 2>/dev/null || S=$?\n" for f in ("ipv4", "ipv6"))

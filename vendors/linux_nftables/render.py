@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.net import Network, sort_key, text_of
+from core.net import bare, in_order
 from vendors.linux_nftables.commands import ENTRIES, SAVED_MARK
 from vendors.linux_nftables.shape import TABLE, Shape, base_line, set_for, sets_of, shape_of, should_split
 from vendors.model import AddressGroup, Group, GroupName, Mark, Observed, Plan
@@ -31,6 +31,8 @@ class Change:
     entries: int
     refilled: tuple[str, ...]
     makes_table: bool
+    is_whole: bool
+    """Whether the text alone makes the table where there is none: then it is what a boot needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,7 @@ def render_change(observed: Observed, plan: Plan, mark: Mark, hooks: tuple[str, 
         entries=sum(count for _, count in entries),
         refilled=tuple(sorted(writer.refilled)),
         makes_table=not held.exists,
+        is_whole=not found.exists,
     )
 
 
@@ -111,15 +114,15 @@ def _text(mark: Mark, structure: Iterable[str], entries: Iterable[str]) -> str:
     return first + "".join(f"{line}\n" for line in structure) + ENTRIES + "".join(f"{e}\n" for e in entries) + "# end\n"
 
 
-def _members(groups: Iterable[Group], split: frozenset[GroupName]) -> dict[str, frozenset[Network]]:
-    """The networks of every set of the address groups."""
-    found: dict[str, set[Network]] = {}
+def _members(groups: Iterable[Group], split: frozenset[GroupName]) -> dict[str, list[str]]:
+    """The elements of every set of the address groups, in order."""
+    found: dict[str, list[str]] = {}
     for group in groups:
         if isinstance(group, AddressGroup):
-            found |= {name: set() for _, name, _ in sets_of(group, split)}
-            for network in group.members:
-                found[set_for(group.name, network, split)].add(network)
-    return {name: frozenset(members) for name, members in found.items()}
+            found |= {name: [] for _, name, _ in sets_of(group, split)}
+            for network, text in zip(*in_order(group.members), strict=True):
+                found[set_for(group.name, network, split)].append(bare(text))
+    return found
 
 
 @dataclass(slots=True, kw_only=True)
@@ -183,13 +186,11 @@ class _Writer:
         yield from (f"delete set {TABLE} {name}" for name in sorted(self.held.sets.keys() - self.shape.sets.keys()))
         yield from (f"delete counter {TABLE} {name}" for name in sorted(self.held.counters - self.shape.counters))
 
-    def entries(
-        self, old: Mapping[str, frozenset[Network]], new: Mapping[str, frozenset[Network]]
-    ) -> Iterator[tuple[str, int]]:
+    def entries(self, old: Mapping[str, list[str]], new: Mapping[str, list[str]]) -> Iterator[tuple[str, int]]:
         """(line, elements in it). In each set first what is added, then what is removed."""
         for name in sorted(new):
-            before = frozenset() if name in self._remade else old.get(name, frozenset())
-            added, removed = new[name] - before, before - new[name]
+            before = [] if name in self._remade else old.get(name, [])
+            added, removed = _without(new[name], before), _without(before, new[name])
             if name in self.held.refill or len(before) * len(removed) > REFILL_COST:
                 self.refilled.add(name)
                 yield f"flush set {TABLE} {name}", 0
@@ -199,11 +200,15 @@ class _Writer:
                 yield from self._elements("add", name, added)
 
     @staticmethod
-    def _elements(verb: str, name: str, networks: Iterable[Network]) -> Iterator[tuple[str, int]]:
-        ordered = sorted(networks, key=sort_key)
-        for start in range(0, len(ordered), PER_COMMAND):
-            part = ordered[start : start + PER_COMMAND]
-            yield f"{verb} element {TABLE} {name} {{ {', '.join(map(text_of, part))} }}", len(part)
+    def _elements(verb: str, name: str, elements: list[str]) -> Iterator[tuple[str, int]]:
+        for start in range(0, len(elements), PER_COMMAND):
+            part = elements[start : start + PER_COMMAND]
+            yield f"{verb} element {TABLE} {name} {{ {', '.join(part)} }}", len(part)
+
+
+def _without(elements: list[str], others: list[str]) -> list[str]:
+    known = set(others)
+    return [one for one in elements if one not in known]
 
 
 def _place(line: str) -> str:
