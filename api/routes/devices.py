@@ -11,12 +11,20 @@ from api.lanes import LaneOf
 from api.models import Device, Doctor, Name, Page
 from api.pages import Cursor, Limit, page_of
 from api.reference import answers
-from controller.errors import NotFound
+from controller.service import Controller
+from controller.views import DeviceView
 
 router = APIRouter(prefix="/devices", tags=["devices"])
 
 
-@router.get("", summary="All devices")
+def devices_of(controller: Controller, site: str | None) -> list[DeviceView]:
+    """All, or those of one site. Raises ``NotFound``: a typing error is not a site without devices."""
+    if site is not None:
+        controller.inventory.site(site)
+    return [d for d in controller.devices() if site is None or d.site == site]
+
+
+@router.get("", summary="All devices", responses=answers(404))
 def list_devices(
     controller: Ctl,
     caller: Reader,
@@ -25,17 +33,16 @@ def list_devices(
     cursor: Cursor = None,
 ) -> Page[Device]:
     """With the latest word on each: what it was last read back holding, and when."""
-    found = [d for d in controller.devices() if site is None or d.site == site]
-    return page_of(found, of="devices", key=lambda d: d.name, show=Device.of, limit=limit, cursor=cursor)
+    return page_of(
+        devices_of(controller, site), of="devices", key=lambda d: d.name, show=Device.of, limit=limit, cursor=cursor
+    )
 
 
 @router.get("/{name}", summary="One device", responses=answers(404))
 def get_device(controller: Ctl, caller: Reader, name: Name) -> Device:
     """With the latest word on it. Nothing is asked of the device itself."""
-    found = next((d for d in controller.devices() if d.name == name), None)
-    if found is None:
-        raise NotFound(f"no device {name!r}", hint="GET /api/v1/devices lists them")
-    return Device.of(found)
+    known = controller.inventory.device(name).name
+    return next(Device.of(device) for device in controller.devices() if device.name == known)
 
 
 @router.post("/{name}/doctor", summary="Check that a device is prepared", responses=answers(404, 502, 503))

@@ -11,11 +11,12 @@ from api.lanes import LaneOf
 from api.models import Drift, DriftedDevice, KnownDrift, Name, Page, Selection
 from api.pages import Cursor, Limit, page_of
 from api.reference import answers
+from api.routes.devices import devices_of
 
 router = APIRouter(prefix="/drift", tags=["drift"])
 
 
-@router.get("", summary="What the last look said")
+@router.get("", summary="What the last look said", responses=answers(404))
 def known_drift(
     controller: Ctl,
     caller: Reader,
@@ -24,8 +25,9 @@ def known_drift(
     cursor: Cursor = None,
 ) -> Page[KnownDrift]:
     """Asks no device: the last look at each, and whether it was in step then."""
-    found = [d for d in controller.devices() if site is None or d.site == site]
-    return page_of(found, of="drift", key=lambda d: d.name, show=KnownDrift.of, limit=limit, cursor=cursor)
+    return page_of(
+        devices_of(controller, site), of="drift", key=lambda d: d.name, show=KnownDrift.of, limit=limit, cursor=cursor
+    )
 
 
 @router.post("", summary="Look now", responses=answers(404, 503))

@@ -8,7 +8,6 @@ from api.auth import Ctl, Reader
 from api.models import Name, Page, Site
 from api.pages import Cursor, Limit, page_of
 from api.reference import answers
-from controller.errors import NotFound
 
 router = APIRouter(prefix="/sites", tags=["sites"])
 
@@ -22,7 +21,5 @@ def list_sites(controller: Ctl, caller: Reader, limit: Limit = 100, cursor: Curs
 @router.get("/{name}", summary="One site", responses=answers(404))
 def get_site(controller: Ctl, caller: Reader, name: Name) -> Site:
     """With its devices and the latest word on each."""
-    found = next((s for s in controller.sites() if s.name == name), None)
-    if found is None:
-        raise NotFound(f"no site {name!r}", hint="GET /api/v1/sites lists them")
-    return Site.of(found)
+    known = controller.inventory.site(name).name
+    return next(Site.of(site) for site in controller.sites() if site.name == known)

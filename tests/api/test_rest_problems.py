@@ -243,6 +243,8 @@ def test_other_requests_are_held_to_their_form(shared_office: Office, path: str,
     [
         pytest.param("GET", "/api/v1/sites/nowhere", None, id="site"),
         pytest.param("GET", "/api/v1/devices/nowhere", None, id="device"),
+        pytest.param("GET", "/api/v1/devices?site=nowhere", None, id="devices-of-a-site"),
+        pytest.param("GET", "/api/v1/drift?site=nowhere", None, id="drift-of-a-site"),
         pytest.param("POST", "/api/v1/devices/nowhere/doctor", None, id="doctor"),
         pytest.param("GET", "/api/v1/reports/sites/nowhere", None, id="report"),
         pytest.param("GET", f"/api/v1/runs/{ULID}", None, id="run"),
@@ -268,6 +270,12 @@ def test_other_requests_are_held_to_their_form(shared_office: Office, path: str,
 )
 def test_what_is_not_there_is_404(shared_office: Office, method: str, path: str, body: Any) -> None:
     assert refusal(shared_office.ask(method, path, json=body), 404)["code"] in ("TG5001", "TG2003", "TG8001")
+
+
+def test_a_typing_error_is_answered_with_what_may_be_meant(shared_office: Office) -> None:
+    assert "berlin" in refusal(shared_office.ask("GET", "/api/v1/sites/berlni"), 404)["detail"]
+    assert "fw-austin" in refusal(shared_office.ask("GET", "/api/v1/devices/fw-autsin"), 404)["detail"]
+
 
 
 HOSTILE_IDS = (
