@@ -277,7 +277,6 @@ def test_a_typing_error_is_answered_with_what_may_be_meant(shared_office: Office
     assert "fw-austin" in refusal(shared_office.ask("GET", "/api/v1/devices/fw-autsin"), 404)["detail"]
 
 
-
 HOSTILE_IDS = (
     "..%2f..%2fetc%2fpasswd",
     "%2e%2e%2f",
