@@ -55,13 +55,26 @@ class Office:
         return self.tokens[name]
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A data folder to be copied, and the tokens that stand in its store."""
+
+    data: Path
+    tokens: dict[str, str]
+
+
 @pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder whose store is at the newest schema, with the shipped intelligence in force; to be copied."""
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Stock:
+    """At the newest schema, the shipped intelligence in force, a token for each scope and two for people."""
     folder = tmp_path_factory.mktemp("rest")
-    with opened(folder) as controller:
+    with opened(folder) as controller, asyncio.Runner() as runner:
         controller.refresh_intel(actor="test")
-    return folder / "data"
+        office = served(controller, runner, {})
+        for scope in Scope:
+            office.add_token(scope.value, scope)
+        office.add_token("helpdesk", Scope.READ, Scope.REQUEST)
+        office.add_token("lead", Scope.READ, Scope.REQUEST, Scope.APPROVE)
+    return Stock(folder / "data", office.tokens)
 
 
 @contextmanager
@@ -73,16 +86,11 @@ def opened(folder: Path) -> Iterator[Controller]:
 
 
 @contextmanager
-def an_office(folder: Path, store: Path) -> Iterator[Office]:
-    """A fresh application in ``folder``, with a token for each scope and three for people."""
-    shutil.copytree(store, folder / "data", ignore=shutil.ignore_patterns("*.lock", "locks"))
+def an_office(folder: Path, stock: Stock) -> Iterator[Office]:
+    """A fresh application in ``folder``, over a copy of the stock."""
+    shutil.copytree(stock.data, folder / "data", ignore=shutil.ignore_patterns("*.lock", "locks", "processes"))
     with opened(folder) as controller, asyncio.Runner() as runner:
-        office = served(controller, runner, {})
-        for scope in Scope:
-            office.add_token(scope.value, scope)
-        office.add_token("helpdesk", Scope.READ, Scope.REQUEST)
-        office.add_token("lead", Scope.READ, Scope.REQUEST, Scope.APPROVE)
-        yield office
+        yield served(controller, runner, dict(stock.tokens))
 
 
 def served(controller: Controller, runner: asyncio.Runner, tokens: dict[str, str]) -> Office:
@@ -96,17 +104,17 @@ def served(controller: Controller, runner: asyncio.Runner, tokens: dict[str, str
 
 
 @pytest.fixture(scope="module")
-def shared_office(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+def shared_office(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """One for all tests of a module that leave nothing behind for the others."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REST_TEST_PASSWORD", PASSWORD)
-        with an_office(tmp_path_factory.mktemp("office"), empty_store) as made:
+        with an_office(tmp_path_factory.mktemp("office"), stock) as made:
             yield made
 
 
 @pytest.fixture
-def office(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+def office(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     """One for this test alone."""
     monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
-    with an_office(tmp_path, empty_store) as made:
+    with an_office(tmp_path, stock) as made:
         yield made
