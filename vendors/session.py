@@ -22,11 +22,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-import netmiko
 import paramiko
-from netmiko.ssh_dispatcher import CLASS_MAPPER
 from paramiko.sftp import CMD_EXTENDED
 
 from core.clock import Clock
@@ -43,6 +41,9 @@ from vendors.errors import (
     Unreachable,
     Unreadable,
 )
+
+if TYPE_CHECKING:
+    import netmiko
 
 WEAK: Final[dict[str, tuple[str, ...]]] = {
     "ciphers": ("aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"),
@@ -254,26 +255,10 @@ class SshSession:
         ``settings`` go to netmiko (``secret``, ``fast_cli`` …). For vendors whose command line needs a prompt. The
         caller disconnects it, or leaves it to the end of the session.
         """
-        kind = CLASS_MAPPER[device_type]
-        transport = self._transport
-
-        class OnThisLogin(kind):  # type: ignore[misc, valid-type]  # the class is chosen by name at run time
-            def _build_ssh_client(self) -> paramiko.SSHClient:
-                return _LoggedIn(transport)
+        from vendors.prompt import shell_on  # netmiko is 276 modules, which a device with exec channels never needs
 
         with self._translated(f"opening a shell as {device_type}"):
-            try:
-                return OnThisLogin(
-                    device_type=device_type,
-                    host=self._endpoint.host,
-                    port=self._endpoint.port,
-                    username=self._endpoint.username,
-                    allow_agent=False,
-                    use_keys=False,
-                    **settings,
-                )
-            except (netmiko.NetmikoTimeoutException, netmiko.ReadTimeout, netmiko.ReadException) as exc:
-                raise Unreachable(f"no usable prompt: {_words(exc)}", device=self.device) from exc
+            return shell_on(self._transport, self._endpoint, device_type, settings)
 
     @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:
@@ -287,31 +272,6 @@ class SshSession:
             raise Unreachable(
                 f"the session broke at {doing}: {why}", hint="tried again later", device=self.device
             ) from exc
-
-
-class _LoggedIn(paramiko.SSHClient):
-    """What netmiko takes for a client it has just connected: our own login."""
-
-    def __init__(self, transport: paramiko.Transport) -> None:
-        super().__init__()
-        self._ours = transport
-
-    def connect(self, *args: Any, **kwargs: Any) -> None:
-        """Already connected, with the key checked; what netmiko would have accepted does not matter."""
-
-    def invoke_shell(
-        self, term: str = "vt100", width: int = 80, height: int = 24, *_: Any, **__: Any
-    ) -> paramiko.Channel:
-        channel = self._ours.open_session(timeout=_CHANNEL_SECONDS)
-        channel.get_pty(term, width, height)
-        channel.invoke_shell()
-        return channel
-
-    def get_transport(self) -> paramiko.Transport:
-        return self._ours
-
-    def close(self) -> None:
-        """The login belongs to the session."""
 
 
 class _Feeder(threading.Thread):

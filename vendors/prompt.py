@@ -1,0 +1,68 @@
+"""netmiko's classes on a login of ours, for vendors whose command line needs a prompt.
+
+Called by ``Session.interactive`` alone. netmiko never connects here: the host key was checked and the time budget runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import netmiko
+import paramiko
+from netmiko.ssh_dispatcher import CLASS_MAPPER
+
+from vendors.adapter import Endpoint
+from vendors.errors import Unreachable
+
+_CHANNEL_SECONDS: Final = 15.0
+
+
+def shell_on(
+    transport: paramiko.Transport, endpoint: Endpoint, device_type: str, settings: Mapping[str, Any]
+) -> netmiko.BaseConnection:
+    """A netmiko connection of that type on a new shell of the login. Raises ``Unreachable`` without a usable prompt."""
+    kind = CLASS_MAPPER[device_type]
+
+    class OnThisLogin(kind):  # type: ignore[misc, valid-type]  # the class is chosen by name at run time
+        def _build_ssh_client(self) -> paramiko.SSHClient:
+            return _LoggedIn(transport)
+
+    try:
+        return OnThisLogin(
+            device_type=device_type,
+            host=endpoint.host,
+            port=endpoint.port,
+            username=endpoint.username,
+            allow_agent=False,
+            use_keys=False,
+            **settings,
+        )
+    except (netmiko.NetmikoTimeoutException, netmiko.ReadTimeout, netmiko.ReadException) as exc:
+        words = " ".join(str(exc).split()) or type(exc).__name__
+        raise Unreachable(f"no usable prompt: {words}", device=endpoint.device) from exc
+
+
+class _LoggedIn(paramiko.SSHClient):
+    """What netmiko takes for a client it has just connected: our own login."""
+
+    def __init__(self, transport: paramiko.Transport) -> None:
+        super().__init__()
+        self._ours = transport
+
+    def connect(self, *args: Any, **kwargs: Any) -> None:
+        """Already connected, with the key checked; what netmiko would have accepted does not matter."""
+
+    def invoke_shell(
+        self, term: str = "vt100", width: int = 80, height: int = 24, *_: Any, **__: Any
+    ) -> paramiko.Channel:
+        channel = self._ours.open_session(timeout=_CHANNEL_SECONDS)
+        channel.get_pty(term, width, height)
+        channel.invoke_shell()
+        return channel
+
+    def get_transport(self) -> paramiko.Transport:
+        return self._ours
+
+    def close(self) -> None:
+        """The login belongs to the session."""
