@@ -85,10 +85,10 @@ def test_a_request_is_recorded_as_it_was_meant_and_opens_nothing(office: Office)
     assert office.get("/runs")["items"] == [], "nothing was sent to a device"
 
 
-def test_times_of_any_zone_are_the_same_moment(office: Office) -> None:
-    where = requested(office, starts="2026-11-25T12:00:00+01:00", ends="2026-11-25T08:00:00.5-05:00")
-    assert shown(office, where)["starts"] == "2026-11-25T11:00:00Z"
-    assert shown(office, where)["ends"] == "2026-11-25T13:00:00.500000Z"
+def test_times_of_any_zone_are_the_same_moment(shared_office: Office) -> None:
+    where = requested(shared_office, starts="2026-11-25T12:00:00+01:00", ends="2026-11-25T08:00:00.5-05:00")
+    assert shown(shared_office, where)["starts"] == "2026-11-25T11:00:00Z"
+    assert shown(shared_office, where)["ends"] == "2026-11-25T13:00:00.500000Z"
 
 
 # --- once ------------------------------------------------------------------------------------------------------------
@@ -106,9 +106,9 @@ def test_the_same_key_with_the_same_request_is_one_request(office: Office) -> No
     assert len(office.get("/exceptions")["items"]) == 1
 
 
-def test_the_same_request_in_other_words_is_the_same(office: Office) -> None:
-    first = repeat(office, "k", starts="2026-11-25T11:00:00Z", sources=["10.20.0.7"])
-    again = repeat(office, "k", starts="2026-11-25T12:00:00+01:00", sources=["10.20.0.7/32"])
+def test_the_same_request_in_other_words_is_the_same(shared_office: Office) -> None:
+    first = repeat(shared_office, "words", starts="2026-11-25T11:00:00Z", sources=["10.20.0.7"])
+    again = repeat(shared_office, "words", starts="2026-11-25T12:00:00+01:00", sources=["10.20.0.7/32"])
     assert again.status_code == 200
     assert again.json()["id"] == first.json()["id"]
 
@@ -129,15 +129,15 @@ def test_the_same_key_with_another_request_is_a_conflict(office: Office) -> None
     assert len(office.get("/exceptions")["items"]) == 1
 
 
-def test_keys_are_each_tokens_own(office: Office) -> None:
-    mine, theirs = repeat(office, "k"), repeat(office, "k", token="request")
+def test_keys_are_each_tokens_own(shared_office: Office) -> None:
+    mine, theirs = repeat(shared_office, "own"), repeat(shared_office, "own", token="request")
     assert (mine.status_code, theirs.status_code) == (201, 201)
     assert mine.json()["id"] != theirs.json()["id"]
 
 
-def test_a_refused_request_leaves_its_key_free(office: Office) -> None:
-    assert repeat(office, "k", sites=["nowhere"]).status_code == 404
-    assert repeat(office, "k").status_code == 201
+def test_a_refused_request_leaves_its_key_free(shared_office: Office) -> None:
+    assert repeat(shared_office, "free", sites=["nowhere"]).status_code == 404
+    assert repeat(shared_office, "free").status_code == 201
 
 
 def test_a_key_is_forgotten_after_a_day_and_not_before(office: Office) -> None:
@@ -149,8 +149,8 @@ def test_a_key_is_forgotten_after_a_day_and_not_before(office: Office) -> None:
     assert repeat(office, "k", **times).status_code == 201
 
 
-def test_without_a_key_two_requests_are_two(office: Office) -> None:
-    assert requested(office) != requested(office)
+def test_without_a_key_two_requests_are_two(shared_office: Office) -> None:
+    assert requested(shared_office) != requested(shared_office)
 
 
 def test_many_at_once_with_one_key_make_one(office: Office) -> None:
@@ -213,19 +213,19 @@ def test_a_decision_that_changes_something_now_starts_a_run_on_its_devices(offic
     ],
     ids=lambda value: "-".join(value) or "new" if isinstance(value, list) else str(value),
 )
-def test_which_decision_may_follow_which(office: Office, done: list[str], then: str, allowed: bool) -> None:
-    where = requested(office)
+def test_which_decision_may_follow_which(shared_office: Office, done: list[str], then: str, allowed: bool) -> None:
+    where = requested(shared_office)
     for what in done:
-        assert decide(office, where, what, reason="because").status_code == 200
-    before = shown(office, where)
-    answer = decide(office, where, then, reason="because")
+        assert decide(shared_office, where, what, reason="because").status_code == 200
+    before = shown(shared_office, where)
+    answer = decide(shared_office, where, then, reason="because")
     if allowed:
         assert answer.status_code == 200
         assert answer.json()["state"] == {"approve": "approved", "deny": "denied", "revoke": "revoked"}[then]
         assert answer.json()["live"] is (then == "approve")
     else:
         assert (answer.status_code, answer.json()["code"]) == (409, "TG5002")
-        assert shown(office, where) == before
+        assert shown(shared_office, where) == before
 
 
 def test_what_is_over_can_neither_be_approved_nor_revoked(office: Office) -> None:
@@ -236,45 +236,47 @@ def test_what_is_over_can_neither_be_approved_nor_revoked(office: Office) -> Non
     assert decide(office, live, "revoke", reason="late").status_code == 409
 
 
-def test_a_help_desk_revokes_what_it_asked_for_itself_and_nothing_else(office: Office) -> None:
-    own, other = requested(office), requested(office, token="request")
+def test_a_help_desk_revokes_what_it_asked_for_itself_and_nothing_else(shared_office: Office) -> None:
+    own, other = requested(shared_office), requested(shared_office, token="request")
     for where in (own, other):
-        decide(office, where, "approve")
-    assert decide(office, own, "revoke", token="helpdesk", reason="over").json()["state"] == "revoked"
-    refused = decide(office, other, "revoke", token="helpdesk", reason="over")
+        decide(shared_office, where, "approve")
+    assert decide(shared_office, own, "revoke", token="helpdesk", reason="over").json()["state"] == "revoked"
+    refused = decide(shared_office, other, "revoke", token="helpdesk", reason="over")
     assert (refused.status_code, refused.json()["code"]) == (403, "TG6002")
-    assert decide(office, other, "revoke", reason="over").json()["state"] == "revoked"
+    assert decide(shared_office, other, "revoke", reason="over").json()["state"] == "revoked"
 
 
-def test_two_who_decide_at_once_do_not_both_win(office: Office) -> None:
-    where = requested(office)
-    office.add_token("second", Scope.READ, Scope.APPROVE)
+def test_two_who_decide_at_once_do_not_both_win(shared_office: Office) -> None:
+    where = requested(shared_office)
+    shared_office.add_token("second", Scope.READ, Scope.APPROVE)
 
     async def both() -> list[Any]:
         sent = [
-            office.client.post(
-                f"{where}/{what}", json={"reason": "x"}, headers={"Authorization": f"Bearer {office.tokens[who]}"}
+            shared_office.client.post(
+                f"{where}/{what}",
+                json={"reason": "x"},
+                headers={"Authorization": f"Bearer {shared_office.tokens[who]}"},
             )
             for who, what in (("lead", "approve"), ("second", "deny"), ("lead", "approve"), ("second", "deny"))
         ]
         return await asyncio.gather(*sent)
 
-    assert sorted(a.status_code for a in office.runner.run(both())) == [200, 409, 409, 409]
-    notes = [e["action"] for e in office.get("/audit")["items"] if e["subject"] == where.rsplit("/", 1)[1]]
+    assert sorted(a.status_code for a in shared_office.runner.run(both())) == [200, 409, 409, 409]
+    notes = [e["action"] for e in shared_office.get("/audit")["items"] if e["subject"] == where.rsplit("/", 1)[1]]
     assert len(notes) == 2, "the request, and one decision"
 
 
-def test_every_step_stands_in_the_audit_log_with_who_and_why(office: Office) -> None:
-    where = requested(office)
-    decide(office, where, "approve")
-    decide(office, where, "revoke", token="helpdesk", reason="the campaign is over")
-    entries = [e for e in office.get("/audit")["items"] if e["subject"] == where.rsplit("/", 1)[1]]
+def test_every_step_stands_in_the_audit_log_with_who_and_why(shared_office: Office) -> None:
+    where = requested(shared_office)
+    decide(shared_office, where, "approve")
+    decide(shared_office, where, "revoke", token="helpdesk", reason="the campaign is over")
+    entries = [e for e in shared_office.get("/audit")["items"] if e["subject"] == where.rsplit("/", 1)[1]]
     assert [(e["actor"], e["action"], e["reason"]) for e in reversed(entries)] == [
         ("token:helpdesk", "exception.request", "spring campaign goes live"),
         ("token:lead", "exception.approve", ""),
         ("token:helpdesk", "exception.revoke", "the campaign is over"),
     ]
-    assert office.get("/audit/verify") == {"intact": True, "breaks": []}
+    assert shared_office.get("/audit/verify") == {"intact": True, "breaks": []}
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
@@ -306,6 +308,6 @@ def test_lists_are_filtered_by_state_site_and_whether_it_is_in_force(office: Off
     assert found("site=somewhere-of-old") == []
 
 
-def test_an_exception_is_found_by_its_id_in_either_case(office: Office) -> None:
-    where = requested(office)
-    assert shown(office, where.upper().replace(EXCEPTIONS.upper(), EXCEPTIONS)) == shown(office, where)
+def test_an_exception_is_found_by_its_id_in_either_case(shared_office: Office) -> None:
+    where = requested(shared_office)
+    assert shown(shared_office, where.upper().replace(EXCEPTIONS.upper(), EXCEPTIONS)) == shown(shared_office, where)
