@@ -56,8 +56,9 @@ Work: TypeAlias = "Callable[[Adapter, Session, Record], DeviceRun]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a reading found, and what it should have found."""
+    """What a reading found, and what it should have found at ``at``."""
 
+    at: datetime
     observed: Observed
     facts: Facts
     desired: Desired
@@ -128,10 +129,11 @@ class Worker:
     def look(self, device: Device, adapter: Adapter, session: Session) -> Look:
         """Read the device and say what it should hold now."""
         facts = self.facts(device)
-        desired = desired_for(facts, device, self.clock.now())
+        at = self.clock.now()
+        desired = desired_for(facts, device, at)
         observed = adapter.read(session)
         found, cause = found_state(observed, desired)
-        return Look(observed=observed, facts=facts, desired=desired, found=found, cause=cause)
+        return Look(at=at, observed=observed, facts=facts, desired=desired, found=found, cause=cause)
 
     # --- the jobs -------------------------------------------------------------------------------------------------
 
@@ -318,7 +320,7 @@ class Record:
             raise AssertionError("a run ends well only after a look")
         now = self._worker.clock.now()
         left = state_of(plan.desired.rules)
-        degraded = tuple(f"{d.capability}: {d.message}" for d in plan.degraded)
+        degraded = tuple(f"{d.capability}: {d.message}" for d in plan.degraded if d.is_gap)
         store = self._worker.store
         store.add_observation(self._observation(now, found=self.look.found, left=left, cause=self.look.cause))
         store.put_status(self._good_status(now, plan, degraded))
@@ -361,7 +363,7 @@ class Record:
         if self.look is None:
             raise AssertionError("a run ends well only after a look")
         facts = self.look.facts
-        modes = modes_at(facts.site, facts.policy, now)
+        modes = modes_at(facts.site, facts.policy, self.look.at)  # an edge may have passed while we worked
         exceptions = tuple(ExceptionId(e) for r in plan.desired.rules if (e := subject_of(r.name)[1]))
         return DeviceStatus(
             device=self.device.name,

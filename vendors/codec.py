@@ -137,7 +137,7 @@ def dumps_plan(plan: Plan) -> str:
     return _canonical(
         {
             "steps": [_step(step) for step in plan.steps],
-            "degraded": [{"capability": d.capability, "message": d.message} for d in plan.degraded],
+            "degraded": [{"capability": d.capability, "message": d.message, "is_gap": d.is_gap} for d in plan.degraded],
             "desired": _desired(plan.desired),
         }
     )
@@ -170,7 +170,9 @@ def loads_plan(text: str) -> Plan:
     data = json.loads(text)
     return Plan(
         steps=tuple(_as_step(step) for step in data["steps"]),
-        degraded=tuple(Degraded(capability=d["capability"], message=d["message"]) for d in data["degraded"]),
+        degraded=tuple(
+            Degraded(capability=d["capability"], message=d["message"], is_gap=d["is_gap"]) for d in data["degraded"]
+        ),
         desired=_as_desired(data["desired"]),
     )
 

@@ -125,8 +125,9 @@ def _fitting_domains(group: DomainGroup, can: Capabilities, lost: list[Degraded]
         return replace(group, members=frozenset())
     exact = len(group.members) - len(wide := [d for d in group.members if d.suffix])
     if exact and any(note.startswith("exact-domains:") for note in can.notes):
-        what = f"{group.name}: {exact} names alone, without what is below them,"
-        lost.append(Degraded(capability="exact-domains", message=_because(what, can, "exact-domains")))
+        what = f"{group.name}: {exact} names that are meant alone, without what may be below them,"
+        message = _because(what, can, "exact-domains")
+        lost.append(Degraded(capability="exact-domains", message=message, is_gap=False))
     if can.wildcard_fqdn or not wide:
         return group
     what = f"{group.name}: {len(wide)} domains only as exact names, without what is below them"

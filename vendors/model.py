@@ -184,10 +184,11 @@ Step: TypeAlias = CreateGroup | AddMembers | RemoveMembers | DeleteGroup | PutRu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Degraded:
-    """Something desired that this device cannot do, said aloud."""
+    """Something desired that this device cannot hold as it is, said aloud."""
 
     capability: str  # "domains", "ipv6", "monitor", "persistence", …
     message: str
+    is_gap: bool = True  # False: nothing is missing, only held more coarsely; a person should know when planning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

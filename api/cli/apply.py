@@ -131,7 +131,8 @@ def _outcome(device: DeviceRun) -> str:
         facts.append(f"{device.flows_cut} open flow{'' if device.flows_cut == 1 else 's'} cut")
     if device.finished_at is not None:
         facts.append(f"{(device.finished_at - device.started_at).total_seconds():.1f} s")
-    facts += [f"degraded: {line}" for line in device.degraded]
+    if device.degraded:  # the plan above said why
+        facts.append(f"degraded: {', '.join(line.partition(':')[0] for line in device.degraded)}")
     return f"{device.outcome.value} ({'; '.join(facts)})" if facts else device.outcome.value
 
 

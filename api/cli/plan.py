@@ -72,7 +72,8 @@ def _show_one(result: PlanResult, *, commands: bool) -> None:
     if not result.steps:
         say("  nothing to do: it holds what it should")
     for lacking in result.plan.degraded:
-        say(f"  ! degraded: {lacking.capability}: {lacking.message}", style="yellow")
+        sign, style = ("! degraded", "yellow") if lacking.is_gap else ("note", "dim")
+        say(f"  {sign}: {lacking.capability}: {lacking.message}", style=style)
     if result.stored is not None:
         say(f"  plan {result.stored.id}, snapshot {result.stored.snapshot[:12]}")
     if commands and result.script:

@@ -127,9 +127,6 @@ def show_site(report: Mapping[str, Any]) -> None:
     _by_hour(report["by_hour"])
     for title, columns in _SECTIONS.items():
         _section(title, columns, report[title])
-    for device in report["devices"]:
-        for line in device["degraded"]:
-            say(f"! {device['device']} degraded: {line}", style="yellow")
     _gaps(report["coverage_spans"])
     for line in report["notes"]:
         say(f"note: {line}")
