@@ -56,7 +56,7 @@ def _formatter(shared: list[Processor], *, as_console: bool, colors: bool) -> lo
         plain = structlog.dev.plain_traceback
         last = [one_line, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), without_colors],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
 
@@ -75,6 +75,12 @@ def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
     """A field that is named like a secret is never written, whoever put it there."""
     for key in _SECRET_KEYS & event.keys():
         event[key] = HIDDEN
+    return event
+
+
+def without_colors(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """uvicorn says everything a second time, for a terminal."""
+    event.pop("color_message", None)
     return event
 
 

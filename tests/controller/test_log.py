@@ -86,3 +86,11 @@ def test_device_text_forges_no_line_and_moves_no_cursor(log_format: Format) -> N
     structlog.get_logger().info("said", text="ok\n2026-01-01 [info] forged\x1b[2J", **{"na\tme": "x"})
     assert len(stream.getvalue().splitlines()) == 1
     assert "\x1b" not in stream.getvalue()
+
+
+def test_what_a_library_says_again_in_colours_is_left_out() -> None:
+    stream = logged()
+    logging.getLogger("uvicorn.error").info("started", extra={"color_message": "\x1b[36mstarted", "port": 8480})
+    event = json.loads(stream.getvalue())
+    assert (event["event"], event["port"]) == ("started", 8480)
+    assert "color_message" not in event
