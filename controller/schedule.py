@@ -12,7 +12,8 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,6 +34,7 @@ ACTOR: Final = "system"
 RETRY_FIRST: Final = timedelta(seconds=15)
 RETRY_MOST: Final = timedelta(minutes=15)
 JITTER_SHARE: Final = 0.1
+_AGAIN: Final = (Outcome.FAILED, Outcome.UNCERTAIN, Outcome.RUNNING)  # still "running": its end could not be recorded
 
 
 @dataclass(slots=True)
@@ -52,7 +54,8 @@ class _Interval:
     name: str
     every: timedelta
     start: Callable[[], object]
-    jitter: timedelta = field(default_factory=timedelta)
+    jitter_share: float = 0.0  # of ``every``, drawn anew each time
+    jitter: timedelta = timedelta()
 
     def is_due(self, last: datetime | None, now: datetime) -> bool:
         """A last time that lies ahead means the clock was set back: due now, not in an hour."""
@@ -69,16 +72,18 @@ class Scheduler:
         self._sites: dict[SiteName, _Site] = {}
         self._last_tick: float | None = None
         self._alarm = BackgroundScheduler(timezone="UTC")
-        self._background = ThreadPoolExecutor(max_workers=2, thread_name_prefix="schedule")
         self._running: dict[str, Future[object]] = {}
         self._one_tick = threading.Lock()
         settings = controller.settings
         self._intervals = (
-            _Interval("resolve", settings.resolve_interval, self._resolve),
+            _Interval("resolve", settings.resolve_interval, self._resolve, jitter_share=JITTER_SHARE),
             _Interval("counters", settings.counters_interval, controller.queue_collect),
             _Interval("sync", settings.sync_interval, self._sync_all),
             _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
         )
+        # a thread for each job and one for `wake`: a source or a gateway that hangs holds up nothing but its own job
+        workers = len(self._intervals) + 1
+        self._background = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="schedule")
         controller.attach_schedule(tick_age=self.tick_age, wake=self.wake)
 
     def start(self) -> None:
@@ -105,6 +110,10 @@ class Scheduler:
         last = self._last_tick
         return None if last is None else self._clock.monotonic() - last
 
+    def under_way(self) -> tuple[str, ...]:
+        """The jobs that run now."""
+        return tuple(name for name, job in self._running.items() if not job.done())
+
     def tick(self) -> None:
         """Ask what is due, once. One failing question does not keep the others from being asked."""
         with self._one_tick:
@@ -119,13 +128,11 @@ class Scheduler:
 
     def _start_intervals(self) -> None:
         now = self._clock.now()
+        busy = self.under_way()
         for interval in self._intervals:
-            running = self._running.get(interval.name)
-            if running is not None and not running.done():
-                continue
-            if interval.is_due(self._controller.store.last_done(interval.name), now):
+            if interval.name not in busy and interval.is_due(self._controller.store.last_done(interval.name), now):
                 self._controller.store.set_done(interval.name, now)
-                interval.jitter = interval.every * JITTER_SHARE * self._jitter()
+                interval.jitter = interval.every * interval.jitter_share * self._jitter()
                 self._running[interval.name] = self._background.submit(self._guarded, interval)
 
     def _guarded(self, interval: _Interval) -> None:
@@ -152,8 +159,9 @@ class Scheduler:
     # --- as soon as something is different ------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Ask at once: somebody has just decided something."""
-        self._background.submit(self.tick)
+        """Ask at once: somebody has just decided something. While we stop, the next start will ask."""
+        with suppress(RuntimeError):  # the pool's word for "no more"
+            self._background.submit(self.tick)
 
     def _end_exceptions(self) -> None:
         for exception in self._controller.end_due_exceptions():
@@ -173,8 +181,8 @@ class Scheduler:
             if set(held[site]) <= {wanted}:
                 state.failures, state.retry_at = 0, None
             elif state.sent != (wanted, held[site]):
-                state.sent = (wanted, held[site])
                 self._send(site, state, trigger=_what_differs(held[site], wanted))
+                state.sent = (wanted, held[site])  # only now: what could not be sent is tried at the next tick
             elif state.retry_at is not None and self._clock.monotonic() >= state.retry_at:
                 self._send(site, state, trigger="retry")
 
@@ -186,11 +194,11 @@ class Scheduler:
         """Whether the site's run has ended; if so, when to try again what failed."""
         if state.run is None:
             return True
-        run = self._controller.run(state.run)
-        if run.finished_at is None and any(d.outcome is Outcome.RUNNING for d in run.devices):
+        if self._controller.is_under_way(state.run):
             return False
+        run = self._controller.run(state.run)
         state.run = None
-        if any(d.outcome in (Outcome.FAILED, Outcome.UNCERTAIN) for d in run.devices):
+        if any(d.outcome in _AGAIN for d in run.devices):
             wait = min(RETRY_FIRST * 2 ** min(state.failures, 10), RETRY_MOST)
             state.retry_at = self._clock.monotonic() + wait.total_seconds()
             state.failures += 1

@@ -103,6 +103,8 @@ class Controller:
             workers=settings.workers,
         )
         self._finishing = threading.Lock()
+        self._registering = threading.Lock()
+        self._under_way: dict[RunId, list[Future[object]]] = {}
         self.last_tick: Callable[[], float | None] = lambda: None  # seconds since the schedule's last finished tick
         self._wake: Callable[[], None] | None = None
 
@@ -277,7 +279,15 @@ class Controller:
         devices = self._select(selection)
         run = self._open_run(devices, trigger=trigger, actor=actor, reason=reason)
         jobs = (Job(kind=JobKind.SYNC, device=d.name, actor=actor, run=run.id, force=force) for d in devices)
-        return run, [self._engine.submit(job) for job in jobs]
+        futures = [self._engine.submit(job) for job in jobs]
+        with self._registering:
+            open_ones = {id_: left for id_, left in self._under_way.items() if _is_any_left(left)}
+            self._under_way = open_ones | {run.id: futures}
+        return run, futures
+
+    def is_under_way(self, run_id: RunId) -> bool:
+        """Whether this process still works on that sync, whatever the store was able to record of it."""
+        return _is_any_left(self._under_way.get(run_id, ()))
 
     def _open_run(self, devices: list[Device], *, trigger: str, actor: str, reason: str) -> Run:
         now = self.clock.now()
@@ -654,6 +664,10 @@ class Controller:
         devices = self._select(selection)
         with ThreadPoolExecutor(max_workers=min(self.settings.workers, len(devices) or 1)) as pool:
             return tuple(pool.map(work, devices))
+
+
+def _is_any_left(futures: Iterable[Future[object]]) -> bool:
+    return any(not future.done() for future in futures)
 
 
 def _remove_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ import structlog
 
 from controller.desired import Facts, desired_for, mode_words, modes_at, role_sources, rule_name, state_of, subject_of
 from controller.detect import DetectContext, detect
-from controller.errors import StoreError
+from controller.errors import PlanStale, StoreError
 from controller.inventory import Device, Inventory
 from controller.locks import DeviceLocks
 from controller.model import (
@@ -50,7 +50,7 @@ from vendors.session import SessionLimiter, connect
 
 log = structlog.get_logger()
 
-_HELD: Final = (GuardTripped, CapacityExceeded)
+_HELD: Final = (GuardTripped, CapacityExceeded, PlanStale)
 Work: TypeAlias = "Callable[[Adapter, Session, Record], DeviceRun]"
 
 
@@ -159,6 +159,7 @@ class Worker:
         record.write(Outcome.RUNNING)
         crash_point("sync.started")
         for attempt in (1, 2):
+            record.look = None  # what an earlier attempt saw is out of date
             try:
                 with self.session(device, run) as (adapter, session):
                     return work(adapter, session, record)
@@ -168,7 +169,8 @@ class Worker:
             except StoreError:
                 raise
             except TokgateError as exc:
-                failure = exc
+                if attempt == 1 or record.look is not None:  # else the first attempt's change stays uncertain
+                    failure = exc
                 break
             except Exception as exc:  # the top of a job: a fault of ours is an outcome too, and nothing is proven
                 log.exception("sync.broken", device=device.name, error=str(exc))
@@ -177,17 +179,16 @@ class Worker:
         return record.failed(failure)
 
     def _sync(self, adapter: Adapter, session: Session, record: Record, force: bool) -> DeviceRun:
-        look = self.look(record.device, adapter, session)
+        look = record.look = self.look(record.device, adapter, session)
         plan = plan_device(look.observed, look.desired, limits=self.limits, device=record.device.name, forced=force)
         return self._carry_out(adapter, session, record, look, plan)
 
     def _apply(self, adapter: Adapter, session: Session, record: Record, stored: StoredPlan) -> DeviceRun:
-        look = self.look(record.device, adapter, session)
+        look = record.look = self.look(record.device, adapter, session)
         plan = refuse_stale(stored, look.observed, look.desired)
         return self._carry_out(adapter, session, record, look, plan)
 
     def _carry_out(self, adapter: Adapter, session: Session, record: Record, look: Look, plan: Plan) -> DeviceRun:
-        record.look = look
         if plan.is_empty:
             return record.done(Outcome.UNCHANGED, plan, None)
         known = look.observed.mark is not None
@@ -342,9 +343,10 @@ class Record:
         store.add_observation(self._observation(now, found=found, left=left, cause=str(error)))
         before = store.statuses().get(self.device.name) or blank_status(self.device)
         seen = now if found is not None else before.last_seen_at
-        store.put_status(
-            replace(before, last_attempt_at=now, last_seen_at=seen, error_code=error.code, error=str(error))
-        )
+        status = replace(before, last_attempt_at=now, last_seen_at=seen)
+        if not isinstance(error, PlanStale):  # an outdated wish is no trouble of the device
+            status = replace(status, error_code=error.code, error=str(error))
+        store.put_status(status)
         log.warning("sync.failed", device=self.device.name, outcome=outcome.value, code=error.code, error=error.message)
         return self.write(outcome, error_code=error.code, error=str(error))
 

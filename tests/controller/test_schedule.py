@@ -1,0 +1,537 @@
+"""The alarm clock: what is due is asked of the store and of the clock, so nothing that happens to either is missed.
+
+Time is a ``ManualClock``, the store and the engine are the real ones, and the devices are out of reach: a sync ends in
+an honest failure, and what a device holds is what the test writes into the store as last read back.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from controller.exceptions import ExceptionRequest
+from controller.model import DeviceStatus, ExceptionState, Outcome, Run
+from controller.schedule import Scheduler
+from controller.service import Controller
+from controller.settings import Settings
+from core.clock import ManualClock, SystemClock
+from core.ids import ExceptionId, SnapshotId
+from tests.controller.offices import NOON, YAML
+
+JOBS = ("resolve", "sync", "counters", "housekeeping")
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+EDGE = datetime(2026, 11, 25, 17, 0, tzinfo=UTC)
+"""18:00 in Berlin: from here on the company is only watched."""
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Poll, bounded. Fails the test when it never comes true."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        pause.wait(0.005)
+
+
+@dataclass(slots=True)
+class World:
+    """One controller and its schedule under a clock that the test moves."""
+
+    opened: Controller
+    schedule: Scheduler
+    clock: ManualClock
+
+    def tick(self) -> set[str]:
+        """One tick and everything it starts, to the end. Returns the jobs that were due."""
+        before = {job: self.opened.store.last_done(job) for job in JOBS}
+        self.schedule.tick()
+        self.settle()
+        return {job for job in JOBS if self.opened.store.last_done(job) != before[job]}
+
+    def settle(self) -> None:
+        until(lambda: not self.schedule.under_way() and self.opened.queue_depth() == 0)
+
+    def after(self, by: timedelta) -> set[str]:
+        self.clock.advance(by)
+        return self.tick()
+
+    def syncs(self, site: str = "berlin") -> list[str]:
+        """The triggers of the site's own syncs so far, in order; those of the whole fleet left out."""
+        return [r.trigger for r in self.runs() if {d.site for d in r.devices} == {site}]
+
+    def runs(self) -> list[Run]:
+        return list(reversed(self.opened.runs(limit=500)))
+
+    def hold(self) -> None:
+        """As if every device had just been read back holding what is wanted now."""
+        now = self.clock.now()
+        for site, wanted in self.opened.signatures().items():
+            held, mode, exceptions = wanted.split("|")
+            for device in self.opened.inventory.site(site).devices:
+                status = DeviceStatus(
+                    device=device,
+                    site=site,
+                    last_seen_at=now,
+                    last_attempt_at=now,
+                    enforced_at=now,
+                    snapshot=SnapshotId(held),
+                    mode=mode,
+                    error_code=None,
+                    error=None,
+                    exceptions=tuple(ExceptionId(e) for e in exceptions.split()),
+                )
+                self.opened.store.put_status(status)
+
+
+@contextmanager
+def world(
+    folder: Path,
+    at: datetime = NOON,
+    *,
+    text: str = YAML,
+    jitter: float = 0.0,
+    clock: ManualClock | None = None,
+    quiet: bool = False,
+) -> Iterator[World]:
+    """The world over the store in ``folder``; entered again, it is the same one after a restart.
+
+    ``quiet``: no job comes before a week, so that only what is different makes a sync.
+    """
+    (folder / "inventory.yaml").write_text(text, encoding="utf-8")
+    clock = clock or ManualClock(at)
+    intervals = {f"{job}_interval": timedelta(days=7) for job in JOBS} if quiet else {}
+    settings = Settings(inventory=folder / "inventory.yaml", data_dir=folder, **intervals)
+    with Controller.open(settings, clock=clock) as opened:
+        made = World(opened, Scheduler(opened, jitter=lambda: jitter), clock)
+        try:
+            yield made
+        finally:
+            made.schedule.stop()
+
+
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> bytes:
+    """The file of a store that has resolved once, and nothing else."""
+    folder = tmp_path_factory.mktemp("resolved")
+    (folder / "store.db").write_bytes(migrated.read_bytes())
+    with world(folder) as made:
+        made.opened.refresh_intel(actor="test")
+    return (folder / "store.db").read_bytes()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, resolved: bytes) -> Path:
+    """A data folder whose store has intelligence; nothing was ever sent anywhere."""
+    (tmp_path / "store.db").write_bytes(resolved)
+    return tmp_path
+
+
+@contextmanager
+def steady(
+    folder: Path, at: datetime = NOON, *, text: str = YAML, jitter: float = 0.0, quiet: bool = False
+) -> Iterator[World]:
+    """A world in which devices hold what is wanted and every job was done just now."""
+    with world(folder, at, text=text, jitter=jitter, quiet=quiet) as made:
+        made.hold()
+        for job in JOBS:
+            made.opened.store.set_done(job, at)
+        yield made
+
+
+# --- what is due when -----------------------------------------------------------------------------------------------
+
+
+def test_the_first_tick_does_everything_once(tmp_path: Path, migrated: Path) -> None:
+    """An installation with an empty store: resolve first, then a sync of every site, by itself."""
+    (tmp_path / "store.db").write_bytes(migrated.read_bytes())
+    with world(tmp_path) as made:
+        assert made.tick() == set(JOBS)
+        assert made.opened.store.current_snapshot() is not None
+        assert made.runs() == [], "nothing is sent before there is intelligence"
+        assert made.tick() == set()
+        assert (made.syncs("berlin"), made.syncs("austin")) == (["start"], ["start"])
+
+
+def test_each_job_comes_at_its_own_interval(folder: Path) -> None:
+    with steady(folder) as made:
+        due: Counter[str] = Counter()
+        for _ in range(12):
+            due.update(made.after(5 * MINUTE))
+        assert due == {"resolve": 1, "housekeeping": 1, "sync": 4, "counters": 12}
+        assert [r.trigger for r in made.runs()] == ["schedule"] * 4
+        assert all({d.device for d in r.devices} == {"fw-berlin", "fw-austin"} for r in made.runs())
+
+
+@pytest.mark.parametrize(
+    ("passed", "due"),
+    [
+        (5 * MINUTE - SECOND, set()),
+        (5 * MINUTE, {"counters"}),
+        (15 * MINUTE - SECOND, {"counters"}),
+        (15 * MINUTE, {"counters", "sync"}),
+        (60 * MINUTE, set(JOBS)),
+    ],
+    ids=str,
+)
+def test_a_job_is_due_at_its_interval_and_not_a_second_before(folder: Path, passed: timedelta, due: set[str]) -> None:
+    with steady(folder) as made:
+        assert made.after(passed) == due
+
+
+def test_only_the_resolve_is_jittered(folder: Path) -> None:
+    """Sources are asked by many installations; devices and counters are ours, and their intervals are promised."""
+    with steady(folder, jitter=0.5) as made:
+        assert made.after(60 * MINUTE) == set(JOBS), "the first one has none to wait for"
+        assert made.after(60 * MINUTE) == {"sync", "counters", "housekeeping"}
+        assert made.after(3 * MINUTE - SECOND) == set()
+        assert made.after(SECOND) == {"resolve"}
+
+
+def test_housekeeping_drops_old_transcripts(folder: Path) -> None:
+    with steady(folder) as made:
+        for name, age in (("old", timedelta(days=31)), ("new", timedelta(days=29))):
+            kept = folder / "transcripts" / name
+            kept.mkdir(parents=True)
+            (kept / "fw-berlin.log").write_text("show", encoding="utf-8")
+            at = (NOON - age).timestamp()
+            os.utime(kept, (at, at))
+        assert "housekeeping" in made.after(60 * MINUTE)
+        assert [path.name for path in (folder / "transcripts").iterdir() if path.name in ("old", "new")] == ["new"]
+
+
+# --- as soon as something is different ------------------------------------------------------------------------------
+
+
+def test_i12_at_every_window_edge_the_site_is_synced_at_once_and_no_other(folder: Path) -> None:
+    with steady(folder, EDGE - SECOND, quiet=True) as made:
+        made.tick()
+        assert made.syncs() == []
+        made.after(SECOND)
+        assert made.syncs() == ["window-edge"]
+        made.hold()
+        made.clock.jump(EDGE + timedelta(hours=14, seconds=-1))  # 07:59:59
+        made.tick()
+        assert made.syncs() == ["window-edge"]
+        made.after(SECOND)
+        assert made.syncs() == ["window-edge", "window-edge"]
+        assert made.syncs("austin") == []
+
+
+NIGHTS = YAML.replace(
+    'days: [mon, tue, wed, thu, fri], from: "08:00", to: "18:00"', 'days: [daily], from: "02:30", to: "03:30"'
+)
+
+
+@pytest.mark.parametrize(
+    ("day", "edges"),
+    [
+        pytest.param("2026-06-01", ["00:30", "01:30"], id="an-ordinary-night"),
+        pytest.param("2026-03-29", ["01:00", "01:30"], id="half-past-two-does-not-come"),
+        pytest.param("2026-10-25", ["00:30", "01:00", "01:30", "02:30"], id="half-past-two-comes-twice"),
+    ],
+)
+def test_i12_a_clock_change_misses_no_edge(folder: Path, day: str, edges: list[str]) -> None:
+    """A window from 02:30 to 03:30 in Berlin: when, in UTC, does its mode change?"""
+    assert NIGHTS != YAML
+    start = datetime.fromisoformat(f"{day}T00:00+00:00")
+    with steady(folder, start, text=NIGHTS, quiet=True) as made:
+        found = []
+        for step in range(1, 13):
+            made.clock.jump(start + 15 * step * MINUTE)
+            before = len(made.syncs())
+            made.tick()
+            if len(made.syncs()) > before:
+                found.append(f"{made.clock.now():%H:%M}")
+                made.hold()
+        assert found == edges
+        assert set(made.syncs()) == {"window-edge"}
+
+
+def request(starts: datetime, ends: datetime) -> ExceptionRequest:
+    return ExceptionRequest(
+        sites=("berlin",),
+        sources=("10.20.1.7",),
+        service="tiktok",
+        starts=starts,
+        ends=ends,
+        reason="campaign",
+        owner="marketing",
+    )
+
+
+def test_an_exception_starts_and_ends_at_once(folder: Path) -> None:
+    starts, ends = NOON + 2 * MINUTE, NOON + 4 * MINUTE
+    with steady(folder) as made:
+        asked = made.opened.request_exception(request(starts, ends), actor="ann")
+        made.opened.approve_exception(asked.id, actor="bob")
+        made.tick()
+        assert made.syncs() == [], "approved, and not yet due"
+        made.after(2 * MINUTE - SECOND)
+        assert made.syncs() == []
+        made.after(SECOND)
+        assert made.syncs() == ["exception"]
+        made.hold()
+        assert made.opened.exception(asked.id).live_on == ("fw-berlin",)
+        made.after(2 * MINUTE - SECOND)
+        assert made.opened.exception(asked.id).state is ExceptionState.APPROVED
+        made.after(SECOND)
+        assert made.syncs() == ["exception", "exception"]
+        over = made.opened.exception(asked.id)
+        assert (over.state, over.ended_at) == (ExceptionState.ENDED, ends)
+        assert made.syncs("austin") == []
+
+
+def test_a_decision_wakes_the_schedule_without_a_tick(folder: Path) -> None:
+    with steady(folder) as made:
+        asked = made.opened.request_exception(request(NOON, NOON + timedelta(hours=1)), actor="ann")
+        made.opened.approve_exception(asked.id, actor="bob")
+        until(lambda: made.syncs() == ["exception"])
+        made.settle()
+        made.hold()
+        made.opened.revoke_exception(asked.id, actor="bob", reason="over")
+        until(lambda: made.syncs() == ["exception", "exception"])
+        made.settle()
+
+
+def test_a_decision_while_the_schedule_stops_is_kept_for_the_next_start(folder: Path) -> None:
+    with steady(folder) as made:
+        asked = made.opened.request_exception(request(NOON, NOON + timedelta(hours=1)), actor="ann")
+        made.schedule.stop()
+        made.opened.approve_exception(asked.id, actor="bob")
+        assert made.syncs() == []
+    with world(folder) as again:
+        again.tick()
+        assert again.syncs() == ["exception"]
+
+
+def test_what_failed_is_tried_again_with_growing_pauses(folder: Path) -> None:
+    """On the clock that nobody can set; the wall clock plays no part in it."""
+    with steady(folder, EDGE - SECOND, quiet=True) as made:
+        made.after(SECOND)
+        for runs, pause in enumerate((15, 30, 60, 120, 240, 480, 900), start=1):
+            made.clock.jump(EDGE + runs * MINUTE)
+            made.tick()
+            made.after(timedelta(seconds=pause - 1))
+            assert made.syncs() == ["window-edge", *["retry"] * (runs - 1)], pause
+            made.clock.jump(EDGE - timedelta(days=8) + runs * MINUTE)
+            made.after(SECOND)
+            assert made.syncs() == ["window-edge", *["retry"] * runs], pause
+        made.hold()
+        made.tick()
+        assert made.after(timedelta(hours=2)) == set()
+        assert made.syncs() == ["window-edge", *["retry"] * 7], "it holds what is wanted now"
+
+
+# --- a clock that jumps ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hours", [10, 24 * 365, -1, -24 * 365])
+def test_after_a_jump_each_job_is_due_once_and_then_in_its_rhythm(folder: Path, hours: int) -> None:
+    with steady(folder) as made:
+        made.clock.jump(NOON + timedelta(hours=hours))
+        made.hold()
+        assert made.tick() == set(JOBS)
+        assert made.tick() == set(), "hours that were jumped over are not made up for"
+        assert made.after(5 * MINUTE) == {"counters"}
+        assert [r.trigger for r in made.runs()].count("schedule") == 1
+
+
+def test_i12_a_jump_over_both_edges_of_a_window_leaves_the_right_mode(folder: Path) -> None:
+    with steady(folder, quiet=True) as made:
+        for moment, runs in (
+            (NOON + timedelta(hours=24), 0),  # over the evening and the morning, to the same mode
+            (NOON + timedelta(hours=32), 1),
+            (NOON, 2),
+            (NOON - timedelta(days=7), 2),
+        ):
+            made.clock.jump(moment)
+            made.tick()
+            assert made.syncs() == ["window-edge"] * runs
+            made.hold()
+
+
+def test_an_exception_that_a_jump_ended_stays_ended_when_the_clock_is_set_right(folder: Path) -> None:
+    """The safe side: nothing opens again by itself."""
+    with steady(folder) as made:
+        asked = made.opened.request_exception(request(NOON, NOON + timedelta(hours=1)), actor="ann")
+        made.opened.approve_exception(asked.id, actor="bob")
+        made.clock.jump(NOON + timedelta(days=400))
+        made.tick()
+        made.clock.jump(NOON + MINUTE)
+        made.tick()
+        assert made.opened.exception(asked.id).state is ExceptionState.ENDED
+        assert made.opened.exceptions(live=True) == ()
+
+
+# --- a restart in between -------------------------------------------------------------------------------------------
+
+
+def test_a_restart_asks_the_store_what_is_due_and_doubles_nothing(folder: Path) -> None:
+    with steady(folder) as made:
+        assert made.after(5 * MINUTE) == {"counters"}
+        clock = made.clock
+    clock.advance(2 * MINUTE)
+    with world(folder, clock=clock) as again:
+        assert again.tick() == set()
+        assert again.runs() == [], "the devices hold what is wanted: the store says so"
+        assert again.after(3 * MINUTE) == {"counters"}
+        assert again.after(5 * MINUTE) == {"counters", "sync"}
+
+
+def test_a_restart_long_after_does_what_was_missed_once(folder: Path) -> None:
+    with steady(folder) as made:
+        clock = made.clock
+    clock.jump(NOON + timedelta(days=3, hours=8))
+    with world(folder, clock=clock) as again:
+        assert again.tick() == set(JOBS)
+        assert again.syncs() == ["window-edge"]
+        assert again.tick() == set()
+        assert again.syncs() == ["window-edge"]
+
+
+# --- a job that fails or hangs --------------------------------------------------------------------------------------
+
+
+def test_a_failing_job_stops_no_other_and_is_due_again(folder: Path) -> None:
+    text = YAML.replace("{kind: curated}", "{kind: list, name: mine, file: /nonexistent/list.txt}")
+    with steady(folder, text=text) as made:
+        in_force = made.opened.snapshot().id
+        assert made.after(60 * MINUTE) == set(JOBS)
+        assert made.opened.sources()[0].error_code is not None
+        assert made.opened.snapshot().id == in_force
+        assert [r.trigger for r in made.runs()] == ["schedule"]
+        assert {d.outcome for d in made.runs()[0].devices} == {Outcome.FAILED}
+        assert made.after(60 * MINUTE) == set(JOBS)
+        assert made.schedule.tick_age() == 0
+
+
+@contextmanager
+def a_source_that_hangs() -> Iterator[tuple[str, threading.Event]]:
+    """A list whose server answers only once it is let go."""
+    go = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            go.wait(20)
+            self.send_error(503)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as the library names it
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/list.txt", go
+    finally:
+        go.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_source_and_a_gateway_that_hang_hold_up_nobody_else(folder: Path) -> None:
+    """Counters are polled, housekeeping is done and a decision is carried out while both still hang."""
+    key = folder / "password"
+    key.write_text("never sent", encoding="utf-8")
+    key.chmod(0o600)
+    with a_source_that_hangs() as (url, go), socket.create_server(("127.0.0.1", 0)) as silent:
+        text = YAML.replace("{kind: curated}", f'{{kind: list, name: mine, url: "{url}", attempts: 1}}')
+        text = text.replace(
+            'key_file: "secret://file/nonexistent/key"', f'password: "secret://file{key}", connect_timeout_seconds: 3'
+        )
+        text = text.replace("port: 9,", f"port: {silent.getsockname()[1]},")
+        with steady(folder, text=text) as made:
+            made.clock.advance(60 * MINUTE)
+            made.schedule.tick()
+            until(lambda: set(made.schedule.under_way()) == {"resolve", "sync"})
+            asked = made.opened.request_exception(request(NOON, NOON + timedelta(hours=2)), actor="ann")
+            made.opened.approve_exception(asked.id, actor="bob")
+            until(lambda: made.syncs() == ["exception"], seconds=2)
+            assert set(made.schedule.under_way()) == {"resolve", "sync"}, "or the test proves nothing"
+            go.set()
+            silent.close()
+            made.settle()
+
+
+# --- a store that cannot be written ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def unwritable(folder: Path, what: str) -> Iterator[None]:
+    """Every such write fails, as on a damaged or full disk."""
+    with sqlite3.connect(folder / "store.db") as connection:
+        connection.execute(f"CREATE TRIGGER broken BEFORE {what} BEGIN SELECT RAISE(ABORT, 'broken'); END")
+    try:
+        yield
+    finally:
+        with sqlite3.connect(folder / "store.db") as again:
+            again.execute("DROP TRIGGER broken")
+        connection.close()
+        again.close()
+
+
+def test_a_sync_that_could_not_be_recorded_is_tried_as_soon_as_it_can(folder: Path) -> None:
+    with steady(folder, EDGE - SECOND, quiet=True) as made:
+        with unwritable(folder, "INSERT ON runs"), capture_logs() as logs:
+            made.after(SECOND)
+            assert made.syncs() == []
+        assert [entry["event"] for entry in logs] == ["schedule.tick_failed"]
+        made.after(SECOND)
+        assert made.syncs() == ["window-edge"]
+
+
+def test_a_site_whose_sync_left_no_end_is_not_forgotten(folder: Path) -> None:
+    """The run stays open in the store until the next start; the site is still followed."""
+    with steady(folder, EDGE - SECOND, quiet=True) as made:
+        with unwritable(folder, "INSERT ON observations"), capture_logs():
+            made.after(SECOND)
+            assert made.syncs() == ["window-edge"]
+            assert made.runs()[0].devices[0].outcome is Outcome.RUNNING
+        made.tick()
+        made.after(15 * SECOND)
+        assert made.syncs() == ["window-edge", "retry"]
+        assert made.runs()[1].devices[0].outcome is Outcome.FAILED
+
+
+# --- the alarm itself -----------------------------------------------------------------------------------------------
+
+
+def test_the_age_of_the_last_tick_is_the_pulse(folder: Path) -> None:
+    with steady(folder) as made:
+        assert made.schedule.tick_age() is None
+        made.tick()
+        made.clock.advance(7 * SECOND)
+        made.clock.jump(NOON - timedelta(days=1))
+        assert made.schedule.tick_age() == 7
+        assert made.opened.health().ready
+        made.clock.advance(MINUTE)
+        assert not made.opened.health().ready
+
+
+def test_it_rings_by_itself_and_stops(folder: Path) -> None:
+    (folder / "inventory.yaml").write_text(YAML, encoding="utf-8")
+    with Controller.open(Settings(inventory=folder / "inventory.yaml", data_dir=folder), clock=SystemClock()) as opened:
+        for job in JOBS:
+            opened.store.set_done(job, opened.clock.now())
+        schedule = Scheduler(opened)
+        schedule.start()
+        until(lambda: schedule.tick_age() is not None)
+        schedule.stop()
+        last = opened.last_tick()
+        assert last is not None
+        assert schedule.under_way() == ()
