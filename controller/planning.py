@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,10 +16,11 @@ from controller.errors import PlanStale
 from controller.inventory import Device
 from controller.model import StoredPlan
 from core.ids import PlanId, SiteName, SnapshotId, new_id
+from core.net import Network, Ranges
 from ipsets.errors import GuardTripped
 from vendors.codec import content_digest, dumps_plan, loads_plan
 from vendors.diff import diff
-from vendors.model import AddressGroup, Desired, Observed, Plan, RemoveMembers
+from vendors.model import AddressGroup, Desired, Group, GroupName, Observed, Plan
 
 CHURN_FLOOR: Final = 20
 """Below this many members a share says nothing."""
@@ -40,20 +42,27 @@ def plan_device(observed: Observed, desired: Desired, *, limits: Limits, device:
 
 
 def _refuse_shrink(observed: Observed, plan: Plan, limits: Limits, device: str) -> None:
-    held = {g.name: len(g.members) for g in observed.groups if isinstance(g, AddressGroup) and g.name[:4] == "dst-"}
-    added = {
-        g.name: len(g.members) for g in plan.desired.groups if isinstance(g, AddressGroup) and g.name[:4] == "dst-"
-    }
-    for step in plan.steps:
-        if not isinstance(step, RemoveMembers) or held.get(step.group, 0) < CHURN_FLOOR:
-            continue
-        before, after = held[step.group], added.get(step.group, 0)
-        if after < before * (1 - limits.max_removed_share):
+    wanted = _lists(plan.desired.groups)
+    for name, before in _lists(observed.groups).items():
+        after = wanted.get(name, frozenset())
+        if _is_shrunk(before, after, limits.max_removed_share):
             raise GuardTripped(
-                f"guard device-shrink: {step.group} would shrink from {before} to {after} entries",
+                f"guard device-shrink: {name} would shrink from {len(before)} to {len(after)} entries",
                 hint="the old state stays enforced; look at `tokgate intel diff`, then apply with --force",
                 device=device,
             )
+
+
+def _lists(groups: Iterable[Group]) -> Mapping[GroupName, frozenset[Network]]:
+    return {g.name: g.members for g in groups if isinstance(g, AddressGroup) and g.name.startswith("dst-")}
+
+
+def _is_shrunk(before: frozenset[Network], after: frozenset[Network], share: float) -> bool:
+    """Whether too many entries are gone for good; those that a wider one now holds are not."""
+    if len(before) < CHURN_FLOOR or len(after) >= len(before) * (1 - share):
+        return False
+    kept = Ranges(after)
+    return sum(not kept.holds(network) for network in before) > len(before) * share
 
 
 def base_digest(observed: Observed) -> str:
@@ -82,11 +91,14 @@ def store_plan(
 
 def reopen(stored: StoredPlan) -> tuple[str, Plan]:
     """The (base digest, plan) of a stored plan. Raises ``PlanStale`` when its checksum does not hold."""
-    body = json.loads(stored.body)
-    base, text = str(body["base"]), str(body["plan"])
-    if hashlib.sha256(f"{base}\n{text}".encode()).hexdigest() != stored.checksum:
-        raise PlanStale(f"plan {stored.id} does not match its checksum", hint="make a new plan", device=stored.device)
-    return base, loads_plan(text)
+    try:
+        body = json.loads(stored.body)
+        base, text = str(body["base"]), str(body["plan"])
+        if hashlib.sha256(f"{base}\n{text}".encode()).hexdigest() == stored.checksum:
+            return base, loads_plan(text)
+    except (ValueError, KeyError, TypeError):  # cut off, or of another version: no plan that anybody read
+        pass
+    raise PlanStale(f"plan {stored.id} does not match its checksum", hint="make a new plan", device=stored.device)
 
 
 def refuse_stale(stored: StoredPlan, observed: Observed, desired_now: Desired) -> Plan:

@@ -12,10 +12,28 @@ from controller.model import AccessException, ExceptionState
 from core.ids import ExceptionId, SiteName, SnapshotId
 from core.net import DomainName, Network
 from ipsets.model import ServiceSet, Snapshot
+from vendors.model import Capabilities, Transaction
 
 NOON = datetime(2026, 11, 25, 11, 0, tzinfo=UTC)  # a Wednesday, 12:00 in Berlin
 NIGHT = datetime(2026, 11, 25, 22, 0, tzinfo=UTC)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIHfNoTV8YQWcFBpgdLPGKFGUbKhDkSDEgZrmQfV3WqN"
+
+CAN = Capabilities(
+    ipv6=True,
+    fqdn=True,
+    wildcard_fqdn=True,
+    monitor=True,
+    schedules=False,
+    transaction=Transaction.ATOMIC,
+    entry_counters=True,
+    source_capture=True,
+    session_clearing=True,
+    persistence=True,
+    feed=False,
+    max_members=None,
+    max_entries=None,
+)
+"""A device that can do everything."""
 
 YAML = f"""
 version: 1

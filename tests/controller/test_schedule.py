@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,14 +22,17 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from controller.desired import desired_for
 from controller.exceptions import ExceptionRequest
-from controller.model import DeviceStatus, ExceptionState, Outcome, Run
+from controller.model import CoverageState, DeviceStatus, ExceptionState, Outcome, Run
 from controller.schedule import Scheduler
 from controller.service import Controller
 from controller.settings import Settings
+from controller.sync import Look, Record
 from core.clock import ManualClock, SystemClock
-from core.ids import ExceptionId, SnapshotId
-from tests.controller.offices import NOON, YAML
+from core.ids import ExceptionId, RunId, SnapshotId, new_id
+from tests.controller.offices import CAN, NOON, YAML, facts
+from vendors.model import Observed, Plan
 
 JOBS = ("resolve", "sync", "counters", "housekeeping")
 MINUTE = timedelta(minutes=1)
@@ -334,6 +337,29 @@ def test_what_failed_is_tried_again_with_growing_pauses(folder: Path) -> None:
         made.tick()
         assert made.after(timedelta(hours=2)) == set()
         assert made.syncs() == ["window-edge", *["retry"] * 7], "it holds what is wanted now"
+
+
+def test_i12_an_edge_that_passes_while_a_device_is_changed_is_followed_at_the_next_tick(folder: Path) -> None:
+    """The status says what the device was made to hold, not what the clock says when the work is done."""
+    with steady(folder, EDGE - SECOND, quiet=True) as made:
+        device = made.opened.inventory.device("fw-berlin")
+        desired = desired_for(facts(made.opened.inventory), device, EDGE - SECOND)
+        run = Run(id=RunId(new_id()), trigger="test", actor="test", started_at=EDGE, finished_at=None)
+        made.opened.store.start_run(run)
+        record = Record(made.opened._worker, device, run.id, EDGE - SECOND)
+        record.look = Look(
+            at=EDGE - SECOND,
+            observed=Observed(groups=(), rules=(), mark=None, foreign="f", epoch="e", can=CAN),
+            facts=replace(facts(made.opened.inventory), snapshot=made.opened.snapshot()),
+            desired=desired,
+            found=CoverageState.NOT_ENFORCED,
+            cause="",
+        )
+        made.clock.advance(2 * SECOND)
+        record.done(Outcome.APPLIED, Plan(steps=(), degraded=(), desired=desired), None)
+        assert made.opened.store.statuses()[device.name].mode == "company=enforce, guest=off"
+        made.tick()
+        assert made.syncs() == ["test", "window-edge"]
 
 
 # --- a clock that jumps ---------------------------------------------------------------------------------------------
