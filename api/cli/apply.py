@@ -12,7 +12,7 @@ import typer
 from api.cli import opening
 from api.cli.errors import Unconfirmed
 from api.cli.options import AsPlain, Devices, Force, Plain, Sites, Yes
-from api.cli.plan import code_of_errors, show_plans, summary
+from api.cli.plan import code_of_errors, show_plans, show_stored, summary
 from api.cli.show import note, say, show_json
 from api.cli.wait import working
 from core.errors import ExitCode
@@ -40,7 +40,7 @@ def apply(
     """Change the devices to what they should hold, as planned, and read them back.
 
     Without a plan it makes new ones, shows them, and asks. Ends with 0 when every device holds what it should, 3 when a
-    guard held one, 4 when one failed.
+    guard held one or its plan is out of date, 4 when one failed.
     """
     if plans and (sites or devices or force):
         raise typer.BadParameter("name plans, or choose devices with --site, --device and --force; not both")
@@ -53,6 +53,8 @@ def apply(
         failed = code_of_errors(result.error for result in planned)
         if not chosen:
             return _nothing_to_do(failed, output)
+        if plans and not yes:
+            show_stored(controller, plans)
         confirm(f"Apply {'this plan' if len(chosen) == 1 else f'these {len(chosen)} plans'}?", yes=yes)
         run = _carry_out(controller, chosen, reason)
     _show_run(run, output)

@@ -14,7 +14,10 @@ from api.cli.wait import working
 from core.errors import ExitCode, TokgateError
 
 if TYPE_CHECKING:
+    from controller.model import StoredPlan
+    from controller.service import Controller
     from controller.views import PlanResult
+    from vendors.model import Plan
 
 _STYLES: Final = {"+": "green", "-": "red", "~": "yellow"}
 _SIGNS: Final = {
@@ -60,25 +63,37 @@ def show_plans(results: Iterable[PlanResult], *, commands: bool) -> None:
         if result.error is not None:
             show_error(result.error)
         elif result.plan is not None:
-            _show_one(result, commands=commands)
+            _show_one(result.plan, result.stored)
+            if commands and result.script:
+                say()
+                to_stdout().print(_indented(result.script))
         say()
 
 
-def _show_one(result: PlanResult, *, commands: bool) -> None:
-    assert result.plan is not None
-    for step, line in zip(result.plan.steps, result.steps, strict=True):
+def show_stored(controller: Controller, plan_ids: Iterable[str]) -> None:
+    """Stored plans as they would be applied. Raises ``NotFound``, or ``PlanStale`` for one that was tampered with."""
+    from controller.planning import reopen
+
+    for plan_id in plan_ids:
+        stored = controller.stored_plan(plan_id)
+        say(f"{stored.device} ({stored.site})", style="bold")
+        _show_one(reopen(stored)[1], stored)
+        say()
+
+
+def _show_one(plan: Plan, stored: StoredPlan | None) -> None:
+    from vendors.codec import describe
+
+    for step in plan.steps:
         sign = _SIGNS.get(type(step).__name__, "~")
-        say(f"  {sign} {line.removeprefix(f'{sign} ')}", style=_STYLES[sign])
-    if not result.steps:
+        say(f"  {sign} {describe(step).removeprefix(f'{sign} ')}", style=_STYLES[sign])
+    if not plan.steps:
         say("  nothing to do: it holds what it should")
-    for lacking in result.plan.degraded:
+    for lacking in plan.degraded:
         sign, style = ("! degraded", "yellow") if lacking.is_gap else ("note", "dim")
         say(f"  {sign}: {lacking.capability}: {lacking.message}", style=style)
-    if result.stored is not None:
-        say(f"  plan {result.stored.id}, snapshot {result.stored.snapshot[:12]}")
-    if commands and result.script:
-        say()
-        to_stdout().print(_indented(result.script))
+    if stored is not None:
+        say(f"  plan {stored.id}, snapshot {stored.snapshot[:12]}")
 
 
 def _indented(script: str) -> str:

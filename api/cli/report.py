@@ -6,22 +6,23 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
 from api.cli import opening
 from api.cli.errors import FileTrouble
-from api.cli.options import As, AsPage, Output, Page, Since, Until
-from api.cli.show import moment, note, say, show_csv, show_json, show_pairs, show_table
+from api.cli.options import AsPage, Page, Since, Until
+from api.cli.show import moment, note, say, show_json, show_pairs, show_table
 from api.cli.times import parse_time
 from controller.errors import Invalid
 from controller.model import Window
 
 if TYPE_CHECKING:
-    from controller.report import SiteReport
+    from controller.report import FleetReport, SiteReport
     from controller.service import Controller
 
+Report = TypeVar("Report", "SiteReport", "FleetReport")
 app = typer.Typer(no_args_is_help=True, help="Reports: who used it, what was blocked, how long it was really enforced.")
 DEFAULT_SPAN: Final = timedelta(hours=24)
 LONGEST_SPAN: Final = timedelta(days=400)
@@ -43,28 +44,29 @@ def site(
     with opening.controller() as controller:
         report = controller.site_report(name, window(controller, since, until))
     if file is not None:
-        _write(file, _rendered(report, output))
+        _write(file, _site_text(report, output))
     elif output is Page.TABLE:
         show_site(report.to_json())
     elif output is Page.JSON:
         show_json(report.to_json())
     else:
-        typer.echo(_rendered(report, output), nl=False)
+        typer.echo(_site_text(report, output), nl=False)
 
 
 @app.command()
-def fleet(since: Since = None, until: Until = None, output: As = Output.TABLE) -> None:
+def fleet(since: Since = None, until: Until = None, output: AsPage = Page.TABLE, file: To = None) -> None:
     """Report every site in one line each; the last 24 hours when no time is given."""
     with opening.controller() as controller:
-        found = controller.fleet_report(window(controller, since, until)).to_json()
-    if output is Output.JSON:
-        show_json(found)
-        return
-    rows = [_fleet_row(site) for site in found["sites"]]
-    if output is Output.CSV:
-        show_csv(_FLEET, ([row[column] for column in _FLEET] for row in rows))
-    else:
+        report = controller.fleet_report(window(controller, since, until))
+    if file is not None:
+        _write(file, _fleet_text(report, output))
+    elif output is Page.TABLE:
+        rows = [_fleet_row(site) for site in report.to_json()["sites"]]
         show_table(_FLEET, ([row[column] for column in _FLEET] for row in rows))
+    elif output is Page.JSON:
+        show_json(report.to_json())
+    else:
+        typer.echo(_fleet_text(report, output), nl=False)
 
 
 def window(controller: Controller, since: str | None, until: str | None) -> Window:
@@ -79,17 +81,26 @@ def window(controller: Controller, since: str | None, until: str | None) -> Wind
     return Window(start, end)
 
 
-def _rendered(report: SiteReport, output: Page) -> str:
-    import json
+def _site_text(report: SiteReport, output: Page) -> str:
+    from controller import report_csv, report_html
 
-    from controller.report_csv import render_site as as_csv
-    from controller.report_html import render_site as as_html
+    return _rendered(report, output, html=report_html.render_site, csv=report_csv.render_site)
+
+
+def _fleet_text(report: FleetReport, output: Page) -> str:
+    from controller import report_csv, report_html
+
+    return _rendered(report, output, html=report_html.render_fleet, csv=report_csv.render_fleet)
+
+
+def _rendered(report: Report, output: Page, *, html: Callable[[Report], str], csv: Callable[[Report], str]) -> str:
+    import json
 
     match output:
         case Page.HTML:
-            return as_html(report)
+            return html(report)
         case Page.CSV:
-            return as_csv(report)
+            return csv(report)
         case Page.JSON:
             return json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n"
         case Page.TABLE:

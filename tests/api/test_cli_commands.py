@@ -315,9 +315,11 @@ def test_a_report_of_no_time_or_too_much_is_refused(tokgate: Shell) -> None:
     assert tokgate("report fleet --since 1000d") == 1
 
 
-def test_the_fleet_in_one_line_each(tokgate: Shell) -> None:
-    rows = tokgate.csv("report fleet")
-    assert {(row["site"], row["unknown"]) for row in rows} == {("berlin", "100.0%"), ("austin", "100.0%")}
+def test_the_fleet_in_one_line_each(tokgate: Shell, place: Path) -> None:
+    unknown = {r["site"]: float(r["seconds"]) for r in tokgate.csv("report fleet") if r["name"] == "unknown"}
+    assert unknown == {"berlin": 86400.0, "austin": 86400.0}
+    assert tokgate("report fleet -o html --output", str(place / "fleet.html")) == 0
+    assert "Berlin office" in (place / "fleet.html").read_text()
     assert tokgate("report fleet") == 0
     assert "not enforced" in tokgate.out
     assert len(tokgate.json("report fleet")["sites"]) == 2

@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from controller.errors import PlanStale, StoreError
 from controller.exceptions import ExceptionRequest
-from controller.model import CoverageState, EventAction, Outcome, Quality, Run, Window
+from controller.model import CoverageState, DeviceStatus, EventAction, Outcome, Quality, Run, Window
 from controller.schedule import Scheduler
 from controller.service import Controller
 from controller.settings import Settings
@@ -23,6 +24,7 @@ from controller.store import EventQuery
 from controller.views import Selection
 from core.clock import ManualClock
 from core.faults import CRASHED
+from core.ids import SiteName
 from lab import inventory as lab_inventory
 from lab.topology import Lab
 from lab.world import INTERNET, Kind
@@ -65,6 +67,12 @@ def controller(lab: Lab, data: Path, **changes: object) -> Iterator[Controller]:
 
 def outcomes(run: Run) -> dict[str, Outcome]:
     return {d.device: d.outcome for d in run.devices}
+
+
+def status(opened: Controller, device: str = "fw-berlin") -> DeviceStatus:
+    (found,) = [view.status for view in opened.devices() if view.name == device]
+    assert found is not None
+    return found
 
 
 def browse(lab: Lab, role: str, site: str = "berlin") -> bool:
@@ -110,8 +118,35 @@ def test_i05_exactly_the_plan_that_was_read_is_applied_or_nothing(fresh: Lab, tm
         assert stored is not None
         opened.sync(BERLIN, actor="test")
         run = opened.apply([stored.id], actor="test")
-        assert run.devices[0].outcome is Outcome.FAILED
+        assert run.devices[0].outcome is Outcome.HELD
         assert run.devices[0].error_code == PlanStale.code
+        assert status(opened).error is None, "an outdated plan is no trouble of the device"
+        last = opened.store.observations(SiteName("berlin"), Window(stored.created_at, datetime.now(UTC)))[-1]
+        assert (last.found, last.left) == (CoverageState.ENFORCED, CoverageState.ENFORCED), "it was looked at"
+
+
+def test_i07_what_a_guard_holds_stays_enforced_and_counts_as_enforced(fresh: Lab, tmp_path: Path) -> None:
+    """A list that a person forced to shrink still does not shrink on a device without another word."""
+    with controller(fresh, tmp_path) as opened:
+        opened.sync(BERLIN, actor="test")
+    poorer = yaml.safe_load((fresh.workspace.run_dir / "inventory.yaml").read_text(encoding="utf-8"))
+    poorer["intelligence"]["sources"] = [{"kind": "list", "name": "few", "file": str(tmp_path / "few.txt")}]
+    (tmp_path / "few.txt").write_text("103.136.220.0/23\n", encoding="utf-8")
+    (tmp_path / "inventory.yaml").write_text(yaml.safe_dump(poorer), encoding="utf-8")
+    changed = settings(fresh, tmp_path).model_copy(update={"inventory": tmp_path / "inventory.yaml"})
+    with Controller.open(changed) as opened:
+        opened.refresh_intel(actor="test", force=True)
+        began = datetime.now(UTC)
+        run = opened.sync(BERLIN, actor="test")
+        assert outcomes(run) == {"fw-berlin": Outcome.HELD}
+        assert "guard device-shrink" in (status(opened).error or "")
+        assert not browse(fresh, "company")
+        assert opened.sync(BERLIN, actor="test").finished_at is not None
+        report = opened.site_report("berlin", Window(began, datetime.now(UTC))).to_json()
+        assert report["coverage"]["unknown_seconds"] == 0
+        assert report["coverage"]["enforced_seconds"] > 0
+        forced = opened.sync(BERLIN, actor="test", force=True, reason="a smaller list on purpose")
+        assert outcomes(forced) == {"fw-berlin": Outcome.APPLIED}
 
 
 def test_an_approved_exception_is_live_within_seconds_and_gone_when_revoked(fresh: Lab, tmp_path: Path) -> None:
