@@ -19,8 +19,11 @@ from core.secret import HIDDEN
 Level = Literal["debug", "info", "warning", "error", "critical"]
 Format = Literal["auto", "console", "json"]
 
-QUIET: Final = ("alembic", "apscheduler", "asyncio", "httpcore", "httpx", "paramiko", "uvicorn.access")
+QUIET: Final = ("alembic", "apscheduler", "asyncio", "httpcore", "httpx", "uvicorn.access")
 """Libraries whose ordinary messages say nothing to an operator; their warnings are kept."""
+
+SILENT: Final = ("paramiko",)
+"""Libraries that log a traceback for what they also raise: a firewall that hangs up is told once, as our own error."""
 
 _SECRET_KEYS: Final = frozenset({"password", "passphrase", "secret", "token_text", "authorization", "private_key"})
 
@@ -69,6 +72,8 @@ def _route(out: TextIO, level: Level, formatter: logging.Formatter) -> None:
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -469,7 +469,9 @@ def _log_in(endpoint: Endpoint, login: _Login, deadline: _Deadline) -> paramiko.
         sock = _open_socket(endpoint.host, endpoint.port, endpoint.connect_timeout)
     except OSError as exc:
         raise Unreachable(
-            f"no connection to {endpoint.host} port {endpoint.port}: {_words(exc)}", device=endpoint.device
+            f"no connection to {endpoint.host} port {endpoint.port}: {_words(exc)}",
+            hint="look at the route, the port and what filters in between; the next sync tries again",
+            device=endpoint.device,
         ) from exc
     transport: paramiko.Transport | None = None
     try:
@@ -483,7 +485,11 @@ def _log_in(endpoint: Endpoint, login: _Login, deadline: _Deadline) -> paramiko.
         raise
     except (OSError, EOFError, paramiko.SSHException) as exc:
         _discard(transport, sock)
-        raise Unreachable(f"no login at {endpoint.host}: {_words(exc)}", device=endpoint.device) from exc
+        raise Unreachable(
+            f"no login at {endpoint.host} port {endpoint.port}: {_words(exc)}",
+            hint="is it an SSH server that answers there? the next sync tries again",
+            device=endpoint.device,
+        ) from exc
     return transport
 
 

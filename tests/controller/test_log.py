@@ -94,3 +94,11 @@ def test_what_a_library_says_again_in_colours_is_left_out() -> None:
     event = json.loads(stream.getvalue())
     assert (event["event"], event["port"]) == ("started", 8480)
     assert "color_message" not in event
+
+
+def test_a_library_that_raises_what_it_logs_is_told_once() -> None:
+    stream = logged()
+    logging.getLogger("paramiko.transport").error("Traceback (most recent call last):")
+    logging.getLogger("uvicorn.error").error("a port in use")
+    assert "Traceback" not in stream.getvalue()
+    assert "a port in use" in stream.getvalue()
