@@ -48,6 +48,7 @@ def key(tmp_path: Path) -> Path:
 
 
 @pytest.mark.root
+@pytest.mark.skipif(shutil.which("systemctl") is None, reason="systemd is not installed here")
 def test_a_prepared_gateway_has_what_the_adapter_expects(tmp_path: Path, key: Path) -> None:
     look = (
         "cat /etc/sudoers.d/tokgate; stat -c '%U %a %n' /etc/tokgate /etc/tokgate/dnsmasq.d /etc/sudoers.d/tokgate "
