@@ -139,7 +139,8 @@ class Database:
                 raise
             finally:
                 connection.set_progress_handler(None, 0)
-        return [str(row[0]) for row in rows if row[0] != "ok"]
+        found = (line for row in rows for line in str(row[0]).splitlines())
+        return [line for line in found if line != "ok" and not line.startswith("***")]
 
     def refuse_full_disk(self) -> None:
         """Raises ``StoreError`` when so little is free that the next write may fail."""
