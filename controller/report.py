@@ -6,12 +6,13 @@ no device counts is ``None``, time that nobody proved is in ``unknown`` (I13), a
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from controller.coverage import Coverage, coverage
@@ -21,6 +22,7 @@ from controller.model import (
     DetectionEvent,
     DeviceStatus,
     EventAction,
+    ExceptionState,
     Mode,
     Observation,
     Quality,
@@ -41,7 +43,8 @@ _NAMES: Final[Mapping[EventAction, str]] = {
     EventAction.MONITORED: "monitored",
     EventAction.ALLOWED: "allowed",
 }
-K = TypeVar("K")
+_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff]")
+"""Controls but tab and newline, and marks that change the direction of what is beside them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,9 @@ class Totals:
         return {"hits": self.hits, "packets": self.packets, "bytes": self.octets}
 
 
+_UNKNOWN: Final = Totals(hits=None, packets=None, octets=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopLine:
     """One client or one destination, and what of it was seen."""
@@ -70,24 +76,34 @@ class TopLine:
     name: str
     action: EventAction
     role: str | None
-    packets: int
-    octets: int
+    packets: int | None
+    octets: int | None
     last_seen: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """One hour (or day) of the site's own clock; events stand in the one in which their window ends."""
+    """One hour (or day) of the site's own clock; events stand in the one in which their window ends.
+
+    None: some device did not count its hits then.
+    """
 
     start: datetime
-    hits: Mapping[EventAction, int]
+    hits: Mapping[EventAction, int | None]
+
+    @property
+    def counted(self) -> int:
+        return sum(hits or 0 for hits in self.hits.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceLine:
+    """One firewall. ``is_known``: the inventory still has it; its hits count either way."""
+
     name: DeviceName
     status: DeviceStatus | None
     totals: Mapping[EventAction, Totals]
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +217,11 @@ def iso(at: datetime | None) -> str | None:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at is not None else None
 
 
+def plain(text: str) -> str:
+    """The text without anything that acts instead of showing: escape sequences, NUL, changes of direction."""
+    return _UNSEEN.sub("\ufffd", text)
+
+
 # --- making one -----------------------------------------------------------------------------------------------------
 
 
@@ -217,9 +238,14 @@ def site_report(
     observations: Sequence[Observation],
     exceptions: Iterable[AccessException],
     snapshot: Snapshot | None,
+    sources: Mapping[str, datetime | None],
     freshness: timedelta,
 ) -> SiteReport:
-    """The report of one site over ``window``. ``freshness`` is how long one look at a device proves its state."""
+    """The report of one site over ``window``.
+
+    ``events`` are those whose window ends in (start, end]; ``sources`` says when each source of the intelligence last
+    answered; ``freshness`` is how long one look at a device proves its state.
+    """
     proven = coverage(observations, window, devices=tuple(devices), now=now, freshness=freshness)
     return SiteReport(
         site=site,
@@ -232,16 +258,13 @@ def site_report(
         mode=dict(modes),
         totals=_totals(events),
         by_role={role: _totals(own) for role, own in sorted(_by(events, lambda e: e.role).items())},
-        devices=tuple(
-            DeviceLine(name=name, status=status, totals=_totals([e for e in events if e.device == name]))
-            for name, status in devices.items()
-        ),
+        devices=tuple(_device_lines(devices, events)),
         top_sources=_top(events, lambda s: str(s.source)),
         top_destinations=_top(events, lambda s: str(s.destination)),
         by_hour=_buckets(events, window, ZoneInfo(time_zone), now),
-        exceptions=tuple(_exception_lines(exceptions, events, window)),
+        exceptions=tuple(_exception_lines(exceptions, events, Window(window.start, min(window.end, now)))),
         coverage=proven,
-        notes=tuple(_notes(window, now, devices, events, proven, snapshot)),
+        notes=tuple(_notes(now, devices, events, proven, snapshot, sources)),
     )
 
 
@@ -292,6 +315,22 @@ def _by(
     return found
 
 
+def _device_lines(
+    devices: Mapping[DeviceName, DeviceStatus | None], events: Sequence[DetectionEvent]
+) -> Iterable[DeviceLine]:
+    """Those of the inventory in its order, then those that only the events still know.
+
+    Of a device that was never read nothing is known, not even that it counted nothing.
+    """
+    own = _by(events, lambda e: e.device)
+    for name, status in devices.items():
+        is_read = status is not None and status.last_seen_at is not None
+        known = _totals(own[name]) if name in own or is_read else dict.fromkeys(EventAction, _UNKNOWN)
+        yield DeviceLine(name=name, status=status, totals=known)
+    for gone in sorted(own.keys() - devices.keys()):
+        yield DeviceLine(name=DeviceName(gone), status=None, totals=_totals(own[gone]), is_known=False)
+
+
 def _top(events: Iterable[DetectionEvent], name_of: Callable[[Any], str]) -> tuple[TopLine, ...]:
     lines: dict[tuple[str, EventAction, str | None], TopLine] = {}
     for event in events:
@@ -302,11 +341,11 @@ def _top(events: Iterable[DetectionEvent], name_of: Callable[[Any], str]) -> tup
                 name=key[0],
                 action=event.action,
                 role=event.role,
-                packets=(old.packets if old else 0) + (seen.packets or 0),
-                octets=(old.octets if old else 0) + (seen.octets or 0),
+                packets=_plus(old.packets if old else 0, seen.packets),
+                octets=_plus(old.octets if old else 0, seen.octets),
                 last_seen=max(old.last_seen, seen.last_seen) if old else seen.last_seen,
             )
-    return tuple(sorted(lines.values(), key=lambda line: (-line.packets, line.name, line.action.value)))[:TOP]
+    return tuple(sorted(lines.values(), key=lambda line: (-(line.packets or 0), line.name, line.action.value)))[:TOP]
 
 
 def _buckets(events: Iterable[DetectionEvent], window: Window, zone: ZoneInfo, now: datetime) -> tuple[Bucket, ...]:
@@ -316,11 +355,11 @@ def _buckets(events: Iterable[DetectionEvent], window: Window, zone: ZoneInfo, n
     """
     by_day = window.end - window.start > timedelta(hours=MAX_HOURS)
     starts = list(_starts(window.start, min(window.end, now), zone, by_day=by_day))
-    sums = [dict.fromkeys(EventAction, 0) for _ in starts]
+    sums: list[dict[EventAction, int | None]] = [dict.fromkeys(EventAction, 0) for _ in starts]
     for event in events:
         at = bisect_right(starts, event.window.end - timedelta(microseconds=1)) - 1
         if at >= 0:
-            sums[at][event.action] += event.hits or 0
+            sums[at][event.action] = _plus(sums[at][event.action], event.hits)
     return tuple(Bucket(start=start.astimezone(zone), hits=hits) for start, hits in zip(starts, sums, strict=True))
 
 
@@ -341,21 +380,24 @@ def _starts(first: datetime, end: datetime, zone: ZoneInfo, *, by_day: bool) -> 
 def _exception_lines(
     exceptions: Iterable[AccessException], events: Sequence[DetectionEvent], window: Window
 ) -> Iterable[ExceptionLine]:
+    """Those that were live at some moment of the window: approved, and not denied, revoked or over before."""
     for exception in sorted(exceptions, key=lambda e: (e.starts, e.id)):
-        end = exception.ended_at or exception.ends
-        if exception.decided_at is None or exception.starts >= window.end or end <= window.start:
+        if exception.decided_at is None or exception.state is ExceptionState.DENIED:
+            continue
+        start = max(exception.starts, exception.decided_at, window.start)
+        if start >= min(exception.ended_at or exception.ends, exception.ends, window.end):
             continue
         own = [e for e in events if e.exception == exception.id]
         yield ExceptionLine(exception=exception, totals=_totals(own)[EventAction.ALLOWED])
 
 
 def _notes(
-    window: Window,
     now: datetime,
     devices: Mapping[DeviceName, DeviceStatus | None],
     events: Sequence[DetectionEvent],
     proven: Coverage,
     snapshot: Snapshot | None,
+    sources: Mapping[str, datetime | None],
 ) -> Iterable[str]:
     """What a reader has to know before believing the figures."""
     unknown = proven.total(CoverageState.UNKNOWN)
@@ -373,7 +415,11 @@ def _notes(
         yield "Some devices do not count hits: those totals are unknown."
     for name, status in devices.items():
         yield from _device_notes(name, status)
-    yield from _snapshot_notes(snapshot, now)
+    for gone in sorted({e.device for e in events} - devices.keys()):
+        yield f"{gone}: no longer in the inventory; its hits are counted, its time is not."
+    if snapshot is None:
+        yield "There is no intelligence yet."
+    yield from _source_notes(sources, now)
     yield "A hit is a new connection attempt that met a rule; a repeated SYN counts again."
 
 
@@ -386,12 +432,11 @@ def _device_notes(name: DeviceName, status: DeviceStatus | None) -> Iterable[str
     yield from (f"{name}: degraded: {line}" for line in status.degraded)
 
 
-def _snapshot_notes(snapshot: Snapshot | None, now: datetime) -> Iterable[str]:
-    if snapshot is None:
-        yield "There is no intelligence yet."
-        return
-    for source, at in snapshot.source_ages:
-        if now - at > STALE_AFTER:
+def _source_notes(sources: Mapping[str, datetime | None], now: datetime) -> Iterable[str]:
+    for source, at in sorted(sources.items()):
+        if at is None:
+            yield f"Intelligence: source {source} has never answered."
+        elif now - at > STALE_AFTER:
             yield f"Intelligence: source {source} last answered {_span(now - at)} before this report."
 
 
@@ -413,6 +458,7 @@ def _device_json(line: DeviceLine) -> dict[str, Any]:
     status = line.status
     return {
         "device": line.name,
+        "in_inventory": line.is_known,
         "last_seen_at": iso(status.last_seen_at) if status else None,
         "enforced_at": iso(status.enforced_at) if status else None,
         "snapshot": status.snapshot if status else None,
@@ -449,6 +495,7 @@ def _exception_json(line: ExceptionLine) -> dict[str, Any]:
         "service": exception.service,
         "starts": iso(exception.starts),
         "ends": iso(exception.ends),
+        "ended_at": iso(exception.ended_at),
         "state": exception.state.value,
         "reason": exception.reason,
         "owner": exception.owner,

@@ -1,6 +1,7 @@
 """Reports as CSV for spreadsheets: one table, a line per figure. Pure.
 
-A cell that a spreadsheet would run as a formula is written as text (OWASP, CSV injection).
+A cell that a spreadsheet would run as a formula is written as text (OWASP, CSV injection), and no control character
+reaches a terminal that shows the file.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import io
 from collections.abc import Iterable
 from typing import Any, Final
 
-from controller.report import FleetReport, SiteReport
+from controller.report import FleetReport, SiteReport, plain
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 _HEAD: Final = ("site", "section", "name", "detail", "action", "hits", "packets", "bytes", "seconds", "from", "to")
 
 
@@ -30,7 +31,7 @@ def render_fleet(report: FleetReport) -> str:
 
 def cell(value: object) -> str:
     """Text that no spreadsheet runs; empty for what is unknown."""
-    text = "" if value is None else str(value)
+    text = "" if value is None else plain(str(value))
     return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, int | float) else text
 
 
@@ -62,7 +63,7 @@ def _rows(report: dict[str, Any]) -> Iterable[dict[str, Any]]:
             yield {**base, "section": "hour", "name": bucket["hour"], "action": action, "hits": bucket[action]}
     for line in report["exceptions"]:
         figures = {key: line[key] for key in ("hits", "packets", "bytes")}
-        window = {"from": line["starts"], "to": line["ends"]}
+        window = {"from": line["starts"], "to": line["ended_at"] or line["ends"]}
         yield {**base, **window, "section": "exception", "name": line["id"], "detail": line["reason"], **figures}
     for note in report["notes"]:
         yield {**base, "section": "note", "detail": note}

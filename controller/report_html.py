@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from controller.coverage import Span
 from controller.model import CoverageState, EventAction
-from controller.report import Bucket, FleetReport, SiteReport, Totals
+from controller.report import Bucket, FleetReport, SiteReport, plain
 
 ACTIONS: Final = (EventAction.BLOCKED, EventAction.MONITORED, EventAction.ALLOWED)
 LABELS: Final = {
@@ -33,7 +33,6 @@ STATES: Final = {
 }
 CHART_WIDTH: Final = 960
 CHART_HEIGHT: Final = 180
-AXIS: Final = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,9 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    x: float
+    """A label under a chart, so far from its left edge."""
+
+    percent: float
     text: str
 
 
@@ -65,7 +66,7 @@ def render_site(report: SiteReport) -> str:
         coverage_bars=coverage_bars(report.coverage.spans, ZoneInfo(report.time_zone)),
         hour_bars=hour_bars(report.by_hour),
         hour_ticks=hour_ticks(report.by_hour, by_day=report.is_by_day),
-        top_of_chart=max((sum(b.hits.values()) for b in report.by_hour), default=0),
+        top_of_chart=max((bucket.counted for bucket in report.by_hour), default=0),
         clients=len({line.name for line in report.top_sources if line.action is EventAction.BLOCKED}),
     )
 
@@ -106,7 +107,7 @@ def coverage_bars(spans: Sequence[Span], zone: ZoneInfo) -> list[Bar]:
 
 def hour_bars(buckets: Sequence[Bucket]) -> list[Bar]:
     """Stacked bars: blocked at the bottom, then watched, then let through."""
-    most = max((sum(b.hits.values()) for b in buckets), default=0)
+    most = max((bucket.counted for bucket in buckets), default=0)
     if not most:
         return []
     step = CHART_WIDTH / len(buckets)
@@ -114,10 +115,11 @@ def hour_bars(buckets: Sequence[Bucket]) -> list[Bar]:
     for number, bucket in enumerate(buckets):
         top = float(CHART_HEIGHT)
         for action in ACTIONS:
-            height = bucket.hits[action] / most * CHART_HEIGHT
-            if height:
+            hits = bucket.hits[action]
+            if hits:
+                height = hits / most * CHART_HEIGHT
                 top -= height
-                title = f"{bucket.start:%Y-%m-%d %H:%M}: {bucket.hits[action]:,} {LABELS[action]}"
+                title = f"{wall(bucket.start)}: {hits:,} {LABELS[action]}"
                 bars.append(Bar(number * step + step * 0.1, top, step * 0.8, height, action.value, title))
     return bars
 
@@ -126,13 +128,13 @@ def hour_ticks(buckets: Sequence[Bucket], *, by_day: bool) -> list[Tick]:
     """A dozen labels at most, on the site's own clock."""
     if not buckets:
         return []
-    every = -(-len(buckets) // 12)
-    step = CHART_WIDTH / len(buckets)
+    step = 100 / len(buckets)
     long = by_day or len(buckets) > 48
+    named = [n for n, bucket in enumerate(buckets) if by_day or not long or bucket.start.hour == 0]
+    middle = 12 if long and not by_day else 0.5  # of the day, of the hour
     return [
-        Tick(number * step + step / 2, f"{bucket.start:%d %b}" if long else f"{bucket.start:%H:%M}")
-        for number, bucket in enumerate(buckets)
-        if number % every == 0
+        Tick(min((number + middle) * step, 98), f"{buckets[number].start:{'%d %b' if long else '%H:%M'}}")
+        for number in named[:: -(-len(named) // 12) or 1]
     ]
 
 
@@ -152,7 +154,13 @@ def share_bars(report: SiteReport) -> list[Bar]:
 
 
 def moment(at: datetime | None, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at is not None else "never"
+    return wall(at.astimezone(zone)) if at is not None else "never"
+
+
+def wall(local: datetime) -> str:
+    """As the site's clock shows it; in the hour that comes twice with the zone's name, which tells the two apart."""
+    is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return f"{local:%Y-%m-%d %H:%M %Z}" if is_twice else f"{local:%Y-%m-%d %H:%M}"
 
 
 def count(value: int | None) -> str:
@@ -183,21 +191,17 @@ def share(part: float | None) -> str:
     return "unknown" if part is None else f"{int(part * 1000) / 10:.1f} %"
 
 
-def was_counted(totals: Totals) -> bool:
-    return totals.hits is None or totals.hits > 0
-
-
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("controller", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: plain(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters.update(moment=moment, count=count, size=size, duration=duration, share=share)
-    made.tests.update(counted=was_counted)
     return made
 
 

@@ -397,18 +397,20 @@ class Controller:
     def _site_report(self, site: Site, window: Window) -> SiteReport:
         policy = self.inventory.policies[site.policy]
         statuses = self.store.statuses()
+        now = self.clock.now()
         return site_report(
             site=site.name,
             title=site.title,
             time_zone=site.time_zone,
             window=window,
-            now=self.clock.now(),
-            modes=modes_at(site, policy, min(window.end, self.clock.now())),
+            now=now,
+            modes=modes_at(site, policy, now if window.end > now else window.end - timedelta.resolution),
             devices={name: statuses.get(name) for name in site.devices},
             events=self.store.events_between(site.name, window),
             observations=self.store.observations(site.name, window),
             exceptions=[self._shown(e, statuses) for e in self.store.exceptions(site=site.name)],
             snapshot=self.store.current_snapshot(),
+            sources={record.name: record.last_success for record in self.sources()},
             freshness=self.settings.sync_interval * 2,
         )
 

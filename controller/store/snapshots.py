@@ -57,6 +57,7 @@ class Snapshots(Shelf):
             again = {key: row[key] for key in ("created_at", "parent", "body")}
             insertion = insert(snapshots).values(**row)
             connection.execute(insertion.on_conflict_do_update(index_elements=["id"], set_=again))
+        self._known = {known: kept for known, kept in self._known.items() if known != snapshot.id}
 
     def set_current(self, snapshot_id: SnapshotId, *, audit: AuditNote | None = None) -> None:
         """Put a saved snapshot in force. Raises ``NoSnapshot``."""
