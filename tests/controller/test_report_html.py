@@ -131,9 +131,10 @@ def test_the_first_sentence_is_the_answer() -> None:
     [
         pytest.param(all_day(CoverageState.ENFORCED), "answer", "Proven enforced 100.0 %", id="enforced"),
         pytest.param(all_day(CoverageState.MONITORED), "answer watched", "Only watched for 1 d.", id="watched"),
-        pytest.param(all_day(CoverageState.OFF), "answer doubt", "Nothing was to be enforced", id="off"),
+        pytest.param(all_day(CoverageState.OFF), "answer idle", "Nothing was to be enforced", id="off"),
         pytest.param(all_day(CoverageState.NOT_ENFORCED), "answer bad", "Not enforced for 1 d.", id="open"),
         pytest.param(report(), "answer doubt", "Not known for 1 d", id="unknown"),
+        pytest.param(report(now=DAY.start), "answer idle", "Nothing was to be enforced", id="lies-ahead"),
     ],
 )
 def test_the_answer_never_looks_better_than_it_is(found: SiteReport, colour: str, words: str) -> None:
