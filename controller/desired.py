@@ -207,9 +207,9 @@ def signature(facts: Facts, at: datetime) -> str:
 
 def held_signature(status: DeviceStatus | None) -> str:
     """The signature that a device was last read back holding; equals ``signature`` when nothing is due there."""
-    if status is None:
+    if status is None or status.snapshot is None:  # never looked at, or never with success
         return ""
-    return _signature(status.snapshot or "", status.mode or "", status.exceptions)
+    return _signature(status.snapshot, status.mode or "", status.exceptions)
 
 
 def _signature(snapshot: str, mode: str, exceptions: Iterable[str]) -> str:

@@ -168,6 +168,18 @@ def test_the_first_tick_does_everything_once(tmp_path: Path, migrated: Path) -> 
         assert (made.syncs("berlin"), made.syncs("austin")) == (["start"], ["start"])
 
 
+def test_a_first_sync_that_fails_is_tried_again_after_a_pause_and_not_at_once(folder: Path) -> None:
+    """A status that only says "could not be read" is no other state than none at all."""
+    with world(folder, quiet=True) as made:
+        for job in JOBS:
+            made.opened.store.set_done(job, NOON)
+        for _ in range(3):
+            made.tick()
+        assert made.syncs() == ["start"]
+        made.after(15 * SECOND)
+        assert made.syncs() == ["start", "retry"]
+
+
 def test_each_job_comes_at_its_own_interval(folder: Path) -> None:
     with steady(folder) as made:
         due: Counter[str] = Counter()
