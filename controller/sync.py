@@ -17,7 +17,7 @@ import structlog
 
 from controller.desired import Facts, desired_for, mode_words, modes_at, role_sources, rule_name, state_of, subject_of
 from controller.detect import DetectContext, detect
-from controller.errors import PlanStale, StoreError
+from controller.errors import NotFound, PlanStale, StoreError
 from controller.inventory import Device, Inventory
 from controller.locks import DeviceLocks
 from controller.model import (
@@ -238,8 +238,19 @@ class Worker:
         for rule in reading.rules:
             _, exception = subject_of(rule.rule)
             if exception is not None:
-                known[rule.rule] = self.store.exception(ExceptionId(exception)).sources
+                known[rule.rule] = self._exception_sources(ExceptionId(exception))
         return {rule.rule: known.get(rule.rule, ()) for rule in reading.rules}
+
+    def _exception_sources(self, exception: ExceptionId) -> tuple[Network, ...]:
+        """Whom it lets pass; nobody that we know when a device holds one that is not in this store.
+
+        A store put back from a backup is older than its devices, and they must still be counted and put right.
+        """
+        try:
+            return self.store.exception(exception).sources
+        except NotFound:
+            log.warning("exception.unknown", exception=exception)
+            return ()
 
     # --- records --------------------------------------------------------------------------------------------------
 

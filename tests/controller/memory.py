@@ -1,0 +1,118 @@
+"""A firewall in memory behind the real device work: it holds what it is told and fails where a test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from controller.inventory import Device, Inventory
+from controller.locks import DeviceLocks
+from controller.model import Run
+from controller.planning import Limits
+from controller.store import Store
+from controller.sync import Worker
+from core.clock import Clock, ManualClock
+from core.ids import RunId, new_id
+from tests.controller.offices import CAN
+from vendors.adapter import Adapter, Session
+from vendors.diff import mark_of
+from vendors.model import Action, Desired, FlowCount, Mark, Observed, Plan, Reading, Receipt, RuleCount, RuleName
+from vendors.session import SessionLimiter
+
+
+@dataclass
+class Firewall:
+    """Its state, and what goes wrong: ``on[step]`` is called when the work comes to that step, and may raise."""
+
+    clock: Clock
+    state: Desired | None = None
+    hits: dict[RuleName, int] = field(default_factory=dict)
+    flows: tuple[FlowCount, ...] = ()
+    on: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+    def _come_to(self, step: str) -> None:
+        self.on.get(step, lambda: None)()
+
+    @property
+    def mark(self) -> Mark | None:
+        return mark_of(self.state) if self.state else None
+
+    def observed(self) -> Observed:
+        held = self.state
+        return Observed(
+            groups=held.groups if held else (),
+            rules=held.rules if held else (),
+            mark=self.mark,
+            foreign="f",
+            epoch="e",
+            can=CAN,
+        )
+
+    def read(self, session: object) -> Observed:
+        self._come_to("read")
+        return self.observed()
+
+    def apply(self, session: object, current: Observed, plan: Plan) -> Receipt:
+        self._come_to("before-apply")
+        self.state = plan.desired
+        self._come_to("after-apply")
+        return Receipt(observed=self.observed(), commands=1, flows_cut=0, timings={})
+
+    def counters(self, session: object) -> Reading:
+        self._come_to("counters")
+        rules = self.state.rules if self.state else ()
+        return Reading(
+            epoch="e",
+            read_at=self.clock.now(),
+            rules=tuple(
+                RuleCount(
+                    rule=r.name,
+                    action=r.action,
+                    epoch="1",
+                    hits=self.hits.get(r.name, 0),
+                    packets=self.hits.get(r.name, 0),
+                    octets=60 * self.hits.get(r.name, 0),
+                )
+                for r in rules
+                if r.action is not Action.SPARE
+            ),
+            flows=self.flows,
+        )
+
+
+class Bench(Worker):
+    """The device work, with the firewall in memory at the end of every login."""
+
+    firewall: Any = None
+
+    @contextmanager
+    def session(self, device: Device, run: RunId | None) -> Iterator[tuple[Adapter, Session]]:
+        with self.locks.hold(device.name):
+            self.firewall._come_to("login")
+            yield self.firewall, None  # type: ignore[misc]
+
+
+def bench(folder: Path, store: Store, inventory: Inventory, clock: ManualClock) -> tuple[Bench, Firewall]:
+    """The work over a real store, and the firewall that it works on."""
+    made = Bench(
+        store=store,
+        inventory=inventory,
+        clock=clock,
+        locks=DeviceLocks(folder / "locks"),
+        limiter=SessionLimiter(4),
+        limits=Limits(),
+        transcripts=folder / "transcripts",
+    )
+    firewall = Firewall(clock)
+    type(made).firewall = firewall
+    return made, firewall
+
+
+def start_run(store: Store, clock: Clock) -> RunId:
+    """A run, recorded, that device work can belong to."""
+    run = Run(id=RunId(new_id()), trigger="test", actor="test", started_at=clock.now(), finished_at=None)
+    store.start_run(run)
+    return run.id
