@@ -82,7 +82,7 @@ class Shell:
         return (
             f"if [ ! -x {dnsmasq.program} ]; then echo '@@dnsmasq none'\n"
             f"elif [ ! -w {dnsmasq.conf_dir} ]; then echo '@@dnsmasq dir'\n"
-            f"elif {dnsmasq.program} --version | grep -q -w nftset; then echo '@@dnsmasq yes'\n"
+            f"elif {dnsmasq.program} --version | grep -q ' nftset'; then echo '@@dnsmasq yes'\n"  # not `no-nftset`
             "else echo '@@dnsmasq old'; fi"
         )
 
