@@ -74,12 +74,14 @@ def observed_from(
     tables = tables_of(parts["ruleset"].text)
     foreign = hashlib.sha256(foreign_text(tables, TABLE).encode()).hexdigest()
     can = _narrowed(most, parts, options)
+    dns_text = _unindented(parts["dns"].text)
+    domains = parse_dns(dns_text) if dns_text else {}  # before our first change too: it would replace the file
     if TABLE not in tables:
         extra = {"table": "", "dns": _digest(parts["dns"].text), "has_dns": str(bool(parts["dns"].text))}
         epoch = _epoch(parts, "")
         return Observed(groups=(), rules=(), mark=None, foreign=foreign, epoch=epoch, can=can, extra=extra)
     table = skeleton_of(*tables[TABLE])
-    return _ours(table, parts, options, foreign=foreign, can=can, known=known or {})
+    return _ours(table, parts, options, foreign=foreign, can=can, domains=domains, known=known or {})
 
 
 def _ours(
@@ -89,11 +91,10 @@ def _ours(
     *,
     foreign: str,
     can: Capabilities,
+    domains: Mapping[GroupName, frozenset[DomainName]],
     known: Mapping[str, Network],
 ) -> Observed:
     odd: list[str] = []
-    dns_text = _unindented(parts["dns"].text)
-    domains = parse_dns(dns_text) if dns_text else {}
     split = frozenset(found[0] for name in table.sets if (found := group_of_set(name)) is not None and found[1])
     groups, replaced = _groups(table, domains, odd, known)
     rules = rules_from(table.chains)
@@ -104,7 +105,7 @@ def _ours(
     odd += [f"counter {name} is missing" for name in sorted(shape.counters - table.counters)]
     odd += [f"counter {name} is not ours" for name in sorted(table.counters - shape.counters)]
     odd += [f"{what} is not ours" for what in table.others]
-    odd += _dns_deviations(groups, dns_text, parts["stamp"])
+    odd += _dns_deviations(groups, _unindented(parts["dns"].text), parts["stamp"])
     saved, _, saved_owner = parts["saved"].value.partition(" owner=")
     odd += _saved_deviations(saved, mark, options)
     return Observed(
