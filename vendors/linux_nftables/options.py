@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
 Path = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._@+/-]*[A-Za-z0-9._@+-]$", max_length=200)]
 CommandLine = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._@+:=/ -]+$", max_length=300)]
@@ -50,6 +50,12 @@ class LinuxNftablesOptions(BaseModel):
     """The most list entries this gateway is trusted with; more is refused before anything is sent."""
     adopt: bool = False
     """Take over a table `inet tokgate` that carries no mark or another controller's."""
+
+    @model_validator(mode="after")
+    def _judges_something(self) -> LinuxNftablesOptions:
+        if not self.hooks:
+            raise ValueError("with `forward` and `output` both off no packet would meet the rules")
+        return self
 
     @property
     def hooks(self) -> tuple[str, ...]:
