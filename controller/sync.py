@@ -43,7 +43,15 @@ from ipsets.guard import default_never_block
 from ipsets.model import Snapshot
 from vendors.adapter import Adapter, Session
 from vendors.codec import desired_digest
-from vendors.errors import CapacityExceeded, DeviceError, Uncertain
+from vendors.errors import (
+    CapacityExceeded,
+    DeviceError,
+    NotPrivileged,
+    NotVerified,
+    Refused,
+    Uncertain,
+    Unreachable,
+)
 from vendors.model import Action, Desired, Observed, Plan, Reading, Receipt, RuleName
 from vendors.registry import adapter_for
 from vendors.session import SessionLimiter, connect
@@ -191,22 +199,58 @@ class Worker:
     def _carry_out(self, adapter: Adapter, session: Session, record: Record, look: Look, plan: Plan) -> DeviceRun:
         if plan.is_empty:
             return record.done(Outcome.UNCHANGED, plan, None)
+        began = self.clock.now()
         known = look.observed.mark is not None
         if known:  # rules that go take their counters with them: read those first, so that no hit is lost
-            self._count(record.device, adapter.counters(session), look.facts, created_at=None)
-        began = self.clock.now()
+            self._count_if_told(record.device, adapter, session, look.facts, created_at=None)
+        else:
+            self._start_at_zero(record.device, look.observed, began)
         crash_point("sync.before-apply")
-        receipt = adapter.apply(session, look.observed, plan)
+        receipt = self._change(adapter, session, look, plan)
         crash_point("sync.applied")
         if not known:
-            self._count(record.device, adapter.counters(session), look.facts, created_at=began)
+            self._count_if_told(record.device, adapter, session, look.facts, created_at=began)
         elif receipt.reading is not None:
             self._count(record.device, receipt.reading, look.facts, created_at=None)
         result = record.done(Outcome.APPLIED, plan, receipt)
         crash_point("sync.recorded")
         return result
 
+    def _change(self, adapter: Adapter, session: Session, look: Look, plan: Plan) -> Receipt:
+        """Send it. Whatever does not say in which state the device is leaves an unknown one: read first (I5, I13)."""
+        try:
+            return adapter.apply(session, look.observed, plan)
+        except (Refused, NotPrivileged, NotVerified, Uncertain):
+            raise
+        except DeviceError as exc:
+            raise Uncertain(
+                f"the change was begun and how it ended is not known: {exc.message}",
+                hint=exc.hint or "the next sync reads the device first",
+                device=exc.device,
+            ) from exc
+
     # --- detection ------------------------------------------------------------------------------------------------
+
+    def _count_if_told(
+        self, device: Device, adapter: Adapter, session: Session, facts: Facts, *, created_at: datetime | None
+    ) -> None:
+        """Counters that cannot be read keep nothing from being enforced or taken off; the next poll asks again.
+
+        Raises ``Unreachable`` before a change: then there is nobody to send it to. After it, that changes nothing.
+        """
+        try:
+            reading = adapter.counters(session)
+        except DeviceError as exc:
+            if isinstance(exc, Unreachable) and created_at is None:
+                raise
+            log.warning("sync.not_counted", device=device.name, code=exc.code, error=str(exc))
+            return
+        self._count(device, reading, facts, created_at=created_at)
+
+    def _start_at_zero(self, device: Device, observed: Observed, at: datetime) -> None:
+        """A first baseline where nothing of ours counts yet, so that what comes before the first poll is not lost."""
+        if not observed.rules and self.store.last_reading(device.name) is None:
+            self.store.record_events(device.name, Reading(epoch="", read_at=at, rules=()), ())
 
     def _count(
         self, device: Device, reading: Reading, facts: Facts, *, created_at: datetime | None
@@ -363,7 +407,7 @@ class Record:
 
     @staticmethod
     def _outcome(error: TokgateError) -> Outcome:
-        if isinstance(error, Uncertain):
+        if isinstance(error, Uncertain | NotVerified):
             return Outcome.UNCERTAIN
         return Outcome.HELD if isinstance(error, _HELD) else Outcome.FAILED
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,15 +11,19 @@ import pytest
 
 from controller.desired import rule_name
 from controller.inventory import Device
-from controller.model import Outcome
+from controller.model import CoverageState, Observation, Outcome, Window
 from controller.store import Store
 from core.clock import ManualClock
+from core.ids import SiteName
 from ipsets.model import Snapshot
 from ipsets.snapshot import content_id
 from tests.controller.memory import Bench, Firewall, bench, start_run
 from tests.controller.offices import an_exception, offices, snapshot
+from vendors.errors import DeviceError, NotVerified, Refused, Unreachable, Unreadable
 from vendors.model import Action, AddressGroup, GroupName, Rule
 
+BERLIN = SiteName("berlin")
+DENY = rule_name(Action.DENY, "company")
 MINUTE = timedelta(minutes=1)
 
 
@@ -36,6 +41,13 @@ def work(tmp_path: Path, store: Store, clock: ManualClock) -> tuple[Bench, Firew
     in_force(store, "103.136.220.0/23", "16.162.0.0/24")
     made, firewall = bench(tmp_path, store, offices(tmp_path), clock)
     return made, firewall, made.inventory.device("fw-berlin")
+
+
+def raises(error: Exception) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
 
 
 Work = tuple[Bench, Firewall, Device]
@@ -69,3 +81,106 @@ def test_an_exception_that_the_store_does_not_know_is_counted_and_taken_off(work
     result = made.sync(device, start_run(made.store, clock))
     assert (result.outcome, result.error) == (Outcome.APPLIED, None)
     assert rule.name not in {r.name for r in firewall.state.rules}
+
+
+# --- after the change -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [Unreadable("half"), Unreachable("gone")], ids=lambda e: type(e).__name__)
+def test_i13_a_change_whose_counters_cannot_be_read_is_applied_and_not_called_failed(
+    work: Work, clock: ManualClock, error: DeviceError
+) -> None:
+    """``failed`` says "provably the old state"; the change was read back, so it is the new one."""
+    made, firewall, device = work
+    firewall.on["counters"] = raises(error)
+    result = made.sync(device, start_run(made.store, clock))
+    assert result.outcome is Outcome.APPLIED
+    assert made.store.statuses()[device.name].enforced_at == clock.now()
+    assert _last_look(made, clock).left is CoverageState.ENFORCED
+
+
+def test_what_is_hit_before_the_first_counters_could_be_read_is_not_lost(work: Work, clock: ManualClock) -> None:
+    made, firewall, device = work
+    firewall.on["counters"] = raises(Unreadable("half"))
+    made.sync(device, start_run(made.store, clock))
+    firewall.on.clear()
+    firewall.hits = {DENY: 5}
+    clock.advance(MINUTE)
+    assert [e.hits for e in made.collect(device)] == [5]
+    assert made.collect(device) == ()
+
+
+def test_counters_that_cannot_be_read_do_not_keep_an_ended_exception_on_the_device(
+    work: Work, clock: ManualClock
+) -> None:
+    made, firewall, device = work
+    ends = clock.now() + MINUTE
+    allowed = an_exception("10.20.1.7", starts=clock.now(), ends=ends)
+    made.store.add_exception(allowed)
+    made.sync(device, start_run(made.store, clock))
+    assert firewall.state is not None
+    assert rule_name(Action.EXEMPT, allowed.id) in {r.name for r in firewall.state.rules}
+    clock.jump(ends)
+    firewall.on["counters"] = raises(Unreadable("nft says something new"))
+    assert made.sync(device, start_run(made.store, clock)).outcome is Outcome.APPLIED
+    assert rule_name(Action.EXEMPT, allowed.id) not in {r.name for r in firewall.state.rules}
+
+
+def test_a_session_that_breaks_before_the_change_is_a_failure_and_nothing_was_sent(
+    work: Work, clock: ManualClock
+) -> None:
+    made, firewall, device = work
+    made.sync(device, start_run(made.store, clock))
+    before = firewall.state
+    in_force(made.store, "103.136.220.0/23", "16.162.0.0/24", "139.177.224.0/24")
+    firewall.on["counters"] = raises(Unreachable("gone"))
+    assert made.sync(device, start_run(made.store, clock)).outcome is Outcome.FAILED
+    assert firewall.state == before
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        pytest.param("after-apply", Unreadable("half"), id="the read-back is half"),
+        pytest.param("after-apply", Unreachable("gone"), id="the session broke"),
+        pytest.param("after-apply", NotVerified("differs; the old state could not be restored"), id="not verified"),
+    ],
+)
+def test_i13_a_change_that_was_not_proven_leaves_an_unknown_state(
+    work: Work, clock: ManualClock, step: str, error: DeviceError
+) -> None:
+    made, firewall, device = work
+    made.sync(device, start_run(made.store, clock))
+    in_force(made.store, "103.136.220.0/23", "16.162.0.0/24", "139.177.224.0/24")
+    clock.advance(MINUTE)
+    firewall.on[step] = raises(error)
+    firewall.on["login"] = _once_then(Unreachable("gone"))
+    result = made.sync(device, start_run(made.store, clock))
+    assert result.outcome is Outcome.UNCERTAIN
+    assert _last_look(made, clock).left is None
+
+
+def test_what_the_device_refused_is_still_the_old_state(work: Work, clock: ManualClock) -> None:
+    made, firewall, device = work
+    made.sync(device, start_run(made.store, clock))
+    in_force(made.store, "103.136.220.0/23", "16.162.0.0/24", "139.177.224.0/24")
+    clock.advance(MINUTE)
+    firewall.on["before-apply"] = raises(Refused("no"))
+    assert made.sync(device, start_run(made.store, clock)).outcome is Outcome.FAILED
+    assert _last_look(made, clock).left is CoverageState.ENFORCED
+
+
+def _once_then(error: Exception) -> Callable[[], None]:
+    """The first login works, the next ones do not."""
+    seen: list[int] = []
+
+    def fail() -> None:
+        seen.append(1)
+        if len(seen) > 1:
+            raise error
+
+    return fail
+
+
+def _last_look(made: Bench, clock: ManualClock) -> Observation:
+    return made.store.observations(BERLIN, Window(clock.now() - MINUTE * 60, clock.now() + MINUTE))[-1]
