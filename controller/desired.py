@@ -206,8 +206,11 @@ def signature(facts: Facts, at: datetime) -> str:
 
 
 def held_signature(status: DeviceStatus | None) -> str:
-    """The signature that a device was last read back holding; equals ``signature`` when nothing is due there."""
-    if status is None or status.snapshot is None:  # never looked at, or never with success
+    """The signature that a device was last read back holding; equals ``signature`` when nothing is due there.
+
+    ``""``: nobody knows, so it is read. It may hold an exception that nobody wants any more.
+    """
+    if status is None or status.snapshot is None or status.in_doubt:  # never looked at, or never with success
         return ""
     return _signature(status.snapshot, status.mode or "", status.exceptions)
 

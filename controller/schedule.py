@@ -117,7 +117,8 @@ class Scheduler:
     def tick(self) -> None:
         """Ask what is due, once. One failing question does not keep the others from being asked."""
         with self._one_tick:
-            for question in (self._start_intervals, self._end_exceptions, self._follow_signatures):
+            settle = self._controller.settle_unrecorded
+            for question in (self._start_intervals, settle, self._end_exceptions, self._follow_signatures):
                 try:
                     question()
                 except Exception as exc:  # the top of the tick: logged, asked again in a second

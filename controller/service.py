@@ -105,6 +105,7 @@ class Controller:
         self._finishing = threading.Lock()
         self._registering = threading.Lock()
         self._under_way: dict[RunId, list[Future[object]]] = {}
+        self._unrecorded: set[RunId] = set()  # runs with a part whose end the store did not take
         self.last_tick: Callable[[], float | None] = lambda: None  # seconds since the schedule's last finished tick
         self._wake: Callable[[], None] | None = None
 
@@ -249,7 +250,7 @@ class Controller:
             raise Conflict("two plans for one device", hint="apply them one after the other")
         run = self._open_run(devices, trigger="apply", actor=actor, reason=reason)
         jobs = (Job(kind=JobKind.APPLY, device=p.device, actor=actor, run=run.id, plan=p.id) for p in plans)
-        return run, [self._engine.submit(job) for job in jobs]
+        return run, self._queue(run.id, jobs)
 
     def _fresh_plan(self, plan_id: str) -> StoredPlan:
         plan = self.stored_plan(plan_id)
@@ -279,15 +280,26 @@ class Controller:
         devices = self._select(selection)
         run = self._open_run(devices, trigger=trigger, actor=actor, reason=reason)
         jobs = (Job(kind=JobKind.SYNC, device=d.name, actor=actor, run=run.id, force=force) for d in devices)
-        futures = [self._engine.submit(job) for job in jobs]
+        return run, self._queue(run.id, jobs)
+
+    def _queue(self, run_id: RunId, jobs: Iterable[Job]) -> list[Future[object]]:
         with self._registering:
+            futures = [self._engine.submit(job) for job in jobs]
             open_ones = {id_: left for id_, left in self._under_way.items() if _is_any_left(left)}
-            self._under_way = open_ones | {run.id: futures}
-        return run, futures
+            self._under_way = open_ones | {run_id: futures}
+        return futures
 
     def is_under_way(self, run_id: RunId) -> bool:
-        """Whether this process still works on that sync, whatever the store was able to record of it."""
-        return _is_any_left(self._under_way.get(run_id, ()))
+        """Whether this process still works on that run, whatever the store was able to record of it."""
+        with self._registering:
+            return _is_any_left(self._under_way.get(run_id, ()))
+
+    def settle_unrecorded(self) -> None:
+        """Close the runs whose end the store did not take when it came. What they did is not known, so it is read."""
+        for run_id in tuple(self._unrecorded):
+            if not self.is_under_way(run_id):
+                self.store.abandon_run(run_id, self.clock.now())
+                self._unrecorded.discard(run_id)
 
     def _open_run(self, devices: list[Device], *, trigger: str, actor: str, reason: str) -> Run:
         now = self.clock.now()
@@ -322,8 +334,7 @@ class Controller:
 
     def _do_apply(self, job: Job) -> object:
         run = self._run_of(job)
-        plan = self.stored_plan(job.plan or "")
-        return self._finishing_run(run, lambda d: self._worker.apply(d, run, plan), job)
+        return self._finishing_run(run, lambda d: self._worker.apply(d, run, self.stored_plan(job.plan or "")), job)
 
     def _run_of(self, job: Job) -> RunId:
         if job.run is None:
@@ -332,10 +343,14 @@ class Controller:
 
     def _finishing_run(self, run: RunId, work: Callable[[Device], DeviceRun], job: Job) -> DeviceRun:
         """Do the device's part; whoever is last closes the run."""
-        result = work(self.inventory.device(job.device))
-        with self._finishing:
-            if all(d.outcome is not Outcome.RUNNING for d in self.run(run).devices):
-                self.store.finish_run(run, self.clock.now())
+        try:
+            result = work(self.inventory.device(job.device))
+            with self._finishing:
+                if all(d.outcome is not Outcome.RUNNING for d in self.run(run).devices):
+                    self.store.finish_run(run, self.clock.now())
+        except Exception:
+            self._unrecorded.add(run)
+            raise
         return result
 
     def drift(self, selection: Selection) -> tuple[DriftResult, ...]:

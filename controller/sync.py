@@ -398,7 +398,8 @@ class Record:
         store.add_observation(self._observation(now, found=found, left=left, cause=str(error)))
         before = store.statuses().get(self.device.name) or blank_status(self.device)
         seen = now if found is not None else before.last_seen_at
-        status = replace(before, last_attempt_at=now, last_seen_at=seen)
+        doubt = before.in_doubt or outcome is Outcome.UNCERTAIN  # only a proven state ends a doubt
+        status = replace(before, last_attempt_at=now, last_seen_at=seen, in_doubt=doubt)
         if not isinstance(error, PlanStale):  # an outdated wish is no trouble of the device
             status = replace(status, error_code=error.code, error=str(error))
         store.put_status(status)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.audit import AuditNote
 from controller.errors import NotFound
 from controller.model import DeviceRun, Outcome, Run, StoredPlan
-from controller.store.jsons import TIMINGS, WORDS
+from controller.store.jsons import STATUS, TIMINGS, WORDS
 from controller.store.processes import Process
-from controller.store.schema import plans, run_devices, runs
-from controller.store.shelf import Shelf, one
+from controller.store.schema import device_status, plans, run_devices, runs
+from controller.store.shelf import Shelf, one, put
 from core.ids import DeviceName, PlanId, RunId, SiteName
 from vendors.errors import Uncertain
 
 ABANDONED: Final = "the process ended while it worked on this device; it is read before it is changed"
+UNRECORDED: Final = "how the work on this device ended could not be recorded; it is read before it is changed"
 
 
 class Runs(Shelf):
@@ -114,15 +116,36 @@ class Runs(Shelf):
             dead = [p for p in connection.execute(owners).scalars() if not self._process.is_alive(p)]
         if not dead:
             return []
-        left = select(runs.c.id).where(runs.c.finished_at.is_(None), runs.c.process.in_(dead))
-        running = (run_devices.c.run.in_(left), run_devices.c.outcome == Outcome.RUNNING.value)
         with self._db.write() as connection:
-            found = connection.execute(select(run_devices.c.device).where(*running).distinct()).scalars().all()
-            end = {"outcome": Outcome.UNCERTAIN.value, "finished_at": now, "error_code": Uncertain.code}
-            connection.execute(run_devices.update().where(*running).values(**end, error=ABANDONED))
-            connection.execute(runs.update().where(runs.c.id.in_(left)).values(finished_at=now))
+            uncertain = _abandon(connection, runs.c.process.in_(dead), now, ABANDONED)
         self._process.sweep()
-        return [DeviceName(d) for d in sorted(found)]
+        return uncertain
+
+    def abandon_run(self, run_id: RunId, now: datetime) -> list[DeviceName]:
+        """As ``mark_abandoned``, for a run of this process that nobody works on any more."""
+        with self._db.write() as connection:
+            return _abandon(connection, runs.c.id == run_id, now, UNRECORDED)
+
+
+def _abandon(connection: Connection, which: ColumnElement[bool], now: datetime, why: str) -> list[DeviceName]:
+    """Close these open runs. What they had not ended is uncertain, and the devices' latest word is in doubt."""
+    left = select(runs.c.id).where(runs.c.finished_at.is_(None), which)
+    running = (run_devices.c.run.in_(left), run_devices.c.outcome == Outcome.RUNNING.value)
+    found = connection.execute(select(run_devices.c.device).where(*running).distinct()).scalars().all()
+    end = {"outcome": Outcome.UNCERTAIN.value, "finished_at": now, "error_code": Uncertain.code}
+    connection.execute(run_devices.update().where(*running).values(**end, error=why))
+    connection.execute(runs.update().where(runs.c.id.in_(left)).values(finished_at=now))
+    for device in found:
+        _doubt(connection, device)
+    return [DeviceName(d) for d in sorted(found)]
+
+
+def _doubt(connection: Connection, device: str) -> None:
+    known = select(device_status.c.body).where(device_status.c.device == device)
+    body = connection.execute(known).scalar()
+    if body is not None:
+        doubtful = STATUS.dumps(replace(STATUS.loads(body), in_doubt=True))
+        put(connection, device_status, {"device": device, "body": doubtful})
 
 
 def _columns(part: DeviceRun) -> dict[str, Any]:

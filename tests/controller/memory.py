@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from controller.inventory import Device, Inventory
 from controller.locks import DeviceLocks
@@ -83,21 +83,24 @@ class Firewall:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bench(Worker):
     """The device work, with the firewall in memory at the end of every login."""
 
-    firewall: Any = None
+    firewall: Firewall
 
     @contextmanager
     def session(self, device: Device, run: RunId | None) -> Iterator[tuple[Adapter, Session]]:
         with self.locks.hold(device.name):
             self.firewall._come_to("login")
-            yield self.firewall, None  # type: ignore[misc]
+            yield cast(Adapter, self.firewall), cast(Session, None)
 
 
 def bench(folder: Path, store: Store, inventory: Inventory, clock: ManualClock) -> tuple[Bench, Firewall]:
     """The work over a real store, and the firewall that it works on."""
+    firewall = Firewall(clock)
     made = Bench(
+        firewall=firewall,
         store=store,
         inventory=inventory,
         clock=clock,
@@ -106,8 +109,6 @@ def bench(folder: Path, store: Store, inventory: Inventory, clock: ManualClock) 
         limits=Limits(),
         transcripts=folder / "transcripts",
     )
-    firewall = Firewall(clock)
-    type(made).firewall = firewall
     return made, firewall
 
 

@@ -24,14 +24,27 @@ from structlog.testing import capture_logs
 
 from controller.desired import desired_for
 from controller.exceptions import ExceptionRequest
-from controller.model import CoverageState, DeviceStatus, ExceptionState, Outcome, Run
+from controller.model import (
+    AccessException,
+    CoverageState,
+    DeviceRun,
+    DeviceStatus,
+    ExceptionState,
+    Outcome,
+    Run,
+)
 from controller.schedule import Scheduler
 from controller.service import Controller
 from controller.settings import Settings
+from controller.store import Store
 from controller.sync import Look, Record
+from controller.views import Selection
 from core.clock import ManualClock, SystemClock
-from core.ids import ExceptionId, RunId, SnapshotId, new_id
+from core.ids import DeviceName, ExceptionId, RunId, SnapshotId, new_id
+from ipsets.errors import GuardTripped
+from tests.controller.memory import Firewall, bench
 from tests.controller.offices import CAN, NOON, YAML, facts
+from vendors.errors import Unreachable
 from vendors.model import Observed, Plan
 
 JOBS = ("resolve", "sync", "counters", "housekeeping")
@@ -533,16 +546,130 @@ def test_a_sync_that_could_not_be_recorded_is_tried_as_soon_as_it_can(folder: Pa
 
 
 def test_a_site_whose_sync_left_no_end_is_not_forgotten(folder: Path) -> None:
-    """The run stays open in the store until the next start; the site is still followed."""
+    """As soon as the store can be written, the run is closed and the device read; what then fails is tried again."""
     with steady(folder, EDGE - SECOND, quiet=True) as made:
         with unwritable(folder, "INSERT ON observations"), capture_logs():
             made.after(SECOND)
             assert made.syncs() == ["window-edge"]
             assert made.runs()[0].devices[0].outcome is Outcome.RUNNING
         made.tick()
-        made.after(15 * SECOND)
-        assert made.syncs() == ["window-edge", "retry"]
+        assert made.syncs() == ["window-edge", "start"]
+        assert made.runs()[0].devices[0].outcome is Outcome.UNCERTAIN
         assert made.runs()[1].devices[0].outcome is Outcome.FAILED
+        made.tick()
+        made.after(30 * SECOND)
+        assert made.syncs() == ["window-edge", "start", "retry"]
+
+
+# --- a device whose last change has no known end --------------------------------------------------------------------
+
+
+def at_the_bench(made: World) -> Firewall:
+    """Berlin's firewall in memory, holding what it should; the others stay out of reach."""
+    work, firewall = bench(made.opened.settings.data_dir, made.opened.store, made.opened.inventory, made.clock)
+    made.opened._worker = work
+    run = made.opened.sync(Selection(sites=("berlin",)), actor="test", trigger="test")
+    assert [d.outcome for d in run.devices] == [Outcome.APPLIED]
+    return firewall
+
+
+def approved(made: World) -> AccessException:
+    asked = made.opened.request_exception(request(NOON, NOON + timedelta(hours=1)), actor="ann")
+    return made.opened.approve_exception(asked.id, actor="bob")
+
+
+def lets_pass(firewall: Firewall, exception: AccessException) -> bool:
+    return firewall.state is not None and f"exc-{exception.id}" in {rule.name for rule in firewall.state.rules}
+
+
+def breaks_off(firewall: Firewall) -> None:
+    """The session breaks right after the change was taken, and there is no other one."""
+
+    def gone() -> None:
+        raise Unreachable("gone")
+
+    def taken() -> None:
+        firewall.on["login"] = gone
+        gone()
+
+    firewall.on["after-apply"] = taken
+
+
+def test_an_exception_whose_start_is_uncertain_does_not_outlive_its_revocation(folder: Path) -> None:
+    """The status says "not held", and that is also what is wanted: still the device must be asked."""
+    with steady(folder, quiet=True) as made:
+        firewall = at_the_bench(made)
+        breaks_off(firewall)
+        exception = approved(made)
+        until(lambda: made.syncs() == ["test", "exception"])
+        made.settle()
+        assert made.runs()[-1].devices[0].outcome is Outcome.UNCERTAIN
+        firewall.on.clear()
+        assert lets_pass(firewall, exception), "or the test proves nothing"
+        made.opened.revoke_exception(exception.id, actor="bob", reason="over")
+        until(lambda: not lets_pass(firewall, exception))
+        made.settle()
+
+
+def test_a_guard_that_holds_the_next_sync_does_not_end_the_doubt(folder: Path) -> None:
+    with steady(folder, quiet=True) as made:
+        firewall = at_the_bench(made)
+        breaks_off(firewall)
+        exception = approved(made)
+        until(lambda: made.syncs() == ["test", "exception"])
+        made.settle()
+
+        def held() -> None:
+            raise GuardTripped("guard: no")
+
+        firewall.on = {"read": held}
+        made.opened.revoke_exception(exception.id, actor="bob", reason="over")
+        until(lambda: len(made.syncs()) == 3)
+        made.settle()
+        assert made.opened.store.statuses()[DeviceName("fw-berlin")].in_doubt
+        firewall.on.clear()
+        made.opened.sync(Selection(sites=("berlin",)), actor="test", trigger="test")
+        assert not made.opened.store.statuses()[DeviceName("fw-berlin")].in_doubt
+
+
+def test_an_exception_whose_start_could_not_be_recorded_does_not_outlive_its_revocation(folder: Path) -> None:
+    with steady(folder, quiet=True) as made:
+        firewall = at_the_bench(made)
+        with unwritable(folder, "INSERT ON observations"), capture_logs():
+            exception = approved(made)
+            until(lambda: lets_pass(firewall, exception))
+            made.settle()
+            assert made.runs()[-1].devices[0].outcome is Outcome.RUNNING
+        made.opened.revoke_exception(exception.id, actor="bob", reason="over")
+        until(lambda: not lets_pass(firewall, exception))
+        made.settle()
+        assert [d.outcome for d in made.runs()[1].devices] == [Outcome.UNCERTAIN], "it is not under way for ever"
+        assert made.runs()[1].finished_at is not None
+
+
+def test_what_a_dead_process_was_changing_is_read_at_the_first_tick(folder: Path) -> None:
+    with steady(folder, quiet=True) as made:
+        device = made.opened.inventory.device("fw-berlin")
+        clock = made.clock
+    part = DeviceRun(
+        run=RunId(new_id()),
+        site=device.site,
+        device=device.name,
+        started_at=NOON,
+        finished_at=None,
+        outcome=Outcome.RUNNING,
+        steps=0,
+        snapshot=None,
+    )
+    with Store.open(folder, clock=clock) as dead:
+        dead.start_run(
+            Run(id=part.run, trigger="test", actor="test", started_at=NOON, finished_at=None, devices=(part,))
+        )
+    with world(folder, clock=clock, quiet=True) as again:
+        again.tick()
+        assert again.syncs()[0] == "test"
+        assert len(again.syncs()) == 2, "what it holds is asked of it"
+        assert again.syncs("austin") == []
 
 
 # --- the alarm itself -----------------------------------------------------------------------------------------------
