@@ -21,6 +21,9 @@ SAVED_MARK: Final = "# tokgate desired="
 LOCALE: Final = "export LC_ALL=C TZ=UTC PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 IN_BLOCKS: Final = "dd ibs=64k obs=256k 2>/dev/null"
 """nft prints in pieces of a few hundred bytes. Sent as they come, 100,000 entries cost a second of unpacking here."""
+CONNTRACK_COUNT: Final = "/proc/sys/net/netfilter/nf_conntrack_count"
+FLOWS_UP_TO: Final = 100_000
+"""A listed flow is 200 bytes and more: the flows of a gateway with very many do not fit in one answer."""
 _SUDO: Final = {None: 'SU=; [ "$(id -u)" = 0 ] || SU="sudo -n"', True: 'SU="sudo -n"', False: "SU="}
 
 
@@ -138,7 +141,8 @@ class Shell:
         """After a verified change: keep the new ruleset for the next boot if nft takes it, and list the open flows.
 
         The ruleset comes on stdin unless it was ``sent`` before: then nft has just taken it. What it says:
-        ``@@saved STATUS`` after nft's words, ``@@flows STATUS`` after conntrack's list of both families.
+        ``@@saved STATUS`` after nft's words, ``@@flows STATUS`` after conntrack's list of both families. A list that is
+        too long is not made: ``@@flows many``.
         """
         new, kept = self.new_ruleset, self.options.ruleset_path
         take = "" if sent else f"cat > {new} && "
@@ -149,7 +153,9 @@ class Shell:
             f"{{ sync {new} 2>/dev/null || sync; }} && mv -f {new} {kept}; }} 2>&1\n"
             'echo "@@saved $?"\n'
         )
-        show = "S=0\n" + "".join(f"{self.conntrack} -L -f {f} 2>/dev/null || S=$?\n" for f in ("ipv4", "ipv6"))
+        show = f'S=0; [ "$(cat {CONNTRACK_COUNT} 2>/dev/null || echo 0)" -le {FLOWS_UP_TO} ] || S=many\n' + "".join(
+            f'[ "$S" = many ] || {self.conntrack} -L -f {f} 2>/dev/null || S=$?\n' for f in ("ipv4", "ipv6")
+        )
         return f"{self.start}\n" + (keep if save else "") + (f'{show}echo "@@flows $S"\n' if flows else "")
 
     def cut_flows(self) -> str:
