@@ -11,9 +11,11 @@ from pydantic import ValidationError
 
 from core.ids import DeviceName
 from vendors.adapter import Adapter
+from vendors.diff import diff
 from vendors.errors import Unreadable
 from vendors.linux_nftables.commands import Shell
 from vendors.linux_nftables.options import LinuxNftablesOptions
+from vendors.model import Desired, DomainGroup
 from vendors.registry import adapter_for
 
 READING = (Path(__file__).parent / "data" / "reading-nft-1.0.6.txt").read_text(encoding="utf-8")
@@ -54,6 +56,28 @@ def test_i01_the_owners_dnsmasq_file_of_our_name_is_left_alone_on_a_gateway_with
     assert "address=/example.org/" in theirs
     with pytest.raises(Unreadable, match="not written by us"):
         adapter().parse(without_table(theirs))
+
+
+# --- a disk that is full or broken ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"), [("@@dnsmasq yes", "@@dnsmasq dir"), ("@@saved .*", "@@saved unwritable")]
+)
+def test_i02_a_folder_that_cannot_be_written_any_more_takes_no_name_away(line: str, instead: str) -> None:
+    sound, hurt = adapter().parse(READING), adapter().parse(re.sub(f"(?m)^{line}$", instead, READING))
+    assert sound.mark is not None
+    held = Desired(groups=sound.groups, rules=sound.rules, owner=sound.mark.owner, snapshot=sound.mark.snapshot)
+    assert any(isinstance(group, DomainGroup) for group in held.groups)
+    plan = diff(hurt, held, hurt.can)
+    assert plan.is_empty, plan.steps
+    assert any("cannot be written" in note for note in hurt.can.notes), "the doctor still says so"
+
+
+def test_names_that_this_gateway_cannot_feed_at_all_are_not_promised() -> None:
+    """dnsmasq is gone: nothing feeds the sets any more, and a plan that kept them would be a lie."""
+    assert adapter().parse(READING.replace("@@dnsmasq yes", "@@dnsmasq none")).can.fqdn is False
+    assert adapter(dnsmasq=None).parse(READING).can.fqdn is False
 
 
 # --- options --------------------------------------------------------------------------------------------------------

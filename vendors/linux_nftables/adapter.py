@@ -26,7 +26,7 @@ from vendors.linux_nftables.counters import reading_from, refuse_counters
 from vendors.linux_nftables.dns import render_dns
 from vendors.linux_nftables.flows import Judge, newly_denied
 from vendors.linux_nftables.options import LinuxNftablesOptions
-from vendors.linux_nftables.parse import observed_from, sections_of
+from vendors.linux_nftables.parse import observed_from, sections_of, shown_digest
 from vendors.linux_nftables.render import Change, render_change, render_saved, split_groups
 from vendors.model import (
     AddressGroup,
@@ -214,12 +214,13 @@ class _Job:
             moves_dns = self._prepare_dns(dns)
         with self._timed("load"):
             self._load(change, dns=moves_dns, restart=restart)
-        if restart:
-            with self._timed("dnsmasq"):
-                self._restart_dns(dns)
-        with self._timed("read back"):
-            observed = self._read_back()
-        self._verify(observed)
+        with self._unproven():
+            if restart:
+                with self._timed("dnsmasq"):
+                    self._restart_dns(dns)
+            with self._timed("read back"):
+                observed = self._read_back()
+            self._verify(observed)
         with self._timed("settle"):
             observed, cut, notes = self._settle(change, observed)
         return Receipt(
@@ -238,6 +239,16 @@ class _Job:
             yield
         finally:
             self.timings[part] = timedelta(seconds=time.monotonic() - began)
+
+    @contextmanager
+    def _unproven(self) -> Iterator[None]:
+        """The gateway took the change: whatever fails before it is read back, the old state is not what stands."""
+        try:
+            yield
+        except (Uncertain, NotVerified):
+            raise
+        except DeviceError as exc:
+            raise self._uncertain(f"the change was loaded and then not proven: {exc.message}") from exc
 
     def _run(self, command: str, stdin: str = "", seconds: int = 60) -> Output:
         self.commands += 1
@@ -269,8 +280,8 @@ class _Job:
         return old != new
 
     def _prepare_dns(self, dns: str | None) -> bool:
-        if dns is None:
-            return False
+        if dns is None or self.current.extra.get("dns") == shown_digest(dns):
+            return False  # a file that is right is not written again, least of all on a full disk
         self._put(self.shell.new_dns, dns, mode=0o644)
         said = self._run(self.shell.check_dns())
         if said.status != 0:
@@ -358,8 +369,12 @@ class _Job:
         wrong = self._differences(observed)
         if not wrong:
             return
+        undone, how = self._undo(observed)
+        said = f"the gateway does not hold what was sent: {wrong[0]}; {how}"
+        if not undone:
+            raise self._uncertain(said)
         raise NotVerified(
-            f"the gateway does not hold what was sent: {wrong[0]}; {self._undo(observed)}",
+            said,
             hint="somebody else may have written at the same moment; the next sync reads first",
             device=self.adapter.device,
         )
@@ -374,16 +389,17 @@ class _Job:
             return ("the rules differ",)
         return () if observed.mark == mark_of(wanted) else ("the mark differs",)
 
-    def _undo(self, observed: Observed) -> str:
+    def _undo(self, observed: Observed) -> tuple[bool, str]:
         """The inverse change, which keeps the base chain too; without a known old state there is nothing to go to."""
         mark = self.current.mark
         if mark is None or deviations(self.current):
-            return "there was no sound state of ours to go back to"
+            return False, "there was no sound state of ours to go back to"
         before = Desired(groups=self.current.groups, rules=self.current.rules, owner=mark.owner, snapshot=mark.snapshot)
         change = self.adapter._change(observed, diff(observed, before, observed.can))
         command = self.shell.load(check_entries=True, keep=False, dns=False, forget_stamp=False)
         said = self._run(command, stdin=change.text, seconds=90)
-        return "the old state was restored" if said.status == 0 else "the old state could not be restored"
+        done = said.status == 0
+        return done, "the old state was restored" if done else "the old state could not be restored"
 
     def _settle(self, change: Change, observed: Observed) -> tuple[Observed, int | None, tuple[str, ...]]:
         """What follows a verified change and cannot undo it: keep it for the next boot, end what it denies."""
@@ -397,7 +413,7 @@ class _Job:
         try:
             said = self._run(command, stdin=text)
             cut = self._cut_flows(said.text) if flows else None
-        except Unreachable as exc:
+        except DeviceError as exc:  # out of reach, or an answer too long to take
             return observed, None, (f"the change is verified; what follows it was cut short: {exc.message}",)
         words, saved, _ = said.text.partition("@@saved ")
         if not save or said.text.startswith("@@saved 0\n"):

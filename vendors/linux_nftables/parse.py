@@ -73,14 +73,15 @@ def observed_from(
     _refuse_failure(parts["nft"])
     tables = tables_of(parts["ruleset"].text)
     foreign = hashlib.sha256(foreign_text(tables, TABLE).encode()).hexdigest()
-    can = _narrowed(most, parts, options)
     dns_text = _unindented(parts["dns"].text)
     domains = parse_dns(dns_text) if dns_text else {}  # before our first change too: it would replace the file
-    if TABLE not in tables:
+    table = skeleton_of(*tables[TABLE]) if TABLE in tables else None
+    holds_names = table is not None and bool(domains) and all(f"{name}-4" in table.sets for name in domains)
+    can = _narrowed(most, parts, options, holds_names=holds_names)
+    if table is None:
         extra = {"table": "", "dns": _digest(parts["dns"].text), "has_dns": str(bool(parts["dns"].text))}
         epoch = _epoch(parts, "")
         return Observed(groups=(), rules=(), mark=None, foreign=foreign, epoch=epoch, can=can, extra=extra)
-    table = skeleton_of(*tables[TABLE])
     return _ours(table, parts, options, foreign=foreign, can=can, domains=domains, known=known or {})
 
 
@@ -158,6 +159,11 @@ def _digest(text: str) -> str:
 def _unindented(text: str) -> str:
     """The dnsmasq file is printed with a blank before each line, so that no line of it can be a section."""
     return "".join(line[1:] + "\n" for line in text.splitlines())
+
+
+def shown_digest(dns: str) -> str:
+    """What ``Observed.extra["dns"]`` is when the gateway's dnsmasq file is exactly this."""
+    return _digest("".join(f" {line}\n" for line in dns.splitlines()))
 
 
 # --- groups ---------------------------------------------------------------------------------------------------------
@@ -281,12 +287,16 @@ def _saved_deviations(saved: str, mark: Mark | None, options: LinuxNftablesOptio
 # --- what this gateway can do ---------------------------------------------------------------------------------------
 
 
-def _narrowed(most: Capabilities, parts: Mapping[str, Section], options: LinuxNftablesOptions) -> Capabilities:
+def _narrowed(
+    most: Capabilities, parts: Mapping[str, Section], options: LinuxNftablesOptions, *, holds_names: bool
+) -> Capabilities:
     notes: list[str] = []
     dnsmasq = _lacks_dnsmasq(parts, options)
+    # a folder that cannot be written any more (a full or broken disk) takes away no name that is enforced (I2)
+    feeds = holds_names and options.dnsmasq is not None and parts["dnsmasq"].value in ("yes", "dir")
     if dnsmasq:
         notes.append(f"domains: {dnsmasq}")
-    else:
+    if not dnsmasq or feeds:
         notes.append("exact-domains: dnsmasq covers a name with everything below it")
     persistence = _lacks_persistence(parts, options)
     if persistence:
@@ -294,8 +304,8 @@ def _narrowed(most: Capabilities, parts: Mapping[str, Section], options: LinuxNf
     clearing = options.conntrack and parts["conntrack"].value == "yes"
     return replace(
         most,
-        fqdn=not dnsmasq,
-        wildcard_fqdn=not dnsmasq,
+        fqdn=not dnsmasq or feeds,
+        wildcard_fqdn=not dnsmasq or feeds,
         persistence=not persistence,
         session_clearing=clearing,
         notes=tuple(notes),
