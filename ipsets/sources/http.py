@@ -6,17 +6,20 @@ never handed on as if it were the whole.
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
-from ipsets.errors import SourceImplausible, SourceUnreachable
+from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 
 USER_AGENT: Final = "tokgate"
 MAX_REDIRECTS: Final = 3
@@ -59,7 +62,7 @@ class Getter:
     sleep: Callable[[float], None] = time.sleep
     transport: httpx.BaseTransport | None = None
     total_seconds: float = 120.0
-    monotonic: Callable[[], float] = field(default=time.monotonic)
+    """For one answer from connecting to its end: each single read of one that drips would be in time."""
 
     def get(
         self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
@@ -71,7 +74,10 @@ class Getter:
             SourceImplausible: any other status, a body that is broken off, too large or encoded.
         """
         allowed(url)
-        with httpx.Client(timeout=self.timeout_seconds, transport=self.transport, follow_redirects=False) as client:
+        once = httpx.Limits(max_keepalive_connections=0)  # a connection for each question, so that its time can end it
+        with httpx.Client(
+            timeout=self.timeout_seconds, transport=self.transport, follow_redirects=False, limits=once
+        ) as client:
             for attempt in range(1, self.attempts + 1):
                 last = attempt == self.attempts
                 try:
@@ -105,8 +111,26 @@ class Getter:
         raise SourceImplausible(f"{url}: more than {MAX_REDIRECTS} redirects", hint=KEPT)
 
     def _once(self, client: httpx.Client, url: httpx.URL, headers: Mapping[str, str]) -> tuple[Answer, str | None]:
+        cut = _Cut()
         try:
-            with client.stream("GET", url, headers=dict(headers)) as response:
+            with cut.after(self.total_seconds):
+                found = self._exchange(client, url, headers, cut)
+        except SourceError as exc:
+            if cut.is_done:
+                raise self._late(url) from exc
+            raise
+        if cut.is_done:  # a body without a told length ends where the connection does
+            raise self._late(url)
+        return found
+
+    def _late(self, url: httpx.URL) -> SourceUnreachable:
+        return SourceUnreachable(f"{url}: not finished after {self.total_seconds:.0f} s", hint=KEPT)
+
+    def _exchange(
+        self, client: httpx.Client, url: httpx.URL, headers: Mapping[str, str], cut: _Cut
+    ) -> tuple[Answer, str | None]:
+        try:
+            with client.stream("GET", url, headers=dict(headers), extensions={"trace": cut.watch}) as response:
                 if response.has_redirect_location:
                     return Answer(status=response.status_code, headers={}, body=b"", url=str(url)), response.headers[
                         "location"
@@ -122,15 +146,47 @@ class Getter:
         encoding = response.headers.get("content-encoding", "identity")
         if encoding != "identity":
             raise SourceImplausible(f"{response.url}: encoded as {encoding}, which was not asked for", hint=KEPT)
-        deadline, chunks, size = self.monotonic() + self.total_seconds, [], 0
+        chunks, size = [], 0
         for chunk in response.iter_raw():
             chunks.append(chunk)
             size += len(chunk)
             if size > self.max_bytes:
                 raise SourceImplausible(f"{response.url}: more than {self.max_bytes} bytes", hint=KEPT)
-            if self.monotonic() > deadline:
-                raise SourceUnreachable(f"{response.url}: not finished after {self.total_seconds:.0f} s", hint=KEPT)
         return b"".join(chunks)
+
+
+class _Cut:
+    """Ends a connection from outside when its time is over, whatever its thread is waiting for."""
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self._socket: socket.socket | None = None
+
+    def watch(self, _event: str, info: Mapping[str, Any]) -> None:
+        """httpx tells each step of a request: remember the connection, then the TLS on it."""
+        ask = getattr(info.get("return_value"), "get_extra_info", None)
+        if ask is not None:
+            self._socket = ask("socket")
+            self._shut()  # connecting may have taken all the time
+
+    @contextlib.contextmanager
+    def after(self, seconds: float) -> Iterator[None]:
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        self.is_done = True
+        self._shut()
+
+    def _shut(self) -> None:
+        if self.is_done and self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 _HEADERS: Final = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
