@@ -40,7 +40,10 @@ class ListSource:
         if self.file is not None:
             text, memo = self._read(self.file), ""
         else:
-            answer = self._get(last)
+            conditions = self._conditions(last)
+            answer = self._get(conditions)
+            if answer.unchanged and not conditions:
+                raise SourceImplausible(f"{answer.url}: HTTP status 304 to an unconditional question", hint=KEPT)
             if answer.unchanged and last is not None:
                 return Fetched(indicators=tuple(_seen_again(i, now) for i in last.indicators), memo=last.memo)
             text, memo = _whole(answer), _validators(answer.headers, self._digest())
@@ -57,10 +60,10 @@ class ListSource:
             raise SourceImplausible(f"{file}: more than {self.max_bytes} bytes", hint=KEPT)
         return Answer(status=200, headers={}, body=data, url=str(file)).text()
 
-    def _get(self, last: LastGood | None) -> Answer:
+    def _get(self, conditions: Mapping[str, str]) -> Answer:
         if self.url is None:
             raise AssertionError("a list has a file or a URL")
-        return self.getter.get(self.url, headers=self._conditions(last))
+        return self.getter.get(self.url, headers=conditions)
 
     def _conditions(self, last: LastGood | None) -> Mapping[str, str]:
         """Ask only for what changed, if the last answer was read with this same configuration."""
