@@ -125,7 +125,7 @@ def _domain(word: str, *, suffix: bool) -> DomainName:
     name = word.lower().rstrip(".")
     if not name.isascii():
         name = _to_ascii(name)
-    if not _NAME.fullmatch(name) or name.rpartition(".")[2].isdecimal():
+    if "." not in name or not _NAME.fullmatch(name) or name.rpartition(".")[2].isdecimal():
         raise ValueError(f"{_short(word)} is neither an address nor a name")
     return DomainName(name, suffix=suffix)
 
