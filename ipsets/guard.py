@@ -55,7 +55,7 @@ class GuardLimits(BaseModel):
     max_added_share: Share = 1.0
     """The share that one snapshot may gain: 1 is twice as many."""
     churn_floor: int = Field(default=10, ge=0)
-    """Below this many entries before, a share says nothing."""
+    """Below this many entries before, a share says nothing; losing all of them does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,7 @@ def hold_churn(old: ServiceSet, new: ServiceSet, limits: GuardLimits) -> Iterabl
     for version in (4, 6):
         before = _family(old.networks, version)
         after = _family(new.networks, version)
-        if len(before) < limits.churn_floor:
+        if len(before) < limits.churn_floor and (after or not before):
             continue
         yield from _churn(
             f"{old.service} IPv{version} addresses",
@@ -213,7 +213,7 @@ def hold_churn(old: ServiceSet, new: ServiceSet, limits: GuardLimits) -> Iterabl
             added=subtract(after, before),
             count=lambda found, v=version: address_count(found, v),
         )
-    if len(old.domains) >= limits.churn_floor:
+    if len(old.domains) >= limits.churn_floor or (old.domains and not new.domains):
         lost, gained = set(old.domains) - set(new.domains), set(new.domains) - set(old.domains)
         yield from _churn(
             f"{old.service} domains",
