@@ -7,7 +7,7 @@ note of every change in the transaction of the change (I14).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -197,9 +197,9 @@ class Controller:
 
     def plan(self, selection: Selection, *, actor: str, force: bool = False) -> tuple[PlanResult, ...]:
         """Read every selected device and say exactly what would change. Changes nothing on a device."""
-        return self._each(selection, lambda device: self._plan_one(device, force=force))
+        return self._each(selection, lambda device: self._plan_one(device, actor=actor, force=force))
 
-    def _plan_one(self, device: Device, *, force: bool) -> PlanResult:
+    def _plan_one(self, device: Device, *, actor: str, force: bool) -> PlanResult:
         plan = stored = error = None
         script = ""
         try:
@@ -218,7 +218,9 @@ class Controller:
                     snapshot=look.facts.snapshot.id,
                     now=self.clock.now(),
                 )
-                self.store.save_plan(stored)
+                detail = {"device": device.name}
+                note = AuditNote(actor=actor, action="plan.force", subject=stored.id, detail=detail) if force else None
+                self.store.save_plan(stored, audit=note)
         except TokgateError as exc:
             error = exc
         return PlanResult(
@@ -248,7 +250,8 @@ class Controller:
         devices = [self._device_here(plan) for plan in plans]
         if len({d.name for d in devices}) < len(devices):
             raise Conflict("two plans for one device", hint="apply them one after the other")
-        run = self._open_run(devices, trigger="apply", actor=actor, reason=reason)
+        applied = {"plans": [plan.id for plan in plans]}
+        run = self._open_run(devices, trigger="apply", actor=actor, reason=reason, detail=applied)
         jobs = (Job(kind=JobKind.APPLY, device=p.device, actor=actor, run=run.id, plan=p.id) for p in plans)
         return run, self._queue(run.id, jobs)
 
@@ -278,7 +281,7 @@ class Controller:
         self, selection: Selection, *, actor: str, trigger: str, reason: str, force: bool
     ) -> tuple[Run, list[Future[object]]]:
         devices = self._select(selection)
-        run = self._open_run(devices, trigger=trigger, actor=actor, reason=reason)
+        run = self._open_run(devices, trigger=trigger, actor=actor, reason=reason, detail={"force": force})
         jobs = (Job(kind=JobKind.SYNC, device=d.name, actor=actor, run=run.id, force=force) for d in devices)
         return run, self._queue(run.id, jobs)
 
@@ -301,7 +304,9 @@ class Controller:
                 self.store.abandon_run(run_id, self.clock.now())
                 self._unrecorded.discard(run_id)
 
-    def _open_run(self, devices: list[Device], *, trigger: str, actor: str, reason: str) -> Run:
+    def _open_run(
+        self, devices: list[Device], *, trigger: str, actor: str, reason: str, detail: Mapping[str, object]
+    ) -> Run:
         now = self.clock.now()
         run_id = RunId(new_id())
         waiting = tuple(
@@ -319,8 +324,8 @@ class Controller:
         )
         run = Run(id=run_id, trigger=trigger, actor=actor, started_at=now, finished_at=None, devices=waiting)
         by_hand = actor != "system"
-        note = AuditNote(actor=actor, action=f"run.{trigger}", subject=run_id, reason=reason) if by_hand else None
-        self.store.start_run(run, audit=note)
+        note = AuditNote(actor=actor, action=f"run.{trigger}", subject=run_id, reason=reason, detail=detail)
+        self.store.start_run(run, audit=note if by_hand else None)
         return run
 
     def _wait(self, run: RunId, futures: Iterable[Future[object]]) -> Run:
@@ -397,7 +402,10 @@ class Controller:
         return CollectResult(device=device.name, site=device.site, events=len(events), error=None)
 
     def _do_collect(self, job: Job) -> object:
-        return self._collect_one(self.inventory.device(job.device))
+        result = self._collect_one(self.inventory.device(job.device))
+        if result.error is not None:  # nobody waits for this answer
+            log.warning("collect.failed", device=job.device, code=result.error.code, error=str(result.error))
+        return result
 
     def events(self, query: EventQuery) -> Page[DetectionEvent]:
         return self.store.events(query)
@@ -491,7 +499,9 @@ class Controller:
         if self._wake is not None:
             self._wake()
         elif before.is_live(now) != after.is_live(now):
-            self.start_sync(Selection(sites=after.sites), actor="system", trigger=f"exception:{after.id}")
+            known = tuple(site for site in after.sites if site in self.inventory.sites)  # a site may have closed since
+            if known:
+                self.start_sync(Selection(sites=known), actor="system", trigger=f"exception:{after.id}")
         return after
 
     @staticmethod

@@ -31,10 +31,11 @@ class Runs(Shelf):
 
     # --- plans ----------------------------------------------------------------------------------------------------
 
-    def save_plan(self, plan: StoredPlan) -> None:
+    def save_plan(self, plan: StoredPlan, *, audit: AuditNote | None = None) -> None:
         row = {c.name: getattr(plan, c.name) for c in plans.columns}
         with self._db.write() as connection:
             connection.execute(insert(plans).values(**row))
+            self._log(connection, audit)
 
     def plan(self, plan_id: PlanId) -> StoredPlan:
         """Raises ``NotFound``."""

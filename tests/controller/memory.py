@@ -17,7 +17,7 @@ from controller.sync import Worker
 from core.clock import Clock, ManualClock
 from core.ids import RunId, new_id
 from tests.controller.offices import CAN
-from vendors.adapter import Adapter, Session
+from vendors.adapter import Adapter, Script, Session
 from vendors.diff import mark_of
 from vendors.model import Action, Desired, FlowCount, Mark, Observed, Plan, Reading, Receipt, RuleCount, RuleName
 from vendors.session import SessionLimiter
@@ -60,6 +60,9 @@ class Firewall:
         self.state = plan.desired
         self._come_to("after-apply")
         return Receipt(observed=self.observed(), commands=1, flows_cut=0, timings={})
+
+    def render(self, current: Observed, plan: Plan) -> Script:
+        return Script(text=f"{len(plan.steps)} steps\n")
 
     def counters(self, session: object) -> Reading:
         self._come_to("counters")
