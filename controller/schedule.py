@@ -87,7 +87,8 @@ class Scheduler:
         controller.attach_schedule(tick_age=self.tick_age, wake=self.wake)
 
     def start(self) -> None:
-        """Begin to ring; the first tick is at once."""
+        """Begin to ring; the first tick is at once, and if it never ends, that is noticed too."""
+        self._last_tick = self._clock.monotonic()
         self._alarm.add_job(
             self.tick,
             IntervalTrigger(seconds=int(TICK.total_seconds())),
@@ -106,7 +107,7 @@ class Scheduler:
         self._background.shutdown(wait=True)
 
     def tick_age(self) -> float | None:
-        """Seconds since a tick last finished; None before the first."""
+        """Seconds since a tick last finished, or since the start; None before that."""
         last = self._last_tick
         return None if last is None else self._clock.monotonic() - last
 
