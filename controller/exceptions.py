@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from controller.desired import modes_at, role_sources
 from controller.errors import Conflict, Invalid, NotAllowed
-from controller.inventory import Inventory
-from controller.model import AccessException, ExceptionState, Mode
+from controller.inventory import Inventory, Policy, Site
+from controller.model import AccessException, ExceptionState, Mode, Window
+from controller.windows import HORIZON, next_edge
 from core.ids import DeviceName, ExceptionId, SiteName
 from core.net import Network, aggregate, overlaps, parse_network
 
@@ -41,7 +43,7 @@ class PreviewLine:
     devices: tuple[DeviceName, ...]
     source: str
     role: str | None
-    mode: Mode | None  # the role's mode now; None: the source lies in no role of the site
+    mode: Mode | None  # the role's strictest mode while it lasts; None: the source lies in no role of the site
     effect: str
 
 
@@ -124,7 +126,8 @@ def preview(
     now: datetime,
 ) -> ExceptionPreview:
     """What would open where, and what stands against it. Nothing is changed."""
-    lines = tuple(line for site in request.sites for line in _lines(site, sources, inventory, max(now, request.starts)))
+    life = Window(max(now, request.starts), request.ends)
+    lines = tuple(line for site in request.sites for line in _lines(site, sources, inventory, life))
     opening = [line for line in lines if line.mode is Mode.ENFORCE]
     where = ", ".join(request.sites)
     span = f"from {request.starts:%Y-%m-%d %H:%M} to {request.ends:%Y-%m-%d %H:%M} UTC"
@@ -137,9 +140,9 @@ def preview(
     )
 
 
-def _lines(site_name: str, sources: Iterable[Network], inventory: Inventory, at: datetime) -> Iterable[PreviewLine]:
+def _lines(site_name: str, sources: Iterable[Network], inventory: Inventory, life: Window) -> Iterable[PreviewLine]:
     site = inventory.site(site_name)
-    modes = modes_at(site, inventory.policies[site.policy], at)
+    modes = _strictest_modes(site, inventory.policies[site.policy], life)
     roles = role_sources(site.networks)
     for source in sources:
         for role in [r for r in modes if overlaps(roles[r], source)]:
@@ -153,6 +156,21 @@ def _lines(site_name: str, sources: Iterable[Network], inventory: Inventory, at:
             )
 
 
+def _strictest_modes(site: Site, policy: Policy, life: Window) -> dict[str, Mode]:
+    """The strictest mode that every role has at any moment of ``life``. Windows repeat weekly: the horizon has all."""
+    zone, roles = ZoneInfo(site.time_zone), [policy.roles[role] for role in site.networks]
+    until = min(life.end, life.start + HORIZON)
+    found = modes_at(site, policy, life.start)
+    at = next_edge(roles, zone, life.start)
+    while at is not None and at < until:
+        found = {
+            role: min(found[role], mode, key=_STRICTEST.index) for role, mode in modes_at(site, policy, at).items()
+        }
+        at = next_edge(roles, zone, at)
+    return found
+
+
+_STRICTEST: Final = (Mode.ENFORCE, Mode.MONITOR, Mode.OFF)
 _EFFECTS: Final[Mapping[Mode, str]] = {
     Mode.ENFORCE: "is blocked by policy and would pass our deny; the firewall's own rules still apply",
     Mode.MONITOR: "is only watched by policy; would be counted as allowed instead",
