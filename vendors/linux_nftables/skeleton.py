@@ -18,6 +18,7 @@ _HANDLE: Final = re.compile(r" # handle (\d+)$")
 _TABLE: Final = re.compile(r"table (?P<name>\S+ \S+) \{(?: # handle (?P<handle>\d+))?")
 _BLOCK: Final = re.compile(r"\t(?P<kind>[a-z ]+?) (?P<name>\S+) \{(?: # handle \d+)?")
 _ELEMENTS: Final = "elements = { "
+_COMMENTED: Final = re.compile(r'(?:[^,"]|"[^"]*")+')  # one element; a comment may hold commas
 _FOREIGN_LIVE: Final = ("flags dynamic", "flags timeout", "timeout ")
 
 
@@ -117,7 +118,8 @@ def _split_elements(name: str, lines: list[str]) -> tuple[tuple[str, ...], tuple
     text = "".join(line.strip() + " " for line in lines[start:]).rstrip()
     if not text.endswith(" }"):
         raise Unreadable(f"the elements of set {name} have no end: the listing was cut off")
-    found = text[len(_ELEMENTS) : -2].split(", ")
+    listed = text[len(_ELEMENTS) : -2]
+    found = _COMMENTED.findall(listed) if '"' in listed else listed.split(", ")
     return tuple(lines[:start]), tuple(part.strip() for part in found)
 
 
