@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from vendors.diff import diff
 from vendors.errors import Unreadable
 from vendors.linux_nftables.commands import Shell
 from vendors.linux_nftables.options import LinuxNftablesOptions
-from vendors.model import Desired, DomainGroup
+from vendors.model import Action, AddressGroup, Desired, DomainGroup, GroupName, Rule, RuleName
 from vendors.registry import adapter_for
 
 READING = (Path(__file__).parent / "data" / "reading-nft-1.0.6.txt").read_text(encoding="utf-8")
@@ -88,3 +89,59 @@ def test_i13_a_gateway_that_judges_nothing_is_refused() -> None:
     with pytest.raises(ValidationError, match="forward"):
         LinuxNftablesOptions.model_validate({"forward": False})
     assert LinuxNftablesOptions.model_validate({"forward": False, "output": True}).hooks == ("output",)
+
+
+# --- hands on our sets ----------------------------------------------------------------------------------------------
+
+
+def test_i06_a_comment_with_a_comma_on_an_element_is_read_and_undone() -> None:
+    """A reading that is refused is never repaired: a list would stay as old as the comment."""
+    hand = READING.replace("192.0.2.0/24 counter", '192.0.2.0/24 counter comment "mine, yours"')
+    assert hand != READING
+    found = adapter().parse(hand)
+    assert found.groups == adapter().parse(READING).groups
+    assert any("which we do not write" in line for line in found.irregular)
+
+
+def _split_reading(moved: bool) -> str:
+    """A list kept in 16 sets; when ``moved``, a hand put one entry into the set of another part."""
+    blank = adapter().parse(without_table(READING))
+    many = frozenset(IPv4Network((0x0B000000 + (n << 9), 24)) for n in range(20_000)) | {ip_network("192.0.2.0/24")}
+    groups = (
+        AddressGroup(name=GroupName("dst-tiktok"), members=many),
+        AddressGroup(name=GroupName("src-company"), members=frozenset({ip_network("10.0.0.0/8")})),
+    )
+    deny = Rule(
+        name=RuleName("deny-company"),
+        action=Action.DENY,
+        sources=GroupName("src-company"),
+        destinations=(GroupName("dst-tiktok"),),
+    )
+    desired = Desired(groups=groups, rules=(deny,), owner="01kb000000000000000000tkga", snapshot="0123456789ab")
+    listing = loaded(adapter().render(blank, diff(blank, desired, blank.can)).text, moved=moved)
+    return without_table(READING).replace("@@nft 0\n", f"{listing}@@nft 0\n")
+
+
+def loaded(text: str, *, moved: bool) -> str:
+    """What nft lists after loading ``text`` in a namespace of its own."""
+    hand = (
+        "delete element inet tokgate dst-tiktok-4.12 { 192.0.2.0/24 }\n"
+        "add element inet tokgate dst-tiktok-4.0 { 192.0.2.0/24 }\n"
+    )
+    script = "nft -f /dev/stdin && nft -a -s list table inet tokgate"
+    sent = text + (hand if moved else "")
+    return subprocess.run(
+        ["unshare", "-n", "sh", "-c", script], input=sent, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.mark.root
+def test_i13_an_entry_in_the_wrong_part_of_a_long_list_is_not_enforced_and_put_right() -> None:
+    sound, moved = adapter().parse(_split_reading(moved=False)), adapter().parse(_split_reading(moved=True))
+    assert [line for line in sound.irregular if "persistence" not in line] == []
+    assert any("dst-tiktok-4.0" in line for line in moved.irregular), "no packet to it would be looked up there"
+    assert sound.mark is not None
+    desired = Desired(groups=sound.groups, rules=sound.rules, owner=sound.mark.owner, snapshot=sound.mark.snapshot)
+    change = adapter().render(moved, diff(moved, desired, moved.can)).text
+    assert "flush set inet tokgate dst-tiktok-4.0\n" in change
+    assert "add element inet tokgate dst-tiktok-4.12 { 192.0.2.0/24 }\n" in change

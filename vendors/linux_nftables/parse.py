@@ -24,6 +24,7 @@ from vendors.linux_nftables.shape import (
     mark_from,
     rules_from,
     seen_from,
+    set_for,
     shape_of,
 )
 from vendors.linux_nftables.skeleton import Skeleton, foreign_text, skeleton_of, tables_of
@@ -183,7 +184,7 @@ def _groups(
         group = found[0]
         if name in live:
             continue
-        own = members.setdefault(group, set())
+        own: set[Network] = set()
         for text in texts:
             bare = _bare(text)
             if bare in known:
@@ -194,6 +195,10 @@ def _groups(
             if not exact:
                 odd.append(f"set {name} holds {text!r}, which we do not write")
                 replaced.append(name)
+        members.setdefault(group, set()).update(own)
+        if found[1] and (strays := _strays(name, group, own)):
+            odd.append(f"set {name} holds entries of {strays[0]}, where no packet is looked up for them")
+            replaced += [name, *strays]
     named = {found[0] for name in live if (found := group_of_set(name)) is not None and seen_from(name) is None}
     groups: list[Group] = [AddressGroup(name=name, members=frozenset(own)) for name, own in members.items() if own]
     groups += [DomainGroup(name=name, members=domains.get(name, frozenset())) for name in named]
@@ -201,6 +206,13 @@ def _groups(
     odd += [f"group {name} has no members" for name in empty]
     groups += [AddressGroup(name=name, members=frozenset()) for name in empty]
     return tuple(sorted(groups, key=lambda g: g.name)), sorted(set(replaced))
+
+
+def _strays(name: str, group: GroupName, networks: Iterable[Network]) -> list[str]:
+    """The sets that some networks of one of the 16 sets of a list belong into instead."""
+    shard, split = int(name.rpartition(".")[2]), frozenset({group})
+    elsewhere = (n for n in networks if int(n.network_address) >> 28 != shard)
+    return sorted({set_for(group, network, split) for network in elsewhere})
 
 
 def _bare(text: str) -> str:
