@@ -92,6 +92,18 @@ def test_a_mistake_is_told_before_anything_is_changed(tmp_path: Path, arguments:
 
 
 @pytest.mark.root
+def test_i01_a_login_that_was_there_before_keeps_its_keys(tmp_path: Path, key: Path) -> None:
+    """Given somebody's own account, the script would replace the keys that he logs in with."""
+    admin = "useradd --home-dir /home/admin -m admin && mkdir /home/admin/.ssh"
+    admin += " && echo his > /home/admin/.ssh/authorized_keys"
+    done = prepare(tmp_path, "--key", str(key), "--login", "admin", before=admin)
+    assert done.returncode == 1
+    assert "admin is an account of yours" in done.stderr
+    assert (tmp_path / "home" / "admin" / ".ssh" / "authorized_keys").read_text(encoding="utf-8") == "his\n"
+    assert not (tmp_path / "etc" / "sudoers.d" / "tokgate").exists()
+
+
+@pytest.mark.root
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     text = (FOLDER / "tokgate-restore.service").read_text(encoding="utf-8")
