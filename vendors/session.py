@@ -388,10 +388,11 @@ class _Transcript:
         self._secrets = sorted((s for s in secrets if s), key=len, reverse=True)
 
     def command(self, command: str, stdin: str) -> None:
-        self._write(f"> {command}\n" + (f"{_block(stdin)}" if stdin else ""))
+        self._write(f"> {command}\n" + (f"{_block(self._hidden(stdin))}" if stdin else ""))
 
     def output(self, output: Output) -> None:
-        self._write(f"{_block(output.text)}{_block(output.errors)}[exit {output.status}]\n")
+        said = (_block(self._hidden(text)) for text in (output.text, output.errors))
+        self._write(f"{''.join(said)}[exit {output.status}]\n")
 
     def note(self, text: str) -> None:
         self._write(f"> {text}\n")
@@ -399,13 +400,17 @@ class _Transcript:
     def _write(self, text: str) -> None:
         if self._stream is None:
             return
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
         try:
-            self._stream.write(text)
+            self._stream.write(self._hidden(text))
             self._stream.flush()
         except OSError:  # a full disk must not stop a change half-way; the run's record says what happened
             self._stream = None
+
+    def _hidden(self, text: str) -> str:
+        """Before anything is cut: half a secret is not found any more."""
+        for secret in self._secrets if self._stream else ():
+            text = text.replace(secret, HIDDEN)
+        return text
 
 
 def _block(text: str) -> str:

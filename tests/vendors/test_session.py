@@ -293,6 +293,14 @@ def test_i09_the_transcript_tells_all_but_the_secret(firewall: Gateway) -> None:
     assert "[exit 0]" in said
 
 
+def test_i09_a_secret_that_a_long_answer_is_cut_in_does_not_show_its_first_half(firewall: Gateway) -> None:
+    transcript = io.StringIO()
+    password = machine.operator_password()
+    with connect(by_password(firewall), clock=CLOCK, transcript=transcript) as session:
+        session.run("cat", stdin="x" * (16_384 - len(password) + 1) + password + "y" * 99)
+    assert password[:-1] not in transcript.getvalue()
+
+
 class FullDisk(io.StringIO):
     def write(self, text: str) -> int:
         raise OSError(28, "No space left on device")
