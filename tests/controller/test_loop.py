@@ -347,7 +347,7 @@ def test_i08_two_controllers_on_one_store_take_turns_at_a_device(fresh: Lab, tmp
         for _ in range(2)
     ]
     ended = [(one.communicate(timeout=60), one.returncode) for one in both]
-    assert all(code in (0, 4) for _, code in ended), ended
+    assert all(code in (0, 3) for _, code in ended), ended  # 3: planned before the other one had applied
     assert 0 in [code for _, code in ended]
     with controller(fresh, tmp_path) as opened:
         assert opened.plan(BERLIN, actor="test")[0].stored is None
