@@ -26,7 +26,7 @@ from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import Conflict
 from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Device, Inventory, Site, load_inventory
-from controller.locks import DeviceLocks
+from controller.locks import DeviceLocks, FileLock
 from controller.model import (
     AccessException,
     AuditEntry,
@@ -78,6 +78,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PLAN_LIFE: Final = timedelta(hours=1)
+REFRESH_WAIT: Final = timedelta(minutes=2)
+"""How long a refresh waits for another one to end."""
 
 
 class Controller:
@@ -102,6 +104,7 @@ class Controller:
             {JobKind.SYNC: self._do_sync, JobKind.APPLY: self._do_apply, JobKind.COLLECT: self._do_collect},
             workers=settings.workers,
         )
+        self._refreshing = FileLock(settings.data_dir / "intel.lock", what="the refresh of the intelligence")
         self._finishing = threading.Lock()
         self._registering = threading.Lock()
         self._under_way: dict[RunId, list[Future[object]]] = {}
@@ -143,8 +146,13 @@ class Controller:
     def refresh_intel(self, *, actor: str, force: bool = False) -> RefreshResult:
         """Ask every source, build the next snapshot, put it in force if the guards let it pass.
 
-        A failing source keeps its last good indicators. Raises ``GuardTripped``: the snapshot in force stays.
+        A failing source keeps its last good indicators. One at a time over all processes: a slow one that began earlier
+        would undo what a later one has put in force. Raises ``GuardTripped``: the snapshot in force stays; ``Busy``.
         """
+        with self._refreshing.hold(wait=REFRESH_WAIT):
+            return self._refresh_intel(actor=actor, force=force)
+
+    def _refresh_intel(self, *, actor: str, force: bool) -> RefreshResult:
         config = self.inventory.intelligence
         known = self.store.source_records()
         records = refresh([build_source(c) for c in config.sources], known, self.clock)
