@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 from controller.audit import AuditNote
-from controller.errors import Busy, Conflict, Invalid, NotAuthenticated, NotFound, StoreError
+from controller.errors import Conflict, Invalid, NotAuthenticated, NotFound, StoreError
 from controller.model import Scope, Token
 from controller.store import Store
 from core.clock import Clock
@@ -95,7 +95,7 @@ def _touch(store: Store, token: Token, now: datetime) -> None:
         return
     try:
         store.touch_token(token.id, now)
-    except (StoreError, Busy) as exc:
+    except StoreError as exc:
         log.warning("token.not_touched", token=token.name, error=str(exc))
 
 

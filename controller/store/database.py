@@ -94,9 +94,9 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction, alone over all threads and processes: committed when the block ends, undone when it raises.
 
-        Raises ``StoreError``; ``Busy`` when another process has been writing for too long.
+        Raises ``StoreError``, also when another process has been writing for too long.
         """
-        with self._lock.hold(wait=WRITE_WAIT), told(self.path):
+        with self._alone(), told(self.path):
             with self._writer.begin() as connection:
                 yield connection
             if self._log_bytes() > CHECKPOINT_BYTES:
@@ -110,8 +110,17 @@ class Database:
 
     def checkpoint(self) -> None:
         """Write the log back into the file and cut it, as far as readers allow."""
-        with self._lock.hold(wait=WRITE_WAIT), told(self.path):
+        with self._alone(), told(self.path):
             self._write_back("TRUNCATE")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """A store that others hold is a store that cannot be written; ``Busy`` is kept for devices and the schedule."""
+        try:
+            with self._lock.hold(wait=WRITE_WAIT):
+                yield
+        except Busy as exc:
+            raise StoreError(exc.message, hint=exc.hint) from exc
 
     def _write_back(self, mode: str) -> None:
         with _raw(self._writer) as connection:
