@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -23,6 +23,9 @@ LIVE_DNS: Final = "live DNS"
 
 MOST_SOURCES: Final = 1_000
 """More pairs than this in one event are cut to the busiest, and the event says so."""
+
+CLOCK_TOLERANCE: Final = timedelta(seconds=30)
+"""Reading the counters of a large list takes seconds; a clock further off than this is set wrong."""
 
 _INSTANT: Final = timedelta(milliseconds=1)
 _Pair: TypeAlias = tuple[Action, Address, Address]
@@ -100,6 +103,18 @@ def detect(
     return tuple(events)
 
 
+def on_our_clock(reading: Reading, now: datetime) -> Reading:
+    """The same reading, told in our time when the device's clock is wrong: it was taken just now, whatever that says.
+
+    Windows stand beside observations, exceptions and readings of other devices, so all are of one clock.
+    """
+    wrong = now - reading.read_at
+    if abs(wrong) <= CLOCK_TOLERANCE:
+        return reading
+    flows = tuple(replace(flow, last_seen=flow.last_seen + wrong) for flow in reading.flows)
+    return replace(reading, read_at=now, flows=flows)
+
+
 def _since(before: Reading | None, after: Reading, created_at: datetime | None) -> datetime | None:
     """Since when the counters have been running as far as we know; None: this reading is only a baseline."""
     known = [at for at in (before.read_at if before else None, created_at) if at is not None]
@@ -112,7 +127,7 @@ def _clamped(start: datetime, end: datetime) -> tuple[datetime, datetime]:
 
 
 def _delta(before: RuleCount | None, after: RuleCount, *, since: datetime, same_epoch: bool) -> _Delta:
-    """One story per arm: the device's counters restarted, the rule is new, was re-created, was reset, went on."""
+    """One story per arm: the device's counters restarted, the rule is new, was re-created, went on or was reset."""
     match before:
         case _ if not same_epoch:
             return _from_zero(after, since, Quality.AT_LEAST)
@@ -120,15 +135,13 @@ def _delta(before: RuleCount | None, after: RuleCount, *, since: datetime, same_
             return _from_zero(after, since, Quality.EXACT)
         case RuleCount(epoch=epoch) if epoch != after.epoch:
             return _from_zero(after, since, Quality.AT_LEAST)
-        case RuleCount() if _went_back(before, after):
-            return _from_zero(after, since, Quality.AT_LEAST)
         case RuleCount():
             return _Delta(
                 since=since,
-                hits=_minus(after.hits, before.hits),
-                packets=_minus(after.packets, before.packets),
-                octets=_minus(after.octets, before.octets),
-                quality=Quality.EXACT,
+                hits=_moved(after.hits, before.hits),
+                packets=_moved(after.packets, before.packets),
+                octets=_moved(after.octets, before.octets),
+                quality=Quality.AT_LEAST if _went_back(before, after) else Quality.EXACT,
             )
 
 
@@ -139,6 +152,11 @@ def _from_zero(after: RuleCount, since: datetime, quality: Quality) -> _Delta:
 def _went_back(before: RuleCount, after: RuleCount) -> bool:
     pairs = ((before.hits, after.hits), (before.packets, after.packets), (before.octets, after.octets))
     return any(old is not None and new is not None and new < old for old, new in pairs)
+
+
+def _moved(after: int | None, before: int | None) -> int | None:
+    """By how much at least. One that went back was reset, and it alone: a hand may reset a single one."""
+    return after if _less(after, before) else _minus(after, before)
 
 
 def _minus(after: int | None, before: int | None) -> int | None:

@@ -16,7 +16,7 @@ from typing import Final, TextIO, TypeAlias
 import structlog
 
 from controller.desired import Facts, desired_for, mode_words, modes_at, role_sources, rule_name, state_of, subject_of
-from controller.detect import DetectContext, detect
+from controller.detect import DetectContext, detect, on_our_clock
 from controller.errors import NotFound, PlanStale, StoreError
 from controller.inventory import Device, Inventory
 from controller.locks import DeviceLocks
@@ -255,14 +255,16 @@ class Worker:
     def _count(
         self, device: Device, reading: Reading, facts: Facts, *, created_at: datetime | None
     ) -> tuple[DetectionEvent, ...]:
+        reading = on_our_clock(reading, self.clock.now())
+        snapshot = facts.snapshot if created_at is not None else self._counted_under(device, facts)
         context = DetectContext(
             site=device.site,
             device=device.name,
             roles={rule.rule: role for rule in reading.rules if (role := subject_of(rule.rule)[0])},
             exceptions={rule.rule: ExceptionId(e) for rule in reading.rules if (e := subject_of(rule.rule)[1])},
             sources=self._rule_sources(facts, reading),
-            snapshot=facts.snapshot.id,
-            members=tuple(n for service in facts.snapshot.services for n in service.networks),
+            snapshot=snapshot.id,
+            members=tuple(n for service in snapshot.services for n in service.networks),
             created_at=created_at,
         )
         before = self.store.last_reading(device.name)
@@ -270,6 +272,16 @@ class Worker:
         self.store.record_events(device.name, reading, events)
         crash_point("collect.recorded")
         return events
+
+    def _counted_under(self, device: Device, facts: Facts) -> Snapshot:
+        """The snapshot that the device was last read back holding; what is in force now may not have reached it yet."""
+        status = self.store.status(device.name)
+        if status is None or status.snapshot is None or status.snapshot == facts.snapshot.id:
+            return facts.snapshot
+        try:
+            return self.store.snapshot(status.snapshot)
+        except NoSnapshot:  # older than the retention
+            return facts.snapshot
 
     def _rule_sources(self, facts: Facts, reading: Reading) -> dict[RuleName, tuple[Network, ...]]:
         """Which sources each counted rule stands for, exceptions that have just ended included."""
@@ -303,7 +315,7 @@ class Worker:
         self.store.add_observation(
             Observation(device=device.name, site=device.site, at=now, found=None, left=None, cause=str(error))
         )
-        before = self.store.statuses().get(device.name) or blank_status(device)
+        before = self.store.status(device.name) or blank_status(device)
         self.store.put_status(replace(before, last_attempt_at=now, error_code=error.code, error=str(error)))
 
 
@@ -396,7 +408,7 @@ class Record:
         left = found if outcome in (Outcome.HELD, Outcome.FAILED) else None
         store = self._worker.store
         store.add_observation(self._observation(now, found=found, left=left, cause=str(error)))
-        before = store.statuses().get(self.device.name) or blank_status(self.device)
+        before = store.status(self.device.name) or blank_status(self.device)
         seen = now if found is not None else before.last_seen_at
         doubt = before.in_doubt or outcome is Outcome.UNCERTAIN  # only a proven state ends a doubt
         status = replace(before, last_attempt_at=now, last_seen_at=seen, in_doubt=doubt)

@@ -73,6 +73,12 @@ class Evidence(Shelf):
         with self._db.write() as connection:
             put(connection, device_status, {"device": status.device, "body": STATUS.dumps(status)})
 
+    def status(self, device: DeviceName) -> DeviceStatus | None:
+        """One device's; None when nobody has looked at it."""
+        with self._db.read() as connection:
+            body = connection.execute(select(device_status.c.body).where(device_status.c.device == device)).scalar()
+        return None if body is None else STATUS.loads(str(body))
+
     def statuses(self) -> dict[DeviceName, DeviceStatus]:
         with self._db.read() as connection:
             rows = connection.execute(select(device_status).order_by(device_status.c.device)).mappings().all()

@@ -98,7 +98,7 @@ def test_nothing_new_is_no_event() -> None:
         pytest.param(
             reading(rule(hits=9, packets=20)),
             reading(rule(hits=9, packets=4), at=T1),
-            9,
+            0,
             Quality.AT_LEAST,
             id="one-of-its-counters-went-back",
         ),
@@ -107,6 +107,14 @@ def test_nothing_new_is_no_event() -> None:
 def test_i11_a_restart_is_noticed(before: Reading, after: Reading, hits: int, quality: Quality) -> None:
     (event,) = found(before, after)
     assert (event.hits, event.quality) == (hits, quality)
+
+
+def test_i11_a_counter_that_a_hand_reset_makes_the_others_count_nothing_twice() -> None:
+    """``nft reset counter`` takes one counter: the hundred hits of before were told before."""
+    (event,) = found(reading(rule(hits=100, packets=500)), reading(rule(hits=101, packets=10), at=T1))
+    assert (event.hits, event.packets, event.quality) == (1, 10, Quality.AT_LEAST)
+    (event,) = found(reading(rule(hits=100, packets=500)), reading(rule(hits=1, packets=510), at=T1))
+    assert (event.hits, event.packets, event.quality) == (1, 10, Quality.AT_LEAST)
 
 
 def test_a_re_created_table_counts_exactly_from_its_making() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from controller.desired import rule_name
+from controller.errors import StoreError
 from controller.inventory import Device
+from controller.locks import FileLock
 from controller.model import CoverageState, Observation, Outcome, Window
 from controller.store import Store
 from core.clock import ManualClock
@@ -20,7 +24,7 @@ from ipsets.snapshot import content_id
 from tests.controller.memory import Bench, Firewall, bench, start_run
 from tests.controller.offices import an_exception, offices, snapshot
 from vendors.errors import DeviceError, NotVerified, Refused, Unreachable, Unreadable
-from vendors.model import Action, AddressGroup, GroupName, Rule
+from vendors.model import Action, AddressGroup, FlowCount, GroupName, Rule
 
 BERLIN = SiteName("berlin")
 DENY = rule_name(Action.DENY, "company")
@@ -184,3 +188,81 @@ def _once_then(error: Exception) -> Callable[[], None]:
 
 def _last_look(made: Bench, clock: ManualClock) -> Observation:
     return made.store.observations(BERLIN, Window(clock.now() - MINUTE * 60, clock.now() + MINUTE))[-1]
+
+
+# --- whose word an event carries --------------------------------------------------------------------------------------
+
+
+def test_an_event_names_the_snapshot_that_was_enforced_when_it_was_counted(work: Work, clock: ManualClock) -> None:
+    """The list has changed since; an address that it lost was still an entry of it, and no live DNS answer."""
+    made, firewall, device = work
+    enforced = made.snapshot()
+    made.sync(device, start_run(made.store, clock))
+    in_force(made.store, "103.136.220.0/23")
+    clock.advance(MINUTE)
+    firewall.hits = {DENY: 2}
+    firewall.flows = (_flow(clock.now()),)
+    (event,) = made.collect(device)
+    assert event.snapshot == enforced.id
+    assert [entry.entry for entry in event.entries] == ["16.162.0.0/24"]
+
+
+def _flow(last_seen: datetime) -> FlowCount:
+    return FlowCount(
+        action=Action.DENY,
+        source=ip_address("10.20.1.7"),
+        destination=ip_address("16.162.0.9"),
+        packets=2,
+        octets=120,
+        last_seen=last_seen,
+    )
+
+
+# --- a store that others hold -----------------------------------------------------------------------------------------
+
+
+def test_a_busy_store_is_a_failing_store_and_no_fault_of_the_device(
+    work: Work, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the change was taken: recorded as failed, it would be called provably old."""
+    made, firewall, device = work
+    monkeypatch.setattr("controller.store.database.WRITE_WAIT", timedelta(0))
+    other = FileLock(made.store.path.with_name("store.lock"), what="the store")
+    run = start_run(made.store, clock)
+    with ExitStack() as held:
+        firewall.on["after-apply"] = lambda: held.enter_context(other.hold(wait=MINUTE))
+        with pytest.raises(StoreError, match="held by process"):
+            made.sync(device, run)
+    assert made.store.run(run).devices[0].outcome is Outcome.RUNNING
+
+
+# --- a clock of the device's own --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=400), timedelta(hours=-9), timedelta(seconds=90)], ids=str)
+def test_i12_an_event_stands_in_our_time_whatever_the_clock_of_the_device_says(
+    work: Work, clock: ManualClock, wrong: timedelta
+) -> None:
+    made, firewall, device = work
+    firewall.clock = _Wrong(clock, wrong)
+    made.sync(device, start_run(made.store, clock))
+    began = clock.now()
+    clock.advance(MINUTE)
+    firewall.hits = {DENY: 2}
+    firewall.flows = (_flow(firewall.clock.now() - timedelta(seconds=20)),)
+    (event,) = made.collect(device)
+    assert event.window == Window(began, clock.now())
+    assert event.sources[0].last_seen == clock.now() - timedelta(seconds=20)
+
+
+class _Wrong:
+    """A clock that is set wrong."""
+
+    def __init__(self, right: ManualClock, by: timedelta) -> None:
+        self._right, self._by = right, by
+
+    def now(self) -> datetime:
+        return self._right.now() + self._by
+
+    def monotonic(self) -> float:
+        return self._right.monotonic()
