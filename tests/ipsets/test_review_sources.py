@@ -107,3 +107,10 @@ def test_i07_a_short_list_does_not_lose_a_whole_kind_without_a_person(left: list
         snapshot([entry(text) for text in left], previous=before)
     assert snapshot([entry(text) for text in left], previous=before, force=True).parent == before.id
     assert snapshot([entry(text) for text in FEW[1:]], previous=before).parent == before.id, "one of two is a share"
+
+
+@pytest.mark.parametrize("text", ["fec0:0:1::/48", "fec0::/32", "200:1::/48", "303:7f::/64"])
+def test_i07_ipv6_that_was_never_of_the_internet_is_not_blocked(text: str) -> None:
+    """Site-local and the old NSAP space are in use inside organisations and overlays, and in no special registry."""
+    (verdict,) = snapshot([entry(FEW[0]), entry(text)]).dropped
+    assert (verdict.guard, verdict.entry) == ("never-block", text)
