@@ -88,6 +88,7 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin to ring; the first tick is at once, and if it never ends, that is noticed too."""
+        self._controller.follow_inventory()
         self._last_tick = self._clock.monotonic()
         self._alarm.add_job(
             self.tick,

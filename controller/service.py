@@ -136,6 +136,11 @@ class Controller:
     ) -> None:
         self.close()
 
+    def follow_inventory(self) -> None:
+        """An inventory that was edited since a schedule last began is carried to every device at once."""
+        if self.store.follow_inventory(self.inventory.digest):
+            log.info("inventory.changed", inventory=self.inventory.digest[:12])
+
     def attach_schedule(self, *, tick_age: Callable[[], float | None], wake: Callable[[], None]) -> None:
         """A schedule runs in this process: it carries decisions to the devices, and its pulse is part of our health."""
         self.last_tick = tick_age

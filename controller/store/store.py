@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Table, delete, func, select, text
 
+from controller.audit import AuditNote
 from controller.errors import Conflict, StoreError
 from controller.locks import ServeLease
 from controller.store.access import AuditLog, Exceptions, Tokens
@@ -29,6 +30,7 @@ from core.ids import new_id
 log = structlog.get_logger()
 
 INSTANCE: Final = "instance"
+INVENTORY: Final = "inventory"
 QUICK: Final = timedelta(seconds=2)
 """How long the check at the opening may look; ``check()`` takes all the time it needs."""
 FULL: Final = timedelta(hours=1)
@@ -47,6 +49,23 @@ class Jobs(Shelf):
     def set_done(self, job: str, at: datetime) -> None:
         with self._db.write() as connection:
             put(connection, jobs, {"name": job, "done_at": at})
+
+    def follow_inventory(self, digest: str) -> bool:
+        """Note in the audit log that another inventory is in force, and make a full sync due; False: it is the same.
+
+        Who edited the file is not known here; when it came into force is.
+        """
+        with self._db.write() as connection:
+            before = get_meta(connection, INVENTORY)
+            if before == digest:
+                return False
+            put_meta(connection, INVENTORY, digest)
+            connection.execute(delete(jobs).where(jobs.c.name == "sync"))
+            detail = {"before": before and before[:12], "after": digest[:12]}
+            self._log(
+                connection, AuditNote(actor="system", action="inventory.change", subject=digest[:12], detail=detail)
+            )
+        return True
 
 
 class Store(Snapshots, Runs, Evidence, Exceptions, Tokens, AuditLog, Jobs):

@@ -453,6 +453,24 @@ def test_a_restart_long_after_does_what_was_missed_once(folder: Path) -> None:
         assert again.syncs() == ["window-edge"]
 
 
+def test_i14_an_edited_inventory_is_audited_and_carried_to_every_device_at_the_next_start(
+    folder: Path,
+) -> None:
+    with steady(folder) as made:
+        made.opened.follow_inventory()
+        made.tick()
+        clock = made.clock
+    clock.advance(MINUTE)
+    edited = YAML.replace("guest: [10.20.9.0/24]", "guest: [10.20.9.0/25]")
+    assert edited != YAML
+    for text, due in ((YAML + "# a comment\n", set[str]()), (edited, {"sync"}), (edited, set[str]())):
+        with world(folder, text=text, clock=clock) as again:
+            again.opened.follow_inventory()
+            assert again.tick() == due
+            noted = [e for e in again.opened.store.audit_entries() if e.action == "inventory.change"]
+    assert [e.actor for e in noted] == ["system", "system"], "the first one, and the edited one"
+
+
 # --- a job that fails or hangs --------------------------------------------------------------------------------------
 
 
