@@ -25,6 +25,9 @@ from core.secret import SCHEMES, SecretRef
 
 DAY_GROUPS: Final = {"daily": DAYS, "weekdays": DAYS[:5], "weekend": DAYS[5:]}
 
+ROLE_LENGTH: Final = 32
+"""Names on devices have at most 40 characters, and a rule is named for its role."""
+
 _CLOCK: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _HOST_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LOGIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]{0,63}")
@@ -50,6 +53,14 @@ def parse_name(value: object) -> str:
     text = _text(value, "a name")
     if not NAME.fullmatch(text):
         raise ValueError("a name is lower-case letters, digits and inner hyphens, at most 40 characters")
+    return text
+
+
+def parse_role(value: object) -> str:
+    """A name that fits into a rule's name on every device, behind ``deny-``."""
+    text = parse_name(value)
+    if len(text) > ROLE_LENGTH:
+        raise ValueError(f"the name of a role is at most {ROLE_LENGTH} characters: it is a part of names on devices")
     return text
 
 
@@ -181,6 +192,7 @@ def _opaque(value_type: type[Any]) -> GetPydanticSchema:
 
 
 Name = Annotated[str, BeforeValidator(parse_name), WithJsonSchema(_PATTERN)]
+Role = Annotated[str, BeforeValidator(parse_role), WithJsonSchema({**_PATTERN, "maxLength": ROLE_LENGTH})]
 Net = Annotated[
     Network,
     BeforeValidator(parse_net),

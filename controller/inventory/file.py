@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from controller.errors import InventoryError
 from controller.inventory import checks
 from controller.inventory.document import Document, Problem, read_document
-from controller.inventory.fields import Host, HostKey, Name, Net, Zone
+from controller.inventory.fields import Host, HostKey, Name, Net, Role, Zone
 from controller.inventory.model import (
     Defaults,
     Device,
@@ -55,7 +55,7 @@ class SiteEntry(Part):
     title: Title | None = None
     time_zone: Zone
     policy: Name
-    networks: dict[Name, tuple[Net, ...]]
+    networks: dict[Role, tuple[Net, ...]]
     devices: dict[Name, DeviceEntry] = Field(default_factory=dict)
 
 

@@ -24,6 +24,7 @@ from controller.inventory.fields import (
     Name,
     Net,
     Reference,
+    Role,
     Start,
     Zone,
     did_you_mean,
@@ -95,7 +96,7 @@ class Policy(Part):
     services: Annotated[tuple[Name, ...], BeforeValidator(_names), Field(min_length=1)]
     shared_addresses: Literal["block", "spare"] = "block"
     """Live DNS answers inside published CDN ranges: ``block`` them like all others, or ``spare`` them."""
-    roles: dict[Name, RolePolicy] = Field(min_length=1)
+    roles: dict[Role, RolePolicy] = Field(min_length=1)
 
 
 class DeviceDefaults(Part):
@@ -158,7 +159,7 @@ class Site(Part):
     title: Title
     time_zone: Zone
     policy: Name
-    networks: dict[Name, tuple[Net, ...]]
+    networks: dict[Role, tuple[Net, ...]]
     devices: dict[DeviceName, Device] = Field(default_factory=dict)
 
 

@@ -116,6 +116,13 @@ BAD = [
         "30: sites.berlin.devices.fw-berlin.options.nft",
         "pattern",
     ),
+    Bad(
+        "role-too-long-for-a-device",
+        "      company: {mode: enforce}",
+        f"      {'c' * 33}: {{mode: enforce}}",
+        f"14: policies.standard.roles.{'c' * 33}",
+        "at most 32 characters",
+    ),
     Bad("missing-key", "    time_zone: Europe/Berlin\n", "", "20: sites.berlin.time_zone", "is missing"),
     Bad("missing-section", "intelligence:\n  sources:\n    - {kind: curated}\n", "", "1: intelligence", "is missing"),
     Bad(
