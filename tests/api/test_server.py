@@ -123,6 +123,8 @@ def test_a_dripping_header_ends_with_408_within_the_deadline(server: Server) -> 
             except OSError:
                 break
             if answer:
+                sock.settimeout(5)
+                answer += read_to_end(sock)  # head and body may come apart
                 break
         assert time.monotonic() - began < RECEIPT_SECONDS + 1
         assert answer.startswith(b"HTTP/1.1 408 ")
