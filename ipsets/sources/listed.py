@@ -51,6 +51,8 @@ class ListSource:
         return Fetched(indicators=self._indicators(entries, now), memo=memo)
 
     def _read(self, file: Path) -> str:
+        if file.exists() and not file.is_file():  # a pipe would be waited for without end
+            raise SourceUnreachable(f"{file}: not a regular file", hint=f"name a file; {KEPT}")
         try:
             with file.open("rb") as stream:
                 data = stream.read(self.max_bytes + 1)

@@ -190,6 +190,16 @@ def test_i01_another_controllers_objects_are_left_alone_until_a_person_says_adop
     assert holds(rig, wish(rig))
 
 
+def test_i01_what_another_controller_kept_for_the_boot_is_left_alone_too(loose_rig: Rig) -> None:
+    rig = loose_rig
+    push(rig, wish(rig, owner="01kb000000000000000000tkgb"))
+    rig.reboot(persisted=False)  # its rules are not back yet
+    with pytest.raises(Refused, match="01kb000000000000000000tkgb"):
+        push(rig, wish(rig))
+    push(rig, wish(rig), adopt=True)
+    assert holds(rig, wish(rig))
+
+
 def test_two_writers_end_in_the_state_of_one_of_them(rig: Rig) -> None:
     """Both plan from the same reading; the second change meets another state than it was made for."""
     push(rig, wish(rig))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,13 @@ def test_i02_a_file_that_is_no_list_is_an_error(tmp_path: Path, content: bytes, 
     assert isinstance(error, SourceImplausible)
     assert said in error.message
     assert str(path) in str(error)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "l.txt")
+    error = failure(filed(tmp_path / "l.txt"))
+    assert isinstance(error, SourceUnreachable)
+    assert "not a regular file" in error.message
 
 
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:

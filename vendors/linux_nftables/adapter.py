@@ -129,15 +129,17 @@ class LinuxNftables:
         return job.run()
 
     def _refuse_stranger(self, current: Observed, plan: Plan) -> None:
-        """A table of our name that is not ours is never touched (I1)."""
-        marked = current.mark.owner if current.mark else current.extra.get("saved_owner")
+        """What of our name is not ours is never touched, in the kernel or kept for the next boot (I1)."""
+        saved = current.extra.get("saved_owner")
+        marked = current.mark.owner if current.mark else saved
         if marked == plan.desired.owner:
             return  # a hand took the mark away, but the file that we keep beside it still says whose it is
-        if self.options.adopt or not current.extra.get("table"):
+        if self.options.adopt or not (current.extra.get("table") or saved):
             return
-        owner = f"controller {current.mark.owner}" if current.mark else "nobody: it carries no mark"
+        what = "the table inet tokgate on the gateway" if current.extra.get("table") else self.options.ruleset_path
+        owner = f"controller {marked}" if marked else "nobody: it carries no mark"
         raise Refused(
-            f"the table inet tokgate on the gateway belongs to {owner}; nothing was sent",
+            f"{what} belongs to {owner}; nothing was sent",
             hint="find out who made it; `options: {adopt: true}` takes it over",
             device=self.device,
         )

@@ -80,7 +80,12 @@ def observed_from(
     holds_names = table is not None and bool(domains) and all(f"{name}-4" in table.sets for name in domains)
     can = _narrowed(most, parts, options, holds_names=holds_names)
     if table is None:
-        extra = {"table": "", "dns": _digest(parts["dns"].text), "has_dns": str(bool(parts["dns"].text))}
+        extra = {
+            "table": "",
+            "dns": _digest(parts["dns"].text),
+            "has_dns": str(bool(parts["dns"].text)),
+            "saved_owner": parts["saved"].value.partition(" owner=")[2],
+        }
         epoch = _epoch(parts, "")
         return Observed(groups=(), rules=(), mark=None, foreign=foreign, epoch=epoch, can=can, extra=extra)
     return _ours(table, parts, options, foreign=foreign, can=can, domains=domains, known=known or {})
