@@ -21,7 +21,7 @@ read ratios, not seconds. One part alone: `python -m bench.nft_apply`, `bench.fl
 `bench.packet_probe [SECONDS]`, then `python -m bench --table`.
 
 Where an apply's own time goes: *login* is the SSH handshake and key exchange; *read* and *read back* are one `nft list
-ruleset` each, with the gateway's kernel dump, the transfer and our parser; *load* is rendering, `nft -c` (up to 20,000
+ruleset` each, with the gateway's kernel dump, the transfer and our parser; *load* is rendering, `nft -c` (up to 5,000
 entries) and `nft -f`; *settle* keeps the ruleset for the next boot and lists the open flows. What the parts do not add
 up to is the plan: the diff and the digest of the list.
 

@@ -40,7 +40,7 @@ from vendors.model import (
     Transaction,
 )
 
-CHECK_ENTRIES_UP_TO: Final = 20_000
+CHECK_ENTRIES_UP_TO: Final = 5_000
 """A check costs as much as a load. Above this many entries only the structure is checked first; the load is atomic."""
 
 _REFUSALS: Final = {
