@@ -101,7 +101,10 @@ def test_an_interrupted_demo_takes_the_lab_down(tmp_path: Path, number: signal.S
     prefix = f"i{number}{os.getpid() % 100000}"
     asked = tmp_path / "asked"
     program = ("/bin/sh", "-c", f"touch {asked}; exec sleep 600")
-    code = f"from lab.demo import *; raise SystemExit(main(Options(program={program!r}, prefix={prefix!r})))"
+    code = (  # what runs us may have been started in the background, where an interrupt is ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from lab.demo import *; "
+        f"raise SystemExit(main(Options(program={program!r}, prefix={prefix!r})))"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as demo:
         assert processes.wait_until(asked.exists, seconds=30)
         demo.send_signal(number)
