@@ -3,6 +3,7 @@
 from ipsets.sources.config import (
     CuratedConfig,
     DnsConfig,
+    IrrConfig,
     ListConfig,
     RipestatConfig,
     SourceConfig,
@@ -15,6 +16,7 @@ __all__ = [
     "CuratedConfig",
     "DnsConfig",
     "Fetched",
+    "IrrConfig",
     "LastGood",
     "ListConfig",
     "RipestatConfig",

@@ -17,6 +17,7 @@ from ipsets.model import Confidence
 from ipsets.sources.curated import CuratedSource
 from ipsets.sources.dns import DnsSource, Resolver
 from ipsets.sources.http import Getter, allowed
+from ipsets.sources.irr import AS_SET, DEFAULT_HOST, IrrSource
 from ipsets.sources.listed import ListSource
 from ipsets.sources.plain import parse_line
 from ipsets.sources.ripestat import BASE_URL, RipestatSource
@@ -71,6 +72,20 @@ def _host_name(given: str) -> str:
     return given.lower().rstrip(".")
 
 
+def _server(given: str) -> str:
+    """A host name or an address, without a port."""
+    try:
+        return str(ip_address(given))
+    except ValueError:
+        return given if given == "localhost" else _host_name(given)
+
+
+def _as_set(given: str) -> str:
+    if not AS_SET.fullmatch(given.upper()):
+        raise ValueError(f"{given[:60]!r} is no AS set such as AS-BYTEDANCE; name single networks in `asns`")
+    return given.upper()
+
+
 SourceName: TypeAlias = Annotated[str, AfterValidator(_name)]
 Url: TypeAlias = Annotated[str, AfterValidator(_url)]
 Asn: TypeAlias = Annotated[int, BeforeValidator(_asn), Field(ge=1, le=4_294_967_294)]
@@ -80,6 +95,9 @@ ResolverAddress: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "description": "an address, or address:port, or [IPv6]:port"}),
 ]
 HostName: TypeAlias = Annotated[str, AfterValidator(_host_name)]
+ServerName: TypeAlias = Annotated[str, AfterValidator(_server)]
+AsSet: TypeAlias = Annotated[str, AfterValidator(_as_set)]
+Registry: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9-]{0,29}$")]
 Seconds: TypeAlias = Annotated[float, Field(ge=0.2, le=300)]
 Shrink: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 MaxBytes: TypeAlias = Annotated[int, Field(ge=1024, le=256 * 1024 * 1024)]
@@ -144,8 +162,32 @@ class ListConfig(_Config):
         return self
 
 
+class IrrConfig(_Config):
+    """Route objects of the routing registries. They confirm what other sources name, and enforce nothing."""
+
+    kind: Literal["irr"]
+    name: SourceName = "irr"
+    host: ServerName = DEFAULT_HOST
+    port: int = Field(default=43, ge=1, le=65535)
+    registries: tuple[Registry, ...] = Field(default=(), max_length=16)
+    """Of the server, in order of preference. All that it has, when empty."""
+    as_sets: tuple[AsSet, ...] = Field(default=(), max_length=16)
+    asns: tuple[Asn, ...] = Field(default=(138699, 11983, 396986), max_length=MAX_ASNS)
+    max_depth: int = Field(default=8, ge=1, le=32)
+    """Sets in sets in sets; deeper is an error."""
+    timeout_seconds: Seconds = 20.0
+    total_seconds: Seconds = 120.0
+    max_shrink: Shrink = 0.5
+
+    @model_validator(mode="after")
+    def _something(self) -> IrrConfig:
+        if not self.as_sets and not self.asns:
+            raise ValueError("give `asns` or `as_sets`")
+        return self
+
+
 SourceConfig: TypeAlias = Annotated[
-    CuratedConfig | RipestatConfig | DnsConfig | ListConfig, Field(discriminator="kind")
+    CuratedConfig | RipestatConfig | DnsConfig | ListConfig | IrrConfig, Field(discriminator="kind")
 ]
 
 
@@ -192,6 +234,19 @@ def build_source(
                 max_bytes=config.max_bytes,
                 max_shrink=config.max_shrink,
                 getter=_getter(config, sleep, transport, max_bytes=config.max_bytes),
+            )
+        case IrrConfig():
+            return IrrSource(
+                name=config.name,
+                host=config.host,
+                port=config.port,
+                registries=config.registries,
+                as_sets=config.as_sets,
+                asns=tuple(dict.fromkeys(config.asns)),
+                max_depth=config.max_depth,
+                timeout_seconds=config.timeout_seconds,
+                total_seconds=config.total_seconds,
+                max_shrink=config.max_shrink,
             )
 
 

@@ -58,7 +58,7 @@ class RipestatSource:
 
 
 def _indicators(asn: int, answer: Answer, now: datetime) -> Iterator[Indicator]:
-    app, dedication = _owner(asn)
+    app, dedication = owner(asn)
     for network in parse(answer.text(), asn=asn, now=now):
         yield indicator(
             network,
@@ -72,7 +72,7 @@ def _indicators(asn: int, answer: Answer, now: datetime) -> Iterator[Indicator]:
         )
 
 
-def _owner(asn: int) -> tuple[str, Dedication]:
+def owner(asn: int) -> tuple[str, Dedication]:
     """Whose prefixes these are. A network that we do not know is nobody's, and nothing of it is enforced."""
     row = dataset.as_numbers().get(asn)
     if row is None:

@@ -24,6 +24,8 @@ ADAPTER: TypeAdapter[Any] = TypeAdapter(SourceConfig)
         {"kind": "dns", "resolvers": ["9.9.9.9", "127.0.0.1:5353", "2620:fe::fe", "[::1]:5353"]},
         {"kind": "list", "file": "./extra.txt"},
         {"kind": "list", "name": "ours", "url": "https://intel.example/list.txt"},
+        {"kind": "irr"},
+        {"kind": "irr", "host": "192.0.2.43", "as_sets": ["as-bytedance"], "registries": ["RADB", "RIPE-NONAUTH"]},
     ],
     ids=str,
 )
@@ -37,7 +39,7 @@ def test_what_the_documentation_shows_is_accepted(given: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"kind": "irr"}, "curated"),
+        ({"kind": "oracle"}, "curated"),
         ({"kind": "curated", "nme": "x"}, "nme"),
         ({"kind": "curated", "name": "Not A Name"}, "lower-case"),
         ({"kind": "ripestat", "asns": []}, "at least 1"),
@@ -56,6 +58,11 @@ def test_what_the_documentation_shows_is_accepted(given: dict[str, Any]) -> None
         ({"kind": "list", "url": "http://intel.example/x"}, "https"),
         ({"kind": "list", "url": "https://u:p@intel.example/x"}, "password"),
         ({"kind": "list", "file": "a", "max_shrink": 2}, "less than"),
+        ({"kind": "irr", "asns": []}, "as_sets"),
+        ({"kind": "irr", "as_sets": ["AS396986"]}, "no AS set"),
+        ({"kind": "irr", "as_sets": ["AS-X\n!q"]}, "no AS set"),
+        ({"kind": "irr", "host": "two words"}, "word"),
+        ({"kind": "irr", "registries": ["RADB,\nx"]}, "pattern"),
     ],
     ids=str,
 )
@@ -95,4 +102,4 @@ def test_a_relative_file_is_looked_for_beside_the_inventory(tmp_path: Path) -> N
 
 def test_the_schema_can_be_printed() -> None:
     schema = ADAPTER.json_schema()
-    assert set(schema["discriminator"]["mapping"]) == {"curated", "ripestat", "dns", "list"}
+    assert set(schema["discriminator"]["mapping"]) == {"curated", "ripestat", "dns", "list", "irr"}
