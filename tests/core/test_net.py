@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
+import netaddr
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.net import (
@@ -14,12 +15,16 @@ from core.net import (
     address_count,
     aggregate,
     in_order,
+    intersect,
+    merge,
     networks_of,
     overlaps,
+    pack,
     parse_network,
     sort_key,
     spans,
     subtract,
+    unpack,
 )
 
 # A small corner of each family, so that networks meet, nest and touch often.
@@ -52,6 +57,65 @@ def test_aggregate_holds_the_same_addresses_in_the_fewest_blocks(networks: list[
     assert list(merged) == [*v4, *v6]  # the standard library's own minimum, v4 first
 
 
+# --- beside netaddr: anywhere in either family, and any length -------------------------------------------------------
+
+
+def _anywhere(version: int, width: int) -> st.SearchStrategy[Network]:
+    """Few addresses and every length: blocks nest and meet at every width, and at both ends of the family."""
+    corners = st.sampled_from([0, 1, 2**width - 1, 0xC6336400 % 2**width, 2 ** (width - 1), 2 ** (width - 1) - 1])
+    near = st.builds(lambda corner, host: corner ^ host, corners, st.integers(0, 7))
+    make = IPv4Network if version == 4 else IPv6Network
+    return st.builds(lambda at, length: make((at, length), strict=False), near, st.integers(0, width))
+
+
+ANYWHERE = st.lists(st.one_of(_anywhere(4, 32), _anywhere(6, 128)), max_size=24)
+
+
+def theirs(networks: list[Network] | tuple[Network, ...]) -> netaddr.IPSet:
+    return netaddr.IPSet([netaddr.IPNetwork(str(n)) for n in networks])
+
+
+def blocks(found: list[netaddr.IPNetwork]) -> list[Network]:
+    """Ours of theirs, in our order. By value: the two spell ``::128.0.0.0`` differently."""
+    make = {4: IPv4Network, 6: IPv6Network}
+    return [make[b.version]((b.first, b.prefixlen)) for b in sorted(found, key=lambda b: (b.version, b.first))]
+
+
+@given(ANYWHERE)
+@example([IPv4Network("0.0.0.0/1"), IPv4Network("128.0.0.0/1"), IPv6Network("::/1"), IPv6Network("8000::/1")])
+@example([IPv4Network("255.255.255.255/32"), IPv4Network("255.255.255.254/32"), IPv4Network("0.0.0.0/32")])
+def test_aggregate_is_what_netaddr_merges(networks: list[Network]) -> None:
+    """Exact, minimal and sorted; once more changes nothing."""
+    merged = aggregate(networks)
+    assert list(merged) == blocks(netaddr.cidr_merge([str(n) for n in networks]))
+    assert aggregate(merged) == merged
+
+
+@given(ANYWHERE, ANYWHERE)
+def test_subtract_is_netaddrs_difference(networks: list[Network], holes: list[Network]) -> None:
+    assert list(subtract(networks, holes)) == blocks((theirs(networks) - theirs(holes)).iter_cidrs())
+
+
+@given(ANYWHERE, ANYWHERE)
+def test_intersect_is_netaddrs_and(networks: list[Network], others: list[Network]) -> None:
+    assert list(intersect(networks, others)) == blocks((theirs(networks) & theirs(others)).iter_cidrs())
+
+
+@given(ANYWHERE)
+def test_spans_are_the_ranges_of_what_netaddr_merges(networks: list[Network]) -> None:
+    for version in (4, 6):
+        own = netaddr.IPSet([netaddr.IPNetwork(str(n)) for n in networks if n.version == version])
+        assert spans(networks, version) == [(found.first, found.last) for found in own.iter_ipranges()]
+
+
+@given(ANYWHERE)
+def test_keys_sort_as_networks_do_and_come_back(networks: list[Network]) -> None:
+    for version in (4, 6):
+        own = [n for n in networks if n.version == version]
+        assert [unpack(key, version) for key in sorted(map(pack, own))] == sorted(own, key=sort_key)
+        assert merge(map(pack, own), version) == [pack(n) for n in aggregate(own)]
+
+
 @given(NETWORKS, st.randoms())
 def test_order_and_repetition_change_nothing(networks: list[Network], random: object) -> None:
     shuffled = [*networks, *networks]
@@ -82,7 +146,7 @@ def test_counting_counts_each_address_once(networks: list[Network]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "blocks"),
+    ("first", "last", "expected"),
     [
         pytest.param("0.0.0.0", "255.255.255.255", ["0.0.0.0/0"], id="everything"),
         pytest.param(
@@ -91,10 +155,10 @@ def test_counting_counts_each_address_once(networks: list[Network]) -> None:
         pytest.param("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ["::/0"], id="everything-v6"),
     ],
 )
-def test_a_range_becomes_its_fewest_blocks(first: str, last: str, blocks: list[str]) -> None:
+def test_a_range_becomes_its_fewest_blocks(first: str, last: str, expected: list[str]) -> None:
     start, end = ip_network(first), ip_network(last)
     found = networks_of([(int(start.network_address), int(end.network_address))], start.version)
-    assert [str(n) for n in found] == blocks
+    assert [str(n) for n in found] == expected
 
 
 def test_ranges_that_touch_become_one() -> None:
