@@ -20,6 +20,7 @@ from api.routes import (
     events,
     exceptions,
     health,
+    intel,
     plans,
     reports,
     runs,
@@ -31,7 +32,7 @@ from api.routes import (
 from controller.service import Controller
 
 PREFIX = "/api/v1"
-_NOUNS = (sites, devices, snapshots, sources, plans, runs, drift, exceptions, events, reports, tokens, audit)
+_NOUNS = (sites, devices, snapshots, sources, intel, plans, runs, drift, exceptions, events, reports, tokens, audit)
 
 
 def create_app(controller: Controller) -> FastAPI:

@@ -31,6 +31,7 @@ from core.errors import TokgateError
 from core.ids import NAME
 from core.net import DomainName, parse_network
 from ipsets import model as intel
+from ipsets.explain import Basis
 from ipsets.resolve import SourceRecord
 from ipsets.snapshot import Change, SnapshotDiff
 from vendors.adapter import Finding
@@ -385,6 +386,64 @@ class Difference(Answer):
             new=new,
             added=tuple(SnapshotChange.of(c) for c in diff.added),
             removed=tuple(SnapshotChange.of(c) for c in diff.removed),
+        )
+
+
+class InForce(Answer):
+    """The snapshot that answered. ``until`` is null while it is in force, ``since`` when the audit log is silent."""
+
+    id: str
+    created_at: Instant
+    since: Instant | None
+    until: Instant | None
+
+
+class Covering(Answer):
+    """An entry of what is enforced that holds the address or the name."""
+
+    service: str
+    entry: str
+
+
+class Decision(Answer):
+    """A rule or guard that decided. ``basis`` is ``snapshot``: recorded then, or ``rules``: the data as it is now."""
+
+    rule: str
+    entry: str
+    reason: str
+    basis: Basis
+
+
+class Explanation(Answer):
+    """Covered or not, and why: the decisions with the weightiest first, and what sources named, the narrowest first."""
+
+    query: str
+    kind: Literal["address", "name"]
+    covered: bool
+    at: Instant | None
+    snapshot: InForce
+    entries: tuple[Covering, ...]
+    decisions: tuple[Decision, ...]
+    known: tuple[Indicator, ...]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, explained: views.Explained) -> Explanation:
+        found, snapshot = explained.explanation, explained.snapshot
+        return cls(
+            query=found.text,
+            kind=found.kind,
+            covered=found.covered,
+            at=explained.at,
+            snapshot=InForce(
+                id=snapshot.id, created_at=snapshot.created_at, since=explained.since, until=explained.until
+            ),
+            entries=tuple(Covering(service=c.service, entry=c.entry) for c in found.entries),
+            decisions=tuple(
+                Decision(rule=d.rule, entry=d.entry, reason=d.reason, basis=d.basis) for d in found.decisions
+            ),
+            known=tuple(Indicator.of(i) for i in found.known),
+            notes=found.notes,
         )
 
 

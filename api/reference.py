@@ -43,6 +43,7 @@ TAGS: Final = (
     ("devices", "The firewalls, and the latest word on each"),
     ("snapshots", "What TikTok is, entry by entry, as it was put in force"),
     ("sources", "Where that comes from, and how old it is"),
+    ("intel", "Whether an address or a name is covered, and why"),
     ("plans", "Exactly what would change"),
     ("runs", "What was changed"),
     ("drift", "How far devices are from what they should hold"),

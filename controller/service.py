@@ -23,7 +23,7 @@ import controller.exceptions as lifecycle
 import controller.tokens as access
 from controller.desired import Facts, held_signature, modes_at, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
-from controller.errors import Conflict
+from controller.errors import Conflict, Invalid
 from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Device, Inventory, Site, load_inventory
 from controller.locks import DeviceLocks, FileLock
@@ -44,13 +44,14 @@ from controller.model import (
 from controller.planning import Limits, plan_device, store_plan
 from controller.report import FleetReport, SiteReport, fleet_report, site_report
 from controller.settings import Settings
-from controller.store import AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store
+from controller.store import PUT_IN_FORCE, AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store, Term
 from controller.sync import Worker
 from controller.views import (
     Check,
     CollectResult,
     DeviceView,
     DriftResult,
+    Explained,
     Health,
     HostKeys,
     PlanResult,
@@ -65,6 +66,7 @@ from core.ids import DeviceName, ExceptionId, PlanId, RunId, SiteName, SnapshotI
 from core.secret import Secret
 from ipsets.catalogue import load_catalogue
 from ipsets.errors import NoSnapshot
+from ipsets.explain import explain, parse_question
 from ipsets.guard import NeverBlock, default_never_block
 from ipsets.model import Snapshot
 from ipsets.resolve import SourceRecord, refresh
@@ -179,7 +181,7 @@ class Controller:
         reason = "forced past the churn guard" if force else ""
         self.store.set_current(
             snapshot.id,
-            audit=AuditNote(actor=actor, action="snapshot.current", subject=snapshot.id[:12], reason=reason),
+            audit=AuditNote(actor=actor, action=PUT_IN_FORCE, subject=snapshot.id[:12], reason=reason),
         )
         changes = diff_snapshots(previous, snapshot) if previous is not None else None
         return RefreshResult(snapshot=snapshot, previous=previous, diff=changes, records=records, changed=True)
@@ -205,6 +207,41 @@ class Controller:
 
     def diff_snapshots(self, old: str, new: str) -> SnapshotDiff:
         return diff_snapshots(self.snapshot(old), self.snapshot(new))
+
+    def explain(self, question: str, *, at: datetime | None = None) -> Explained:
+        """Whether an address or a name is covered, and why; ``at`` asks of the snapshot that was in force then.
+
+        Raises ``Invalid`` for what is neither and for times to come; ``NoSnapshot`` when none was in force then, or it
+        is older than the retention.
+        """
+        now = self.clock.now()
+        if at is not None and at > now:
+            raise Invalid("at: lies in the future", hint="leave it out to ask of now")
+        try:
+            asked = parse_question(question)
+        except ValueError as exc:
+            raise Invalid(str(exc), hint="give one address, as 103.136.220.10, or one name, as www.tiktok.com") from exc
+        snapshot, term = self._in_force(now) if at is None else self._was_in_force(at)
+        found = explain(asked, snapshot, catalogue=self._catalogue, never_block=self._never_block(), at=at)
+        since, until = (term.since, term.until) if term else (None, None)
+        return Explained(explanation=found, snapshot=snapshot, at=at, since=since, until=until)
+
+    def _in_force(self, now: datetime) -> tuple[Snapshot, Term | None]:
+        snapshot = self.snapshot()
+        with suppress(NoSnapshot):
+            term = self.store.term(now)
+            return snapshot, term if snapshot.id.startswith(term.snapshot) else None
+        return snapshot, None
+
+    def _was_in_force(self, at: datetime) -> tuple[Snapshot, Term]:
+        term = self.store.term(at)
+        try:
+            return self.snapshot(term.snapshot), term
+        except NoSnapshot as exc:
+            raise NoSnapshot(
+                f"snapshot {term.snapshot}, in force since {term.since:%Y-%m-%dT%H:%M:%SZ}, is not kept any more",
+                hint="TOKGATE_RETENTION says how long older ones are kept",
+            ) from exc
 
     # --- plan and apply -------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from controller.model import DeviceStatus, Mode, StoredPlan
 from core.errors import TokgateError
 from core.ids import DeviceName, SiteName
+from ipsets.explain import Explanation
 from ipsets.model import Snapshot
 from ipsets.resolve import SourceRecord
 from ipsets.snapshot import SnapshotDiff
@@ -32,6 +33,17 @@ class RefreshResult:
     diff: SnapshotDiff | None
     records: tuple[SourceRecord, ...]
     changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """Why something is covered or not, by which snapshot, and how long that was in force."""
+
+    explanation: Explanation
+    snapshot: Snapshot
+    at: datetime | None  # None: now
+    since: datetime | None  # None: the audit log does not tell
+    until: datetime | None  # None: it still is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,6 +179,34 @@ def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> No
 
 
 @app.command()
+def explain(
+    question: Annotated[str, typer.Argument(metavar="ADDRESS_OR_NAME", help="One address, or one name.")],
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="TIME", help="As it was then: 2026-11-25T18:00Z, 2026-11-25, or 24h for a day ago."
+        ),
+    ] = None,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Say whether an address or a name is covered, by which entry and sources, or which rule keeps it out.
+
+    Ends with 0 whether it is covered or not; scripts read `covered` of the JSON.
+    """
+    from api.cli.explained import lines
+    from api.cli.times import parse_time
+    from api.models import Explanation
+
+    with opening.controller() as controller:
+        then = parse_time(at, option="--at", now=controller.clock.now(), backwards=True) if at else None
+        answer = Explanation.of(controller.explain(question, at=then))
+    if output is Plain.JSON:
+        show_json(answer.model_dump(mode="json"))
+    else:
+        say("\n".join(lines(answer)))
+
+
+@app.command()
 def sources(output: As = Output.TABLE) -> None:
     """List the sources with their last attempt and their last success."""
     from api.models import Source

@@ -2,7 +2,7 @@
 
 from controller.audit import AuditNote
 from controller.store.evidence import EventQuery, HitSum, Page
-from controller.store.snapshots import SnapshotSummary
+from controller.store.snapshots import PUT_IN_FORCE, SnapshotSummary, Term
 from controller.store.store import Store
 
-__all__ = ["AuditNote", "EventQuery", "HitSum", "Page", "SnapshotSummary", "Store"]
+__all__ = ["PUT_IN_FORCE", "AuditNote", "EventQuery", "HitSum", "Page", "SnapshotSummary", "Store", "Term"]

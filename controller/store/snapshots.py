@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from controller.audit import AuditNote
 from controller.errors import Invalid
+from controller.store.schema import audit as audit_log
 from controller.store.schema import snapshots, source_records
 from controller.store.shelf import Shelf, get_meta, one, put, put_meta
 from core.ids import SnapshotId
@@ -22,6 +23,8 @@ from ipsets.model import Snapshot
 from ipsets.resolve import SourceRecord, dumps_record, loads_record
 
 CURRENT: Final = "current_snapshot"
+PUT_IN_FORCE: Final = "snapshot.current"
+"""What the audit log calls it; its subject is how the snapshot's id begins."""
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,64}")
 _KEPT: Final = 4
 
@@ -36,6 +39,15 @@ class SnapshotSummary:
     networks: int
     domains: int
     current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """How long a snapshot was in force. ``until`` is None while it is."""
+
+    snapshot: str  # how its id begins
+    since: datetime
+    until: datetime | None
 
 
 class Snapshots(Shelf):
@@ -71,6 +83,19 @@ class Snapshots(Shelf):
         with self._db.read() as connection:
             found = get_meta(connection, CURRENT)
             return None if found is None else self._load(connection, SnapshotId(found))
+
+    def term(self, at: datetime) -> Term:
+        """Which snapshot was in force then, as the audit log tells. Raises ``NoSnapshot``: that is not known."""
+        columns = (audit_log.c.seq, audit_log.c.subject, audit_log.c.at)
+        known = select(*columns).where(audit_log.c.action == PUT_IN_FORCE).limit(1)
+        with self._db.read() as connection:
+            row = one(connection, known.where(audit_log.c.at <= at).order_by(audit_log.c.seq.desc()))
+            later = known.where(audit_log.c.seq > (row["seq"] if row else 0))
+            after = one(connection, later.order_by(audit_log.c.seq))
+        if row is None:
+            since = f"the first was put in force {after['at']:%Y-%m-%dT%H:%M:%SZ}" if after else "none was put in force"
+            raise NoSnapshot(f"no snapshot was in force {at:%Y-%m-%dT%H:%M:%SZ}: {since}", hint="ask for a later time")
+        return Term(snapshot=row["subject"], since=row["at"], until=after["at"] if after else None)
 
     def snapshot(self, prefix: str) -> Snapshot:
         """The one whose id starts so. Raises ``NoSnapshot``, ``Invalid`` when several do, ``SnapshotCorrupt``."""

@@ -180,6 +180,47 @@ def test_the_schema_is_json(tokgate: Shell) -> None:
 # --- intelligence ---------------------------------------------------------------------------------------------------
 
 
+def test_an_address_and_a_name_are_explained_whether_covered_or_not(tokgate: Shell) -> None:
+    assert tokgate("intel explain 1.2.3.4") == 1
+    assert "TG2003" in tokgate.err
+    tokgate("intel refresh")
+    assert tokgate("intel explain 103.136.220.10") == 0
+    first, *more = tokgate.out.splitlines()
+    assert first == "103.136.220.10 is covered: tiktok has 103.136.220.0/23"
+    assert any("TikTok's alone" in line for line in more)
+    assert any("curated: seen 2026-11-22T00:00Z" in line for line in more)
+    assert more[-1].startswith("  list   snapshot ")
+    assert tokgate("intel explain 8.8.8.8") == 0
+    assert tokgate.out.startswith("8.8.8.8 is NOT covered\n")
+    assert "Google Public DNS" in tokgate.out
+    assert tokgate("intel explain tiktokio.com") == 0
+    assert "not enforced, lookalike: " in tokgate.out
+
+
+def test_an_explanation_is_json_too_and_goes_back_in_time(tokgate: Shell) -> None:
+    made = tokgate.json("intel refresh")["snapshot"]
+    found = tokgate.json("intel explain www.tiktok.com --at now")
+    assert (found["covered"], found["kind"], found["snapshot"]["id"]) == (True, "name", made)
+    assert found["entries"] == [{"service": "tiktok", "entry": ".tiktok.com"}]
+    assert tokgate("intel explain www.tiktok.com --at now") == 0
+    assert tokgate.out.startswith("www.tiktok.com was covered: ")
+    assert tokgate("intel explain www.tiktok.com --at 24h") == 1
+    assert "the first was put in force" in tokgate.err
+    assert tokgate("intel explain www.tiktok.com --at yesterday") == 1
+    assert "--at" in tokgate.err
+    assert tokgate("intel explain www.tiktok.com --at 2999-01-01") == 1
+    assert "future" in tokgate.err
+
+
+@pytest.mark.parametrize("question", ["https://www.tiktok.com/", "10.0.0.0/8", "a\x1b[2Jb.com", "\udcff.com", ""])
+def test_what_cannot_be_explained_is_said_and_never_reaches_the_terminal_raw(tokgate: Shell, question: str) -> None:
+    tokgate("intel refresh")
+    assert tokgate("intel explain", question) == 1
+    assert "TG5007" in tokgate.err
+    assert "\x1b" not in tokgate.err
+    assert tokgate.out == ""
+
+
 def test_intelligence_is_resolved_shown_and_stays_when_nothing_is_new(tokgate: Shell) -> None:
     assert tokgate("intel show") == 1
     assert "TG2003" in tokgate.err

@@ -1,0 +1,25 @@
+"""Questions to the intelligence: whether an address or a name is covered, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.auth import Ctl, Reader
+from api.models import Explanation, Instant
+from api.reference import answers
+from ipsets.explain import MAX_LENGTH
+
+router = APIRouter(prefix="/intel", tags=["intel"])
+
+Question = Annotated[
+    str, Query(min_length=1, max_length=MAX_LENGTH, description="one address, or one name", examples=["www.tiktok.com"])
+]
+At = Annotated[Instant | None, Query(description="as it was then; now when left out")]
+
+
+@router.get("/explain", summary="Covered or not, and why", responses=answers(404))
+def explain(controller: Ctl, caller: Reader, q: Question, at: At = None) -> Explanation:
+    """By which entry, which sources stand behind it since when, or which rule or guard keeps it out."""
+    return Explanation.of(controller.explain(q, at=at))
