@@ -16,11 +16,13 @@ from ipsets.errors import SourceImplausible
 from ipsets.model import Confidence
 from ipsets.sources.curated import CuratedSource
 from ipsets.sources.dns import DnsSource, Resolver
+from ipsets.sources.document import Document
 from ipsets.sources.http import Getter, allowed
 from ipsets.sources.irr import AS_SET, DEFAULT_HOST, IrrSource
 from ipsets.sources.listed import ListSource
 from ipsets.sources.plain import parse_line
 from ipsets.sources.ripestat import BASE_URL, RipestatSource
+from ipsets.sources.rpki import RpkiSource
 from ipsets.sources.source import Source
 
 MAX_ASNS: Final = 64
@@ -186,8 +188,28 @@ class IrrConfig(_Config):
         return self
 
 
+class RpkiConfig(_Config):
+    """A validator's JSON export. It confirms what other sources name, and enforces nothing."""
+
+    kind: Literal["rpki"]
+    name: SourceName = "rpki"
+    file: Path | None = None
+    url: Url | None = None
+    asns: tuple[Asn, ...] = Field(default=(138699, 11983, 396986), min_length=1, max_length=MAX_ASNS)
+    max_bytes: MaxBytes = 128 * 1024 * 1024
+    timeout_seconds: Seconds = 20.0
+    attempts: int = Field(default=3, ge=1, le=6)
+    max_shrink: Shrink = 0.5
+
+    @model_validator(mode="after")
+    def _one_place(self) -> RpkiConfig:
+        if (self.file is None) == (self.url is None):
+            raise ValueError("give either `file` or `url`")
+        return self
+
+
 SourceConfig: TypeAlias = Annotated[
-    CuratedConfig | RipestatConfig | DnsConfig | ListConfig | IrrConfig, Field(discriminator="kind")
+    CuratedConfig | RipestatConfig | DnsConfig | ListConfig | IrrConfig | RpkiConfig, Field(discriminator="kind")
 ]
 
 
@@ -248,10 +270,22 @@ def build_source(
                 total_seconds=config.total_seconds,
                 max_shrink=config.max_shrink,
             )
+        case RpkiConfig():
+            return RpkiSource(
+                name=config.name,
+                document=_document(config, folder, _getter(config, sleep, transport, max_bytes=config.max_bytes)),
+                asns=tuple(dict.fromkeys(config.asns)),
+                max_shrink=config.max_shrink,
+            )
+
+
+def _document(config: RpkiConfig, folder: Path | None, getter: Getter) -> Document:
+    file = (folder or Path()) / config.file if config.file is not None else None
+    return Document(file=file, url=config.url, max_bytes=config.max_bytes, getter=getter)
 
 
 def _getter(
-    config: RipestatConfig | ListConfig,
+    config: RipestatConfig | ListConfig | RpkiConfig,
     sleep: Callable[[float], None],
     transport: httpx.BaseTransport | None,
     *,

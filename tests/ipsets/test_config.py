@@ -26,6 +26,8 @@ ADAPTER: TypeAdapter[Any] = TypeAdapter(SourceConfig)
         {"kind": "list", "name": "ours", "url": "https://intel.example/list.txt"},
         {"kind": "irr"},
         {"kind": "irr", "host": "192.0.2.43", "as_sets": ["as-bytedance"], "registries": ["RADB", "RIPE-NONAUTH"]},
+        {"kind": "rpki", "file": "/var/lib/routinator/vrps.json"},
+        {"kind": "rpki", "url": "http://127.0.0.1:8323/json", "asns": ["AS11983"]},
     ],
     ids=str,
 )
@@ -59,6 +61,8 @@ def test_what_the_documentation_shows_is_accepted(given: dict[str, Any]) -> None
         ({"kind": "list", "url": "https://u:p@intel.example/x"}, "password"),
         ({"kind": "list", "file": "a", "max_shrink": 2}, "less than"),
         ({"kind": "irr", "asns": []}, "as_sets"),
+        ({"kind": "rpki"}, "either"),
+        ({"kind": "rpki", "url": "http://rpki.example/json"}, "https"),
         ({"kind": "irr", "as_sets": ["AS396986"]}, "no AS set"),
         ({"kind": "irr", "as_sets": ["AS-X\n!q"]}, "no AS set"),
         ({"kind": "irr", "host": "two words"}, "word"),
@@ -102,4 +106,4 @@ def test_a_relative_file_is_looked_for_beside_the_inventory(tmp_path: Path) -> N
 
 def test_the_schema_can_be_printed() -> None:
     schema = ADAPTER.json_schema()
-    assert set(schema["discriminator"]["mapping"]) == {"curated", "ripestat", "dns", "list", "irr"}
+    assert set(schema["discriminator"]["mapping"]) == {"curated", "ripestat", "dns", "list", "irr", "rpki"}
