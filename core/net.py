@@ -230,4 +230,12 @@ class Ranges:
 
     def cut_from(self, network: Network) -> tuple[Network, ...]:
         """What of ``network`` is not in here, as the fewest blocks."""
-        return tuple(networks_of(_minus([span_of(network)], list(self.touched(network))), network.version))
+        return tuple(self.pieces(network))
+
+    def pieces(self, network: Network) -> Iterator[Network]:
+        """``cut_from``, made one by one: there may be as many as addresses."""
+        return networks_of(_minus([span_of(network)], list(self.touched(network))), network.version)
+
+    def inside(self, network: Network) -> tuple[Network, ...]:
+        """What of ``network`` is in here, as the fewest blocks."""
+        return tuple(networks_of(_common([span_of(network)], list(self.touched(network))), network.version))

@@ -10,18 +10,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
-from itertools import islice
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.net import DomainName, Network, Ranges, address_count, aggregate, networks_of, parse_network, subtract
 from ipsets import dataset
+from ipsets.aggregate import carve
 from ipsets.catalogue import Catalogue
 from ipsets.model import ServiceSet, Verdict
 
-MAX_PIECES: Final = 64
-"""An entry that a never-block range cuts into more pieces than this is dropped instead."""
 _SHOWN: Final = 5
 
 
@@ -102,9 +100,8 @@ class NetworkGuard:
             return (), (_dropped("too-wide", network, f"/{network.prefixlen} is wider than /{limit}{also}"),)
         if not self.everything.touched(network):
             return (network,), ()
-        kept = tuple(islice(self.everything.cut_from(network), MAX_PIECES + 1))
-        if len(kept) > MAX_PIECES:
-            kept = ()
+        carved = carve(network, self.everything)
+        kept = () if carved.allow else carved.deny  # a snapshot has no place for allows, so it is dropped instead
         return kept, tuple(self._explain(network, kept))
 
     def _explain(self, network: Network, kept: Sequence[Network]) -> Iterable[Verdict]:

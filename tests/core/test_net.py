@@ -136,6 +136,7 @@ def test_ranges_answer_as_the_slow_truth_does(networks: list[Network], asked: Ne
     assert bool(ranges.touched(asked)) is bool(own & theirs)
     assert ranges.holds(asked) is (own <= theirs)
     assert addresses(ranges.cut_from(asked)) == own - theirs
+    assert addresses(ranges.inside(asked)) == own & theirs
     assert overlaps(networks, asked) is bool(own & theirs)
 
 
