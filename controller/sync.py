@@ -41,6 +41,7 @@ from ipsets.catalogue import shared_cdn_ranges
 from ipsets.errors import GuardTripped, NoSnapshot
 from ipsets.guard import default_never_block
 from ipsets.model import Snapshot
+from ipsets.offlimits import ALLOWED, off_limits
 from vendors.adapter import Adapter, Session
 from vendors.codec import desired_digest
 from vendors.errors import (
@@ -92,7 +93,8 @@ class Worker:
         """What decides this device's desired state. Raises ``NoSnapshot`` before the first resolve."""
         snapshot = self.snapshot()
         site = self.inventory.site(device.site)
-        never = (n for block in default_never_block() for n in block.networks)
+        allowed = off_limits(snapshot.indicators, category=ALLOWED)
+        never = (n for block in (*default_never_block(), *allowed) for n in block.networks)
         return Facts(
             site=site,
             policy=self.inventory.policies[site.policy],

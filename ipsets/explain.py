@@ -20,6 +20,7 @@ from ipsets import dataset
 from ipsets.catalogue import Catalogue, shared_cdn_ranges
 from ipsets.guard import NameGuard, NeverBlock, default_never_block, parents
 from ipsets.model import Dedication, Indicator, Snapshot
+from ipsets.offlimits import ALLOWED
 from ipsets.sources.plain import parse_line
 from ipsets.text import entry_text
 
@@ -180,6 +181,14 @@ def _taken_out(snapshot: Snapshot, known: Sequence[Indicator]) -> Iterator[Decis
             yield Decision(rule=verdict.guard, entry=entries[name], reason=verdict.reason, basis=Basis.SNAPSHOT)
 
 
+def _declared(known: Iterable[Indicator]) -> Iterator[Decision]:
+    """Entries that a source declares off limits, a person's word or an operator's."""
+    for i in known:
+        if i.dedication is Dedication.NEVER:
+            reason = f"never blocked{_details(i)}"
+            yield Decision(rule="never-block", entry=entry_text(i.value), reason=reason, basis=Basis.SNAPSHOT)
+
+
 def _only_known(known: Iterable[Indicator], said: Iterable[Decision]) -> Iterator[Decision]:
     """Entries that sources named, but not as the service's alone."""
     told = {decision.entry for decision in said if decision.basis is Basis.SNAPSHOT}
@@ -220,10 +229,11 @@ def _of_address(
     else:
         never = list(_never(address, never_block))
         cdn = list(_shared_cdn(address))
-        decisions = [*never, *cdn, *_taken_out(snapshot, known)]
+        decisions = [*never, *_declared(known), *cdn, *_taken_out(snapshot, known)]
         decisions += list(_only_known(known, decisions)) or list(_shipped(address, known))
-        unless = ", unless the policy says `shared_addresses: spare`" if cdn else ""
-        notes = () if never else (LIVE_ANSWERS.format(unless=unless),)
+        declared = {i.category for i in known if i.dedication is Dedication.NEVER}
+        unless = ", unless the policy says `shared_addresses: spare`" if cdn or declared else ""
+        notes = () if never or ALLOWED in declared else (LIVE_ANSWERS.format(unless=unless),)
     return Explanation(
         question=address,
         entries=entries,
@@ -309,7 +319,7 @@ def _of_name(name: DomainName, snapshot: Snapshot, catalogue: Catalogue, known: 
     if entries:
         decisions.append(Decision(rule="name-only", entry=name.name, reason=NAME_ONLY, basis=Basis.RULES))
     else:
-        decisions += list(_taken_out(snapshot, known))
+        decisions += [*_declared(known), *_taken_out(snapshot, known)]
         decisions += [d for d in _by_rules(name, catalogue) if d.rule not in {known.rule for known in decisions}]
         if not decisions:
             decisions += _only_known(known, decisions)

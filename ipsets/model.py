@@ -16,6 +16,7 @@ class Dedication(StrEnum):
     DEDICATED = "dedicated"
     SHARED = "shared"  # with other ByteDance services, a CDN or cloud customers
     UNKNOWN = "unknown"
+    NEVER = "never"  # declared to be somebody else's: never enforced, and it keeps what others bring out as well
 
 
 class Confidence(StrEnum):

@@ -13,6 +13,7 @@ from core.net import DomainName, Network, aggregate
 from ipsets.catalogue import Catalogue, Service, shared_cdn_ranges
 from ipsets.guard import GuardLimits, NameGuard, NetworkGuard, NeverBlock, parents
 from ipsets.model import Dedication, Indicator, ServiceSet, Verdict
+from ipsets.offlimits import off_limits, off_limits_names
 from ipsets.text import entry_text
 
 SHARED_CDN: Final = "published ranges of CDNs and clouds that others use too"
@@ -21,14 +22,22 @@ SHARED_CDN: Final = "published ranges of CDNs and clouds that others use too"
 class Selector:
     """Judges the entries of one build, service by service."""
 
-    def __init__(self, catalogue: Catalogue, limits: GuardLimits, never_block: Sequence[NeverBlock]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        limits: GuardLimits,
+        never_block: Sequence[NeverBlock],
+        *,
+        declared: Sequence[Indicator] = (),
+    ) -> None:
         shared = NeverBlock(reason=SHARED_CDN, networks=shared_cdn_ranges())
         own = NeverBlock(reason="your never_block list", networks=tuple(limits.never_block))
-        blocks = [*never_block, shared]
+        blocks = [*never_block, shared, *off_limits(declared)]
         if not any(set(own.networks) <= set(block.networks) for block in never_block):
             blocks.append(own)
         self._networks = NetworkGuard(limits, blocks)
         self._names = NameGuard(catalogue)
+        self._off_limits = off_limits_names(declared)
         self._apps = frozenset(
             app for service in catalogue.services.values() for app in (*service.apps, *service.shared_apps)
         )
@@ -40,6 +49,8 @@ class Selector:
         domains: list[DomainName] = []
         verdicts: list[Verdict] = []
         for indicator in indicators:
+            if indicator.dedication is Dedication.NEVER:
+                continue  # it was heard when the guards were made
             if isinstance(indicator.value, DomainName):
                 verdict = self._name(service, indicator, indicator.value)
                 if verdict is True:
@@ -50,7 +61,18 @@ class Selector:
                 kept, said = self._network(indicator, indicator.value)
                 networks += kept
                 verdicts += said
-        return ServiceSet(service=service.name, networks=aggregate(networks), domains=cover(domains)), verdicts
+        names = cover(domains)
+        verdicts += self._not_cut_out(names)
+        return ServiceSet(service=service.name, networks=aggregate(networks), domains=names), verdicts
+
+    def _not_cut_out(self, domains: Sequence[DomainName]) -> Iterator[Verdict]:
+        """Names that are off limits below an entry that stays: a list of names has no holes, and that is said aloud."""
+        suffixes = {d.name for d in domains if d.suffix}
+        for name, reason in self._off_limits.items():
+            above = next((parent for parent in parents(name.name) if parent in suffixes), None)
+            if above is not None:
+                why = f"{reason}; but .{above} stays and covers it: allow it by an exception"
+                yield Verdict(guard="never-block", entry=entry_text(name), held=False, reason=why)
 
     def _network(self, indicator: Indicator, network: Network) -> tuple[tuple[Network, ...], tuple[Verdict, ...]]:
         kept, said = self._networks.judge(network)
@@ -64,6 +86,8 @@ class Selector:
         wanted = service.apps | (service.shared_apps if service.include_shared else frozenset())
         if indicator.app not in wanted:
             return False
+        if reason := self._declared(name):
+            return _drop("never-block", indicator, reason)
         verdict = self._names.judge(name)
         if verdict is not None:
             return False if _only_curated(indicator) else _named(verdict, indicator)
@@ -76,10 +100,19 @@ class Selector:
             return True
         return False if _only_curated(indicator) else _not_dedicated(indicator)
 
+    def _declared(self, name: DomainName) -> str | None:
+        """Why a name is off limits by a source's declaration: the same name, or one above it with all below."""
+        if reason := self._off_limits.get(name):
+            return reason
+        above = (DomainName(parent) for parent in parents(name.name))
+        return next((self._off_limits[parent] for parent in above if parent in self._off_limits), None)
+
     def nobodys(self, indicators: Iterable[Indicator]) -> Iterator[Verdict]:
         """Entries that a live source brought and that no service enforces."""
         for indicator in indicators:
             if isinstance(indicator.value, DomainName) or _only_curated(indicator):
+                continue
+            if indicator.dedication is Dedication.NEVER:
                 continue
             if indicator.app in self._refused:
                 yield _drop("never-block", indicator, self._refused[indicator.app])

@@ -23,7 +23,7 @@ from ipsets.model import Confidence, Dedication, Indicator, Provenance, ServiceS
 from ipsets.selection import Selector
 from ipsets.text import canonical, entry_text, instant, pack, read_domain, sha256, unpack
 
-_RANK: Final = {Dedication.DEDICATED: 0, Dedication.SHARED: 1, Dedication.UNKNOWN: 2}
+_RANK: Final = {Dedication.NEVER: 0, Dedication.DEDICATED: 1, Dedication.SHARED: 2, Dedication.UNKNOWN: 3}
 _TRUST: Final = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 FORMAT: Final = 1
 _SHOWN: Final = 5
@@ -49,7 +49,7 @@ def build_snapshot(
         GuardTripped: a guard holds the whole set; ``verdicts`` says all that were held.
     """
     merged = merge(indicators)
-    selector = Selector(catalogue, limits, never_block)
+    selector = Selector(catalogue, limits, never_block, declared=merged)
     services: list[ServiceSet] = []
     dropped: set[Verdict] = set()
     for name in sorted(catalogue.services):
@@ -217,6 +217,8 @@ class _Origins:
         self._names: dict[DomainName, set[str]] = defaultdict(set)
         self._blocks: dict[tuple[int, int, int], set[str]] = defaultdict(set)  # by sort_key
         for indicator in snapshot.indicators:
+            if indicator.dedication is Dedication.NEVER:
+                continue
             sources = (p.source for p in indicator.sources)
             if isinstance(indicator.value, DomainName):
                 self._names[indicator.value].update(sources)

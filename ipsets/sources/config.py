@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -12,6 +13,7 @@ import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from core.ids import NAME
+from core.net import DomainName, Network
 from ipsets.errors import SourceImplausible
 from ipsets.model import Confidence
 from ipsets.sources.curated import CuratedSource
@@ -20,6 +22,7 @@ from ipsets.sources.document import Document
 from ipsets.sources.http import Getter, allowed
 from ipsets.sources.irr import AS_SET, DEFAULT_HOST, IrrSource
 from ipsets.sources.listed import ListSource
+from ipsets.sources.manual import ManualEntry, ManualSource
 from ipsets.sources.plain import parse_line
 from ipsets.sources.ripestat import BASE_URL, RipestatSource
 from ipsets.sources.rpki import RpkiSource
@@ -27,6 +30,9 @@ from ipsets.sources.source import Source
 
 MAX_ASNS: Final = 64
 MAX_NAMES: Final = 2000
+MAX_DECISIONS: Final = 10_000
+WIDEST_ALLOWED: Final = {4: 8, 6: 16}
+"""One entry of a manual list never allows more: it would switch the whole list off."""
 
 
 def _name(given: str) -> str:
@@ -100,6 +106,7 @@ HostName: TypeAlias = Annotated[str, AfterValidator(_host_name)]
 ServerName: TypeAlias = Annotated[str, AfterValidator(_server)]
 AsSet: TypeAlias = Annotated[str, AfterValidator(_as_set)]
 Registry: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9-]{0,29}$")]
+Words: TypeAlias = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Seconds: TypeAlias = Annotated[float, Field(ge=0.2, le=300)]
 Shrink: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 MaxBytes: TypeAlias = Annotated[int, Field(ge=1024, le=256 * 1024 * 1024)]
@@ -208,8 +215,45 @@ class RpkiConfig(_Config):
         return self
 
 
+class ManualDecision(_Config):
+    """One entry that somebody decided: ``deny`` or ``allow`` a network, address, range or name."""
+
+    deny: str | None = None
+    allow: str | None = None
+    reason: Words
+    owner: Words
+    """Who answers for it: a person or a team."""
+    app: SourceName = "tiktok"
+    until: date | None = None
+    """Its last day, in UTC. Without one it holds until it is taken out."""
+
+    @model_validator(mode="after")
+    def _one_entry(self) -> ManualDecision:
+        if (self.deny is None) == (self.allow is None):
+            raise ValueError("give either `deny` or `allow`")
+        values = self.values()
+        if not values:
+            raise ValueError("an empty entry")
+        for value in values if self.allow is not None else ():
+            if not isinstance(value, DomainName) and value.prefixlen < WIDEST_ALLOWED[value.version]:
+                raise ValueError(f"{value} is wider than /{WIDEST_ALLOWED[value.version]}, too much to allow at once")
+        return self
+
+    def values(self) -> tuple[Network | DomainName, ...]:
+        return tuple(parse_line(self.deny or self.allow or ""))
+
+
+class ManualConfig(_Config):
+    """Decisions of one's own, each with its reason and owner. An allowed entry is never blocked."""
+
+    kind: Literal["manual"]
+    name: SourceName = "manual"
+    entries: tuple[ManualDecision, ...] = Field(min_length=1, max_length=MAX_DECISIONS)
+
+
 SourceConfig: TypeAlias = Annotated[
-    CuratedConfig | RipestatConfig | DnsConfig | ListConfig | IrrConfig | RpkiConfig, Field(discriminator="kind")
+    CuratedConfig | RipestatConfig | DnsConfig | ListConfig | IrrConfig | RpkiConfig | ManualConfig,
+    Field(discriminator="kind"),
 ]
 
 
@@ -277,6 +321,19 @@ def build_source(
                 asns=tuple(dict.fromkeys(config.asns)),
                 max_shrink=config.max_shrink,
             )
+        case ManualConfig():
+            return ManualSource(name=config.name, entries=tuple(_decision(entry) for entry in config.entries))
+
+
+def _decision(entry: ManualDecision) -> ManualEntry:
+    return ManualEntry(
+        values=entry.values(),
+        allow=entry.allow is not None,
+        reason=entry.reason,
+        owner=entry.owner,
+        app=entry.app,
+        until=entry.until,
+    )
 
 
 def _document(config: RpkiConfig, folder: Path | None, getter: Getter) -> Document:

@@ -28,6 +28,7 @@ ADAPTER: TypeAdapter[Any] = TypeAdapter(SourceConfig)
         {"kind": "irr", "host": "192.0.2.43", "as_sets": ["as-bytedance"], "registries": ["RADB", "RIPE-NONAUTH"]},
         {"kind": "rpki", "file": "/var/lib/routinator/vrps.json"},
         {"kind": "rpki", "url": "http://127.0.0.1:8323/json", "asns": ["AS11983"]},
+        {"kind": "manual", "entries": [{"deny": "5.5.5.0/24", "reason": "ticket 4711", "owner": "netops"}]},
     ],
     ids=str,
 )
@@ -106,4 +107,4 @@ def test_a_relative_file_is_looked_for_beside_the_inventory(tmp_path: Path) -> N
 
 def test_the_schema_can_be_printed() -> None:
     schema = ADAPTER.json_schema()
-    assert set(schema["discriminator"]["mapping"]) == {"curated", "ripestat", "dns", "list", "irr", "rpki"}
+    assert set(schema["discriminator"]["mapping"]) == {"curated", "ripestat", "dns", "list", "irr", "rpki", "manual"}
