@@ -99,6 +99,8 @@ class Facade(Collector):
         except NoSnapshot:
             pass
         yield age
+        pinned = float(self._controller.pin() is not None)
+        yield GaugeMetricFamily("tokgate_snapshot_pinned", "1 while refreshes change nothing in force", value=pinned)
         good = GaugeMetricFamily("tokgate_source_age_seconds", "Since a source last succeeded", labels=("source",))
         failing = GaugeMetricFamily("tokgate_source_failing", "1 when its last attempt failed", labels=("source",))
         for record in self._controller.sources():

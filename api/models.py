@@ -324,6 +324,19 @@ class SourceAge(Answer):
     last_success: Instant
 
 
+class Pin(Answer):
+    """A person's word that one snapshot stays in force, whatever refreshes find."""
+
+    snapshot: str
+    by: str
+    reason: str
+    at: Instant
+
+    @classmethod
+    def of(cls, pin: model.Pin) -> Pin:
+        return cls(snapshot=pin.snapshot, by=pin.actor, reason=pin.reason, at=pin.at)
+
+
 class Snapshot(Answer):
     """What is enforced, aggregated; with ``indicators=true`` also every entry before that, with its provenance."""
 
@@ -334,10 +347,12 @@ class Snapshot(Answer):
     dropped: tuple[Dropped, ...]
     sources: tuple[SourceAge, ...]
     indicators: tuple[Indicator, ...] | None = None
+    pin: Pin | None = None
 
     @classmethod
-    def of(cls, snapshot: intel.Snapshot, *, indicators: bool) -> Snapshot:
+    def of(cls, snapshot: intel.Snapshot, *, indicators: bool, pin: model.Pin | None = None) -> Snapshot:
         return cls(
+            pin=Pin.of(pin) if pin is not None and pin.snapshot == snapshot.id else None,
             id=snapshot.id,
             created_at=snapshot.created_at,
             parent=snapshot.parent,
@@ -396,6 +411,7 @@ class InForce(Answer):
     created_at: Instant
     since: Instant | None
     until: Instant | None
+    pin: Pin | None
 
 
 class Covering(Answer):
@@ -436,7 +452,11 @@ class Explanation(Answer):
             covered=found.covered,
             at=explained.at,
             snapshot=InForce(
-                id=snapshot.id, created_at=snapshot.created_at, since=explained.since, until=explained.until
+                id=snapshot.id,
+                created_at=snapshot.created_at,
+                since=explained.since,
+                until=explained.until,
+                pin=Pin.of(explained.pin) if explained.pin else None,
             ),
             entries=tuple(Covering(service=c.service, entry=c.entry) for c in found.entries),
             decisions=tuple(

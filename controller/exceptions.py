@@ -64,12 +64,13 @@ def check_request(request: ExceptionRequest, inventory: Inventory, now: datetime
     if request.service not in services:
         raise Invalid(f"service: {request.service!r} is not enforced there; known: {', '.join(sorted(services))}")
     for field in ("reason", "owner", "ticket"):
-        _check_text(field, getattr(request, field), required=field != "ticket")
+        check_text(field, getattr(request, field), required=field != "ticket")
     _check_life(request, now)
     return _check_sources(request, inventory)
 
 
-def _check_text(field: str, value: str, *, required: bool) -> None:
+def check_text(field: str, value: str, *, required: bool) -> None:
+    """Words of a person for the record. Raises ``Invalid`` naming the field."""
     if required and not value.strip():
         raise Invalid(f"{field}: must not be empty")
     if len(value) > _TEXT_LIMIT or not value.isprintable():

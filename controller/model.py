@@ -71,6 +71,22 @@ class AccessException:
         return self.state is ExceptionState.APPROVED and self.starts <= at < self.ends
 
 
+# --- intelligence ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A person's word that one snapshot stays in force, whatever refreshes find."""
+
+    snapshot: SnapshotId
+    actor: str
+    reason: str
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"pinned to snapshot {self.snapshot[:12]} since {self.at:%Y-%m-%dT%H:%MZ} by {self.actor}: {self.reason}"
+
+
 # --- plans and runs -------------------------------------------------------------------------------------------------
 
 

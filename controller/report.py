@@ -25,6 +25,7 @@ from controller.model import (
     ExceptionState,
     Mode,
     Observation,
+    Pin,
     Quality,
     Window,
 )
@@ -240,6 +241,7 @@ def site_report(
     snapshot: Snapshot | None,
     sources: Mapping[str, datetime | None],
     freshness: timedelta,
+    pin: Pin | None = None,
 ) -> SiteReport:
     """The report of one site over ``window``.
 
@@ -264,7 +266,7 @@ def site_report(
         by_hour=_buckets(events, window, ZoneInfo(time_zone), now),
         exceptions=tuple(_exception_lines(exceptions, events, Window(window.start, min(window.end, now)))),
         coverage=proven,
-        notes=tuple(_notes(now, devices, events, proven, snapshot, sources)),
+        notes=tuple(_notes(now, devices, events, proven, snapshot, sources, pin)),
     )
 
 
@@ -398,6 +400,7 @@ def _notes(
     proven: Coverage,
     snapshot: Snapshot | None,
     sources: Mapping[str, datetime | None],
+    pin: Pin | None,
 ) -> Iterable[str]:
     """What a reader has to know before believing the figures."""
     unknown = proven.total(CoverageState.UNKNOWN)
@@ -419,6 +422,8 @@ def _notes(
         yield f"{gone}: no longer in the inventory; its hits are counted, its time is not."
     if snapshot is None:
         yield "There is no intelligence yet."
+    if pin is not None:
+        yield f"Intelligence: {pin}. What sources found since is not enforced."
     yield from _source_notes(sources, now)
     yield "A hit is a new connection attempt that met a rule; a repeated SYN counts again."
 

@@ -35,6 +35,7 @@ from controller.model import (
     DeviceStatus,
     ExceptionState,
     Outcome,
+    Pin,
     Run,
     Scope,
     StoredPlan,
@@ -69,6 +70,7 @@ from ipsets.errors import NoSnapshot
 from ipsets.explain import explain, parse_question
 from ipsets.guard import NeverBlock, default_never_block
 from ipsets.model import Snapshot
+from ipsets.past import refuse_never_blocked
 from ipsets.resolve import SourceRecord, refresh
 from ipsets.snapshot import SnapshotDiff, build_snapshot, diff_snapshots
 from ipsets.sources import build_source
@@ -164,7 +166,7 @@ class Controller:
         known = self.store.source_records()
         records = refresh([build_source(c) for c in config.sources], known, self.clock)
         self.store.save_source_records(records)
-        previous = self.store.current_snapshot()
+        previous, pin = self.store.current_snapshot(), self.store.pin()
         snapshot = build_snapshot(
             [i for record in records for i in record.indicators],
             catalogue=self._catalogue,
@@ -173,9 +175,11 @@ class Controller:
             previous=previous,
             source_ages={r.name: r.last_success for r in records if r.last_success is not None},
             now=self.clock.now(),
-            force=force,
+            force=force or pin is not None,  # nothing is put in force: what churns is shown, and guarded after the pin
         )
         self.store.save_snapshot(snapshot)
+        if pin is not None and previous is not None:
+            return _pinned(pin, previous, snapshot, records)
         if previous is not None and snapshot.id == previous.id:
             return RefreshResult(snapshot=snapshot, previous=previous, diff=None, records=records, changed=False)
         reason = "forced past the churn guard" if force else ""
@@ -185,6 +189,64 @@ class Controller:
         )
         changes = diff_snapshots(previous, snapshot) if previous is not None else None
         return RefreshResult(snapshot=snapshot, previous=previous, diff=changes, records=records, changed=True)
+
+    # --- a person's word ------------------------------------------------------------------------------------------
+
+    def pin(self) -> Pin | None:
+        """The pin that holds the snapshot in force; None when refreshes decide."""
+        return self.store.pin()
+
+    def pin_snapshot(self, snapshot_id: str | None, *, actor: str, reason: str) -> Pin:
+        """Put a stored snapshot in force, by default the one that is, and keep it there over every refresh.
+
+        Raises ``NoSnapshot``; ``SnapshotCorrupt``, ``GuardTripped``: it is damaged, or holds what is never blocked
+        today; ``Invalid`` for a reason that is none.
+        """
+        lifecycle.check_text("reason", reason, required=True)
+        with self._refreshing.hold(wait=REFRESH_WAIT):
+            return self._pin(self.snapshot(snapshot_id), "snapshot.pin", actor=actor, reason=reason)
+
+    def roll_back(self, *, actor: str, reason: str) -> Pin:
+        """Pin the snapshot that was in force before the current one. Raises as ``pin_snapshot``."""
+        lifecycle.check_text("reason", reason, required=True)
+        with self._refreshing.hold(wait=REFRESH_WAIT):
+            before = self.store.in_force_before(self.snapshot().id)
+            if before is None:
+                raise NoSnapshot(
+                    "no other snapshot was in force before", hint="`tokgate intel pin` takes any stored one"
+                )
+            return self._pin(self.snapshot(before), "snapshot.rollback", actor=actor, reason=reason)
+
+    def _pin(self, snapshot: Snapshot, action: str, *, actor: str, reason: str) -> Pin:
+        refuse_never_blocked(
+            snapshot,
+            catalogue=self._catalogue,
+            never_block=self._never_block(),
+            declared=[i for record in self.sources() for i in record.indicators],
+        )
+        pin = Pin(snapshot=snapshot.id, actor=actor, reason=reason.strip(), at=self.clock.now())
+        note = AuditNote(actor=actor, action=action, subject=snapshot.id[:12], reason=pin.reason)
+        self.store.set_pin(pin, audit=note)
+        self._carry()
+        return pin
+
+    def unpin_snapshot(self, *, actor: str, reason: str) -> Pin:
+        """Let the next refresh decide again; until then what is in force stays. Returns the pin that was.
+
+        Raises ``Conflict`` when nothing is pinned.
+        """
+        lifecycle.check_text("reason", reason, required=True)
+        with self._refreshing.hold(wait=REFRESH_WAIT):
+            pin = self.store.pin()
+            if pin is None:
+                raise Conflict("no snapshot is pinned")
+            note = AuditNote(actor=actor, action="snapshot.unpin", subject=pin.snapshot[:12], reason=reason.strip())
+            self.store.drop_pin(audit=note)
+            return pin
+
+    def _carry(self) -> None:
+        if self._wake is not None:
+            self._wake()
 
     def _never_block(self) -> tuple[NeverBlock, ...]:
         own = tuple(self.inventory.intelligence.guard.never_block)
@@ -224,7 +286,8 @@ class Controller:
         snapshot, term = self._in_force(now) if at is None else self._was_in_force(at)
         found = explain(asked, snapshot, catalogue=self._catalogue, never_block=self._never_block(), at=at)
         since, until = (term.since, term.until) if term else (None, None)
-        return Explained(explanation=found, snapshot=snapshot, at=at, since=since, until=until)
+        pin = self.store.pin() if at is None else None
+        return Explained(explanation=found, snapshot=snapshot, at=at, since=since, until=until, pin=pin)
 
     def _in_force(self, now: datetime) -> tuple[Snapshot, Term | None]:
         snapshot = self.snapshot()
@@ -485,6 +548,7 @@ class Controller:
             snapshot=self.store.current_snapshot(),
             sources={record.name: record.last_success for record in self.sources()},
             freshness=self.settings.sync_interval * 2,
+            pin=self.store.pin(),
         )
 
     def fleet_report(self, window: Window) -> FleetReport:
@@ -751,3 +815,16 @@ def _remove_folder(folder: Path) -> None:
     for path in folder.glob("*"):
         path.unlink(missing_ok=True)
     folder.rmdir()
+
+
+def _pinned(pin: Pin, held: Snapshot, found: Snapshot, records: tuple[SourceRecord, ...]) -> RefreshResult:
+    waiting = found if found.id != held.id else None
+    return RefreshResult(
+        snapshot=held if waiting else found,
+        previous=held,
+        diff=diff_snapshots(held, found) if waiting else None,
+        records=records,
+        changed=False,
+        pin=pin,
+        waiting=waiting,
+    )

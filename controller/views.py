@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.model import DeviceStatus, Mode, StoredPlan
+from controller.model import DeviceStatus, Mode, Pin, StoredPlan
 from core.errors import TokgateError
 from core.ids import DeviceName, SiteName
 from ipsets.explain import Explanation
@@ -26,13 +26,19 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshResult:
-    """What a resolve brought. ``changed`` says whether another snapshot is in force now."""
+    """What a resolve brought. ``changed`` says whether another snapshot is in force now.
+
+    Under a ``pin`` none is: ``snapshot`` is the pinned one, ``waiting`` is what would be in force without the pin when
+    that is another, and ``diff`` leads there.
+    """
 
     snapshot: Snapshot | None
     previous: Snapshot | None
     diff: SnapshotDiff | None
     records: tuple[SourceRecord, ...]
     changed: bool
+    pin: Pin | None = None
+    waiting: Snapshot | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,7 @@ class Explained:
     at: datetime | None  # None: now
     since: datetime | None  # None: the audit log does not tell
     until: datetime | None  # None: it still is
+    pin: Pin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,4 +60,5 @@ def _source(source: Provenance) -> str:
 def _snapshot(answer: Explanation) -> str:
     found = answer.snapshot
     since = f", in force since {moment(found.since)}" if found.since else ""
-    return f"snapshot {found.id[:12]}{since}{f' until {moment(found.until)}' if found.until else ''}"
+    pin = f", PINNED by {found.pin.by}: {found.pin.reason}" if found.pin else ""
+    return f"snapshot {found.id[:12]}{since}{f' until {moment(found.until)}' if found.until else ''}{pin}"

@@ -14,6 +14,7 @@ from api.cli.wait import working
 
 if TYPE_CHECKING:
     from api.models import Source
+    from controller.model import Pin
     from controller.views import RefreshResult
     from ipsets.model import Snapshot
     from ipsets.snapshot import SnapshotDiff
@@ -22,6 +23,8 @@ app = typer.Typer(no_args_is_help=True, help="Intelligence: what TikTok is now, 
 Id = Annotated[
     str | None, typer.Argument(metavar="[SNAPSHOT]", help="Which, by the start of its id; else the current.")
 ]
+
+Why = Annotated[str, typer.Option("--reason", help="Why; stands in the audit log and in every report.")]
 
 
 @app.command()
@@ -36,15 +39,27 @@ def refresh(force: Force = False, output: AsPlain = Plain.TABLE) -> None:
         show_json(_refreshed(result))
     else:
         _show_refreshed(result)
+    if result.pin is not None:
+        note(f"PINNED: {result.pin}", style="bold")
+        note(f"  {_waiting(result)}; `tokgate intel unpin` lets refreshes decide again")
     for record in result.records:
         if record.error_code is not None:
             note(f"source {record.name} failed, its last good entries stay: {record.error_code} {record.error}")
 
 
+def _waiting(result: RefreshResult) -> str:
+    if result.waiting is None or result.diff is None:
+        return "nothing else waits"
+    more, less = len(result.diff.added), len(result.diff.removed)
+    return f"snapshot {result.waiting.id[:12]} waits, with {more} entries more and {less} less"
+
+
 def _refreshed(result: RefreshResult) -> object:
-    from api.models import Source
+    from api.models import Pin, Source
 
     return {
+        "pin": Pin.of(result.pin).model_dump(mode="json") if result.pin else None,
+        "waiting": result.waiting.id if result.waiting else None,
         "changed": result.changed,
         "snapshot": result.snapshot.id if result.snapshot else None,
         "previous": result.previous.id if result.previous else None,
@@ -61,7 +76,7 @@ def _show_refreshed(result: RefreshResult) -> None:
     say(f"snapshot {result.snapshot.id[:12]}: {'new' if result.changed else 'as before'}")
     for service in result.snapshot.services:
         say(f"  {service.service}: {_sizes(len(service.networks), len(service.domains))}")
-    if result.diff is not None:
+    if result.diff is not None and result.pin is None:
         say(f"  {len(result.diff.added)} added, {len(result.diff.removed)} removed; see `tokgate intel diff`")
     if result.snapshot.dropped:
         say(f"  {len(result.snapshot.dropped)} entries taken out by guards; see `tokgate intel show --dropped`")
@@ -92,8 +107,11 @@ def show(
     from api.models import Snapshot as Answer
 
     with opening.controller() as controller:
-        found = controller.snapshot(snapshot)
-    answer = Answer.of(found, indicators=indicators)
+        found, pin = controller.snapshot(snapshot), controller.pin()
+    answer = Answer.of(found, indicators=indicators, pin=pin)
+    if pin is not None:
+        note(f"PINNED: {pin}", style="bold")
+        note("  refreshes change nothing that is enforced; `tokgate intel unpin` lets them decide again")
     if output is Output.JSON:
         show_json(answer.model_dump(mode="json"))
         return
@@ -176,6 +194,49 @@ def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> No
             note("no difference")
         case Output.TABLE:
             show_table(("", "service", "entry"), rows)
+
+
+@app.command()
+def pin(
+    snapshot: Annotated[str, typer.Argument(metavar="SNAPSHOT", help="Which, by the start of its id.")],
+    reason: Why,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Put a stored snapshot in force, and keep it there over every refresh until it is unpinned.
+
+    Refused for a damaged one (1), and for one that holds what is never blocked today (3).
+    """
+    with opening.controller() as controller:
+        made = controller.pin_snapshot(snapshot, actor=opening.actor(), reason=reason)
+    _show_pin(made, output)
+
+
+@app.command()
+def rollback(reason: Why, output: AsPlain = Plain.TABLE) -> None:
+    """Pin the snapshot that was in force before the current one. Twice is back again; `unpin` lets refreshes decide."""
+    with opening.controller() as controller:
+        made = controller.roll_back(actor=opening.actor(), reason=reason)
+    _show_pin(made, output)
+
+
+@app.command()
+def unpin(reason: Why, output: AsPlain = Plain.TABLE) -> None:
+    """Let refreshes decide again. What is in force stays until the next one, which the guards judge as any other."""
+    with opening.controller() as controller:
+        was = controller.unpin_snapshot(actor=opening.actor(), reason=reason)
+    if output is Plain.JSON:
+        _show_pin(was, output)
+    else:
+        say(f"no longer pinned: snapshot {was.snapshot[:12]} stays in force until the next refresh")
+
+
+def _show_pin(made: Pin, output: Plain) -> None:
+    from api.models import Pin as Answer
+
+    if output is Plain.JSON:
+        show_json(Answer.of(made).model_dump(mode="json"))
+    else:
+        say(f"PINNED: {made}")
 
 
 @app.command()

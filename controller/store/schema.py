@@ -60,7 +60,8 @@ class Instant(TypeDecorator[datetime]):
 metadata = MetaData()
 
 meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
-"""``instance``: our id, made once. ``current_snapshot``: what is in force. ``audit_head``: the chain's last entry."""
+"""``instance``: our id, made once. ``current_snapshot``: what is in force; ``pinned_snapshot``: by whose word it stays.
+``audit_head``: the chain's last entry."""
 
 jobs = Table("jobs", metadata, Column("name", String, primary_key=True), Column("done_at", Instant, nullable=False))
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.audit import AuditNote
-from controller.errors import Invalid
+from controller.errors import Invalid, StoreError
+from controller.model import Pin
 from controller.store.schema import audit as audit_log
-from controller.store.schema import snapshots, source_records
+from controller.store.schema import meta, snapshots, source_records
 from controller.store.shelf import Shelf, get_meta, one, put, put_meta
 from core.ids import SnapshotId
 from ipsets import snapshot as codec
@@ -23,6 +25,7 @@ from ipsets.model import Snapshot
 from ipsets.resolve import SourceRecord, dumps_record, loads_record
 
 CURRENT: Final = "current_snapshot"
+PINNED: Final = "pinned_snapshot"
 PUT_IN_FORCE: Final = "snapshot.current"
 """What the audit log calls it; its subject is how the snapshot's id begins."""
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,64}")
@@ -78,6 +81,42 @@ class Snapshots(Shelf):
             put_meta(connection, CURRENT, snapshot_id)
             self._log(connection, audit)
 
+    def pin(self) -> Pin | None:
+        """The pin that holds the snapshot in force; None when refreshes decide."""
+        with self._db.read() as connection:
+            found = get_meta(connection, PINNED)
+        return None if found is None else _read_pin(found)
+
+    def set_pin(self, pin: Pin, *, audit: AuditNote) -> None:
+        """Put a snapshot in force, and keep it there. What is stored of it is read again first.
+
+        Raises ``NoSnapshot``; ``SnapshotCorrupt``: nothing was changed.
+        """
+        with self._db.write() as connection:
+            full = self._full_id(connection, pin.snapshot)
+            codec.loads(self._body(connection, full))
+            if get_meta(connection, CURRENT) != full:
+                put_meta(connection, CURRENT, full)
+                note = replace(audit, action=PUT_IN_FORCE, subject=full[:12], detail={"pinned": True})
+                self._log(connection, note)
+            put_meta(connection, PINNED, _pin_text(replace(pin, snapshot=full)))
+            self._log(connection, audit)
+
+    def drop_pin(self, *, audit: AuditNote) -> None:
+        """Let refreshes decide again. What is in force stays until the next one."""
+        with self._db.write() as connection:
+            connection.execute(delete(meta).where(meta.c.key == PINNED))
+            self._log(connection, audit)
+
+    def in_force_before(self, snapshot_id: SnapshotId) -> str | None:
+        """How the id begins of the snapshot that was last in force before this one; None when there was none."""
+        others = select(audit_log.c.subject).where(
+            audit_log.c.action == PUT_IN_FORCE, audit_log.c.subject != snapshot_id[:12]
+        )
+        with self._db.read() as connection:
+            found = connection.execute(others.order_by(audit_log.c.seq.desc()).limit(1)).scalar()
+        return None if found is None else str(found)
+
     def current_snapshot(self) -> Snapshot | None:
         """What is in force; None before the first resolve. Raises ``SnapshotCorrupt``."""
         with self._db.read() as connection:
@@ -128,12 +167,16 @@ class Snapshots(Shelf):
         known = self._known.get(snapshot_id)
         if known is not None:
             return known
+        loaded = codec.loads(self._body(connection, snapshot_id))
+        self._known = {**dict(list(self._known.items())[1 - _KEPT :]), snapshot_id: loaded}
+        return loaded
+
+    @staticmethod
+    def _body(connection: Connection, snapshot_id: SnapshotId) -> str:
         body = connection.execute(select(snapshots.c.body).where(snapshots.c.id == snapshot_id)).scalar()
         if body is None:
             raise NoSnapshot(f"snapshot {snapshot_id} is in force but not in the store", hint="run `tokgate db check`")
-        loaded = codec.loads(body)
-        self._known = {**dict(list(self._known.items())[1 - _KEPT :]), snapshot_id: loaded}
-        return loaded
+        return str(body)
 
     # --- sources --------------------------------------------------------------------------------------------------
 
@@ -151,6 +194,25 @@ class Snapshots(Shelf):
             connection.execute(source_records.delete().where(source_records.c.name.not_in(names)))
             for record in asked:
                 put(connection, source_records, {"name": record.name, "body": dumps_record(record)})
+
+
+def _pin_text(pin: Pin) -> str:
+    content = {"snapshot": pin.snapshot, "actor": pin.actor, "reason": pin.reason, "at": pin.at.isoformat()}
+    return json.dumps(content, sort_keys=True)
+
+
+def _read_pin(text: str) -> Pin:
+    try:
+        content = json.loads(text)
+        return Pin(
+            snapshot=SnapshotId(content["snapshot"]),
+            actor=content["actor"],
+            reason=content["reason"],
+            at=datetime.fromisoformat(content["at"]),
+        )
+    except (ValueError, KeyError, TypeError) as exc:
+        hint = "what is in force stays; pin again, or restore a backup"
+        raise StoreError("the stored pin cannot be read", hint=hint) from exc
 
 
 def _older(connection: Connection, snapshot_id: SnapshotId) -> ColumnElement[bool]:

@@ -221,6 +221,39 @@ def test_what_cannot_be_explained_is_said_and_never_reaches_the_terminal_raw(tok
     assert tokgate.out == ""
 
 
+def test_a_pin_is_said_wherever_the_snapshot_is_shown(tokgate: Shell) -> None:
+    assert tokgate("intel pin abcd --reason why") == 1
+    assert "TG2003" in tokgate.err
+    made = tokgate.json("intel refresh")
+    assert (made["pin"], made["waiting"]) == (None, None)
+    assert tokgate("intel unpin --reason why") == 1
+    assert "TG5002" in tokgate.err
+    assert tokgate("intel rollback --reason why") == 1
+    assert "no other snapshot" in tokgate.err
+    pinned = tokgate.json("intel pin", made["snapshot"][:8], "--reason", "it broke the payroll")
+    assert (pinned["snapshot"], pinned["reason"]) == (made["snapshot"], "it broke the payroll")
+    assert tokgate("intel show") == 0
+    assert f"PINNED: pinned to snapshot {made['snapshot'][:12]} since " in tokgate.err
+    assert tokgate.json("intel show")["pin"] == pinned
+    assert tokgate("intel refresh --force") == 0
+    assert "it broke the payroll" in tokgate.err
+    assert "nothing else waits" in tokgate.err
+    assert tokgate.json("intel refresh")["pin"] == pinned
+    assert tokgate("intel explain tiktok.com") == 0
+    assert "PINNED by " in tokgate.out
+    assert any("it broke the payroll" in note for note in tokgate.json("report site berlin")["notes"])
+    assert tokgate("intel unpin --reason repaired") == 0
+    assert "until the next refresh" in tokgate.out
+    assert tokgate.json("intel show")["pin"] is None
+    assert "PINNED" not in tokgate.err
+
+
+def test_a_pin_needs_a_reason(tokgate: Shell) -> None:
+    tokgate("intel refresh")
+    assert tokgate("intel pin abcd") == 1
+    assert "--reason" in tokgate.err
+
+
 def test_intelligence_is_resolved_shown_and_stays_when_nothing_is_new(tokgate: Shell) -> None:
     assert tokgate("intel show") == 1
     assert "TG2003" in tokgate.err

@@ -44,6 +44,7 @@ def test_an_address_that_is_covered_is_told_with_its_sources(shared_office: Offi
         "created_at": current["created_at"],
         "since": "2026-11-25T11:00:00Z",
         "until": None,
+        "pin": None,
     }
 
 
@@ -152,3 +153,15 @@ def test_what_was_put_in_force_without_a_word_is_answered_without_a_date(office:
     office.controller.store.set_current(first)
     found = explain(office, "v16.tiktokcdn.com")
     assert (found["covered"], found["snapshot"]["id"], found["snapshot"]["since"]) == (True, first, None)
+
+
+def test_a_pin_is_shown_by_the_snapshot_the_answer_and_the_metrics(office: Office) -> None:
+    assert "tokgate_snapshot_pinned 0.0" in office.ask("GET", "/metrics").text
+    assert office.get("/snapshots/current")["pin"] is None
+    second = put_in_force_without(office, "tiktokcdn.com")
+    pin = office.controller.roll_back(actor="cli:ada", reason="videos are needed today")
+    told = {"snapshot": pin.snapshot, "by": "cli:ada", "reason": "videos are needed today", "at": stamp(60)}
+    assert office.get("/snapshots/current")["pin"] == told
+    assert office.get(f"/snapshots/{second}")["pin"] is None
+    assert explain(office, "v16.tiktokcdn.com")["snapshot"]["pin"] == told
+    assert "tokgate_snapshot_pinned 1.0" in office.ask("GET", "/metrics").text
