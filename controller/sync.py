@@ -41,7 +41,7 @@ from ipsets.catalogue import shared_cdn_ranges
 from ipsets.errors import GuardTripped, NoSnapshot
 from ipsets.guard import default_never_block
 from ipsets.model import Snapshot
-from ipsets.offlimits import ALLOWED, off_limits
+from ipsets.offlimits import ALLOWED, PUBLISHED, off_limits
 from vendors.adapter import Adapter, Session
 from vendors.codec import desired_digest
 from vendors.errors import (
@@ -94,6 +94,7 @@ class Worker:
         snapshot = self.snapshot()
         site = self.inventory.site(device.site)
         allowed = off_limits(snapshot.indicators, category=ALLOWED)
+        published = off_limits(snapshot.indicators, category=PUBLISHED)
         never = (n for block in (*default_never_block(), *allowed) for n in block.networks)
         return Facts(
             site=site,
@@ -101,7 +102,7 @@ class Worker:
             snapshot=snapshot,
             exceptions=tuple(self.store.exceptions(state=ExceptionState.APPROVED, site=site.name)),
             never_block=aggregate((*never, *self.inventory.intelligence.guard.never_block)),
-            shared_cdn=shared_cdn_ranges(),
+            shared_cdn=aggregate((*shared_cdn_ranges(), *(n for block in published for n in block.networks))),
             owner=self.store.instance_id(),
         )
 

@@ -185,8 +185,11 @@ def _declared(known: Iterable[Indicator]) -> Iterator[Decision]:
     """Entries that a source declares off limits, a person's word or an operator's."""
     for i in known:
         if i.dedication is Dedication.NEVER:
-            reason = f"never blocked{_details(i)}"
-            yield Decision(rule="never-block", entry=entry_text(i.value), reason=reason, basis=Basis.SNAPSHOT)
+            rule, what = (
+                ("never-block", "never blocked") if i.category == ALLOWED else ("shared-cdn", "shared with others")
+            )
+            reason = f"{what}{_details(i)}"
+            yield Decision(rule=rule, entry=entry_text(i.value), reason=reason, basis=Basis.SNAPSHOT)
 
 
 def _only_known(known: Iterable[Indicator], said: Iterable[Decision]) -> Iterator[Decision]:

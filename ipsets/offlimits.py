@@ -19,6 +19,9 @@ APP: Final = "off-limits"
 ALLOWED: Final = "allowed"
 """Category: a person's word. A live DNS answer does not bring it into a block either."""
 
+PUBLISHED: Final = "published"
+"""Category: an operator's own list of a shared network. Whether a live answer in there is blocked is a policy."""
+
 
 def off_limits(indicators: Iterable[Indicator], *, category: str | None = None) -> tuple[NeverBlock, ...]:
     """The networks that are declared off limits, by reason."""

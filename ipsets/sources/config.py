@@ -24,6 +24,7 @@ from ipsets.sources.irr import AS_SET, DEFAULT_HOST, IrrSource
 from ipsets.sources.listed import ListSource
 from ipsets.sources.manual import ManualEntry, ManualSource
 from ipsets.sources.plain import parse_line
+from ipsets.sources.ranges import Format, RangesSource
 from ipsets.sources.ripestat import BASE_URL, RipestatSource
 from ipsets.sources.rpki import RpkiSource
 from ipsets.sources.source import Source
@@ -251,8 +252,31 @@ class ManualConfig(_Config):
     entries: tuple[ManualDecision, ...] = Field(min_length=1, max_length=MAX_DECISIONS)
 
 
+class RangesConfig(_Config):
+    """What an operator of a shared network publishes, or a MISP warning list: never enforced as addresses."""
+
+    kind: Literal["ranges"]
+    name: SourceName = "ranges"
+    format: Format
+    operator: Words
+    file: Path | None = None
+    url: Url | None = None
+    services: tuple[Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,40}$")], ...] = ("CLOUDFRONT",)
+    """Of AWS. All, when empty: then customers' machines are in there too."""
+    max_bytes: MaxBytes = 16 * 1024 * 1024
+    timeout_seconds: Seconds = 20.0
+    attempts: int = Field(default=3, ge=1, le=6)
+    max_shrink: Shrink = 0.5
+
+    @model_validator(mode="after")
+    def _one_place(self) -> RangesConfig:
+        if (self.file is None) == (self.url is None):
+            raise ValueError("give either `file` or `url`")
+        return self
+
+
 SourceConfig: TypeAlias = Annotated[
-    CuratedConfig | RipestatConfig | DnsConfig | ListConfig | IrrConfig | RpkiConfig | ManualConfig,
+    CuratedConfig | RipestatConfig | DnsConfig | ListConfig | IrrConfig | RpkiConfig | ManualConfig | RangesConfig,
     Field(discriminator="kind"),
 ]
 
@@ -323,6 +347,15 @@ def build_source(
             )
         case ManualConfig():
             return ManualSource(name=config.name, entries=tuple(_decision(entry) for entry in config.entries))
+        case RangesConfig():
+            return RangesSource(
+                name=config.name,
+                document=_document(config, folder, _getter(config, sleep, transport, max_bytes=config.max_bytes)),
+                format=config.format,
+                operator=config.operator,
+                services=frozenset(config.services),
+                max_shrink=config.max_shrink,
+            )
 
 
 def _decision(entry: ManualDecision) -> ManualEntry:
@@ -336,13 +369,13 @@ def _decision(entry: ManualDecision) -> ManualEntry:
     )
 
 
-def _document(config: RpkiConfig, folder: Path | None, getter: Getter) -> Document:
+def _document(config: RpkiConfig | RangesConfig, folder: Path | None, getter: Getter) -> Document:
     file = (folder or Path()) / config.file if config.file is not None else None
     return Document(file=file, url=config.url, max_bytes=config.max_bytes, getter=getter)
 
 
 def _getter(
-    config: RipestatConfig | ListConfig | RpkiConfig,
+    config: RipestatConfig | ListConfig | RpkiConfig | RangesConfig,
     sleep: Callable[[float], None],
     transport: httpx.BaseTransport | None,
     *,

@@ -22,14 +22,21 @@ class Document:
     def place(self) -> str:
         return str(self.file or self.url)
 
-    def text(self) -> str:
-        """Raises ``SourceUnreachable`` when there is nothing to read, ``SourceImplausible`` when it is no text."""
+    def text(self, *, lines: bool = False) -> str:
+        """The whole text. ``lines``: of a kind that does not show by itself whether it came to its end.
+
+        Raises ``SourceUnreachable`` when there is nothing to read, ``SourceImplausible`` when it is no text or cut off.
+        """
         if self.file is not None:
             return Answer(status=200, headers={}, body=_read(self.file, self.max_bytes), url=self.place).text()
         answer = self.getter.get(self.place)
         if answer.unchanged:  # nothing was said that could be unchanged
             raise SourceImplausible(f"{self.place}: HTTP status 304 to an unconditional question", hint=KEPT)
-        return answer.text()
+        text = answer.text()
+        told = "content-length" in answer.headers or "transfer-encoding" in answer.headers
+        if lines and text.strip() and not told and not text.endswith(("\n", "\r")):
+            raise SourceImplausible(f"{self.place}: broken off in its last line", hint=KEPT)
+        return text
 
 
 def _read(file: Path, max_bytes: int) -> bytes:

@@ -29,6 +29,7 @@ ADAPTER: TypeAdapter[Any] = TypeAdapter(SourceConfig)
         {"kind": "rpki", "file": "/var/lib/routinator/vrps.json"},
         {"kind": "rpki", "url": "http://127.0.0.1:8323/json", "asns": ["AS11983"]},
         {"kind": "manual", "entries": [{"deny": "5.5.5.0/24", "reason": "ticket 4711", "owner": "netops"}]},
+        {"kind": "ranges", "format": "misp", "operator": "x", "file": "./misp.json"},
     ],
     ids=str,
 )
@@ -63,6 +64,8 @@ def test_what_the_documentation_shows_is_accepted(given: dict[str, Any]) -> None
         ({"kind": "list", "file": "a", "max_shrink": 2}, "less than"),
         ({"kind": "irr", "asns": []}, "as_sets"),
         ({"kind": "rpki"}, "either"),
+        ({"kind": "ranges", "format": "fastly", "operator": "Fastly"}, "either"),
+        ({"kind": "ranges", "format": "akamai", "operator": "Akamai", "file": "a"}, "fastly"),
         ({"kind": "rpki", "url": "http://rpki.example/json"}, "https"),
         ({"kind": "irr", "as_sets": ["AS396986"]}, "no AS set"),
         ({"kind": "irr", "as_sets": ["AS-X\n!q"]}, "no AS set"),
@@ -107,4 +110,13 @@ def test_a_relative_file_is_looked_for_beside_the_inventory(tmp_path: Path) -> N
 
 def test_the_schema_can_be_printed() -> None:
     schema = ADAPTER.json_schema()
-    assert set(schema["discriminator"]["mapping"]) == {"curated", "ripestat", "dns", "list", "irr", "rpki", "manual"}
+    assert set(schema["discriminator"]["mapping"]) == {
+        "curated",
+        "ripestat",
+        "dns",
+        "list",
+        "irr",
+        "rpki",
+        "manual",
+        "ranges",
+    }
