@@ -40,8 +40,9 @@ from core.net import Network, aggregate
 from ipsets.catalogue import shared_cdn_ranges
 from ipsets.errors import GuardTripped, NoSnapshot
 from ipsets.guard import default_never_block
-from ipsets.model import Snapshot
+from ipsets.model import Indicator, Snapshot
 from ipsets.offlimits import ALLOWED, PUBLISHED, off_limits
+from ipsets.sources import ManualConfig, build_source
 from vendors.adapter import Adapter, Session
 from vendors.codec import desired_digest
 from vendors.errors import (
@@ -93,7 +94,7 @@ class Worker:
         """What decides this device's desired state. Raises ``NoSnapshot`` before the first resolve."""
         snapshot = self.snapshot()
         site = self.inventory.site(device.site)
-        allowed = off_limits(snapshot.indicators, category=ALLOWED)
+        allowed = off_limits((*snapshot.indicators, *self._decided()), category=ALLOWED)
         published = off_limits(snapshot.indicators, category=PUBLISHED)
         never = (n for block in (*default_never_block(), *allowed) for n in block.networks)
         return Facts(
@@ -105,6 +106,12 @@ class Worker:
             shared_cdn=aggregate((*shared_cdn_ranges(), *(n for block in published for n in block.networks))),
             owner=self.store.instance_id(),
         )
+
+    def _decided(self) -> Iterator[Indicator]:
+        """The inventory's decisions as they are now: an allow holds before the next refresh, and while a pin lasts."""
+        for config in self.inventory.intelligence.sources:
+            if isinstance(config, ManualConfig):
+                yield from build_source(config).fetch(self.clock.now()).indicators
 
     def snapshot(self) -> Snapshot:
         snapshot = self.store.current_snapshot()

@@ -13,6 +13,7 @@ from core.net import Network, parse_network
 from ipsets.model import Confidence, Dedication, Indicator, Snapshot
 from ipsets.offlimits import ALLOWED, APP, PUBLISHED
 from ipsets.snapshot import content_id
+from ipsets.sources import ManualConfig
 from ipsets.sources.source import indicator
 from tests.controller.memory import bench
 from tests.controller.offices import offices, snapshot
@@ -57,6 +58,21 @@ def test_i07_what_people_allow_is_spared_and_what_operators_publish_when_the_pol
     sparing = replace(facts, policy=facts.policy.model_copy(update={"shared_addresses": "spare"}))
     assert [touches(spared(f, device), PARTNER) for f in (blocking, sparing)] == [True, True]
     assert [touches(spared(f, device), CDN) for f in (blocking, sparing)] == [False, True]
+
+
+def test_i07_an_allow_in_the_inventory_holds_before_the_next_refresh(
+    tmp_path: Path, store: Store, clock: ManualClock
+) -> None:
+    """Also while a pinned snapshot is in force, which knows nothing of it."""
+    in_force(store)
+    own = {"kind": "manual", "entries": [{"allow": "103.136.220.0/24", "reason": "ticket 4712", "owner": "netops"}]}
+    inventory = offices(tmp_path)
+    intelligence = inventory.intelligence.model_copy(update={"sources": (ManualConfig.model_validate(own),)})
+    before, _ = bench(tmp_path, store, inventory, clock)
+    after, _ = bench(tmp_path, store, inventory.model_copy(update={"intelligence": intelligence}), clock)
+    device = inventory.device("fw-berlin")
+    allowed = parse_network("103.136.220.0/24")
+    assert [touches(spared(made.facts(device), device), allowed) for made in (before, after)] == [False, True]
 
 
 def touches(networks: tuple[Network, ...], network: Network) -> bool:
