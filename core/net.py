@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from socket import inet_ntoa
+from socket import AF_INET, AF_INET6, inet_ntoa, inet_pton
 from typing import Final, TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -29,15 +29,41 @@ class DomainName:
 
 
 WIDTH: Final = {4: 32, 6: 128}
+_FAMILY: Final = {4: AF_INET, 6: AF_INET6}
 _STEP: Final = {v: tuple(1 << (w - length + 8) for length in range(w + 1)) for v, w in WIDTH.items()}
 """How far the keys of two neighbours of one length lie apart, by length."""
 
 
 def parse_network(text: str) -> Network:
     """``192.0.2.0/24``, or a bare address as its /32 or /128. Raises ``ValueError`` on host bits or anything else."""
+    return unpack(*parse_key(text))
+
+
+def parse_key(text: str) -> tuple[int, int]:
+    """The key and the family of a network given as text: several times faster than making the network.
+
+    Raises:
+        ValueError: as ``parse_network``.
+    """
     if "%" in text:  # an IPv6 zone is free text in ipaddress: it would carry any characters as far as a device
         raise ValueError(f"{text!r} names an IPv6 zone; give the address alone")
-    return ip_network(text.strip(), strict=True)
+    address, slash, length = text.strip().partition("/")
+    version = 6 if ":" in address else 4
+    try:
+        first = int.from_bytes(inet_pton(_FAMILY[version], address), "big")
+        bits = int(length) if slash and length.isascii() and length.isdigit() else -1 if slash else WIDTH[version]
+    except (OSError, ValueError):
+        return _parse_slowly(text)
+    key = first << 8 | bits
+    if 0 <= bits <= WIDTH[version] and not (key & ~255) & (_STEP[version][bits] - 1):
+        return key, version
+    return _parse_slowly(text)
+
+
+def _parse_slowly(text: str) -> tuple[int, int]:
+    """By the standard library: the few other forms that it reads, and its words for what is wrong."""
+    network = ip_network(text.strip(), strict=True)
+    return pack(network), network.version
 
 
 def cidr_of(network: Network) -> str:

@@ -182,6 +182,41 @@ def test_nonsense_is_refused_with_its_reason(text: str, said: str) -> None:
         parse_network(text)
 
 
+def _read(read: object, text: str) -> object:
+    try:
+        return read(text)  # type: ignore[operator]
+    except ValueError as exc:
+        return str(exc)
+
+
+_TEXTS = st.one_of(
+    st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){2,4}(/[0-9]{0,3})?", fullmatch=True),
+    st.from_regex(r"[0-9a-fA-F:.]{0,12}::?[0-9a-f:]{0,9}(/[0-9]{0,4})?", fullmatch=True),
+    st.from_regex(r"10\.0\.0\.0/(0{0,2}[0-9]{1,2}|-?[0-9]|[٠-٩]|255\.[0-9.]{0,11})", fullmatch=True),
+    st.ip_addresses().flatmap(lambda a: st.integers(0, a.max_prefixlen).map(lambda n: f"{a}/{n}")),
+    st.ip_addresses().flatmap(
+        lambda a: st.integers(0, a.max_prefixlen).map(lambda n: str(ip_network(f"{a}/{n}", strict=False)))
+    ),
+    st.text(alphabet="0123456789abcdefx.:/ \t\n\0é٠", max_size=20),
+)
+
+
+@given(_TEXTS)
+@example("::ffff:192.0.2.1/128")
+@example("::192.0.2.1")
+@example("192.0.2.010")
+@example("192.0.2")
+@example("0x7f.0.0.1")
+@example("10.0.0.0/255.0.0.0")
+@example("10.0.0.0/0.255.255.255")
+@example("10.0.0.0/ 8")
+@example("10.0.0.0/8/8")
+@example("2001:db8::/1_2")
+def test_text_is_read_exactly_as_the_standard_library_reads_it(text: str) -> None:
+    """The same network, or the same refusal in the same words: quicker, and neither laxer nor stricter."""
+    assert _read(parse_network, text) == _read(lambda given: ip_network(given.strip()), text)
+
+
 def test_a_bare_address_is_a_network_of_one() -> None:
     assert parse_network(" 192.0.2.7 ") == ip_network("192.0.2.7/32")
     assert parse_network("2001:db8::7") == ip_network("2001:db8::7/128")
