@@ -30,6 +30,7 @@ from controller.store import SnapshotSummary
 from core.errors import TokgateError
 from core.ids import NAME
 from core.net import DomainName, parse_network
+from ipsets import drift as routing
 from ipsets import model as intel
 from ipsets.explain import Basis
 from ipsets.resolve import SourceRecord
@@ -402,6 +403,32 @@ class Difference(Answer):
             added=tuple(SnapshotChange.of(c) for c in diff.added),
             removed=tuple(SnapshotChange.of(c) for c in diff.removed),
         )
+
+
+class OriginChange(Answer):
+    """One source's word on who originates a prefix, more or less. ``origins`` are all of the prefix afterwards."""
+
+    kind: routing.Drift
+    network: str
+    asn: int
+    source: str
+    origins: tuple[int, ...]
+
+    @classmethod
+    def of(cls, change: routing.OriginChange) -> OriginChange:
+        return cls(
+            kind=change.kind,
+            network=str(change.network),
+            asn=change.asn,
+            source=change.source,
+            origins=change.origins,
+        )
+
+
+class OriginDrift(Answer):
+    """Every difference between two snapshots, the weightiest first."""
+
+    items: tuple[OriginChange, ...]
 
 
 class InForce(Answer):

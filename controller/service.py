@@ -66,6 +66,7 @@ from core.errors import TokgateError
 from core.ids import DeviceName, ExceptionId, PlanId, RunId, SiteName, SnapshotId, new_id
 from core.secret import Secret
 from ipsets.catalogue import load_catalogue
+from ipsets.drift import QUIET, Drift, OriginChange, origin_drift
 from ipsets.errors import NoSnapshot
 from ipsets.explain import explain, parse_question
 from ipsets.guard import NeverBlock, default_never_block
@@ -82,6 +83,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PLAN_LIFE: Final = timedelta(hours=1)
+SHOWN_NETWORKS: Final = 10
+"""In one log event."""
 REFRESH_WAIT: Final = timedelta(minutes=2)
 """How long a refresh waits for another one to end."""
 
@@ -178,6 +181,8 @@ class Controller:
             force=force or pin is not None,  # nothing is put in force: what churns is shown, and guarded after the pin
         )
         self.store.save_snapshot(snapshot)
+        if previous is not None:
+            _tell_drift(origin_drift(previous, snapshot))
         if pin is not None and previous is not None:
             return _pinned(pin, previous, snapshot, records)
         if previous is not None and snapshot.id == previous.id:
@@ -189,6 +194,17 @@ class Controller:
         )
         changes = diff_snapshots(previous, snapshot) if previous is not None else None
         return RefreshResult(snapshot=snapshot, previous=previous, diff=changes, records=records, changed=True)
+
+    def origin_drift(self, old: str | None = None, new: str | None = None) -> tuple[OriginChange, ...]:
+        """Which origins came, went or moved between two snapshots; by default since the one before the current.
+
+        Raises ``NoSnapshot``: one of them is not there, or the current one is the first.
+        """
+        later = self.snapshot(new)
+        before = old or later.parent
+        if before is None:
+            raise NoSnapshot(f"snapshot {later.id[:12]} is the first: there is nothing to compare it with")
+        return origin_drift(self.snapshot(before), later)
 
     # --- a person's word ------------------------------------------------------------------------------------------
 
@@ -815,6 +831,16 @@ def _remove_folder(folder: Path) -> None:
     for path in folder.glob("*"):
         path.unlink(missing_ok=True)
     folder.rmdir()
+
+
+def _tell_drift(changes: tuple[OriginChange, ...]) -> None:
+    """Say aloud, at once, that networks moved: the list may be right today and wrong tomorrow."""
+    moved = [change for change in changes if change.kind not in QUIET]
+    if moved:
+        kinds = {
+            kind.value.replace("-", "_"): sum(c.kind is kind for c in moved) for kind in Drift if kind not in QUIET
+        }
+        log.warning("intel.origins_moved", networks=sorted({str(c.network) for c in moved})[:SHOWN_NETWORKS], **kinds)
 
 
 def _pinned(pin: Pin, held: Snapshot, found: Snapshot, records: tuple[SourceRecord, ...]) -> RefreshResult:

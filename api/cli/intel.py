@@ -197,6 +197,24 @@ def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> No
 
 
 @app.command()
+def drift(
+    old: Annotated[
+        str | None, typer.Argument(metavar="[OLD]", help="By the start of its id; else the one before.")
+    ] = None,
+    new: Annotated[
+        str | None, typer.Argument(metavar="[NEW]", help="By the start of its id; else the current.")
+    ] = None,
+    output: As = Output.TABLE,
+) -> None:
+    """Show which networks (AS) came, went or took over prefixes from one snapshot to another, and who says so."""
+    from api.models import OriginChange
+
+    with opening.controller() as controller:
+        found = controller.origin_drift(old, new)
+    show_rows([OriginChange.of(change) for change in found], _ORIGINS, output, none="no origin is different")
+
+
+@app.command()
 def pin(
     snapshot: Annotated[str, typer.Argument(metavar="SNAPSHOT", help="Which, by the start of its id.")],
     reason: Why,
@@ -295,6 +313,13 @@ _INDICATORS = {
     "dedication": lambda row: row.dedication,
     "sources": lambda row: tuple(source.source for source in row.sources),
     "last seen": lambda row: max((source.last_seen for source in row.sources), default=None),
+}
+_ORIGINS = {
+    "change": lambda row: row.kind.value,
+    "network": lambda row: row.network,
+    "origin": lambda row: f"AS{row.asn}",
+    "source": lambda row: row.source,
+    "origins now": lambda row: tuple(f"AS{asn}" for asn in row.origins) or "none",
 }
 _DROPPED = {
     "guard": lambda row: row.guard,

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.auth import Ctl, Reader
-from api.models import Explanation, Instant
+from api.models import Digest, Explanation, Instant, OriginChange, OriginDrift
 from api.reference import answers
 from ipsets.explain import MAX_LENGTH
 
@@ -23,3 +23,9 @@ At = Annotated[Instant | None, Query(description="as it was then; now when left 
 def explain(controller: Ctl, caller: Reader, q: Question, at: At = None) -> Explanation:
     """By which entry, which sources stand behind it since when, or which rule or guard keeps it out."""
     return Explanation.of(controller.explain(q, at=at))
+
+
+@router.get("/drift", summary="Which networks came, went or moved", responses=answers(404))
+def origin_drift(controller: Ctl, caller: Reader, old: Digest | None = None, new: Digest | None = None) -> OriginDrift:
+    """From one snapshot to another; by default to the one in force from the one before."""
+    return OriginDrift(items=tuple(OriginChange.of(change) for change in controller.origin_drift(old, new)))

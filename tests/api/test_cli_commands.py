@@ -221,6 +221,29 @@ def test_what_cannot_be_explained_is_said_and_never_reaches_the_terminal_raw(tok
     assert tokgate.out == ""
 
 
+def test_origins_that_moved_are_told_by_who_says_so(tokgate: Shell, place: Path) -> None:
+    assert tokgate("intel drift") == 1
+    assert "TG2003" in tokgate.err
+    listed = f"{{kind: list, name: mine, file: {place}/list.txt}}"
+    text = (place / "inventory.yaml").read_text()
+    (place / "list.txt").write_text("103.136.220.0/23\n")
+    (place / "inventory.yaml").write_text(text.replace("{kind: curated}", listed))
+    tokgate("intel refresh")
+    assert tokgate("intel drift") == 1
+    assert "is the first" in tokgate.err
+    (place / "inventory.yaml").write_text(text)
+    assert tokgate("intel refresh --force") == 0, tokgate.err
+    rows = tokgate.json("intel drift")
+    assert {row["kind"] for row in rows} == {"new-asn"}
+    assert {"AS138699", "AS11983"} <= {f"AS{row['asn']}" for row in rows}
+    assert rows[0].keys() == {"kind", "network", "asn", "source", "origins"}
+    first = tokgate.csv("intel drift")[0]
+    assert (first["change"], first["source"]) == ("new-asn", "curated")
+    made = tokgate.json("intel show")["id"]
+    assert tokgate("intel drift", made, made) == 0
+    assert "no origin is different" in tokgate.err
+
+
 def test_a_pin_is_said_wherever_the_snapshot_is_shown(tokgate: Shell) -> None:
     assert tokgate("intel pin abcd --reason why") == 1
     assert "TG2003" in tokgate.err

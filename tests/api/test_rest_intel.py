@@ -165,3 +165,25 @@ def test_a_pin_is_shown_by_the_snapshot_the_answer_and_the_metrics(office: Offic
     assert office.get(f"/snapshots/{second}")["pin"] is None
     assert explain(office, "v16.tiktokcdn.com")["snapshot"]["pin"] == told
     assert "tokgate_snapshot_pinned 1.0" in office.ask("GET", "/metrics").text
+
+
+def test_networks_that_moved_are_told_between_any_two_snapshots(office: Office) -> None:
+    assert office.ask("GET", "/api/v1/intel/drift").status_code == 404, "the first has none before it"
+    first = office.controller.snapshot()
+    made = build_snapshot(
+        [i for i in first.indicators if not any("AS138699" in p.detail for p in i.sources)],
+        catalogue=load_catalogue(),
+        limits=GuardLimits(),
+        never_block=default_never_block(),
+        previous=first,
+        source_ages={},
+        now=office.clock.now(),
+        force=True,
+    )
+    office.controller.store.save_snapshot(made)
+    lost = office.get(f"/intel/drift?old={first.id}&new={made.id[:10]}", token="read")["items"]
+    assert {(row["kind"], row["asn"]) for row in lost} == {("lost-asn", 138699)}
+    assert lost[0].keys() == {"kind", "network", "asn", "source", "origins"}
+    assert office.get(f"/intel/drift?new={first.id}&old={made.id}")["items"][0]["kind"] == "new-asn"
+    assert office.ask("GET", "/api/v1/intel/drift?old=xyz").status_code == 422
+    assert office.ask("GET", f"/api/v1/intel/drift?old={'0' * 64}").status_code == 404

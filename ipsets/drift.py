@@ -1,0 +1,104 @@
+"""Which networks originate what, and what of that is different between two snapshots: before a list is wrong, it moves.
+
+Pure. Only words about routing count (a live source's *announced by*, the shipped set's *originated by*): a route object
+or an authorisation says what may be, not what is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from core.net import DomainName, Network, sort_key
+from ipsets.model import Snapshot
+
+_ROUTED: Final = re.compile(r"(?:announced|originated) by (?P<asns>AS\d{1,10}(?: and AS\d{1,10})*)\b")
+Word = tuple[Network, int, str]
+"""A prefix, who originates it, and the source that says so."""
+
+
+class Drift(StrEnum):
+    """What is different, the weightiest first."""
+
+    NEW_ASN = "new-asn"  # originated nothing of it before
+    LOST_ASN = "lost-asn"  # originates nothing of it any more
+    MOVED = "moved"  # a known prefix got or lost an origin
+    NEW_PREFIX = "new-prefix"
+    LOST_PREFIX = "lost-prefix"
+    CONFIRMED = "confirmed"  # another source says the same now
+    UNCONFIRMED = "unconfirmed"  # one source less says it
+
+
+QUIET: Final = frozenset({Drift.CONFIRMED, Drift.UNCONFIRMED})
+"""Nobody originates anything else because of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginChange:
+    """One source's word more or less. ``origins`` are all of the prefix afterwards, whoever says so."""
+
+    kind: Drift
+    network: Network
+    asn: int
+    source: str
+    origins: tuple[int, ...]
+
+
+def origin_drift(old: Snapshot, new: Snapshot) -> tuple[OriginChange, ...]:
+    """Every word about origins that one has and the other has not; the weightiest first, then by address."""
+    before, after = set(_words(old)), set(_words(new))
+    was, now = _origins(before), _origins(after)
+    had, has = {asn for _, asn, _ in before}, {asn for _, asn, _ in after}
+    more = (_change(word, _GAINED, asns=had, there=was, now=now) for word in after - before)
+    less = (_change(word, _LOST, asns=has, there=now, now=now) for word in before - after)
+    return tuple(sorted((*more, *less), key=_order))
+
+
+def _words(snapshot: Snapshot) -> Iterator[Word]:
+    for indicator in snapshot.indicators:
+        if isinstance(indicator.value, DomainName):
+            continue
+        for provenance in indicator.sources:
+            if found := _ROUTED.match(provenance.detail):
+                for asn in found["asns"].split(" and "):
+                    yield indicator.value, int(asn.removeprefix("AS")), provenance.source
+
+
+def _origins(words: set[Word]) -> Mapping[Network, set[int]]:
+    found: dict[Network, set[int]] = defaultdict(set)
+    for network, asn, _ in words:
+        found[network].add(asn)
+    return dict(found)
+
+
+_GAINED: Final = (Drift.NEW_ASN, Drift.NEW_PREFIX, Drift.CONFIRMED)
+_LOST: Final = (Drift.LOST_ASN, Drift.LOST_PREFIX, Drift.UNCONFIRMED)
+
+
+def _change(
+    word: Word,
+    kinds: tuple[Drift, Drift, Drift],
+    *,
+    asns: set[int],
+    there: Mapping[Network, set[int]],
+    now: Mapping[Network, set[int]],
+) -> OriginChange:
+    """The change that ``word`` is, when ``asns`` and ``there`` are what the other snapshot says."""
+    network, asn, source = word
+    of_asn, of_prefix, of_source = kinds
+    if asn not in asns:
+        kind = of_asn
+    elif network not in there:
+        kind = of_prefix
+    else:
+        kind = of_source if asn in there[network] else Drift.MOVED
+    origins = tuple(sorted(now.get(network, ())))
+    return OriginChange(kind=kind, network=network, asn=asn, source=source, origins=origins)
+
+
+def _order(change: OriginChange) -> tuple[int, tuple[int, int, int], int, str]:
+    return list(Drift).index(change.kind), sort_key(change.network), change.asn, change.source
