@@ -6,7 +6,7 @@ Called by ``Session.interactive`` alone. netmiko never connects here: the host k
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import netmiko
 import paramiko
@@ -14,8 +14,7 @@ from netmiko.ssh_dispatcher import CLASS_MAPPER
 
 from vendors.adapter import Endpoint
 from vendors.errors import Unreachable
-
-_CHANNEL_SECONDS: Final = 15.0
+from vendors.session import CHANNEL_SECONDS, words
 
 
 def shell_on(
@@ -39,8 +38,7 @@ def shell_on(
             **settings,
         )
     except (netmiko.NetmikoTimeoutException, netmiko.ReadTimeout, netmiko.ReadException) as exc:
-        words = " ".join(str(exc).split()) or type(exc).__name__
-        raise Unreachable(f"no usable prompt: {words}", device=endpoint.device) from exc
+        raise Unreachable(f"no usable prompt: {words(exc)}", device=endpoint.device) from exc
 
 
 class _LoggedIn(paramiko.SSHClient):
@@ -56,7 +54,7 @@ class _LoggedIn(paramiko.SSHClient):
     def invoke_shell(
         self, term: str = "vt100", width: int = 80, height: int = 24, *_: Any, **__: Any
     ) -> paramiko.Channel:
-        channel = self._ours.open_session(timeout=_CHANNEL_SECONDS)
+        channel = self._ours.open_session(timeout=CHANNEL_SECONDS)
         channel.get_pty(term, width, height)
         channel.invoke_shell()
         return channel

@@ -58,7 +58,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 _SIGNATURES: Final[dict[str, tuple[str, ...]]] = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 _SCANNED: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 _KEY_CLASSES: Final = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
-_CHANNEL_SECONDS: Final = 15.0
+CHANNEL_SECONDS: Final = 15.0
 _TRANSCRIPT_BLOCK: Final = 16_384
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
 _USER_TIMEOUT_MS: Final = 20_000
@@ -136,7 +136,7 @@ def scan_host_keys(host: str, port: int, timeout: timedelta = timedelta(seconds=
         except (OSError, EOFError, paramiko.SSHException) as exc:
             failure = exc
     if not found:
-        raise Unreachable(f"no host key from {host} port {port}: {_words(failure)}") from failure
+        raise Unreachable(f"no host key from {host} port {port}: {words(failure)}") from failure
     return tuple(dict.fromkeys(found))
 
 
@@ -174,7 +174,7 @@ class SshSession:
         return output
 
     def _run(self, command: str, stdin: bytes, max_bytes: int) -> Output:
-        with contextlib.closing(self._transport.open_session(timeout=_CHANNEL_SECONDS)) as channel:
+        with contextlib.closing(self._transport.open_session(timeout=CHANNEL_SECONDS)) as channel:
             channel.exec_command(command)
             feeder = _Feeder(channel, stdin)
             feeder.start()
@@ -224,13 +224,13 @@ class SshSession:
             except OSError as exc:
                 if not self._transport.is_active():
                     raise
-                raise Refused(f"{path} cannot be written: {_words(exc)}", device=self.device) from exc
+                raise Refused(f"{path} cannot be written: {words(exc)}", device=self.device) from exc
 
     def _sftp(self) -> paramiko.SFTPClient | None:
         with self._translated("opening SFTP"):
             try:
-                channel = self._transport.open_session(timeout=_CHANNEL_SECONDS)
-                channel.settimeout(_CHANNEL_SECONDS)
+                channel = self._transport.open_session(timeout=CHANNEL_SECONDS)
+                channel.settimeout(CHANNEL_SECONDS)
                 channel.invoke_subsystem("sftp")
                 return paramiko.SFTPClient(channel)
             except (paramiko.SSHException, EOFError, TimeoutError):
@@ -268,7 +268,7 @@ class SshSession:
         except (OSError, EOFError, paramiko.SSHException) as exc:
             late = self._deadline.is_over
             self._transport.close()
-            why = "out of time" if late else _words(exc)
+            why = "out of time" if late else words(exc)
             raise Unreachable(
                 f"the session broke at {doing}: {why}", hint="tried again later", device=self.device
             ) from exc
@@ -474,7 +474,7 @@ def _log_in(endpoint: Endpoint, login: _Login, deadline: _Deadline) -> paramiko.
         sock = _open_socket(endpoint.host, endpoint.port, endpoint.connect_timeout)
     except OSError as exc:
         raise Unreachable(
-            f"no connection to {endpoint.host} port {endpoint.port}: {_words(exc)}",
+            f"no connection to {endpoint.host} port {endpoint.port}: {words(exc)}",
             hint="look at the route, the port and what filters in between; the next sync tries again",
             device=endpoint.device,
         ) from exc
@@ -491,7 +491,7 @@ def _log_in(endpoint: Endpoint, login: _Login, deadline: _Deadline) -> paramiko.
     except (OSError, EOFError, paramiko.SSHException) as exc:
         _discard(transport, sock)
         raise Unreachable(
-            f"no login at {endpoint.host} port {endpoint.port}: {_words(exc)}",
+            f"no login at {endpoint.host} port {endpoint.port}: {words(exc)}",
             hint="is it an SSH server that answers there? the next sync tries again",
             device=endpoint.device,
         ) from exc
@@ -520,7 +520,7 @@ def _transport(
     disabled = {kind: [name for name in names if name not in legacy] for kind, names in WEAK.items()}
     transport = paramiko.Transport(sock, disabled_algorithms=disabled)
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = timeout.total_seconds()
-    transport.channel_timeout = _CHANNEL_SECONDS
+    transport.channel_timeout = CHANNEL_SECONDS
     wanted = tuple(name for kind in kinds for name in _SIGNATURES.get(kind, (kind,)))
     options = transport.get_security_options()
     options.key_types = tuple(name for name in wanted if name in options.key_types)
@@ -576,7 +576,7 @@ def _authenticate(endpoint: Endpoint, login: _Login, transport: paramiko.Transpo
     except paramiko.AuthenticationException as exc:
         if not transport.is_active() or "timeout" in str(exc).lower():
             raise
-        raise _rejected(endpoint, _words(exc)) from exc
+        raise _rejected(endpoint, words(exc)) from exc
     if rest:
         raise _rejected(endpoint, f"the device also wants {', '.join(rest)}")
 
@@ -625,6 +625,6 @@ def _shorten(command: str) -> str:
     return line if len(line) <= 60 else line[:59] + "…"
 
 
-def _words(exc: BaseException | None) -> str:
+def words(exc: BaseException | None) -> str:
     """A library's exception as one line."""
     return " ".join(str(exc).split()) or type(exc).__name__

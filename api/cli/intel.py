@@ -24,6 +24,8 @@ Id = Annotated[
     str | None, typer.Argument(metavar="[SNAPSHOT]", help="Which, by the start of its id; else the current.")
 ]
 
+Older = Annotated[str | None, typer.Argument(metavar="[OLD]", help="By the start of its id; else the one before.")]
+Newer = Annotated[str | None, typer.Argument(metavar="[NEW]", help="By the start of its id; else the current.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; stands in the audit log and in every report.")]
 
 
@@ -160,15 +162,7 @@ def history(
 
 
 @app.command()
-def diff(
-    old: Annotated[
-        str | None, typer.Argument(metavar="[OLD]", help="By the start of its id; else the one before.")
-    ] = None,
-    new: Annotated[
-        str | None, typer.Argument(metavar="[NEW]", help="By the start of its id; else the current.")
-    ] = None,
-    output: As = Output.TABLE,
-) -> None:
+def diff(old: Older = None, new: Newer = None, output: As = Output.TABLE) -> None:
     """Show what a snapshot has more and less than another, as it would be enforced."""
     with opening.controller() as controller:
         later = controller.snapshot(new)
@@ -197,15 +191,7 @@ def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> No
 
 
 @app.command()
-def drift(
-    old: Annotated[
-        str | None, typer.Argument(metavar="[OLD]", help="By the start of its id; else the one before.")
-    ] = None,
-    new: Annotated[
-        str | None, typer.Argument(metavar="[NEW]", help="By the start of its id; else the current.")
-    ] = None,
-    output: As = Output.TABLE,
-) -> None:
+def drift(old: Older = None, new: Newer = None, output: As = Output.TABLE) -> None:
     """Show which networks (AS) came, went or took over prefixes from one snapshot to another, and who says so."""
     from api.models import OriginChange
 

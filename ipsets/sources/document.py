@@ -28,7 +28,7 @@ class Document:
         Raises ``SourceUnreachable`` when there is nothing to read, ``SourceImplausible`` when it is no text or cut off.
         """
         if self.file is not None:
-            return Answer(status=200, headers={}, body=_read(self.file, self.max_bytes), url=self.place).text()
+            return text_of_file(self.file, self.max_bytes)
         answer = self.getter.get(self.place)
         if answer.unchanged:  # nothing was said that could be unchanged
             raise SourceImplausible(f"{self.place}: HTTP status 304 to an unconditional question", hint=KEPT)
@@ -39,7 +39,8 @@ class Document:
         return text
 
 
-def _read(file: Path, max_bytes: int) -> bytes:
+def text_of_file(file: Path, max_bytes: int) -> str:
+    """A regular file as text. Raises ``SourceUnreachable``; ``SourceImplausible`` when it is too long or no text."""
     if file.exists() and not file.is_file():  # a pipe would be waited for without end
         raise SourceUnreachable(f"{file}: not a regular file", hint=f"name a file; {KEPT}")
     try:
@@ -49,4 +50,4 @@ def _read(file: Path, max_bytes: int) -> bytes:
         raise SourceUnreachable(f"{file}: {exc.strerror}", hint=f"check the path and its rights; {KEPT}") from exc
     if len(data) > max_bytes:
         raise SourceImplausible(f"{file}: more than {max_bytes} bytes", hint=KEPT)
-    return data
+    return Answer(status=200, headers={}, body=data, url=str(file)).text()

@@ -12,8 +12,9 @@ from typing import Final
 
 from core.net import DomainName, Network, Ranges
 from ipsets import dataset
-from ipsets.errors import SourceImplausible, SourceUnreachable
+from ipsets.errors import SourceImplausible
 from ipsets.model import Confidence, Dedication, Indicator
+from ipsets.sources.document import text_of_file
 from ipsets.sources.http import KEPT, Answer, Getter
 from ipsets.sources.plain import Entry, parse
 from ipsets.sources.source import Fetched, LastGood, indicator
@@ -38,7 +39,7 @@ class ListSource:
 
     def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
         if self.file is not None:
-            text, memo = self._read(self.file), ""
+            text, memo = text_of_file(self.file, self.max_bytes), ""
         else:
             conditions = self._conditions(last)
             answer = self._get(conditions)
@@ -49,18 +50,6 @@ class ListSource:
             text, memo = _whole(answer), _validators(answer.headers, self._digest())
         entries = parse(text, place=str(self.file or self.url))
         return Fetched(indicators=self._indicators(entries, now), memo=memo)
-
-    def _read(self, file: Path) -> str:
-        if file.exists() and not file.is_file():  # a pipe would be waited for without end
-            raise SourceUnreachable(f"{file}: not a regular file", hint=f"name a file; {KEPT}")
-        try:
-            with file.open("rb") as stream:
-                data = stream.read(self.max_bytes + 1)
-        except OSError as exc:
-            raise SourceUnreachable(f"{file}: {exc.strerror}", hint=f"check the path and its rights; {KEPT}") from exc
-        if len(data) > self.max_bytes:
-            raise SourceImplausible(f"{file}: more than {self.max_bytes} bytes", hint=KEPT)
-        return Answer(status=200, headers={}, body=data, url=str(file)).text()
 
     def _get(self, conditions: Mapping[str, str]) -> Answer:
         if self.url is None:

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 
-from core.net import Network
+from core.net import Network, parse_network
 from vendors.errors import NotPrivileged, ToolMissing, Unreadable
-from vendors.linux_nftables.parse import CRASHED, network_from
+from vendors.linux_nftables.parse import CRASHED
 from vendors.linux_nftables.shape import COUNTERS, SEEN_SECONDS, SEEN_SIZE, group_of_set, seen_from
 from vendors.model import Action, EntryCount, FlowCount, Reading, RuleCount, RuleName
 
@@ -149,7 +149,7 @@ def _unwrapped(element: Any) -> tuple[Any, _Json | None, Mapping[str, Any]]:
 def _network(value: Any) -> Network | None:
     """None: a range that a hand put in; it is no entry of ours."""
     if isinstance(value, str):
-        return network_from(value)
+        return parse_network(value)
     if "prefix" in value:
-        return network_from(f"{value['prefix']['addr']}/{value['prefix']['len']}")
+        return parse_network(f"{value['prefix']['addr']}/{value['prefix']['len']}")
     return None

@@ -10,11 +10,10 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, ip_address, ip_network, summarize_address_range
-from socket import inet_aton
+from ipaddress import ip_address, summarize_address_range
 from typing import Final
 
-from core.net import DomainName, Network
+from core.net import DomainName, Network, parse_network
 from vendors.errors import NotPrivileged, ToolMissing, Unreadable
 from vendors.linux_nftables.dns import parse_dns, render_dns
 from vendors.linux_nftables.options import LinuxNftablesOptions
@@ -231,24 +230,12 @@ def _element(bare: str, text: str) -> tuple[tuple[Network, ...], bool]:
         if "-" in bare:
             first, last = (ip_address(part) for part in bare.split("-"))
             return tuple(summarize_address_range(first, last)), False
-        return (network_from(bare),), True
-    except (ValueError, TypeError, OSError) as exc:
+        return (parse_network(bare),), True
+    except (ValueError, TypeError) as exc:
         if " comment " in bare or " expires " in bare or " timeout " in bare:
             networks, _ = _element(bare.split(" ", 1)[0], text)
             return networks, False
         raise Unreadable(f"an element of our sets cannot be read: {text[:80]!r}") from exc
-
-
-def network_from(text: str) -> Network:
-    """As ``ip_network``, several times quicker for IPv4, of which there may be a hundred thousand."""
-    address, _, length = text.partition("/")
-    if (
-        address.count(".") != 3
-        or ":" in address
-        or not all(part.isdecimal() for part in (length or "0", *address.split(".")))
-    ):
-        return ip_network(text)
-    return IPv4Network((int.from_bytes(inet_aton(address), "big"), int(length or 32)))
 
 
 # --- deviations -----------------------------------------------------------------------------------------------------
