@@ -16,7 +16,7 @@ from controller.store import Store
 from controller.sync import Worker
 from core.clock import Clock, ManualClock
 from core.ids import RunId, new_id
-from tests.controller.offices import CAN
+from tests.vendors.playing import EVERYTHING
 from vendors.adapter import Adapter, Script, Session
 from vendors.diff import mark_of
 from vendors.model import Action, Desired, FlowCount, Mark, Observed, Plan, Reading, Receipt, RuleCount, RuleName
@@ -48,7 +48,7 @@ class Firewall:
             mark=self.mark,
             foreign="f",
             epoch="e",
-            can=CAN,
+            can=EVERYTHING,
         )
 
     def read(self, session: object) -> Observed:

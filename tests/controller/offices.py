@@ -7,33 +7,16 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from controller.desired import Facts
+from controller.exceptions import ExceptionRequest
 from controller.inventory import Inventory, load_inventory
 from controller.model import AccessException, ExceptionState
 from core.ids import ExceptionId, SiteName, SnapshotId
 from core.net import DomainName, Network
 from ipsets.model import ServiceSet, Snapshot
-from vendors.model import Capabilities, Transaction
 
 NOON = datetime(2026, 11, 25, 11, 0, tzinfo=UTC)  # a Wednesday, 12:00 in Berlin
 NIGHT = datetime(2026, 11, 25, 22, 0, tzinfo=UTC)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIHfNoTV8YQWcFBpgdLPGKFGUbKhDkSDEgZrmQfV3WqN"
-
-CAN = Capabilities(
-    ipv6=True,
-    fqdn=True,
-    wildcard_fqdn=True,
-    monitor=True,
-    schedules=False,
-    transaction=Transaction.ATOMIC,
-    entry_counters=True,
-    source_capture=True,
-    session_clearing=True,
-    persistence=True,
-    feed=False,
-    max_members=None,
-    max_entries=None,
-)
-"""A device that can do everything."""
 
 YAML = f"""
 version: 1
@@ -132,4 +115,17 @@ def facts(
         never_block=networks("8.8.8.8/32"),
         shared_cdn=networks("23.32.0.0/11"),
         owner="01htestowner00000000000000",
+    )
+
+
+def request(starts: datetime, ends: datetime) -> ExceptionRequest:
+    """One of Berlin's, for one client."""
+    return ExceptionRequest(
+        sites=("berlin",),
+        sources=("10.20.1.7",),
+        service="tiktok",
+        starts=starts,
+        ends=ends,
+        reason="campaign",
+        owner="marketing",
     )

@@ -20,7 +20,8 @@ from controller.model import StoredPlan
 from controller.planning import CHURN_FLOOR, Limits, base_digest, plan_device, refuse_stale, reopen, store_plan
 from core.net import Network, aggregate
 from ipsets.errors import GuardTripped
-from tests.controller.offices import CAN, NIGHT, NOON, an_exception, facts, offices, snapshot
+from tests.controller.offices import NIGHT, NOON, an_exception, facts, offices, snapshot
+from tests.vendors.playing import EVERYTHING
 from vendors.model import (
     Action,
     AddressGroup,
@@ -33,7 +34,7 @@ from vendors.model import (
 )
 
 FW = "fw-berlin"
-NOTHING = Observed(groups=(), rules=(), mark=None, foreign="f" * 64, epoch="one", can=CAN)
+NOTHING = Observed(groups=(), rules=(), mark=None, foreign="f" * 64, epoch="one", can=EVERYTHING)
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from controller.exceptions import ExceptionRequest
 from controller.model import AuditEntry, ExceptionState, Outcome
 from controller.schedule import Scheduler
 from controller.service import Controller
@@ -20,7 +19,7 @@ from controller.views import Selection
 from core.clock import ManualClock
 from core.ids import SiteName
 from tests.controller.memory import Firewall, bench
-from tests.controller.offices import NOON, YAML, an_exception
+from tests.controller.offices import NOON, YAML, an_exception, request
 
 BERLIN = Selection(sites=("berlin",))
 
@@ -100,23 +99,11 @@ def _passes(firewall: Firewall, exception: str) -> bool:
 def test_a_preview_does_not_say_that_nothing_opens_when_it_opens_later(opened: Controller) -> None:
     """From 06:00 to 20:00 in Berlin: at its start the company is only watched, from 08:00 on it is blocked."""
     starts = NOON.replace(hour=5) + timedelta(days=1)
-    asked = _request(starts, starts + timedelta(hours=14))
+    asked = request(starts, starts + timedelta(hours=14))
     shown = opened.preview_exception(asked)
     assert "would reach tiktok at berlin" in shown.sentence
     night = opened.preview_exception(replace(asked, starts=starts - timedelta(hours=8), ends=starts))
     assert night.sentence.startswith("Nothing would open")
-
-
-def _request(starts: datetime, ends: datetime) -> ExceptionRequest:
-    return ExceptionRequest(
-        sites=("berlin",),
-        sources=("10.20.1.7",),
-        service="tiktok",
-        starts=starts,
-        ends=ends,
-        reason="campaign",
-        owner="marketing",
-    )
 
 
 # --- nothing is passed over in silence ------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from controller.desired import desired_for
-from controller.exceptions import ExceptionRequest
 from controller.model import (
     AccessException,
     CoverageState,
@@ -43,7 +42,8 @@ from core.clock import ManualClock, SystemClock
 from core.ids import DeviceName, ExceptionId, RunId, SnapshotId, new_id
 from ipsets.errors import GuardTripped
 from tests.controller.memory import Firewall, bench
-from tests.controller.offices import CAN, NOON, YAML, facts
+from tests.controller.offices import NOON, YAML, facts, request
+from tests.vendors.playing import EVERYTHING
 from vendors.errors import Unreachable
 from vendors.model import Observed, Plan
 
@@ -288,18 +288,6 @@ def test_i12_a_clock_change_misses_no_edge(folder: Path, day: str, edges: list[s
         assert set(made.syncs()) == {"window-edge"}
 
 
-def request(starts: datetime, ends: datetime) -> ExceptionRequest:
-    return ExceptionRequest(
-        sites=("berlin",),
-        sources=("10.20.1.7",),
-        service="tiktok",
-        starts=starts,
-        ends=ends,
-        reason="campaign",
-        owner="marketing",
-    )
-
-
 def test_an_exception_starts_and_ends_at_once(folder: Path) -> None:
     starts, ends = NOON + 2 * MINUTE, NOON + 4 * MINUTE
     with steady(folder) as made:
@@ -373,7 +361,7 @@ def test_i12_an_edge_that_passes_while_a_device_is_changed_is_followed_at_the_ne
         record = Record(made.opened._worker, device, run.id, EDGE - SECOND)
         record.look = Look(
             at=EDGE - SECOND,
-            observed=Observed(groups=(), rules=(), mark=None, foreign="f", epoch="e", can=CAN),
+            observed=Observed(groups=(), rules=(), mark=None, foreign="f", epoch="e", can=EVERYTHING),
             facts=replace(facts(made.opened.inventory), snapshot=made.opened.snapshot()),
             desired=desired,
             found=CoverageState.NOT_ENFORCED,

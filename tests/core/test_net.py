@@ -26,19 +26,7 @@ from core.net import (
     subtract,
     unpack,
 )
-
-# A small corner of each family, so that networks meet, nest and touch often.
-_V4 = st.builds(
-    lambda host, length: IPv4Network((0xC6336400 | host, length), strict=False),
-    st.integers(0, 255),
-    st.integers(24, 32),
-)
-_V6 = st.builds(
-    lambda host, length: IPv6Network(((0x20010DB8 << 96) | host, length), strict=False),
-    st.integers(0, 255),
-    st.integers(120, 128),
-)
-NETWORKS = st.lists(st.one_of(_V4, _V6), max_size=12)
+from tests.core.nets import NETWORK, NETWORKS
 
 
 def addresses(networks: list[Network] | tuple[Network, ...]) -> set[tuple[int, int]]:
@@ -129,7 +117,7 @@ def test_subtract_leaves_exactly_what_is_in_no_hole(networks: list[Network], hol
     assert addresses(subtract(networks, holes)) == addresses(networks) - addresses(holes)
 
 
-@given(NETWORKS, st.one_of(_V4, _V6))
+@given(NETWORKS, NETWORK)
 def test_ranges_answer_as_the_slow_truth_does(networks: list[Network], asked: Network) -> None:
     ranges = Ranges(networks)
     own, theirs = addresses([asked]), addresses(networks)

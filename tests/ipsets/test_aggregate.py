@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, ip_network
 
 import netaddr
 import pytest
@@ -14,25 +14,15 @@ from hypothesis import strategies as st
 from core.net import Network, Ranges, aggregate, parse_network
 from ipsets.aggregate import MAX_PIECES, ORDER, Criterion, Summary, Valued, carve, carve_all, summarise, valued
 from ipsets.model import Confidence, Dedication, Indicator, Provenance
+from tests.core.nets import NETWORK, NETWORKS
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-_V4 = st.builds(
-    lambda host, length: IPv4Network((0xC6336400 | host, length), strict=False),
-    st.integers(0, 255),
-    st.integers(24, 32),
-)
-_V6 = st.builds(
-    lambda host, length: IPv6Network(((0x20010DB8 << 96) | host, length), strict=False),
-    st.integers(0, 255),
-    st.integers(120, 128),
-)
-NETWORKS = st.lists(st.one_of(_V4, _V6), max_size=12)
 VALUED = st.lists(
     st.builds(
         lambda network, sources, days: Valued(
             network=network, sources=sources, last_seen=None if days is None else NOW - timedelta(days=days)
         ),
-        st.one_of(_V4, _V6),
+        NETWORK,
         st.integers(0, 3),
         st.none() | st.integers(0, 3),
     ),
@@ -65,7 +55,7 @@ def test_i07_denies_below_their_allows_are_exactly_what_may_be_blocked(
     assert aggregate(carved.allow) == carved.allow
 
 
-@given(st.one_of(_V4, _V6), NETWORKS, st.integers(1, 8))
+@given(NETWORK, NETWORKS, st.integers(1, 8))
 def test_an_entry_never_becomes_more_pieces_than_the_cap(network: Network, never: list[Network], cap: int) -> None:
     carved = carve(network, Ranges(never), max_pieces=cap)
     needed = len((truth([network]) - truth(never)).iter_cidrs())

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from vendors.model import (
     Action,
     AddMembers,
+    Capabilities,
     CreateGroup,
     DeleteGroup,
     Group,
@@ -20,9 +21,27 @@ from vendors.model import (
     Repair,
     Rule,
     Step,
+    Transaction,
 )
 
 Groups = dict[GroupName, Group]
+
+EVERYTHING = Capabilities(
+    ipv6=True,
+    fqdn=True,
+    wildcard_fqdn=True,
+    monitor=True,
+    schedules=False,
+    transaction=Transaction.ATOMIC,
+    entry_counters=True,
+    source_capture=True,
+    session_clearing=True,
+    persistence=True,
+    feed=False,
+    max_members=None,
+    max_entries=None,
+)
+"""A device that can do everything."""
 
 
 def play_one(groups: Groups, rules: list[Rule], step: Step) -> tuple[Groups, list[Rule]]:

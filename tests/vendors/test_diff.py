@@ -11,14 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.net import DomainName, Network
-from tests.vendors.playing import Groups, Packet, denied_packets, play, play_one
+from tests.vendors.playing import EVERYTHING, Groups, Packet, denied_packets, play, play_one
 from vendors.diff import degrade, diff, mark_of
 from vendors.errors import CapacityExceeded
 from vendors.model import (
     Action,
     AddMembers,
     AddressGroup,
-    Capabilities,
     Desired,
     DomainGroup,
     Group,
@@ -33,23 +32,6 @@ from vendors.model import (
     Rule,
     RuleName,
     Step,
-    Transaction,
-)
-
-EVERYTHING = Capabilities(
-    ipv6=True,
-    fqdn=True,
-    wildcard_fqdn=True,
-    monitor=True,
-    schedules=False,
-    transaction=Transaction.ATOMIC,
-    entry_counters=True,
-    source_capture=True,
-    session_clearing=True,
-    persistence=True,
-    feed=False,
-    max_members=None,
-    max_entries=None,
 )
 
 # A small world, so that lists overlap all the time.
