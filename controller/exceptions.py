@@ -111,12 +111,7 @@ def _parse_source(text: str) -> Network:
 
 
 def _covers_more(source: Network, known: Network) -> bool:
-    return (
-        source.version == known.version
-        and source != known
-        and known.overlaps(source)
-        and (source.prefixlen < known.prefixlen)
-    )
+    return source.version == known.version and source.prefixlen < known.prefixlen and known.overlaps(source)
 
 
 def preview(

@@ -307,7 +307,7 @@ class Controller:
 
     def _in_force(self, now: datetime) -> tuple[Snapshot, Term | None]:
         snapshot = self.snapshot()
-        with suppress(NoSnapshot):
+        with suppress(NoSnapshot):  # the clock was set back since: from when on is not known
             term = self.store.term(now)
             return snapshot, term if snapshot.id.startswith(term.snapshot) else None
         return snapshot, None
@@ -482,7 +482,7 @@ class Controller:
             with self._finishing:
                 if all(d.outcome is not Outcome.RUNNING for d in self.run(run).devices):
                     self.store.finish_run(run, self.clock.now())
-        except Exception:
+        except Exception:  # whatever it was, the engine tells it; here the run is only kept from staying open
             self._unrecorded.add(run)
             raise
         return result

@@ -340,7 +340,7 @@ class _Deadline:
         """From now on, close this socket when the time is over."""
 
         def close() -> None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # the device may have hung up first
                 sock.shutdown(socket.SHUT_RDWR)
 
         self._closing = close
@@ -448,6 +448,7 @@ class _Login:
 
 def _load_key(endpoint: Endpoint, text: Secret, passphrase: Secret | None) -> paramiko.PKey:
     for kind in _KEY_CLASSES:
+        # a key of another kind is refused in many ways; one of the kinds fits, or all of them are told below
         with contextlib.suppress(paramiko.SSHException, ValueError, IndexError, UnicodeDecodeError):
             return kind.from_private_key(
                 io.StringIO(text.reveal() + "\n"), password=passphrase.reveal() if passphrase else None
@@ -606,7 +607,7 @@ def _put_by_sftp(sftp: paramiko.SFTPClient, path: str, content: bytes, mode: int
         _refuse_short(sftp.stat(new).st_size, len(content))
         sftp.posix_rename(new, path)
     except OSError:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the first failure is the one that is told
             sftp.remove(new)
         raise
 

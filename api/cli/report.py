@@ -114,7 +114,7 @@ def _write(file: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
         draft.replace(file)
     except OSError as exc:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the draft may not even be there; what went wrong is told below
             draft.unlink()
         raise FileTrouble(f"{file} cannot be written: {exc.strerror}", hint="name a file in a folder of yours") from exc
     note(f"written to {file}")

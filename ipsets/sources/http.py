@@ -185,7 +185,7 @@ class _Cut:
 
     def _shut(self) -> None:
         if self.is_done and self._socket is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # the other side may have hung up first
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
