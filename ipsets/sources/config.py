@@ -5,22 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import date
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import httpx
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
-from core.ids import NAME
 from core.net import DomainName, Network
-from ipsets.errors import SourceImplausible
 from ipsets.model import Confidence
 from ipsets.sources.curated import CuratedSource
-from ipsets.sources.dns import DnsSource, Resolver
+from ipsets.sources.dns import DnsSource
 from ipsets.sources.document import Document
-from ipsets.sources.http import Getter, allowed
-from ipsets.sources.irr import AS_SET, DEFAULT_HOST, IrrSource
+from ipsets.sources.fields import (
+    Asn,
+    AsSet,
+    Config,
+    HostName,
+    MaxBytes,
+    Registry,
+    ResolverAddress,
+    Seconds,
+    ServerName,
+    Shrink,
+    SourceName,
+    Url,
+    Words,
+)
+from ipsets.sources.http import Getter
+from ipsets.sources.irr import DEFAULT_HOST, IrrSource
 from ipsets.sources.listed import ListSource
 from ipsets.sources.manual import ManualEntry, ManualSource
 from ipsets.sources.plain import parse_line
@@ -36,95 +48,14 @@ WIDEST_ALLOWED: Final = {4: 8, 6: 16}
 """One entry of a manual list never allows more: it would switch the whole list off."""
 
 
-def _name(given: str) -> str:
-    if not NAME.fullmatch(given):
-        raise ValueError("lower-case letters, digits and inner hyphens, at most 40")
-    return given
-
-
-def _url(given: str) -> str:
-    try:
-        allowed(given)
-    except (SourceImplausible, httpx.InvalidURL) as exc:
-        raise ValueError("an https address (http only to this machine's loopback)") from exc
-    if httpx.URL(given).userinfo:
-        raise ValueError("no user name or password in an address: inventories are not secret")
-    return given
-
-
-def _asn(given: Any) -> Any:
-    """``AS138699`` or ``138699``."""
-    text = given.upper().removeprefix("AS") if isinstance(given, str) else given
-    return int(text) if isinstance(text, str) and text.isdecimal() else text
-
-
-def _resolver(given: Any) -> Any:
-    """``9.9.9.9``, ``9.9.9.9:5353``, ``2620:fe::fe`` or ``[2620:fe::fe]:53``."""
-    if isinstance(given, Resolver):
-        return given
-    text = str(given).strip()
-    host, port = text, "53"
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or "53"
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    if not port.isdecimal() or not 1 <= int(port) <= 65535 or "%" in host:
-        raise ValueError(f"{text[:60]!r} is no address with a port")
-    return Resolver(str(ip_address(host)), int(port))
-
-
-def _host_name(given: str) -> str:
-    entries = list(parse_line(f"full:{given}"))
-    if len(entries) != 1:
-        raise ValueError(f"{given[:60]!r} is no host name")
-    return given.lower().rstrip(".")
-
-
-def _server(given: str) -> str:
-    """A host name or an address, without a port."""
-    try:
-        return str(ip_address(given))
-    except ValueError:
-        return given if given == "localhost" else _host_name(given)
-
-
-def _as_set(given: str) -> str:
-    if not AS_SET.fullmatch(given.upper()):
-        raise ValueError(f"{given[:60]!r} is no AS set such as AS-BYTEDANCE; name single networks in `asns`")
-    return given.upper()
-
-
-SourceName: TypeAlias = Annotated[str, AfterValidator(_name)]
-Url: TypeAlias = Annotated[str, AfterValidator(_url)]
-Asn: TypeAlias = Annotated[int, BeforeValidator(_asn), Field(ge=1, le=4_294_967_294)]
-ResolverAddress: TypeAlias = Annotated[
-    Resolver,
-    BeforeValidator(_resolver),
-    WithJsonSchema({"type": "string", "description": "an address, or address:port, or [IPv6]:port"}),
-]
-HostName: TypeAlias = Annotated[str, AfterValidator(_host_name)]
-ServerName: TypeAlias = Annotated[str, AfterValidator(_server)]
-AsSet: TypeAlias = Annotated[str, AfterValidator(_as_set)]
-Registry: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9-]{0,29}$")]
-Words: TypeAlias = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Seconds: TypeAlias = Annotated[float, Field(ge=0.2, le=300)]
-Shrink: TypeAlias = Annotated[float, Field(gt=0, le=1)]
-MaxBytes: TypeAlias = Annotated[int, Field(ge=1024, le=256 * 1024 * 1024)]
-
-
-class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CuratedConfig(_Config):
+class CuratedConfig(Config):
     """The data set that is shipped."""
 
     kind: Literal["curated"]
     name: SourceName = "curated"
 
 
-class RipestatConfig(_Config):
+class RipestatConfig(Config):
     """Prefixes that networks announce now. ``sourceapp`` tells RIPEstat who asks."""
 
     kind: Literal["ripestat"]
@@ -139,7 +70,7 @@ class RipestatConfig(_Config):
     """An answer smaller than the last good one by more than this share is held; 1 accepts any."""
 
 
-class DnsConfig(_Config):
+class DnsConfig(Config):
     """Live answers of these resolvers. Without ``names`` the shipped host names are asked."""
 
     kind: Literal["dns"]
@@ -150,7 +81,7 @@ class DnsConfig(_Config):
     max_shrink: Shrink = 1.0
 
 
-class ListConfig(_Config):
+class ListConfig(Config):
     """A plain list. ``dedicated: false``: its addresses count only inside prefixes that TikTok's networks originate."""
 
     kind: Literal["list"]
@@ -172,7 +103,7 @@ class ListConfig(_Config):
         return self
 
 
-class IrrConfig(_Config):
+class IrrConfig(Config):
     """Route objects of the routing registries. They confirm what other sources name, and enforce nothing."""
 
     kind: Literal["irr"]
@@ -196,7 +127,7 @@ class IrrConfig(_Config):
         return self
 
 
-class RpkiConfig(_Config):
+class RpkiConfig(Config):
     """A validator's JSON export. It confirms what other sources name, and enforces nothing."""
 
     kind: Literal["rpki"]
@@ -216,7 +147,7 @@ class RpkiConfig(_Config):
         return self
 
 
-class ManualDecision(_Config):
+class ManualDecision(Config):
     """One entry that somebody decided: ``deny`` or ``allow`` a network, address, range or name."""
 
     deny: str | None = None
@@ -244,7 +175,7 @@ class ManualDecision(_Config):
         return tuple(parse_line(self.deny or self.allow or ""))
 
 
-class ManualConfig(_Config):
+class ManualConfig(Config):
     """Decisions of one's own, each with its reason and owner. An allowed entry is never blocked."""
 
     kind: Literal["manual"]
@@ -252,7 +183,7 @@ class ManualConfig(_Config):
     entries: tuple[ManualDecision, ...] = Field(min_length=1, max_length=MAX_DECISIONS)
 
 
-class RangesConfig(_Config):
+class RangesConfig(Config):
     """What an operator of a shared network publishes, or a MISP warning list: never enforced as addresses."""
 
     kind: Literal["ranges"]
