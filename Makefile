@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 ROOMS := core ipsets vendors controller api lab
 
-.PHONY: demo test lint format bench clean lock docs system
+.PHONY: demo test lint format bench bench-intel clean lock docs system
 
 demo: system $(STAMP)
 	@$(BIN)/tokgate demo $(if $(filter-out 0,$(SERVE)),--serve)
@@ -30,6 +30,10 @@ format: $(STAMP)
 
 bench: system $(STAMP) $(BENCH_STAMP)
 	@$(BIN)/python -m bench
+
+# How good the shipped list is; offline, in seconds, and equal on every machine.
+bench-intel: $(STAMP)
+	@$(BIN)/python -m bench.intel
 
 docs: $(STAMP)
 	@$(BIN)/python scripts/build_cli_docs.py
