@@ -409,19 +409,23 @@ class OriginChange(Answer):
     """One source's word on who originates a prefix, more or less. ``origins`` are all of the prefix afterwards."""
 
     kind: routing.Drift
-    network: str
+    network: str | None = Field(description="null: `renamed`, which is about all of a network (AS)")
     asn: int
     source: str
     origins: tuple[int, ...]
+    old_holder: str | None = Field(description="of `renamed`; else null")
+    new_holder: str | None = Field(description="of `renamed`; else null")
 
     @classmethod
     def of(cls, change: routing.OriginChange) -> OriginChange:
         return cls(
             kind=change.kind,
-            network=str(change.network),
+            network=None if change.network is None else str(change.network),
             asn=change.asn,
             source=change.source,
             origins=change.origins,
+            old_holder=change.old_holder,
+            new_holder=change.new_holder,
         )
 
 

@@ -7,7 +7,7 @@ note of every change in the transaction of the change (I14).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -840,7 +840,14 @@ def _tell_drift(changes: tuple[OriginChange, ...]) -> None:
         kinds = {
             kind.value.replace("-", "_"): sum(c.kind is kind for c in moved) for kind in Drift if kind not in QUIET
         }
-        log.warning("intel.origins_moved", networks=sorted({str(c.network) for c in moved})[:SHOWN_NETWORKS], **kinds)
+        networks = sorted({str(c.network) for c in moved if c.network is not None})[:SHOWN_NETWORKS]
+        log.warning("intel.origins_moved", networks=networks, holders=[*_new_names(moved)][:SHOWN_NETWORKS], **kinds)
+
+
+def _new_names(changes: Iterable[OriginChange]) -> Iterator[str]:
+    for change in changes:
+        if change.kind is Drift.RENAMED:
+            yield f"AS{change.asn}: {change.old_holder} is now {change.new_holder}"
 
 
 def _pinned(pin: Pin, held: Snapshot, found: Snapshot, records: tuple[SourceRecord, ...]) -> RefreshResult:

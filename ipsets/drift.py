@@ -1,4 +1,6 @@
-"""Which networks originate what, and what of that is different between two snapshots: before a list is wrong, it moves.
+"""Which networks originate what, and who holds those; what of that is different between two snapshots.
+
+Before a list is wrong, it moves.
 
 Pure. Only words about routing count (a live source's *announced by*, the shipped set's *originated by*): a route object
 or an authorisation says what may be, not what is.
@@ -17,8 +19,11 @@ from core.net import DomainName, Network, sort_key
 from ipsets.model import Snapshot
 
 _ROUTED: Final = re.compile(r"(?:announced|originated) by (?P<asns>AS\d{1,10}(?: and AS\d{1,10})*)\b")
+_HELD: Final = re.compile(r"announced by AS(?P<asn>\d{1,10}), held by (?P<holder>.+)")
 Word = tuple[Network, int, str]
 """A prefix, who originates it, and the source that says so."""
+Holders = Mapping[tuple[int, str], str]
+"""Who holds a network, as one source says."""
 
 
 class Drift(StrEnum):
@@ -26,6 +31,7 @@ class Drift(StrEnum):
 
     NEW_ASN = "new-asn"  # originated nothing of it before
     LOST_ASN = "lost-asn"  # originates nothing of it any more
+    RENAMED = "renamed"  # the registry names another holder of a network
     MOVED = "moved"  # a known prefix got or lost an origin
     NEW_PREFIX = "new-prefix"
     LOST_PREFIX = "lost-prefix"
@@ -39,23 +45,52 @@ QUIET: Final = frozenset({Drift.CONFIRMED, Drift.UNCONFIRMED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginChange:
-    """One source's word more or less. ``origins`` are all of the prefix afterwards, whoever says so."""
+    """One source's word more or less. ``origins`` are all of the prefix afterwards, whoever says so.
+
+    ``RENAMED`` is about all of a network: it has no prefix and no origins, and only it has holders.
+    """
 
     kind: Drift
-    network: Network
+    network: Network | None
     asn: int
     source: str
     origins: tuple[int, ...]
+    old_holder: str | None = None
+    new_holder: str | None = None
 
 
 def origin_drift(old: Snapshot, new: Snapshot) -> tuple[OriginChange, ...]:
-    """Every word about origins that one has and the other has not; the weightiest first, then by address."""
+    """Every word about origins that one has and the other has not, and every network that has another holder in each.
+
+    The weightiest first, then by address.
+    """
     before, after = set(_words(old)), set(_words(new))
     was, now = _origins(before), _origins(after)
     had, has = {asn for _, asn, _ in before}, {asn for _, asn, _ in after}
     more = (_change(word, _GAINED, asns=had, there=was, now=now) for word in after - before)
     less = (_change(word, _LOST, asns=has, there=now, now=now) for word in before - after)
-    return tuple(sorted((*more, *less), key=_order))
+    return tuple(sorted((*more, *less, *_renamed(_holders(old), _holders(new))), key=_order))
+
+
+def _renamed(was: Holders, now: Holders) -> Iterator[OriginChange]:
+    """A holder that is told for the first time, or no more, is no other holder."""
+    for asn, source in was.keys() & now.keys():
+        old, new = was[asn, source], now[asn, source]
+        if old != new:
+            yield OriginChange(
+                kind=Drift.RENAMED, network=None, asn=asn, source=source, origins=(), old_holder=old, new_holder=new
+            )
+
+
+def _holders(snapshot: Snapshot) -> Holders:
+    """Of two words of one source, the later one counts: two configured sources may share what they are called here."""
+    words = {
+        (provenance.last_seen, held["holder"], int(held["asn"]), provenance.source)
+        for indicator in snapshot.indicators
+        for provenance in indicator.sources
+        if (held := _HELD.fullmatch(provenance.detail))
+    }
+    return {(asn, source): holder for _, holder, asn, source in sorted(words)}
 
 
 def _words(snapshot: Snapshot) -> Iterator[Word]:
@@ -101,4 +136,5 @@ def _change(
 
 
 def _order(change: OriginChange) -> tuple[int, tuple[int, int, int], int, str]:
-    return list(Drift).index(change.kind), sort_key(change.network), change.asn, change.source
+    place = (0, 0, 0) if change.network is None else sort_key(change.network)
+    return list(Drift).index(change.kind), place, change.asn, change.source

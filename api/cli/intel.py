@@ -13,7 +13,7 @@ from api.cli.show import note, say, show_csv, show_json, show_pairs, show_rows, 
 from api.cli.wait import working
 
 if TYPE_CHECKING:
-    from api.models import Source
+    from api.models import OriginChange, Source
     from controller.model import Pin
     from controller.views import RefreshResult
     from ipsets.model import Snapshot
@@ -192,7 +192,7 @@ def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> No
 
 @app.command()
 def drift(old: Older = None, new: Newer = None, output: As = Output.TABLE) -> None:
-    """Show which networks (AS) came, went or took over prefixes from one snapshot to another, and who says so."""
+    """Show which networks (AS) came, went, took prefixes or were renamed between two snapshots, and who says so."""
     from api.models import OriginChange
 
     with opening.controller() as controller:
@@ -281,6 +281,12 @@ def sources(output: As = Output.TABLE) -> None:
     show_rows([Source.of(r) for r in records], _SOURCES, output, none="no source was asked yet: tokgate intel refresh")
 
 
+def _now(row: OriginChange) -> str | tuple[str, ...]:
+    if row.new_holder is not None:
+        return f"held by {row.new_holder}, before by {row.old_holder}"
+    return tuple(f"AS{asn}" for asn in row.origins) or "none"
+
+
 def _health(row: Source) -> str:
     return f"{row.error_code}: {row.error}" if row.error_code else "good"
 
@@ -302,10 +308,10 @@ _INDICATORS = {
 }
 _ORIGINS = {
     "change": lambda row: row.kind.value,
-    "network": lambda row: row.network,
+    "network": lambda row: row.network or "all of it",
     "origin": lambda row: f"AS{row.asn}",
     "source": lambda row: row.source,
-    "origins now": lambda row: tuple(f"AS{asn}" for asn in row.origins) or "none",
+    "now": _now,
 }
 _DROPPED = {
     "guard": lambda row: row.guard,

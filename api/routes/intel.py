@@ -25,7 +25,7 @@ def explain(controller: Ctl, caller: Reader, q: Question, at: At = None) -> Expl
     return Explanation.of(controller.explain(q, at=at))
 
 
-@router.get("/drift", summary="Which networks came, went or moved", responses=answers(404))
+@router.get("/drift", summary="Which networks came, went, moved or were renamed", responses=answers(404))
 def origin_drift(controller: Ctl, caller: Reader, old: Digest | None = None, new: Digest | None = None) -> OriginDrift:
     """From one snapshot to another; by default to the one in force from the one before."""
     return OriginDrift(items=tuple(OriginChange.of(change) for change in controller.origin_drift(old, new)))

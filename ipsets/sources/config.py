@@ -56,7 +56,7 @@ class CuratedConfig(Config):
 
 
 class RipestatConfig(Config):
-    """Prefixes that networks announce now. ``sourceapp`` tells RIPEstat who asks."""
+    """Prefixes that networks announce now, and who holds those. ``sourceapp`` tells RIPEstat who asks."""
 
     kind: Literal["ripestat"]
     name: SourceName = "ripestat"
@@ -64,6 +64,8 @@ class RipestatConfig(Config):
     base_url: Url = BASE_URL
     sourceapp: str = Field(default="tokgate", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     min_peers_seeing: int = Field(default=10, ge=0, le=1000)
+    holders: bool = True
+    """Ask who holds each network, so that a renamed one is noticed. A holder that cannot be had fails nothing."""
     timeout_seconds: Seconds = 20.0
     attempts: int = Field(default=3, ge=1, le=6)
     max_shrink: Shrink = 0.5
@@ -233,6 +235,7 @@ def build_source(
                 base_url=config.base_url,
                 sourceapp=config.sourceapp,
                 min_peers_seeing=config.min_peers_seeing,
+                holders=config.holders,
                 max_shrink=config.max_shrink,
                 getter=_getter(config, sleep, transport, max_bytes=8 * 1024 * 1024),
             )

@@ -1,22 +1,28 @@
-"""What networks announce now, from RIPEstat's announced-prefixes.
+"""What networks announce now, from RIPEstat's announced-prefixes, and who holds them, from its as-overview.
 
-Source: stat.ripe.net/docs/data-api/api-endpoints/announced-prefixes. At most eight requests at a time from one address;
-``sourceapp`` names us. The default window is two weeks, and the answer includes prefixes that were withdrawn inside it:
-only what was seen until the end of the window is announced *now*.
+Source: stat.ripe.net/docs/data-api/api-endpoints/announced-prefixes and …/as-overview. At most eight requests at a time
+from one address; ``sourceapp`` names us. The default window is two weeks, and the answer includes prefixes that were
+withdrawn inside it: only what was seen until the end of the window is announced *now*.
+
+A holder is a name to show and to compare, and decides nothing. So one that cannot be had fails nothing either: the last
+known one stays.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import structlog
+
 from core.net import Network, parse_network
 from ipsets import dataset
-from ipsets.errors import SourceImplausible, SourceUnreachable
+from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Confidence, Dedication, Indicator
 from ipsets.sources.http import KEPT, Answer, Getter
 from ipsets.sources.source import Fetched, LastGood, indicator
@@ -24,9 +30,16 @@ from ipsets.sources.source import Fetched, LastGood, indicator
 KIND: Final = "ripestat"
 BASE_URL: Final = "https://stat.ripe.net"
 PATH: Final = "/data/announced-prefixes/data.json"
+HOLDER_PATH: Final = "/data/as-overview/data.json"
+HOLDER_SECONDS: Final = 20.0
+"""For one holder, asked once: nobody waits longer for a name that decides nothing."""
+MAX_HOLDER: Final = 120
+"""Characters of a holder that are kept."""
 MAX_CONCURRENT: Final = 8
 MAX_AGE: Final = timedelta(days=3)
 """Routing data older than this says nothing about now; RIPEstat itself warns at 25 hours."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +53,20 @@ class RipestatSource:
     base_url: str = BASE_URL
     sourceapp: str = "tokgate"
     min_peers_seeing: int = 10
+    holders: bool = True
+    """Whether to ask who holds each network."""
     getter: Getter = field(default_factory=Getter)
 
     def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
         with ThreadPoolExecutor(max_workers=min(MAX_CONCURRENT, len(self.asns)), thread_name_prefix="ripestat") as pool:
             answers = list(pool.map(self._ask, self.asns))
-        found = (i for asn, answer in zip(self.asns, answers, strict=True) for i in _indicators(asn, answer, now))
-        return Fetched(indicators=tuple(found))
+            announced = [parse(a.text(), asn=asn, now=now) for asn, a in zip(self.asns, answers, strict=True)]
+            told = list(pool.map(lambda asn: self._holder(asn, now), self.asns if self.holders else ()))
+        known = _remembered(last) if self.holders else {}
+        held = known | {asn: holder for asn, holder in zip(self.asns, told, strict=False) if holder}
+        networks = zip(self.asns, announced, strict=True)
+        found = tuple(i for asn, prefixes in networks for i in _indicators(asn, prefixes, held.get(asn), now))
+        return Fetched(indicators=found, memo=_memo({asn: held[asn] for asn in self.asns if asn in held}))
 
     def _ask(self, asn: int) -> Answer:
         asked = {
@@ -56,10 +76,34 @@ class RipestatSource:
         }
         return self.getter.get(f"{self.base_url.rstrip('/')}{PATH}", params=asked)
 
+    def _holder(self, asn: int, now: datetime) -> str | None:
+        """Who holds the network. None when RIPEstat does not know, or did not say it in one attempt."""
+        once = replace(self.getter, attempts=1, total_seconds=HOLDER_SECONDS)
+        asked = {"resource": f"AS{asn}", "sourceapp": self.sourceapp}
+        try:
+            answer = once.get(f"{self.base_url.rstrip('/')}{HOLDER_PATH}", params=asked)
+            return parse_holder(answer.text(), asn=asn, now=now)
+        except SourceError as exc:  # a name that decides nothing; what is announced was told
+            log.warning("source.holder_not_told", source=self.name, asn=asn, error=exc.message)
+            return None
 
-def _indicators(asn: int, answer: Answer, now: datetime) -> Iterator[Indicator]:
+
+def _remembered(last: LastGood | None) -> dict[int, str]:
+    """The holders of the last good answer; none when there was none, or an older release wrote it."""
+    try:
+        known = json.loads(last.memo)["holders"] if last is not None and last.memo else {}
+        return {int(asn): _clean(holder) for asn, holder in known.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _memo(held: Mapping[int, str]) -> str:
+    return json.dumps({"holders": {str(asn): held[asn] for asn in sorted(held)}}) if held else ""
+
+
+def _indicators(asn: int, networks: tuple[Network, ...], holder: str | None, now: datetime) -> Iterator[Indicator]:
     app, dedication = owner(asn)
-    for network in parse(answer.text(), asn=asn, now=now):
+    for network in networks:
         yield indicator(
             network,
             source=f"{KIND}:AS{asn}",
@@ -68,7 +112,7 @@ def _indicators(asn: int, answer: Answer, now: datetime) -> Iterator[Indicator]:
             category="announced",
             confidence=Confidence.HIGH,
             dedication=dedication,
-            detail=f"announced by AS{asn}",
+            detail=f"announced by AS{asn}, held by {holder}" if holder else f"announced by AS{asn}",
         )
 
 
@@ -91,23 +135,58 @@ def parse(text: str, *, asn: int, now: datetime) -> tuple[Network, ...]:
         SourceImplausible: not JSON, another shape, another network, too old, a bad prefix, or nothing at all.
     """
     where = f"RIPEstat, AS{asn}"
+    with _documented(where):
+        data, end = _current(text, asn, now, where)
+        networks = tuple(_network(entry, where) for entry in data["prefixes"] if _seen_until(entry) >= end)
+    if not networks:
+        raise _implausible(where, "announces nothing, which would empty its part of the list")
+    return networks
+
+
+def parse_holder(text: str, *, asn: int, now: datetime) -> str | None:
+    """Who holds the network, printable, of at most ``MAX_HOLDER`` characters; None when RIPEstat does not know. Pure.
+
+    Raises:
+        SourceUnreachable: the service itself says that it failed.
+        SourceImplausible: not JSON, another shape, another network, or too old.
+    """
+    where = f"RIPEstat as-overview, AS{asn}"
+    with _documented(where):
+        holder = _current(text, asn, now, where)[0]["holder"]
+        return None if holder is None else _clean(holder) or None
+
+
+def _clean(holder: Any) -> str:
+    """As one printable line: it goes to logs and terminals, and anybody may register any name.
+
+    Raises ``TypeError`` for what is no text.
+    """
+    if not isinstance(holder, str):
+        raise TypeError(f"the holder is {type(holder).__name__}")
+    return " ".join("".join(c if c.isprintable() else " " for c in holder[: 4 * MAX_HOLDER]).split())[:MAX_HOLDER]
+
+
+@contextlib.contextmanager
+def _documented(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as exc:
+        raise _implausible(where, f"not the documented shape: {type(exc).__name__} {exc}") from exc
+
+
+def _current(text: str, asn: int, now: datetime, where: str) -> tuple[Mapping[str, Any], datetime]:
+    """The data of a good answer about this network, and the end of its window, which is not long ago."""
     try:
         envelope = json.loads(text)
     except (ValueError, RecursionError) as exc:
         raise _implausible(where, f"not JSON ({_kind(text)}): {exc}") from exc
-    try:
-        _check_status(envelope, where)
-        data = envelope["data"]
-        _check_subject(data, asn, where)
-        end = _stamp(data["query_endtime"])
-        if now - end > MAX_AGE:
-            raise _implausible(where, f"the data ends {end:%Y-%m-%d %H:%M} UTC, too long ago")
-        networks = tuple(_network(entry, where) for entry in data["prefixes"] if _seen_until(entry) >= end)
-    except (KeyError, TypeError, AttributeError, ValueError) as exc:
-        raise _implausible(where, f"not the documented shape: {type(exc).__name__} {exc}") from exc
-    if not networks:
-        raise _implausible(where, "announces nothing, which would empty its part of the list")
-    return networks
+    _check_status(envelope, where)
+    data = envelope["data"]
+    _check_subject(data, asn, where)
+    end = _stamp(data["query_endtime"])
+    if now - end > MAX_AGE:
+        raise _implausible(where, f"the data ends {end:%Y-%m-%d %H:%M} UTC, too long ago")
+    return data, end
 
 
 def _check_status(envelope: Mapping[str, Any], where: str) -> None:

@@ -236,7 +236,7 @@ def test_origins_that_moved_are_told_by_who_says_so(tokgate: Shell, place: Path)
     rows = tokgate.json("intel drift")
     assert {row["kind"] for row in rows} == {"new-asn"}
     assert {"AS138699", "AS11983"} <= {f"AS{row['asn']}" for row in rows}
-    assert rows[0].keys() == {"kind", "network", "asn", "source", "origins"}
+    assert rows[0].keys() == {"kind", "network", "asn", "source", "origins", "old_holder", "new_holder"}
     first = tokgate.csv("intel drift")[0]
     assert (first["change"], first["source"]) == ("new-asn", "curated")
     made = tokgate.json("intel show")["id"]

@@ -183,7 +183,8 @@ def test_networks_that_moved_are_told_between_any_two_snapshots(office: Office) 
     office.controller.store.save_snapshot(made)
     lost = office.get(f"/intel/drift?old={first.id}&new={made.id[:10]}", token="read")["items"]
     assert {(row["kind"], row["asn"]) for row in lost} == {("lost-asn", 138699)}
-    assert lost[0].keys() == {"kind", "network", "asn", "source", "origins"}
+    assert lost[0].keys() == {"kind", "network", "asn", "source", "origins", "old_holder", "new_holder"}
+    assert lost[0]["old_holder"] is lost[0]["new_holder"] is None
     assert office.get(f"/intel/drift?new={first.id}&old={made.id}")["items"][0]["kind"] == "new-asn"
     assert office.ask("GET", "/api/v1/intel/drift?old=xyz").status_code == 422
     assert office.ask("GET", f"/api/v1/intel/drift?old={'0' * 64}").status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from structlog.testing import capture_logs
@@ -10,7 +11,10 @@ from controller.service import Controller
 from controller.settings import Settings
 from core.clock import ManualClock
 from ipsets.drift import Drift
+from ipsets.sources.ripestat import PATH
 from tests.controller.offices import NOON, YAML
+from tests.ipsets.origins import Asked, Reply, web
+from tests.ipsets.test_ripestat import envelope, overview
 
 
 def refreshed(folder: Path, sources: str) -> list[dict[str, object]]:
@@ -35,6 +39,22 @@ def test_networks_that_moved_are_logged_once_as_a_warning(tmp_path: Path, migrat
     assert isinstance(told["networks"], list)
     assert len(told["networks"]) == 10
     assert refreshed(tmp_path, "{kind: curated}") == [], "nothing moved since"
+
+
+def test_a_network_with_another_holder_is_logged_though_the_list_is_the_same(tmp_path: Path, migrated: Path) -> None:
+    (tmp_path / "store.db").write_bytes(migrated.read_bytes())
+    holders = iter(("First Holder", "First Holder", "Second\x1b[2J Holder"))
+
+    def ripestat(asked: Asked, _: int) -> Reply:
+        answer = envelope(end=NOON) if asked.path == PATH else overview(holder=next(holders), end=NOON)
+        return Reply(body=json.dumps(answer))
+
+    with web(ripestat) as origin:
+        source = f"{{kind: ripestat, asns: [138699], base_url: '{origin.url}'}}"
+        assert refreshed(tmp_path, source) == refreshed(tmp_path, source) == [], "the first two say the same"
+        [told] = refreshed(tmp_path, source)
+    assert (told["log_level"], told["renamed"], told["moved"], told["networks"]) == ("warning", 1, 0, [])
+    assert told["holders"] == ["AS138699: First Holder is now Second [2J Holder"]
 
 
 def test_the_difference_is_asked_of_any_two(tmp_path: Path, migrated: Path) -> None:

@@ -16,7 +16,8 @@ from ipsets import dataset
 from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Dedication
 from ipsets.sources import RipestatConfig, Source, build_source
-from ipsets.sources.ripestat import PATH, parse
+from ipsets.sources.ripestat import HOLDER_PATH, MAX_HOLDER, PATH, parse, parse_holder
+from ipsets.sources.source import Fetched, LastGood
 from lab import replay
 from tests.ipsets.making import NOW
 from tests.ipsets.origins import Asked, Reply, web
@@ -60,7 +61,9 @@ def good(asked: Asked, _: int) -> Reply:
 
 
 def source(url: str, slept: list[float] | None = None, **changes: Any) -> Source:
-    config = RipestatConfig(kind="ripestat", base_url=url, **{"asns": (138699,), "timeout_seconds": 5, **changes})
+    """Without holders, so that what is counted and refused is about announced prefixes."""
+    given = {"asns": (138699,), "timeout_seconds": 5, "holders": False, **changes}
+    config = RipestatConfig(kind="ripestat", base_url=url, **given)
     return build_source(config, sleep=(slept if slept is not None else []).append)
 
 
@@ -277,3 +280,133 @@ def test_i02_half_of_the_networks_is_no_answer() -> None:
         return Reply(status=404) if asked.query["resource"] == "AS11983" else good(asked, number)
 
     assert isinstance(failure(half, asns=(138699, 11983)), SourceImplausible)
+
+
+# --- who holds a network ----------------------------------------------------------------------------------------------
+
+TIKTOK = "TIKTOK-AS-AP - TIKTOK PTE. LTD."
+
+
+def overview(asn: int = 138699, holder: Any = TIKTOK, *, end: datetime = NOW, **changes: Any) -> dict[str, Any]:
+    """The shape of real answers of 2026-08-31 (with this warning) and 2026-10-14 (version 1.3)."""
+    return {
+        "messages": [["warning", "Latest available results are 25 hours old."]],
+        "see_also": [],
+        "version": "1.3",
+        "data_call_name": "as-overview",
+        "data_call_status": "supported - based on 2.1",
+        "cached": False,
+        "status": "ok",
+        "status_code": 200,
+        "time": stamp(end),
+        "data": {
+            "type": "as",
+            "resource": str(asn),
+            "block": {
+                "resource": "137530-138553",
+                "desc": "Assigned by APNIC",
+                "name": "IANA 32-bit Autonomous System (AS) Numbers Registry",
+            },
+            "holder": holder,
+            "announced": True,
+            "query_starttime": stamp(end),
+            "query_endtime": stamp(end),
+        },
+        **changes,
+    }
+
+
+def held(told: Callable[[int], Reply], last: LastGood | None = None, **changes: Any) -> tuple[Fetched, list[Asked]]:
+    """The answer of a source whose as-overview is ``told`` for each network, and the questions about holders."""
+
+    def answer(asked: Asked, number: int) -> Reply:
+        return good(asked, number) if asked.path == PATH else told(int(asked.query["resource"].removeprefix("AS")))
+
+    with web(answer) as origin:
+        found = source(origin.url, **{"holders": True, **changes}).fetch(NOW, last)
+    return found, [asked for asked in origin.asked if asked.path == HOLDER_PATH]
+
+
+def details(fetched: Fetched) -> set[str]:
+    return {i.sources[0].detail for i in fetched.indicators}
+
+
+def test_the_holder_of_each_network_is_asked_and_stands_beside_its_prefixes() -> None:
+    names = {138699: TIKTOK, 11983: "TTUSDS"}
+    found, questions = held(lambda asn: Reply(body=json.dumps(overview(asn, names[asn]))), asns=(138699, 11983))
+    assert details(found) == {f"announced by AS138699, held by {TIKTOK}", "announced by AS11983, held by TTUSDS"}
+    assert {q.query["resource"] for q in questions} == {"AS138699", "AS11983"}
+    assert all(q.query == {"resource": q.query["resource"], "sourceapp": "tokgate"} for q in questions)
+    assert RipestatConfig(kind="ripestat").holders
+
+
+def test_nobody_asks_for_holders_that_are_not_wanted() -> None:
+    first, _ = held(lambda asn: Reply(body=json.dumps(overview(asn))))
+    found, questions = held(lambda _: Reply(status=500), last_good(first), holders=False)
+    assert (details(found), questions, found.memo) == ({"announced by AS138699"}, [], "")
+
+
+def last_good(fetched: Fetched) -> LastGood:
+    return LastGood(indicators=fetched.indicators, memo=fetched.memo)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(status=500), id="in-trouble"),
+        pytest.param(Reply(status=429, headers={"Retry-After": "17"}), id="asks-for-patience"),
+        pytest.param(Reply(status=404), id="not-found"),
+        pytest.param(Reply(raw=b""), id="hung-up"),
+        pytest.param(Reply(body="<html>maintenance</html>"), id="a-page"),
+        pytest.param(Reply(body="[" * 100_000), id="deep"),
+        pytest.param(Reply(body="null"), id="null"),
+        pytest.param(Reply(body='{"status": "ok", "data": {}}'), id="no-data"),
+        pytest.param(Reply(body=json.dumps(overview(11983, "Another"))), id="another-network"),
+        pytest.param(Reply(body=json.dumps(overview(holder="Old", end=NOW - timedelta(days=10)))), id="old"),
+        pytest.param(Reply(body=json.dumps(overview(status="error", status_code=500))), id="error-inside"),
+        pytest.param(Reply(body=json.dumps(overview(holder=["A"]))), id="no-text"),
+        pytest.param(Reply(body=json.dumps(overview(holder=None))), id="unknown"),
+        pytest.param(Reply(body=json.dumps(overview(holder=" \n"))), id="blank"),
+    ],
+)  # fmt: skip
+def test_i02_a_holder_that_is_not_told_fails_nothing_and_the_last_known_one_stays(reply: Reply) -> None:
+    first, _ = held(lambda asn: Reply(body=json.dumps(overview(asn))))
+    again, questions = held(lambda _: reply, last_good(first))
+    assert details(again) == details(first) == {f"announced by AS138699, held by {TIKTOK}"}
+    assert again.memo == first.memo
+    assert len(questions) == 1, "it is asked once"
+    unknown, _ = held(lambda _: reply)
+    assert (details(unknown), unknown.memo) == ({"announced by AS138699"}, "")
+
+
+def test_another_holder_replaces_the_known_one_and_networks_of_before_are_forgotten() -> None:
+    first, _ = held(lambda asn: Reply(body=json.dumps(overview(asn))), asns=(138699, 11983))
+    again, _ = held(lambda asn: Reply(body=json.dumps(overview(asn, "Another"))), last_good(first))
+    assert details(again) == {"announced by AS138699, held by Another"}
+    assert json.loads(again.memo) == {"holders": {"138699": "Another"}}
+
+
+@pytest.mark.parametrize("memo", ["", "{", "[]", "null", '{"etag": "1"}', '{"holders": [1]}', '{"holders": {"x": "A"}}',
+                                  '{"holders": {"138699": 7}}'])  # fmt: skip
+def test_a_memo_that_says_nothing_of_holders_is_none(memo: str) -> None:
+    found, _ = held(lambda _: Reply(status=404), LastGood(indicators=(), memo=memo))
+    assert details(found) == {"announced by AS138699"}
+
+
+@pytest.mark.parametrize(
+    ("holder", "kept"),
+    [
+        ("A\x1b[2J\r\nB\u202e\ud800  C", "A [2J B C"),
+        ("É - Société Générale", "É - Société Générale"),
+        ("x" * 100_000, "x" * MAX_HOLDER),
+    ],
+)
+def test_a_holder_is_one_printable_line_of_bounded_length(holder: str, kept: str) -> None:
+    assert parse_holder(json.dumps(overview(holder=holder)), asn=138699, now=NOW) == kept
+
+
+def test_i06_no_cut_of_a_good_overview_names_a_holder() -> None:
+    whole = json.dumps(overview())
+    for at in range(len(whole)):
+        with pytest.raises(SourceImplausible):
+            parse_holder(whole[:at], asn=138699, now=NOW)
