@@ -74,7 +74,7 @@ from ipsets.model import Snapshot
 from ipsets.past import refuse_never_blocked
 from ipsets.resolve import SourceRecord, refresh
 from ipsets.snapshot import SnapshotDiff, build_snapshot, diff_snapshots
-from ipsets.sources import build_source
+from ipsets.sources import build_source, families
 from vendors.adapter import Finding
 from vendors.codec import describe
 from vendors.session import SessionLimiter, scan_host_keys
@@ -178,6 +178,7 @@ class Controller:
             previous=previous,
             source_ages={r.name: r.last_success for r in records if r.last_success is not None},
             now=self.clock.now(),
+            families=families(config.sources),
             force=force or pin is not None,  # nothing is put in force: what churns is shown, and guarded after the pin
         )
         self.store.save_snapshot(snapshot)

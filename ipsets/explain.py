@@ -50,7 +50,7 @@ class Covering:
 class Decision:
     """One rule or guard that decided, about which entry, and why."""
 
-    rule: str  # "dedicated", "suffix", "name", "name-only"; a guard's name; "shared-cdn", "other-app", "unknown"
+    rule: str  # "dedicated", "voices", "suffix", "name", "name-only", "shared-cdn", "other-app", "unknown", a guard
     entry: str
     reason: str
     basis: Basis
@@ -256,6 +256,17 @@ def _own(entries: Iterable[Covering], catalogue: Catalogue, known: Iterable[Indi
             reason = f"{title}'s alone{_details(i)}"
             yield Decision(rule="dedicated", entry=entry_text(i.value), reason=reason, basis=Basis.SNAPSHOT)
             break
+        else:
+            yield from _claimed(title, [i for i in known if not service or i.app in service.apps])
+
+
+def _claimed(title: str, known: Sequence[Indicator]) -> Iterator[Decision]:
+    """No source knows it to be the service's alone: independent voices were enough."""
+    claim = next((i for i in known if i.dedication is Dedication.CLAIMED), None)
+    if claim is not None:
+        voices = ", ".join(sorted({p.source for i in known for p in i.sources}))
+        reason = f"claimed as {title}'s alone by more than one independent voice: {voices}"
+        yield Decision(rule="voices", entry=entry_text(claim.value), reason=reason, basis=Basis.SNAPSHOT)
 
 
 def _never(address: Address, never_block: Iterable[NeverBlock]) -> Iterator[Decision]:

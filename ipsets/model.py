@@ -14,6 +14,7 @@ class Dedication(StrEnum):
     """Whether an indicator is TikTok's alone. Only dedicated prefixes are ever enforced as addresses."""
 
     DEDICATED = "dedicated"
+    CLAIMED = "claimed"  # a list says so; an address needs a second voice before it is enforced
     SHARED = "shared"  # with other ByteDance services, a CDN or cloud customers
     UNKNOWN = "unknown"
     NEVER = "never"  # declared to be somebody else's: never enforced, and it keeps what others bring out as well

@@ -5,7 +5,7 @@ Pure. Only what is the service's alone is enforced: prefixes that its own networ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,12 +15,16 @@ from ipsets.guard import GuardLimits, NameGuard, NetworkGuard, NeverBlock, paren
 from ipsets.model import Dedication, Indicator, ServiceSet, Verdict
 from ipsets.offlimits import off_limits, off_limits_names
 from ipsets.text import entry_text
+from ipsets.voices import Voices
 
 SHARED_CDN: Final = "published ranges of CDNs and clouds that others use too"
 
 
 class Selector:
-    """Judges the entries of one build, service by service."""
+    """Judges the entries of one build, service by service.
+
+    ``words`` are the entries before they were merged: afterwards it is not known which source gave what weight.
+    """
 
     def __init__(
         self,
@@ -29,6 +33,8 @@ class Selector:
         never_block: Sequence[NeverBlock],
         *,
         declared: Sequence[Indicator] = (),
+        words: Sequence[Indicator] = (),
+        families: Mapping[str, str] | None = None,
     ) -> None:
         shared = NeverBlock(reason=SHARED_CDN, networks=shared_cdn_ranges())
         own = NeverBlock(reason="your never_block list", networks=tuple(limits.never_block))
@@ -42,9 +48,11 @@ class Selector:
             app for service in catalogue.services.values() for app in (*service.apps, *service.shared_apps)
         )
         self._refused = catalogue.refused_apps
+        self._words, self._families = words, families or {}
 
     def service(self, service: Service, indicators: Iterable[Indicator]) -> tuple[ServiceSet, list[Verdict]]:
         """What of one service may be enforced, and the verdicts on the rest."""
+        voices = Voices((i for i in self._words if i.app in service.apps | service.shared_apps), self._families)
         networks: list[Network] = []
         domains: list[DomainName] = []
         verdicts: list[Verdict] = []
@@ -58,7 +66,7 @@ class Selector:
                 elif verdict:
                     verdicts.append(verdict)
             elif indicator.app in service.apps:
-                kept, said = self._network(indicator, indicator.value)
+                kept, said = self._network(indicator, indicator.value, voices)
                 networks += kept
                 verdicts += said
         names = cover(domains)
@@ -74,11 +82,16 @@ class Selector:
                 why = f"{reason}; but .{above} stays and covers it: allow it by an exception"
                 yield Verdict(guard="never-block", entry=entry_text(name), held=False, reason=why)
 
-    def _network(self, indicator: Indicator, network: Network) -> tuple[tuple[Network, ...], tuple[Verdict, ...]]:
+    def _network(
+        self, indicator: Indicator, network: Network, voices: Voices
+    ) -> tuple[tuple[Network, ...], tuple[Verdict, ...]]:
         kept, said = self._networks.judge(network)
         verdicts = tuple(_named(verdict, indicator) for verdict in said)
         if indicator.dedication is Dedication.DEDICATED:
             return kept, verdicts
+        if indicator.dedication is Dedication.CLAIMED and kept:
+            doubt = voices.against(network)
+            return ((), (_drop("one-voice", indicator, doubt),)) if doubt else (kept, verdicts)
         return (), verdicts or (_not_dedicated(indicator),)
 
     def _name(self, service: Service, indicator: Indicator, name: DomainName) -> Verdict | bool:

@@ -23,7 +23,13 @@ from ipsets.model import Confidence, Dedication, Indicator, Provenance, ServiceS
 from ipsets.selection import Selector
 from ipsets.text import canonical, entry_text, instant, pack, read_domain, sha256, unpack
 
-_RANK: Final = {Dedication.NEVER: 0, Dedication.DEDICATED: 1, Dedication.SHARED: 2, Dedication.UNKNOWN: 3}
+_RANK: Final = {
+    Dedication.NEVER: 0,
+    Dedication.DEDICATED: 1,
+    Dedication.SHARED: 2,
+    Dedication.CLAIMED: 3,
+    Dedication.UNKNOWN: 4,
+}
 _TRUST: Final = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 FORMAT: Final = 1
 _SHOWN: Final = 5
@@ -39,8 +45,11 @@ def build_snapshot(
     source_ages: Mapping[str, datetime],
     now: datetime,
     force: bool = False,
+    families: Mapping[str, str] | None = None,
 ) -> Snapshot:
     """The snapshot that these indicators make. ``force`` passes the churn guard, and no other.
+
+    ``families`` names the voice that a source's word counts under, for sources that copy each other (``voices``).
 
     When nothing changed that would be enforced it is ``previous`` again (same id, birth and parent), with the
     provenance, verdicts and source ages of now.
@@ -48,8 +57,9 @@ def build_snapshot(
     Raises:
         GuardTripped: a guard holds the whole set; ``verdicts`` says all that were held.
     """
-    merged = merge(indicators)
-    selector = Selector(catalogue, limits, never_block, declared=merged)
+    words = tuple(indicators)
+    merged = merge(words)
+    selector = Selector(catalogue, limits, never_block, declared=merged, words=words, families=families or {})
     services: list[ServiceSet] = []
     dropped: set[Verdict] = set()
     for name in sorted(catalogue.services):

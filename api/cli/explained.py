@@ -14,6 +14,7 @@ SHOWN: Final = 5
 """Entries that sources named, at most; JSON has all."""
 _PLAIN: Final = {
     "dedicated": "enforced",
+    "voices": "enforced",
     "suffix": "enforced",
     "name": "enforced",
     "name-only": "addresses",

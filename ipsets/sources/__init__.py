@@ -12,6 +12,7 @@ from ipsets.sources.config import (
     SourceConfig,
     build_source,
     check_names,
+    families,
 )
 from ipsets.sources.source import Fetched, LastGood, Source
 
@@ -30,4 +31,5 @@ __all__ = [
     "SourceConfig",
     "build_source",
     "check_names",
+    "families",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -33,13 +33,15 @@ from ipsets.sources.fields import (
 )
 from ipsets.sources.http import Getter
 from ipsets.sources.irr import DEFAULT_HOST, IrrSource
-from ipsets.sources.listed import ListSource
+from ipsets.sources.listed import KIND as LIST
+from ipsets.sources.listed import ListSource, Trust
 from ipsets.sources.manual import ManualEntry, ManualSource
 from ipsets.sources.plain import parse_line
 from ipsets.sources.ranges import Format, RangesSource
 from ipsets.sources.ripestat import BASE_URL, RipestatSource
 from ipsets.sources.rpki import RpkiSource
 from ipsets.sources.source import Source
+from ipsets.voices import family_of
 
 MAX_ASNS: Final = 64
 MAX_NAMES: Final = 2000
@@ -84,7 +86,7 @@ class DnsConfig(Config):
 
 
 class ListConfig(Config):
-    """A plain list. ``dedicated: false``: its addresses count only inside prefixes that TikTok's networks originate."""
+    """A plain list, and what its word on an address is worth: ``dedicated``. Its names are taken as it gives them."""
 
     kind: Literal["list"]
     name: SourceName = "list"
@@ -92,7 +94,11 @@ class ListConfig(Config):
     url: Url | None = None
     app: SourceName = "tiktok"
     confidence: Confidence = Confidence.MEDIUM
-    dedicated: bool = True
+    dedicated: Trust = "claimed"
+    """``true``: your own word, enough alone. ``claimed``: needs a second independent voice. ``false``: counts only
+    inside prefixes that TikTok's own networks originate. Those it always may name."""
+    family: SourceName | None = None
+    """Lists of one family copy each other, and count as one voice. Known ones are found by their address."""
     max_bytes: MaxBytes = 16 * 1024 * 1024
     timeout_seconds: Seconds = 20.0
     attempts: int = Field(default=3, ge=1, le=6)
@@ -331,3 +337,9 @@ def check_names(configs: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
     if twice:
         raise ValueError(f"two sources are named {twice[0]!r}; give one of them another `name`")
     return configs
+
+
+def families(configs: Iterable[SourceConfig]) -> Mapping[str, str]:
+    """The voice that each list's word counts under (``ipsets.voices``): its family, when it has one."""
+    named = ((c, c.family or family_of(c.url or "")) for c in configs if isinstance(c, ListConfig))
+    return {f"{LIST}:{config.name}": f"family {family}" for config, family in named if family}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from core.net import DomainName, Network, Ranges
 from ipsets import dataset
@@ -20,11 +20,13 @@ from ipsets.sources.plain import Entry, parse
 from ipsets.sources.source import Fetched, LastGood, indicator
 
 KIND: Final = "list"
+Trust: TypeAlias = Literal["claimed"] | bool
+"""``True``: proof. ``claimed``: needs a second voice. ``False``: nothing, outside TikTok's own prefixes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListSource:
-    """One list. ``dedicated`` False: an address counts only inside a prefix that TikTok's own networks originate."""
+    """One list. ``dedicated`` says what its word on an address is worth (``ListConfig``)."""
 
     name: str
     file: Path | None = None
@@ -33,7 +35,7 @@ class ListSource:
     max_shrink: float = 0.5
     app: str = "tiktok"
     confidence: Confidence = Confidence.MEDIUM
-    dedicated: bool = True
+    dedicated: Trust = "claimed"
     max_bytes: int = 16 * 1024 * 1024
     getter: Getter = field(default_factory=Getter)
 
@@ -88,9 +90,9 @@ class ListSource:
         )
 
     def _dedication(self, value: Network | DomainName, own: Ranges) -> Dedication:
-        if self.dedicated or isinstance(value, DomainName) or own.holds(value):
+        if self.dedicated is True or isinstance(value, DomainName) or own.holds(value):
             return Dedication.DEDICATED
-        return Dedication.UNKNOWN
+        return Dedication.CLAIMED if self.dedicated else Dedication.UNKNOWN
 
 
 def _whole(answer: Answer) -> str:

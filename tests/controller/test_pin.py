@@ -43,7 +43,9 @@ class Place:
 
 
 def opening(folder: Path, clock: ManualClock) -> Controller:
-    lists = YAML.replace("{kind: curated}", f"{{kind: list, name: mine, file: {folder}/list.txt, max_shrink: 1}}")
+    lists = YAML.replace(
+        "{kind: curated}", f"{{kind: list, name: mine, file: {folder}/list.txt, dedicated: true, max_shrink: 1}}"
+    )
     (folder / "inventory.yaml").write_text(lists, encoding="utf-8")
     return Controller.open(Settings(inventory=folder / "inventory.yaml", data_dir=folder), clock=clock)
 

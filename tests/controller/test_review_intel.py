@@ -19,7 +19,7 @@ OLD = "103.136.220.0/23\ntiktok.com\n"
 
 def settings(folder: Path, migrated: Path, source: Path | str) -> Settings:
     where = f"file: {source}" if isinstance(source, Path) else f"url: {source}/list.txt"
-    lists = YAML.replace("{kind: curated}", f"{{kind: list, name: mine, {where}, max_shrink: 1}}")
+    lists = YAML.replace("{kind: curated}", f"{{kind: list, name: mine, {where}, dedicated: true, max_shrink: 1}}")
     (folder / "store.db").write_bytes(migrated.read_bytes())
     (folder / "inventory.yaml").write_text(lists, encoding="utf-8")
     return Settings(inventory=folder / "inventory.yaml", data_dir=folder)

@@ -29,7 +29,7 @@ def lines(count: int) -> str:
 
 
 def a_list(path: Path, **changes: object) -> ListConfig:
-    return ListConfig.model_validate({"kind": "list", "name": "ours", "file": path, **changes})
+    return ListConfig.model_validate({"kind": "list", "name": "ours", "file": path, "dedicated": True, **changes})
 
 
 @pytest.fixture
