@@ -99,6 +99,8 @@ class ListConfig(Config):
     inside prefixes that TikTok's own networks originate. Those it always may name."""
     family: SourceName | None = None
     """Lists of one family copy each other, and count as one voice. Known ones are found by their address."""
+    unsupported: Literal["refuse", "skip"] = "refuse"
+    """Rules that no list of addresses and names can say. Skipped ones are counted in the log."""
     max_bytes: MaxBytes = 16 * 1024 * 1024
     timeout_seconds: Seconds = 20.0
     attempts: int = Field(default=3, ge=1, le=6)
@@ -261,6 +263,7 @@ def build_source(
                 app=config.app,
                 confidence=config.confidence,
                 dedicated=config.dedicated,
+                skip_unsupported=config.unsupported == "skip",
                 max_bytes=config.max_bytes,
                 max_shrink=config.max_shrink,
                 getter=_getter(config, sleep, transport, max_bytes=config.max_bytes),

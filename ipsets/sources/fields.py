@@ -9,6 +9,7 @@ import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from core.ids import NAME
+from core.net import DomainName
 from ipsets.errors import SourceImplausible
 from ipsets.sources.dns import Resolver
 from ipsets.sources.http import allowed
@@ -56,9 +57,11 @@ def _resolver(given: Any) -> Any:
 
 def _host_name(given: str) -> str:
     entries = list(parse_line(f"full:{given}"))
-    if len(entries) != 1:
+    name = given.lower().rstrip(".")
+    # a comment, a tag or a label makes an entry too, and is no part of a name
+    if len(entries) != 1 or not isinstance(entries[0], DomainName) or (name.isascii() and entries[0].name != name):
         raise ValueError(f"{given[:60]!r} is no host name")
-    return given.lower().rstrip(".")
+    return name
 
 
 def _server(given: str) -> str:

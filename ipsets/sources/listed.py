@@ -10,15 +10,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+import structlog
+
 from core.net import DomainName, Network, Ranges
 from ipsets import dataset
 from ipsets.errors import SourceImplausible
 from ipsets.model import Confidence, Dedication, Indicator
 from ipsets.sources.document import text_of_file
 from ipsets.sources.http import KEPT, Answer, Getter
-from ipsets.sources.plain import Entry, parse
+from ipsets.sources.plain import Entry, read
 from ipsets.sources.source import Fetched, LastGood, indicator
 
+log = structlog.get_logger()
 KIND: Final = "list"
 Trust: TypeAlias = Literal["claimed"] | bool
 """``True``: proof. ``claimed``: needs a second voice. ``False``: nothing, outside TikTok's own prefixes."""
@@ -37,6 +40,7 @@ class ListSource:
     confidence: Confidence = Confidence.MEDIUM
     dedicated: Trust = "claimed"
     max_bytes: int = 16 * 1024 * 1024
+    skip_unsupported: bool = False
     getter: Getter = field(default_factory=Getter)
 
     def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
@@ -50,8 +54,10 @@ class ListSource:
             if answer.unchanged and last is not None:
                 return Fetched(indicators=tuple(_seen_again(i, now) for i in last.indicators), memo=last.memo)
             text, memo = _whole(answer), _validators(answer.headers, self._digest())
-        entries = parse(text, place=str(self.file or self.url))
-        return Fetched(indicators=self._indicators(entries, now), memo=memo)
+        found = read(text, place=str(self.file or self.url), skip_unsupported=self.skip_unsupported)
+        if found.skipped:
+            log.warning("list.skipped", source=self.name, lines=found.skipped, first=found.first)
+        return Fetched(indicators=self._indicators(found.entries, now), memo=memo)
 
     def _get(self, conditions: Mapping[str, str]) -> Answer:
         if self.url is None:
@@ -67,7 +73,7 @@ class ListSource:
         return {name: value for name, value in headers.items() if value}
 
     def _digest(self) -> str:
-        said = repr((self.url, self.app, self.confidence.value, self.dedicated))
+        said = repr((self.url, self.app, self.confidence.value, self.dedicated, self.skip_unsupported))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def _indicators(self, entries: tuple[Entry, ...], now: datetime) -> tuple[Indicator, ...]:

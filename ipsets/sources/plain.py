@@ -1,24 +1,29 @@
 """Plain lists, as people and list makers write them: one entry a line.
 
 Pure. Read: ``192.0.2.0/24``, a bare address, ``192.0.2.1-192.0.2.9``, ``2001:db8::/32``, ``example.com`` (and all below
-it), ``*.example.com``, ``.example.com``, ``||example.com^``, ``full:www.example.com``, ``0.0.0.0 example.com`` (hosts).
-Comments start with ``#``, ``;``, ``!`` or ``//``. What is not understood is an error with its line, never skipped.
+it), ``*.example.com``, ``+.example.com``, ``.example.com``, ``full:www.example.com``, ``0.0.0.0 example.com`` (hosts),
+and the lines of AdGuard, Clash, Surge, Quantumult, v2fly and P2P lists that ``rules.py`` knows. Comments start with
+``#``, ``;``, ``!`` or ``//``. What is not understood is an error with its line, never skipped.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
 from core.net import DomainName, Network, networks_of, parse_network
 from ipsets.errors import SourceImplausible
 from ipsets.sources.http import KEPT
+from ipsets.sources.rules import Unsupported, is_payload, item, plain_word, short
 
 MAX_PROBLEMS: Final = 5
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]+(?:/[0-9]+)?")
+"""Most lines of long lists: none of the other formats looks like this."""
 _COMMENT: Final = re.compile(r"(?:^|\s)(?:#|;|//|!).*$")
 _HOSTS_LINE: Final = re.compile(
     r"(?P<sink>0\.0\.0\.0|127\.0\.0\.1|::1?|fe80::1(?:%\S+)?|255\.255\.255\.255)\s+(?P<names>.+)"
@@ -31,21 +36,56 @@ _HOSTS_OWN: Final = frozenset(
 Entry = tuple[int, Network | DomainName]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A list as read. ``skipped`` counts the lines passed over as unsupported; ``first`` is what the first one was."""
+
+    entries: tuple[Entry, ...]
+    skipped: int = 0
+    first: str = ""
+
+
 def parse(text: str, *, place: str) -> tuple[Entry, ...]:
     """Every (line number, entry). Raises ``SourceImplausible`` for markup, an empty list, a line that is no entry."""
+    return read(text, place=place).entries
+
+
+def read(text: str, *, place: str, skip_unsupported: bool = False) -> Parsed:
+    """As ``parse``. ``skip_unsupported``: rules that no list of addresses and names can say are counted, not an error.
+
+    Raises:
+        SourceImplausible: markup, binary data, a line that is no entry, or no entry at all.
+    """
     _refuse_markup(text, place)
     entries: list[Entry] = []
     problems: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    skipped, first = 0, ""
+    for number, line in _lines(text):
         try:
             entries += ((number, entry) for entry in parse_line(line))
+        except Unsupported as exc:
+            if not skip_unsupported:
+                problems.append((number, str(exc)))
+            else:
+                skipped, first = skipped + 1, first or f"line {number}: {exc}"
         except ValueError as exc:
             problems.append((number, str(exc)))
     if problems:
         raise _bad_lines(problems, place)
     if not entries:
-        raise SourceImplausible("an empty list", place=place, hint=f"an empty answer is never data; {KEPT}")
-    return tuple(entries)
+        passed = f": {skipped} unsupported lines were passed over" if skipped else ""
+        raise SourceImplausible(f"an empty list{passed}", place=place, hint=f"an empty answer is never data; {KEPT}")
+    return Parsed(entries=tuple(entries), skipped=skipped, first=first)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Every line with its number; below ``payload:`` without dash and quotes."""
+    is_yaml = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        if is_payload(line):
+            is_yaml = True
+        else:
+            yield number, item(line) if is_yaml else line
 
 
 def _refuse_markup(text: str, place: str) -> None:
@@ -75,9 +115,12 @@ def parse_line(line: str) -> Iterator[Network | DomainName]:
             if name not in _HOSTS_OWN and name != hosts["sink"]:
                 yield _domain(name, suffix=False)
         return
-    text = _SPACED_RANGE.sub("-", text)
+    if _PLAIN.fullmatch(text):
+        yield from _word(text)
+        return
+    text = _SPACED_RANGE.sub("-", plain_word(text))
     if " " in text or "\t" in text:
-        raise ValueError(f"{_short(text)} is more than one word")
+        raise ValueError(f"{short(text)} is more than one word")
     yield from _word(text)
 
 
@@ -97,7 +140,7 @@ def _as_network(word: str) -> Network:
     try:
         return parse_network(word)
     except ValueError as exc:
-        raise ValueError(f"{_short(word)}: {exc}") from exc
+        raise ValueError(f"{short(word)}: {_why(exc)}") from exc
 
 
 def _range(word: str) -> Iterator[Network]:
@@ -105,28 +148,28 @@ def _range(word: str) -> Iterator[Network]:
     try:
         first, last = ip_address(left.strip()), ip_address(right.strip())
     except ValueError as exc:
-        raise ValueError(f"{_short(word)}: {exc}") from exc
+        raise ValueError(f"{short(word)}: {_why(exc)}") from exc
     if "%" in word or first.version != last.version or int(first) > int(last):
-        raise ValueError(f"{_short(word)} is no range")
+        raise ValueError(f"{short(word)} is no range")
     return networks_of([(int(first), int(last))], first.version)
 
 
 def _named(word: str) -> DomainName:
     if word.startswith("full:"):
         return _domain(word.removeprefix("full:"), suffix=False)
-    if word.startswith("||") and word.endswith("^"):
-        return _domain(word[2:-1], suffix=True)
-    for prefix in ("domain:", "*.", "."):
+    for prefix in ("domain:", "*.", "+.", "."):
         word = word.removeprefix(prefix)
     return _domain(word, suffix=True)
 
 
 def _domain(word: str, *, suffix: bool) -> DomainName:
     name = word.lower().rstrip(".")
+    if len(name) > 253:  # before anything is done with it: lines have no bound
+        raise ValueError(f"{short(word)} is neither an address nor a name")
     if not name.isascii():
         name = _to_ascii(name)
     if "." not in name or not _NAME.fullmatch(name) or name.rpartition(".")[2].isdecimal():
-        raise ValueError(f"{_short(word)} is neither an address nor a name")
+        raise ValueError(f"{short(word)} is neither an address nor a name")
     return DomainName(name, suffix=suffix)
 
 
@@ -134,8 +177,9 @@ def _to_ascii(name: str) -> str:
     try:
         return name.encode("idna").decode("ascii")
     except UnicodeError as exc:
-        raise ValueError(f"{_short(name)} is no name") from exc
+        raise ValueError(f"{short(name)} is no name") from exc
 
 
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+def _why(exc: ValueError) -> str:
+    said = str(exc)
+    return said if len(said) <= 160 else f"{said[:157]}..."

@@ -7,14 +7,18 @@ import os
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core.net import DomainName, parse_network
 from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Dedication
-from ipsets.sources import LastGood, ListConfig, Source, build_source
-from ipsets.sources.plain import parse, parse_line
+from ipsets.sources import DnsConfig, LastGood, ListConfig, Source, build_source
+from ipsets.sources.plain import Parsed, parse, parse_line
+from ipsets.sources.plain import read as read_list
+from ipsets.sources.rules import Unsupported
 from ipsets.text import entry_text
 from tests.ipsets.making import LATER, NOW
 from tests.ipsets.origins import Asked, Reply, Web, web
@@ -94,6 +98,148 @@ def test_every_bad_line_is_named_with_file_and_line() -> None:
     assert caught.value.place == "extra.txt:3"
     assert "line 4" in caught.value.message
     assert "'192.0.2.1/24'" in caught.value.message
+
+
+# --- lines of other tools' lists --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "entries"),
+    [
+        ("||tiktok.com^$important", [".tiktok.com"]),
+        ("||TikTok.com^$all,important", [".tiktok.com"]),
+        ("DOMAIN,www.tiktok.com", ["www.tiktok.com"]),
+        ("domain-suffix, tiktok.com", [".tiktok.com"]),
+        ("DOMAIN-SUFFIX,tiktok.com,REJECT", [".tiktok.com"]),
+        ("HOST,www.tiktok.com,TikTok", ["www.tiktok.com"]),
+        ("HOST-SUFFIX,tiktok.com,TikTok", [".tiktok.com"]),
+        ("IP-CIDR,192.0.2.0/24", ["192.0.2.0/24"]),
+        ("IP-CIDR,192.0.2.0/24,no-resolve", ["192.0.2.0/24"]),
+        ("IP-CIDR,192.0.2.0/24,REJECT,no-resolve", ["192.0.2.0/24"]),
+        ("IP-CIDR6,2605:340::/32,no-resolve // ours", ["2605:340::/32"]),
+        ("IP6-CIDR,2605:340::/32,TikTok", ["2605:340::/32"]),
+        ("+.tiktok.com", [".tiktok.com"]),
+        ("tiktok.com @!cn", [".tiktok.com"]),
+        ("domain:tiktok.com @cn @ads", [".tiktok.com"]),
+        ("full:www.tiktok.com @!cn &bytedance # tagged", ["www.tiktok.com"]),
+        ("Some label:192.0.2.0-192.0.2.255", ["192.0.2.0/24"]),
+        ("Label: with, colons (2020):192.0.2.4 - 192.0.2.7", ["192.0.2.4/30"]),
+        ("1.2.3.4 and more:192.0.2.4-192.0.2.7", ["192.0.2.4/30"]),
+    ],
+)
+def test_a_line_of_another_tool_means_what_it_means_there(line: str, entries: list[str]) -> None:
+    assert read(line) == entries
+
+
+UNSUPPORTED = [
+    "/^tik.*tok[0-9]/", "/tiktok/$important", "tiktok.com##.banner", "tiktok.com#@#.banner", "tiktok.com#?#div:has(a)",
+    "tiktok.com$$script", "||tik*.com^", "||*.tiktok.com^", "tiktok.*", "*tiktok*", "||tiktok.com", "|tiktok.com^",
+    "||tiktok.com/path^", "tiktok.com^", "||tiktok.com^$third-party", "||tiktok.com^$important,client='Mary Ann'",
+    "||tiktok.com^$dnsrewrite=NOERROR;A;192.0.2.1", "DOMAIN-KEYWORD,tiktok", "HOST-KEYWORD,tiktok,TikTok",
+    "DOMAIN-REGEX,^tik", "PROCESS-NAME,com.zhiliaoapp.musically", "USER-AGENT,TikTok*,TikTok", "GEOIP,CN",
+    "AND,((DOMAIN,tiktok.com),(NETWORK,UDP))", "keyword:tiktok", "regexp:^tik.+tok$", "regex:tik tok",
+]  # fmt: skip
+NEVER_PASSED_OVER = [
+    "@@||tiktok.com^", "@@/tik/", "||tiktok.com^$badfilter", "include:bytedance", "INCLUDE:bytedance @!cn",
+    "DOMAIN-SUFFIX,tiktok.com,DIRECT", "HOST-SUFFIX,tiktok.com,direct", "GEOIP,CN,DIRECT", "MATCH,REJECT",
+    "FINAL,DIRECT", "DOMAIN,tiktok.com,REJECT,more", "DOMAIN,tiktok.com,no-resolve", "DOMAIN,", "DOMAIN,192.0.2.1",
+    "IP-CIDR,tiktok.com", "IP-CIDR,192.0.2.1/24", "IP-CIDR,074.125.000.000/24",
+    "Some label:074.125.000.000-074.125.000.255",
+    "Some label:192.0.2.9-192.0.2.1", ":192.0.2.1-192.0.2.2", "full:192.0.2.1-192.0.2.2", "::192.0.2.1-192.0.2.9",
+    "2605:340:::192.0.2.1-192.0.2.9", "192.0.2.0/24 @cn", "192.0.2.1 @cn", "tiktok.com cn", "tiktok.com @", "/24",
+    "DOMAINS,tiktok.com", "payload:", "- tiktok.com", "'tiktok.com'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", UNSUPPORTED)
+def test_i06_what_no_list_of_names_can_say_is_refused_or_counted(line: str) -> None:
+    with pytest.raises(Unsupported):
+        read(line)
+    with pytest.raises(SourceImplausible, match="not an address or a name") as caught:
+        parse(f"tiktok.com\n{line}\n", place="theirs.txt")
+    assert caught.value.place == "theirs.txt:2"
+    found = read_list(f"{line}\ntiktok.com\n{line}\n", place="theirs.txt", skip_unsupported=True)
+    assert [entry for _, entry in found.entries] == [DomainName("tiktok.com")]
+    assert found.skipped == 2
+    assert found.first.startswith("line 1: ")
+
+
+@pytest.mark.parametrize("line", NEVER_PASSED_OVER)
+def test_i06_what_would_change_the_meaning_is_an_error_even_when_skipping(line: str) -> None:
+    with pytest.raises(SourceImplausible) as caught:
+        read_list(f"example.com\n{line if line != 'payload:' else 'payload: x'}\n", place="l", skip_unsupported=True)
+    assert caught.value.place == "l:2"
+
+
+def test_a_clash_payload_is_read_through_its_dashes_and_quotes() -> None:
+    text = (
+        "# NAME: TikTok\npayload:\n  - DOMAIN,www.tiktok.com\n  - 'DOMAIN-SUFFIX,tiktokv.com' # api\n"
+        '  - "+.tiktokcdn.com"\n  # addresses\n\n- IP-CIDR,192.0.2.0/24,no-resolve\n'
+    )
+    assert [(line, entry_text(entry)) for line, entry in parse(text, place="theirs.yaml")] == [
+        (3, "www.tiktok.com"),
+        (4, ".tiktokv.com"),
+        (5, ".tiktokcdn.com"),
+        (8, "192.0.2.0/24"),
+    ]
+
+
+@pytest.mark.parametrize("bad", ["  - 'tiktok.com", "  - 'a.com' 'b.com'", "rules:", "  - [a.com, b.com]"])
+def test_other_yaml_in_a_payload_is_an_error(bad: str) -> None:
+    with pytest.raises(SourceImplausible) as caught:
+        parse(f"payload:\n  - example.com\n{bad}\n", place="theirs.yaml")
+    assert caught.value.place == "theirs.yaml:3"
+
+
+PIECES = (
+    "||", "^", "$", "important", "badfilter", "@@", "##", "/", "*", "+.", "payload:\n", "- ", "'", '"', "DOMAIN,",
+    "DOMAIN-SUFFIX,", "IP-CIDR,", ",no-resolve", ",REJECT", "DOMAIN-KEYWORD,", "full:", "domain:", "keyword:",
+    "include:", " @!cn", " &x", ":", "-", ".", " ", "\n", "\t", "# ", "label", "tiktok.com", "192.0.2.0", "192.0.2.9",
+    "/24", "::1", "2605:340::", "0.0.0.0 ", "é", "\u2028", "\0", "a" * 300, "9" * 5000,
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=6), max_size=30).map("".join), st.booleans())
+def test_any_text_is_entries_or_implausible_and_bounded(text: str, skip: bool) -> None:
+    try:
+        found = read_list(text, place="fuzz", skip_unsupported=skip)
+    except SourceImplausible as exc:
+        said = str(exc)
+    else:
+        said = found.first
+        _check(found, len(text.splitlines()), skip=skip)
+    assert len(said) < 6000
+
+
+def _check(found: Parsed, lines: int, *, skip: bool) -> None:
+    assert 0 < len(found.entries) <= 256 * lines
+    assert found.skipped <= (lines if skip else 0)
+    for line, entry in found.entries:
+        assert 1 <= line <= lines
+        assert not set(entry_text(entry)) & set(" ,;\"'$`\\{}()<>|&@*^\n\r\t")
+
+
+def test_a_list_may_pass_over_what_it_cannot_say_and_tells_how_many(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.list"
+    path.write_text("DOMAIN-SUFFIX,tiktok.com\nDOMAIN-KEYWORD,tiktok\nPROCESS-NAME,musically\n", encoding="utf-8")
+    assert "line 3" in failure(filed(path)).message
+    with structlog.testing.capture_logs() as logged:
+        found = filed(path, unsupported="skip").fetch(NOW).indicators
+    assert [i.value for i in found] == [DomainName("tiktok.com")]
+    assert [(e["event"], e["source"], e["lines"]) for e in logged] == [("list.skipped", "ours", 2)]
+    assert "DOMAIN-KEYWORD,tiktok" in logged[0]["first"]
+
+
+def test_nothing_but_unsupported_rules_is_an_empty_list(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.list"
+    path.write_text("DOMAIN-KEYWORD,tiktok\n", encoding="utf-8")
+    assert "1 unsupported" in failure(filed(path, unsupported="skip")).message
+
+
+@pytest.mark.parametrize("name", ["x.example @cn", "x.example # one"])
+def test_a_host_name_in_the_configuration_is_no_line_of_a_list(name: str) -> None:
+    with pytest.raises(ValidationError, match="is no"):
+        DnsConfig.model_validate({"kind": "dns", "resolvers": ["192.0.2.53"], "names": [name]})
 
 
 # --- from a file ------------------------------------------------------------------------------------------------------
