@@ -108,7 +108,7 @@ class Selector:
         if row is not None and row.app not in wanted:
             return _drop("not-dedicated", indicator, f"{row.domain.name} belongs to {row.app}, which is not enforced")
         if indicator.app in service.shared_apps:
-            return indicator.dedication is Dedication.SHARED
+            return indicator.dedication is Dedication.SHARED or (row is not None and row.scope in service.scopes)
         if indicator.dedication is Dedication.DEDICATED and (row is None or row.scope in service.scopes):
             return True
         return False if _only_curated(indicator) else _not_dedicated(indicator)

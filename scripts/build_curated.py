@@ -42,7 +42,7 @@ def main() -> None:
 
 def build(research: Path, ranges: Path | None, target: Path = DATA) -> None:
     """Write every derived file. Raises ``OSError``, ``KeyError`` or ``ValueError`` on other input."""
-    write(target / "domains.csv", domains(read(research / "domains.csv")))
+    write(target / "domains.csv", domains([*read(research / "domains.csv"), *ADDED]))
     write(target / "prefixes.csv", prefixes(read(research / "prefixes.csv")))
     write(target / "asns.csv", asns(read(research / "asns.csv")))
     write(target / "hosts.csv", hosts(read(research / "hosts_observed.csv"), read(research / "domains.csv")))
@@ -66,6 +66,22 @@ def write(path: Path, rows: Iterable[Row]) -> None:
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
+
+
+ADDED: Final = (
+    {
+        "domain": "tiktok.freeflow.sched.ovscdns.net",
+        "match": "exact",
+        "category": "cdn",
+        "app": "tiktok",
+        "confidence": "medium",
+        "sources": "umbrella-top20k",
+        "scope": "cdn-alias",
+        "independent_sources": "1",
+        "note": "tenant name at a content network whose owner is not verified; only this name",
+    },
+)
+"""Rows of our own beside the research."""
 
 
 def domains(rows: Iterable[Row]) -> Iterator[Row]:

@@ -149,6 +149,8 @@ def test_shared_names_are_one_switch_in_the_data(tmp_path: Path) -> None:
     )
     names = {d.name for d in tiktok(snapshot(curated(), catalogue=load_catalogue(path))).domains}
     assert {"byteoversea.com", "ibyteimg.com", "tiktok.com"} <= names
+    assert "bytewlb.akadns.net" in names, "a tenant zone that the apps of the owner share"
+    assert "bytewlb.akadns.net" not in {d.name for d in tiktok(snapshot(curated())).domains}
     assert "douyin.com" not in names
 
 
