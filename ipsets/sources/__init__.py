@@ -1,6 +1,7 @@
 """Where indicators come from: one module for each kind of origin, and the configuration that names them."""
 
 from ipsets.sources.config import (
+    AsndbConfig,
     CuratedConfig,
     DnsConfig,
     IrrConfig,
@@ -17,6 +18,7 @@ from ipsets.sources.config import (
 from ipsets.sources.source import Fetched, LastGood, Source
 
 __all__ = [
+    "AsndbConfig",
     "CuratedConfig",
     "DnsConfig",
     "Fetched",

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from core.net import DomainName, Network
 from ipsets.model import Confidence
+from ipsets.sources.asndb import MIN_HITS, AsndbSource
 from ipsets.sources.curated import CuratedSource
 from ipsets.sources.dns import DnsSource
 from ipsets.sources.document import Document
@@ -157,6 +158,19 @@ class RpkiConfig(Config):
         return self
 
 
+class AsndbConfig(Config):
+    """A table of routes on the disk, as bgp.tools offers it. It confirms other sources, and enforces nothing."""
+
+    kind: Literal["asndb"]
+    name: SourceName = "asndb"
+    file: Path
+    asns: tuple[Asn, ...] = Field(default=(138699, 11983, 396986), min_length=1, max_length=MAX_ASNS)
+    min_hits: int = Field(default=MIN_HITS, ge=0, le=1_000_000)
+    """A route with fewer is left out."""
+    max_bytes: MaxBytes = 128 * 1024 * 1024
+    max_shrink: Shrink = 0.5
+
+
 class ManualDecision(Config):
     """One entry that somebody decided: ``deny`` or ``allow`` a network, address, range or name."""
 
@@ -217,7 +231,15 @@ class RangesConfig(Config):
 
 
 SourceConfig: TypeAlias = Annotated[
-    CuratedConfig | RipestatConfig | DnsConfig | ListConfig | IrrConfig | RpkiConfig | ManualConfig | RangesConfig,
+    CuratedConfig
+    | RipestatConfig
+    | DnsConfig
+    | ListConfig
+    | IrrConfig
+    | RpkiConfig
+    | AsndbConfig
+    | ManualConfig
+    | RangesConfig,
     Field(discriminator="kind"),
 ]
 
@@ -286,6 +308,14 @@ def build_source(
                 name=config.name,
                 document=_document(config, folder, _getter(config, sleep, transport, max_bytes=config.max_bytes)),
                 asns=tuple(dict.fromkeys(config.asns)),
+                max_shrink=config.max_shrink,
+            )
+        case AsndbConfig():
+            return AsndbSource(
+                name=config.name,
+                document=Document(file=(folder or Path()) / config.file, max_bytes=config.max_bytes),
+                asns=tuple(dict.fromkeys(config.asns)),
+                min_hits=config.min_hits,
                 max_shrink=config.max_shrink,
             )
         case ManualConfig():
