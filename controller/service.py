@@ -45,7 +45,7 @@ from controller.model import (
 from controller.planning import Limits, plan_device, store_plan
 from controller.report import FleetReport, SiteReport, fleet_report, site_report
 from controller.settings import Settings
-from controller.store import PUT_IN_FORCE, AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store, Term
+from controller.store import IMPORTED, PUT_IN_FORCE, AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store, Term
 from controller.sync import Worker
 from controller.views import (
     Check,
@@ -55,6 +55,7 @@ from controller.views import (
     Explained,
     Health,
     HostKeys,
+    Imported,
     PlanResult,
     RefreshResult,
     Selection,
@@ -65,13 +66,15 @@ from core.clock import Clock, SystemClock
 from core.errors import TokgateError
 from core.ids import DeviceName, ExceptionId, PlanId, RunId, SiteName, SnapshotId, new_id
 from core.secret import Secret
+from ipsets.bundle import Bundle, Sealed, refuse_outdated, unseal
 from ipsets.catalogue import load_catalogue
 from ipsets.drift import QUIET, Drift, OriginChange, origin_drift
 from ipsets.errors import NoSnapshot
 from ipsets.explain import explain, parse_question
 from ipsets.guard import NeverBlock, default_never_block
+from ipsets.minisign import PublicKey
 from ipsets.model import Snapshot
-from ipsets.past import refuse_never_blocked
+from ipsets.past import refuse_large, refuse_never_blocked
 from ipsets.resolve import SourceRecord, refresh
 from ipsets.snapshot import SnapshotDiff, build_snapshot, diff_snapshots
 from ipsets.sources import build_source, families
@@ -234,18 +237,59 @@ class Controller:
                 )
             return self._pin(self.snapshot(before), "snapshot.rollback", actor=actor, reason=reason)
 
-    def _pin(self, snapshot: Snapshot, action: str, *, actor: str, reason: str) -> Pin:
+    def _pin(
+        self, snapshot: Snapshot, action: str, *, actor: str, reason: str, detail: Mapping[str, str] | None = None
+    ) -> Pin:
+        self._refuse_never_blocked(snapshot)
+        pin = Pin(snapshot=snapshot.id, actor=actor, reason=reason.strip(), at=self.clock.now())
+        note = AuditNote(actor=actor, action=action, subject=snapshot.id[:12], reason=pin.reason, detail=detail)
+        self.store.set_pin(pin, audit=note)
+        self._carry()
+        return pin
+
+    def _refuse_never_blocked(self, snapshot: Snapshot) -> None:
         refuse_never_blocked(
             snapshot,
             catalogue=self._catalogue,
             never_block=self._never_block(),
             declared=[i for record in self.sources() for i in record.indicators],
         )
-        pin = Pin(snapshot=snapshot.id, actor=actor, reason=reason.strip(), at=self.clock.now())
-        note = AuditNote(actor=actor, action=action, subject=snapshot.id[:12], reason=pin.reason)
-        self.store.set_pin(pin, audit=note)
-        self._carry()
-        return pin
+
+    # --- from place to place --------------------------------------------------------------------------------------
+
+    def make_bundle(self, snapshot_id: str | None = None, *, comment: str = "") -> Bundle:
+        """A stored snapshot, by default the one in force, ready to be signed. Raises ``NoSnapshot``, ``Invalid``."""
+        lifecycle.check_text("comment", comment, required=False)
+        return Bundle(
+            snapshot=self.snapshot(snapshot_id),
+            made_at=self.clock.now(),
+            made_by=self.store.instance_id(),
+            comment=comment.strip(),
+        )
+
+    def import_bundle(
+        self, sealed: Sealed, key: PublicKey, *, actor: str, reason: str, force: bool = False
+    ) -> Imported:
+        """Keep the snapshot that the holder of ``key`` sent, put it in force, and pin it: refreshes do not undo it.
+
+        ``force`` takes one that is older than what is in force, or that changes much; no other refusal.
+
+        Raises ``BundleUntrusted``, ``BundleUnreadable``, ``BundleOutdated``, ``GuardTripped``, ``Invalid`` for a reason
+        that is none: nothing was changed.
+        """
+        lifecycle.check_text("reason", reason, required=True)
+        bundle = unseal(sealed, key)
+        with self._refreshing.hold(wait=REFRESH_WAIT):
+            current = self.store.current_snapshot()
+            if not force:
+                refuse_outdated(bundle, in_force=current, last_made_at=self.store.last_import_made_at())
+            limits = self.inventory.intelligence.guard
+            refuse_large(bundle.snapshot, catalogue=self._catalogue, limits=limits, in_force=current, force=force)
+            self._refuse_never_blocked(bundle.snapshot)
+            here = _after(current, bundle.snapshot)
+            self.store.save_snapshot(here)
+            detail = {"made_at": bundle.made_at.isoformat(), "made_by": bundle.made_by, "key": key.id}
+            return Imported(pin=self._pin(here, IMPORTED, actor=actor, reason=reason, detail=detail), bundle=bundle)
 
     def unpin_snapshot(self, *, actor: str, reason: str) -> Pin:
         """Let the next refresh decide again; until then what is in force stays. Returns the pin that was.
@@ -832,6 +876,11 @@ def _remove_folder(folder: Path) -> None:
     for path in folder.glob("*"):
         path.unlink(missing_ok=True)
     folder.rmdir()
+
+
+def _after(current: Snapshot | None, found: Snapshot) -> Snapshot:
+    """What follows on it here; the parent that it had elsewhere may never have been here."""
+    return found if current and current.id == found.id else replace(found, parent=current.id if current else None)
 
 
 def _tell_drift(changes: tuple[OriginChange, ...]) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from controller.model import DeviceStatus, Mode, Pin, StoredPlan
 from core.errors import TokgateError
 from core.ids import DeviceName, SiteName
+from ipsets.bundle import Bundle
 from ipsets.explain import Explanation
 from ipsets.model import Snapshot
 from ipsets.resolve import SourceRecord
@@ -51,6 +52,14 @@ class Explained:
     since: datetime | None  # None: the audit log does not tell
     until: datetime | None  # None: it still is
     pin: Pin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A bundle whose snapshot is in force now, and the pin that keeps it there."""
+
+    pin: Pin
+    bundle: Bundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

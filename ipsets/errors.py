@@ -43,6 +43,39 @@ class SnapshotCorrupt(TokgateError):
     title = "Snapshot corrupt"
 
 
+class BundleUnreadable(TokgateError):
+    """A bundle, or its signature, is cut off, too large or of an unknown format. Nothing was imported."""
+
+    code = "TG2005"
+    title = "Bundle cannot be read"
+    http_status = 422
+
+
+class BundleUntrusted(TokgateError):
+    """Another key signed it, or it was changed since. Nothing was imported."""
+
+    code = "TG2006"
+    title = "Bundle not trusted"
+    exit_code = ExitCode.NOT_ALLOWED
+    http_status = 403
+
+
+class BundleOutdated(TokgateError):
+    """Rightly signed, but older than what is in force: perhaps brought in again. Nothing was imported."""
+
+    code = "TG2007"
+    title = "Bundle is older"
+    http_status = 409
+
+
+class KeyUnusable(TokgateError):
+    """A key to sign or to check with is none. Never carries a part of it."""
+
+    code = "TG2008"
+    title = "Key cannot be used"
+    http_status = 422
+
+
 class GuardTripped(TokgateError):
     """A guard holds the change; the old state stays enforced. The message names the guard and the entries.
 

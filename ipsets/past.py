@@ -1,7 +1,7 @@
-"""An older snapshot, asked again: would the guards of today let pass what it enforces? Pure.
+"""A snapshot of another time or place, asked again: would the guards of here and now let pass what it enforces? Pure.
 
 Called before a person puts one in force. Its own guards let it pass when it was made; what is never blocked may have
-grown since, by a release or by the inventory.
+grown since, by a release or by the inventory, and another place has limits of its own.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Final
 from core.net import DomainName, Ranges
 from ipsets.catalogue import Catalogue, shared_cdn_ranges
 from ipsets.errors import GuardTripped
-from ipsets.guard import NameGuard, NeverBlock, held, parents
-from ipsets.model import Indicator, Snapshot, Verdict
+from ipsets.guard import GuardLimits, NameGuard, NeverBlock, held, hold_churn, hold_size, parents
+from ipsets.model import Indicator, ServiceSet, Snapshot, Verdict
 from ipsets.offlimits import off_limits, off_limits_names
 from ipsets.selection import SHARED_CDN
 from ipsets.text import entry_text
@@ -38,6 +38,27 @@ def refuse_never_blocked(
             f"guard never-block: snapshot {snapshot.id[:12]} holds what is never blocked today: {named}{more}",
             hint="the snapshot in force stays; pin one that was made since, or correct your never_block list",
             verdicts=verdicts,
+        )
+
+
+def refuse_large(
+    snapshot: Snapshot, *, catalogue: Catalogue, limits: GuardLimits, in_force: Snapshot | None, force: bool
+) -> None:
+    """Raises ``GuardTripped`` when it lacks a service, is too large, or changes more than a refresh here might.
+
+    ``force`` passes the churn guard, and no other.
+    """
+    before = {service.service: service for service in in_force.services} if in_force else {}
+    now = {service.service: service for service in snapshot.services}
+    sets = [now.get(name, ServiceSet(service=name, networks=(), domains=())) for name in sorted(catalogue.services)]
+    verdicts = [v for s in sets for v in hold_size(s, limits, before=before.get(s.service))]
+    if not force:
+        verdicts += [v for s in sets if s.service in before for v in hold_churn(before[s.service], s, limits)]
+    if verdicts:
+        raise GuardTripped(
+            "; ".join(f"guard {v.guard}: {v.entry} {v.reason}" for v in verdicts),
+            hint="the snapshot in force stays; --force passes churn alone",
+            verdicts=tuple(verdicts),
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli import opening
+from api.cli import bundle, opening
 from api.cli.options import As, AsPlain, Force, Output, Plain
 from api.cli.show import note, say, show_csv, show_json, show_pairs, show_rows, show_table, text_of
 from api.cli.wait import working
@@ -241,6 +241,11 @@ def _show_pin(made: Pin, output: Plain) -> None:
         show_json(Answer.of(made).model_dump(mode="json"))
     else:
         say(f"PINNED: {made}")
+
+
+app.command()(bundle.export)
+app.command("import")(bundle.import_bundle)
+app.command()(bundle.keygen)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from controller.audit import AuditNote
 from controller.store.evidence import EventQuery, HitSum, Page
-from controller.store.snapshots import PUT_IN_FORCE, SnapshotSummary, Term
+from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotSummary, Term
 from controller.store.store import Store
 
-__all__ = ["PUT_IN_FORCE", "AuditNote", "EventQuery", "HitSum", "Page", "SnapshotSummary", "Store", "Term"]
+__all__ = ["IMPORTED", "PUT_IN_FORCE", "AuditNote", "EventQuery", "HitSum", "Page", "SnapshotSummary", "Store", "Term"]

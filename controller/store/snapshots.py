@@ -28,6 +28,8 @@ CURRENT: Final = "current_snapshot"
 PINNED: Final = "pinned_snapshot"
 PUT_IN_FORCE: Final = "snapshot.current"
 """What the audit log calls it; its subject is how the snapshot's id begins."""
+IMPORTED: Final = "snapshot.import"
+"""What the audit log calls a bundle that was put in force; its detail has ``made_at``."""
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,64}")
 _KEPT: Final = 4
 
@@ -116,6 +118,13 @@ class Snapshots(Shelf):
         with self._db.read() as connection:
             found = connection.execute(others.order_by(audit_log.c.seq.desc()).limit(1)).scalar()
         return None if found is None else str(found)
+
+    def last_import_made_at(self) -> datetime | None:
+        """When the bundle that was imported last was made; None when there was none."""
+        query = select(audit_log.c.detail).where(audit_log.c.action == IMPORTED)
+        with self._db.read() as connection:
+            found = connection.execute(query.order_by(audit_log.c.seq.desc()).limit(1)).scalar()
+        return None if found is None else datetime.fromisoformat(json.loads(found)["made_at"])
 
     def current_snapshot(self) -> Snapshot | None:
         """What is in force; None before the first resolve. Raises ``SnapshotCorrupt``."""

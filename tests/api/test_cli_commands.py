@@ -277,6 +277,91 @@ def test_a_pin_needs_a_reason(tokgate: Shell) -> None:
     assert "--reason" in tokgate.err
 
 
+def keys(tokgate: Shell, folder: Path) -> str:
+    """A fresh private key in ``hub.key``; the public one."""
+    made = tokgate.json("intel keygen", str(folder / "hub.key"))
+    return str(made["public_key"])
+
+
+def test_a_key_is_written_for_us_alone_and_never_over_another(tokgate: Shell, place: Path) -> None:
+    public = keys(tokgate, place)
+    written = (place / "hub.key").read_text()
+    assert (place / "hub.key").stat().st_mode & 0o777 == 0o600
+    assert public.startswith("RW")
+    assert written.split("\n")[1] not in tokgate.out + tokgate.err
+    assert tokgate("intel keygen", str(place / "hub.key")) == 1
+    assert "TG8102" in tokgate.err
+    assert (place / "hub.key").read_text() == written
+
+
+def test_a_bundle_travels_to_a_place_without_internet_and_stays_in_force(
+    tokgate: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = keys(tokgate, place)
+    made = tokgate.json("intel refresh")["snapshot"]
+    monkeypatch.setenv("HUB_KEY", (place / "hub.key").read_text())
+    bundle = str(place / "b.json")
+    sent = tokgate.json("intel export", bundle, made[:8], "--key", "secret://env/HUB_KEY", "--comment", "weekly")
+    assert (sent["snapshot"], sent["public_key"]) == (made, public)
+    assert tokgate("intel export", bundle, "--key", str(place / "hub.key")) == 0, tokgate.err
+    monkeypatch.setenv("TOKGATE_DATA_DIR", str(place / "site"))
+    got = tokgate.json("intel import", bundle, "--public-key", public, "--reason", "first")
+    assert (got["snapshot"], got["pin"]["reason"], got["comment"]) == (made, "first", "")
+    assert tokgate.json("intel show")["id"] == made
+    assert tokgate("intel refresh --force") == 0
+    assert "PINNED" in tokgate.err
+    (place / "hub.pub").write_text(f"untrusted comment: minisign public key\n{public}\n")
+    assert tokgate("intel import", bundle, "--public-key", str(place / "hub.pub"), "--reason", "again") == 0
+    assert "PINNED: pinned to snapshot " in tokgate.out
+    actions = [entry["action"] for entry in tokgate.json("audit list")]
+    assert actions.count("snapshot.import") == 2
+
+
+def test_i09_a_bundle_that_may_not_be_trusted_or_read_changes_nothing(
+    tokgate: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = keys(tokgate, place)
+    tokgate("intel refresh")
+    bundle, signature = place / "b.json", place / "b.json.minisig"
+    assert tokgate("intel export", str(bundle), "--key", f"secret://file{place}/hub.key") == 0, tokgate.err
+    whole, line = bundle.read_bytes(), (place / "hub.key").read_text().split("\n")[1]
+    monkeypatch.setenv("TOKGATE_DATA_DIR", str(place / "site"))
+
+    def refused(code: str, key: str = public) -> int:
+        ended = tokgate("intel import", str(bundle), "--public-key", key, "--reason", "x", "--force")
+        assert code in tokgate.err
+        assert line not in tokgate.err
+        return ended
+
+    other = tokgate.json("intel keygen", str(place / "other.key"))["public_key"]
+    assert refused("TG2006", other) == 5
+    assert refused("TG2008", "RWnothing") == 1
+    assert refused("TG2008", str(place / "none.pub")) == 1
+    assert refused("TG2008", str(place / "hub.key")) == 1, "the private key is no public one"
+    bundle.write_bytes(whole.replace(b"tiktok", b"tiktak", 1))
+    assert refused("TG2006") == 5
+    bundle.write_bytes(whole[:-10])
+    assert refused("TG2006") == 5
+    with bundle.open("wb") as sparse:
+        sparse.truncate(300 * 1024 * 1024)
+    assert refused("TG2005") == 1
+    assert "too large" in tokgate.err
+    bundle.unlink()
+    os.mkfifo(bundle)
+    assert refused("TG2005") == 1
+    bundle.unlink()
+    assert refused("TG2005") == 1
+    bundle.write_bytes(whole)
+    signature.unlink()
+    assert refused("TG2005") == 1
+    assert tokgate("intel show") == 1
+    assert "TG2003" in tokgate.err, "nothing came in"
+    assert tokgate("intel export", str(bundle), "--key", "secret://nowhere/x") == 1
+    assert "TG2008" in tokgate.err
+    assert tokgate("intel export", str(bundle), "--key", str(place / "none.key")) == 6
+    assert "TG1002" in tokgate.err
+
+
 def test_intelligence_is_resolved_shown_and_stays_when_nothing_is_new(tokgate: Shell) -> None:
     assert tokgate("intel show") == 1
     assert "TG2003" in tokgate.err
