@@ -795,6 +795,15 @@ class ReasonBody(Request):
     reason: Line
 
 
+class PinBody(Request):
+    """Which snapshot to keep in force, by at least six digits of how its id begins, and why."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"snapshot": "25d43f05bdd9", "reason": "change 4711"}]})
+
+    snapshot: Digest
+    reason: Line
+
+
 class AccessException(Answer):
     """An exception. ``live``: approved and inside its time now; ``live_on``: the devices read back as holding it."""
 

@@ -1,4 +1,4 @@
-"""Questions to the intelligence: whether an address or a name is covered, and why."""
+"""The intelligence: whether an address or a name is covered, and why; and which snapshot is kept in force."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.auth import Ctl, Reader
-from api.models import Digest, Explanation, Instant, OriginChange, OriginDrift
+from api.auth import Ctl, Operator, Reader
+from api.models import Digest, Explanation, Instant, OriginChange, OriginDrift, Pin, PinBody, ReasonBody
 from api.reference import answers
 from ipsets.explain import MAX_LENGTH
 
@@ -29,3 +29,15 @@ def explain(controller: Ctl, caller: Reader, q: Question, at: At = None) -> Expl
 def origin_drift(controller: Ctl, caller: Reader, old: Digest | None = None, new: Digest | None = None) -> OriginDrift:
     """From one snapshot to another; by default to the one in force from the one before."""
     return OriginDrift(items=tuple(OriginChange.of(change) for change in controller.origin_drift(old, new)))
+
+
+@router.post("/pin", summary="Keep a snapshot in force", responses=answers(404, 409, 503))
+def pin(controller: Ctl, caller: Operator, body: PinBody) -> Pin:
+    """In force at once, and over every refresh until it is unpinned. Sent again, it is the same pin, said again."""
+    return Pin.of(controller.pin_snapshot(body.snapshot, actor=caller.actor, reason=body.reason))
+
+
+@router.post("/unpin", summary="Let refreshes decide again", responses=answers(409, 503))
+def unpin(controller: Ctl, caller: Operator, body: ReasonBody) -> Pin:
+    """What is in force stays until the next refresh. Answers the pin that was; 409 when there was none."""
+    return Pin.of(controller.unpin_snapshot(actor=caller.actor, reason=body.reason))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.model import Scope
 from controller.store import AuditNote
 from ipsets.catalogue import load_catalogue
 from ipsets.guard import GuardLimits, default_never_block
@@ -188,3 +189,43 @@ def test_networks_that_moved_are_told_between_any_two_snapshots(office: Office) 
     assert office.get(f"/intel/drift?new={first.id}&old={made.id}")["items"][0]["kind"] == "new-asn"
     assert office.ask("GET", "/api/v1/intel/drift?old=xyz").status_code == 422
     assert office.ask("GET", f"/api/v1/intel/drift?old={'0' * 64}").status_code == 404
+
+
+def test_i14_a_snapshot_is_pinned_and_let_go_over_the_api_by_name(office: Office) -> None:
+    office.add_token("night-shift", Scope.OPERATE)
+    current = office.get("/snapshots/current")["id"]
+    wanted = {"snapshot": current[:12], "reason": "it broke the payroll"}
+    for _ in range(2):  # a lost answer may be asked for again
+        answer = office.ask("POST", "/api/v1/intel/pin", token="night-shift", json=wanted)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == {
+            "snapshot": current,
+            "by": "token:night-shift",
+            "reason": "it broke the payroll",
+            "at": "2026-11-25T11:00:00Z",
+        }
+    assert office.get("/snapshots/current")["pin"] == answer.json()
+    assert office.ask("POST", "/api/v1/intel/pin", token="read", json=wanted).status_code == 403
+    freed = office.ask("POST", "/api/v1/intel/unpin", token="night-shift", json={"reason": "repaired"})
+    assert (freed.status_code, freed.json()) == (200, answer.json())
+    again = office.ask("POST", "/api/v1/intel/unpin", token="night-shift", json={"reason": "repaired"})
+    assert (again.status_code, again.json()["code"]) == (409, "TG5002")
+    told = [(e.action, e.actor, e.reason) for e in office.controller.audit() if e.action.endswith("pin")]
+    assert told[0] == ("snapshot.unpin", "token:night-shift", "repaired")
+    assert told[1:] == [("snapshot.pin", "token:night-shift", "it broke the payroll")] * 2
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"snapshot": "ffffffff", "reason": "x"}, 404, "TG2003"),
+        ({"snapshot": "%", "reason": "x"}, 422, "TG5007"),
+        ({"snapshot": "ffffffff"}, 422, "TG5007"),
+        ({"snapshot": "ffffffff", "reason": " "}, 422, "TG5007"),
+        ({"snapshot": "ffffffff", "reason": "two\nlines"}, 422, "TG5007"),
+    ],
+)
+def test_what_cannot_be_pinned_is_refused(shared_office: Office, body: dict[str, str], status: int, code: str) -> None:
+    answer = shared_office.ask("POST", "/api/v1/intel/pin", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert shared_office.get("/snapshots/current")["pin"] is None
