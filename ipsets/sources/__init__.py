@@ -2,6 +2,7 @@
 
 from ipsets.sources.config import (
     AsndbConfig,
+    CtConfig,
     CuratedConfig,
     DnsConfig,
     IrrConfig,
@@ -19,6 +20,7 @@ from ipsets.sources.source import Fetched, LastGood, Source
 
 __all__ = [
     "AsndbConfig",
+    "CtConfig",
     "CuratedConfig",
     "DnsConfig",
     "Fetched",

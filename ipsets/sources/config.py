@@ -14,6 +14,8 @@ from pydantic import Field, model_validator
 from core.net import DomainName, Network
 from ipsets.model import Confidence
 from ipsets.sources.asndb import MIN_HITS, AsndbSource
+from ipsets.sources.ct import BASE_URL as CT_URL
+from ipsets.sources.ct import CtSource
 from ipsets.sources.curated import CuratedSource
 from ipsets.sources.dns import DnsSource
 from ipsets.sources.document import Document
@@ -230,6 +232,19 @@ class RangesConfig(Config):
         return self
 
 
+class CtConfig(Config):
+    """Names in valid certificates. They are known and shown, and enforce nothing."""
+
+    kind: Literal["ct"]
+    name: SourceName = "ct"
+    domains: tuple[HostName, ...] = Field(min_length=1, max_length=64)
+    base_url: Url = CT_URL
+    max_bytes: MaxBytes = 64 * 1024 * 1024
+    timeout_seconds: Seconds = 60.0
+    attempts: int = Field(default=3, ge=1, le=6)
+    max_shrink: Shrink = 0.5
+
+
 SourceConfig: TypeAlias = Annotated[
     CuratedConfig
     | RipestatConfig
@@ -239,7 +254,8 @@ SourceConfig: TypeAlias = Annotated[
     | RpkiConfig
     | AsndbConfig
     | ManualConfig
-    | RangesConfig,
+    | RangesConfig
+    | CtConfig,
     Field(discriminator="kind"),
 ]
 
@@ -329,6 +345,14 @@ def build_source(
                 services=frozenset(config.services),
                 max_shrink=config.max_shrink,
             )
+        case CtConfig():
+            return CtSource(
+                name=config.name,
+                domains=tuple(dict.fromkeys(config.domains)),
+                base_url=config.base_url,
+                max_shrink=config.max_shrink,
+                getter=_getter(config, sleep, transport, max_bytes=config.max_bytes),
+            )
 
 
 def _decision(entry: ManualDecision) -> ManualEntry:
@@ -348,7 +372,7 @@ def _document(config: RpkiConfig | RangesConfig, folder: Path | None, getter: Ge
 
 
 def _getter(
-    config: RipestatConfig | ListConfig | RpkiConfig | RangesConfig,
+    config: RipestatConfig | ListConfig | RpkiConfig | RangesConfig | CtConfig,
     sleep: Callable[[float], None],
     transport: httpx.BaseTransport | None,
     *,

@@ -152,7 +152,7 @@ def judge(name: str, found: Resolved, *, resolver: str, now: datetime) -> Iterat
     own = Ranges(dataset.dedicated_prefixes())
     dedicated = [n for n in map(_network, found.addresses) if own.holds(n)]
     detail = _detail(found, len(dedicated))
-    row = _row(name)
+    row = row_of(name)
     yield indicator(
         DomainName(name, suffix=False),
         source=f"{KIND}:{resolver}",
@@ -187,7 +187,7 @@ def _operator(zone: str) -> str | None:
     return dataset.cdn_suffixes().get(zone)
 
 
-def _row(name: str) -> dataset.NameRow | None:
+def row_of(name: str) -> dataset.NameRow | None:
     """The most specific row of the shipped set that covers a host name."""
     exact = {row.domain: row for row in dataset.names()}
     own = exact.get(DomainName(name, suffix=False))

@@ -123,4 +123,5 @@ def test_the_schema_can_be_printed() -> None:
         "asndb",
         "manual",
         "ranges",
+        "ct",
     }

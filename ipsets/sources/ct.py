@@ -1,0 +1,115 @@
+"""Names in certificates that are valid now, from a certificate transparency search as crt.sh answers it.
+
+Anybody gets a certificate for a look-alike, so what stands in one is known and shown, and never enforced on this word.
+The service is unofficial: about five questions a minute, 502 and empty bodies under load, and each certificate twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from core.net import DomainName
+from ipsets.errors import SourceImplausible, SourceUnreachable
+from ipsets.model import Confidence, Dedication, Indicator
+from ipsets.sources.dns import row_of
+from ipsets.sources.http import KEPT, Getter
+from ipsets.sources.plain import parse_line
+from ipsets.sources.source import Fetched, LastGood, indicator
+
+KIND: Final = "ct"
+BASE_URL: Final = "https://crt.sh"
+MAX_NAMES: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CtSource:
+    """The certificates of some domains and what is below them. One question that fails fails the source."""
+
+    domains: tuple[str, ...]
+    name: str = KIND
+    kind: str = KIND
+    max_shrink: float = 0.5
+    base_url: str = BASE_URL
+    getter: Getter = field(default_factory=Getter)
+
+    def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
+        found: dict[DomainName, int] = {}
+        for domain in self.domains:
+            found = {**parse(self._ask(domain), place=f"{self.base_url}, {domain}", now=now), **found}
+        if not found:
+            raise SourceImplausible("no certificate that is valid now", place=self.base_url, hint=KEPT)
+        if len(found) > MAX_NAMES:
+            raise SourceImplausible(f"{len(found)} names", place=self.base_url, hint=f"name fewer domains; {KEPT}")
+        return Fetched(indicators=tuple(self._indicator(name, found[name], now) for name in sorted(found, key=_order)))
+
+    def _ask(self, domain: str) -> str:
+        asked = {"q": f"%.{domain}", "output": "json"}
+        return self.getter.get(f"{self.base_url.rstrip('/')}/", params=asked).text()
+
+    def _indicator(self, value: DomainName, certificate: int, now: datetime) -> Indicator:
+        row = row_of(value.name)
+        return indicator(
+            value,
+            source=f"{KIND}:{self.name}",
+            seen=now,
+            app=row.app if row else "unknown",
+            category="certificate",
+            confidence=Confidence.LOW,
+            dedication=Dedication.UNKNOWN,
+            detail=f"in certificate {certificate}",
+        )
+
+
+def parse(text: str, *, place: str, now: datetime) -> dict[DomainName, int]:
+    """The names in certificates that are valid at ``now``, each with the id of one. ``*.x`` is what is below x. Pure.
+
+    What is no host name (people's names and mail addresses stand in certificates too) is left out.
+
+    Raises:
+        SourceUnreachable: an empty body, which the service gives under load.
+        SourceImplausible: not JSON, or another shape.
+    """
+    if not text.strip():
+        raise SourceUnreachable("an empty answer", place=place, hint=f"later again; {KEPT}")
+    try:
+        certificates = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise SourceImplausible(f"not JSON: {exc}", place=place, hint=KEPT) from exc
+    if not isinstance(certificates, list):
+        raise SourceImplausible("not a list of certificates", place=place, hint=KEPT)
+    found: dict[DomainName, int] = {}
+    try:
+        for certificate in certificates:
+            if _stamp(certificate["not_before"]) <= now <= _stamp(certificate["not_after"]):
+                for name in _names(certificate):
+                    found.setdefault(name, int(certificate["id"]))
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as exc:
+        why = f"not the documented shape: {type(exc).__name__} {str(exc)[:100]}"
+        raise SourceImplausible(why, place=place, hint=KEPT) from exc
+    return found
+
+
+def _names(certificate: dict[str, Any]) -> Iterator[DomainName]:
+    for word in (*certificate["name_value"].split("\n"), certificate.get("common_name") or ""):
+        name = word.strip().lower()
+        host = name.removeprefix("*.")
+        try:
+            entries = list(parse_line(f"full:{host}"))
+        except ValueError:
+            continue
+        if entries == [DomainName(host, suffix=False)]:
+            yield DomainName(host, suffix=host != name)
+
+
+def _stamp(text: str) -> datetime:
+    """The service's times are UTC and do not say so."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _order(name: DomainName) -> tuple[str, bool]:
+    return name.name, name.suffix
