@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from core.net import DomainName, Network, parse_network
@@ -87,6 +87,12 @@ def unpack(packed: Any) -> tuple[Indicator, ...]:
 
 def _unpack_provenance(source: str, first_seen: str, last_seen: str, detail: str) -> Provenance:
     return Provenance(source=source, first_seen=instant(first_seen), last_seen=instant(last_seen), detail=detail)
+
+
+def utc_instant(text: str) -> datetime:
+    """An aware datetime of a service whose times are UTC and do not say so. Raises ``ValueError``."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def instant(text: str) -> datetime:

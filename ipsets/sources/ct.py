@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from core.net import DomainName
@@ -19,6 +19,7 @@ from ipsets.sources.dns import row_of
 from ipsets.sources.http import KEPT, Getter
 from ipsets.sources.plain import parse_line
 from ipsets.sources.source import Fetched, LastGood, indicator
+from ipsets.text import utc_instant
 
 KIND: Final = "ct"
 BASE_URL: Final = "https://crt.sh"
@@ -84,7 +85,7 @@ def parse(text: str, *, place: str, now: datetime) -> dict[DomainName, int]:
     found: dict[DomainName, int] = {}
     try:
         for certificate in certificates:
-            if _stamp(certificate["not_before"]) <= now <= _stamp(certificate["not_after"]):
+            if utc_instant(certificate["not_before"]) <= now <= utc_instant(certificate["not_after"]):
                 for name in _names(certificate):
                     found.setdefault(name, int(certificate["id"]))
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as exc:
@@ -103,12 +104,6 @@ def _names(certificate: dict[str, Any]) -> Iterator[DomainName]:
             continue
         if entries == [DomainName(host, suffix=False)]:
             yield DomainName(host, suffix=host != name)
-
-
-def _stamp(text: str) -> datetime:
-    """The service's times are UTC and do not say so."""
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _order(name: DomainName) -> tuple[str, bool]:

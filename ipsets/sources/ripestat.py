@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -26,6 +26,7 @@ from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Confidence, Dedication, Indicator
 from ipsets.sources.http import KEPT, Answer, Getter
 from ipsets.sources.source import Fetched, LastGood, indicator
+from ipsets.text import utc_instant
 
 KIND: Final = "ripestat"
 BASE_URL: Final = "https://stat.ripe.net"
@@ -183,7 +184,7 @@ def _current(text: str, asn: int, now: datetime, where: str) -> tuple[Mapping[st
     _check_status(envelope, where)
     data = envelope["data"]
     _check_subject(data, asn, where)
-    end = _stamp(data["query_endtime"])
+    end = utc_instant(data["query_endtime"])
     if now - end > MAX_AGE:
         raise _implausible(where, f"the data ends {end:%Y-%m-%d %H:%M} UTC, too long ago")
     return data, end
@@ -213,13 +214,7 @@ def _network(entry: Mapping[str, Any], where: str) -> Network:
 
 
 def _seen_until(entry: Mapping[str, Any]) -> datetime:
-    return max(_stamp(line["endtime"]) for line in entry["timelines"])
-
-
-def _stamp(text: str) -> datetime:
-    """RIPEstat's times are UTC and do not say so."""
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(utc_instant(line["endtime"]) for line in entry["timelines"])
 
 
 def _kind(text: str) -> str:

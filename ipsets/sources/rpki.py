@@ -21,6 +21,7 @@ from ipsets.sources.corroboration import corroboration
 from ipsets.sources.document import Document
 from ipsets.sources.http import KEPT
 from ipsets.sources.source import Fetched, LastGood
+from ipsets.text import utc_instant
 
 KIND: Final = "rpki"
 MAX_AGE: Final = timedelta(days=2)
@@ -107,8 +108,7 @@ def _check_age(metadata: Mapping[str, Any], now: datetime, place: str) -> None:
     if isinstance(made, int) and not isinstance(made, bool):
         at = datetime.fromtimestamp(made, UTC)
     else:
-        at = datetime.fromisoformat(metadata["buildtime" if "buildtime" in metadata else "generatedTime"])
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        at = utc_instant(metadata["buildtime" if "buildtime" in metadata else "generatedTime"])
     if now - at > MAX_AGE:
         raise _implausible(place, f"made {at:%Y-%m-%d %H:%M} UTC, too long ago: is the validator running?")
 
