@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
 import httpx
 from pydantic import Field, model_validator
@@ -88,13 +88,24 @@ class DnsConfig(Config):
     max_shrink: Shrink = 1.0
 
 
-class ListConfig(Config):
+class Placed(Config):
+    """Of a source that reads one document: from a file, or from an address."""
+
+    file: Path | None = None
+    url: Url | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.file is None) == (self.url is None):
+            raise ValueError("give either `file` or `url`")
+        return self
+
+
+class ListConfig(Placed):
     """A plain list, and what its word on an address is worth: ``dedicated``. Its names are taken as it gives them."""
 
     kind: Literal["list"]
     name: SourceName = "list"
-    file: Path | None = None
-    url: Url | None = None
     app: SourceName = "tiktok"
     confidence: Confidence = Confidence.MEDIUM
     dedicated: Trust = "claimed"
@@ -108,12 +119,6 @@ class ListConfig(Config):
     timeout_seconds: Seconds = 20.0
     attempts: int = Field(default=3, ge=1, le=6)
     max_shrink: Shrink = 0.5
-
-    @model_validator(mode="after")
-    def _one_place(self) -> ListConfig:
-        if (self.file is None) == (self.url is None):
-            raise ValueError("give either `file` or `url`")
-        return self
 
 
 class IrrConfig(Config):
@@ -140,24 +145,16 @@ class IrrConfig(Config):
         return self
 
 
-class RpkiConfig(Config):
+class RpkiConfig(Placed):
     """A validator's JSON export. It confirms what other sources name, and enforces nothing."""
 
     kind: Literal["rpki"]
     name: SourceName = "rpki"
-    file: Path | None = None
-    url: Url | None = None
     asns: tuple[Asn, ...] = Field(default=(138699, 11983, 396986), min_length=1, max_length=MAX_ASNS)
     max_bytes: MaxBytes = 128 * 1024 * 1024
     timeout_seconds: Seconds = 20.0
     attempts: int = Field(default=3, ge=1, le=6)
     max_shrink: Shrink = 0.5
-
-    @model_validator(mode="after")
-    def _one_place(self) -> RpkiConfig:
-        if (self.file is None) == (self.url is None):
-            raise ValueError("give either `file` or `url`")
-        return self
 
 
 class AsndbConfig(Config):
@@ -209,27 +206,19 @@ class ManualConfig(Config):
     entries: tuple[ManualDecision, ...] = Field(min_length=1, max_length=MAX_DECISIONS)
 
 
-class RangesConfig(Config):
+class RangesConfig(Placed):
     """What an operator of a shared network publishes, or a MISP warning list: never enforced as addresses."""
 
     kind: Literal["ranges"]
     name: SourceName = "ranges"
     format: Format
     operator: Words
-    file: Path | None = None
-    url: Url | None = None
     services: tuple[Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,40}$")], ...] = ("CLOUDFRONT",)
     """Of AWS. All, when empty: then customers' machines are in there too."""
     max_bytes: MaxBytes = 16 * 1024 * 1024
     timeout_seconds: Seconds = 20.0
     attempts: int = Field(default=3, ge=1, le=6)
     max_shrink: Shrink = 0.5
-
-    @model_validator(mode="after")
-    def _one_place(self) -> RangesConfig:
-        if (self.file is None) == (self.url is None):
-            raise ValueError("give either `file` or `url`")
-        return self
 
 
 class CtConfig(Config):
