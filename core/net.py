@@ -7,7 +7,7 @@ network objects, tuples or strings do not, and the garbage collector never looks
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -98,6 +98,23 @@ def in_order(networks: frozenset[Network]) -> tuple[tuple[Network, ...], tuple[s
 def _rank(network: Network) -> int:
     """``sort_key`` as one number: a hundred thousand tuples keep the garbage collector busy."""
     return network.version << 136 | pack(network)
+
+
+def lengths_of(keys: Iterable[tuple[int, int, int]]) -> dict[int, list[int]]:
+    """Which prefix lengths there are among these ``sort_key`` values, by family and sorted: for ``keys_around``."""
+    found: dict[int, set[int]] = {version: set() for version in WIDTH}
+    for version, _, length in keys:
+        found[version].add(length)
+    return {version: sorted(lengths) for version, lengths in found.items()}
+
+
+def keys_around(network: Network, lengths: Mapping[int, Iterable[int]]) -> Iterator[tuple[int, int, int]]:
+    """The ``sort_key`` of every block of these lengths that holds all of ``network``, the widest first."""
+    version, first, own = sort_key(network)
+    for length in lengths[version]:
+        if length <= own:
+            free = WIDTH[version] - length
+            yield version, first >> free << free, length
 
 
 def pack(network: Network) -> int:

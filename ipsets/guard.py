@@ -195,6 +195,17 @@ def hold_size(service: ServiceSet, limits: GuardLimits, *, before: ServiceSet | 
         yield held("too-many", service.service, f"{entries} entries, more than {limits.max_entries}")
 
 
+def hold_sets(
+    services: Iterable[ServiceSet], before: Iterable[ServiceSet], limits: GuardLimits, *, force: bool
+) -> tuple[Verdict, ...]:
+    """What the set guards say of all services, beside what is in force. ``force`` passes churn, and no other."""
+    known, was = tuple(services), {service.service: service for service in before}
+    verdicts = [v for s in known for v in hold_size(s, limits, before=was.get(s.service))]
+    if not force:
+        verdicts += [v for s in known if s.service in was for v in hold_churn(was[s.service], s, limits)]
+    return tuple(verdicts)
+
+
 def hold_churn(old: ServiceSet, new: ServiceSet, limits: GuardLimits) -> Iterable[Verdict]:
     """One snapshot that loses or gains more than a person would expect."""
     for version in (4, 6):

@@ -12,7 +12,7 @@ from typing import Final
 from core.net import DomainName, Ranges
 from ipsets.catalogue import Catalogue, shared_cdn_ranges
 from ipsets.errors import GuardTripped
-from ipsets.guard import GuardLimits, NameGuard, NeverBlock, held, hold_churn, hold_size, parents
+from ipsets.guard import GuardLimits, NameGuard, NeverBlock, held, hold_sets, parents
 from ipsets.model import Indicator, ServiceSet, Snapshot, Verdict
 from ipsets.offlimits import off_limits, off_limits_names
 from ipsets.selection import SHARED_CDN
@@ -48,17 +48,13 @@ def refuse_large(
 
     ``force`` passes the churn guard, and no other.
     """
-    before = {service.service: service for service in in_force.services} if in_force else {}
     now = {service.service: service for service in snapshot.services}
     sets = [now.get(name, ServiceSet(service=name, networks=(), domains=())) for name in sorted(catalogue.services)]
-    verdicts = [v for s in sets for v in hold_size(s, limits, before=before.get(s.service))]
-    if not force:
-        verdicts += [v for s in sets if s.service in before for v in hold_churn(before[s.service], s, limits)]
-    if verdicts:
+    if verdicts := hold_sets(sets, in_force.services if in_force else (), limits, force=force):
         raise GuardTripped(
             "; ".join(f"guard {v.guard}: {v.entry} {v.reason}" for v in verdicts),
             hint="the snapshot in force stays; --force passes churn alone",
-            verdicts=tuple(verdicts),
+            verdicts=verdicts,
         )
 
 

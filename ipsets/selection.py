@@ -49,10 +49,10 @@ class Selector:
         )
         self._refused = catalogue.refused_apps
         self._words, self._families = words, families or {}
+        self._voices: dict[str, Voices] = {}
 
     def service(self, service: Service, indicators: Iterable[Indicator]) -> tuple[ServiceSet, list[Verdict]]:
         """What of one service may be enforced, and the verdicts on the rest."""
-        voices = Voices((i for i in self._words if i.app in service.apps | service.shared_apps), self._families)
         networks: list[Network] = []
         domains: list[DomainName] = []
         verdicts: list[Verdict] = []
@@ -66,7 +66,7 @@ class Selector:
                 elif verdict:
                     verdicts.append(verdict)
             elif indicator.app in service.apps:
-                kept, said = self._network(indicator, indicator.value, voices)
+                kept, said = self._network(service, indicator, indicator.value)
                 networks += kept
                 verdicts += said
         names = cover(domains)
@@ -83,16 +83,23 @@ class Selector:
                 yield Verdict(guard="never-block", entry=entry_text(name), held=False, reason=why)
 
     def _network(
-        self, indicator: Indicator, network: Network, voices: Voices
+        self, service: Service, indicator: Indicator, network: Network
     ) -> tuple[tuple[Network, ...], tuple[Verdict, ...]]:
         kept, said = self._networks.judge(network)
         verdicts = tuple(_named(verdict, indicator) for verdict in said)
         if indicator.dedication is Dedication.DEDICATED:
             return kept, verdicts
         if indicator.dedication is Dedication.CLAIMED and kept:
-            doubt = voices.against(network)
+            doubt = self._heard(service).against(network)
             return ((), (_drop("one-voice", indicator, doubt),)) if doubt else (kept, verdicts)
         return (), verdicts or (_not_dedicated(indicator),)
+
+    def _heard(self, service: Service) -> Voices:
+        """Who speaks for the service's addresses; asked only where something is claimed."""
+        if service.name not in self._voices:
+            words = (i for i in self._words if i.app in service.apps | service.shared_apps)
+            self._voices[service.name] = Voices(words, self._families)
+        return self._voices[service.name]
 
     def _name(self, service: Service, indicator: Indicator, name: DomainName) -> Verdict | bool:
         """True: enforced. False: not of this service. Else why it is dropped."""

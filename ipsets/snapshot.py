@@ -15,10 +15,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from core.ids import SnapshotId
-from core.net import WIDTH, DomainName, Network, parse_network, sort_key, span_of, subtract
+from core.net import DomainName, Network, keys_around, lengths_of, parse_network, sort_key, span_of, subtract
 from ipsets.catalogue import Catalogue
 from ipsets.errors import GuardTripped, SnapshotCorrupt
-from ipsets.guard import GuardLimits, NeverBlock, hold_churn, hold_size
+from ipsets.guard import GuardLimits, NeverBlock, hold_sets
 from ipsets.model import Confidence, Dedication, Indicator, Provenance, ServiceSet, Snapshot, Verdict
 from ipsets.selection import Selector
 from ipsets.text import canonical, entry_text, instant, pack, read_domain, sha256, unpack
@@ -142,12 +142,8 @@ def _hold(
     force: bool,
     dropped: Iterable[Verdict],
 ) -> None:
-    before = {service.service: service for service in previous.services} if previous else {}
-    verdicts = [v for s in services for v in hold_size(s, limits, before=before.get(s.service))]
-    if not force:
-        verdicts += [v for s in services if s.service in before for v in hold_churn(before[s.service], s, limits)]
-    if verdicts:
-        raise _tripped(tuple(verdicts), tuple(sorted(dropped, key=lambda v: (v.guard, v.entry, v.reason))))
+    if verdicts := hold_sets(services, previous.services if previous else (), limits, force=force):
+        raise _tripped(verdicts, tuple(sorted(dropped, key=lambda v: (v.guard, v.entry, v.reason))))
 
 
 def _tripped(verdicts: tuple[Verdict, ...], dropped: tuple[Verdict, ...]) -> GuardTripped:
@@ -235,19 +231,13 @@ class _Origins:
             else:
                 self._blocks[sort_key(indicator.value)].update(sources)
         self._sorted = sorted(self._blocks)
-        self._lengths = {v: sorted({length for version, _, length in self._blocks if version == v}) for v in (4, 6)}
+        self._lengths = lengths_of(self._blocks)
 
     def of(self, entry: Network | DomainName) -> tuple[str, ...]:
         if isinstance(entry, DomainName):
             return tuple(sorted(self._names.get(entry, ())))
-        return tuple(sorted({source for found in (self._around(entry), self._inside(entry)) for source in found}))
-
-    def _around(self, entry: Network) -> Iterator[str]:
-        version, first, own_length = sort_key(entry)
-        for length in self._lengths[version]:
-            if length <= own_length:
-                free = WIDTH[version] - length
-                yield from self._blocks.get((version, first >> free << free, length), ())
+        around = (source for key in keys_around(entry, self._lengths) for source in self._blocks.get(key, ()))
+        return tuple(sorted({*around, *self._inside(entry)}))
 
     def _inside(self, entry: Network) -> Iterator[str]:
         _, last = span_of(entry)

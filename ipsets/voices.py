@@ -15,7 +15,7 @@ from typing import Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.net import WIDTH, DomainName, Network, Ranges, sort_key
+from core.net import DomainName, Network, Ranges, keys_around, lengths_of, sort_key
 from ipsets.model import Dedication, Indicator
 
 _CLAIMS: Final = frozenset({Dedication.CLAIMED, Dedication.DEDICATED})
@@ -72,7 +72,7 @@ class Voices:
             elif i.dedication is Dedication.DEDICATED:
                 proven.append(i.value)
             self._said[sort_key(i.value)].update(self._voices(i))
-        self._lengths = {v: sorted({length for version, _, length in self._said if version == v}) for v in (4, 6)}
+        self._lengths = lengths_of(self._said)
         self._shared, self._proven = Ranges(shared), Ranges(proven)
 
     def against(self, network: Network) -> str | None:
@@ -88,14 +88,7 @@ class Voices:
 
     def of(self, network: Network) -> Sequence[str]:
         """The independent voices that hold the whole network, sorted."""
-        return sorted({voice for key in self._around(network) for voice in self._said.get(key, ())})
-
-    def _around(self, network: Network) -> Iterator[tuple[int, int, int]]:
-        version, first, own = sort_key(network)
-        for length in self._lengths[version]:
-            if length <= own:
-                free = WIDTH[version] - length
-                yield version, first >> free << free, length
+        return sorted({voice for key in keys_around(network, self._lengths) for voice in self._said.get(key, ())})
 
     def _voices(self, indicator: Indicator) -> Iterator[str]:
         for word in indicator.sources:
