@@ -508,6 +508,7 @@ class Source(Answer):
     error_code: str | None
     error: str | None
     indicators: int
+    skipped: int | None = Field(description="lines passed over as unsupported; null: not counted")
 
     @classmethod
     def of(cls, record: SourceRecord) -> Source:
@@ -519,6 +520,7 @@ class Source(Answer):
             error_code=record.error_code,
             error=record.error,
             indicators=len(record.indicators),
+            skipped=record.skipped,
         )
 
 

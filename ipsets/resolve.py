@@ -32,7 +32,7 @@ SHRINK_FLOOR: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRecord:
-    """What is known of one source. ``indicators`` are those of ``last_success``, whatever happened since."""
+    """What is known of one source. ``indicators`` and ``skipped`` are of ``last_success``, whatever happened since."""
 
     name: str
     kind: str
@@ -42,6 +42,7 @@ class SourceRecord:
     error: str | None = None
     indicators: tuple[Indicator, ...] = ()
     memo: str = ""
+    skipped: int | None = None
 
 
 def refresh(sources: Sequence[Source], records: Mapping[str, SourceRecord], clock: Clock) -> tuple[SourceRecord, ...]:
@@ -85,6 +86,7 @@ def _one(source: Source, before: SourceRecord | None, clock: Clock) -> SourceRec
         error=None,
         indicators=_first_seen(fetched.indicators, record.indicators),
         memo=fetched.memo,
+        skipped=fetched.skipped,
     )
 
 
@@ -97,7 +99,7 @@ def _failed(record: SourceRecord, code: str, message: str, place: str | None) ->
 def _last_good(record: SourceRecord) -> LastGood | None:
     if record.last_success is None:
         return None
-    return LastGood(indicators=record.indicators, memo=record.memo)
+    return LastGood(indicators=record.indicators, memo=record.memo, skipped=record.skipped)
 
 
 def _refuse_shrink(source: Source, record: SourceRecord, fetched: Fetched) -> None:
@@ -137,6 +139,7 @@ def dumps_record(record: SourceRecord) -> str:
         "error": record.error,
         "indicators": pack(record.indicators),
         "memo": record.memo,
+        "skipped": record.skipped,
     }
     return canonical({"checksum": sha256(canonical(content)), "content": content})
 
@@ -157,6 +160,7 @@ def loads_record(text: str) -> SourceRecord:
             error=content["error"],
             indicators=unpack(content["indicators"]),
             memo=content["memo"],
+            skipped=content.get("skipped"),  # older records do not say
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise SnapshotCorrupt(f"a stored source record cannot be used: {exc}", hint="restore a backup") from exc

@@ -334,6 +334,7 @@ _SOURCES = {
     "source": lambda row: row.name,
     "kind": lambda row: row.kind,
     "entries": lambda row: row.indicators,
+    "skipped": lambda row: row.skipped,
     "last success": lambda row: row.last_success or "never",
     "last attempt": lambda row: row.last_attempt or "never",
     "state": _health,

@@ -52,12 +52,13 @@ class ListSource:
             if answer.unchanged and not conditions:
                 raise SourceImplausible(f"{answer.url}: HTTP status 304 to an unconditional question", hint=KEPT)
             if answer.unchanged and last is not None:
-                return Fetched(indicators=tuple(_seen_again(i, now) for i in last.indicators), memo=last.memo)
+                known = tuple(_seen_again(i, now) for i in last.indicators)
+                return Fetched(indicators=known, memo=last.memo, skipped=last.skipped)
             text, memo = _whole(answer), _validators(answer.headers, self._digest())
         found = read(text, place=str(self.file or self.url), skip_unsupported=self.skip_unsupported)
         if found.skipped:
             log.warning("list.skipped", source=self.name, lines=found.skipped, first=found.first)
-        return Fetched(indicators=self._indicators(found.entries, now), memo=memo)
+        return Fetched(indicators=self._indicators(found.entries, now), memo=memo, skipped=found.skipped)
 
     def _get(self, conditions: Mapping[str, str]) -> Answer:
         if self.url is None:

@@ -21,14 +21,19 @@ class LastGood:
 
     indicators: tuple[Indicator, ...]
     memo: str
+    skipped: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A good answer. ``memo`` is the source's own, given back to it next time (validators of a cache)."""
+    """A good answer. ``memo`` is the source's own, given back to it next time (validators of a cache).
+
+    ``skipped``: lines or records that were passed over because no entry can say them; None when that is not counted.
+    """
 
     indicators: tuple[Indicator, ...]
     memo: str = ""
+    skipped: int | None = None
 
 
 class Source(Protocol):

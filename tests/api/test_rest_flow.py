@@ -301,6 +301,7 @@ def test_snapshots_are_found_by_how_their_id_begins_and_say_where_entries_come_f
     assert all(i["sources"] for i in with_all)
     [source] = shared_office.get("/sources")["items"]
     assert (source["name"], source["error"], source["last_success"]) == ("curated", None, "2026-11-25T11:00:00Z")
+    assert source["skipped"] is None
 
 
 def test_the_difference_of_two_snapshots_is_told_both_ways(office: Office) -> None:

@@ -224,8 +224,9 @@ def test_a_list_may_pass_over_what_it_cannot_say_and_tells_how_many(tmp_path: Pa
     path.write_text("DOMAIN-SUFFIX,tiktok.com\nDOMAIN-KEYWORD,tiktok\nPROCESS-NAME,musically\n", encoding="utf-8")
     assert "line 3" in failure(filed(path)).message
     with structlog.testing.capture_logs() as logged:
-        found = filed(path, unsupported="skip").fetch(NOW).indicators
-    assert [i.value for i in found] == [DomainName("tiktok.com")]
+        found = filed(path, unsupported="skip").fetch(NOW)
+    assert [i.value for i in found.indicators] == [DomainName("tiktok.com")]
+    assert found.skipped == 2
     assert [(e["event"], e["source"], e["lines"]) for e in logged] == [("list.skipped", "ours", 2)]
     assert "DOMAIN-KEYWORD,tiktok" in logged[0]["first"]
 
@@ -330,7 +331,7 @@ def test_an_unchanged_list_is_not_sent_again() -> None:
 
     with web(remembers) as origin:
         first = linked(origin).fetch(NOW)
-        again = linked(origin).fetch(LATER, LastGood(indicators=first.indicators, memo=first.memo))
+        again = linked(origin).fetch(LATER, LastGood(indicators=first.indicators, memo=first.memo, skipped=7))
         # the same address read with another meaning is another list
         other = linked(origin, dedicated=False).fetch(LATER, LastGood(indicators=first.indicators, memo=first.memo))
     assert [i.value for i in again.indicators] == [i.value for i in first.indicators]
@@ -339,6 +340,7 @@ def test_an_unchanged_list_is_not_sent_again() -> None:
     assert "if-none-match" not in origin.asked[2].headers
     assert {i.dedication for i in other.indicators} == {Dedication.UNKNOWN, Dedication.DEDICATED}
     assert json.loads(again.memo)["etag"] == '"v1"'
+    assert (first.skipped, again.skipped) == (0, 7)
 
 
 def test_a_304_that_nobody_asked_for_is_no_data() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from ipsets.model import Indicator
 from ipsets.resolve import SourceRecord, dumps_record, loads_record, refresh
 from ipsets.snapshot import build_snapshot
 from ipsets.sources import CuratedConfig, Fetched, LastGood, ListConfig, RipestatConfig, build_source
+from ipsets.text import canonical, sha256
 from tests.ipsets.making import LATER, NOW, entry, snapshot, texts
 from tests.ipsets.origins import Asked, Reply, web
 
@@ -193,13 +195,31 @@ def record() -> SourceRecord:
     kept: tuple[Indicator, ...] = (entry("5.5.5.0/24", detail="Zeile „3“"), entry(".new.com"), entry("2605:340:1::/48"))
     return SourceRecord(
         name="ours", kind="list", last_attempt=LATER, last_success=NOW, error_code="TG2001", error="x", indicators=kept,
-        memo='{"etag":"1"}',
+        memo='{"etag":"1"}', skipped=3,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("one", [record(), SourceRecord(name="new", kind="dns"), replace(record(), indicators=())])
 def test_what_is_written_is_read_back(one: SourceRecord) -> None:
     assert loads_record(dumps_record(one)) == one
+
+
+def test_a_record_from_before_skipped_lines_were_kept_is_read_and_does_not_know_them() -> None:
+    content = json.loads(dumps_record(record()))["content"]
+    del content["skipped"]
+    old = canonical({"checksum": sha256(canonical(content)), "content": content})
+    assert loads_record(old) == replace(record(), skipped=None)
+
+
+def test_lines_passed_over_stay_counted_while_the_list_fails(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.list"
+    path.write_text("DOMAIN-SUFFIX,new.com\nDOMAIN-KEYWORD,tiktok\nPROCESS-NAME,musically\n", encoding="utf-8")
+    config = ListConfig(kind="list", file=path, unsupported="skip")
+    good = once(config, None, NOW)
+    path.unlink()
+    failed = once(config, good, LATER)
+    assert (good.skipped, good.error_code) == (2, None)
+    assert (failed.skipped, failed.error_code) == (2, "TG2001")
 
 
 @given(st.data())
