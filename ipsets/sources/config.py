@@ -285,15 +285,12 @@ def build_source(
         case ListConfig():
             return ListSource(
                 name=config.name,
-                file=(folder or Path()) / config.file if config.file is not None else None,
-                url=config.url,
+                document=_document(config, folder, _getter(config, sleep, transport, max_bytes=config.max_bytes)),
                 app=config.app,
                 confidence=config.confidence,
                 dedicated=config.dedicated,
                 skip_unsupported=config.unsupported == "skip",
-                max_bytes=config.max_bytes,
                 max_shrink=config.max_shrink,
-                getter=_getter(config, sleep, transport, max_bytes=config.max_bytes),
             )
         case IrrConfig():
             return IrrSource(
@@ -355,7 +352,7 @@ def _decision(entry: ManualDecision) -> ManualEntry:
     )
 
 
-def _document(config: RpkiConfig | RangesConfig, folder: Path | None, getter: Getter) -> Document:
+def _document(config: ListConfig | RpkiConfig | RangesConfig, folder: Path | None, getter: Getter) -> Document:
     file = (folder or Path()) / config.file if config.file is not None else None
     return Document(file=file, url=config.url, max_bytes=config.max_bytes, getter=getter)
 

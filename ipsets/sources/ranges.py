@@ -17,7 +17,7 @@ from ipsets import dataset
 from ipsets.errors import SourceImplausible
 from ipsets.model import Confidence, Dedication
 from ipsets.offlimits import APP, PUBLISHED
-from ipsets.sources.document import Document
+from ipsets.sources.document import Document, seen_again
 from ipsets.sources.http import KEPT
 from ipsets.sources.plain import parse as parse_plain
 from ipsets.sources.source import Fetched, LastGood, indicator
@@ -42,8 +42,11 @@ class RangesSource:
     max_shrink: float = 0.5
 
     def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
-        text = self.document.text(lines=self.format in ("cloudflare", "plain"))
-        networks = parse(text, format=self.format, services=self.services, place=self.document.place)
+        meaning = (self.kind, self.name, self.format, self.operator, sorted(self.services))
+        heard = self.document.ask(last, meaning=meaning, lines=self.format in ("cloudflare", "plain"))
+        if heard.text is None and last is not None:
+            return Fetched(indicators=seen_again(last.indicators, now), memo=heard.memo)
+        networks = parse(heard.text or "", format=self.format, services=self.services, place=self.document.place)
         return Fetched(
             indicators=tuple(
                 indicator(
@@ -57,7 +60,8 @@ class RangesSource:
                     detail=f"a published range of {self.operator}, which others use too",
                 )
                 for network in networks
-            )
+            ),
+            memo=heard.memo,
         )
 
 

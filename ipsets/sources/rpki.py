@@ -18,10 +18,10 @@ from core.net import WIDTH, Network, parse_network
 from ipsets.errors import SourceImplausible
 from ipsets.model import Indicator
 from ipsets.sources.corroboration import corroboration
-from ipsets.sources.document import Document
+from ipsets.sources.document import Document, remembered, seen_again, with_facts
 from ipsets.sources.http import KEPT
 from ipsets.sources.source import Fetched, LastGood
-from ipsets.text import utc_instant
+from ipsets.text import instant, utc_instant
 
 KIND: Final = "rpki"
 MAX_AGE: Final = timedelta(days=2)
@@ -37,6 +37,15 @@ class Payload:
     network: Network
     max_length: int
     anchor: str
+    expires: datetime | None = None  # not told by every validator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """The payloads of some networks in an export, and when it was made."""
+
+    made: datetime
+    payloads: tuple[Payload, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +59,36 @@ class RpkiSource:
     max_shrink: float = 0.5
 
     def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
-        payloads = parse(self.document.text(), asns=self.asns, now=now, place=self.document.place)
-        widest: dict[tuple[int, Network], Payload] = {}
-        for payload in sorted(payloads, key=lambda p: (p.max_length, p.anchor)):
-            widest[payload.asn, payload.network] = payload
-        return Fetched(indicators=tuple(_indicator(payload, now) for payload in widest.values()))
+        place = self.document.place
+        heard = self.document.ask(last if _holds_still(last, now) else None, meaning=(self.kind, self.asns))
+        if heard.text is None and last is not None:
+            _check_age(instant(heard.facts["made"]), now, place)  # unchanged for days: its validator stands still
+            return Fetched(indicators=seen_again(last.indicators, now), memo=heard.memo)
+        export = read(heard.text or "", asns=self.asns, now=now, place=place)
+        return Fetched(indicators=_indicators(export.payloads, now), memo=with_facts(heard.memo, _facts(export)))
+
+
+def _indicators(payloads: Iterable[Payload], now: datetime) -> tuple[Indicator, ...]:
+    widest: dict[tuple[int, Network], Payload] = {}
+    for payload in sorted(payloads, key=lambda p: (p.max_length, p.anchor)):
+        widest[payload.asn, payload.network] = payload
+    return tuple(_indicator(payload, now) for payload in widest.values())
+
+
+def _facts(export: Export) -> Mapping[str, str]:
+    """What an unchanged export is judged by: when it was made, and until when all its payloads hold."""
+    ends = [payload.expires for payload in export.payloads if payload.expires is not None]
+    return {"made": export.made.isoformat(), **({"until": min(ends).isoformat()} if ends else {})}
+
+
+def _holds_still(last: LastGood | None, now: datetime) -> bool:
+    """Whether "unchanged" would be an answer. When one of its payloads has ended, the text is needed again."""
+    known = remembered(last)
+    try:
+        instant(known["made"])
+        return now < instant(known["until"]) if "until" in known else True
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _indicator(payload: Payload, now: datetime) -> Indicator:
@@ -70,7 +104,12 @@ def _indicator(payload: Payload, now: datetime) -> Indicator:
 
 
 def parse(text: str, *, asns: Collection[int], now: datetime, place: str) -> tuple[Payload, ...]:
-    """The payloads of these networks that hold now. Pure.
+    """The payloads of these networks that hold now. Pure. Raises as ``read``."""
+    return read(text, asns=asns, now=now, place=place).payloads
+
+
+def read(text: str, *, asns: Collection[int], now: datetime, place: str) -> Export:
+    """The payloads of these networks that hold now, and when the export was made. Pure.
 
     An export has half a million entries; those of others are dropped while reading.
 
@@ -89,7 +128,8 @@ def parse(text: str, *, asns: Collection[int], now: datetime, place: str) -> tup
     except TypeError as exc:
         raise _implausible(place, f"not a validator's export: {exc}") from exc
     try:
-        _check_age(export["metadata"], now, place)
+        made = _made(export["metadata"])
+        _check_age(made, now, place)
         entries = export["roas"]
         if not isinstance(entries, list):
             raise TypeError("`roas` is no list")  # noqa: TRY301  # the same end as every other shape
@@ -99,18 +139,20 @@ def parse(text: str, *, asns: Collection[int], now: datetime, place: str) -> tup
     if not payloads or len(payloads) > MAX_PAYLOADS:
         names = ", ".join(f"AS{asn}" for asn in asns)
         raise _implausible(place, f"{len(payloads)} valid of {len(entries)} payloads are of {names}")
-    return payloads
+    return Export(made=made, payloads=payloads)
 
 
-def _check_age(metadata: Mapping[str, Any], now: datetime, place: str) -> None:
+def _made(metadata: Mapping[str, Any]) -> datetime:
     """Routinator says `generated` (seconds), rpki-client `buildtime`."""
     made = metadata.get("generated")
     if isinstance(made, int) and not isinstance(made, bool):
-        at = datetime.fromtimestamp(made, UTC)
-    else:
-        at = utc_instant(metadata["buildtime" if "buildtime" in metadata else "generatedTime"])
-    if now - at > MAX_AGE:
-        raise _implausible(place, f"made {at:%Y-%m-%d %H:%M} UTC, too long ago: is the validator running?")
+        return datetime.fromtimestamp(made, UTC)
+    return utc_instant(metadata["buildtime" if "buildtime" in metadata else "generatedTime"])
+
+
+def _check_age(made: datetime, now: datetime, place: str) -> None:
+    if now - made > MAX_AGE:
+        raise _implausible(place, f"made {made:%Y-%m-%d %H:%M} UTC, too long ago: is the validator running?")
 
 
 def _payloads(entries: Iterable[Mapping[str, Any] | None], now: datetime) -> tuple[Payload, ...]:
@@ -118,8 +160,13 @@ def _payloads(entries: Iterable[Mapping[str, Any] | None], now: datetime) -> tup
 
 
 def _holds(entry: Mapping[str, Any], now: datetime) -> bool:
+    expires = _expires(entry)
+    return expires is None or expires > now
+
+
+def _expires(entry: Mapping[str, Any]) -> datetime | None:
     expires = entry.get("expires")
-    return expires is None or datetime.fromtimestamp(expires, UTC) > now
+    return None if expires is None else datetime.fromtimestamp(expires, UTC)
 
 
 def _payload(entry: Mapping[str, Any]) -> Payload:
@@ -132,6 +179,7 @@ def _payload(entry: Mapping[str, Any]) -> Payload:
         network=network,
         max_length=longest,
         anchor=str(entry.get("ta", "anchor not told"))[:40],
+        expires=_expires(entry),
     )
 
 

@@ -22,7 +22,8 @@ from ipsets.model import Indicator
 from ipsets.offlimits import ALLOWED, PUBLISHED, off_limits
 from ipsets.sources import RangesConfig, Source, build_source
 from ipsets.sources.ranges import parse
-from tests.ipsets.making import NOW, curated, entry, guards, snapshot, texts
+from ipsets.sources.source import LastGood
+from tests.ipsets.making import LATER, NOW, curated, entry, guards, snapshot, texts
 from tests.ipsets.origins import Asked, Reply, web
 
 FASTLY = json.dumps({"addresses": ["23.235.32.0/20", "151.101.0.0/16"], "ipv6_addresses": ["2a04:4e40::/32"]})
@@ -279,3 +280,37 @@ def test_silence_ends_at_the_time_out() -> None:
                 source(origin.url, timeout_seconds=0.2, attempts=1).fetch(NOW)
         finally:
             release.set()
+
+
+# --- what has not changed ---------------------------------------------------------------------------------------------
+
+
+def test_an_unchanged_list_is_not_sent_again_and_stays_whole() -> None:
+    def remembers(asked: Asked, _: int) -> Reply:
+        if asked.headers.get("if-modified-since") == "Sun, 22 Nov 2026 10:00:00 GMT":
+            return Reply(status=304)
+        return Reply(body=FASTLY, headers={"Last-Modified": "Sun, 22 Nov 2026 10:00:00 GMT"})
+
+    with web(remembers) as origin:
+        first = source(origin.url).fetch(NOW)
+        last = LastGood(indicators=first.indicators, memo=first.memo)
+        again = source(origin.url).fetch(LATER, last)
+        other = source(origin.url, operator="Others").fetch(LATER, last)
+    assert [i.value for i in again.indicators] == [i.value for i in first.indicators]
+    assert {i.sources[0].last_seen for i in again.indicators} == {LATER}
+    assert again.memo == first.memo
+    assert ["if-modified-since" in a.headers for a in origin.asked] == [False, True, False], "another meaning: whole"
+    assert "Others" in other.indicators[0].sources[0].detail
+
+
+def test_an_etag_that_no_header_can_carry_is_not_sent_back() -> None:
+    """Else one answer of a broken server would break every later question."""
+    with web(lambda *_: Reply(body=FASTLY, headers={"ETag": '"v\u00e9"'})) as origin:
+        first = source(origin.url).fetch(NOW)
+        source(origin.url).fetch(LATER, LastGood(indicators=first.indicators, memo=first.memo))
+    assert "if-none-match" not in origin.asked[1].headers
+
+
+def test_unchanged_since_never_is_no_data() -> None:
+    with web(lambda *_: Reply(status=304)) as origin, pytest.raises(SourceImplausible, match="304"):
+        source(origin.url).fetch(NOW)

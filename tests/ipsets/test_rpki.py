@@ -19,6 +19,7 @@ from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Dedication
 from ipsets.sources import RpkiConfig, Source, build_source
 from ipsets.sources.rpki import parse
+from ipsets.sources.source import Fetched, LastGood
 from tests.ipsets.making import NOW, curated, guards, snapshot
 from tests.ipsets.origins import Asked, Reply, web
 
@@ -219,3 +220,61 @@ def test_silence_ends_at_the_time_out() -> None:
                 source(origin.url, timeout_seconds=0.2, attempts=1).fetch(AT)
         finally:
             release.set()
+
+
+# --- what has not changed ---------------------------------------------------------------------------------------------
+
+
+def remembering(text: str) -> Callable[[Asked, int], Reply]:
+    """A validator's export that is the same each time: 304 to whoever has it."""
+
+    def answer(asked: Asked, _: int) -> Reply:
+        if asked.headers.get("if-none-match") == '"v1"':
+            return Reply(status=304)
+        return Reply(body=text, headers={"ETag": '"v1"'})
+
+    return answer
+
+
+def kept(fetched: Fetched) -> LastGood:
+    return LastGood(indicators=fetched.indicators, memo=fetched.memo)
+
+
+def test_an_unchanged_export_is_not_sent_again() -> None:
+    later = AT + timedelta(hours=1)
+    with web(remembering(ROUTINATOR)) as origin:
+        first = source(origin.url).fetch(AT)
+        again = source(origin.url).fetch(later, kept(first))
+        other = source(origin.url, asns=(11983,)).fetch(later, kept(first))
+    assert [i.value for i in again.indicators] == [i.value for i in first.indicators]
+    assert {i.sources[0].last_seen for i in again.indicators} == {later}
+    assert again.memo == first.memo
+    assert ["if-none-match" in asked.headers for asked in origin.asked] == [False, True, False], "other networks: whole"
+    assert len(other.indicators) == 1
+
+
+def test_i02_an_export_that_stays_unchanged_goes_stale_all_the_same() -> None:
+    """A validator that died serves its last export, and says truly that nothing changed."""
+    with web(remembering(ROUTINATOR)) as origin:
+        first = source(origin.url).fetch(AT)
+        source(origin.url).fetch(AT + timedelta(hours=46), kept(first))
+        with pytest.raises(SourceImplausible, match="too long ago"):
+            source(origin.url).fetch(AT + timedelta(hours=48), kept(first))
+    assert "if-none-match" in origin.asked[-1].headers
+
+
+def test_an_export_is_asked_for_whole_once_one_of_its_payloads_has_expired() -> None:
+    expired = datetime.fromtimestamp(1788300000, UTC)
+    with web(remembering(RPKI_CLIENT)) as origin:
+        first = source(origin.url).fetch(AT)
+        source(origin.url).fetch(expired - timedelta(seconds=1), kept(first))
+        with pytest.raises(SourceImplausible, match="0 valid of 2"):
+            source(origin.url).fetch(expired, kept(first))
+    assert ["if-none-match" in asked.headers for asked in origin.asked] == [False, True, False]
+
+
+@pytest.mark.parametrize("memo", ["", "{", "[]", "null", '{"digest": 1}', '{"etag": 1, "made": 7}', '{"holders": {}}'])
+def test_a_memo_that_says_nothing_of_an_export_is_none(memo: str) -> None:
+    with web(remembering(ROUTINATOR)) as origin:
+        assert len(source(origin.url).fetch(AT, LastGood(indicators=(), memo=memo)).indicators) == 2
+    assert "if-none-match" not in origin.asked[0].headers
