@@ -33,6 +33,7 @@ from core.net import DomainName, parse_network
 from ipsets import drift as routing
 from ipsets import model as intel
 from ipsets.explain import Basis
+from ipsets.owners import Owners
 from ipsets.resolve import SourceRecord
 from ipsets.snapshot import Change, SnapshotDiff
 from vendors.adapter import Finding
@@ -295,13 +296,15 @@ class Indicator(Answer):
     category: str
     confidence: str
     dedication: str
+    owner: str | None = Field(description="who stands behind it, by its origins or its app; null: not known")
     sources: tuple[Provenance, ...]
 
     @classmethod
-    def of(cls, indicator: intel.Indicator) -> Indicator:
+    def of(cls, indicator: intel.Indicator, owners: Owners) -> Indicator:
         return cls(
             value=show_value(indicator.value),
             app=indicator.app,
+            owner=owners.of(indicator),
             category=indicator.category,
             confidence=indicator.confidence,
             dedication=indicator.dedication,
@@ -351,7 +354,9 @@ class Snapshot(Answer):
     pin: Pin | None = None
 
     @classmethod
-    def of(cls, snapshot: intel.Snapshot, *, indicators: bool, pin: model.Pin | None = None) -> Snapshot:
+    def of(
+        cls, snapshot: intel.Snapshot, *, owners: Owners, indicators: bool, pin: model.Pin | None = None
+    ) -> Snapshot:
         return cls(
             pin=Pin.of(pin) if pin is not None and pin.snapshot == snapshot.id else None,
             id=snapshot.id,
@@ -367,7 +372,7 @@ class Snapshot(Answer):
             ),
             dropped=tuple(Dropped(guard=v.guard, entry=v.entry, reason=v.reason) for v in snapshot.dropped),
             sources=tuple(SourceAge(source=name, last_success=at) for name, at in snapshot.source_ages),
-            indicators=tuple(Indicator.of(i) for i in snapshot.indicators) if indicators else None,
+            indicators=tuple(Indicator.of(i, owners) for i in snapshot.indicators) if indicators else None,
         )
 
 
@@ -493,7 +498,7 @@ class Explanation(Answer):
             decisions=tuple(
                 Decision(rule=d.rule, entry=d.entry, reason=d.reason, basis=d.basis) for d in found.decisions
             ),
-            known=tuple(Indicator.of(i) for i in found.known),
+            known=tuple(Indicator.of(i, explained.owners) for i in found.known),
             notes=found.notes,
         )
 

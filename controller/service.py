@@ -74,6 +74,7 @@ from ipsets.explain import explain, parse_question
 from ipsets.guard import NeverBlock, default_never_block
 from ipsets.minisign import PublicKey
 from ipsets.model import Snapshot
+from ipsets.owners import Owners, shipped_owners
 from ipsets.past import refuse_large, refuse_never_blocked
 from ipsets.resolve import SourceRecord, refresh
 from ipsets.snapshot import SnapshotDiff, build_snapshot, diff_snapshots
@@ -316,6 +317,11 @@ class Controller:
     def sources(self) -> tuple[SourceRecord, ...]:
         return tuple(sorted(self.store.source_records().values(), key=lambda r: r.name))
 
+    @property
+    def owners(self) -> Owners:
+        """Who stands behind an entry of a snapshot."""
+        return shipped_owners()
+
     def snapshots(self, *, limit: int = 50, before: SnapshotId | None = None) -> list[SnapshotSummary]:
         return self.store.snapshots(limit=limit, before=before)
 
@@ -348,7 +354,9 @@ class Controller:
         found = explain(asked, snapshot, catalogue=self._catalogue, never_block=self._never_block(), at=at)
         since, until = (term.since, term.until) if term else (None, None)
         pin = self.store.pin() if at is None else None
-        return Explained(explanation=found, snapshot=snapshot, at=at, since=since, until=until, pin=pin)
+        return Explained(
+            explanation=found, snapshot=snapshot, owners=self.owners, at=at, since=since, until=until, pin=pin
+        )
 
     def _in_force(self, now: datetime) -> tuple[Snapshot, Term | None]:
         snapshot = self.snapshot()

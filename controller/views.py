@@ -12,6 +12,7 @@ from core.ids import DeviceName, SiteName
 from ipsets.bundle import Bundle
 from ipsets.explain import Explanation
 from ipsets.model import Snapshot
+from ipsets.owners import Owners
 from ipsets.resolve import SourceRecord
 from ipsets.snapshot import SnapshotDiff
 from vendors.model import Plan
@@ -48,6 +49,7 @@ class Explained:
 
     explanation: Explanation
     snapshot: Snapshot
+    owners: Owners
     at: datetime | None  # None: now
     since: datetime | None  # None: the audit log does not tell
     until: datetime | None  # None: it still is

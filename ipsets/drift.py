@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from core.net import DomainName, Network, sort_key
-from ipsets.model import Snapshot
+from ipsets.model import Indicator, Snapshot
 
 _ROUTED: Final = re.compile(r"(?:announced|originated) by (?P<asns>AS\d{1,10}(?: and AS\d{1,10})*)\b")
 _HELD: Final = re.compile(r"announced by AS(?P<asn>\d{1,10}), held by (?P<holder>.+)")
@@ -98,9 +98,18 @@ def _words(snapshot: Snapshot) -> Iterator[Word]:
         if isinstance(indicator.value, DomainName):
             continue
         for provenance in indicator.sources:
-            if found := _ROUTED.match(provenance.detail):
-                for asn in found["asns"].split(" and "):
-                    yield indicator.value, int(asn.removeprefix("AS")), provenance.source
+            for asn in _routed(provenance.detail):
+                yield indicator.value, asn, provenance.source
+
+
+def origins_of(indicator: Indicator) -> frozenset[int]:
+    """Every network (AS) that originates it, whoever says so; empty for names, and when nobody told."""
+    return frozenset(asn for provenance in indicator.sources for asn in _routed(provenance.detail))
+
+
+def _routed(detail: str) -> tuple[int, ...]:
+    found = _ROUTED.match(detail)
+    return tuple(int(asn.removeprefix("AS")) for asn in found["asns"].split(" and ")) if found else ()
 
 
 def _origins(words: set[Word]) -> Mapping[Network, set[int]]:

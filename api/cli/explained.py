@@ -49,7 +49,8 @@ def _decision(decision: Decision) -> str:
 
 
 def _entry(entry: Indicator) -> str:
-    return f"{entry.value}: {entry.app}, {entry.category}, {entry.dedication}, confidence {entry.confidence}"
+    whose = f" of {entry.owner}" if entry.owner else ""
+    return f"{entry.value}: {entry.app}{whose}, {entry.category}, {entry.dedication}, confidence {entry.confidence}"
 
 
 def _source(source: Provenance) -> str:

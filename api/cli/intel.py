@@ -109,8 +109,8 @@ def show(
     from api.models import Snapshot as Answer
 
     with opening.controller() as controller:
-        found, pin = controller.snapshot(snapshot), controller.pin()
-    answer = Answer.of(found, indicators=indicators, pin=pin)
+        found, pin, owners = controller.snapshot(snapshot), controller.pin(), controller.owners
+    answer = Answer.of(found, owners=owners, indicators=indicators, pin=pin)
     if pin is not None:
         note(f"PINNED: {pin}", style="bold")
         note("  refreshes change nothing that is enforced; `tokgate intel unpin` lets them decide again")
@@ -118,7 +118,7 @@ def show(
         show_json(answer.model_dump(mode="json"))
         return
     if indicators:
-        show_rows([Indicator.of(indicator) for indicator in found.indicators], _INDICATORS, output)
+        show_rows([Indicator.of(indicator, owners) for indicator in found.indicators], _INDICATORS, output)
     elif dropped:
         rows = [Dropped(guard=v.guard, entry=v.entry, reason=v.reason) for v in found.dropped]
         show_rows(rows, _DROPPED, output, none="no entry was taken out")
@@ -305,6 +305,7 @@ _ENTRIES = {
 _INDICATORS = {
     "entry": lambda row: row.value,
     "app": lambda row: row.app,
+    "owner": lambda row: row.owner or "not known",
     "category": lambda row: row.category,
     "confidence": lambda row: row.confidence,
     "dedication": lambda row: row.dedication,

@@ -30,13 +30,13 @@ def list_snapshots(controller: Ctl, caller: Reader, limit: Limit = 50, cursor: C
 
 @router.get("/current", summary="The snapshot in force", responses=answers(404))
 def current(controller: Ctl, caller: Reader, indicators: WithIndicators = False) -> Snapshot:
-    return Snapshot.of(controller.snapshot(), indicators=indicators, pin=controller.pin())
+    return Snapshot.of(controller.snapshot(), owners=controller.owners, indicators=indicators, pin=controller.pin())
 
 
 @router.get("/{id}", summary="One snapshot", responses=answers(404))
 def get_snapshot(controller: Ctl, caller: Reader, id: Digest, indicators: WithIndicators = False) -> Snapshot:
     """By its id or how that begins."""
-    return Snapshot.of(controller.snapshot(id), indicators=indicators, pin=controller.pin())
+    return Snapshot.of(controller.snapshot(id), owners=controller.owners, indicators=indicators, pin=controller.pin())
 
 
 @router.get("/{old}/diff/{new}", summary="How two snapshots differ", responses=answers(404))

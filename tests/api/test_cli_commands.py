@@ -376,6 +376,10 @@ def test_intelligence_is_resolved_shown_and_stays_when_nothing_is_new(tokgate: S
     assert {row["kind"] for row in rows} == {"network", "domain"}
     assert tokgate("intel show --indicators") == 0
     assert "tiktok.com" in tokgate.out
+    owners = {row["entry"]: row["owner"] for row in tokgate.csv("intel show --indicators")}
+    assert (owners["71.18.8.0/24"], owners[".capcut.com"]) == ("tiktok-usds", "bytedance")
+    found = tokgate.json("intel show --indicators")["indicators"]
+    assert {i["value"]: i["owner"] for i in found} == owners
     assert [s["name"] for s in tokgate.json("intel sources")] == ["curated"]
     assert [h["current"] for h in tokgate.json("intel history")] == [True]
     assert tokgate("intel diff") == 0

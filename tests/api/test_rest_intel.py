@@ -37,6 +37,7 @@ def test_an_address_that_is_covered_is_told_with_its_sources(shared_office: Offi
     assert (found["query"], found["kind"], found["covered"], found["at"]) == ("103.136.220.10", "address", True, None)
     assert found["entries"] == [{"service": "tiktok", "entry": "103.136.220.0/23"}]
     [known] = found["known"]
+    assert known["owner"] == "bytedance"
     assert known["sources"][0].keys() == {"source", "first_seen", "last_seen", "detail"}
     assert [(d["rule"], d["basis"]) for d in found["decisions"]] == [("dedicated", "snapshot")]
     current = shared_office.get("/snapshots/current")
