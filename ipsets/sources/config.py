@@ -15,7 +15,7 @@ from core.net import DomainName, Network
 from ipsets.model import Confidence
 from ipsets.sources.asndb import MIN_HITS, AsndbSource
 from ipsets.sources.ct import BASE_URL as CT_URL
-from ipsets.sources.ct import CtSource
+from ipsets.sources.ct import PAUSE_SECONDS, TOTAL_SECONDS, CtSource
 from ipsets.sources.curated import CuratedSource
 from ipsets.sources.dns import DnsSource
 from ipsets.sources.document import Document
@@ -136,6 +136,8 @@ class IrrConfig(Config):
     """Sets in sets in sets; deeper is an error."""
     timeout_seconds: Seconds = 20.0
     total_seconds: Seconds = 120.0
+    """For all attempts and the waits between them."""
+    attempts: int = Field(default=3, ge=1, le=6)
     max_shrink: Shrink = 0.5
 
     @model_validator(mode="after")
@@ -228,10 +230,22 @@ class CtConfig(Config):
     name: SourceName = "ct"
     domains: tuple[HostName, ...] = Field(min_length=1, max_length=64)
     base_url: Url = CT_URL
+    pause_seconds: float = Field(default=PAUSE_SECONDS, ge=0, le=60)
+    """Between any two questions: the service takes about five a minute."""
+    total_seconds: float = Field(default=TOTAL_SECONDS, ge=0.2, le=3600)
+    """After this no further domain is asked, and the source fails."""
     max_bytes: MaxBytes = 64 * 1024 * 1024
     timeout_seconds: Seconds = 60.0
     attempts: int = Field(default=3, ge=1, le=6)
     max_shrink: Shrink = 0.5
+
+    @model_validator(mode="after")
+    def _in_time(self) -> Self:
+        if (least := (len(self.domains) - 1) * self.pause_seconds) >= self.total_seconds:
+            raise ValueError(
+                f"the pauses between {len(self.domains)} domains alone take {least:.0f} s, as long as total_seconds"
+            )
+        return self
 
 
 SourceConfig: TypeAlias = Annotated[
@@ -303,6 +317,8 @@ def build_source(
                 max_depth=config.max_depth,
                 timeout_seconds=config.timeout_seconds,
                 total_seconds=config.total_seconds,
+                attempts=config.attempts,
+                sleep=sleep,
                 max_shrink=config.max_shrink,
             )
         case RpkiConfig():
@@ -336,6 +352,8 @@ def build_source(
                 name=config.name,
                 domains=tuple(dict.fromkeys(config.domains)),
                 base_url=config.base_url,
+                pause_seconds=config.pause_seconds,
+                total_seconds=config.total_seconds,
                 max_shrink=config.max_shrink,
                 getter=_getter(config, sleep, transport, max_bytes=config.max_bytes),
             )

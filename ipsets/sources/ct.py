@@ -2,13 +2,15 @@
 
 Anybody gets a certificate for a look-alike, so what stands in one is known and shown, and never enforced on this word.
 The service is unofficial: about five questions a minute, 502 and empty bodies under load, and each certificate twice.
+So there is a pause between any two questions, whether the first was answered or not.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,6 +25,8 @@ from ipsets.text import utc_instant
 
 KIND: Final = "ct"
 BASE_URL: Final = "https://crt.sh"
+PAUSE_SECONDS: Final = 12.0
+TOTAL_SECONDS: Final = 900.0
 MAX_NAMES: Final = 50_000
 
 
@@ -35,11 +39,18 @@ class CtSource:
     kind: str = KIND
     max_shrink: float = 0.5
     base_url: str = BASE_URL
+    pause_seconds: float = PAUSE_SECONDS
+    total_seconds: float = TOTAL_SECONDS
     getter: Getter = field(default_factory=Getter)
 
     def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
         found: dict[DomainName, int] = {}
-        for domain in self.domains:
+        end = time.monotonic() + self.total_seconds
+        for number, domain in enumerate(self.domains):
+            if number:
+                self._pause(0.0)
+            if time.monotonic() > end:
+                raise self._late(number)
             found = {**parse(self._ask(domain), place=f"{self.base_url}, {domain}", now=now), **found}
         if not found:
             raise SourceImplausible("no certificate that is valid now", place=self.base_url, hint=KEPT)
@@ -49,7 +60,17 @@ class CtSource:
 
     def _ask(self, domain: str) -> str:
         asked = {"q": f"%.{domain}", "output": "json"}
-        return self.getter.get(f"{self.base_url.rstrip('/')}/", params=asked).text()
+        paced = replace(self.getter, sleep=self._pause)
+        return paced.get(f"{self.base_url.rstrip('/')}/", params=asked).text()
+
+    def _pause(self, seconds: float) -> None:
+        """As long as the server asks for, and never shorter than our own pace."""
+        if (pause := max(seconds, self.pause_seconds)) > 0:
+            self.getter.sleep(pause)
+
+    def _late(self, done: int) -> SourceUnreachable:
+        why = f"{done} of {len(self.domains)} domains in {self.total_seconds:.0f} s"
+        return SourceUnreachable(why, place=self.base_url, hint=f"name fewer, or raise total_seconds; {KEPT}")
 
     def _indicator(self, value: DomainName, certificate: int, now: datetime) -> Indicator:
         row = row_of(value.name)

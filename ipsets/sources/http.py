@@ -85,11 +85,11 @@ class Getter:
                 except SourceImplausible as exc:
                     if last or not isinstance(exc.__cause__, httpx.RemoteProtocolError):
                         raise
-                    wait = _backoff(attempt)
+                    wait = backoff(attempt)
                 except SourceUnreachable:
                     if last:
                         raise
-                    wait = _backoff(attempt)
+                    wait = backoff(attempt)
                 else:
                     if answer.status not in _AGAIN:
                         return _good(answer)
@@ -246,11 +246,12 @@ def _wait(answer: Answer, attempt: int) -> float:
     try:
         seconds = (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError):
-        return _backoff(attempt)
+        return backoff(attempt)
     return max(seconds, 0.0)
 
 
-def _backoff(attempt: int) -> float:
+def backoff(attempt: int) -> float:
+    """Seconds before the next attempt: 1, 2, 4, …"""
     return float(2 ** (attempt - 1))
 
 

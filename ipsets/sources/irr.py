@@ -17,10 +17,10 @@ from datetime import datetime
 from typing import Final
 
 from core.net import Network, parse_network
-from ipsets.errors import SourceImplausible, SourceUnreachable
+from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Indicator
 from ipsets.sources.corroboration import corroboration
-from ipsets.sources.http import KEPT, USER_AGENT
+from ipsets.sources.http import KEPT, USER_AGENT, backoff
 from ipsets.sources.source import Fetched, LastGood
 
 KIND: Final = "irr"
@@ -50,9 +50,23 @@ class IrrSource:
     timeout_seconds: float = 20.0
     total_seconds: float = 120.0
     max_bytes: int = 4 * 1024 * 1024  # of one answer
+    attempts: int = 3  # each begins anew, on a connection of its own; all of them within ``total_seconds``
+    sleep: Callable[[float], None] = time.sleep
 
     def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
-        with self._connected() as irr:
+        end = time.monotonic() + self.total_seconds
+        for attempt in range(1, self.attempts + 1):
+            try:
+                return self._once(now, end)
+            except SourceError as exc:
+                wait = backoff(attempt)
+                if attempt == self.attempts or not _may_pass(exc) or time.monotonic() + wait >= end:
+                    raise
+            self.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(self, now: datetime, end: float) -> Fetched:
+        with self._connected(end) as irr:
             members = expand(self.as_sets, irr.members, max_depth=self.max_depth)
             networks = {**dict.fromkeys(self.asns, ""), **members}
             found = tuple(i for asn, via in networks.items() for i in _indicators(asn, via, irr.prefixes(asn), now))
@@ -63,15 +77,18 @@ class IrrSource:
         return Fetched(indicators=found)
 
     @contextmanager
-    def _connected(self) -> Iterator[Conversation]:
+    def _connected(self, end: float) -> Iterator[Conversation]:
         place = f"{self.host}:{self.port}"
+        left = max(end - time.monotonic(), 0.01)
         try:
-            with socket.create_connection((self.host, self.port), timeout=self.timeout_seconds) as connection:
+            with socket.create_connection(
+                (self.host, self.port), timeout=min(self.timeout_seconds, left)
+            ) as connection:
                 irr = Conversation(
                     connection,
                     place=place,
                     timeout_seconds=self.timeout_seconds,
-                    total_seconds=self.total_seconds,
+                    total_seconds=end - time.monotonic(),
                     max_bytes=self.max_bytes,
                 )
                 irr.begin(self.registries)
@@ -80,6 +97,11 @@ class IrrSource:
             raise SourceUnreachable(f"{place}: no answer in time", hint=f"later again; {KEPT}") from exc
         except OSError as exc:
             raise SourceUnreachable(f"{place}: {exc}", hint=f"check the network; {KEPT}") from exc
+
+
+def _may_pass(exc: SourceError) -> bool:
+    """Whether another try may end better: silence, a rate limit, or a connection that was closed too early."""
+    return isinstance(exc, SourceUnreachable) or isinstance(exc.__cause__, EOFError)
 
 
 def _indicators(asn: int, via: str, networks: Iterable[Network], now: datetime) -> Iterator[Indicator]:
@@ -237,7 +259,7 @@ class Conversation:
         if data:
             self._unread += data
         elif begun:
-            raise self._implausible("the answer broke off")
+            raise self._implausible("the answer broke off") from EOFError()
         else:
             raise SourceUnreachable(f"{self.place}: closed the connection", hint=f"later again; {KEPT}")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core.net import DomainName
 from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
@@ -33,8 +35,9 @@ def a_certificate(names: str, *, number: int = 7, starts: int = -30, ends: int =
     }
 
 
-def asking(origin: Web, *domains: str, slept: list[float] | None = None) -> Source:
-    config = CtConfig.model_validate({"kind": "ct", "domains": domains or ("tiktokv.com",), "base_url": origin.url})
+def asking(origin: Web, *domains: str, slept: list[float] | None = None, **changes: object) -> Source:
+    given = {"kind": "ct", "domains": domains or ("tiktokv.com",), "base_url": origin.url, **changes}
+    config = CtConfig.model_validate(given)
     return build_source(config, sleep=(slept if slept is not None else []).append)
 
 
@@ -102,7 +105,58 @@ def test_a_bad_gateway_is_asked_again() -> None:
     good = Reply(body=json.dumps([a_certificate("tiktokv.com")]))
     with web(lambda _, number: good if number > 1 else Reply(status=502)) as origin:
         assert len(asking(origin, slept=slept).fetch(NOW).indicators) == 1
-    assert slept == [1.0]
+    assert slept == [12.0], "not after one second: that would be twice the pace"
+
+
+# --- the pace ---------------------------------------------------------------------------------------------------------
+
+GOOD = Reply(body=json.dumps([a_certificate("tiktokv.com")]))
+
+
+def test_there_is_a_pause_between_domains_and_none_before_the_first() -> None:
+    slept: list[float] = []
+    with web(lambda *_: GOOD) as origin:
+        asking(origin, "tiktokv.com", "tiktokw.us", "ttapis.com", slept=slept).fetch(NOW)
+    assert slept == [12.0, 12.0]
+    with web(lambda *_: GOOD) as origin:
+        asking(origin, "tiktokv.com", "tiktokw.us", slept=slept, pause_seconds=0).fetch(NOW)
+    assert slept == [12.0, 12.0]
+
+
+@pytest.mark.parametrize(("asks", "waits"), [("30", 30.0), ("2", 12.0)])
+def test_a_service_that_asks_for_more_patience_gets_it(asks: str, waits: float) -> None:
+    slept: list[float] = []
+    limited = Reply(status=429, headers={"Retry-After": asks})
+    with web(lambda _, number: limited if number == 1 else GOOD) as origin:
+        asking(origin, slept=slept).fetch(NOW)
+    assert slept == [waits]
+
+
+def test_a_service_that_asks_for_an_hour_is_left_alone() -> None:
+    slept: list[float] = []
+    limited = Reply(status=429, headers={"Retry-After": "3600"})
+    with web(lambda *_: limited) as origin, pytest.raises(SourceUnreachable, match="asks to wait 3600 s"):
+        asking(origin, slept=slept).fetch(NOW)
+    assert (len(origin.asked), slept) == (1, [])
+
+
+def test_after_its_time_no_further_domain_is_asked() -> None:
+    late = threading.Event()
+
+    def slow(*_: object) -> Reply:
+        late.wait(0.3)
+        return GOOD
+
+    with web(slow) as origin, pytest.raises(SourceUnreachable, match="1 of 3 domains in 0 s"):
+        asking(origin, "a.example", "b.example", "c.example", pause_seconds=0, total_seconds=0.2).fetch(NOW)
+    assert len(origin.asked) == 1
+
+
+def test_pauses_that_alone_take_too_long_are_a_mistake() -> None:
+    given = {"kind": "ct", "domains": [f"d{n}.example" for n in range(12)], "pause_seconds": 60, "total_seconds": 660}
+    with pytest.raises(ValidationError, match="take 660 s"):
+        CtConfig.model_validate(given)
+    assert CtConfig.model_validate({**given, "total_seconds": 661})
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists)

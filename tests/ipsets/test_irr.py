@@ -51,20 +51,33 @@ class Irr:
 
     port: int
     asked: list[str] = field(default_factory=list)
+    connections: int = 0
 
 
 @contextlib.contextmanager
-def irr(answers: Mapping[str, bytes] = ANSWERS, *, after: Callable[[str], bool] = lambda _: False) -> Iterator[Irr]:
-    """Answers whole lines from ``answers``, `F` to others; hangs up after a line for which ``after`` is true."""
+def irr(
+    answers: Mapping[str, bytes] = ANSWERS,
+    *,
+    after: Callable[[str], bool] = lambda _: False,
+    first: Mapping[str, bytes] | None = None,
+) -> Iterator[Irr]:
+    """Answers whole lines from ``answers``, `F` to others; hangs up after a line for which ``after`` is true.
+
+    ``first`` answers instead on the first connection, and hangs up after one of its lines.
+    """
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
+            stand.connections += 1
             with contextlib.suppress(OSError):
                 for line in self.rfile:
                     query = line.decode().strip()
                     if query == "!!":
                         continue
                     stand.asked.append(query)
+                    if first is not None and stand.connections == 1 and query in first:
+                        self.wfile.write(first[query])
+                        return
                     self.wfile.write(answers.get(query, b"F Unrecognised command\n"))
                     if after(query):
                         return
@@ -82,10 +95,10 @@ def irr(answers: Mapping[str, bytes] = ANSWERS, *, after: Callable[[str], bool] 
         thread.join(5)
 
 
-def source(stand: Irr, **changes: Any) -> Source:
-    return build_source(
-        IrrConfig(kind="irr", host="127.0.0.1", port=stand.port, **{"asns": (396986,), "timeout_seconds": 5, **changes})
-    )
+def source(stand: Irr, slept: list[float] | None = None, **changes: Any) -> Source:
+    given = {"asns": (396986,), "timeout_seconds": 5, **changes}
+    config = IrrConfig(kind="irr", host="127.0.0.1", port=stand.port, **given)
+    return build_source(config, sleep=(slept if slept is not None else []).append)
 
 
 def failure(changed: Mapping[str, bytes], **changes: Any) -> SourceError:
@@ -254,6 +267,49 @@ def test_a_rate_limit_is_told_as_again_later() -> None:
     error = failure({"!gAS396986": b"%ERROR:201: access denied for 192.0.2.1\n"})
     assert isinstance(error, SourceUnreachable)
     assert "access denied" in error.message
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(b"%ERROR:201: access denied for 192.0.2.1\n", id="a-rate-limit"),
+        pytest.param(b"", id="hung-up"),
+        pytest.param(V4[:12], id="hung-up-in-the-middle"),
+    ],
+)
+def test_what_may_pass_is_asked_again_from_the_start_on_a_new_connection(reply: bytes) -> None:
+    slept: list[float] = []
+    with irr(first={"!gAS396986": reply}) as stand:
+        assert len(source(stand, slept).fetch(NOW).indicators) == 4
+    assert stand.connections == 2
+    assert stand.asked == ["!ntokgate", "!gAS396986", "!ntokgate", "!gAS396986", "!6AS396986"]
+    assert slept == [1.0]
+
+
+def test_what_does_not_pass_ends_after_all_attempts() -> None:
+    slept: list[float] = []
+    limited = {**ANSWERS, "!gAS396986": b"%ERROR:201: access denied for 192.0.2.1\n"}
+    with irr(limited) as stand, pytest.raises(SourceUnreachable, match="access denied"):
+        source(stand, slept, attempts=4).fetch(NOW)
+    assert (stand.connections, slept) == (4, [1.0, 2.0, 4.0])
+
+
+def test_silence_is_asked_again_and_nonsense_is_not() -> None:
+    slept: list[float] = []
+    with irr({**ANSWERS, "!gAS396986": b""}) as stand, pytest.raises(SourceUnreachable):
+        source(stand, slept, timeout_seconds=0.2).fetch(NOW)
+    assert (stand.connections, slept) == (3, [1.0, 2.0])
+    with irr({**ANSWERS, "!gAS396986": b"<html>\n"}) as stand, pytest.raises(SourceImplausible):
+        source(stand, slept).fetch(NOW)
+    assert (stand.connections, len(slept)) == (1, 2)
+
+
+def test_no_wait_is_begun_that_outlasts_the_time_for_all() -> None:
+    slept: list[float] = []
+    limited = {**ANSWERS, "!gAS396986": b"%ERROR:201: access denied\n"}
+    with irr(limited) as stand, pytest.raises(SourceUnreachable):
+        source(stand, slept, attempts=6, total_seconds=3.5).fetch(NOW)
+    assert (stand.connections, slept) == (3, [1.0, 2.0]), "a third wait of four seconds would be too long"
 
 
 def test_a_server_that_hangs_up_is_unreachable() -> None:
