@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from controller.model import ExceptionState, Mode
 from controller.service import Controller
 from ipsets.errors import NoSnapshot
+from ipsets.resolve import SourceRecord
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 RECENT: Final = timedelta(hours=1)
@@ -103,11 +104,22 @@ class Facade(Collector):
         yield GaugeMetricFamily("tokgate_snapshot_pinned", "1 while refreshes change nothing in force", value=pinned)
         good = GaugeMetricFamily("tokgate_source_age_seconds", "Since a source last succeeded", labels=("source",))
         failing = GaugeMetricFamily("tokgate_source_failing", "1 when its last attempt failed", labels=("source",))
-        for record in self._controller.sources():
+        entries = GaugeMetricFamily("tokgate_source_entries", "What it named last", labels=("source",))
+        records = self._controller.sources()
+        for record in records:
             failing.add_metric((record.name,), float(record.error_code is not None))
             if record.last_success is not None:
                 good.add_metric((record.name,), (now - record.last_success).total_seconds())
-        yield from (good, failing)
+                entries.add_metric((record.name,), len(record.indicators))
+        yield from (good, failing, entries, *self._troubled(records))
+
+    def _troubled(self, records: Sequence[SourceRecord]) -> Iterator[Metric]:
+        found = {(trouble.source, trouble.what) for trouble in self._controller.troubles(records)}
+        for what, said in (("stale", "1 when its last good answer is too old"),):
+            family = GaugeMetricFamily(f"tokgate_source_{what}", said, labels=("source",))
+            for record in records:
+                family.add_metric((record.name,), float((record.name, what) in found))
+            yield family
 
     def _exceptions(self, now: datetime) -> Metric:
         family = GaugeMetricFamily("tokgate_exceptions", "Exceptions by what they wait for", labels=("state",))

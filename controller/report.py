@@ -31,11 +31,9 @@ from controller.model import (
 )
 from core.ids import DeviceName, SiteName
 from ipsets.model import Snapshot
+from ipsets.spans import words
 
 TOP: Final = 20
-STALE_AFTER: Final = timedelta(hours=24)
-"""A source that has not answered for this long is named in the notes."""
-
 MAX_HOURS: Final = 24 * 45
 """Longer reports are counted by the day instead of by the hour."""
 
@@ -116,6 +114,21 @@ class ExceptionLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTrouble:
+    """One source of the intelligence that is not as it should be. ``what``: ``stale`` or ``watched``."""
+
+    source: str
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"source {self.source} is {self.what.upper()}: {self.why}"
+
+    def to_json(self) -> dict[str, str]:
+        return {"source": self.source, "what": self.what, "why": self.why}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteReport:
     """Everything the report of one site says."""
 
@@ -135,6 +148,7 @@ class SiteReport:
     by_hour: tuple[Bucket, ...]
     exceptions: tuple[ExceptionLine, ...]
     coverage: Coverage
+    intelligence: tuple[SourceTrouble, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -160,6 +174,7 @@ class SiteReport:
             "generated_at": iso(self.generated_at),
             "snapshot": self.snapshot,
             "snapshot_at": iso(self.snapshot_at),
+            "intelligence": [trouble.to_json() for trouble in self.intelligence],
             "mode": {role: mode.value for role, mode in self.mode.items()},
             "totals": totals_json(self.totals),
             "by_role": {role: totals_json(totals) for role, totals in self.by_role.items()},
@@ -191,12 +206,14 @@ class FleetReport:
     sites: tuple[SiteReport, ...]
     totals: Mapping[EventAction, Totals]
     seconds: Mapping[CoverageState, float]
+    intelligence: tuple[SourceTrouble, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
             "from": iso(self.window.start),
             "to": iso(self.window.end),
             "generated_at": iso(self.generated_at),
+            "intelligence": [trouble.to_json() for trouble in self.intelligence],
             "totals": totals_json(self.totals),
             "coverage": {f"{state.value}_seconds": round(s, 3) for state, s in self.seconds.items()},
             "sites": [
@@ -239,16 +256,17 @@ def site_report(
     observations: Sequence[Observation],
     exceptions: Iterable[AccessException],
     snapshot: Snapshot | None,
-    sources: Mapping[str, datetime | None],
+    sources: Iterable[SourceTrouble],
     freshness: timedelta,
     pin: Pin | None = None,
 ) -> SiteReport:
     """The report of one site over ``window``.
 
-    ``events`` are those whose window ends in (start, end]; ``sources`` says when each source of the intelligence last
-    answered; ``freshness`` is how long one look at a device proves its state.
+    ``events`` are those whose window ends in (start, end]; ``sources`` are those of the intelligence that are not as
+    they should be; ``freshness`` is how long one look at a device proves its state.
     """
     proven = coverage(observations, window, devices=tuple(devices), now=now, freshness=freshness)
+    troubles = tuple(sources)
     return SiteReport(
         site=site,
         title=title,
@@ -266,11 +284,14 @@ def site_report(
         by_hour=_buckets(events, window, ZoneInfo(time_zone), now),
         exceptions=tuple(_exception_lines(exceptions, events, Window(window.start, min(window.end, now)))),
         coverage=proven,
-        notes=tuple(_notes(now, devices, events, proven, snapshot, sources, pin)),
+        intelligence=troubles,
+        notes=tuple(_notes(devices, events, proven, snapshot, troubles, pin)),
     )
 
 
-def fleet_report(sites: Iterable[SiteReport], *, window: Window, now: datetime) -> FleetReport:
+def fleet_report(
+    sites: Iterable[SiteReport], *, window: Window, now: datetime, sources: Iterable[SourceTrouble] = ()
+) -> FleetReport:
     """All sites as one, those that were enforced least first."""
     known = sorted(sites, key=lambda s: (-1.0 if s.enforced_share is None else s.enforced_share, s.site))
     return FleetReport(
@@ -286,6 +307,7 @@ def fleet_report(sites: Iterable[SiteReport], *, window: Window, now: datetime) 
             for action in EventAction
         },
         seconds={state: sum(site.seconds(state) for site in known) for state in CoverageState},
+        intelligence=tuple(sources),
     )
 
 
@@ -394,21 +416,21 @@ def _exception_lines(
 
 
 def _notes(
-    now: datetime,
     devices: Mapping[DeviceName, DeviceStatus | None],
     events: Sequence[DetectionEvent],
     proven: Coverage,
     snapshot: Snapshot | None,
-    sources: Mapping[str, datetime | None],
+    sources: Iterable[SourceTrouble],
     pin: Pin | None,
 ) -> Iterable[str]:
     """What a reader has to know before believing the figures."""
+    yield from (f"Intelligence: {trouble}." for trouble in sources)
     unknown = proven.total(CoverageState.UNKNOWN)
     if unknown:
-        yield f"For {_span(unknown)} nobody proved what the site was doing: unknown, and not counted as enforced."
+        yield f"For {words(unknown)} nobody proved what the site was doing: unknown, and not counted as enforced."
     open_time = proven.total(CoverageState.NOT_ENFORCED)
     if open_time:
-        yield f"For {_span(open_time)} the site was found not enforced."
+        yield f"For {words(open_time)} the site was found not enforced."
     at_least = sum(e.quality is Quality.AT_LEAST for e in events)
     if at_least:
         yield f"{at_least} of {len(events)} events are lower bounds: counters restarted inside their window."
@@ -424,7 +446,6 @@ def _notes(
         yield "There is no intelligence yet."
     if pin is not None:
         yield f"Intelligence: {pin}. What sources found since is not enforced."
-    yield from _source_notes(sources, now)
     yield "A hit is a new connection attempt that met a rule; a repeated SYN counts again."
 
 
@@ -435,21 +456,6 @@ def _device_notes(name: DeviceName, status: DeviceStatus | None) -> Iterable[str
     if status.error:
         yield f"{name}: the last attempt failed: {status.error}"
     yield from (f"{name}: degraded: {line}" for line in status.degraded)
-
-
-def _source_notes(sources: Mapping[str, datetime | None], now: datetime) -> Iterable[str]:
-    for source, at in sorted(sources.items()):
-        if at is None:
-            yield f"Intelligence: source {source} has never answered."
-        elif now - at > STALE_AFTER:
-            yield f"Intelligence: source {source} last answered {_span(now - at)} before this report."
-
-
-def _span(length: timedelta) -> str:
-    seconds = int(length.total_seconds())
-    parts = ((seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
-    shown = [f"{count} {unit}" for count, unit in parts if count][:2]
-    return " ".join(shown) or "less than a second"
 
 
 # --- to JSON --------------------------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ def render_fleet(report: FleetReport) -> str:
     """Totals and coverage of every site, the worst first."""
     document = report.to_json()
     sites = [{**site, "from": document["from"], "to": document["to"]} for site in document["sites"]]
-    return _table(row for site in sites for row in (*_totals(site, "totals"), *_coverage(site)))
+    head = _intelligence(document, {"site": "", "from": document["from"], "to": document["to"]})
+    return _table((*head, *(row for site in sites for row in (*_totals(site, "totals"), *_coverage(site)))))
 
 
 def cell(value: object) -> str:
@@ -45,6 +46,7 @@ def _table(rows: Iterable[dict[str, Any]]) -> str:
 
 def _rows(report: dict[str, Any]) -> Iterable[dict[str, Any]]:
     base = {"site": report["site"], "from": report["from"], "to": report["to"]}
+    yield from _intelligence(report, base)
     yield from _totals(report, "totals")
     for role, totals in report["by_role"].items():
         yield from _totals({**base, "totals": totals}, "role", name=role)
@@ -67,6 +69,12 @@ def _rows(report: dict[str, Any]) -> Iterable[dict[str, Any]]:
         yield {**base, **window, "section": "exception", "name": line["id"], "detail": line["reason"], **figures}
     for note in report["notes"]:
         yield {**base, "section": "note", "detail": note}
+
+
+def _intelligence(report: dict[str, Any], base: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    for trouble in report["intelligence"]:
+        detail = f"{trouble['what']}: {trouble['why']}"
+        yield {**base, "section": "intelligence", "name": trouble["source"], "detail": detail}
 
 
 def _window(span: dict[str, Any]) -> dict[str, Any]:

@@ -43,10 +43,11 @@ from controller.model import (
     Window,
 )
 from controller.planning import Limits, plan_device, store_plan
-from controller.report import FleetReport, SiteReport, fleet_report, site_report
+from controller.report import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
 from controller.settings import Settings
 from controller.store import IMPORTED, PUT_IN_FORCE, AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store, Term
 from controller.sync import Worker
+from controller.troubles import stale_limits, tell, troubles
 from controller.views import (
     Check,
     CollectResult,
@@ -173,6 +174,7 @@ class Controller:
         known = self.store.source_records()
         records = refresh([build_source(c) for c in config.sources], known, self.clock)
         self.store.save_source_records(records)
+        tell(troubles(records, stale_limits(self.inventory), now=self.clock.now()))
         previous, pin = self.store.current_snapshot(), self.store.pin()
         snapshot = build_snapshot(
             [i for record in records for i in record.indicators],
@@ -321,6 +323,11 @@ class Controller:
     def owners(self) -> Owners:
         """Who stands behind an entry of a snapshot."""
         return shipped_owners()
+
+    def troubles(self, records: Iterable[SourceRecord] | None = None) -> tuple[SourceTrouble, ...]:
+        """The sources whose word is too old, or does not count in full; ``records`` when they are at hand."""
+        known = self.sources() if records is None else records
+        return troubles(known, stale_limits(self.inventory), now=self.clock.now())
 
     def snapshots(self, *, limit: int = 50, before: SnapshotId | None = None) -> list[SnapshotSummary]:
         return self.store.snapshots(limit=limit, before=before)
@@ -615,7 +622,7 @@ class Controller:
             observations=self.store.observations(site.name, window),
             exceptions=[self._shown(e, statuses) for e in self.store.exceptions(site=site.name)],
             snapshot=self.store.current_snapshot(),
-            sources={record.name: record.last_success for record in self.sources()},
+            sources=self.troubles(),
             freshness=self.settings.sync_interval * 2,
             pin=self.store.pin(),
         )
@@ -625,6 +632,7 @@ class Controller:
             [self._site_report(site, window) for site in self.inventory.sites.values()],
             window=window,
             now=self.clock.now(),
+            sources=self.troubles(),
         )
 
     # --- exceptions -----------------------------------------------------------------------------------------------

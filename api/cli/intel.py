@@ -37,6 +37,7 @@ def refresh(force: Force = False, output: AsPlain = Plain.TABLE) -> None:
     """
     with opening.controller() as controller, working("asking the sources"):
         result = controller.refresh_intel(actor=opening.actor(), force=force)
+        troubles = controller.troubles()
     if output is Plain.JSON:
         show_json(_refreshed(result))
     else:
@@ -47,6 +48,8 @@ def refresh(force: Force = False, output: AsPlain = Plain.TABLE) -> None:
     for record in result.records:
         if record.error_code is not None:
             note(f"source {record.name} failed, its last good entries stay: {record.error_code} {record.error}")
+    for trouble in troubles:
+        note(f"ATTENTION: {trouble}", style="bold red")
 
 
 def _waiting(result: RefreshResult) -> str:
@@ -283,6 +286,9 @@ def sources(output: As = Output.TABLE) -> None:
 
     with opening.controller() as controller:
         records = controller.sources()
+        troubles = controller.troubles(records)
+    for trouble in troubles:
+        note(f"ATTENTION: {trouble}", style="bold red")
     show_rows([Source.of(r) for r in records], _SOURCES, output, none="no source was asked yet: tokgate intel refresh")
 
 

@@ -61,6 +61,8 @@ def fleet(since: Since = None, until: Until = None, output: AsPage = Page.TABLE,
     if file is not None:
         _write(file, _fleet_text(report, output))
     elif output is Page.TABLE:
+        for trouble in report.intelligence:
+            say(f"ATTENTION: {trouble}", style="bold red")
         rows = [_fleet_row(site) for site in report.to_json()["sites"]]
         show_table(_FLEET, ([row[column] for column in _FLEET] for row in rows))
     elif output is Page.JSON:
@@ -126,6 +128,8 @@ def _write(file: Path, text: str) -> None:
 def show_site(report: Mapping[str, Any]) -> None:
     """The report on a terminal: what was counted, who it was and where to, how long it held, and why not longer."""
     say(f"{report['title']} ({report['site']}), {report['from']} to {report['to']}", style="bold")
+    for trouble in report["intelligence"]:
+        say(f"ATTENTION: source {trouble['source']} is {trouble['what'].upper()}: {trouble['why']}", style="bold red")
     show_pairs(
         {
             "mode now": report["mode"],

@@ -22,6 +22,7 @@ from ipsets.sources.document import Document
 from ipsets.sources.fields import (
     Asn,
     AsSet,
+    Closed,
     Config,
     HostName,
     MaxBytes,
@@ -172,7 +173,7 @@ class AsndbConfig(Config):
     max_shrink: Shrink = 0.5
 
 
-class ManualDecision(Config):
+class ManualDecision(Closed):
     """One entry that somebody decided: ``deny`` or ``allow`` a network, address, range or name."""
 
     deny: str | None = None

@@ -15,6 +15,7 @@ from ipsets.sources.dns import Resolver
 from ipsets.sources.http import allowed
 from ipsets.sources.irr import AS_SET
 from ipsets.sources.plain import parse_line
+from ipsets.spans import Span
 
 
 def _name(given: str) -> str:
@@ -96,7 +97,14 @@ Shrink: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 MaxBytes: TypeAlias = Annotated[int, Field(ge=1024, le=256 * 1024 * 1024)]
 
 
-class Config(BaseModel):
-    """Of one source: unknown keys are errors."""
+class Closed(BaseModel):
+    """Unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Config(Closed):
+    """Of one source, whatever its kind."""
+
+    stale_after: Span | None = None
+    """How old its last good answer may be before it is called stale; by ``freshness.yaml`` when left out."""

@@ -23,7 +23,7 @@ from controller.model import (
     SourceSeen,
     Window,
 )
-from controller.report import SiteReport, site_report
+from controller.report import SiteReport, SourceTrouble, site_report
 from core.ids import DeviceName, EventId, ExceptionId, SiteName, SnapshotId
 from ipsets.model import Snapshot
 from tests.controller.offices import an_exception, snapshot
@@ -135,7 +135,7 @@ def report(
     exceptions: Sequence[AccessException] = (),
     devices: dict[DeviceName, DeviceStatus | None] | None = None,
     of: Snapshot | None = None,
-    sources: dict[str, datetime | None] | None = None,
+    sources: Sequence[SourceTrouble] = (),
 ) -> SiteReport:
     return site_report(
         site=BERLIN,
@@ -149,7 +149,7 @@ def report(
         observations=observations,
         exceptions=exceptions,
         snapshot=of,
-        sources=sources or {},
+        sources=sources,
         freshness=FRESH,
     )
 
@@ -177,7 +177,10 @@ def busy_day() -> SiteReport:
             ),
         },
         of=snapshot("103.136.220.0/23"),
-        sources={"curated": NOW - timedelta(minutes=20), "ripestat": NOW - timedelta(hours=31), "dns": None},
+        sources=(
+            SourceTrouble(source="dns", what="stale", why="it has never answered"),
+            SourceTrouble(source="ripestat", what="stale", why="it last answered 1 d 7 h ago, more than 1d"),
+        ),
     )
 
 

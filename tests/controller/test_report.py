@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.model import CoverageState, EventAction, ExceptionState, Observation, Quality, Window
-from controller.report import TOP, SiteReport, fleet_report, plain
+from controller.report import TOP, SiteReport, SourceTrouble, fleet_report, plain
 from controller.service import Controller
 from controller.settings import Settings
 from controller.store import Store
@@ -75,7 +75,7 @@ def test_the_json_of_a_whole_day() -> None:
 
 def test_the_json_of_the_fleet() -> None:
     other = replace(report(devices={}), site=SiteName("austin"), title="Austin office")
-    found = fleet_report([busy_day(), other], window=DAY, now=NOW)
+    found = fleet_report([busy_day(), other], window=DAY, now=NOW, sources=busy_day().intelligence)
     check_golden("report_fleet.json", json.dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n")
 
 
@@ -184,7 +184,10 @@ def test_what_the_sources_said_is_asked_of_their_records(controller: Controller)
     """A list that stays the same is the same snapshot for months; its sources still answer every hour."""
     controller.refresh_intel(actor="test")
     controller.clock.advance(timedelta(days=3))  # type: ignore[attr-defined]
-    assert any("source curated last answered 3 d" in note for note in controller.site_report("berlin", DAY).notes)
+    stale = "source curated is STALE: it last answered 3 d ago, more than 1d"
+    assert [str(trouble) for trouble in controller.site_report("berlin", DAY).intelligence] == [stale]
+    assert [str(trouble) for trouble in controller.fleet_report(DAY).intelligence] == [stale]
+    assert f"Intelligence: {stale}." in controller.site_report("berlin", DAY).notes
     assert not controller.refresh_intel(actor="test").changed
     assert dict(controller.snapshot().source_ages)["curated"] == controller.clock.now()
     assert not any("Intelligence" in note for note in controller.site_report("berlin", DAY).notes)
@@ -300,11 +303,11 @@ def test_a_device_that_left_the_inventory_keeps_its_hits_and_is_named() -> None:
 
 def test_lower_bounds_and_lost_sources_are_said() -> None:
     events = [event(at(9), 5, quality=Quality.AT_LEAST), event(at(10), 5, sources_truncated=True)]
-    notes = report(events=events, of=snapshot(), sources={"dns": None, "fresh": NOW}).notes
+    troubles = (SourceTrouble(source="dns", what="stale", why="it has never answered"),)
+    notes = report(events=events, of=snapshot(), sources=troubles).notes
     assert "1 of 2 events are lower bounds: counters restarted inside their window." in notes
     assert any("some sources are missing" in note for note in notes)
-    assert "Intelligence: source dns has never answered." in notes
-    assert not any("fresh" in note for note in notes)
+    assert notes[0] == "Intelligence: source dns is STALE: it has never answered."
 
 
 # --- who and where to -----------------------------------------------------------------------------------------------

@@ -44,7 +44,10 @@ def test_the_csv_of_a_whole_day() -> None:
 
 def test_the_csv_of_the_fleet() -> None:
     other = replace(report(devices={}), site=SiteName("austin"), title="Austin office")
-    check_golden("report_fleet.csv", render_fleet(fleet_report([busy_day(), other], window=DAY, now=NOW)))
+    check_golden(
+        "report_fleet.csv",
+        render_fleet(fleet_report([busy_day(), other], window=DAY, now=NOW, sources=busy_day().intelligence)),
+    )
 
 
 def test_it_is_rfc_4180_with_one_head_and_the_same_columns_everywhere() -> None:

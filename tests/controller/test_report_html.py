@@ -88,7 +88,9 @@ def all_day(state: CoverageState) -> SiteReport:
 
 
 def fleet(*sites: SiteReport) -> str:
-    return render_fleet(fleet_report(sites, window=DAY, now=NOW))
+    return render_fleet(
+        fleet_report(sites, window=DAY, now=NOW, sources=[t for s in sites[:1] for t in s.intelligence])
+    )
 
 
 # --- the pages ------------------------------------------------------------------------------------------------------
