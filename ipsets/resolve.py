@@ -21,13 +21,15 @@ from core.net import DomainName, Network
 from ipsets.errors import SnapshotCorrupt, SourceError, SourceImplausible
 from ipsets.model import Indicator
 from ipsets.sources import Fetched, LastGood, Source
-from ipsets.text import canonical, instant, pack, sha256, unpack
+from ipsets.text import canonical, instant, one_line, pack, sha256, unpack
 
 log = structlog.get_logger()
 
 MAX_CONCURRENT: Final = 8
 SHRINK_FLOOR: Final = 10
 """Below this many indicators a share says nothing."""
+MAX_ERROR: Final = 2000
+"""Characters of an error that are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,8 @@ def _one(source: Source, before: SourceRecord | None, clock: Clock) -> SourceRec
 
 
 def _failed(record: SourceRecord, code: str, message: str, place: str | None) -> SourceRecord:
-    said = f"{place}: {message}" if place else message
+    # strangers' words may be in it: what no encoding can hold would fail the store, and with it every other source
+    said = one_line(f"{place}: {message}" if place else message, MAX_ERROR)
     log.warning("source.failed", source=record.name, code=code, error=said)
     return replace(record, error_code=code, error=said)
 

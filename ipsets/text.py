@@ -8,12 +8,48 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from core.net import DomainName, Network, parse_network
 from ipsets.model import Confidence, Dedication, Indicator, Provenance
+
+_BREAK: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_BLOCK: Final = 1 << 16  # characters
+
+
+def lines_of(text: str, *, block: int = _BLOCK) -> Iterator[str]:
+    """As ``text.splitlines()``, some at a time: all lines of a long text at once have many times its size."""
+    start = 0
+    while start < len(text):
+        found = _BREAK.search(text, start + block)
+        end = found.end() if found else len(text)
+        yield from text[start:end].splitlines()
+        start = end
+
+
+def one_line(text: str, limit: int) -> str:
+    """What strangers wrote, fit for a log, a terminal and the store: printable, single spaces, at most ``limit``.
+
+    What is not printable (control characters, half characters that no encoding can hold) becomes a space.
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())[:limit]
+
+
+MAX_VALUES: Final = 10_000_000
+"""Of a stranger's JSON. All payloads of the RPKI, the most that any source reads, have about five million."""
+
+
+def read_json(text: str, *, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """A stranger's JSON as ``json.loads`` reads it, unless it would need many times its own size in memory.
+
+    Raises ``ValueError``, or ``RecursionError`` when it is too deep.
+    """
+    if sum(map(text.count, ",[{")) > MAX_VALUES:
+        raise ValueError(f"more than {MAX_VALUES} values")
+    return json.loads(text, object_hook=object_hook)
 
 
 def canonical(value: Any) -> str:

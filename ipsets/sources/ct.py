@@ -7,7 +7,6 @@ So there is a pause between any two questions, whether the first was answered or
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from ipsets.sources.dns import row_of
 from ipsets.sources.http import KEPT, Getter
 from ipsets.sources.plain import parse_line
 from ipsets.sources.source import Fetched, LastGood, indicator
-from ipsets.text import utc_instant
+from ipsets.text import read_json, utc_instant
 
 KIND: Final = "ct"
 BASE_URL: Final = "https://crt.sh"
@@ -98,7 +97,7 @@ def parse(text: str, *, place: str, now: datetime) -> dict[DomainName, int]:
     if not text.strip():
         raise SourceUnreachable("an empty answer", place=place, hint=f"later again; {KEPT}")
     try:
-        certificates = json.loads(text)
+        certificates = read_json(text)
     except (ValueError, RecursionError) as exc:
         raise SourceImplausible(f"not JSON: {exc}", place=place, hint=KEPT) from exc
     if not isinstance(certificates, list):
@@ -108,11 +107,18 @@ def parse(text: str, *, place: str, now: datetime) -> dict[DomainName, int]:
         for certificate in certificates:
             if utc_instant(certificate["not_before"]) <= now <= utc_instant(certificate["not_after"]):
                 for name in _names(certificate):
-                    found.setdefault(name, int(certificate["id"]))
+                    found.setdefault(name, _number(certificate))
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as exc:
         why = f"not the documented shape: {type(exc).__name__} {str(exc)[:100]}"
         raise SourceImplausible(why, place=place, hint=KEPT) from exc
     return found
+
+
+def _number(certificate: dict[str, Any]) -> int:
+    number = int(certificate["id"])
+    if not 0 <= number < 1 << 63:
+        raise ValueError("a certificate's id out of range")
+    return number
 
 
 def _names(certificate: dict[str, Any]) -> Iterator[DomainName]:

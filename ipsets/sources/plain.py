@@ -12,14 +12,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import islice
 from typing import Final
 
 from core.net import DomainName, Network, networks_of, parse_network
 from ipsets.errors import SourceImplausible
 from ipsets.sources.http import KEPT
 from ipsets.sources.rules import Unsupported, is_payload, item, plain_word, short
+from ipsets.text import lines_of
 
+MAX_ENTRIES: Final = 500_000
+"""Twice what the guard ``too-many`` lets pass by default. One line may be a range of 254 networks."""
 MAX_PROBLEMS: Final = 5
+"""Bad lines that are told."""
+MAX_BAD_LINES: Final = 10_000
+"""So many, and nothing more is read: it is no list."""
+MAX_LINE: Final = 1 << 16
+"""Characters. The longest lines that tools write, rules with many domains in them, have a few thousand."""
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]+(?:/[0-9]+)?")
@@ -58,33 +67,60 @@ def read(text: str, *, place: str, skip_unsupported: bool = False) -> Parsed:
     """
     _refuse_markup(text, place)
     entries: list[Entry] = []
-    problems: list[tuple[int, str]] = []
+    problems = _Problems()
     skipped, first = 0, ""
     for number, line in _lines(text):
         try:
-            entries += ((number, entry) for entry in parse_line(line))
+            entries += ((number, entry) for entry in islice(parse_line(line), MAX_ENTRIES + 1 - len(entries)))
         except Unsupported as exc:
             if not skip_unsupported:
-                problems.append((number, str(exc)))
+                problems.add(number, exc)
             else:
                 skipped, first = skipped + 1, first or f"line {number}: {exc}"
         except ValueError as exc:
-            problems.append((number, str(exc)))
-    if problems:
-        raise _bad_lines(problems, place)
+            problems.add(number, exc)
+        if len(entries) > MAX_ENTRIES:
+            raise SourceImplausible(f"more than {MAX_ENTRIES} entries", place=f"{place}:{number}", hint=KEPT)
+        if problems.count > MAX_BAD_LINES:
+            break
+    if problems.told:
+        raise problems.error(place)
     if not entries:
         passed = f": {skipped} unsupported lines were passed over" if skipped else ""
         raise SourceImplausible(f"an empty list{passed}", place=place, hint=f"an empty answer is never data; {KEPT}")
     return Parsed(entries=tuple(entries), skipped=skipped, first=first)
 
 
+class _Problems:
+    """The bad lines of a list: the first ones, and how many there are."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.told: list[tuple[int, str]] = []
+
+    def add(self, number: int, exc: ValueError) -> None:
+        self.count += 1
+        if len(self.told) < MAX_PROBLEMS:
+            self.told.append((number, str(exc)))
+
+    def error(self, place: str) -> SourceImplausible:
+        (number, first), *others = self.told
+        more = [f"line {n}: {said}" for n, said in others]
+        left = self.count - len(self.told)
+        at_least = "at least " if self.count > MAX_BAD_LINES else ""
+        rest = f"; {at_least}{left} more" if left else ""
+        return SourceImplausible(
+            "; ".join((first, *more)) + rest, place=f"{place}:{number}", hint=f"repair or comment out the line; {KEPT}"
+        )
+
+
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Every line with its number; below ``payload:`` without dash and quotes."""
+    """Every line that is not empty, with its number; below ``payload:`` without dash and quotes."""
     is_yaml = False
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         if is_payload(line):
             is_yaml = True
-        else:
+        elif line:
             yield number, item(line) if is_yaml else line
 
 
@@ -95,17 +131,10 @@ def _refuse_markup(text: str, place: str) -> None:
         raise SourceImplausible("binary data, not a list", place=place, hint=f"check the address; {KEPT}")
 
 
-def _bad_lines(problems: list[tuple[int, str]], place: str) -> SourceImplausible:
-    number, first = problems[0]
-    more = [f"line {n}: {said}" for n, said in problems[1:MAX_PROBLEMS]]
-    rest = f"; {len(problems) - MAX_PROBLEMS} more" if len(problems) > MAX_PROBLEMS else ""
-    return SourceImplausible(
-        "; ".join((first, *more)) + rest, place=f"{place}:{number}", hint=f"repair or comment out the line; {KEPT}"
-    )
-
-
 def parse_line(line: str) -> Iterator[Network | DomainName]:
     """The entries of one line; none for a blank line or a comment. Raises ``ValueError`` saying what is wrong."""
+    if len(line) > MAX_LINE:
+        raise ValueError(f"{len(line)} characters are no line")
     text = _COMMENT.sub("", line).strip()
     if not text or text.startswith("[Adblock"):
         return

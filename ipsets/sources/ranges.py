@@ -6,7 +6,6 @@ networks open. So one that touches them, or holds an eighth of all IPv4, is refu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from ipsets.sources.document import Document, seen_again
 from ipsets.sources.http import KEPT
 from ipsets.sources.plain import parse as parse_plain
 from ipsets.sources.source import Fetched, LastGood, indicator
+from ipsets.text import read_json
 
 KIND: Final = "ranges"
 Format: TypeAlias = Literal["fastly", "aws", "google", "cloudflare", "oracle", "misp", "plain"]
@@ -89,7 +89,7 @@ def _lines(text: str, place: str) -> Iterator[Network]:
 
 def _json(text: str, place: str) -> Any:
     try:
-        return json.loads(text)
+        return read_json(text)
     except (ValueError, RecursionError) as exc:
         what = {"<": "HTML or XML", "": "empty"}.get(text.lstrip()[:1], "broken off or another format")
         raise _implausible(place, f"not JSON ({what}): {exc}") from exc

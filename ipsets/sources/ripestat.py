@@ -26,7 +26,7 @@ from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Confidence, Dedication, Indicator
 from ipsets.sources.http import KEPT, Answer, Getter
 from ipsets.sources.source import Fetched, LastGood, indicator
-from ipsets.text import utc_instant
+from ipsets.text import one_line, read_json, utc_instant
 
 KIND: Final = "ripestat"
 BASE_URL: Final = "https://stat.ripe.net"
@@ -164,7 +164,7 @@ def _clean(holder: Any) -> str:
     """
     if not isinstance(holder, str):
         raise TypeError(f"the holder is {type(holder).__name__}")
-    return " ".join("".join(c if c.isprintable() else " " for c in holder[: 4 * MAX_HOLDER]).split())[:MAX_HOLDER]
+    return one_line(holder, MAX_HOLDER)
 
 
 @contextlib.contextmanager
@@ -178,7 +178,7 @@ def _documented(where: str) -> Iterator[None]:
 def _current(text: str, asn: int, now: datetime, where: str) -> tuple[Mapping[str, Any], datetime]:
     """The data of a good answer about this network, and the end of its window, which is not long ago."""
     try:
-        envelope = json.loads(text)
+        envelope = read_json(text)
     except (ValueError, RecursionError) as exc:
         raise _implausible(where, f"not JSON ({_kind(text)}): {exc}") from exc
     _check_status(envelope, where)

@@ -8,7 +8,6 @@ The best origin is a validator of one's own, as a file or on this machine's loop
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,7 @@ from ipsets.sources.corroboration import corroboration
 from ipsets.sources.document import Document, remembered, seen_again, with_facts
 from ipsets.sources.http import KEPT
 from ipsets.sources.source import Fetched, LastGood
-from ipsets.text import instant, utc_instant
+from ipsets.text import instant, one_line, read_json, utc_instant
 
 KIND: Final = "rpki"
 MAX_AGE: Final = timedelta(days=2)
@@ -122,7 +121,7 @@ def read(text: str, *, asns: Collection[int], now: datetime, place: str) -> Expo
         return None if "prefix" in read and read.get("asn") not in wanted else read
 
     try:
-        export = json.loads(text, object_hook=only_ours)
+        export = read_json(text, object_hook=only_ours)
     except (ValueError, RecursionError) as exc:
         raise _implausible(place, f"not JSON ({_kind(text)}): {exc}") from exc
     except TypeError as exc:
@@ -178,7 +177,7 @@ def _payload(entry: Mapping[str, Any]) -> Payload:
         asn=int(str(entry["asn"]).removeprefix("AS")),
         network=network,
         max_length=longest,
-        anchor=str(entry.get("ta", "anchor not told"))[:40],
+        anchor=one_line(str(entry.get("ta", "anchor not told")), 40),
         expires=_expires(entry),
     )
 
