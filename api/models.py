@@ -962,6 +962,42 @@ class Event(Answer):
         )
 
 
+class Alert(Answer):
+    """What a person should look at, told once. ``detail`` depends on ``kind``; ``networks`` there has 1,000 at most."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 7,
+                    "at": "2026-11-25T18:00:00Z",
+                    "kind": "moved",
+                    "subject": "AS4134",
+                    "message": "AS4134 also originates 71.18.1.0/24; so ripestat:AS4134",
+                    "detail": {"count": 1, "networks": ["71.18.1.0/24"], "sources": ["ripestat:AS4134"]},
+                }
+            ]
+        }
+    )
+    id: int
+    at: Instant
+    kind: str = Field(description="a change of `GET /api/v1/intel/drift`")
+    subject: str
+    message: str
+    detail: dict[str, Any]
+
+    @classmethod
+    def of(cls, alert: model.Alert) -> Alert:
+        return cls(
+            id=alert.id,
+            at=alert.at,
+            kind=alert.kind,
+            subject=alert.subject,
+            message=alert.message,
+            detail=dict(alert.detail),
+        )
+
+
 # --- access ---------------------------------------------------------------------------------------------------------
 
 

@@ -47,6 +47,16 @@ def decode(cursor: str | None, *, of: str) -> str | None:
     return found["key"]
 
 
+def decode_number(cursor: str | None, *, of: str) -> int | None:
+    """As ``decode``, for lists whose keys are numbers."""
+    key = decode(cursor, of=of)
+    if key is None:
+        return None
+    if not key.isdigit() or len(key) > 18:
+        raise not_ours()
+    return int(key)
+
+
 def not_ours() -> Invalid:
     return Invalid("cursor: not one of this list", hint="use next_cursor as it was given, or leave it out")
 

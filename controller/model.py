@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from core.ids import DeviceName, EventId, ExceptionId, PlanId, RunId, SiteName, SnapshotId, TokenId
 from core.net import Address, Network
@@ -295,3 +296,15 @@ class AuditEntry:
     detail: str  # JSON, no secrets
     previous: str
     hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Something happened to the intelligence that a person should look at; told once, when it happened."""
+
+    id: int  # numbers rise with time
+    at: datetime
+    kind: str  # "new-asn", "lost-asn", "renamed", "moved", "new-prefix", "lost-prefix" …
+    subject: str  # "AS138699"
+    message: str
+    detail: Mapping[str, Any]

@@ -21,6 +21,7 @@ import structlog
 
 import controller.exceptions as lifecycle
 import controller.tokens as access
+from controller.alerts import origin_alerts
 from controller.desired import Facts, held_signature, modes_at, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import Conflict, Invalid
@@ -29,6 +30,7 @@ from controller.inventory import Device, Inventory, Site, load_inventory
 from controller.locks import DeviceLocks, FileLock
 from controller.model import (
     AccessException,
+    Alert,
     AuditEntry,
     DetectionEvent,
     DeviceRun,
@@ -69,12 +71,12 @@ from core.ids import DeviceName, ExceptionId, PlanId, RunId, SiteName, SnapshotI
 from core.secret import Secret
 from ipsets.bundle import Bundle, Sealed, refuse_outdated, unseal
 from ipsets.catalogue import load_catalogue
-from ipsets.drift import QUIET, Drift, OriginChange, origin_drift
+from ipsets.drift import QUIET, Drift, OriginChange, drift_between, origin_drift
 from ipsets.errors import NoSnapshot
 from ipsets.explain import explain, parse_question
 from ipsets.guard import NeverBlock, default_never_block
 from ipsets.minisign import PublicKey
-from ipsets.model import Snapshot
+from ipsets.model import Indicator, Snapshot
 from ipsets.owners import Owners, shipped_owners
 from ipsets.past import refuse_large, refuse_never_blocked
 from ipsets.resolve import SourceRecord, refresh
@@ -173,7 +175,9 @@ class Controller:
         config = self.inventory.intelligence
         known = self.store.source_records()
         records = refresh([build_source(c) for c in config.sources], known, self.clock)
-        self.store.save_source_records(records)
+        moved = drift_between(_words(known.values()), _words(records)) if known else ()
+        self.store.save_source_records(records, alerts=origin_alerts(moved))
+        _tell_drift(moved)
         tell(troubles(records, stale_limits(self.inventory), now=self.clock.now()))
         previous, pin = self.store.current_snapshot(), self.store.pin()
         snapshot = build_snapshot(
@@ -188,8 +192,6 @@ class Controller:
             force=force or pin is not None,  # nothing is put in force: what churns is shown, and guarded after the pin
         )
         self.store.save_snapshot(snapshot)
-        if previous is not None:
-            _tell_drift(origin_drift(previous, snapshot))
         if pin is not None and previous is not None:
             return _pinned(pin, previous, snapshot, records)
         if previous is not None and snapshot.id == previous.id:
@@ -212,6 +214,12 @@ class Controller:
         if before is None:
             raise NoSnapshot(f"snapshot {later.id[:12]} is the first: there is nothing to compare it with")
         return origin_drift(self.snapshot(before), later)
+
+    def alerts(
+        self, *, limit: int = 100, before: int | None = None, kind: str | None = None, since: datetime | None = None
+    ) -> list[Alert]:
+        """What a person should look at, the newest first. ``before`` is the number of the last one already seen."""
+        return self.store.alerts(limit=limit, before=before, kind=kind, since=since)
 
     # --- a person's word ------------------------------------------------------------------------------------------
 
@@ -255,7 +263,7 @@ class Controller:
             snapshot,
             catalogue=self._catalogue,
             never_block=self._never_block(),
-            declared=[i for record in self.sources() for i in record.indicators],
+            declared=_words(self.sources()),
         )
 
     # --- from place to place --------------------------------------------------------------------------------------
@@ -375,7 +383,8 @@ class Controller:
     def _was_in_force(self, at: datetime) -> tuple[Snapshot, Term]:
         term = self.store.term(at)
         try:
-            return self.snapshot(term.snapshot), term
+            found = self.snapshot(term.snapshot)
+            return self.store.said_at(found, at) or found, term
         except NoSnapshot as exc:
             raise NoSnapshot(
                 f"snapshot {term.snapshot}, in force since {term.since:%Y-%m-%dT%H:%M:%SZ}, is not kept any more",
@@ -897,6 +906,10 @@ def _remove_folder(folder: Path) -> None:
 def _after(current: Snapshot | None, found: Snapshot) -> Snapshot:
     """What follows on it here; the parent that it had elsewhere may never have been here."""
     return found if current and current.id == found.id else replace(found, parent=current.id if current else None)
+
+
+def _words(records: Iterable[SourceRecord]) -> list[Indicator]:
+    return [indicator for record in records for indicator in record.indicators]
 
 
 def _tell_drift(changes: tuple[OriginChange, ...]) -> None:

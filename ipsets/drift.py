@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -60,6 +60,11 @@ class OriginChange:
 
 
 def origin_drift(old: Snapshot, new: Snapshot) -> tuple[OriginChange, ...]:
+    """What is different between the words of two snapshots: ``drift_between``."""
+    return drift_between(old.indicators, new.indicators)
+
+
+def drift_between(old: Collection[Indicator], new: Collection[Indicator]) -> tuple[OriginChange, ...]:
     """Every word about origins that one has and the other has not, and every network that has another holder in each.
 
     The weightiest first, then by address.
@@ -82,19 +87,19 @@ def _renamed(was: Holders, now: Holders) -> Iterator[OriginChange]:
             )
 
 
-def _holders(snapshot: Snapshot) -> Holders:
+def _holders(indicators: Iterable[Indicator]) -> Holders:
     """Of two words of one source, the later one counts: two configured sources may share what they are called here."""
     words = {
         (provenance.last_seen, held["holder"], int(held["asn"]), provenance.source)
-        for indicator in snapshot.indicators
+        for indicator in indicators
         for provenance in indicator.sources
         if (held := _HELD.fullmatch(provenance.detail))
     }
     return {(asn, source): holder for _, holder, asn, source in sorted(words)}
 
 
-def _words(snapshot: Snapshot) -> Iterator[Word]:
-    for indicator in snapshot.indicators:
+def _words(indicators: Iterable[Indicator]) -> Iterator[Word]:
+    for indicator in indicators:
         if isinstance(indicator.value, DomainName):
             continue
         for provenance in indicator.sources:

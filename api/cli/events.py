@@ -1,4 +1,4 @@
-"""``tokgate events``: what the counters prove, window by window."""
+"""``tokgate events``: what the counters prove, window by window, and alerts of the intelligence."""
 
 from __future__ import annotations
 
@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from controller.service import Controller
     from controller.store import EventQuery
 
-app = typer.Typer(no_args_is_help=True, help="Detection events: what the counters prove, window by window.")
+app = typer.Typer(no_args_is_help=True, help="What the counters prove, and alerts of the intelligence.")
 PAGE = 500
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps the verb: a group of one command would lose it."""
 
 
 @app.command("list")
@@ -58,6 +53,23 @@ def list_events(
     show_rows([Event.of(event) for event in found], _COLUMNS, output, none="no events", in_csv=_IN_CSV)
     if more:
         note(f"there are more; these are the newest {len(found)} (--limit)")
+
+
+@app.command()
+def alerts(
+    kind: Annotated[str | None, typer.Option("--kind", help="Only of this kind: moved, renamed, new-asn …")] = None,
+    since: Since = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=PAGE, help="How many at most, the newest first.")] = 100,
+    output: As = Output.TABLE,
+) -> None:
+    """List alerts of the intelligence, the newest first: networks that came, went, moved or were renamed."""
+    from api.models import Alert
+
+    with opening.controller() as controller:
+        now = controller.clock.now()
+        then = parse_time(since, option="--since", now=now, backwards=True) if since else None
+        found = controller.alerts(limit=limit, kind=kind, since=then)
+    show_rows([Alert.of(alert) for alert in found], _ALERTS, output, none="no alerts")
 
 
 def _pages(controller: Controller, query: EventQuery, limit: int) -> tuple[list[DetectionEvent], bool]:
@@ -95,6 +107,12 @@ _COLUMNS = {
     "hits": _hits,
     "bytes": lambda row: row.bytes,
     "sources": _who,
+}
+_ALERTS = {
+    "at": lambda row: row.at,
+    "kind": lambda row: row.kind,
+    "about": lambda row: row.subject,
+    "message": lambda row: row.message,
 }
 _IN_CSV = {
     "id": lambda row: row.id,

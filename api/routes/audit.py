@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from api.auth import Admin, Ctl
 from api.lanes import LaneOf
 from api.models import AuditEntry, AuditVerdict, Page
-from api.pages import Cursor, Limit, decode, not_ours, page_from
+from api.pages import Cursor, Limit, decode_number, page_from
 from api.reference import answers
 
 router = APIRouter(prefix="/audit", tags=["audit"])
@@ -15,17 +15,8 @@ router = APIRouter(prefix="/audit", tags=["audit"])
 
 @router.get("", summary="Entries, the newest first")
 def list_entries(controller: Ctl, caller: Admin, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditEntry]:
-    rows = controller.audit(limit=limit + 1, before=_before(cursor))
+    rows = controller.audit(limit=limit + 1, before=decode_number(cursor, of="audit"))
     return page_from(rows, of="audit", key=lambda e: str(e.seq), show=AuditEntry.of, limit=limit)
-
-
-def _before(cursor: str | None) -> int | None:
-    seq = decode(cursor, of="audit")
-    if seq is None:
-        return None
-    if not seq.isdigit() or len(seq) > 18:
-        raise not_ours()
-    return int(seq)
 
 
 @router.get("/verify", summary="Check the whole chain", responses=answers(503))

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,6 +79,40 @@ snapshots = Table(
 
 source_records = Table(
     "source_records", metadata, Column("name", String, primary_key=True), Column("body", Text, nullable=False)
+)
+
+words = Table(
+    "words",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("used_at", Instant, nullable=False, index=True),
+    Column("size", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""What sources and guards said, each text once (``ipsets.words``); only so many bytes of them are kept."""
+
+refreshes = Table(
+    "refreshes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("snapshot", String, nullable=False),
+    Column("words", String, nullable=False, index=True),  # a digest; those words may not be kept any more
+    Column("ages", Text, nullable=False),
+    Index("ix_refreshes_snapshot", "snapshot", "at"),
+)
+"""Each time a snapshot was found, and in which words."""
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    sqlite_autoincrement=True,  # a number that was shown never stands for another alert
 )
 
 plans = Table(

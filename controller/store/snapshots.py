@@ -12,12 +12,14 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
+from controller.alerts import AlertNote
 from controller.audit import AuditNote
 from controller.errors import Invalid, StoreError
 from controller.model import Pin
+from controller.store.history import History
 from controller.store.schema import audit as audit_log
 from controller.store.schema import meta, snapshots, source_records
-from controller.store.shelf import Shelf, get_meta, one, put, put_meta
+from controller.store.shelf import get_meta, one, put, put_meta
 from core.ids import SnapshotId
 from ipsets import snapshot as codec
 from ipsets.errors import NoSnapshot
@@ -55,13 +57,16 @@ class Term:
     until: datetime | None
 
 
-class Snapshots(Shelf):
+class Snapshots(History):
     """Immutable once saved; the few last used ones stay in memory, verified."""
 
     _known: dict[SnapshotId, Snapshot]
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Keep it; the same content twice is one snapshot, with the later provenance and verdicts."""
+        """Keep it; the same content twice is one snapshot, with the later provenance and verdicts.
+
+        Those of before stay known for a while: ``said_at``.
+        """
         row = {
             "id": snapshot.id,
             "created_at": snapshot.created_at,
@@ -74,6 +79,7 @@ class Snapshots(Shelf):
             again = {key: row[key] for key in ("created_at", "parent", "body")}
             insertion = insert(snapshots).values(**row)
             connection.execute(insertion.on_conflict_do_update(index_elements=["id"], set_=again))
+            self._keep_words(connection, snapshot, self._clock.now())
         self._known = {known: kept for known, kept in self._known.items() if known != snapshot.id}
 
     def set_current(self, snapshot_id: SnapshotId, *, audit: AuditNote | None = None) -> None:
@@ -195,14 +201,26 @@ class Snapshots(Shelf):
             rows = connection.execute(select(source_records).order_by(source_records.c.name)).mappings().all()
         return {row["name"]: loads_record(row["body"]) for row in rows}
 
-    def save_source_records(self, records: Iterable[SourceRecord] | Mapping[str, SourceRecord]) -> None:
-        """Keep the word of every source that was asked; a source that is not asked any more is forgotten."""
+    def save_source_records(
+        self, records: Iterable[SourceRecord] | Mapping[str, SourceRecord], *, alerts: Iterable[AlertNote] = ()
+    ) -> None:
+        """Keep the word of every source that was asked; a source that is not asked any more is forgotten.
+
+        ``alerts`` are what is different from the words of before: told with them, or not at all.
+        """
         asked = list(records.values()) if isinstance(records, Mapping) else list(records)
         with self._db.write() as connection:
             names = [record.name for record in asked]
             connection.execute(source_records.delete().where(source_records.c.name.not_in(names)))
             for record in asked:
                 put(connection, source_records, {"name": record.name, "body": dumps_record(record)})
+            self._raise_alerts(connection, alerts, self._clock.now())
+
+    def save_source_record(self, record: SourceRecord, *, audit: AuditNote) -> None:
+        """Keep what a person decided about one source."""
+        with self._db.write() as connection:
+            put(connection, source_records, {"name": record.name, "body": dumps_record(record)})
+            self._log(connection, audit)
 
 
 def _pin_text(pin: Pin) -> str:

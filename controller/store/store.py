@@ -19,7 +19,18 @@ from controller.store.database import Database, damaged
 from controller.store.evidence import Evidence
 from controller.store.processes import Process
 from controller.store.runs import Runs
-from controller.store.schema import REVISION, events, jobs, observations, plans, runs, snapshots
+from controller.store.schema import (
+    REVISION,
+    alerts,
+    events,
+    jobs,
+    observations,
+    plans,
+    refreshes,
+    runs,
+    snapshots,
+    words,
+)
 from controller.store.shelf import Shelf, get_meta, put, put_meta
 from controller.store.snapshots import CURRENT, Snapshots
 from controller.store.upgrade import migrate, refuse_foreign, revision_of
@@ -221,6 +232,9 @@ class Store(Snapshots, Runs, Evidence, Exceptions, Tokens, AuditLog, Jobs):
         self._drop(runs, runs.c.started_at < oldest, runs.c.finished_at.is_not(None))
         self._drop(plans, plans.c.created_at < now - min(retention, PLAN_RETENTION))
         self._drop(snapshots, snapshots.c.created_at < oldest, snapshots.c.id != (self._current_id() or ""))
+        self._drop(refreshes, refreshes.c.at < oldest)
+        self._drop(words, words.c.digest.not_in(select(refreshes.c.words)))
+        self._drop(alerts, alerts.c.at < oldest)
         self._db.checkpoint()
 
     def _current_id(self) -> str | None:

@@ -239,6 +239,11 @@ def test_origins_that_moved_are_told_by_who_says_so(tokgate: Shell, place: Path)
     assert rows[0].keys() == {"kind", "network", "asn", "source", "origins", "old_holder", "new_holder"}
     first = tokgate.csv("intel drift")[0]
     assert (first["change"], first["source"]) == ("new-asn", "curated")
+    told = tokgate.json("events alerts --kind new-asn")
+    assert {"AS138699", "AS11983"} <= {alert["subject"] for alert in told}
+    assert tokgate.csv("events alerts --limit 1")[0]["message"] == tokgate.json("events alerts --limit 1")[0]["message"]
+    assert tokgate("events alerts --kind moved") == 0
+    assert tokgate.err == "no alerts\n"
     made = tokgate.json("intel show")["id"]
     assert tokgate("intel drift", made, made) == 0
     assert "no origin is different" in tokgate.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 from typing import Any
 
@@ -129,6 +130,10 @@ def test_one_that_came_back_is_told_by_its_last_term(office: Office) -> None:
     assert not explain(office, "v16.tiktokcdn.com", at=stamp(90))["covered"]
     early = explain(office, "v16.tiktokcdn.com", at=stamp(30))
     assert early["covered"]
+    assert not [note for note in early["notes"] if "found again" in note], "in the words of then"
+    with sqlite3.connect(office.controller.store.path) as connection:
+        connection.execute("DELETE FROM words")
+    early = explain(office, "v16.tiktokcdn.com", at=stamp(30))
     assert "as of 2026-11-25T13:00:00Z, when it was found again" in early["notes"][0]
 
 

@@ -334,6 +334,7 @@ LISTS = [
     "/api/v1/drift",
     EXCEPTIONS,
     "/api/v1/events",
+    "/api/v1/events/alerts",
     "/api/v1/tokens",
     "/api/v1/audit",
 ]

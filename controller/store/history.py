@@ -1,0 +1,100 @@
+"""What the intelligence said, and when: the words of each refresh, and alerts; bounded in bytes and in time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, RowMapping, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from controller.alerts import AlertNote
+from controller.model import Alert
+from controller.store.schema import alerts, refreshes, words
+from controller.store.shelf import Shelf, one
+from ipsets.model import Snapshot
+from ipsets.words import Words, said, words_of
+
+WORDS_BYTES: Final = 64 * 1024 * 1024
+"""Compressed, of all words together; those that were used least lately go first."""
+
+
+class History(Shelf):
+    """The past of the intelligence. ``Snapshots`` writes to it in the transactions of what it keeps itself."""
+
+    words_bytes: int = WORDS_BYTES
+
+    # --- words ----------------------------------------------------------------------------------------------------
+
+    def _keep_words(self, connection: Connection, snapshot: Snapshot, at: datetime) -> None:
+        """Note that it was found at that time, in the words it has now."""
+        found = words_of(snapshot)
+        known = connection.execute(update(words).where(words.c.digest == found.digest).values(used_at=at)).rowcount
+        if not known:
+            row = {"digest": found.digest, "used_at": at, "size": len(found.body), "body": found.body}
+            connection.execute(insert(words).values(**row))
+            self._forget_words(connection)
+        row = {"at": at, "snapshot": snapshot.id, "words": found.digest, "ages": found.ages}
+        connection.execute(insert(refreshes).values(**row))
+
+    def _forget_words(self, connection: Connection) -> None:
+        """The notes of when they were said stay: then it is known that the words are gone, and none of another time
+        are taken for them."""
+        total = connection.execute(select(func.sum(words.c.size))).scalar() or 0
+        oldest = select(words.c.digest, words.c.size).order_by(words.c.used_at, words.c.digest)
+        for row in connection.execute(oldest).mappings().all() if total > self.words_bytes else ():
+            if total <= self.words_bytes:
+                return
+            connection.execute(delete(words).where(words.c.digest == row["digest"]))
+            total -= row["size"]
+
+    def said_at(self, snapshot: Snapshot, at: datetime) -> Snapshot | None:
+        """The snapshot in the words of the last refresh at or before ``at`` that found it; None: they are not kept.
+
+        Raises ``SnapshotCorrupt``.
+        """
+        last = select(refreshes.c.words, refreshes.c.ages).where(
+            refreshes.c.snapshot == snapshot.id, refreshes.c.at <= at
+        )
+        with self._db.read() as connection:
+            found = one(connection, last.order_by(refreshes.c.at.desc(), refreshes.c.id.desc()).limit(1))
+            digest = found["words"] if found else None
+            body = connection.execute(select(words.c.body).where(words.c.digest == digest)).scalar()
+        if found is None or body is None:
+            return None
+        return said(snapshot, Words(digest=found["words"], body=body, ages=found["ages"]))
+
+    # --- alerts ---------------------------------------------------------------------------------------------------
+
+    def _raise_alerts(self, connection: Connection, raised: Iterable[AlertNote], at: datetime) -> None:
+        for alert in raised:
+            detail = json.dumps(dict(alert.detail), sort_keys=True, ensure_ascii=False)
+            row = {"at": at, "kind": alert.kind, "subject": alert.subject, "message": alert.message, "detail": detail}
+            connection.execute(insert(alerts).values(**row))
+
+    def alerts(
+        self, *, limit: int = 100, before: int | None = None, kind: str | None = None, since: datetime | None = None
+    ) -> list[Alert]:
+        """The newest first; ``before`` is the number of the last one already seen."""
+        query = select(alerts).order_by(alerts.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(alerts.c.id < before)
+        if kind is not None:
+            query = query.where(alerts.c.kind == kind)
+        if since is not None:
+            query = query.where(alerts.c.at >= since)
+        with self._db.read() as connection:
+            return [_alert(row) for row in connection.execute(query).mappings()]
+
+
+def _alert(row: RowMapping) -> Alert:
+    return Alert(
+        id=row["id"],
+        at=row["at"],
+        kind=row["kind"],
+        subject=row["subject"],
+        message=row["message"],
+        detail=json.loads(row["detail"]),
+    )

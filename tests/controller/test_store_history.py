@@ -1,0 +1,154 @@
+"""The past of the intelligence in the store: the words of each refresh, alerts, and what bounds both."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+from controller.alerts import AlertNote
+from controller.store import Store
+from controller.store.schema import REVISION, micros
+from controller.store.upgrade import MIGRATIONS
+from core.clock import ManualClock
+from ipsets.model import Provenance, Snapshot
+from ipsets.snapshot import dumps
+from tests.controller.test_store_snapshots import NOW, ONE, TWO
+
+HOUR = timedelta(hours=1)
+
+
+def saying(snapshot: Snapshot, detail: str) -> Snapshot:
+    """The same list, and its source says something else of it."""
+    word = Provenance(source="curated", first_seen=NOW, last_seen=NOW, detail=detail)
+    return replace(snapshot, indicators=tuple(replace(i, sources=(word,)) for i in snapshot.indicators))
+
+
+def rows(store: Store, table: str) -> int:
+    connection = sqlite3.connect(store.path)
+    found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    connection.close()
+    return int(found)
+
+
+def keep(store: Store, clock: ManualClock, *found: Snapshot) -> None:
+    """One refresh an hour."""
+    for snapshot in found:
+        store.save_snapshot(snapshot)
+        clock.advance(HOUR)
+
+
+def test_each_refresh_is_remembered_in_its_own_words(store: Store, clock: ManualClock) -> None:
+    begun = clock.now()
+    one, two = saying(ONE, "first"), saying(ONE, "second")
+    keep(store, clock, one, two, TWO, one)
+    assert store.snapshot(ONE.id) == one, "the last words stand with the snapshot"
+    for hour, words in {0: one, 0.9: one, 1: two, 2.5: two, 3: one, 9: one}.items():
+        assert store.said_at(ONE, begun + hour * HOUR) == words, hour
+    assert store.said_at(ONE, begun - HOUR) is None
+    assert store.said_at(TWO, begun + HOUR) is None
+    assert store.said_at(TWO, begun + 5 * HOUR) == TWO
+    assert (rows(store, "words"), rows(store, "refreshes")) == (3, 4)
+
+
+def test_the_same_words_are_kept_once_however_often_they_are_said(store: Store, clock: ManualClock) -> None:
+    begun = clock.now()
+    for hour in range(24):
+        at = begun + hour * HOUR
+        word = Provenance(source="curated", first_seen=NOW, last_seen=at, detail="AS138699")
+        found = tuple(replace(i, sources=(word,)) for i in ONE.indicators)
+        keep(store, clock, replace(ONE, indicators=found, source_ages=(("curated", at),)))
+    assert (rows(store, "words"), rows(store, "refreshes")) == (1, 24)
+    then = store.said_at(ONE, begun + 7.5 * HOUR)
+    assert then is not None
+    assert then.indicators[0].sources[0].last_seen == begun + 7 * HOUR
+
+
+def test_words_are_bounded_and_none_are_taken_for_others(store: Store, clock: ManualClock) -> None:
+    begun = clock.now()
+    keep(store, clock, *(saying(ONE, f"word {at}") for at in range(3)))
+    with sqlite3.connect(store.path) as connection:
+        size = connection.execute("SELECT max(size) FROM words").fetchone()[0]
+    store.words_bytes = 3 * size
+    keep(store, clock, saying(ONE, "word 0"), saying(ONE, "word 3"))
+    assert (rows(store, "words"), rows(store, "refreshes")) == (3, 5)
+    assert store.said_at(ONE, begun) == saying(ONE, "word 0"), "used lately, so it stayed"
+    assert store.said_at(ONE, begun + HOUR) is None, "gone, and not told in the words of the hour before"
+    assert store.said_at(ONE, begun + 2 * HOUR) == saying(ONE, "word 2")
+
+
+def test_what_the_retention_no_longer_keeps_is_dropped(store: Store, clock: ManualClock) -> None:
+    begun = clock.now()
+    store.save_source_records([], alerts=[AlertNote(kind="moved", subject="AS1", message="it moved", detail={})])
+    keep(store, clock, saying(ONE, "first"), saying(ONE, "second"))
+    store.set_current(ONE.id)
+    store.housekeeping(retention=2 * HOUR)
+    assert (rows(store, "words"), rows(store, "refreshes"), rows(store, "alerts")) == (2, 2, 1)
+    clock.advance(HOUR / 2)
+    store.housekeeping(retention=2 * HOUR)
+    assert (rows(store, "words"), rows(store, "refreshes"), rows(store, "alerts")) == (1, 1, 0)
+    assert store.said_at(ONE, begun + HOUR) == saying(ONE, "second")
+
+
+def test_alerts_are_listed_the_newest_first_and_never_numbered_twice(store: Store, clock: ManualClock) -> None:
+    for at in range(3):
+        kind = "moved" if at % 2 else "renamed"
+        note = AlertNote(kind=kind, subject=f"AS{at}", message="it moved", detail={"count": at})
+        store.save_source_records([], alerts=[note])
+        clock.advance(HOUR)
+    assert [(a.subject, a.kind, a.detail) for a in store.alerts()] == [
+        ("AS2", "renamed", {"count": 2}),
+        ("AS1", "moved", {"count": 1}),
+        ("AS0", "renamed", {"count": 0}),
+    ]
+    newest = store.alerts()[0]
+    assert [a.subject for a in store.alerts(before=newest.id, limit=1)] == ["AS1"]
+    assert [a.subject for a in store.alerts(kind="renamed")] == ["AS2", "AS0"]
+    assert [a.subject for a in store.alerts(since=newest.at)] == ["AS2"]
+    store.housekeeping(retention=timedelta(0))
+    store.save_source_records([], alerts=[AlertNote(kind="moved", subject="AS9", message="again", detail={})])
+    assert store.alerts()[0].id == newest.id + 1
+
+
+def first_schema(folder: Path) -> None:
+    """A store as the first version left it: a snapshot in force, and nothing known of its words before."""
+    engine = create_engine(f"sqlite:///{folder / 'store.db'}")
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO snapshots VALUES (?, ?, NULL, 1, 1, ?)", (ONE.id, micros(ONE.created_at), dumps(ONE))
+        )
+        connection.exec_driver_sql("INSERT INTO meta VALUES ('instance', ?)", ("0" * 26,))
+        connection.exec_driver_sql("INSERT INTO meta VALUES ('current_snapshot', ?)", (ONE.id,))
+    engine.dispose()
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path, clock: ManualClock) -> None:
+    first_schema(tmp_path)
+    with Store.open(tmp_path, clock=clock) as store:
+        assert store.schema_version == REVISION != "0001"
+        assert store.current_snapshot() == ONE
+        assert store.said_at(ONE, clock.now()) is None, "nobody wrote it down then"
+        assert store.alerts() == []
+        keep(store, clock, saying(ONE, "later"))
+        assert store.said_at(ONE, clock.now()) == saying(ONE, "later")
+        assert store.check() == []
+    assert [backup.name[:10] for backup in (tmp_path / "backups").iterdir()] == ["store-0001"]
+
+
+def test_words_that_cannot_be_stored_leave_the_snapshot_as_it_was(store: Store, clock: ManualClock) -> None:
+    keep(store, clock, ONE)
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("DROP TABLE refreshes")
+    with pytest.raises(Exception, match="refreshes"):
+        store.save_snapshot(saying(ONE, "later"))
+    assert store.snapshot(ONE.id) == ONE
