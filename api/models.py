@@ -281,6 +281,7 @@ class ServiceSet(Answer):
     service: str
     networks: tuple[str, ...]
     domains: tuple[str, ...]
+    allows: tuple[str, ...] = Field(description="inside the networks and never blocked: let pass above them")
 
 
 class Provenance(Answer):
@@ -367,6 +368,7 @@ class Snapshot(Answer):
                     service=s.service,
                     networks=tuple(str(n) for n in s.networks),
                     domains=tuple(show_value(d) for d in s.domains),
+                    allows=tuple(str(n) for n in s.allows),
                 )
                 for s in snapshot.services
             ),

@@ -262,11 +262,11 @@ def _addresses(observed: Iterable[Observed], only: ServiceSet, shared: ServiceSe
         ("IPv6 addresses of dedicated networks", [n for n in dedicated if n.version == 6]),
         ("addresses that the app carried in itself, inside dedicated networks", carried),
     ):
-        of, few, more = (shared_with(networks, held) for held in (networks, only.networks, shared.networks))
+        of, few, more = (shared_with(networks, held) for held in (networks, only.blocked, shared.blocked))
         yield Measure(what=what, only=few, shared=more, of=of, target="all", met=few == more == of)
     clouds = [row.network for row in dataset.prefixes() if row.dedication == "cloud-customers"]
     strangers = [*(row.network for row in dataset.cdn_ranges()), *clouds]
-    few, more = shared_with(only.networks, strangers), shared_with(shared.networks, strangers)
+    few, more = shared_with(only.blocked, strangers), shared_with(shared.blocked, strangers)
     what = "addresses inside a published CDN or cloud range, or of cloud customers (collateral)"
     yield Measure(what=what, only=few, shared=more, target="0", met=few == more == 0)
 

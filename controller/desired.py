@@ -71,8 +71,8 @@ def _within(inner: Network, outer: Network) -> bool:
     )
 
 
-def desired_for(facts: Facts, device: Device, at: datetime) -> Desired:
-    """What ``device`` should hold at ``at``.
+def desired_for(facts: Facts, device: Device, at: datetime, *, spares: bool = True) -> Desired:
+    """What ``device`` should hold at ``at``. ``spares``: it can let destinations pass above its denies.
 
     Raises:
         ConfigError: the policy names a service that the snapshot does not carry.
@@ -80,18 +80,20 @@ def desired_for(facts: Facts, device: Device, at: datetime) -> Desired:
     """
     services = [_service(facts.snapshot, name) for name in facts.policy.services]
     _refuse_own_addresses(device, services)
+    above = spared(facts, device)
+    destinations = {service.service: tuple(_destinations(service, above if spares else ())) for service in services}
     modes = modes_at(facts.site, facts.policy, at)
     live = sorted((e for e in facts.exceptions if e.is_live(at)), key=lambda e: e.id)
     sources = role_sources(facts.site.networks)
     groups = [
-        *(group for service in services for group in _destinations(service)),
+        *(group for found in destinations.values() for group in found),
         *(_address_group(f"src-{role}", sources[role]) for role in modes if modes[role] in _ACTIONS and sources[role]),
         *(_address_group(f"exc-{e.id}", e.sources) for e in live if e.service in facts.policy.services),
-        AddressGroup(name=SPARED, members=frozenset(spared(facts, device))),
+        AddressGroup(name=SPARED, members=frozenset(above)),
     ]
     return Desired(
         groups=tuple(sorted(groups, key=lambda g: g.name)),
-        rules=_rules(facts, modes=modes, sources=sources, live=live, services=services),
+        rules=_rules(facts, modes=modes, sources=sources, live=live, destinations=destinations),
         owner=facts.owner,
         snapshot=facts.snapshot.id[:12],
     )
@@ -108,7 +110,7 @@ def _service(snapshot: Snapshot, name: str) -> ServiceSet:
 def _refuse_own_addresses(device: Device, services: Iterable[ServiceSet]) -> None:
     own = own_addresses(device)
     for service in services:
-        hit = next((n for n in service.networks if overlaps(own, n)), None)
+        hit = next((n for n in service.blocked if overlaps(own, n)), None)
         if hit is not None:
             raise GuardTripped(
                 f"guard management-address: {service.service} holds {hit}, which covers this device's own address",
@@ -126,11 +128,25 @@ def own_addresses(device: Device) -> tuple[Network, ...]:
     return (*management, *device.own_addresses)
 
 
-def _destinations(service: ServiceSet) -> Iterable[Group]:
-    if service.networks:
-        yield _address_group(f"dst-{service.service}", service.networks)
+def _destinations(service: ServiceSet, above: Iterable[Network]) -> Iterable[Group]:
+    if networks := below(service, above):
+        yield _address_group(destination_name(service.service), networks)
     if service.domains:
         yield DomainGroup(name=GroupName(f"fqdn-{service.service}"), members=frozenset(service.domains))
+
+
+def below(service: ServiceSet, above: Iterable[Network]) -> tuple[Network, ...]:
+    """What a deny may hold of the service's networks where ``above`` is let pass first.
+
+    The snapshot's allows that are not in there are cut out, in however many pieces. Letting them pass as well would
+    open more than the pieces do: also what a live DNS answer names there, and the policy blocks that.
+    """
+    closed = subtract(service.allows, above)
+    return subtract(service.networks, closed) if closed else service.networks
+
+
+def destination_name(service: str) -> GroupName:
+    return GroupName(f"dst-{service}")
 
 
 def _address_group(name: str, members: Iterable[Network]) -> AddressGroup:
@@ -138,7 +154,7 @@ def _address_group(name: str, members: Iterable[Network]) -> AddressGroup:
 
 
 def spared(facts: Facts, device: Device) -> tuple[Network, ...]:
-    """Addresses that a live DNS answer may name and that are still never blocked."""
+    """What is never blocked, whatever names it: a live DNS answer, or an entry of the list that stayed whole."""
     shared = facts.shared_cdn if facts.policy.shared_addresses == "spare" else ()
     return aggregate((*facts.never_block, *own_addresses(device), *shared))
 
@@ -149,9 +165,9 @@ def _rules(
     modes: Mapping[str, Mode],
     sources: Mapping[str, frozenset[Network]],
     live: Iterable[AccessException],
-    services: Iterable[ServiceSet],
+    destinations: Mapping[str, tuple[Group, ...]],
 ) -> tuple[Rule, ...]:
-    targets = {s.service: tuple(g.name for g in _destinations(s)) for s in services}
+    targets = {service: tuple(g.name for g in found) for service, found in destinations.items()}
     everything = tuple(name for names in targets.values() for name in names)
     rules = [Rule(name=RuleName("spare"), action=Action.SPARE, sources=None, destinations=(SPARED,))]
     rules += [

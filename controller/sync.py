@@ -148,7 +148,7 @@ class Worker:
         """Read the device and say what it should hold now."""
         facts = self.facts(device)
         at = self.clock.now()
-        desired = desired_for(facts, device, at)
+        desired = desired_for(facts, device, at, spares=adapter.capabilities.spare)
         observed = adapter.read(session)
         found, cause = found_state(observed, desired)
         return Look(at=at, observed=observed, facts=facts, desired=desired, found=found, cause=cause)

@@ -35,6 +35,9 @@ class Carved:
     allow: tuple[Network, ...]
 
 
+NOTHING: Final = Carved(deny=(), allow=())
+
+
 def carve(network: Network, never: Ranges, *, max_pieces: int = MAX_PIECES) -> Carved:
     """``network`` without ``never``; in more than ``max_pieces`` pieces it stays whole, with the allows above it."""
     pieces = tuple(islice(never.pieces(network), max_pieces + 1))

@@ -19,7 +19,7 @@ from core.net import Address, DomainName, Network
 from ipsets import dataset
 from ipsets.catalogue import Catalogue, shared_cdn_ranges
 from ipsets.guard import NameGuard, NeverBlock, default_never_block, parents
-from ipsets.model import Dedication, Indicator, Snapshot
+from ipsets.model import Dedication, Indicator, ServiceSet, Snapshot
 from ipsets.offlimits import ALLOWED
 from ipsets.sources.plain import parse_line
 from ipsets.text import entry_text
@@ -50,7 +50,8 @@ class Covering:
 class Decision:
     """One rule or guard that decided, about which entry, and why."""
 
-    rule: str  # "dedicated", "voices", "suffix", "name", "name-only", "shared-cdn", "other-app", "unknown", a guard
+    rule: str
+    """dedicated, voices, allowed-above, suffix, name, name-only, shared-cdn, other-app, unknown, or a guard."""
     entry: str
     reason: str
     basis: Basis
@@ -223,8 +224,12 @@ def _of_address(
     known: tuple[Indicator, ...],
     never_block: Sequence[NeverBlock],
 ) -> Explanation:
+    below = [s for s in snapshot.services if any(address in n for n in s.allows)]
     entries = tuple(
-        Covering(service=s.service, entry=str(n)) for s in snapshot.services for n in s.networks if address in n
+        Covering(service=s.service, entry=str(n))
+        for s in snapshot.services
+        for n in s.networks
+        if address in n and s not in below
     )
     if entries:
         decisions = list(_own(entries, catalogue, known))
@@ -232,7 +237,7 @@ def _of_address(
     else:
         never = list(_never(address, never_block))
         cdn = list(_shared_cdn(address))
-        decisions = [*never, *_declared(known), *cdn, *_taken_out(snapshot, known)]
+        decisions = [*_allowed_above(address, below), *never, *_declared(known), *cdn, *_taken_out(snapshot, known)]
         decisions += list(_only_known(known, decisions)) or list(_shipped(address, known))
         declared = {i.category for i in known if i.dedication is Dedication.NEVER}
         unless = ", unless the policy says `shared_addresses: spare`" if cdn or declared else ""
@@ -267,6 +272,15 @@ def _claimed(title: str, known: Sequence[Indicator]) -> Iterator[Decision]:
         voices = ", ".join(sorted({p.source for i in known for p in i.sources}))
         reason = f"claimed as {title}'s alone by more than one independent voice: {voices}"
         yield Decision(rule="voices", entry=entry_text(claim.value), reason=reason, basis=Basis.SNAPSHOT)
+
+
+def _allowed_above(address: Address, services: Iterable[ServiceSet]) -> Iterator[Decision]:
+    """An allow of the snapshot holds it, above an entry that stayed whole."""
+    for service in services:
+        allow = next(n for n in service.allows if address in n)
+        entry = next((n for n in service.networks if address in n), allow)
+        reason = f"{allow} is never blocked and stands allowed above it: cut out, it would leave too many pieces"
+        yield Decision(rule="allowed-above", entry=str(entry), reason=reason, basis=Basis.SNAPSHOT)
 
 
 def _never(address: Address, never_block: Iterable[NeverBlock]) -> Iterator[Decision]:

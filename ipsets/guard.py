@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.net import DomainName, Network, Ranges, address_count, aggregate, networks_of, parse_network, subtract
 from ipsets import dataset
-from ipsets.aggregate import carve
+from ipsets.aggregate import MAX_PIECES, NOTHING, Carved, carve
 from ipsets.catalogue import Catalogue
 from ipsets.model import ServiceSet, Verdict
 
@@ -48,6 +48,8 @@ class GuardLimits(BaseModel):
     """IPv6 /48 networks in one service, counted by what they cover."""
     max_entries: int = Field(default=250_000, ge=1)
     """Networks and domains in one service."""
+    max_pieces: int = Field(default=MAX_PIECES, ge=1, le=100_000)
+    """Pieces that cutting never-block ranges out of one entry may leave; with more it stays whole, below allows."""
     max_removed_share: Share = Field(default=0.3, le=1)
     """The share of a service's addresses or domains that one snapshot may lose."""
     max_added_share: Share = 1.0
@@ -92,20 +94,22 @@ class NetworkGuard:
         self._reasons = [(block.reason, Ranges(block.networks)) for block in never_block if block.networks]
         self.everything = Ranges(n for block in never_block for n in block.networks)
 
-    def judge(self, network: Network) -> tuple[tuple[Network, ...], tuple[Verdict, ...]]:
-        """What of ``network`` may be enforced, and what the guards say about the rest."""
+    def judge(self, network: Network) -> tuple[Carved, tuple[Verdict, ...]]:
+        """What of ``network`` may be enforced, below which allows, and what the guards say about the rest."""
         limit = self._limits.max_prefix_v4 if network.version == 4 else self._limits.max_prefix_v6
         if network.prefixlen < limit:
             also = "".join(f"; it touches {reason}" for reason, ranges in self._reasons if ranges.touched(network))
-            return (), (_dropped("too-wide", network, f"/{network.prefixlen} is wider than /{limit}{also}"),)
+            return NOTHING, (_dropped("too-wide", network, f"/{network.prefixlen} is wider than /{limit}{also}"),)
         if not self.everything.touched(network):
-            return (network,), ()
-        carved = carve(network, self.everything)
-        kept = () if carved.allow else carved.deny  # a snapshot has no place for allows, so it is dropped instead
-        return kept, tuple(self._explain(network, kept))
+            return Carved(deny=(network,), allow=()), ()
+        carved = carve(network, self.everything, max_pieces=self._limits.max_pieces)
+        return carved, tuple(self._explain(network, carved))
 
-    def _explain(self, network: Network, kept: Sequence[Network]) -> Iterable[Verdict]:
-        done = "carved out, the rest stays" if kept else "dropped"
+    def _explain(self, network: Network, carved: Carved) -> Iterable[Verdict]:
+        done = "carved out, the rest stays" if carved.deny else "dropped"
+        if carved.allow:
+            many = f"more than {self._limits.max_pieces} pieces"
+            done = f"allowed above it, for it would fall into {many}; the rest stays"
         for reason, ranges in self._reasons:
             if touched := ranges.touched(network):
                 first = next(networks_of(touched, network.version))
@@ -181,11 +185,12 @@ def parents(name: str) -> Iterable[str]:
 
 def hold_size(service: ServiceSet, limits: GuardLimits, *, before: ServiceSet | None) -> Iterable[Verdict]:
     """Too much, or nothing at all."""
-    entries = len(service.networks) + len(service.domains)
-    v4, v6 = address_count(service.networks, 4), address_count(service.networks, 6) >> 80
-    if entries == 0:
+    entries = len(service.networks) + len(service.domains) + len(service.allows)
+    blocked = service.blocked
+    v4, v6 = address_count(blocked, 4), address_count(blocked, 6) >> 80
+    if not blocked and not service.domains:
         yield held("empty", service.service, "no entry is left: nothing would be enforced")
-    elif before is not None and before.networks and not service.networks:
+    elif before is not None and before.blocked and not blocked:
         yield held("empty", service.service, f"none of the {len(before.networks)} networks is left")
     if v4 > limits.max_addresses_v4:
         yield held("too-many", service.service, f"{v4} IPv4 addresses, more than {limits.max_addresses_v4}")
@@ -209,9 +214,9 @@ def hold_sets(
 def hold_churn(old: ServiceSet, new: ServiceSet, limits: GuardLimits) -> Iterable[Verdict]:
     """One snapshot that loses or gains more than a person would expect."""
     for version in (4, 6):
-        before = _family(old.networks, version)
-        after = _family(new.networks, version)
-        if len(before) < limits.churn_floor and (after or not before):
+        before = _family(old.blocked, version)
+        after = _family(new.blocked, version)
+        if not before or (len(before) < limits.churn_floor and after):  # of nothing there is no share
             continue
         yield from _churn(
             f"{old.service} IPv{version} addresses",
@@ -221,7 +226,7 @@ def hold_churn(old: ServiceSet, new: ServiceSet, limits: GuardLimits) -> Iterabl
             added=subtract(after, before),
             count=lambda found, v=version: address_count(found, v),
         )
-    if len(old.domains) >= limits.churn_floor or (old.domains and not new.domains):
+    if old.domains and (len(old.domains) >= limits.churn_floor or not new.domains):
         lost, gained = set(old.domains) - set(new.domains), set(new.domains) - set(old.domains)
         yield from _churn(
             f"{old.service} domains",

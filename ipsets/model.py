@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.ids import SnapshotId
-from core.net import DomainName, Network
+from core.net import DomainName, Network, subtract
 
 
 class Dedication(StrEnum):
@@ -60,11 +60,21 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSet:
-    """What of one service a device should match: disjoint aggregated networks, and domains. Sorted."""
+    """What of one service a device should match: disjoint aggregated networks, and domains. Sorted.
+
+    ``allows`` are never blocked and lie inside ``networks``: they stand above them, where cutting them out would leave
+    too many pieces. Empty for nearly every list, and then in no text and no id.
+    """
 
     service: str
     networks: tuple[Network, ...]
     domains: tuple[DomainName, ...]
+    allows: tuple[Network, ...] = ()
+
+    @property
+    def blocked(self) -> tuple[Network, ...]:
+        """Exactly what is blocked as addresses: the networks without what is allowed above them. Aggregated."""
+        return subtract(self.networks, self.allows) if self.allows else self.networks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from core.net import DomainName, Ranges
+from core.net import DomainName, Network, Ranges
 from ipsets.catalogue import Catalogue, shared_cdn_ranges
 from ipsets.errors import GuardTripped
 from ipsets.guard import GuardLimits, NameGuard, NeverBlock, held, hold_sets, parents
@@ -60,9 +60,16 @@ def refuse_large(
 
 def _networks(snapshot: Snapshot, never_block: Sequence[NeverBlock]) -> Iterator[Verdict]:
     ranges = [(block.reason, Ranges(block.networks)) for block in never_block]
-    for network in (network for service in snapshot.services for network in service.networks):
-        touched = (reason for reason, never in ranges if never.touched(network))
-        yield from (held("never-block", str(network), f"touches {reason}") for reason in touched)
+    for service in snapshot.services:
+        allows = Ranges(service.allows)
+        for network in service.networks:
+            touched = (reason for reason, never in ranges if not _spares(allows, never, network))
+            yield from (held("never-block", str(network), f"touches {reason}") for reason in touched)
+
+
+def _spares(allows: Ranges, never: Ranges, network: Network) -> bool:
+    """Whether all of the network that is never blocked is allowed above it."""
+    return not never.touched(network) or all(allows.holds(part) for part in never.inside(network))
 
 
 def _names(snapshot: Snapshot, guard: NameGuard, declared: Mapping[DomainName, str]) -> Iterator[Verdict]:

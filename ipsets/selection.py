@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from core.net import DomainName, Network, aggregate
+from ipsets.aggregate import NOTHING, Carved
 from ipsets.catalogue import Catalogue, Service, shared_cdn_ranges
 from ipsets.guard import GuardLimits, NameGuard, NetworkGuard, NeverBlock, parents
 from ipsets.model import Dedication, Indicator, ServiceSet, Verdict
@@ -54,6 +55,7 @@ class Selector:
     def service(self, service: Service, indicators: Iterable[Indicator]) -> tuple[ServiceSet, list[Verdict]]:
         """What of one service may be enforced, and the verdicts on the rest."""
         networks: list[Network] = []
+        allows: list[Network] = []
         domains: list[DomainName] = []
         verdicts: list[Verdict] = []
         for indicator in indicators:
@@ -66,12 +68,14 @@ class Selector:
                 elif verdict:
                     verdicts.append(verdict)
             elif indicator.app in service.apps:
-                kept, said = self._network(service, indicator, indicator.value)
-                networks += kept
+                carved, said = self._network(service, indicator, indicator.value)
+                networks += carved.deny
+                allows += carved.allow
                 verdicts += said
         names = cover(domains)
         verdicts += self._not_cut_out(names)
-        return ServiceSet(service=service.name, networks=aggregate(networks), domains=names), verdicts
+        chosen = ServiceSet(service=service.name, networks=aggregate(networks), domains=names, allows=aggregate(allows))
+        return chosen, verdicts
 
     def _not_cut_out(self, domains: Sequence[DomainName]) -> Iterator[Verdict]:
         """Names that are off limits below an entry that stays: a list of names has no holes, and that is said aloud."""
@@ -82,17 +86,15 @@ class Selector:
                 why = f"{reason}; but .{above} stays and covers it: allow it by an exception"
                 yield Verdict(guard="never-block", entry=entry_text(name), held=False, reason=why)
 
-    def _network(
-        self, service: Service, indicator: Indicator, network: Network
-    ) -> tuple[tuple[Network, ...], tuple[Verdict, ...]]:
-        kept, said = self._networks.judge(network)
+    def _network(self, service: Service, indicator: Indicator, network: Network) -> tuple[Carved, tuple[Verdict, ...]]:
+        carved, said = self._networks.judge(network)
         verdicts = tuple(_named(verdict, indicator) for verdict in said)
         if indicator.dedication is Dedication.DEDICATED:
-            return kept, verdicts
-        if indicator.dedication is Dedication.CLAIMED and kept:
+            return carved, verdicts
+        if indicator.dedication is Dedication.CLAIMED and carved.deny:
             doubt = self._heard(service).against(network)
-            return ((), (_drop("one-voice", indicator, doubt),)) if doubt else (kept, verdicts)
-        return (), verdicts or (_not_dedicated(indicator),)
+            return (NOTHING, (_drop("one-voice", indicator, doubt),)) if doubt else (carved, verdicts)
+        return NOTHING, verdicts or (_not_dedicated(indicator),)
 
     def _heard(self, service: Service) -> Voices:
         """Who speaks for the service's addresses; asked only where something is claimed."""

@@ -88,10 +88,16 @@ def content_id(services: Iterable[ServiceSet]) -> SnapshotId:
             "service": service.service,
             "networks": [str(n) for n in service.networks],
             "domains": [entry_text(d) for d in service.domains],
+            **_allows(service),
         }
         for service in services
     ]
     return SnapshotId(sha256(canonical(content)))
+
+
+def _allows(service: ServiceSet) -> dict[str, list[str]]:
+    """Nothing where there is none, so that ids and texts are those of versions that knew no allows."""
+    return {"allows": [str(n) for n in service.allows]} if service.allows else {}
 
 
 # --- merging ----------------------------------------------------------------------------------------------------------
@@ -212,7 +218,7 @@ def _by_service(snapshot: Snapshot) -> dict[str, ServiceSet]:
 def _more(one: ServiceSet | None, other: ServiceSet | None) -> Iterator[Network | DomainName]:
     if one is None:
         return
-    yield from subtract(one.networks, other.networks if other else ())
+    yield from subtract(one.blocked, other.blocked if other else ())
     yield from sorted(set(one.domains) - set(other.domains if other else ()))
 
 
@@ -262,6 +268,7 @@ def dumps(snapshot: Snapshot) -> str:
                 "service": s.service,
                 "networks": [str(n) for n in s.networks],
                 "domains": [entry_text(d) for d in s.domains],
+                **_allows(s),
             }
             for s in snapshot.services
         ],
@@ -300,6 +307,7 @@ def _read(content: Any) -> Snapshot:
                 service=s["service"],
                 networks=tuple(known.get(n) or parse_network(n) for n in s["networks"]),
                 domains=tuple(read_domain(d) for d in s["domains"]),
+                allows=tuple(parse_network(n) for n in s.get("allows", ())),
             )
             for s in content["services"]
         ),

@@ -141,6 +141,10 @@ def _because(what: str, can: Capabilities, capability: str) -> str:
 
 
 def _can_act(rule: Rule, can: Capabilities, lost: list[Degraded]) -> bool:
+    if rule.action is Action.SPARE and not can.spare:
+        what = f"{rule.name}: letting pass, above the denies, what a live answer names and is never blocked is"
+        lost.append(Degraded(capability="spare", message=_because(what, can, "spare"), is_gap=can.fqdn))
+        return False
     if rule.action is not Action.MONITOR or can.monitor:
         return True
     lost.append(Degraded(capability="monitor", message=_because(f"{rule.name}: only watching is", can, "monitor")))

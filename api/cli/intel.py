@@ -147,8 +147,9 @@ def _entries(snapshot: Snapshot) -> list[Entry]:
     from api.models import show_value
 
     networks = [(s.service, "network", str(n)) for s in snapshot.services for n in s.networks]
+    allows = [(s.service, "allow", str(n)) for s in snapshot.services for n in s.allows]
     domains = [(s.service, "domain", show_value(d)) for s in snapshot.services for d in s.domains]
-    return [Entry(service=service, kind=kind, entry=entry) for service, kind, entry in [*networks, *domains]]
+    return [Entry(service=service, kind=kind, entry=entry) for service, kind, entry in [*networks, *allows, *domains]]
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -10,12 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.desired import desired_for, own_addresses, role_sources, rule_name, signature, state_of, subject_of
+from controller.desired import (
+    Facts,
+    below,
+    desired_for,
+    own_addresses,
+    role_sources,
+    rule_name,
+    signature,
+    state_of,
+    subject_of,
+)
 from controller.inventory import Inventory
 from controller.model import CoverageState, ExceptionState
 from core.errors import ConfigError
-from core.net import Network
+from core.net import Network, Ranges, subtract
 from ipsets.errors import GuardTripped
+from ipsets.model import ServiceSet
 from tests.controller.offices import NIGHT, NOON, an_exception, facts, networks, offices, snapshot
 from vendors.model import Action, AddressGroup, Desired, DomainGroup
 
@@ -94,6 +106,73 @@ def test_i07_a_list_that_covers_the_devices_own_address_is_refused(inventory: In
     with pytest.raises(GuardTripped, match="guard management-address") as caught:
         desired_for(poisoned, inventory.device("fw-berlin"), NOON)
     assert caught.value.device == "fw-berlin"
+
+
+ALLOWED = networks("103.136.220.9/32", "103.136.221.0/26")
+"""Inside 103.136.220.0/23; the never-block ranges of ``facts`` hold none of it."""
+
+
+def allowing(
+    inventory: Inventory, site: str = "berlin", *, never: tuple[Network, ...] = (), **changes: object
+) -> Facts:
+    plain = snapshot("103.136.220.0/23")
+    of = replace(plain, services=tuple(replace(s, allows=ALLOWED) for s in plain.services))
+    return replace(facts(inventory, site, of=of), never_block=(*networks("8.8.8.8/32"), *never), **changes)
+
+
+def passed(desired: Desired, name: str = "spared") -> Ranges:
+    return Ranges(members(desired, name))
+
+
+def test_i07_an_allow_that_is_never_blocked_stands_above_the_denies_and_the_entry_stays_whole(
+    inventory: Inventory,
+) -> None:
+    desired = desired_for(allowing(inventory, never=ALLOWED), inventory.device("fw-berlin"), NOON)
+    assert members(desired, "dst-tiktok") == frozenset(networks("103.136.220.0/23"))
+    assert all(passed(desired).holds(n) for n in ALLOWED)
+    assert desired.rules[0].destinations == ("spared",)
+    assert [rule.action for rule in desired.rules] == [Action.SPARE, Action.DENY]
+
+
+@pytest.mark.parametrize(("site", "spares"), [("berlin", False), ("austin", True)])
+def test_i15_an_allow_in_a_shared_range_opens_no_live_answer_that_the_policy_blocks(
+    inventory: Inventory, site: str, spares: bool
+) -> None:
+    """Berlin blocks live answers in shared ranges: there the allows are cut out, and let nothing pass."""
+    desired = desired_for(allowing(inventory, site, shared_cdn=ALLOWED), inventory.device(f"fw-{site}"), NOON)
+    assert all(passed(desired).holds(n) is spares for n in ALLOWED)
+    expected = networks("103.136.220.0/23") if spares else subtract(networks("103.136.220.0/23"), ALLOWED)
+    assert members(desired, "dst-tiktok") == frozenset(expected)
+
+
+def test_i07_a_device_that_can_let_nothing_pass_first_gets_the_pieces(inventory: Inventory) -> None:
+    known = allowing(inventory, never=ALLOWED)
+    desired = desired_for(known, inventory.device("fw-berlin"), NOON, spares=False)
+    assert members(desired, "dst-tiktok") == frozenset(subtract(networks("103.136.220.0/23"), ALLOWED))
+
+
+@given(st.lists(st.integers(0, 511)), st.lists(st.integers(0, 511)), st.lists(st.integers(0, 511)), st.booleans())
+def test_i07_i15_whatever_is_allowed_where_each_address_is_judged_as_with_pieces(
+    allowed: list[int], never: list[int], shared: list[int], spare: bool
+) -> None:
+    """Address by address: denied by the list exactly what is not allowed, and passed only what passes anyway."""
+    base = ip_network("103.136.220.0/23")
+    allows, above = (tuple(ip_network(base[at]) for at in sorted(set(which))) for which in (allowed, [*never, *shared]))
+    service = ServiceSet(service="tiktok", networks=(base,), domains=(), allows=allows)
+    spared = above if spare else tuple(ip_network(base[at]) for at in sorted(set(never)))
+    denied = Ranges(below(service, spared))
+    for at in range(512):
+        host = ip_network(base[at])
+        reached = denied.holds(host) and not Ranges(spared).holds(host)
+        assert reached == (host not in allows and host not in spared)
+
+
+def test_i07_an_own_address_that_the_list_allows_is_no_reason_to_refuse_it(inventory: Inventory) -> None:
+    plain = snapshot("198.18.0.0/16")
+    of = replace(plain, services=tuple(replace(s, allows=networks("198.18.7.1/32")) for s in plain.services))
+    desired = desired_for(facts(inventory, of=of), inventory.device("fw-berlin"), NOON)
+    assert members(desired, "dst-tiktok") == frozenset(networks("198.18.0.0/16"))
+    assert passed(desired).holds(ip_network("198.18.7.1/32"))
 
 
 def test_own_addresses_are_the_management_address_and_those_of_the_inventory(inventory: Inventory) -> None:

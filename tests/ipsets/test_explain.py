@@ -14,7 +14,7 @@ from core.net import DomainName, parse_network
 from ipsets import dataset
 from ipsets.catalogue import load_catalogue
 from ipsets.explain import Basis, Decision, Explanation, explain, parse_question
-from ipsets.guard import NeverBlock, default_never_block
+from ipsets.guard import GuardLimits, NeverBlock, default_never_block
 from ipsets.model import Dedication, Snapshot
 from tests.ipsets.making import LATER, NOW, curated, entry, snapshot
 
@@ -33,6 +33,18 @@ def rules(found: Explanation) -> list[tuple[str, str, Basis]]:
 
 def entries(found: Explanation) -> list[tuple[str, str]]:
     return [(covering.service, covering.entry) for covering in found.entries]
+
+
+def test_an_address_that_is_allowed_above_its_entry_is_not_covered_and_says_by_which() -> None:
+    holes = tuple(f"5.5.0.{host}" for host in range(1, 32, 2))
+    of = snapshot([entry("5.5.0.0/24")], limits=GuardLimits(never_block=holes, max_pieces=4))
+    assert entries(ask("5.5.0.2", of)) == [("tiktok", "5.5.0.0/24")]
+    found = ask("5.5.0.3", of, own=holes)
+    assert entries(found) == []
+    assert [rule for rule, *_ in rules(found)] == ["allowed-above", "never-block", "never-block"]
+    assert rules(found)[0] == ("allowed-above", "5.5.0.0/24", Basis.SNAPSHOT)
+    assert found.decisions[0].reason.startswith("5.5.0.3/32 is never blocked and stands allowed above it")
+    assert found.notes == (), "what is never blocked is not blocked by a live answer either"
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -13,9 +15,19 @@ from core.net import Network, Ranges, aggregate, parse_network, subtract
 from ipsets import dataset
 from ipsets.catalogue import load_catalogue, shared_cdn_ranges
 from ipsets.errors import GuardTripped
-from ipsets.guard import GuardLimits, NameGuard, NetworkGuard, NeverBlock, default_never_block
+from ipsets.guard import (
+    GuardLimits,
+    NameGuard,
+    NetworkGuard,
+    NeverBlock,
+    default_never_block,
+    hold_churn,
+    hold_size,
+)
+from ipsets.model import ServiceSet, Snapshot
+from ipsets.snapshot import SnapshotDiff, diff_snapshots
 from ipsets.text import read_domain
-from tests.ipsets.making import curated, entry, guards, snapshot, texts
+from tests.ipsets.making import curated, entry, guards, snapshot, texts, tiktok
 
 ALL = Ranges((*(n for block in default_never_block() for n in block.networks), *shared_cdn_ranges()))
 LIMITS = GuardLimits()
@@ -75,12 +87,46 @@ def test_i07_an_entry_around_a_resolver_loses_only_the_resolver() -> None:
     assert "carved" in verdict.reason
 
 
-def test_i07_an_entry_that_would_fall_into_too_many_pieces_is_dropped_whole() -> None:
+def test_i07_an_entry_that_would_fall_into_too_many_pieces_stays_whole_below_allows() -> None:
     network = ip_network("5.5.0.0/16")
     holes = tuple(ip_network((int(network.network_address) + 2 * at * 256, 32)) for at in range(70))
-    kept, verdicts = NetworkGuard(LIMITS, [NeverBlock(reason="many", networks=holes)]).judge(network)
-    assert kept == ()
-    assert "dropped" in verdicts[0].reason
+    many = [NeverBlock(reason="many", networks=holes)]
+    carved, verdicts = NetworkGuard(LIMITS, many).judge(network)
+    assert (carved.deny, carved.allow) == ((network,), holes)
+    assert "allowed above it, for it would fall into more than 64 pieces" in verdicts[0].reason
+    cut, _ = NetworkGuard(GuardLimits(max_pieces=1000), many).judge(network)
+    assert (cut.allow, cut.deny) == ((), subtract([network], holes)), "the inventory's cap decides"
+
+
+ODD: Final = tuple(f"5.5.0.{host}" for host in range(1, 32, 2))
+"""Cut out of 5.5.0.0/24 they leave 16 even hosts and three blocks."""
+
+
+def shattered(max_pieces: int = 4) -> Snapshot:
+    limits = GuardLimits(never_block=ODD, max_pieces=max_pieces)
+    return snapshot([entry("5.5.0.0/24"), entry("5.5.1.0/24")], limits=limits)
+
+
+def test_i07_the_allows_of_a_snapshot_and_the_pieces_of_another_block_the_same_addresses() -> None:
+    whole, cut = shattered(), shattered(1000)
+    assert texts(whole) == ["5.5.0.0/23"]
+    assert [str(n) for n in tiktok(whole).allows] == [f"{host}/32" for host in ODD]
+    assert tiktok(cut).allows == ()
+    assert tiktok(whole).blocked == tiktok(cut).networks
+    assert whole.id != cut.id
+    assert diff_snapshots(cut, whole) == diff_snapshots(whole, cut) == SnapshotDiff(added=(), removed=())
+
+
+def test_i07_an_allow_counts_as_an_entry_and_never_as_an_address_of_the_list() -> None:
+    all_but_one = ServiceSet(
+        service="tiktok", networks=(ip_network("5.5.0.0/24"),), domains=(), allows=(ip_network("5.5.0.0/25"),)
+    )
+    assert list(hold_size(all_but_one, GuardLimits(max_addresses_v4=128, max_entries=2), before=None)) == []
+    assert [v.guard for v in hold_size(all_but_one, GuardLimits(max_entries=1), before=None)] == ["too-many"]
+    nothing = replace(all_but_one, allows=all_but_one.networks)
+    assert [v.guard for v in hold_size(nothing, GuardLimits(), before=None)] == ["empty"]
+    lost = hold_churn(all_but_one, nothing, GuardLimits(churn_floor=0))
+    assert [v.guard for v in lost] == ["churn"], "an allow that grows takes away as a network that goes"
 
 
 def test_i07_what_the_user_lists_is_carved_out_too() -> None:
@@ -108,14 +154,16 @@ _ANY = st.one_of(
 @given(st.lists(_ANY, max_size=12))
 def test_i07_nothing_that_is_enforced_touches_what_is_never_blocked(networks: list[Network]) -> None:
     made = snapshot([*curated(), *(entry(str(n)) for n in networks)], limits=GuardLimits(max_added_share=1e9))
-    for text in texts(made):
-        assert not ALL.touched(parse_network(text)), text
+    for network in tiktok(made).blocked:
+        assert not ALL.touched(network), network
+    assert all(ALL.holds(allow) for allow in tiktok(made).allows)
 
 
 @given(_ANY)
 def test_i07_an_entry_is_kept_or_spoken_of_and_never_grows(network: Network) -> None:
     blocks = default_never_block()
-    kept, verdicts = NetworkGuard(LIMITS, blocks).judge(network)
+    carved, verdicts = NetworkGuard(LIMITS, blocks).judge(network)
+    kept = subtract(carved.deny, carved.allow)
     if verdicts:
         assert all(v.entry == str(network) and v.reason for v in verdicts)
         assert subtract(kept, [network]) == ()
@@ -129,7 +177,7 @@ def test_the_proof_would_notice_a_guard_that_forgets_carving() -> None:
     """The deliberately broken variant: keep the entry whole when it only covers something."""
     network = parse_network("9.9.9.0/24")
     assert ALL.touched(network)
-    assert not any(ALL.touched(n) for n in NetworkGuard(LIMITS, default_never_block()).judge(network)[0])
+    assert not any(ALL.touched(n) for n in NetworkGuard(LIMITS, default_never_block()).judge(network)[0].deny)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

@@ -39,6 +39,24 @@ def test_one_address_that_is_never_blocked_today_is_enough() -> None:
     assert ask(own=(f"{first}/32",)) == {ANY: "touches your never_block list"}
 
 
+def test_what_the_snapshot_allows_above_its_entry_may_come_back_and_nothing_less() -> None:
+    first = parse_network(str(parse_network(ANY)[0]))
+    mine = NeverBlock(reason="your never_block list", networks=(first,))
+    for allows, said in (((first,), []), ((parse_network("9.9.9.9"),), [ANY])):
+        services = tuple(replace(service, allows=allows) for service in SHIPPED.services)
+        try:
+            refuse_never_blocked(
+                replace(SHIPPED, services=services),
+                catalogue=load_catalogue(),
+                never_block=(*default_never_block(), mine),
+                declared=(),
+            )
+            refused = []
+        except GuardTripped as exc:
+            refused = [verdict.entry for verdict in exc.verdicts]
+        assert refused == said
+
+
 def test_what_a_source_declares_off_limits_counts() -> None:
     found = ask(entry(ANY, dedication=Dedication.NEVER, detail="leased to a neighbour"))
     assert "leased to a neighbour" in found[ANY]

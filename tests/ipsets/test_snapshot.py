@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ConfigError
-from core.net import DomainName, Network, address_count, aggregate, subtract
+from core.net import DomainName, Network, address_count, aggregate, parse_network, subtract
 from ipsets.catalogue import load_catalogue
 from ipsets.errors import SnapshotCorrupt
 from ipsets.guard import GuardLimits
@@ -22,6 +22,8 @@ from ipsets.model import Dedication, Indicator, Snapshot
 from ipsets.snapshot import diff_snapshots, dumps, loads, merge
 from tests.ipsets.making import LATER, NOW, curated, entry, guards, snapshot, texts, tiktok
 
+OLD_ID = "fcefeba686edc4afec074d88c0ee44da81a5ff2b6706fb4d889e22ea64798238"
+"""Of 5.5.0.0/24 and .new.com, by the last version without allows."""
 LOOSE = GuardLimits(max_added_share=1e9, max_removed_share=1.0)
 ENTRIES = st.lists(
     st.one_of(
@@ -36,6 +38,34 @@ ENTRIES = st.lists(
     min_size=1,
     max_size=12,
 )
+
+
+# --- allows above -----------------------------------------------------------------------------------------------------
+
+
+def test_a_list_without_allows_has_the_id_and_the_text_of_versions_that_knew_none() -> None:
+    made = replace(snapshot([entry("5.5.0.0/24"), entry(".new.com")], now=NOW), dropped=())
+    assert made.id == OLD_ID
+    assert "allows" not in dumps(made)
+    assert loads(dumps(made)) == made
+
+
+def test_allows_are_part_of_the_content_and_come_back() -> None:
+    made = snapshot([entry("5.5.0.0/24")], limits=GuardLimits(never_block=("5.5.0.1", "5.5.0.3"), max_pieces=1))
+    assert [str(n) for n in tiktok(made).allows] == ["5.5.0.1/32", "5.5.0.3/32"]
+    assert loads(dumps(made)) == made
+    bare = tuple(replace(service, allows=()) for service in made.services)
+    with pytest.raises(SnapshotCorrupt):
+        loads(dumps(replace(made, services=bare)))
+
+
+def test_an_address_that_an_allow_takes_out_is_lost_and_one_that_it_no_longer_does_is_new() -> None:
+    whole = snapshot([entry("5.5.0.0/24")])
+    (service,) = whole.services
+    less = replace(whole, services=(replace(service, allows=(parse_network("5.5.0.7"),)),))
+    assert [change.entry for change in diff_snapshots(whole, less).removed] == ["5.5.0.7/32"]
+    assert [change.entry for change in diff_snapshots(less, whole).added] == ["5.5.0.7/32"]
+    assert diff_snapshots(whole, less).added == ()
 
 
 # --- one content, one address -----------------------------------------------------------------------------------------

@@ -267,6 +267,17 @@ def test_without_watching_the_monitor_rule_is_not_turned_into_anything_else() ->
     assert [d.capability for d in lost] == ["monitor"]
 
 
+@pytest.mark.parametrize("fqdn", [True, False])
+def test_i15_a_device_that_can_pass_nothing_first_gets_no_rule_for_it(fqdn: bool) -> None:
+    spared = net_group("spared", "8.8.8.8/32")
+    spare = Rule(name=RuleName("spare"), action=Action.SPARE, sources=None, destinations=(spared.name,))
+    wished = state(COMPANY, TIKTOK, spared, rules=(spare, DENY))
+    wanted, lost = degrade(wished, replace(EVERYTHING, spare=False, fqdn=fqdn))
+    assert wanted.rules == (DENY,)
+    assert [(d.capability, d.is_gap) for d in lost] == [("spare", fqdn)], "without live answers nothing is missing"
+    assert degrade(wished, EVERYTHING) == (wished, ())
+
+
 def test_names_with_everything_below_them_may_shrink_to_exact_names() -> None:
     names = name_group("fqdn-tiktok", "tiktok.com")
     deny = rule("deny-company", Action.DENY, "src-company", "fqdn-tiktok")
