@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from core.net import DomainName, Network
 from ipsets.model import Confidence
-from ipsets.sources.asndb import MIN_HITS, AsndbSource
+from ipsets.sources.asndb import MAX_AGE, MIN_HITS, AsndbSource
 from ipsets.sources.ct import BASE_URL as CT_URL
 from ipsets.sources.ct import PAUSE_SECONDS, TOTAL_SECONDS, CtSource
 from ipsets.sources.curated import CuratedSource
@@ -161,14 +161,16 @@ class RpkiConfig(Placed):
 
 
 class AsndbConfig(Config):
-    """A table of routes on the disk, as bgp.tools offers it. It confirms other sources, and enforces nothing."""
+    """A table (bgp.tools) or a database (GeoLite2-ASN, IPinfo) on the disk. It confirms, and enforces nothing."""
 
     kind: Literal["asndb"]
     name: SourceName = "asndb"
     file: Path
     asns: tuple[Asn, ...] = Field(default=(138699, 11983, 396986), min_length=1, max_length=MAX_ASNS)
     min_hits: int = Field(default=MIN_HITS, ge=0, le=1_000_000)
-    """A route with fewer is left out."""
+    """A route of a table with fewer is left out. A database has none."""
+    max_age_days: int = Field(default=MAX_AGE.days, ge=1, le=3650)
+    """A database that was built longer ago is refused. A table does not say when it was made."""
     max_bytes: MaxBytes = 128 * 1024 * 1024
     max_shrink: Shrink = 0.5
 
@@ -332,9 +334,11 @@ def build_source(
         case AsndbConfig():
             return AsndbSource(
                 name=config.name,
-                document=Document(file=(folder or Path()) / config.file, max_bytes=config.max_bytes),
+                file=(folder or Path()) / config.file,
                 asns=tuple(dict.fromkeys(config.asns)),
                 min_hits=config.min_hits,
+                max_age=timedelta(days=config.max_age_days),
+                max_bytes=config.max_bytes,
                 max_shrink=config.max_shrink,
             )
         case ManualConfig():

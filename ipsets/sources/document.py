@@ -97,6 +97,16 @@ def seen_again(known: tuple[Indicator, ...], now: datetime) -> tuple[Indicator, 
 
 def text_of_file(file: Path, max_bytes: int) -> str:
     """A regular file as text. Raises ``SourceUnreachable``; ``SourceImplausible`` when it is too long or no text."""
+    return text_of(bytes_of_file(file, max_bytes), str(file))
+
+
+def text_of(data: bytes, place: str) -> str:
+    """Raises ``SourceImplausible`` when it is not UTF-8."""
+    return Answer(status=200, headers={}, body=data, url=place).text()
+
+
+def bytes_of_file(file: Path, max_bytes: int) -> bytes:
+    """A regular file. Raises ``SourceUnreachable``; ``SourceImplausible`` when it is too long."""
     if file.exists() and not file.is_file():  # a pipe would be waited for without end
         raise SourceUnreachable(f"{file}: not a regular file", hint=f"name a file; {KEPT}")
     try:
@@ -106,7 +116,7 @@ def text_of_file(file: Path, max_bytes: int) -> str:
         raise SourceUnreachable(f"{file}: {exc.strerror}", hint=f"check the path and its rights; {KEPT}") from exc
     if len(data) > max_bytes:
         raise SourceImplausible(f"{file}: more than {max_bytes} bytes", hint=KEPT)
-    return Answer(status=200, headers={}, body=data, url=str(file)).text()
+    return data
 
 
 def _digest(*said: object) -> str:

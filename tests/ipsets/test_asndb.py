@@ -47,6 +47,13 @@ def test_routes_of_our_networks_are_told_each_under_its_own_origin(tmp_path: Pat
     assert detail == "of AS138699 in a table of routes, 1320 hits"
 
 
+def test_another_order_and_other_spaces_are_the_same_table(tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in TABLE.splitlines()]
+    other = "\r\n".join(json.dumps(dict(reversed(row.items())), indent=None) for row in rows)
+    said = [{(i.value, i.sources[0].detail) for i in source(tmp_path, t).fetch(NOW).indicators} for t in (TABLE, other)]
+    assert said[0] == said[1]
+
+
 def test_which_networks_and_how_many_see_them_is_configured(tmp_path: Path) -> None:
     found = source(tmp_path, asns=("AS64500", 396986), min_hits=0).fetch(NOW).indicators
     assert {str(i.value) for i in found} == {"71.18.8.0/24", "199.103.24.0/23", "203.0.113.128/25"}
@@ -79,6 +86,12 @@ def test_i01_a_table_confirms_and_enforces_nothing_and_moves_no_origin(tmp_path:
         pytest.param(TABLE + '{"CIDR":"64.1.2.0/24","ASN":138699}\n', "Hits", id="no-hits"),
         pytest.param(TABLE + '{"CIDR":"64.1.2.0/24","ASN":"AS138699","Hits":999}\n', "AS138699", id="asn-as-text"),
         pytest.param(TABLE + '{"CIDR":"64.1.2.0/24","ASN":138699,"Hits":true}\n', "True", id="hits-are-no-number"),
+        pytest.param(TABLE + '{"CIDR":"0.0.0.0/0","ASN":138699,"Hits":999}\n', "wider than /8", id="default-route"),
+        pytest.param(TABLE + '{"CIDR":"64.1.2.0/24","ASN":065000,"Hits":999}\n', "line 8", id="others-zero-padded"),
+        pytest.param(TABLE + '{"CIDR":"64.1.2.0/24","ASN":64500,"Hits":1,}\n', "line 8", id="others-with-a-comma"),
+        pytest.param(TABLE + '{"CIDR":"64.1.2.0/24","ASN":64500,"Hits":"1"}\n', "line 8", id="others-hits-as-text"),
+        pytest.param(TABLE + '{"CIDR":7,"ASN":64500,"Hits":1}\n', "line 8", id="others-without-a-text"),
+        pytest.param(b'{"CIDR":"64.1.2.0/24"\0', "metadata at the end", id="binary"),
         pytest.param(TABLE + '{"CIDR":"64.1.2.1/24","ASN":138699,"Hits":999}\n', "line 8", id="host-bits"),
         pytest.param(TABLE + '{"CIDR":"064.1.2.0/24","ASN":138699,"Hits":999}\n', "line 8", id="padded"),
         pytest.param(b"\xff\xfe", "UTF-8", id="another-charset"),
@@ -100,8 +113,8 @@ def test_a_file_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
         built.fetch(NOW)
 
 
-def test_i06_no_cut_inside_a_line_is_data() -> None:
-    line = TABLE.splitlines()[2]
+@pytest.mark.parametrize("line", [TABLE.splitlines()[2], TABLE.splitlines()[4]], ids=["ours", "anothers"])
+def test_i06_no_cut_inside_a_line_is_data(line: str) -> None:
     for at in range(1, len(line)):
         with pytest.raises(SourceImplausible):
             parse(TABLE + line[:at], asns=(138699,), min_hits=0, place="x")
