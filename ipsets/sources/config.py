@@ -22,6 +22,7 @@ from ipsets.sources.document import Document
 from ipsets.sources.fields import (
     Asn,
     AsSet,
+    ClientSubnet,
     Closed,
     Config,
     HostName,
@@ -79,12 +80,16 @@ class RipestatConfig(Config):
 
 
 class DnsConfig(Config):
-    """Live answers of these resolvers. Without ``names`` the shipped host names are asked."""
+    """Live answers of these resolvers, asked plainly, over TLS or over HTTPS. Without ``names`` the shipped ones."""
 
     kind: Literal["dns"]
     name: SourceName = "dns"
     resolvers: tuple[ResolverAddress, ...] = Field(min_length=1, max_length=8)
     names: tuple[HostName, ...] = Field(default=(), max_length=MAX_NAMES)
+    ca_file: Path | None = None
+    """The authorities that certificates of resolvers must be from, instead of the usual ones."""
+    client_subnet: ClientSubnet | None = None
+    """Ask for the answer that clients in this network would get. The resolver, and whoever it asks, learns it."""
     timeout_seconds: Seconds = 3.0
     max_shrink: Shrink = 1.0
 
@@ -296,6 +301,8 @@ def build_source(
                 name=config.name,
                 resolvers=tuple(dict.fromkeys(config.resolvers)),
                 names=config.names,
+                ca_file=(folder or Path()) / config.ca_file if config.ca_file is not None else None,
+                client_subnet=config.client_subnet,
                 timeout_seconds=config.timeout_seconds,
                 max_shrink=config.max_shrink,
             )

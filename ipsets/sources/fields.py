@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from typing import Annotated, Any, TypeAlias
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Annotated, Any, Final, TypeAlias
 
 import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from core.ids import NAME
-from core.net import DomainName
+from core.net import DomainName, Network, parse_network
 from ipsets.errors import SourceImplausible
-from ipsets.sources.dns import Resolver
 from ipsets.sources.http import allowed
 from ipsets.sources.irr import AS_SET
 from ipsets.sources.plain import parse_line
+from ipsets.sources.resolver import Resolver
 from ipsets.spans import Span
+
+LONGEST: Final = {4: 24, 6: 56}
+"""Of a network of clients that a resolver may be told."""
 
 
 def _name(given: str) -> str:
@@ -41,19 +44,38 @@ def _asn(given: Any) -> Any:
 
 
 def _resolver(given: Any) -> Any:
-    """``9.9.9.9``, ``9.9.9.9:5353``, ``2620:fe::fe`` or ``[2620:fe::fe]:53``."""
+    """An address with or without a port, ``tls://`` before it for TLS, or an ``https://`` address."""
     if isinstance(given, Resolver):
         return given
     text = str(given).strip()
-    host, port = text, "53"
+    if text.startswith("https://"):
+        return Resolver(_url(text), port=443, over="https")
+    if text.startswith("tls://"):
+        address, hash_sign, name = text.removeprefix("tls://").partition("#")
+        host, port = _address(address, default="853")
+        return Resolver(host, port, over="tls", name=_host_name(name) if hash_sign else "")
+    return Resolver(*_address(text, default="53"))
+
+
+def _address(text: str, *, default: str) -> tuple[str, int]:
+    """``9.9.9.9``, ``9.9.9.9:5353``, ``2620:fe::fe`` or ``[2620:fe::fe]:53``."""
+    host, port = text, default
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or "53"
+        port = rest.removeprefix(":") or default
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     if not port.isdecimal() or not 1 <= int(port) <= 65535 or "%" in host:
         raise ValueError(f"{text[:60]!r} is no address with a port")
-    return Resolver(str(ip_address(host)), int(port))
+    return str(ip_address(host)), int(port)
+
+
+def _client_subnet(given: Any) -> Any:
+    """Not a single client: RFC 7871 (11.1) asks for no more than /24, or /56 of IPv6. ``0.0.0.0/0`` is nobody."""
+    network = parse_network(given) if isinstance(given, str) else given
+    if isinstance(network, (IPv4Network, IPv6Network)) and network.prefixlen > (longest := LONGEST[network.version]):
+        raise ValueError(f"{network} tells more than needed: at most /{longest}")
+    return network
 
 
 def _host_name(given: str) -> str:
@@ -85,7 +107,17 @@ Asn: TypeAlias = Annotated[int, BeforeValidator(_asn), Field(ge=1, le=4_294_967_
 ResolverAddress: TypeAlias = Annotated[
     Resolver,
     BeforeValidator(_resolver),
-    WithJsonSchema({"type": "string", "description": "an address, or address:port, or [IPv6]:port"}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": "address, address:port or [IPv6]:port; the same after tls://, perhaps with #name; or https://…",
+        }
+    ),
+]
+ClientSubnet: TypeAlias = Annotated[
+    Network,
+    BeforeValidator(_client_subnet),
+    WithJsonSchema({"type": "string", "description": "a network, or 0.0.0.0/0"}),
 ]
 HostName: TypeAlias = Annotated[str, AfterValidator(_host_name)]
 ServerName: TypeAlias = Annotated[str, AfterValidator(_server)]

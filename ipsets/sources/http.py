@@ -111,7 +111,7 @@ class Getter:
         raise SourceImplausible(f"{url}: more than {MAX_REDIRECTS} redirects", hint=KEPT)
 
     def _once(self, client: httpx.Client, url: httpx.URL, headers: Mapping[str, str]) -> tuple[Answer, str | None]:
-        cut = _Cut()
+        cut = Cut()
         try:
             with cut.after(self.total_seconds):
                 found = self._exchange(client, url, headers, cut)
@@ -127,7 +127,7 @@ class Getter:
         return SourceUnreachable(f"{url}: not finished after {self.total_seconds:.0f} s", hint=KEPT)
 
     def _exchange(
-        self, client: httpx.Client, url: httpx.URL, headers: Mapping[str, str], cut: _Cut
+        self, client: httpx.Client, url: httpx.URL, headers: Mapping[str, str], cut: Cut
     ) -> tuple[Answer, str | None]:
         try:
             with client.stream("GET", url, headers=dict(headers), extensions={"trace": cut.watch}) as response:
@@ -155,7 +155,7 @@ class Getter:
         return b"".join(chunks)
 
 
-class _Cut:
+class Cut:
     """Ends a connection from outside when its time is over, whatever its thread is waiting for."""
 
     def __init__(self) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import socketserver
+import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
@@ -24,6 +26,7 @@ class Asked:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +63,12 @@ class Web:
 
 
 @contextlib.contextmanager
-def web(answer: Callable[[Asked, int], Reply]) -> Iterator[Web]:
+def web(answer: Callable[[Asked, int], Reply], tls: ssl.SSLContext | None = None) -> Iterator[Web]:
     """``answer`` gets the request and its number, from 1."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    stand = Web(url=f"http://127.0.0.1:{server.server_address[1]}")
+    stand = Web(url=f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}")
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.RequestHandlerClass = _handler(stand, answer)
     server.daemon_threads = True
     with _serving(server):
@@ -78,12 +83,15 @@ def _handler(stand: Web, answer: Callable[[Asked, int], Reply]) -> type[BaseHTTP
             parts = urlsplit(self.path)
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
             headers = {key.lower(): value for key, value in self.headers.items()}
-            asked = Asked(path=parts.path, query=query, headers=headers)
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            asked = Asked(path=parts.path, query=query, headers=headers, body=body)
             stand.enter(asked)
             try:
                 self._send(answer(asked, len(stand.asked)))
             finally:
                 stand.leave()
+
+        do_POST = do_GET  # noqa: N815  # the name is the base class's
 
         def _send(self, reply: Reply) -> None:
             self.close_connection = True
@@ -108,14 +116,20 @@ def _handler(stand: Web, answer: Callable[[Asked, int], Reply]) -> type[BaseHTTP
 
 @dataclass(slots=True)
 class Dns:
-    """A DNS server that stands on UDP. ``asked`` are (name, type)."""
+    """A DNS server that stands on UDP. ``asked`` are (name, type), ``queries`` the whole of them."""
 
     port: int
     asked: list[tuple[str, str]] = field(default_factory=list)
+    queries: list[dns.message.Message] = field(default_factory=list)
 
 
 @contextlib.contextmanager
-def dns_server(records: Mapping[str, tuple[str, ...]], *, rcode: int = dns.rcode.NOERROR) -> Iterator[Dns]:
+def dns_server(
+    records: Mapping[str, tuple[str, ...]],
+    *,
+    rcode: int = dns.rcode.NOERROR,
+    options: Sequence[dns.edns.Option] = (),
+) -> Iterator[Dns]:
     """Answers from lines such as ``"www.example. 60 IN A 192.0.2.1"`` by name; other names do not exist."""
 
     class Handler(socketserver.BaseRequestHandler):
@@ -124,7 +138,10 @@ def dns_server(records: Mapping[str, tuple[str, ...]], *, rcode: int = dns.rcode
             query = dns.message.from_wire(data)
             name = query.question[0].name.to_text(omit_final_dot=True).lower()
             stand.asked.append((name, query.question[0].rdtype.name))
-            sock.sendto(_answer(query, records.get(name), rcode).to_wire(), self.client_address)
+            stand.queries.append(query)
+            answer = dns_answer(query, records.get(name), rcode)
+            answer.use_edns(0, options=list(options))
+            sock.sendto(answer.to_wire(), self.client_address)
 
     server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -133,7 +150,10 @@ def dns_server(records: Mapping[str, tuple[str, ...]], *, rcode: int = dns.rcode
         yield stand
 
 
-def _answer(query: dns.message.Message, lines: tuple[str, ...] | None, rcode: int) -> dns.message.Message:
+def dns_answer(
+    query: dns.message.Message, lines: tuple[str, ...] | None, rcode: int = dns.rcode.NOERROR
+) -> dns.message.Message:
+    """``SOA`` lines go into the authority section, when there is nothing of the wanted type."""
     answer = dns.message.make_response(query)
     answer.flags |= dns.flags.RA
     answer.set_rcode(dns.rcode.Rcode(dns.rcode.NXDOMAIN if lines is None and rcode == dns.rcode.NOERROR else rcode))
@@ -142,6 +162,8 @@ def _answer(query: dns.message.Message, lines: tuple[str, ...] | None, rcode: in
         owner, ttl, _, kind, *data = line.split()
         if kind in ("CNAME", wanted):
             answer.answer.append(dns.rrset.from_text(owner, int(ttl), "IN", kind, " ".join(data)))
+        elif kind == "SOA":
+            answer.authority.append(dns.rrset.from_text(owner, int(ttl), "IN", kind, " ".join(data)))
     return answer
 
 

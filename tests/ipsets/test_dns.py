@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import socket
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import IPv4Address
 
+import dns.edns
 import dns.rcode
 import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.net import DomainName, parse_network
 from ipsets import dataset
 from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Dedication, Indicator
 from ipsets.sources import DnsConfig, Source, build_source
-from tests.ipsets.making import NOW, curated, snapshot
-from tests.ipsets.origins import dns_server
+from ipsets.sources.dns import Answered, Resolved, recall, remember
+from ipsets.sources.source import Fetched, LastGood
+from tests.ipsets.making import LATER, NOW, curated, snapshot
+from tests.ipsets.origins import Dns, dns_server
 
 RECORDS = {
     "www.tiktok.com": ("www.tiktok.com. 60 IN A 103.136.220.10", "www.tiktok.com. 60 IN AAAA 2404:9dc0:cd01::10"),
@@ -28,13 +39,16 @@ RECORDS = {
         "circle.tiktok.com. 60 IN CNAME round.tiktok.com.",
         "round.tiktok.com. 60 IN CNAME circle.tiktok.com.",
     ),
+    "blocked.tiktok.com": ("blocked.tiktok.com. 60 IN A 0.0.0.0", "blocked.tiktok.com. 60 IN AAAA ::"),
+    "half.tiktok.com": ("half.tiktok.com. 60 IN A 127.0.0.1", "half.tiktok.com. 60 IN A 103.136.220.12"),
     "x.capcut.com": ("x.capcut.com. 60 IN A 71.18.6.9",),
 }
 
 
-def source(*ports: int, names: tuple[str, ...] = (), timeout: float = 2.0) -> Source:
+def source(*ports: int, names: tuple[str, ...] = (), timeout: float = 2.0, **changes: object) -> Source:
     resolvers = [f"127.0.0.1:{port}" for port in ports]
-    return build_source(DnsConfig(kind="dns", resolvers=resolvers, names=names, timeout_seconds=timeout))
+    given = {"kind": "dns", "resolvers": resolvers, "names": names, "timeout_seconds": timeout, **changes}
+    return build_source(DnsConfig.model_validate(given))
 
 
 def ask(*names: str) -> dict[str, Indicator]:
@@ -69,7 +83,21 @@ def test_an_address_that_the_owner_shares_is_not_dedicated() -> None:
 
 
 def test_i07_records_of_other_names_and_private_addresses_are_not_believed() -> None:
-    assert set(ask("poisoned.tiktok.com")) == {"poisoned.tiktok.com"}
+    """Nor do they show that a name is alive: a resolver that blocks it answers so."""
+    with structlog.testing.capture_logs() as logged:
+        found = ask("www.tiktok.com", "poisoned.tiktok.com", "blocked.tiktok.com", "half.tiktok.com")
+    assert {name for name in found if name[0].isalpha()} == {"www.tiktok.com", "half.tiktok.com"}
+    assert "not believed: 127.0.0.1" in found["half.tiktok.com"].sources[0].detail
+    assert [(e["event"], e["names"], e["first"]) for e in logged] == [
+        ("dns.addresses_refused", 3, "poisoned.tiktok.com: 10.0.0.1")
+    ]
+
+
+def test_i02_a_resolver_that_blocks_every_name_is_no_answer() -> None:
+    with pytest.raises(SourceImplausible) as caught:
+        ask("blocked.tiktok.com")
+    assert "blocked.tiktok.com: 0.0.0.0" in caught.value.message
+    assert "blocks these names" in caught.value.hint
 
 
 def test_a_name_of_another_app_is_that_apps() -> None:
@@ -79,7 +107,20 @@ def test_a_name_of_another_app_is_that_apps() -> None:
 
 def test_a_circle_of_names_ends() -> None:
     found = ask("circle.tiktok.com")
-    assert "0 addresses" in found["circle.tiktok.com"].sources[0].detail
+    assert "in a circle or beyond 16 names: 0 addresses" in found["circle.tiktok.com"].sources[0].detail
+
+
+def test_a_chain_is_followed_so_far_and_no_further() -> None:
+    def links(count: int) -> tuple[str, ...]:
+        names = ["long.tiktok.com.", *(f"n{n}.example." for n in range(1, count))]
+        steps = [f"{one} 60 IN CNAME {other}" for one, other in itertools.pairwise(names)]
+        return (*steps, f"{names[-1]} 60 IN A 103.136.220.10")
+
+    for count, addresses in ((16, 1), (17, 0)):
+        with dns_server({"long.tiktok.com": links(count)}) as server:
+            found = source(server.port, names=("long.tiktok.com",)).fetch(NOW).indicators
+        assert f"{addresses} addresses" in found[0].sources[0].detail
+        assert ("beyond 16 names" in found[0].sources[0].detail) is (addresses == 0)
 
 
 def test_a_name_that_does_not_exist_is_left_out() -> None:
@@ -130,3 +171,139 @@ def test_one_resolver_that_answers_is_enough() -> None:
         found = source(silent_port(), server.port, names=("www.tiktok.com",), timeout=0.3).fetch(NOW).indicators
     assert {i.sources[0].source for i in found} == {f"dns:127.0.0.1#{server.port}"}
     assert parse_network("103.136.220.10") in {i.value for i in found}
+
+
+# --- until a TTL has run out ------------------------------------------------------------------------------------------
+
+SOA = "tiktok.com. 600 IN SOA ns.tiktok.com. root.tiktok.com. 1 3600 600 86400 120"
+LASTING = {
+    "www.tiktok.com": ("www.tiktok.com. 300 IN A 103.136.220.10", "www.tiktok.com. 200 IN AAAA 2404:9dc0:cd01::10"),
+    "v16.tiktokcdn.com": (
+        "v16.tiktokcdn.com. 3000 IN CNAME a1.dscb.akamai.net.",
+        "a1.dscb.akamai.net. 20 IN A 23.45.12.10",
+        "a1.dscb.akamai.net. 400 IN AAAA 2600:1400::10",
+    ),
+    "four.tiktok.com": ("four.tiktok.com. 3000 IN A 103.136.220.11", SOA),  # and nothing of IPv6, for 120 seconds
+    "blind.tiktok.com": ("blind.tiktok.com. 3000 IN A 103.136.220.11",),  # nor a word for how long
+    "gone.tiktok.com": (SOA,),
+    "week.tiktok.com": (
+        "week.tiktok.com. 604800 IN A 103.136.220.12",
+        "week.tiktok.com. 604800 IN AAAA 2404:9dc0:cd01::12",
+    ),
+}
+
+
+def asked_again(after: timedelta, *names: str, **changes: object) -> tuple[Fetched, set[str]]:
+    """What a second refresh finds, and the names that it asked for."""
+    with dns_server(LASTING) as server:
+        first = source(server.port, names=names).fetch(NOW)
+        server.asked.clear()
+        second = source(server.port, names=names, **changes).fetch(NOW + after, kept(first))
+        return second, {name for name, _ in server.asked}
+
+
+def kept(fetched: Fetched) -> LastGood:
+    return LastGood(indicators=fetched.indicators, memo=fetched.memo)
+
+
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        pytest.param("www.tiktok.com", 200, id="the-shorter-of-both-families"),
+        pytest.param("v16.tiktokcdn.com", 20, id="the-least-of-the-chain"),
+        pytest.param("four.tiktok.com", 120, id="nothing-as-long-as-the-zone-says"),
+        pytest.param("blind.tiktok.com", 0, id="nothing-for-no-told-time"),
+        pytest.param("gone.tiktok.com", 120, id="no-such-name"),
+        pytest.param("week.tiktok.com", 86400, id="a-day-at-most"),
+    ],
+)
+def test_a_name_is_not_asked_again_before_its_ttl_has_run_out(name: str, holds: int) -> None:
+    names = ("www.tiktok.com", name)
+    if holds:
+        assert name not in asked_again(timedelta(seconds=holds - 1), *names)[1]
+    assert name in asked_again(timedelta(seconds=holds), *names)[1]
+
+
+def test_what_still_holds_is_said_again_with_the_time_when_it_was_heard() -> None:
+    names = ("www.tiktok.com", "v16.tiktokcdn.com")
+    found, asked = asked_again(timedelta(seconds=60), *names)
+    assert asked == {"v16.tiktokcdn.com"}
+    seen = {str(i.value): i.sources[0].last_seen for i in found.indicators}
+    assert seen["103.136.220.10/32"] == NOW
+    assert seen["DomainName(name='v16.tiktokcdn.com', suffix=False)"] == NOW + timedelta(seconds=60)
+    assert asked_again(timedelta(seconds=10), *names)[1] == set()
+
+
+def test_a_resolver_that_died_is_not_missed_while_its_answers_hold() -> None:
+    with dns_server(LASTING) as server:
+        first = source(server.port, names=("www.tiktok.com",)).fetch(NOW)
+    gone = source(server.port, names=("www.tiktok.com",), timeout=0.3)
+    assert len(gone.fetch(NOW + timedelta(seconds=199), kept(first)).indicators) == 3
+    with pytest.raises(SourceUnreachable):
+        gone.fetch(NOW + timedelta(seconds=200), kept(first))
+
+
+def test_a_clock_that_went_back_and_another_question_make_all_be_asked() -> None:
+    assert asked_again(timedelta(seconds=-1), "www.tiktok.com")[1] == {"www.tiktok.com"}
+    assert asked_again(timedelta(seconds=10), "www.tiktok.com", client_subnet="203.0.113.0/24")[1] == {"www.tiktok.com"}
+
+
+@pytest.mark.parametrize(
+    "memo",
+    ["", "{", "[]", "null", '{"etag": "1"}', '{"asked_as": ""}', '{"asked_as": "", "answers": []}',
+     '{"asked_as": "", "answers": {"127.0.0.1": 7}}', '{"asked_as": "", "answers": {"127.0.0.1": {"x": {"at": 1}}}}'],
+)  # fmt: skip
+def test_a_memo_that_says_nothing_of_answers_is_none(memo: str) -> None:
+    assert recall(memo, asked_as="", now=NOW) == {}
+
+
+KEYS = ("asked_as", "answers", "at", "until", "chain", "addresses", "refused", "ends", "ttl", "x")
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_any_memo_is_answers_or_nothing(said: object) -> None:
+    for memo in (said, {"asked_as": "", "answers": said}, {"asked_as": "", "answers": {"r": {"n": said}}}):
+        recall(json.dumps(memo), asked_as="", now=NOW)
+
+
+def test_an_answer_that_is_too_large_is_not_kept() -> None:
+    found = Resolved(chain=("big.tiktok.com",), addresses=tuple(IPv4Address(n) for n in range(257)), ttl=300)
+    answered = Answered(found=found, at=NOW, until=LATER)
+    small = replace(answered, found=replace(found, addresses=found.addresses[:256]))
+    for answer, expected in ((answered, set()), (small, {"big.tiktok.com"})):
+        memo = remember({"127.0.0.1": {"big.tiktok.com": answer}}, asked_as="")
+        assert set(recall(memo, asked_as="", now=NOW)["127.0.0.1"]) == expected
+
+
+# --- for clients elsewhere --------------------------------------------------------------------------------------------
+
+
+def subnets(server: Dns) -> set[str]:
+    return {o.to_text() for query in server.queries for o in query.options if isinstance(o, dns.edns.ECSOption)}
+
+
+def test_no_client_subnet_is_told_unless_it_is_asked_for() -> None:
+    with dns_server(RECORDS) as server:
+        source(server.port, names=("www.tiktok.com",)).fetch(NOW)
+        assert subnets(server) == set()
+        source(server.port, names=("www.tiktok.com",), client_subnet="203.0.113.0/24").fetch(NOW)
+        assert subnets(server) == {"ECS 203.0.113.0/24 scope/0"}
+    with dns_server(RECORDS) as server:
+        source(server.port, names=("www.tiktok.com",), client_subnet="0.0.0.0/0").fetch(NOW)
+        assert subnets(server) == {"ECS 0.0.0.0/0 scope/0"}, "which asks resolvers to tell none (RFC 7871, 7.1.2)"
+
+
+@pytest.mark.parametrize(("told", "believed"), [("203.0.113.0", True), ("198.51.100.0", False)])
+def test_an_answer_for_other_clients_is_not_believed(told: str, believed: bool) -> None:
+    with dns_server(RECORDS, options=[dns.edns.ECSOption(told, 24, 24)]) as server:
+        built = source(server.port, names=("www.tiktok.com",), client_subnet="203.0.113.0/24")
+        if believed:
+            assert len(built.fetch(NOW).indicators) == 3
+        else:
+            with pytest.raises(SourceUnreachable):
+                built.fetch(NOW)
