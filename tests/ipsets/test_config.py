@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from ipsets.sources import SourceConfig, build_source, check_names
-from ipsets.sources.dns import Resolver
+from ipsets.sources.resolver import Resolver
 from tests.ipsets.making import NOW
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(SourceConfig)
@@ -22,6 +22,9 @@ ADAPTER: TypeAdapter[Any] = TypeAdapter(SourceConfig)
         {"kind": "ripestat"},
         {"kind": "ripestat", "asns": [138699, "AS11983"], "base_url": "http://127.0.0.1:8080"},
         {"kind": "dns", "resolvers": ["9.9.9.9", "127.0.0.1:5353", "2620:fe::fe", "[::1]:5353"]},
+        {"kind": "dns", "resolvers": ["tls://9.9.9.9#dns.quad9.net", "https://dns.quad9.net/dns-query"]},
+        {"kind": "dns", "resolvers": ["9.9.9.9"], "client_subnet": "203.0.113.0/24", "ca_file": "./ca.pem"},
+        {"kind": "dns", "resolvers": ["9.9.9.9"], "client_subnet": "0.0.0.0/0"},
         {"kind": "list", "file": "./extra.txt"},
         {"kind": "list", "name": "ours", "url": "https://intel.example/list.txt"},
         {"kind": "irr"},
@@ -59,6 +62,15 @@ def test_what_the_documentation_shows_is_accepted(given: dict[str, Any]) -> None
         ({"kind": "dns", "resolvers": ["9.9.9.9:99999"]}, "port"),
         ({"kind": "dns", "resolvers": ["fe80::1%eth0"]}, "address"),
         ({"kind": "dns", "resolvers": ["9.9.9.9"], "names": ["no name"]}, "word"),
+        ({"kind": "dns", "resolvers": ["http://127.0.0.1/dns-query"]}, "address"),
+        ({"kind": "dns", "resolvers": ["https://u:p@dns.example/dns-query"]}, "password"),
+        ({"kind": "dns", "resolvers": ["tls://dns.example"]}, "address"),
+        ({"kind": "dns", "resolvers": ["tls://9.9.9.9#"]}, "resolvers"),
+        ({"kind": "dns", "resolvers": ["tls://9.9.9.9#two words"]}, "word"),
+        ({"kind": "dns", "resolvers": ["quic://9.9.9.9"]}, "address"),
+        ({"kind": "dns", "resolvers": ["9.9.9.9"], "client_subnet": "203.0.113.7"}, "at most /24"),
+        ({"kind": "dns", "resolvers": ["9.9.9.9"], "client_subnet": "2001:db8::/64"}, "at most /56"),
+        ({"kind": "dns", "resolvers": ["9.9.9.9"], "client_subnet": "203.0.113.1/24"}, "host bits"),
         ({"kind": "list", "name": "a"}, "either"),
         ({"kind": "list", "file": "a", "url": "https://x.example"}, "either"),
         ({"kind": "list", "url": "http://intel.example/x"}, "https"),
@@ -98,6 +110,30 @@ def test_nonsense_is_refused_with_what_is_meant(given: dict[str, Any], said: str
 def test_a_resolver_is_an_address_with_or_without_a_port(text: str, host: str, port: int) -> None:
     config = ADAPTER.validate_python({"kind": "dns", "resolvers": [text]})
     assert config.resolvers == (Resolver(host, port),)
+
+
+@pytest.mark.parametrize(
+    ("text", "resolver", "shown"),
+    [
+        ("tls://9.9.9.9", Resolver("9.9.9.9", 853, "tls"), "tls://9.9.9.9"),
+        (
+            "tls://9.9.9.9:8853#DNS.quad9.net",
+            Resolver("9.9.9.9", 8853, "tls", "dns.quad9.net"),
+            "tls://9.9.9.9:8853#dns.quad9.net",
+        ),
+        (
+            "tls://2620:fe::fe#x.example",
+            Resolver("2620:fe::fe", 853, "tls", "x.example"),
+            "tls://[2620:fe::fe]#x.example",
+        ),
+        ("https://9.9.9.9/dns-query", Resolver("https://9.9.9.9/dns-query", 443, "https"), "https://9.9.9.9/dns-query"),
+    ],
+)
+def test_a_resolver_may_be_asked_over_tls_and_https(text: str, resolver: Resolver, shown: str) -> None:
+    config = ADAPTER.validate_python({"kind": "dns", "resolvers": [text]})
+    assert config.resolvers == (resolver,)
+    assert str(resolver) == shown
+    assert ADAPTER.validate_python({"kind": "dns", "resolvers": [shown]}).resolvers == (resolver,)
 
 
 def test_two_sources_need_two_names() -> None:
