@@ -23,7 +23,9 @@ from ipsets.sources.source import Fetched, LastGood, indicator
 from ipsets.text import read_json
 
 KIND: Final = "ranges"
-Format: TypeAlias = Literal["fastly", "aws", "google", "cloudflare", "oracle", "misp", "plain"]
+Format: TypeAlias = Literal["fastly", "aws", "google", "cloudflare", "oracle", "akamai", "misp", "plain"]
+_LINES: Final = ("cloudflare", "akamai", "plain")
+"""Formats that are, or may be, one network a line."""
 WIDEST: Final = {4: 8, 6: 16}
 MAX_RANGES: Final = 100_000
 MAX_ADDRESSES_V4: Final = 1 << 29
@@ -43,7 +45,7 @@ class RangesSource:
 
     def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
         meaning = (self.kind, self.name, self.format, self.operator, sorted(self.services))
-        heard = self.document.ask(last, meaning=meaning, lines=self.format in ("cloudflare", "plain"))
+        heard = self.document.ask(last, meaning=meaning, lines=self.format in _LINES)
         if heard.text is None and last is not None:
             return Fetched(indicators=seen_again(last.indicators, now), memo=heard.memo)
         networks = parse(heard.text or "", format=self.format, services=self.services, place=self.document.place)
@@ -71,7 +73,7 @@ def parse(text: str, *, format: Format, services: frozenset[str], place: str) ->
     Raises:
         SourceImplausible: another format, a bad or too wide network, nothing, too much, or TikTok's own networks in it.
     """
-    if format == "plain" or (format == "cloudflare" and not text.lstrip().startswith("{")):
+    if format == "plain" or (format in _LINES and not text.lstrip().startswith("{")):
         networks = tuple(_lines(text, place))
     else:
         networks = tuple(_entries(_json(text, place), format, services, place))
@@ -129,6 +131,16 @@ def _oracle(read: Any, _: frozenset[str]) -> Iterable[str]:
     return [row["cidr"] for region in _list(read["regions"]) for row in _list(region["cidrs"])]
 
 
+def _akamai(read: Any, _: frozenset[str]) -> Iterable[str]:
+    """Maps of Site Shield, all (`siteShieldMaps`) or one of them. Proposed ranges are Akamai's too.
+
+    Source: techdocs.akamai.com/site-shield/reference/get-maps.
+    """
+    for told in _list(read["siteShieldMaps"]) if "siteShieldMaps" in read else [read]:
+        yield from _list(told["currentCidrs"])
+        yield from _list(told.get("proposedCidrs") or [])
+
+
 def _misp(read: Any, _: frozenset[str]) -> Iterable[str]:
     """Only lists of networks: those of names hold the names that everybody uses, TikTok's among them."""
     if read["type"] != "cidr":
@@ -148,6 +160,7 @@ _READERS: Final[Mapping[str, Callable[[Any, frozenset[str]], Iterable[str]]]] = 
     "google": _google,
     "cloudflare": _cloudflare,
     "oracle": _oracle,
+    "akamai": _akamai,
     "misp": _misp,
 }
 

@@ -82,7 +82,7 @@ def test_what_the_documentation_shows_is_accepted(given: dict[str, Any]) -> None
         ({"kind": "asndb", "file": "t.jsonl", "min_hits": -1}, "greater"),
         ({"kind": "asndb", "file": "t.mmdb", "max_age_days": 0}, "greater"),
         ({"kind": "ranges", "format": "fastly", "operator": "Fastly"}, "either"),
-        ({"kind": "ranges", "format": "akamai", "operator": "Akamai", "file": "a"}, "fastly"),
+        ({"kind": "ranges", "format": "imperva", "operator": "Imperva", "file": "a"}, "fastly"),
         ({"kind": "rpki", "url": "http://rpki.example/json"}, "https"),
         ({"kind": "irr", "as_sets": ["AS396986"]}, "no AS set"),
         ({"kind": "irr", "as_sets": ["AS-X\n!q"]}, "no AS set"),

@@ -60,6 +60,17 @@ CLOUDFLARE_TEXT = "173.245.48.0/20\n103.21.244.0/22\n"
 CLOUDFLARE_JSON = json.dumps(
     {"result": {"ipv4_cidrs": ["173.245.48.0/20"], "ipv6_cidrs": ["2400:cb00::/32"], "etag": "x"}, "success": True}
 )
+AKAMAI_TEXT = "2.16.0.0/13\r\n23.0.0.0/12\r\n23.192.0.0/11\r\n"
+"""Three of the six lines of techdocs.akamai.com/property-manager/pdfs/akamai_ipv4_CIDRs.txt, as of July 2025."""
+AKAMAI_MAP = {
+    "acknowledgeRequiredBy": 1234567891011, "acknowledged": False, "acknowledgedOn": 1774378500000,
+    "contacts": ["foo@bar.example"], "currentCidrs": ["23.0.0.0/12"], "id": 123456, "latestTicketId": 1234,
+    "mapAlias": "Foo", "mcmMapRuleId": 1234, "proposedCidrs": ["23.32.0.0/11"], "ruleName": "s123.akamai.net",
+    "service": "W", "shared": False, "sureRouteName": "foo.akasrg.akamai.com", "type": "Production",
+}  # fmt: skip
+AKAMAI_MAPS = json.dumps(
+    {"siteShieldMaps": [AKAMAI_MAP, {**AKAMAI_MAP, "currentCidrs": ["2a02:26f0::/32"], "proposedCidrs": []}]}
+)
 MISP = json.dumps(
     {
         "description": "Ranges of a content network",
@@ -103,6 +114,9 @@ def failure(answer: Callable[[Asked, int], Reply], slept: list[float] | None = N
         ("oracle", ORACLE, ["129.80.0.0/16"]),
         ("cloudflare", CLOUDFLARE_TEXT, ["173.245.48.0/20", "103.21.244.0/22"]),
         ("cloudflare", CLOUDFLARE_JSON, ["173.245.48.0/20", "2400:cb00::/32"]),
+        ("akamai", AKAMAI_TEXT, ["2.16.0.0/13", "23.0.0.0/12", "23.192.0.0/11"]),
+        ("akamai", json.dumps(AKAMAI_MAP), ["23.0.0.0/12", "23.32.0.0/11"]),
+        ("akamai", AKAMAI_MAPS, ["23.0.0.0/12", "23.32.0.0/11", "2a02:26f0::/32"]),
         ("misp", MISP, ["13.32.0.0/15", "192.0.2.1/32"]),
         ("plain", "# theirs\n5.5.5.0/24\n", ["5.5.5.0/24"]),
     ],
@@ -203,6 +217,10 @@ def misp(**changes: Any) -> Reply:
         pytest.param("cloudflare", Reply(body=CLOUDFLARE_TEXT[:-4], tell_length=False), "broken off", id="lines-cut"),
         pytest.param("cloudflare", Reply(body="www.cloudflare.com\n"), "is a name", id="names"),
         pytest.param("cloudflare", Reply(body='{"success": false, "result": null}'), "failed", id="failed-inside"),
+        pytest.param("akamai", Reply(body="<HTML><TITLE>Access Denied</TITLE></HTML>"), "HTML", id="akamai-denies"),
+        pytest.param("akamai", Reply(body=AKAMAI_TEXT[:-5], tell_length=False), "broken off", id="akamai-cut"),
+        pytest.param("akamai", Reply(body='{"siteShieldMaps": []}'), "0 ranges", id="akamai-without-maps"),
+        pytest.param("akamai", Reply(body='{"siteShieldMaps": [{"id": 1}]}'), "format of akamai", id="akamai-no-cidrs"),
         pytest.param("fastly", Reply(body="[" * 100_000), "not JSON", id="deep"),
         pytest.param("fastly", Reply(body="null"), "format of fastly", id="null"),
         pytest.param("fastly", Reply(body=AWS), "format of fastly", id="anothers-format"),
