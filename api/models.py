@@ -31,6 +31,7 @@ from core.errors import TokgateError
 from core.ids import NAME
 from core.net import DomainName, parse_network
 from ipsets import drift as routing
+from ipsets import explain as reasons
 from ipsets import model as intel
 from ipsets.explain import Basis
 from ipsets.owners import Owners
@@ -467,12 +468,59 @@ class Decision(Answer):
     reason: str
     basis: Basis
 
+    @classmethod
+    def of(cls, decision: reasons.Decision) -> Decision:
+        return cls(rule=decision.rule, entry=decision.entry, reason=decision.reason, basis=decision.basis)
+
+
+class Part(Answer):
+    """Addresses of a network, one after the other, of which the same is true."""
+
+    first: str
+    last: str
+    addresses: int
+    covered: bool
+    decisions: tuple[Decision, ...]
+
+
+class Extent(Answer):
+    """How much of a network is covered. ``parts`` are sorted and disjoint; of ``left_out`` more only the sums tell."""
+
+    name: Literal["whole", "part", "none"]
+    addresses: int
+    covered: int
+    parts: tuple[Part, ...]
+    left_out: int
+
+    @classmethod
+    def of(cls, found: reasons.Extent) -> Extent:
+        parts = (
+            Part(
+                first=str(p.first),
+                last=str(p.last),
+                addresses=p.addresses,
+                covered=p.covered,
+                decisions=tuple(Decision.of(d) for d in p.decisions),
+            )
+            for p in found.parts
+        )
+        return cls(
+            name=found.name,
+            addresses=found.addresses,
+            covered=found.covered,
+            parts=tuple(parts),
+            left_out=found.left_out,
+        )
+
 
 class Explanation(Answer):
-    """Covered or not, and why: the decisions with the weightiest first, and what sources named, the narrowest first."""
+    """Covered or not, and why: the decisions with the weightiest first, and what sources named, the narrowest first.
+
+    Of a network, ``covered`` says wholly, and ``extent`` how much.
+    """
 
     query: str
-    kind: Literal["address", "name"]
+    kind: Literal["address", "name", "network"]
     covered: bool
     at: Instant | None
     snapshot: InForce
@@ -480,6 +528,7 @@ class Explanation(Answer):
     decisions: tuple[Decision, ...]
     known: tuple[Indicator, ...]
     notes: tuple[str, ...]
+    extent: Extent | None = Field(description="of a network; else null")
 
     @classmethod
     def of(cls, explained: views.Explained) -> Explanation:
@@ -497,11 +546,10 @@ class Explanation(Answer):
                 pin=Pin.of(explained.pin) if explained.pin else None,
             ),
             entries=tuple(Covering(service=c.service, entry=c.entry) for c in found.entries),
-            decisions=tuple(
-                Decision(rule=d.rule, entry=d.entry, reason=d.reason, basis=d.basis) for d in found.decisions
-            ),
+            decisions=tuple(Decision.of(d) for d in found.decisions),
             known=tuple(Indicator.of(i, explained.owners) for i in found.known),
             notes=found.notes,
+            extent=Extent.of(found.extent) if found.extent else None,
         )
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
@@ -74,6 +75,7 @@ from ipsets.catalogue import load_catalogue
 from ipsets.drift import QUIET, Drift, OriginChange, drift_between, origin_drift
 from ipsets.errors import NoSnapshot
 from ipsets.explain import explain, parse_question
+from ipsets.extent import explain_network
 from ipsets.guard import NeverBlock, default_never_block
 from ipsets.minisign import PublicKey
 from ipsets.model import Indicator, Snapshot
@@ -90,6 +92,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PLAN_LIFE: Final = timedelta(hours=1)
+QUESTIONS: Final = "give one address, as 103.136.220.10, one network, as 103.136.0.0/16, or one name, as www.tiktok.com"
 SHOWN_NETWORKS: Final = 10
 """In one log event."""
 REFRESH_WAIT: Final = timedelta(minutes=2)
@@ -353,7 +356,7 @@ class Controller:
         return diff_snapshots(self.snapshot(old), self.snapshot(new))
 
     def explain(self, question: str, *, at: datetime | None = None) -> Explained:
-        """Whether an address or a name is covered, and why; ``at`` asks of the snapshot that was in force then.
+        """Whether an address, a name or a network is covered, and why; ``at``: by the snapshot that was in force then.
 
         Raises ``Invalid`` for what is neither and for times to come; ``NoSnapshot`` when none was in force then, or it
         is older than the retention.
@@ -364,9 +367,13 @@ class Controller:
         try:
             asked = parse_question(question)
         except ValueError as exc:
-            raise Invalid(str(exc), hint="give one address, as 103.136.220.10, or one name, as www.tiktok.com") from exc
+            raise Invalid(str(exc), hint=QUESTIONS) from exc
         snapshot, term = self._in_force(now) if at is None else self._was_in_force(at)
-        found = explain(asked, snapshot, catalogue=self._catalogue, never_block=self._never_block(), at=at)
+        never_block = self._never_block()
+        if isinstance(asked, IPv4Network | IPv6Network):
+            found = explain_network(asked, snapshot, catalogue=self._catalogue, never_block=never_block, at=at)
+        else:
+            found = explain(asked, snapshot, catalogue=self._catalogue, never_block=never_block, at=at)
         since, until = (term.since, term.until) if term else (None, None)
         pin = self.store.pin() if at is None else None
         return Explained(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, Literal
 
 from core.net import Address, DomainName, Network
@@ -58,21 +58,57 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """The answer. ``decisions`` has the weightiest first and is never empty; ``known`` the narrowest first."""
+class Part:
+    """Addresses of a network, one after the other, of which the same is true."""
 
-    question: Address | DomainName
+    first: Address
+    last: Address
+    covered: bool
+    decisions: tuple[Decision, ...]
+
+    @property
+    def addresses(self) -> int:
+        return int(self.last) - int(self.first) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much of a network is covered. ``parts`` are sorted and disjoint; with ``left_out`` none, they are all."""
+
+    addresses: int
+    covered: int
+    parts: tuple[Part, ...]
+    left_out: int = 0  # parts that are counted in ``covered`` or not, and not told
+
+    @property
+    def name(self) -> Literal["whole", "part", "none"]:
+        if not self.covered:
+            return "none"
+        return "whole" if self.covered == self.addresses else "part"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The answer. ``decisions`` has the weightiest first and is never empty; ``known`` the narrowest first.
+
+    ``extent`` is there for a network; then ``covered`` means wholly, and the rest tells of all of its parts.
+    """
+
+    question: Address | DomainName | Network
     entries: tuple[Covering, ...]
     known: tuple[Indicator, ...]  # what sources said that holds the question, enforced or not
     decisions: tuple[Decision, ...]
     notes: tuple[str, ...]
+    extent: Extent | None = None
 
     @property
     def covered(self) -> bool:
-        return bool(self.entries)
+        return bool(self.entries) if self.extent is None else self.extent.name == "whole"
 
     @property
-    def kind(self) -> Literal["address", "name"]:
+    def kind(self) -> Literal["address", "name", "network"]:
+        if self.extent is not None:
+            return "network"
         return "name" if isinstance(self.question, DomainName) else "address"
 
     @property
@@ -83,8 +119,8 @@ class Explanation:
 # --- the question -----------------------------------------------------------------------------------------------------
 
 
-def parse_question(text: str) -> Address | DomainName:
-    """One address or one name, as people paste them. Raises ``ValueError`` saying what is wrong and what to give."""
+def parse_question(text: str) -> Address | DomainName | Network:
+    """One address, name or network, as people paste them. Raises ``ValueError``: what is wrong and what to give."""
     word = text.strip()
     if len(word) > MAX_LENGTH:
         raise ValueError(f"{_short(word)} is too long for an address or a name")
@@ -101,7 +137,7 @@ def parse_question(text: str) -> Address | DomainName:
     return DomainName(entry.name, suffix=False)
 
 
-def _address(word: str) -> Address:
+def _address(word: str) -> Address | Network:
     host, slash, length = word.partition("/")
     try:
         found = ip_address(host)
@@ -111,8 +147,16 @@ def _address(word: str) -> Address:
         raise ValueError(f"{_short(word)} names an IPv6 zone; give the address alone")
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
         raise ValueError(f"{_short(word)} is IPv4 written as IPv6; ask for {found.ipv4_mapped}")
-    if slash and length != str(found.max_prefixlen):
-        raise ValueError(f"{_short(word)} is a network; ask for one address in it")
+    return _network(word, found, length) if slash and length != str(found.max_prefixlen) else found
+
+
+def _network(word: str, first: Address, length: str) -> Network:
+    bits = int(length) if length.isascii() and length.isdigit() and len(length) < 4 else -1
+    if not 0 <= bits < first.max_prefixlen:
+        raise ValueError(f"{_short(word)} is neither a network nor an address")
+    found = ip_network((first, bits), strict=False)
+    if found.network_address != first:
+        raise ValueError(f"{_short(word)} has an address inside its network; ask for {found} or for {first}")
     return found
 
 
@@ -140,10 +184,10 @@ def explain(
         found = _of_name(question, snapshot, catalogue, known)
     else:
         found = _of_address(question, snapshot, catalogue, known, never_block)
-    return found if at is None else replace(found, notes=(*found.notes, *_later(found, snapshot, at)))
+    return found if at is None else replace(found, notes=(*found.notes, *later(found, snapshot, at)))
 
 
-def _later(found: Explanation, snapshot: Snapshot, at: datetime) -> Iterator[str]:
+def later(found: Explanation, snapshot: Snapshot, at: datetime) -> Iterator[str]:
     """A snapshot that is found again keeps its entries, and gets the sources' words of then."""
     refreshed = max((age for _, age in snapshot.source_ages), default=at)
     if refreshed > at:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from api.cli.show import moment
 
 if TYPE_CHECKING:
-    from api.models import Decision, Explanation, Indicator, Provenance
+    from api.models import Decision, Explanation, Extent, Indicator, Part, Provenance
 
 SHOWN: Final = 5
 """Entries that sources named, at most; JSON has all."""
+PARTS: Final = 20
+"""Parts of a network, at most."""
 _PLAIN: Final = {
     "dedicated": "enforced",
     "voices": "enforced",
@@ -27,7 +29,10 @@ _PLAIN: Final = {
 def lines(answer: Explanation) -> Iterator[str]:
     """The answer, line by line."""
     yield _head(answer)
-    yield from (f"  why    {_decision(decision)}" for decision in answer.decisions)
+    if answer.extent is None:
+        yield from (f"  why    {_decision(decision)}" for decision in answer.decisions)
+    else:
+        yield from _parts(answer.extent)
     for entry in answer.known[:SHOWN]:
         yield f"  entry  {_entry(entry)}"
         yield from (f"         {_source(source)}" for source in entry.sources)
@@ -37,10 +42,27 @@ def lines(answer: Explanation) -> Iterator[str]:
     yield f"  list   {_snapshot(answer)}"
 
 
+def _parts(extent: Extent) -> Iterator[str]:
+    for part in extent.parts[:PARTS]:
+        sign = "+" if part.covered else "-"
+        count = f"{part.addresses} address{'' if part.addresses == 1 else 'es'}"
+        yield f"  {sign} {_range(part)}, {count}: {_decision(part.decisions[0])}"
+    if rest := len(extent.parts) - PARTS + extent.left_out if len(extent.parts) > PARTS else extent.left_out:
+        yield f"    and {rest} parts more: -o json{' tells some of them' if extent.left_out else ''}"
+
+
+def _range(part: Part) -> str:
+    return part.first if part.first == part.last else f"{part.first} to {part.last}"
+
+
 def _head(answer: Explanation) -> str:
     was = "was" if answer.at is not None else "is"
+    if answer.extent is not None and answer.extent.name == "part":
+        return f"{answer.query} {was} covered IN PART: {answer.extent.covered} of {answer.extent.addresses} addresses"
     if not answer.covered:
         return f"{answer.query} {was} NOT covered"
+    if answer.extent is not None:
+        return f"{answer.query} {was} covered wholly: all {answer.extent.addresses} addresses"
     return f"{answer.query} {was} covered: " + ", ".join(f"{c.service} has {c.entry}" for c in answer.entries)
 
 

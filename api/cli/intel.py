@@ -254,7 +254,7 @@ app.command()(bundle.keygen)
 
 @app.command()
 def explain(
-    question: Annotated[str, typer.Argument(metavar="ADDRESS_OR_NAME", help="One address, or one name.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="One address, one name, or one network.")],
     at: Annotated[
         str | None,
         typer.Option(
@@ -264,6 +264,8 @@ def explain(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Say whether an address or a name is covered, by which entry and sources, or which rule keeps it out.
+
+    Of a network it says how many of its addresses are covered, which, and why the others are not.
 
     Ends with 0 whether it is covered or not; scripts read `covered` of the JSON.
     """

@@ -14,7 +14,13 @@ from ipsets.explain import MAX_LENGTH
 router = APIRouter(prefix="/intel", tags=["intel"])
 
 Question = Annotated[
-    str, Query(min_length=1, max_length=MAX_LENGTH, description="one address, or one name", examples=["www.tiktok.com"])
+    str,
+    Query(
+        min_length=1,
+        max_length=MAX_LENGTH,
+        description="one address, one name, or one network",
+        examples=["www.tiktok.com"],
+    ),
 ]
 At = Annotated[Instant | None, Query(description="as it was then; now when left out")]
 

@@ -199,6 +199,15 @@ def test_an_address_and_a_name_are_explained_whether_covered_or_not(tokgate: She
 
 def test_an_explanation_is_json_too_and_goes_back_in_time(tokgate: Shell) -> None:
     made = tokgate.json("intel refresh")["snapshot"]
+    assert tokgate("intel explain 10.0.0.0/8") == 0
+    assert tokgate.out.startswith(
+        "10.0.0.0/8 is NOT covered\n  - 10.0.0.0 to 10.255.255.255, 16777216 addresses: not enforced, never-block"
+    )
+    assert tokgate("intel explain 103.136.220.0/22") == 0
+    assert tokgate.out.startswith("103.136.220.0/22 is covered IN PART: ")
+    assert "\n  + 103.136.220.0" in tokgate.out
+    assert tokgate("intel explain 103.136.220.0/23 --at now") == 0
+    assert tokgate.out.startswith("103.136.220.0/23 was covered wholly: all 512 addresses\n")
     found = tokgate.json("intel explain www.tiktok.com --at now")
     assert (found["covered"], found["kind"], found["snapshot"]["id"]) == (True, "name", made)
     assert found["entries"] == [{"service": "tiktok", "entry": ".tiktok.com"}]
@@ -212,7 +221,7 @@ def test_an_explanation_is_json_too_and_goes_back_in_time(tokgate: Shell) -> Non
     assert "future" in tokgate.err
 
 
-@pytest.mark.parametrize("question", ["https://www.tiktok.com/", "10.0.0.0/8", "a\x1b[2Jb.com", "\udcff.com", ""])
+@pytest.mark.parametrize("question", ["https://www.tiktok.com/", "10.0.0.1/8", "a\x1b[2Jb.com", "\udcff.com", ""])
 def test_what_cannot_be_explained_is_said_and_never_reaches_the_terminal_raw(tokgate: Shell, question: str) -> None:
     tokgate("intel refresh")
     assert tokgate("intel explain", question) == 1

@@ -17,7 +17,7 @@ from tests.api.conftest import Office
 from tests.controller.offices import NOON
 
 EXPLAIN = "/api/v1/intel/explain"
-KEYS = {"query", "kind", "covered", "at", "snapshot", "entries", "decisions", "known", "notes"}
+KEYS = {"query", "kind", "covered", "at", "snapshot", "entries", "decisions", "known", "notes", "extent"}
 
 
 def explain(office: Office, q: str, **more: str) -> Any:
@@ -51,6 +51,24 @@ def test_an_address_that_is_covered_is_told_with_its_sources(shared_office: Offi
     }
 
 
+def test_a_network_is_told_with_how_much_of_it_is_covered_and_why_the_rest_is_not(shared_office: Office) -> None:
+    found = explain(shared_office, "103.136.220.0/22")
+    assert (found["query"], found["kind"], found["covered"]) == ("103.136.220.0/22", "network", False)
+    extent = found["extent"]
+    assert extent.keys() == {"name", "addresses", "covered", "parts", "left_out"}
+    assert (extent["name"], extent["addresses"], extent["left_out"]) == ("part", 1024, 0)
+    assert extent["covered"] == sum(part["addresses"] for part in extent["parts"] if part["covered"]) >= 512
+    first, last = extent["parts"][0], extent["parts"][-1]
+    assert first.keys() == {"first", "last", "addresses", "covered", "decisions"}
+    assert (first["first"], last["last"]) == ("103.136.220.0", "103.136.223.255")
+    assert first["covered"]
+    assert first["decisions"][0]["rule"] == "dedicated"
+    assert {"service": "tiktok", "entry": "103.136.220.0/23"} in found["entries"]
+    never = explain(shared_office, "10.0.0.0/8")["extent"]
+    assert [part["decisions"][0]["rule"] for part in never["parts"]] == ["never-block"]
+    assert explain(shared_office, "103.136.220.10")["extent"] is None
+
+
 def test_what_is_not_covered_is_an_answer_too(shared_office: Office) -> None:
     found = explain(shared_office, "WWW.TikTokio.com.")
     assert (found["query"], found["kind"], found["covered"]) == ("www.tiktokio.com", "name", False)
@@ -61,7 +79,7 @@ def test_what_is_not_covered_is_an_answer_too(shared_office: Office) -> None:
 
 
 @pytest.mark.parametrize(
-    "q", ["http://a.example", "10.0.0.0/8", "010.1.1.1", "a b", "x\x00.com", "‮.com", "*.tiktok.com", "%", "' OR 1=1"]
+    "q", ["http://a.example", "10.0.0.1/8", "010.1.1.1", "a b", "x\x00.com", "‮.com", "*.tiktok.com", "%", "' OR 1=1"]
 )
 def test_what_is_neither_an_address_nor_a_name_is_refused(shared_office: Office, q: str) -> None:
     refused(shared_office, 422, "TG5007", q=q)
