@@ -17,9 +17,14 @@ from controller.model import ExceptionState, Mode
 from controller.service import Controller
 from ipsets.errors import NoSnapshot
 from ipsets.resolve import SourceRecord
+from ipsets.watch import addresses_v4
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 RECENT: Final = timedelta(hours=1)
+_TROUBLES: Final = {
+    "stale": "1 when its last good answer is too old",
+    "watched": "1 while what it names first does not count",
+}
 
 
 class Metrics:
@@ -105,17 +110,22 @@ class Facade(Collector):
         good = GaugeMetricFamily("tokgate_source_age_seconds", "Since a source last succeeded", labels=("source",))
         failing = GaugeMetricFamily("tokgate_source_failing", "1 when its last attempt failed", labels=("source",))
         entries = GaugeMetricFamily("tokgate_source_entries", "What it named last", labels=("source",))
+        addresses = GaugeMetricFamily("tokgate_source_addresses", "IPv4 addresses of that", labels=("source",))
+        same = GaugeMetricFamily("tokgate_source_unchanged_seconds", "Since it said something else", labels=("source",))
         records = self._controller.sources()
         for record in records:
             failing.add_metric((record.name,), float(record.error_code is not None))
             if record.last_success is not None:
                 good.add_metric((record.name,), (now - record.last_success).total_seconds())
                 entries.add_metric((record.name,), len(record.indicators))
-        yield from (good, failing, entries, *self._troubled(records))
+                addresses.add_metric((record.name,), addresses_v4(record))
+            if record.conduct.changed_at is not None:
+                same.add_metric((record.name,), (now - record.conduct.changed_at).total_seconds())
+        yield from (good, failing, entries, addresses, same, *self._troubled(records))
 
     def _troubled(self, records: Sequence[SourceRecord]) -> Iterator[Metric]:
         found = {(trouble.source, trouble.what) for trouble in self._controller.troubles(records)}
-        for what, said in (("stale", "1 when its last good answer is too old"),):
+        for what, said in _TROUBLES.items():
             family = GaugeMetricFamily(f"tokgate_source_{what}", said, labels=("source",))
             for record in records:
                 family.add_metric((record.name,), float((record.name, what) in found))

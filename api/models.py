@@ -553,6 +553,14 @@ class Explanation(Answer):
         )
 
 
+class Watched(Answer):
+    """Why what a source names first since then does not count."""
+
+    rule: Literal["unchanged", "growth"]
+    since: Instant
+    reason: str
+
+
 class Source(Answer):
     """One origin of intelligence. A failing source keeps its last good entries; its age says how good they are."""
 
@@ -564,9 +572,12 @@ class Source(Answer):
     error: str | None
     indicators: int
     skipped: int | None = Field(description="lines passed over as unsupported; null: not counted")
+    changed_at: Instant | None = Field(description="when it last said something else; null: not known")
+    watched: Watched | None
 
     @classmethod
     def of(cls, record: SourceRecord) -> Source:
+        watch = record.conduct.watch
         return cls(
             name=record.name,
             kind=record.kind,
@@ -576,6 +587,8 @@ class Source(Answer):
             error=record.error,
             indicators=len(record.indicators),
             skipped=record.skipped,
+            changed_at=record.conduct.changed_at,
+            watched=Watched(rule=watch.rule, since=watch.since, reason=watch.reason) if watch else None,
         )
 
 
@@ -858,6 +871,15 @@ class PinBody(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"snapshot": "25d43f05bdd9", "reason": "change 4711"}]})
 
     snapshot: Digest
+    reason: Line
+
+
+class TrustBody(Request):
+    """Which source to vouch for, and why."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"source": "partner", "reason": "the list was split"}]})
+
+    source: Name
     reason: Line
 
 

@@ -25,7 +25,7 @@ import controller.tokens as access
 from controller.alerts import origin_alerts
 from controller.desired import Facts, held_signature, modes_at, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
-from controller.errors import Conflict, Invalid
+from controller.errors import Conflict, Invalid, NotFound
 from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Device, Inventory, Site, load_inventory
 from controller.locks import DeviceLocks, FileLock
@@ -50,7 +50,7 @@ from controller.report import FleetReport, SiteReport, SourceTrouble, fleet_repo
 from controller.settings import Settings
 from controller.store import IMPORTED, PUT_IN_FORCE, AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store, Term
 from controller.sync import Worker
-from controller.troubles import stale_limits, tell, troubles
+from controller.troubles import stale_limits, tell, tell_watches, troubles
 from controller.views import (
     Check,
     CollectResult,
@@ -84,6 +84,7 @@ from ipsets.past import refuse_large, refuse_never_blocked
 from ipsets.resolve import SourceRecord, refresh
 from ipsets.snapshot import SnapshotDiff, build_snapshot, diff_snapshots
 from ipsets.sources import build_source, families
+from ipsets.watch import asked, heard, told, vouched, watched
 from vendors.adapter import Finding
 from vendors.codec import describe
 from vendors.session import SessionLimiter, scan_host_keys
@@ -179,12 +180,15 @@ class Controller:
         known = self.store.source_records()
         records = refresh([build_source(c) for c in config.sources], known, self.clock)
         moved = drift_between(_words(known.values()), _words(records)) if known else ()
+        records = watched(known, records, asked(config.sources), now=self.clock.now())
+        tell_watches(known, records)
         self.store.save_source_records(records, alerts=origin_alerts(moved))
         _tell_drift(moved)
         tell(troubles(records, stale_limits(self.inventory), now=self.clock.now()))
+        counted = heard(records)
         previous, pin = self.store.current_snapshot(), self.store.pin()
         snapshot = build_snapshot(
-            [i for record in records for i in record.indicators],
+            [i for record in counted for i in record.indicators],
             catalogue=self._catalogue,
             limits=config.guard,
             never_block=self._never_block(),
@@ -194,6 +198,7 @@ class Controller:
             families=families(config.sources),
             force=force or pin is not None,  # nothing is put in force: what churns is shown, and guarded after the pin
         )
+        snapshot = told(snapshot, counted)
         self.store.save_snapshot(snapshot)
         if pin is not None and previous is not None:
             return _pinned(pin, previous, snapshot, records)
@@ -318,6 +323,23 @@ class Controller:
             note = AuditNote(actor=actor, action="snapshot.unpin", subject=pin.snapshot[:12], reason=reason.strip())
             self.store.drop_pin(audit=note)
             return pin
+
+    def trust_source(self, name: str, *, actor: str, reason: str) -> SourceRecord:
+        """Vouch for a source: from the next refresh on all of its words count, and what it did so far is no reason.
+
+        Said again, it is said again. Raises ``NotFound``; ``Invalid`` for a reason that is none.
+        """
+        lifecycle.check_text("reason", reason, required=True)
+        with self._refreshing.hold(wait=REFRESH_WAIT):
+            record = self.store.source_records().get(name)
+            if record is None:
+                raise NotFound(f"no source {name!r} was asked yet", hint="`tokgate intel sources` lists them")
+            watch = record.conduct.watch
+            detail = {"rule": watch.rule, "since": watch.since.isoformat(), "why": watch.reason} if watch else None
+            trusted = vouched(record, now=self.clock.now())
+            note = AuditNote(actor=actor, action="source.trust", subject=name, reason=reason.strip(), detail=detail)
+            self.store.save_source_record(trusted, audit=note)
+            return trusted
 
     def _carry(self) -> None:
         if self._wake is not None:

@@ -29,6 +29,9 @@ def troubles(
         fresh = freshness(record, now=now, stale_after=stale_after.get(record.name))
         if fresh.stale:
             found.append(SourceTrouble(source=record.name, what="stale", why=fresh.stale))
+        if watch := record.conduct.watch:
+            why = f"since {watch.since:%Y-%m-%dT%H:%MZ} what it names first does not count: it {watch.reason}"
+            found.append(SourceTrouble(source=record.name, what="watched", why=why))
     return tuple(found)
 
 
@@ -36,3 +39,11 @@ def tell(found: Iterable[SourceTrouble]) -> None:
     """One warning for each, on every refresh: what is stale shouts until somebody looks."""
     for trouble in found:
         log.warning(f"source.{trouble.what}", source=trouble.source, why=trouble.why)
+
+
+def tell_watches(before: Mapping[str, SourceRecord], after: Iterable[SourceRecord]) -> None:
+    """Say once that a source behaves again; that it does not is said with every refresh."""
+    for record in after:
+        old = before.get(record.name)
+        if old is not None and old.conduct.watch is not None and record.conduct.watch is None:
+            log.info("source.counts_again", source=record.name, watched_since=old.conduct.watch.since.isoformat())

@@ -18,6 +18,7 @@ import structlog
 from core.clock import Clock
 from core.errors import ConfigError, TokgateError
 from core.net import DomainName, Network
+from ipsets.conduct import NEW, Conduct, pack_conduct, unpack_conduct
 from ipsets.errors import SnapshotCorrupt, SourceError, SourceImplausible
 from ipsets.model import Indicator
 from ipsets.sources import Fetched, LastGood, Source
@@ -45,6 +46,7 @@ class SourceRecord:
     indicators: tuple[Indicator, ...] = ()
     memo: str = ""
     skipped: int | None = None
+    conduct: Conduct = NEW
 
 
 def refresh(sources: Sequence[Source], records: Mapping[str, SourceRecord], clock: Clock) -> tuple[SourceRecord, ...]:
@@ -107,7 +109,9 @@ def _last_good(record: SourceRecord) -> LastGood | None:
 
 def _refuse_shrink(source: Source, record: SourceRecord, fetched: Fetched) -> None:
     """Raises ``SourceImplausible`` when an answer is much smaller than the last good one."""
-    before, after = len(record.indicators), len(fetched.indicators)
+    watch = record.conduct.watch  # one that grew too much may be as small again as it was
+    before = min(len(record.indicators), watch.entries if watch else len(record.indicators))
+    after = len(fetched.indicators)
     if before >= SHRINK_FLOOR and after < before * (1 - source.max_shrink):
         raise SourceImplausible(
             f"guard source-shrink: {after} entries after {before}, fewer by more than {source.max_shrink:.0%}",
@@ -143,6 +147,7 @@ def dumps_record(record: SourceRecord) -> str:
         "indicators": pack(record.indicators),
         "memo": record.memo,
         "skipped": record.skipped,
+        "conduct": pack_conduct(record.conduct),
     }
     return canonical({"checksum": sha256(canonical(content)), "content": content})
 
@@ -164,6 +169,7 @@ def loads_record(text: str) -> SourceRecord:
             indicators=unpack(content["indicators"]),
             memo=content["memo"],
             skipped=content.get("skipped"),  # older records do not say
+            conduct=unpack_conduct(content.get("conduct")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise SnapshotCorrupt(f"a stored source record cannot be used: {exc}", hint="restore a backup") from exc

@@ -238,6 +238,23 @@ def unpin(reason: Why, output: AsPlain = Plain.TABLE) -> None:
         say(f"no longer pinned: snapshot {was.snapshot[:12]} stays in force until the next refresh")
 
 
+@app.command()
+def trust(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Which, by its name.")],
+    reason: Why,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Vouch for a source: from the next refresh on all of its words count again, also when it was put on watch."""
+    from api.models import Source
+
+    with opening.controller() as controller:
+        record = controller.trust_source(source, actor=opening.actor(), reason=reason)
+    if output is Plain.JSON:
+        show_json(Source.of(record).model_dump(mode="json"))
+    else:
+        say(f"source {record.name} is trusted: all of its words count from the next refresh on")
+
+
 def _show_pin(made: Pin, output: Plain) -> None:
     from api.models import Pin as Answer
 
@@ -302,7 +319,9 @@ def _now(row: OriginChange) -> str | tuple[str, ...]:
 
 
 def _health(row: Source) -> str:
-    return f"{row.error_code}: {row.error}" if row.error_code else "good"
+    if row.error_code:
+        return f"{row.error_code}: {row.error}"
+    return f"watched: it {row.watched.reason}" if row.watched else "good"
 
 
 _WORDS = {"+": "added", "-": "removed"}

@@ -7,7 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.auth import Ctl, Operator, Reader
-from api.models import Digest, Explanation, Instant, OriginChange, OriginDrift, Pin, PinBody, ReasonBody
+from api.models import (
+    Digest,
+    Explanation,
+    Instant,
+    OriginChange,
+    OriginDrift,
+    Pin,
+    PinBody,
+    ReasonBody,
+    Source,
+    TrustBody,
+)
 from api.reference import answers
 from ipsets.explain import MAX_LENGTH
 
@@ -41,6 +52,13 @@ def origin_drift(controller: Ctl, caller: Reader, old: Digest | None = None, new
 def pin(controller: Ctl, caller: Operator, body: PinBody) -> Pin:
     """In force at once, and over every refresh until it is unpinned. Sent again, it is the same pin, said again."""
     return Pin.of(controller.pin_snapshot(body.snapshot, actor=caller.actor, reason=body.reason))
+
+
+@router.post("/trust", summary="Vouch for a source", responses=answers(404, 409, 503))
+def trust(controller: Ctl, caller: Operator, body: TrustBody) -> Source:
+    """From the next refresh on all of its words count, and the rules judge what it does from now on. Sent again, it is
+    said again."""
+    return Source.of(controller.trust_source(body.source, actor=caller.actor, reason=body.reason))
 
 
 @router.post("/unpin", summary="Let refreshes decide again", responses=answers(409, 503))
