@@ -146,6 +146,12 @@ def lookalikes() -> Mapping[str, str]:
 
 
 @cache
+def homographs() -> Mapping[str, str]:
+    """ASCII letter -> the letters of other scripts that look like it."""
+    return dict(_rows("homographs.csv", lambda row: (row["letter"], row["alike"])))
+
+
+@cache
 def cdn_suffixes() -> Mapping[str, str]:
     """Suffix of a content network that others use too -> its operator."""
     rows = _rows("cdn_suffixes.csv", lambda row: (row["suffix"], row["operator"], row["sharing"]))

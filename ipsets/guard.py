@@ -18,6 +18,7 @@ from core.net import DomainName, Network, Ranges, address_count, aggregate, netw
 from ipsets import dataset
 from ipsets.aggregate import MAX_PIECES, NOTHING, Carved, carve
 from ipsets.catalogue import Catalogue
+from ipsets.homographs import imitated
 from ipsets.model import ServiceSet, Verdict
 
 _SHOWN: Final = 5
@@ -147,6 +148,8 @@ class NameGuard:
         for parent in parents(domain.name):
             if why := dataset.lookalikes().get(parent):
                 return self._drop("lookalike", domain, f"{parent} is not TikTok's: {why}")
+        if known := imitated(domain.name):
+            return self._drop("lookalike", domain, f"letters of another script make it look like {known}")
         return self._by_row(domain)
 
     @staticmethod
