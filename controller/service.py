@@ -76,6 +76,7 @@ from ipsets.drift import QUIET, Drift, OriginChange, drift_between, origin_drift
 from ipsets.errors import NoSnapshot
 from ipsets.explain import explain, parse_question
 from ipsets.extent import explain_network
+from ipsets.freshness import all_fresh
 from ipsets.guard import NeverBlock, default_never_block
 from ipsets.minisign import PublicKey
 from ipsets.model import Indicator, Snapshot
@@ -83,7 +84,8 @@ from ipsets.owners import Owners, shipped_owners
 from ipsets.past import refuse_large, refuse_never_blocked
 from ipsets.resolve import SourceRecord, refresh
 from ipsets.snapshot import SnapshotDiff, build_snapshot, diff_snapshots
-from ipsets.sources import build_source, families
+from ipsets.sources import ages, build_source, families, own_word
+from ipsets.standing import standing
 from ipsets.watch import asked, heard, told, vouched, watched
 from vendors.adapter import Finding
 from vendors.codec import describe
@@ -177,24 +179,26 @@ class Controller:
 
     def _refresh_intel(self, *, actor: str, force: bool) -> RefreshResult:
         config = self.inventory.intelligence
+        lasting, limits = ages(config.sources), stale_limits(self.inventory)
         known = self.store.source_records()
-        records = refresh([build_source(c) for c in config.sources], known, self.clock)
+        records = refresh([build_source(c) for c in config.sources], known, self.clock, ages=lasting)
         moved = drift_between(_words(known.values()), _words(records)) if known else ()
-        records = watched(known, records, asked(config.sources), now=self.clock.now())
+        now = self.clock.now()
+        records = watched(known, records, asked(config.sources), now=now)
         tell_watches(known, records)
         self.store.save_source_records(records, alerts=origin_alerts(moved))
         _tell_drift(moved)
-        tell(troubles(records, stale_limits(self.inventory), now=self.clock.now()))
+        tell(troubles(records, limits, now=now))
         counted = heard(records)
         previous, pin = self.store.current_snapshot(), self.store.pin()
         snapshot = build_snapshot(
-            [i for record in counted for i in record.indicators],
+            standing(counted, ages=lasting, own_word=own_word(config.sources), stale=_stale(records, limits, now)),
             catalogue=self._catalogue,
             limits=config.guard,
             never_block=self._never_block(),
             previous=previous,
             source_ages={r.name: r.last_success for r in records if r.last_success is not None},
-            now=self.clock.now(),
+            now=now,
             families=families(config.sources),
             force=force or pin is not None,  # nothing is put in force: what churns is shown, and guarded after the pin
         )
@@ -939,6 +943,10 @@ def _after(current: Snapshot | None, found: Snapshot) -> Snapshot:
 
 def _words(records: Iterable[SourceRecord]) -> list[Indicator]:
     return [indicator for record in records for indicator in record.indicators]
+
+
+def _stale(records: Iterable[SourceRecord], limits: Mapping[str, timedelta], now: datetime) -> frozenset[str]:
+    return frozenset(found.source for found in all_fresh(records, limits, now=now) if found.stale)
 
 
 def _tell_drift(changes: tuple[OriginChange, ...]) -> None:

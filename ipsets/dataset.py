@@ -21,6 +21,9 @@ from ipsets.model import Confidence, Dedication
 _DATA: Final = files("ipsets") / "data"
 T = TypeVar("T")
 
+ABANDONED_APP: Final = "tiktok-abandoned"
+"""The app of names that the app itself gave up: of no service."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameRow:
@@ -60,6 +63,23 @@ class AsRow:
     holder: str
     dedication: str  # dedicated, shared, other
     tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Literal:
+    """An address that the app carries in itself, so that it needs no DNS to find it."""
+
+    network: Network
+    kind: str  # static: in place of an answer for names; httpdns: a server that answers in place of DNS
+    origin: int
+    seen: datetime
+    note: str
+
+    @property
+    def owned(self) -> bool:
+        """Whether it lies in a network of the app's owner; elsewhere it is a cloud's, and somebody else's tomorrow."""
+        row = as_numbers().get(self.origin)
+        return row is not None and row.dedication in ("dedicated", "shared")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +142,20 @@ def prefixes() -> tuple[PrefixRow, ...]:
 def dedicated_prefixes() -> tuple[Network, ...]:
     """What a network that is TikTok's alone originates."""
     return tuple(row.network for row in prefixes() if row.dedication == "dedicated")
+
+
+@cache
+def literals() -> tuple[Literal, ...]:
+    return _rows(
+        "literals.csv",
+        lambda row: Literal(
+            network=parse_network(row["address"]),
+            kind=row["kind"],
+            origin=int(row["origin"]),
+            seen=datetime.fromisoformat(row["seen"]).replace(tzinfo=UTC),
+            note=row["note"],
+        ),
+    )
 
 
 @cache

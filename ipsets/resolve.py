@@ -18,8 +18,10 @@ import structlog
 from core.clock import Clock
 from core.errors import ConfigError, TokgateError
 from core.net import DomainName, Network
+from ipsets.ages import Ages, keep_gone
 from ipsets.conduct import NEW, Conduct, pack_conduct, unpack_conduct
 from ipsets.errors import SnapshotCorrupt, SourceError, SourceImplausible
+from ipsets.judgement import ages_of
 from ipsets.model import Indicator
 from ipsets.sources import Fetched, LastGood, Source
 from ipsets.text import canonical, instant, one_line, pack, sha256, unpack
@@ -35,7 +37,10 @@ MAX_ERROR: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRecord:
-    """What is known of one source. ``indicators`` and ``skipped`` are of ``last_success``, whatever happened since."""
+    """What is known of one source. ``indicators`` and ``skipped`` are of ``last_success``, whatever happened since.
+
+    ``gone``: entries that it named before, not then, and that still count by its ages.
+    """
 
     name: str
     kind: str
@@ -47,10 +52,19 @@ class SourceRecord:
     memo: str = ""
     skipped: int | None = None
     conduct: Conduct = NEW
+    gone: tuple[Indicator, ...] = ()
 
 
-def refresh(sources: Sequence[Source], records: Mapping[str, SourceRecord], clock: Clock) -> tuple[SourceRecord, ...]:
+def refresh(
+    sources: Sequence[Source],
+    records: Mapping[str, SourceRecord],
+    clock: Clock,
+    *,
+    ages: Mapping[str, Ages] | None = None,
+) -> tuple[SourceRecord, ...]:
     """Every source's new record, sorted by name. A source that fails is in its record, not an exception.
+
+    ``ages`` says for how long a source's entries count that it names no more, where that is not what the rules say.
 
     Raises:
         ConfigError: two sources have one name, so neither could keep its last good answer.
@@ -59,7 +73,8 @@ def refresh(sources: Sequence[Source], records: Mapping[str, SourceRecord], cloc
     if not sources:
         return ()
     with ThreadPoolExecutor(max_workers=min(MAX_CONCURRENT, len(sources)), thread_name_prefix="source") as pool:
-        found = pool.map(lambda source: _one(source, records.get(source.name), clock), sources)
+        lasting = {s.name: (ages or {}).get(s.name) or ages_of(s.kind) for s in sources}
+        found = pool.map(lambda source: _one(source, records.get(source.name), lasting[source.name], clock), sources)
         return tuple(sorted(found, key=lambda record: record.name))
 
 
@@ -70,7 +85,7 @@ def _refuse_twins(sources: Iterable[Source]) -> None:
         raise ConfigError(f"two sources are named {twice[0]!r}", hint="give each of intelligence.sources a `name`")
 
 
-def _one(source: Source, before: SourceRecord | None, clock: Clock) -> SourceRecord:
+def _one(source: Source, before: SourceRecord | None, ages: Ages, clock: Clock) -> SourceRecord:
     now = clock.now()
     record = before or SourceRecord(name=source.name, kind=source.kind)
     record = replace(record, kind=source.kind, last_attempt=now)
@@ -88,7 +103,8 @@ def _one(source: Source, before: SourceRecord | None, clock: Clock) -> SourceRec
         last_success=now,
         error_code=None,
         error=None,
-        indicators=_first_seen(fetched.indicators, record.indicators),
+        indicators=_first_seen(fetched.indicators, (*record.indicators, *record.gone)),
+        gone=keep_gone((*record.indicators, *record.gone), fetched.indicators, ages, now=now),
         memo=fetched.memo,
         skipped=fetched.skipped,
     )
@@ -148,6 +164,7 @@ def dumps_record(record: SourceRecord) -> str:
         "memo": record.memo,
         "skipped": record.skipped,
         "conduct": pack_conduct(record.conduct),
+        "gone": pack(record.gone),
     }
     return canonical({"checksum": sha256(canonical(content)), "content": content})
 
@@ -170,6 +187,7 @@ def loads_record(text: str) -> SourceRecord:
             memo=content["memo"],
             skipped=content.get("skipped"),  # older records do not say
             conduct=unpack_conduct(content.get("conduct")),
+            gone=unpack(content["gone"]) if "gone" in content else (),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise SnapshotCorrupt(f"a stored source record cannot be used: {exc}", hint="restore a backup") from exc

@@ -67,7 +67,7 @@ class Selector:
                     domains.append(indicator.value)
                 elif verdict:
                     verdicts.append(verdict)
-            elif indicator.app in service.apps:
+            elif indicator.app in service.apps and not _hinted(indicator):
                 carved, said = self._network(service, indicator, indicator.value)
                 networks += carved.deny
                 allows += carved.allow
@@ -93,7 +93,9 @@ class Selector:
             return carved, verdicts
         if indicator.dedication is Dedication.CLAIMED and carved.deny:
             doubt = self._heard(service).against(network)
-            return (NOTHING, (_drop("one-voice", indicator, doubt),)) if doubt else (carved, verdicts)
+            if doubt is None:
+                return carved, verdicts
+            return NOTHING, (_drop("one-voice", indicator, f"{doubt}{_outlived(indicator)}"),)
         return NOTHING, verdicts or (_not_dedicated(indicator),)
 
     def _heard(self, service: Service) -> Voices:
@@ -145,6 +147,16 @@ class Selector:
 def _only_curated(indicator: Indicator) -> bool:
     """The shipped set names what must not be enforced on purpose; that is no finding."""
     return all(p.source == "curated" for p in indicator.sources)
+
+
+def _hinted(indicator: Indicator) -> bool:
+    """An address that the shipped set knows as shared, on purpose."""
+    return indicator.dedication is Dedication.SHARED and _only_curated(indicator)
+
+
+def _outlived(indicator: Indicator) -> str:
+    """What the shipped set's own word for a claim is worth: it is one only because routing says otherwise now."""
+    return next((f": {p.detail}" for p in indicator.sources if p.source == "curated"), "")
 
 
 def _not_dedicated(indicator: Indicator) -> Verdict:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from core.ids import SnapshotId
 from core.net import DomainName, Network, keys_around, lengths_of, parse_network, sort_key, span_of, subtract
 from ipsets.catalogue import Catalogue
+from ipsets.confidence import agreed
 from ipsets.errors import GuardTripped, SnapshotCorrupt
 from ipsets.guard import GuardLimits, NeverBlock, hold_sets
 from ipsets.model import Confidence, Dedication, Indicator, Provenance, ServiceSet, Snapshot, Verdict
@@ -58,7 +59,7 @@ def build_snapshot(
         GuardTripped: a guard holds the whole set; ``verdicts`` says all that were held.
     """
     words = tuple(indicators)
-    merged = merge(words)
+    merged = tuple(agreed(i, families or {}) for i in merge(words))
     selector = Selector(catalogue, limits, never_block, declared=merged, words=words, families=families or {})
     services: list[ServiceSet] = []
     dropped: set[Verdict] = set()

@@ -8,49 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Final
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
-
 from core.net import DomainName, Network, Ranges, keys_around, lengths_of, sort_key
+from ipsets.judgement import rules, voice_of
 from ipsets.model import Dedication, Indicator
 
 _CLAIMS: Final = frozenset({Dedication.CLAIMED, Dedication.DEDICATED})
-
-
-class Family(BaseModel):
-    """Lists that copy each other."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    why: str
-    addresses: tuple[str, ...] = Field(min_length=1)
-
-
-class Rules(BaseModel):
-    """What ``judgement.yaml`` says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    voices_needed: int = Field(ge=1)
-    seconding: Mapping[str, str]
-    families: Mapping[str, Family]
-
-
-@cache
-def rules() -> Rules:
-    text = (files("ipsets") / "data" / "judgement.yaml").read_text(encoding="utf-8")
-    return Rules.model_validate(yaml.safe_load(text))
-
-
-def family_of(address: str) -> str | None:
-    """The family of lists that this address belongs to, if it is one that is known to be copied."""
-    families = rules().families.items()
-    known = ((name, part) for name, family in families for part in family.addresses)
-    return next((name for name, part in known if part.lower() in address.lower()), None)
 
 
 class Voices:
@@ -94,4 +58,4 @@ class Voices:
         for word in indicator.sources:
             kind = word.source.partition(":")[0]
             if indicator.dedication in _CLAIMS or kind in rules().seconding:
-                yield self._families.get(word.source, word.source if kind not in rules().seconding else kind)
+                yield voice_of(word.source, self._families)

@@ -4,7 +4,7 @@
 
 RESEARCH holds ``domains.csv``, ``prefixes.csv``, ``asns.csv``, ``hosts_observed.csv``, ``lookalikes.csv`` and
 ``cdn_suffixes.csv``. PROVIDERS holds the ranges as the CDN operators publish them. Equal input gives equal bytes. What
-is written by hand (``catalogue.yaml``, ``special_purpose.csv``, ``public_resolvers.csv``, ``manifest.yaml``) is not
+is written by hand (``catalogue.yaml``, ``literals.csv``, ``special_purpose.csv``, ``manifest.yaml`` …) is not
 touched. A row that only a list with a non-commercial licence names is left out, and such lists are named in no row.
 """
 

@@ -12,9 +12,11 @@ from ipsets.sources.config import (
     RipestatConfig,
     RpkiConfig,
     SourceConfig,
+    ages,
     build_source,
     check_names,
     families,
+    own_word,
 )
 from ipsets.sources.source import Fetched, LastGood, Source
 
@@ -33,7 +35,9 @@ __all__ = [
     "RpkiConfig",
     "Source",
     "SourceConfig",
+    "ages",
     "build_source",
     "check_names",
     "families",
+    "own_word",
 ]

@@ -12,6 +12,8 @@ import httpx
 from pydantic import Field, model_validator
 
 from core.net import DomainName, Network
+from ipsets.ages import Ages
+from ipsets.judgement import family_of
 from ipsets.model import Confidence
 from ipsets.sources.asndb import MAX_AGE, MIN_HITS, AsndbSource
 from ipsets.sources.ct import BASE_URL as CT_URL
@@ -46,7 +48,6 @@ from ipsets.sources.ranges import Format, RangesSource
 from ipsets.sources.ripestat import BASE_URL, RipestatSource
 from ipsets.sources.rpki import RpkiSource
 from ipsets.sources.source import Source
-from ipsets.voices import family_of
 
 MAX_ASNS: Final = 64
 MAX_NAMES: Final = 2000
@@ -62,7 +63,14 @@ class CuratedConfig(Config):
     name: SourceName = "curated"
 
 
-class RipestatConfig(Config):
+class Live(Config):
+    """Of a source that says something else from day to day."""
+
+    age_out: Ages | None = None
+    """How long its words count (``ipsets.ages``), for addresses and names; by ``judgement.yaml`` when left out."""
+
+
+class RipestatConfig(Live):
     """Prefixes that networks announce now, and who holds those. ``sourceapp`` tells RIPEstat who asks."""
 
     kind: Literal["ripestat"]
@@ -79,7 +87,7 @@ class RipestatConfig(Config):
     """An answer smaller than the last good one by more than this share is held; 1 accepts any."""
 
 
-class DnsConfig(Config):
+class DnsConfig(Live):
     """Live answers of these resolvers, asked plainly, over TLS or over HTTPS. Without ``names`` the shipped ones."""
 
     kind: Literal["dns"]
@@ -94,7 +102,7 @@ class DnsConfig(Config):
     max_shrink: Shrink = 1.0
 
 
-class Placed(Config):
+class Placed(Live):
     """Of a source that reads one document: from a file, or from an address."""
 
     file: Path | None = None
@@ -127,7 +135,7 @@ class ListConfig(Placed):
     max_shrink: Shrink = 0.5
 
 
-class IrrConfig(Config):
+class IrrConfig(Live):
     """Route objects of the routing registries. They confirm what other sources name, and enforce nothing."""
 
     kind: Literal["irr"]
@@ -165,7 +173,7 @@ class RpkiConfig(Placed):
     max_shrink: Shrink = 0.5
 
 
-class AsndbConfig(Config):
+class AsndbConfig(Live):
     """A table (bgp.tools) or a database (GeoLite2-ASN, IPinfo) on the disk. It confirms, and enforces nothing."""
 
     kind: Literal["asndb"]
@@ -231,7 +239,7 @@ class RangesConfig(Placed):
     max_shrink: Shrink = 0.5
 
 
-class CtConfig(Config):
+class CtConfig(Live):
     """Names in valid certificates. They are known and shown, and enforce nothing."""
 
     kind: Literal["ct"]
@@ -416,3 +424,13 @@ def families(configs: Iterable[SourceConfig]) -> Mapping[str, str]:
     """The voice that each list's word counts under (``ipsets.voices``): its family, when it has one."""
     named = ((c, c.family or family_of(c.url or "")) for c in configs if isinstance(c, ListConfig))
     return {f"{LIST}:{config.name}": f"family {family}" for config, family in named if family}
+
+
+def ages(configs: Iterable[SourceConfig]) -> Mapping[str, Ages]:
+    """How long the words of each source count, where the inventory says so."""
+    return {c.name: c.age_out for c in configs if isinstance(c, Live) and c.age_out is not None}
+
+
+def own_word(configs: Iterable[SourceConfig]) -> frozenset[str]:
+    """The sources whose word alone is enough, because somebody here keeps them."""
+    return frozenset(c.name for c in configs if isinstance(c, ListConfig) and c.dedicated is True)

@@ -11,7 +11,6 @@ from ipsets.model import Confidence, Dedication, Indicator
 from ipsets.sources.source import Fetched, LastGood, indicator
 
 KIND: Final = "curated"
-ABANDONED_APP: Final = "tiktok-abandoned"  # of no service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +22,7 @@ class CuratedSource:
     max_shrink: float = 1.0  # a release may drop what was wrong; the snapshot's own churn guard still looks
 
     def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
-        return Fetched(indicators=(*_prefixes(), *_names()))
+        return Fetched(indicators=(*_prefixes(), *_literals(), *_names()))
 
 
 def _prefixes() -> tuple[Indicator, ...]:
@@ -43,13 +42,30 @@ def _prefixes() -> tuple[Indicator, ...]:
     )
 
 
+def _literals() -> tuple[Indicator, ...]:
+    """Those in its owner's networks are TikTok's; one at a cloud is a hint, and never enforced."""
+    return tuple(
+        indicator(
+            literal.network,
+            source=KIND,
+            seen=literal.seen,
+            app="tiktok",
+            category=literal.kind,
+            confidence=Confidence.MEDIUM if literal.owned else Confidence.LOW,
+            dedication=Dedication.DEDICATED if literal.owned else Dedication.SHARED,
+            detail=f"carried in the app itself, AS{literal.origin}: {literal.note}",
+        )
+        for literal in dataset.literals()
+    )
+
+
 def _names() -> tuple[Indicator, ...]:
     return tuple(
         indicator(
             row.domain,
             source=KIND,
             seen=dataset.as_of(),
-            app=ABANDONED_APP if row.scope == "abandoned" else row.app,
+            app=dataset.ABANDONED_APP if row.scope == "abandoned" else row.app,
             category=row.category,
             confidence=row.confidence,
             dedication=row.dedication,

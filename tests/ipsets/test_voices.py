@@ -9,11 +9,11 @@ from core.net import parse_network
 from ipsets.catalogue import load_catalogue
 from ipsets.explain import explain
 from ipsets.guard import GuardLimits, default_never_block
+from ipsets.judgement import family_of, rules
 from ipsets.model import Dedication, Indicator, Snapshot
 from ipsets.snapshot import build_snapshot
 from ipsets.sources import SourceConfig, families
 from ipsets.text import entry_text
-from ipsets.voices import family_of, rules
 from tests.ipsets.making import NOW, entry, guards, texts
 
 NAME = entry(".tiktok.com", source="curated")
