@@ -33,10 +33,10 @@ from core.net import DomainName, parse_network
 from ipsets import drift as routing
 from ipsets import explain as reasons
 from ipsets import model as intel
+from ipsets.difference import Change, SnapshotDiff
 from ipsets.explain import Basis
 from ipsets.owners import Owners
 from ipsets.resolve import SourceRecord
-from ipsets.snapshot import Change, SnapshotDiff
 from vendors.adapter import Finding
 from vendors.codec import describe
 from vendors.model import Plan as VendorPlan
@@ -291,6 +291,10 @@ class Provenance(Answer):
     last_seen: Instant
     detail: str
 
+    @classmethod
+    def of(cls, word: intel.Provenance) -> Provenance:
+        return cls(source=word.source, first_seen=word.first_seen, last_seen=word.last_seen, detail=word.detail)
+
 
 class Indicator(Answer):
     value: str
@@ -310,10 +314,7 @@ class Indicator(Answer):
             category=indicator.category,
             confidence=indicator.confidence,
             dedication=indicator.dedication,
-            sources=tuple(
-                Provenance(source=p.source, first_seen=p.first_seen, last_seen=p.last_seen, detail=p.detail)
-                for p in indicator.sources
-            ),
+            sources=tuple(Provenance.of(word) for word in indicator.sources),
         )
 
 
@@ -387,12 +388,23 @@ def show_value(value: object) -> str:
 
 
 class SnapshotChange(Answer):
+    """An entry more or less, and why. ``words``: of those sources that began to name it, or stopped."""
+
     service: str
     entry: str
+    reason: str
+    sources: tuple[str, ...] = Field(description="that name it, in the snapshot that has it")
+    words: tuple[Provenance, ...]
 
     @classmethod
     def of(cls, change: Change) -> SnapshotChange:
-        return cls(service=change.service, entry=change.entry)
+        return cls(
+            service=change.service,
+            entry=change.entry,
+            reason=change.reason,
+            sources=change.sources,
+            words=tuple(Provenance.of(word) for word in change.words),
+        )
 
 
 class Difference(Answer):

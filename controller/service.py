@@ -72,6 +72,7 @@ from core.ids import DeviceName, ExceptionId, PlanId, RunId, SiteName, SnapshotI
 from core.secret import Secret
 from ipsets.bundle import Bundle, Sealed, refuse_outdated, unseal
 from ipsets.catalogue import load_catalogue
+from ipsets.difference import SnapshotDiff, diff_snapshots
 from ipsets.drift import QUIET, Drift, OriginChange, drift_between, origin_drift
 from ipsets.errors import NoSnapshot
 from ipsets.explain import explain, parse_question
@@ -83,7 +84,7 @@ from ipsets.model import Indicator, Snapshot
 from ipsets.owners import Owners, shipped_owners
 from ipsets.past import refuse_large, refuse_never_blocked
 from ipsets.resolve import SourceRecord, refresh
-from ipsets.snapshot import SnapshotDiff, build_snapshot, diff_snapshots
+from ipsets.snapshot import build_snapshot
 from ipsets.sources import ages, build_source, families, own_word
 from ipsets.standing import standing
 from ipsets.watch import asked, heard, told, vouched, watched

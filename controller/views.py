@@ -10,11 +10,11 @@ from controller.model import DeviceStatus, Mode, Pin, StoredPlan
 from core.errors import TokgateError
 from core.ids import DeviceName, SiteName
 from ipsets.bundle import Bundle
+from ipsets.difference import SnapshotDiff
 from ipsets.explain import Explanation
 from ipsets.model import Snapshot
 from ipsets.owners import Owners
 from ipsets.resolve import SourceRecord
-from ipsets.snapshot import SnapshotDiff
 from vendors.model import Plan
 
 

@@ -7,15 +7,13 @@ holds; the snapshot in force then stays.
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from core.ids import SnapshotId
-from core.net import DomainName, Network, keys_around, lengths_of, parse_network, sort_key, span_of, subtract
+from core.net import DomainName, Network, parse_network, sort_key
 from ipsets.catalogue import Catalogue
 from ipsets.confidence import agreed
 from ipsets.errors import GuardTripped, SnapshotCorrupt
@@ -164,94 +162,6 @@ def _tripped(verdicts: tuple[Verdict, ...], dropped: tuple[Verdict, ...]) -> Gua
         hint=f"the snapshot in force stays; look at `tokgate intel sources`; {way}",
         verdicts=(*verdicts, *dropped),
     )
-
-
-# --- the difference ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One entry more or less. ``sources`` named it; ``reason`` is the guard's when a guard took it out."""
-
-    service: str
-    entry: str
-    sources: tuple[str, ...] = ()
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotDiff:
-    """What another snapshot has more and less, as it would be enforced: exact addresses, not spellings."""
-
-    added: tuple[Change, ...]
-    removed: tuple[Change, ...]
-
-
-def diff_snapshots(old: Snapshot, new: Snapshot) -> SnapshotDiff:
-    """The difference, address by address: two /25 that become one /24 are no change."""
-    before, after = _by_service(old), _by_service(new)
-    names = sorted({*before, *after})
-    dropped = {verdict.entry: f"{verdict.guard}: {verdict.reason}" for verdict in new.dropped}
-    added, removed = _Origins(new), _Origins(old)
-    return SnapshotDiff(
-        added=tuple(
-            Change(service=name, entry=entry_text(entry), sources=added.of(entry))
-            for name in names
-            for entry in _more(after.get(name), before.get(name))
-        ),
-        removed=tuple(
-            Change(
-                service=name,
-                entry=entry_text(entry),
-                sources=removed.of(entry),
-                reason=dropped.get(entry_text(entry), ""),
-            )
-            for name in names
-            for entry in _more(before.get(name), after.get(name))
-        ),
-    )
-
-
-def _by_service(snapshot: Snapshot) -> dict[str, ServiceSet]:
-    return {service.service: service for service in snapshot.services}
-
-
-def _more(one: ServiceSet | None, other: ServiceSet | None) -> Iterator[Network | DomainName]:
-    if one is None:
-        return
-    yield from subtract(one.blocked, other.blocked if other else ())
-    yield from sorted(set(one.domains) - set(other.domains if other else ()))
-
-
-class _Origins:
-    """Which sources named an entry of a snapshot, or a network around or inside it."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._names: dict[DomainName, set[str]] = defaultdict(set)
-        self._blocks: dict[tuple[int, int, int], set[str]] = defaultdict(set)  # by sort_key
-        for indicator in snapshot.indicators:
-            if indicator.dedication is Dedication.NEVER:
-                continue
-            sources = (p.source for p in indicator.sources)
-            if isinstance(indicator.value, DomainName):
-                self._names[indicator.value].update(sources)
-            else:
-                self._blocks[sort_key(indicator.value)].update(sources)
-        self._sorted = sorted(self._blocks)
-        self._lengths = lengths_of(self._blocks)
-
-    def of(self, entry: Network | DomainName) -> tuple[str, ...]:
-        if isinstance(entry, DomainName):
-            return tuple(sorted(self._names.get(entry, ())))
-        around = (source for key in keys_around(entry, self._lengths) for source in self._blocks.get(key, ()))
-        return tuple(sorted({*around, *self._inside(entry)}))
-
-    def _inside(self, entry: Network) -> Iterator[str]:
-        _, last = span_of(entry)
-        at = bisect_left(self._sorted, sort_key(entry))
-        while at < len(self._sorted) and self._sorted[at][:2] <= (entry.version, last):
-            yield from self._blocks[self._sorted[at]]
-            at += 1
 
 
 # --- as text ----------------------------------------------------------------------------------------------------------

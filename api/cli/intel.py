@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from api.models import OriginChange, Source
     from controller.model import Pin
     from controller.views import RefreshResult
+    from ipsets.difference import SnapshotDiff
     from ipsets.model import Snapshot
-    from ipsets.snapshot import SnapshotDiff
 
 app = typer.Typer(no_args_is_help=True, help="Intelligence: what TikTok is now, from which sources, and what changed.")
 Id = Annotated[
@@ -167,7 +167,7 @@ def history(
 
 @app.command()
 def diff(old: Older = None, new: Newer = None, output: As = Output.TABLE) -> None:
-    """Show what a snapshot has more and less than another, as it would be enforced."""
+    """Show what a snapshot has more and less than another, as it would be enforced, and why: sources, dates, guards."""
     with opening.controller() as controller:
         later = controller.snapshot(new)
         before = old or later.parent
@@ -179,19 +179,19 @@ def diff(old: Older = None, new: Newer = None, output: As = Output.TABLE) -> Non
 
 
 def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> None:
-    rows = [("+", change.service, change.entry) for change in found.added]
-    rows += [("-", change.service, change.entry) for change in found.removed]
+    rows = [("+", change.service, change.entry, change.reason) for change in found.added]
+    rows += [("-", change.service, change.entry, change.reason) for change in found.removed]
     match output:
         case Output.JSON:
             from api.models import Difference
 
             show_json(Difference.of(old, new, found).model_dump(mode="json"))
         case Output.CSV:
-            show_csv(("change", "service", "entry"), ((_WORDS[sign], *rest) for sign, *rest in rows))
+            show_csv(("change", "service", "entry", "reason"), ((_WORDS[sign], *rest) for sign, *rest in rows))
         case Output.TABLE if not rows:
             note("no difference")
         case Output.TABLE:
-            show_table(("", "service", "entry"), rows)
+            show_table(("", "service", "entry", "why"), rows)
 
 
 @app.command()

@@ -319,9 +319,17 @@ def test_the_difference_of_two_snapshots_is_told_both_ways(office: Office) -> No
     )
     store.save_snapshot(second)
     forth = office.get(f"/snapshots/{first.id}/diff/{second.id[:10]}")
-    assert {"service": "tiktok", "entry": ".tiktok.com"} in forth["removed"]
+    gone = next(c for c in forth["removed"] if c["entry"] == ".tiktok.com")
+    assert gone.keys() == {"service", "entry", "reason", "sources", "words"}
+    assert (gone["reason"], gone["sources"]) == (
+        "curated names it no more, last 2026-11-22T00:00Z",
+        ["curated"],
+    )
+    assert [word["source"] for word in gone["words"]] == ["curated"]
     back = office.get(f"/snapshots/{second.id}/diff/{first.id}")
-    assert (back["added"], back["removed"]) == (forth["removed"], forth["added"])
+    for there, here in (("added", "removed"), ("removed", "added")):
+        assert [(c["service"], c["entry"]) for c in back[there]] == [(c["service"], c["entry"]) for c in forth[here]]
+    assert all(change["reason"] for change in (*forth["added"], *forth["removed"]))
     assert [s["current"] for s in walk(office, "/snapshots", 1)] == [False, True], "saved, but not in force"
 
 

@@ -13,11 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 from core.net import address_count, parse_network, subtract
 from ipsets import dataset
 from ipsets.catalogue import load_catalogue
+from ipsets.difference import diff_snapshots
 from ipsets.explain import explain, parse_question
 from ipsets.guard import default_never_block
 from ipsets.model import Dedication, Indicator, Snapshot
 from ipsets.offlimits import ALLOWED, off_limits
-from ipsets.snapshot import diff_snapshots, dumps, loads
+from ipsets.snapshot import dumps, loads
 from ipsets.sources import ManualConfig, SourceConfig, build_source
 from tests.ipsets.making import NOW, curated, entry, guards, snapshot, texts, tiktok
 

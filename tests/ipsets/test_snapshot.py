@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from core.errors import ConfigError
 from core.net import DomainName, Network, address_count, aggregate, parse_network, subtract
 from ipsets.catalogue import load_catalogue
+from ipsets.difference import diff_snapshots
 from ipsets.errors import SnapshotCorrupt
 from ipsets.guard import GuardLimits
 from ipsets.model import Dedication, Indicator, Snapshot
-from ipsets.snapshot import diff_snapshots, dumps, loads, merge
+from ipsets.snapshot import dumps, loads, merge
 from tests.ipsets.making import LATER, NOW, curated, entry, guards, snapshot, texts, tiktok
 
 OLD_ID = "fcefeba686edc4afec074d88c0ee44da81a5ff2b6706fb4d889e22ea64798238"
