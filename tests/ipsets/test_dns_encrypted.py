@@ -116,6 +116,13 @@ def test_an_authority_that_nobody_knows_is_none(named: Bind, certificates: Certi
 
 
 @needs_named
+def test_a_good_certificate_is_good_for_its_own_names_only(named: Bind, certificates: Certificates) -> None:
+    error = failure(source(f"tls://127.0.0.1:{named.tls['good']}#another.test", certificates))
+    assert isinstance(error, SourceImplausible)
+    assert "not valid for 'another.test'" in error.message
+
+
+@needs_named
 def test_one_resolver_that_proves_itself_is_enough(named: Bind, certificates: Certificates) -> None:
     bad, good = (f"tls://127.0.0.1:{named.tls[kind]}#{NAME}" for kind in ("expired", "good"))
     found = source(bad, certificates, ("www.tiktok.com",), good).fetch(NOW).indicators
@@ -218,6 +225,14 @@ def test_questions_are_padded_so_that_their_length_tells_no_name(certificates: C
 PAUSE = threading.Event()  # never set
 
 
+def _saying(data: bytes) -> Callable[[ssl.SSLSocket], None]:
+    def serve(connection: ssl.SSLSocket) -> None:
+        question_on(connection)
+        connection.sendall(data)
+
+    return serve
+
+
 def _of_another_question(connection: ssl.SSLSocket) -> None:
     while (question := question_on(connection)) is not None:
         question.id ^= 1
@@ -239,9 +254,9 @@ def _dripping(connection: ssl.SSLSocket) -> None:
 @pytest.mark.parametrize(
     ("serve", "kind", "said"),
     [
-        pytest.param(lambda c: c.close(), SourceUnreachable, "closed the connection", id="hangs-up"),
-        pytest.param(lambda c: c.sendall(b"\0\x05hello"), SourceImplausible, "no DNS", id="noise"),
-        pytest.param(lambda c: c.sendall(b"\x10\0short"), SourceUnreachable, "closed the connection", id="cut"),
+        pytest.param(_saying(b""), SourceUnreachable, "closed the connection", id="hangs-up"),
+        pytest.param(_saying(b"\0\x05hello"), SourceImplausible, "no DNS", id="noise"),
+        pytest.param(_saying(b"\x10\0short"), SourceUnreachable, "closed the connection", id="cut"),
         pytest.param(
             lambda c: c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 900), SourceImplausible, "", id="a-page"
         ),
