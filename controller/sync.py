@@ -41,7 +41,7 @@ from ipsets.catalogue import shared_cdn_ranges
 from ipsets.errors import GuardTripped, NoSnapshot
 from ipsets.guard import default_never_block
 from ipsets.model import Indicator, Snapshot
-from ipsets.offlimits import ALLOWED, PUBLISHED, off_limits
+from ipsets.offlimits import ALWAYS, PUBLISHED, off_limits
 from ipsets.sources import ManualConfig, build_source
 from vendors.adapter import Adapter, Session
 from vendors.codec import desired_digest
@@ -94,8 +94,8 @@ class Worker:
         """What decides this device's desired state. Raises ``NoSnapshot`` before the first resolve."""
         snapshot = self.snapshot()
         site = self.inventory.site(device.site)
-        allowed = off_limits((*snapshot.indicators, *self._decided()), category=ALLOWED)
-        published = off_limits(snapshot.indicators, category=PUBLISHED)
+        allowed = off_limits((*snapshot.indicators, *self._decided()), categories=ALWAYS)
+        published = off_limits(snapshot.indicators, categories={PUBLISHED})
         never = (n for block in (*default_never_block(), *allowed) for n in block.networks)
         return Facts(
             site=site,

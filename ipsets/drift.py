@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from core.net import DomainName, Network, sort_key
-from ipsets.model import Indicator, Snapshot
+from ipsets.model import Dedication, Indicator, Snapshot
 
 _ROUTED: Final = re.compile(r"(?:announced|originated) by (?P<asns>AS\d{1,10}(?: and AS\d{1,10})*)\b")
 _HELD: Final = re.compile(r"announced by AS(?P<asn>\d{1,10}), held by (?P<holder>.+)")
@@ -67,9 +67,10 @@ def origin_drift(old: Snapshot, new: Snapshot) -> tuple[OriginChange, ...]:
 def drift_between(old: Collection[Indicator], new: Collection[Indicator]) -> tuple[OriginChange, ...]:
     """Every word about origins that one has and the other has not, and every network that has another holder in each.
 
-    The weightiest first, then by address.
+    The weightiest first, then by address. What neighbours announce counts only where it is, or was, of the service.
     """
-    before, after = set(_words(old)), set(_words(new))
+    ours = {i.value for i in (*old, *new) if i.dedication is not Dedication.NEVER}
+    before, after = (set(_words(i for i in words if i.value in ours)) for words in (old, new))
     was, now = _origins(before), _origins(after)
     had, has = {asn for _, asn, _ in before}, {asn for _, asn, _ in after}
     more = (_change(word, _GAINED, asns=had, there=was, now=now) for word in after - before)

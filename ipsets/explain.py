@@ -20,7 +20,7 @@ from ipsets import dataset
 from ipsets.catalogue import Catalogue, shared_cdn_ranges
 from ipsets.guard import NameGuard, NeverBlock, default_never_block, parents
 from ipsets.model import Dedication, Indicator, ServiceSet, Snapshot
-from ipsets.offlimits import ALLOWED
+from ipsets.offlimits import ALWAYS
 from ipsets.sources.plain import parse_line
 from ipsets.text import entry_text
 
@@ -231,7 +231,7 @@ def _declared(known: Iterable[Indicator]) -> Iterator[Decision]:
     for i in known:
         if i.dedication is Dedication.NEVER:
             rule, what = (
-                ("never-block", "never blocked") if i.category == ALLOWED else ("shared-cdn", "shared with others")
+                ("never-block", "never blocked") if i.category in ALWAYS else ("shared-cdn", "shared with others")
             )
             reason = f"{what}{_details(i)}"
             yield Decision(rule=rule, entry=entry_text(i.value), reason=reason, basis=Basis.SNAPSHOT)
@@ -285,7 +285,7 @@ def _of_address(
         decisions += list(_only_known(known, decisions)) or list(_shipped(address, known))
         declared = {i.category for i in known if i.dedication is Dedication.NEVER}
         unless = ", unless the policy says `shared_addresses: spare`" if cdn or declared else ""
-        notes = () if never or ALLOWED in declared else (LIVE_ANSWERS.format(unless=unless),)
+        notes = () if never or declared & ALWAYS else (LIVE_ANSWERS.format(unless=unless),)
     return Explanation(
         question=address,
         entries=entries,

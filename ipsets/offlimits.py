@@ -7,7 +7,7 @@ declaration is an indicator like any other, so it has its source, its dates, and
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from core.net import DomainName, Network, aggregate
@@ -22,14 +22,24 @@ ALLOWED: Final = "allowed"
 PUBLISHED: Final = "published"
 """Category: an operator's own list of a shared network. Whether a live answer in there is blocked is a policy."""
 
+NEIGHBOUR: Final = "neighbour"
+"""Category: customers of the owner's cloud, by who announces it now. A live answer does not bring it in either."""
 
-def off_limits(indicators: Iterable[Indicator], *, category: str | None = None) -> tuple[NeverBlock, ...]:
+ALWAYS: Final = frozenset({ALLOWED, NEIGHBOUR})
+"""What is spared on devices, whatever a policy says."""
+
+
+def off_limits(indicators: Iterable[Indicator], *, categories: Collection[str] | None = None) -> tuple[NeverBlock, ...]:
     """The networks that are declared off limits, by reason."""
     found: dict[str, list[Network]] = defaultdict(list)
     for i in indicators:
-        if i.dedication is Dedication.NEVER and not isinstance(i.value, DomainName) and category in (None, i.category):
+        if i.dedication is Dedication.NEVER and not isinstance(i.value, DomainName) and _asked(i, categories):
             found[_reason(i)].append(i.value)
     return tuple(NeverBlock(reason=reason, networks=aggregate(found[reason])) for reason in sorted(found))
+
+
+def _asked(indicator: Indicator, categories: Collection[str] | None) -> bool:
+    return categories is None or indicator.category in categories
 
 
 def off_limits_names(indicators: Iterable[Indicator]) -> Mapping[DomainName, str]:

@@ -26,7 +26,13 @@ def inventory(lab: Lab) -> dict[str, Any]:
         "intelligence": {
             "sources": [
                 {"kind": "curated"},
-                {"kind": "ripestat", "asns": [138699, 11983], "base_url": lab.replay_url, "holders": False},
+                {
+                    "kind": "ripestat",
+                    "asns": [138699, 11983],
+                    "base_url": lab.replay_url,
+                    "holders": False,
+                    "neighbours": [],
+                },
                 {"kind": "dns", "resolvers": [lab.resolver]},
             ]
         },

@@ -12,6 +12,7 @@ import httpx
 from pydantic import Field, model_validator
 
 from core.net import DomainName, Network
+from ipsets import dataset
 from ipsets.ages import Ages
 from ipsets.judgement import family_of
 from ipsets.model import Confidence
@@ -81,10 +82,20 @@ class RipestatConfig(Live):
     min_peers_seeing: int = Field(default=10, ge=0, le=1000)
     holders: bool = True
     """Ask who holds each network, so that a renamed one is noticed. A holder that cannot be had fails nothing."""
+    neighbours: tuple[Asn, ...] = Field(default=(150436, 137718), max_length=MAX_ASNS)
+    """Networks of unrelated customers of the owner's cloud: what they announce now is never blocked."""
     timeout_seconds: Seconds = 20.0
     attempts: int = Field(default=3, ge=1, le=6)
     max_shrink: Shrink = 0.5
     """An answer smaller than the last good one by more than this share is held; 1 accepts any."""
+
+    @model_validator(mode="after")
+    def _neighbours_are_others(self) -> Self:
+        for asn in self.neighbours:
+            row = dataset.as_numbers().get(asn)
+            if asn in self.asns or (row is not None and row.dedication in ("dedicated", "shared")):
+                raise ValueError(f"AS{asn} is no neighbour: what it announces would never be blocked")
+        return self
 
 
 class DnsConfig(Live):
@@ -301,6 +312,7 @@ def build_source(
                 sourceapp=config.sourceapp,
                 min_peers_seeing=config.min_peers_seeing,
                 holders=config.holders,
+                neighbours=tuple(dict.fromkeys(config.neighbours)),
                 max_shrink=config.max_shrink,
                 getter=_getter(config, sleep, transport, max_bytes=8 * 1024 * 1024),
             )

@@ -5,7 +5,7 @@ from one address; ``sourceapp`` names us. The default window is two weeks, and t
 withdrawn inside it: only what was seen until the end of the window is announced *now*.
 
 A holder is a name to show and to compare, and decides nothing. So one that cannot be had fails nothing either: the last
-known one stays.
+known one stays. So it is with the networks of neighbours, customers of the owner's cloud, which are never blocked.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from typing import Any, Final
 
 import structlog
 
-from core.net import Network, parse_network
+from core.net import Network, address_count, parse_network
 from ipsets import dataset
 from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Confidence, Dedication, Indicator
+from ipsets.offlimits import APP as OFF_LIMITS
+from ipsets.offlimits import NEIGHBOUR
 from ipsets.sources.http import KEPT, Answer, Getter
+from ipsets.sources.ranges import MAX_ADDRESSES_V4, WIDEST
 from ipsets.sources.source import Fetched, LastGood, indicator
 from ipsets.text import one_line, read_json, utc_instant
 
@@ -56,6 +59,8 @@ class RipestatSource:
     min_peers_seeing: int = 10
     holders: bool = True
     """Whether to ask who holds each network."""
+    neighbours: tuple[int, ...] = ()
+    """Networks whose prefixes belong to unrelated customers: what they announce is off limits."""
     getter: Getter = field(default_factory=Getter)
 
     def fetch(self, now: datetime, last: LastGood | None = None) -> Fetched:
@@ -67,22 +72,37 @@ class RipestatSource:
         held = known | {asn: holder for asn, holder in zip(self.asns, told, strict=False) if holder}
         networks = zip(self.asns, announced, strict=True)
         found = tuple(i for asn, prefixes in networks for i in _indicators(asn, prefixes, held.get(asn), now))
-        return Fetched(indicators=found, memo=_memo({asn: held[asn] for asn in self.asns if asn in held}))
+        near = tuple(i for asn in self.neighbours for i in self._neighbour(asn, now, last))
+        return Fetched(indicators=(*found, *near), memo=_memo({asn: held[asn] for asn in self.asns if asn in held}))
 
-    def _ask(self, asn: int) -> Answer:
+    def _ask(self, asn: int, getter: Getter | None = None) -> Answer:
         asked = {
             "resource": f"AS{asn}",
             "min_peers_seeing": str(self.min_peers_seeing),
             "sourceapp": self.sourceapp,
         }
-        return self.getter.get(f"{self.base_url.rstrip('/')}{PATH}", params=asked)
+        return (getter or self.getter).get(f"{self.base_url.rstrip('/')}{PATH}", params=asked)
+
+    def _neighbour(self, asn: int, now: datetime, last: LastGood | None) -> tuple[Indicator, ...]:
+        """What a neighbour announces: told in one attempt, or what it announced when that was told last."""
+        try:
+            networks = parse(self._ask(asn, self._once()).text(), asn=asn, now=now)
+            _refuse_wide(networks, f"RIPEstat, AS{asn}")
+        except SourceError as exc:  # it only ever spares; the shipped set has its own rows
+            log.warning("source.neighbour_not_told", source=self.name, asn=asn, error=exc.message)
+            known = last.indicators if last is not None else ()
+            return tuple(i for i in known if any(p.source == f"{KIND}:AS{asn}" for p in i.sources))
+        return tuple(_off_limits(network, asn, now) for network in networks)
+
+    def _once(self) -> Getter:
+        """For what decides nothing by itself: one attempt, and nobody waits long."""
+        return replace(self.getter, attempts=1, total_seconds=HOLDER_SECONDS)
 
     def _holder(self, asn: int, now: datetime) -> str | None:
         """Who holds the network. None when RIPEstat does not know, or did not say it in one attempt."""
-        once = replace(self.getter, attempts=1, total_seconds=HOLDER_SECONDS)
         asked = {"resource": f"AS{asn}", "sourceapp": self.sourceapp}
         try:
-            answer = once.get(f"{self.base_url.rstrip('/')}{HOLDER_PATH}", params=asked)
+            answer = self._once().get(f"{self.base_url.rstrip('/')}{HOLDER_PATH}", params=asked)
             return parse_holder(answer.text(), asn=asn, now=now)
         except SourceError as exc:  # a name that decides nothing; what is announced was told
             log.warning("source.holder_not_told", source=self.name, asn=asn, error=exc.message)
@@ -115,6 +135,28 @@ def _indicators(asn: int, networks: tuple[Network, ...], holder: str | None, now
             dedication=dedication,
             detail=f"announced by AS{asn}, held by {holder}" if holder else f"announced by AS{asn}",
         )
+
+
+def _off_limits(network: Network, asn: int, now: datetime) -> Indicator:
+    return indicator(
+        network,
+        source=f"{KIND}:AS{asn}",
+        seen=now,
+        app=OFF_LIMITS,
+        category=NEIGHBOUR,
+        confidence=Confidence.HIGH,
+        dedication=Dedication.NEVER,
+        detail=f"announced by AS{asn}, whose customers are not TikTok's",
+    )
+
+
+def _refuse_wide(networks: tuple[Network, ...], where: str) -> None:
+    """Raises ``SourceImplausible`` for more than a neighbour can have: it would switch the list off."""
+    wide = next((n for n in networks if n.prefixlen < WIDEST[n.version]), None)
+    if wide is not None:
+        raise _implausible(where, f"{wide} is wider than /{WIDEST[wide.version]}")
+    if (held := address_count(networks, 4)) > MAX_ADDRESSES_V4:
+        raise _implausible(where, f"{held} IPv4 addresses, more than an eighth of all")
 
 
 def owner(asn: int) -> tuple[str, Dedication]:

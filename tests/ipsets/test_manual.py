@@ -133,7 +133,7 @@ def test_the_difference_does_not_name_an_allow_as_a_source_of_what_is_blocked() 
 def test_live_answers_may_not_bring_in_what_is_allowed() -> None:
     """The controller hands these networks to devices as spared, whatever the policy says of shared addresses."""
     built = snapshot((*curated(), *manual({"allow": "5.5.5.0/24"}, {"allow": "2605:341::/48"}, {"deny": "5.5.6.0/24"})))
-    (block,) = off_limits(built.indicators, category=ALLOWED)
+    (block,) = off_limits(built.indicators, categories={ALLOWED})
     assert [str(n) for n in block.networks] == ["5.5.5.0/24", "2605:341::/48"]
 
 

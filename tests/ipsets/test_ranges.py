@@ -147,8 +147,8 @@ def test_newer_ranges_that_meet_nothing_make_no_new_snapshot() -> None:
 
 def test_whether_a_live_answer_in_there_is_blocked_stays_a_policy() -> None:
     found = fetched(FASTLY)
-    assert off_limits(found, category=ALLOWED) == ()
-    (block,) = off_limits(found, category=PUBLISHED)
+    assert off_limits(found, categories={ALLOWED}) == ()
+    (block,) = off_limits(found, categories={PUBLISHED})
     assert [str(n) for n in block.networks] == ["23.235.32.0/20", "151.101.0.0/16", "2a04:4e40::/32"]
 
 

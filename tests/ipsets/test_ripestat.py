@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
-from core.net import parse_network
+from core.net import Ranges, parse_network
 from ipsets import dataset
+from ipsets.drift import Drift, drift_between
 from ipsets.errors import SourceError, SourceImplausible, SourceUnreachable
 from ipsets.model import Dedication
+from ipsets.offlimits import ALWAYS, off_limits
 from ipsets.sources import RipestatConfig, Source, build_source
 from ipsets.sources.ripestat import HOLDER_PATH, MAX_HOLDER, PATH, parse, parse_holder
 from ipsets.sources.source import Fetched, LastGood
 from lab import replay
-from tests.ipsets.making import NOW
+from tests.ipsets.making import NOW, curated, entry, snapshot, texts
 from tests.ipsets.origins import Asked, Reply, web
 
 OWN = ("103.136.220.0/23", "2404:9dc0:cd01::/48")
@@ -61,8 +63,8 @@ def good(asked: Asked, _: int) -> Reply:
 
 
 def source(url: str, slept: list[float] | None = None, **changes: Any) -> Source:
-    """Without holders, so that what is counted and refused is about announced prefixes."""
-    given = {"asns": (138699,), "timeout_seconds": 5, "holders": False, **changes}
+    """Without holders and neighbours, so that what is counted and refused is about announced prefixes."""
+    given = {"asns": (138699,), "timeout_seconds": 5, "holders": False, "neighbours": (), **changes}
     config = RipestatConfig(kind="ripestat", base_url=url, **given)
     return build_source(config, sleep=(slept if slept is not None else []).append)
 
@@ -410,3 +412,74 @@ def test_i06_no_cut_of_a_good_overview_names_a_holder() -> None:
     for at in range(len(whole)):
         with pytest.raises(SourceImplausible):
             parse_holder(whole[:at], asn=138699, now=NOW)
+
+
+# --- neighbours -------------------------------------------------------------------------------------------------------
+
+MUCH = tuple(f"{at}.0.0.0/8" for at in range(20, 60))
+THEIRS = ("101.45.0.0/16", "103.136.221.0/24")
+
+
+def with_neighbour(asked: Asked, _: int) -> Reply:
+    asn = int(asked.query["resource"].removeprefix("AS"))
+    return Reply(body=json.dumps(envelope(asn, THEIRS if asn == 150436 else OWN)))
+
+
+def near(found: Fetched) -> dict[str, Dedication]:
+    return {str(i.value): i.dedication for i in found.indicators if i.sources[0].source == "ripestat:AS150436"}
+
+
+def test_i07_what_a_neighbour_announces_now_is_never_blocked() -> None:
+    """Also where it was TikTok's own before: a prefix that moved belongs to unrelated customers."""
+    with web(with_neighbour) as origin:
+        found = source(origin.url, neighbours=(150436,)).fetch(NOW)
+    assert near(found) == dict.fromkeys(THEIRS, Dedication.NEVER)
+    held = Ranges(map(parse_network, texts(snapshot([*curated(), *found.indicators]))))
+    assert held.holds(parse_network("103.136.220.0/24"))
+    assert not held.touched(parse_network("103.136.221.0/24"))
+    spared = Ranges(n for block in off_limits(found.indicators, categories=ALWAYS) for n in block.networks)
+    assert spared.holds(parse_network("101.45.0.0/16"))  # nor does a live answer bring it in
+
+
+@pytest.mark.parametrize(
+    "neighbour",
+    [
+        pytest.param(Reply(status=503), id="fails"),
+        pytest.param(Reply(body=json.dumps(envelope(150436, ("0.0.0.0/0",)))), id="everything"),
+        pytest.param(
+            Reply(body=json.dumps(envelope(150436, tuple(f"{at}.0.0.0/8" for at in range(20, 60))))), id="much"
+        ),
+        pytest.param(Reply(body=json.dumps(envelope(150436, ()))), id="nothing"),
+    ],
+)
+def test_a_neighbour_that_is_not_told_fails_nothing_and_keeps_its_last_known_networks(neighbour: Reply) -> None:
+    def answer(asked: Asked, at: int) -> Reply:
+        return neighbour if asked.query["resource"] == "AS150436" else good(asked, at)
+
+    with web(with_neighbour) as origin:
+        before = source(origin.url, neighbours=(150436,)).fetch(NOW)
+    with web(answer) as origin:
+        first = source(origin.url, neighbours=(150436,)).fetch(NOW)
+        again = source(origin.url, neighbours=(150436,)).fetch(NOW, LastGood(indicators=before.indicators, memo=""))
+    assert near(first) == {}
+    assert near(again) == near(before)
+    assert {str(i.value) for i in first.indicators} == set(OWN)
+
+
+@pytest.mark.parametrize("asn", [138699, 11983, 396986])
+def test_a_network_of_the_service_itself_is_no_neighbour(asn: int) -> None:
+    with pytest.raises(ValueError, match="is no neighbour"):
+        RipestatConfig(kind="ripestat", asns=(138699,), neighbours=(asn,))
+
+
+def test_a_neighbours_new_network_is_no_news_and_one_that_was_ours_is() -> None:
+    with web(with_neighbour) as origin:
+        alone, both = (source(origin.url, neighbours=n).fetch(NOW).indicators for n in ((), (150436,)))
+    ours = [*curated(), *alone]
+    assert drift_between(ours, [*curated(), *both]) == ()
+    moved = entry("103.136.221.0/24", detail="announced by AS138699", source="ripestat:AS138699")
+    changes = drift_between([*ours, moved], [*curated(), *both])
+    assert [(c.kind, str(c.network), c.asn) for c in changes] == [
+        (Drift.NEW_ASN, "103.136.221.0/24", 150436),
+        (Drift.MOVED, "103.136.221.0/24", 138699),
+    ]
