@@ -44,6 +44,9 @@ from ipsets.sources.irr import DEFAULT_HOST, IrrSource
 from ipsets.sources.listed import KIND as LIST
 from ipsets.sources.listed import ListSource, Trust
 from ipsets.sources.manual import ManualEntry, ManualSource
+from ipsets.sources.mrt import MAX_AGE as MRT_MAX_AGE
+from ipsets.sources.mrt import MAX_BYTES as MRT_MAX_BYTES
+from ipsets.sources.mrt import MIN_PEERS, MrtSource
 from ipsets.sources.plain import parse_line
 from ipsets.sources.ranges import Format, RangesSource
 from ipsets.sources.ripestat import BASE_URL, RipestatSource
@@ -93,7 +96,7 @@ class RipestatConfig(Live):
     def _neighbours_are_others(self) -> Self:
         for asn in self.neighbours:
             row = dataset.as_numbers().get(asn)
-            if asn in self.asns or (row is not None and row.dedication in ("dedicated", "shared")):
+            if row is not None and row.dedication in ("dedicated", "shared"):
                 raise ValueError(f"AS{asn} is no neighbour: what it announces would never be blocked")
         return self
 
@@ -199,6 +202,21 @@ class AsndbConfig(Live):
     max_shrink: Shrink = 0.5
 
 
+class MrtConfig(Live):
+    """A route collector's routing table on the disk (MRT). It confirms, and enforces nothing. Needs ``tokgate[mrt]``."""
+
+    kind: Literal["mrt"]
+    name: SourceName = "mrt"
+    file: Path
+    asns: tuple[Asn, ...] = Field(default=(138699, 11983, 396986), min_length=1, max_length=MAX_ASNS)
+    min_peers: int = Field(default=MIN_PEERS, ge=1, le=10_000)
+    """A prefix that fewer of the collector's peers see from a network is left out."""
+    max_age_days: int = Field(default=MRT_MAX_AGE.days, ge=1, le=3650)
+    max_bytes: int = Field(default=MRT_MAX_BYTES, ge=1024, le=64 * 1024**3)
+    """Of the unpacked table."""
+    max_shrink: Shrink = 0.5
+
+
 class ManualDecision(Closed):
     """One entry that somebody decided: ``deny`` or ``allow`` a network, address, range or name."""
 
@@ -283,6 +301,7 @@ SourceConfig: TypeAlias = Annotated[
     | IrrConfig
     | RpkiConfig
     | AsndbConfig
+    | MrtConfig
     | ManualConfig
     | RangesConfig
     | CtConfig,
@@ -312,7 +331,7 @@ def build_source(
                 sourceapp=config.sourceapp,
                 min_peers_seeing=config.min_peers_seeing,
                 holders=config.holders,
-                neighbours=tuple(dict.fromkeys(config.neighbours)),
+                neighbours=tuple(n for n in dict.fromkeys(config.neighbours) if n not in config.asns),
                 max_shrink=config.max_shrink,
                 getter=_getter(config, sleep, transport, max_bytes=8 * 1024 * 1024),
             )
@@ -364,6 +383,16 @@ def build_source(
                 file=(folder or Path()) / config.file,
                 asns=tuple(dict.fromkeys(config.asns)),
                 min_hits=config.min_hits,
+                max_age=timedelta(days=config.max_age_days),
+                max_bytes=config.max_bytes,
+                max_shrink=config.max_shrink,
+            )
+        case MrtConfig():
+            return MrtSource(
+                name=config.name,
+                file=(folder or Path()) / config.file,
+                asns=tuple(dict.fromkeys(config.asns)),
+                min_peers=config.min_peers,
                 max_age=timedelta(days=config.max_age_days),
                 max_bytes=config.max_bytes,
                 max_shrink=config.max_shrink,
