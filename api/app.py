@@ -21,6 +21,7 @@ from api.routes import (
     exceptions,
     health,
     intel,
+    intel_lists,
     plans,
     reports,
     runs,
@@ -32,7 +33,23 @@ from api.routes import (
 from controller.service import Controller
 
 PREFIX = "/api/v1"
-_NOUNS = (sites, devices, snapshots, sources, intel, plans, runs, drift, exceptions, events, reports, tokens, audit)
+_NOUNS = (
+    sites,
+    devices,
+    snapshots,
+    sources,
+    intel,
+    intel_lists,
+    plans,
+    runs,
+    drift,
+    exceptions,
+    events,
+    reports,
+    tokens,
+    audit,
+)
+
 
 
 def create_app(controller: Controller) -> FastAPI:

@@ -29,7 +29,7 @@ from controller.model import EventAction, ExceptionState, Mode, Outcome, Quality
 from controller.store import SnapshotSummary
 from core.errors import TokgateError
 from core.ids import NAME
-from core.net import DomainName, parse_network
+from core.net import DomainName, Network, parse_network
 from ipsets import drift as routing
 from ipsets import explain as reasons
 from ipsets import model as intel
@@ -378,6 +378,53 @@ class Snapshot(Answer):
             sources=tuple(SourceAge(source=name, last_success=at) for name, at in snapshot.source_ages),
             indicators=tuple(Indicator.of(i, owners) for i in snapshot.indicators) if indicators else None,
         )
+
+
+class ShownHead(Answer):
+    """The snapshot of which a list is: what it holds, and how old each source was."""
+
+    id: str
+    created_at: Instant
+    parent: str | None
+    pin: Pin | None
+    networks: int
+    domains: int
+    indicators: int
+    dropped: int
+    sources: tuple[SourceAge, ...]
+
+    @classmethod
+    def of(cls, snapshot: intel.Snapshot, *, pin: model.Pin | None) -> ShownHead:
+        return cls(
+            id=snapshot.id,
+            created_at=snapshot.created_at,
+            parent=snapshot.parent,
+            pin=Pin.of(pin) if pin is not None and pin.snapshot == snapshot.id else None,
+            networks=sum(len(s.networks) for s in snapshot.services),
+            domains=sum(len(s.domains) for s in snapshot.services),
+            indicators=len(snapshot.indicators),
+            dropped=len(snapshot.dropped),
+            sources=tuple(SourceAge(source=name, last_success=at) for name, at in snapshot.source_ages),
+        )
+
+
+class Shown(Page[T], Generic[T]):
+    """One page of what a snapshot holds, and that snapshot."""
+
+    snapshot: ShownHead
+
+
+class Enforced(Answer):
+    """One entry as a device gets it."""
+
+    service: str
+    kind: Literal["network", "domain"]
+    entry: str
+
+    @classmethod
+    def of(cls, service: str, entry: Network | DomainName) -> Enforced:
+        kind: Literal["network", "domain"] = "domain" if isinstance(entry, DomainName) else "network"
+        return cls(service=service, kind=kind, entry=show_value(entry))
 
 
 def show_value(value: object) -> str:

@@ -17,8 +17,8 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 MAX_PAGE: Final = 500
-_PLACE: Final = re.compile(r"(?P<list>[a-z]+):(?P<key>[0-9a-z-]{1,64})")
-"""Every key is a name, a ULID, a digest or a number."""
+_PLACE: Final = re.compile(r"(?P<list>[a-z]+):(?P<key>[0-9a-z/._-]{1,350})")
+"""Every key is a name, a ULID, a digest or a number, or several with a slash between."""
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="how many at most", examples=[100])]
 Cursor = Annotated[

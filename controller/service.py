@@ -218,15 +218,19 @@ class Controller:
         return RefreshResult(snapshot=snapshot, previous=previous, diff=changes, records=records, changed=True)
 
     def origin_drift(self, old: str | None = None, new: str | None = None) -> tuple[OriginChange, ...]:
-        """Which origins came, went or moved between two snapshots; by default since the one before the current.
+        """Which origins came, went or moved between two snapshots: those of ``compared``."""
+        return origin_drift(*self.compared(old, new))
 
-        Raises ``NoSnapshot``: one of them is not there, or the current one is the first.
+    def compared(self, old: str | None = None, new: str | None = None) -> tuple[Snapshot, Snapshot]:
+        """Two snapshots, by default the one before the second, and the current one.
+
+        Raises ``NoSnapshot``: one of them is not there, or the second is the first of all.
         """
         later = self.snapshot(new)
         before = old or later.parent
         if before is None:
             raise NoSnapshot(f"snapshot {later.id[:12]} is the first: there is nothing to compare it with")
-        return origin_drift(self.snapshot(before), later)
+        return self.snapshot(before), later
 
     def alerts(
         self, *, limit: int = 100, before: int | None = None, kind: str | None = None, since: datetime | None = None
