@@ -104,7 +104,10 @@ def _service(snapshot: Snapshot, name: str) -> ServiceSet:
         if service.service == name:
             return service
     known = ", ".join(s.service for s in snapshot.services)
-    raise ConfigError(f"the snapshot has no service {name!r}", hint=f"known: {known}; check policies.*.services")
+    raise ConfigError(
+        f"the snapshot has no service {name!r}",
+        hint=f"known: {known}; `tokgate intel refresh` makes those of the inventory",
+    )
 
 
 def _refuse_own_addresses(device: Device, services: Iterable[ServiceSet]) -> None:

@@ -71,7 +71,6 @@ from core.errors import TokgateError
 from core.ids import DeviceName, ExceptionId, PlanId, RunId, SiteName, SnapshotId, new_id
 from core.secret import Secret
 from ipsets.bundle import Bundle, Sealed, refuse_outdated, unseal
-from ipsets.catalogue import load_catalogue
 from ipsets.difference import SnapshotDiff, diff_snapshots
 from ipsets.drift import QUIET, Drift, OriginChange, drift_between, origin_drift
 from ipsets.errors import NoSnapshot
@@ -81,7 +80,7 @@ from ipsets.freshness import all_fresh
 from ipsets.guard import NeverBlock, default_never_block
 from ipsets.minisign import PublicKey
 from ipsets.model import Indicator, Snapshot
-from ipsets.owners import Owners, shipped_owners
+from ipsets.owners import Owners
 from ipsets.past import refuse_large, refuse_never_blocked
 from ipsets.resolve import SourceRecord, refresh
 from ipsets.snapshot import build_snapshot
@@ -111,7 +110,7 @@ class Controller:
         self.inventory = inventory
         self.store = store
         self.clock = clock
-        self._catalogue = load_catalogue()
+        self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,
             inventory=inventory,
@@ -364,7 +363,7 @@ class Controller:
     @property
     def owners(self) -> Owners:
         """Who stands behind an entry of a snapshot."""
-        return shipped_owners()
+        return self._catalogue.owners
 
     def troubles(self, records: Iterable[SourceRecord] | None = None) -> tuple[SourceTrouble, ...]:
         """The sources whose word is too old, or does not count in full; ``records`` when they are at hand."""

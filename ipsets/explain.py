@@ -17,7 +17,8 @@ from typing import Final, Literal
 
 from core.net import Address, DomainName, Network
 from ipsets import dataset
-from ipsets.catalogue import Catalogue, shared_cdn_ranges
+from ipsets.catalogue import Catalogue, Service, shared_cdn_ranges
+from ipsets.ground import Ground
 from ipsets.guard import NameGuard, NeverBlock, default_never_block, parents
 from ipsets.model import Dedication, Indicator, ServiceSet, Snapshot
 from ipsets.offlimits import ALWAYS
@@ -51,7 +52,7 @@ class Decision:
     """One rule or guard that decided, about which entry, and why."""
 
     rule: str
-    """dedicated, voices, allowed-above, suffix, name, name-only, shared-cdn, other-app, unknown, or a guard."""
+    """dedicated, owner, voices, allowed-above, suffix, name, name-only, shared-cdn, other-app, unknown, or a guard."""
     entry: str
     reason: str
     basis: Basis
@@ -300,6 +301,9 @@ def _own(entries: Iterable[Covering], catalogue: Catalogue, known: Iterable[Indi
     for covering in entries:
         service = catalogue.services.get(covering.service)
         title = service.title if service else covering.service
+        if service and service.owner:
+            yield from _owners_own(service, catalogue, known)
+            continue
         own = (i for i in known if i.dedication is Dedication.DEDICATED and (not service or i.app in service.apps))
         for i in own:
             reason = f"{title}'s alone{_details(i)}"
@@ -307,6 +311,17 @@ def _own(entries: Iterable[Covering], catalogue: Catalogue, known: Iterable[Indi
             break
         else:
             yield from _claimed(title, [i for i in known if not service or i.app in service.apps])
+
+
+def _owners_own(service: Service, catalogue: Catalogue, known: Iterable[Indicator]) -> Iterator[Decision]:
+    """Why an address is enforced for the sake of who owns it: an entry of the owner, the narrowest first."""
+    ground = Ground(catalogue.owners, ())
+    own = (i for i in known if ground.belongs(service, i) and ground.is_own(service, i))
+    for i in own:
+        reason = f"owned by {service.title}{_details(i)}"
+        yield Decision(rule="owner", entry=entry_text(i.value), reason=reason, basis=Basis.SNAPSHOT)
+        return
+    yield from _claimed(service.title, [i for i in known if i.app in service.apps])
 
 
 def _claimed(title: str, known: Sequence[Indicator]) -> Iterator[Decision]:

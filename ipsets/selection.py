@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from core.net import DomainName, Network, aggregate
+from core.net import DomainName, Network, aggregate, subtract
 from ipsets.aggregate import NOTHING, Carved
 from ipsets.catalogue import Catalogue, Service, shared_cdn_ranges
+from ipsets.dataset import NameRow
+from ipsets.ground import Ground
 from ipsets.guard import GuardLimits, NameGuard, NetworkGuard, NeverBlock, parents
 from ipsets.model import Dedication, Indicator, ServiceSet, Verdict
 from ipsets.offlimits import off_limits, off_limits_names
@@ -49,6 +51,7 @@ class Selector:
             app for service in catalogue.services.values() for app in (*service.apps, *service.shared_apps)
         )
         self._refused = catalogue.refused_apps
+        self._ground = Ground(catalogue.owners, declared)
         self._words, self._families = words, families or {}
         self._voices: dict[str, Voices] = {}
 
@@ -67,7 +70,7 @@ class Selector:
                     domains.append(indicator.value)
                 elif verdict:
                     verdicts.append(verdict)
-            elif indicator.app in service.apps and not _hinted(indicator):
+            elif self._ground.belongs(service, indicator) and self._is_asked(service, indicator):
                 carved, said = self._network(service, indicator, indicator.value)
                 networks += carved.deny
                 allows += carved.allow
@@ -76,6 +79,11 @@ class Selector:
         verdicts += self._not_cut_out(names)
         chosen = ServiceSet(service=service.name, networks=aggregate(networks), domains=names, allows=aggregate(allows))
         return chosen, verdicts
+
+    def _is_asked(self, service: Service, indicator: Indicator) -> bool:
+        """Whether to judge an address at all: what the shipped set knows as shared, it does so on purpose."""
+        hint = indicator.dedication is Dedication.SHARED and _only_curated(indicator)
+        return not hint or self._ground.is_own(service, indicator)
 
     def _not_cut_out(self, domains: Sequence[DomainName]) -> Iterator[Verdict]:
         """Names that are off limits below an entry that stays: a list of names has no holes, and that is said aloud."""
@@ -89,7 +97,10 @@ class Selector:
     def _network(self, service: Service, indicator: Indicator, network: Network) -> tuple[Carved, tuple[Verdict, ...]]:
         carved, said = self._networks.judge(network)
         verdicts = tuple(_named(verdict, indicator) for verdict in said)
-        if indicator.dedication is Dedication.DEDICATED:
+        if service.owner and (others := self._ground.others_inside(service, network)):
+            carved = Carved(deny=subtract(carved.deny, others), allow=subtract(carved.allow, others))
+            verdicts = (*verdicts, _not_the_owners(service, indicator, others))
+        if self._ground.is_own(service, indicator):
             return carved, verdicts
         if indicator.dedication is Dedication.CLAIMED and carved.deny:
             doubt = self._heard(service).against(network)
@@ -101,7 +112,7 @@ class Selector:
     def _heard(self, service: Service) -> Voices:
         """Who speaks for the service's addresses; asked only where something is claimed."""
         if service.name not in self._voices:
-            words = (i for i in self._words if i.app in service.apps | service.shared_apps)
+            words = self._ground.words(service, self._words)
             self._voices[service.name] = Voices(words, self._families)
         return self._voices[service.name]
 
@@ -122,7 +133,15 @@ class Selector:
             return indicator.dedication is Dedication.SHARED or (row is not None and row.scope in service.scopes)
         if indicator.dedication is Dedication.DEDICATED and (row is None or row.scope in service.scopes):
             return True
+        if self._is_apps_own(service, indicator, row):
+            return True
         return False if _only_curated(indicator) else _not_dedicated(indicator)
+
+    @staticmethod
+    def _is_apps_own(service: Service, indicator: Indicator, row: NameRow | None) -> bool:
+        """A name that is shared from where TikTok stands, and the own one of the app that was chosen."""
+        known = row is not None and row.dedication is Dedication.SHARED and row.scope in service.scopes
+        return known and indicator.dedication is Dedication.SHARED
 
     def _declared(self, name: DomainName) -> str | None:
         """Why a name is off limits by a source's declaration: the same name, or one above it with all below."""
@@ -149,11 +168,6 @@ def _only_curated(indicator: Indicator) -> bool:
     return all(p.source == "curated" for p in indicator.sources)
 
 
-def _hinted(indicator: Indicator) -> bool:
-    """An address that the shipped set knows as shared, on purpose."""
-    return indicator.dedication is Dedication.SHARED and _only_curated(indicator)
-
-
 def _outlived(indicator: Indicator) -> str:
     """What the shipped set's own word for a claim is worth: it is one only because routing says otherwise now."""
     return next((f": {p.detail}" for p in indicator.sources if p.source == "curated"), "")
@@ -162,6 +176,11 @@ def _outlived(indicator: Indicator) -> str:
 def _not_dedicated(indicator: Indicator) -> Verdict:
     what = "shared with others" if indicator.dedication is Dedication.SHARED else "not known to be TikTok's alone"
     return _drop("not-dedicated", indicator, f"{what}: known, never enforced")
+
+
+def _not_the_owners(service: Service, indicator: Indicator, others: Sequence[Network]) -> Verdict:
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return _drop("other-owner", indicator, f"not all of it is owned by {service.title}: {others[0]}{more} carved out")
 
 
 def _drop(guard: str, indicator: Indicator, reason: str) -> Verdict:

@@ -16,6 +16,7 @@ PARTS: Final = 20
 """Parts of a network, at most."""
 _PLAIN: Final = {
     "dedicated": "enforced",
+    "owner": "enforced",
     "voices": "enforced",
     "suffix": "enforced",
     "name": "enforced",

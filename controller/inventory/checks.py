@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from controller.inventory.document import Document, Problem, Spot, dotted
 from controller.inventory.fields import did_you_mean, parse_host, parse_net
 from core.net import Network
-from ipsets.catalogue import load_catalogue
+from ipsets.catalogue import Catalogue
 from vendors.registry import known_vendors
 
 
-def cross_problems(document: Document) -> Iterator[Problem]:
+def cross_problems(document: Document, catalogue: Catalogue) -> Iterator[Problem]:
     """Everything below, over the whole document."""
-    for check in (_policies, _networks, _services, _vendors, _credentials, _device_names, _device_addresses):
+    for check in (_policies, _networks, _vendors, _credentials, _device_names, _device_addresses):
         yield from check(document)
+    yield from _chosen(document, catalogue)
 
 
 def sites(data: Any) -> Iterator[tuple[Spot, dict[str, Any]]]:
@@ -74,14 +75,29 @@ def _parsed_networks(spot: Spot, site: dict[str, Any]) -> Iterator[tuple[Spot, N
                 continue  # said where the shape is checked
 
 
-def _services(document: Document) -> Iterator[Problem]:
-    known = load_catalogue().services
+def _chosen(document: Document, catalogue: Catalogue) -> Iterator[Problem]:
+    """Every service, app and owner that a policy chooses is known, and may be chosen."""
+    refusals: Mapping[str, tuple[Collection[str], Callable[[str], str | None]]] = {
+        "services": (catalogue.services, lambda _: None),
+        "apps": (catalogue.single_apps, catalogue.refusal_of_app),
+        "owners": (catalogue.single_owners, catalogue.refusal_of_owner),
+    }
     for name, policy in _mapping(_mapping(document.data).get("policies")).items():
-        services = _mapping(policy).get("services")
-        for number, service in enumerate(services if isinstance(services, list) else ()):
-            if isinstance(service, str) and service not in known:
-                said = f"no service {service[:40]!r}{did_you_mean(service, known)}"
-                yield document.problem(("policies", name, "services", number), said)
+        for key, (known, refusal) in refusals.items():
+            for spot, choice in _choices(("policies", name, key), _mapping(policy).get(key)):
+                if why := refusal(choice):
+                    yield document.problem(spot, f"{choice!r} cannot be chosen: {why}")
+                elif choice not in known:
+                    said = f"no {key.removesuffix('s')} {choice[:40]!r}{did_you_mean(choice, known)}"
+                    yield document.problem(spot, said)
+
+
+def _choices(spot: Spot, given: Any) -> Iterator[tuple[Spot, str]]:
+    if isinstance(given, str):
+        yield spot, given
+    for number, choice in enumerate(given if isinstance(given, list) else ()):
+        if isinstance(choice, str):
+            yield (*spot, number), choice
 
 
 def _vendors(document: Document) -> Iterator[Problem]:

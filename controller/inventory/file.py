@@ -30,6 +30,7 @@ from controller.inventory.model import (
 )
 from controller.inventory.wording import problems_of
 from core.ids import DeviceName, SiteName
+from ipsets.catalogue import Catalogue, load_catalogue
 from ipsets.sources import AsndbConfig, ListConfig, RangesConfig, RpkiConfig
 from vendors.registry import known_vendors, options_model
 
@@ -103,7 +104,12 @@ def parse_inventory(text: str, *, name: str = "inventory.yaml", folder: Path | N
         shape: list[Problem] = []
     except ValidationError as exc:
         shape = problems_of(exc, document, (), inventory_schema())
-    problems = [*document.problems, *shape, *checks.cross_problems(document), *_options_problems(document)]
+    problems = [
+        *document.problems,
+        *shape,
+        *checks.cross_problems(document, load_catalogue()),
+        *_options_problems(document),
+    ]
     _refuse(name, problems)
     return _inventory(file, folder or Path.cwd())
 
@@ -144,14 +150,22 @@ def _options(vendor: str, options: Mapping[str, Any] | None) -> BaseModel:
 
 
 def _inventory(file: InventoryFile, folder: Path) -> Inventory:
+    catalogue = load_catalogue()
     sites = {SiteName(name): _site(SiteName(name), entry, file.defaults.device) for name, entry in file.sites.items()}
     return Inventory(
         version=file.version,
         intelligence=_placed(file.intelligence, folder),
         defaults=file.defaults,
-        policies=dict(file.policies),
+        policies={name: _joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,
     )
+
+
+def _joined(policy: Policy, catalogue: Catalogue) -> Policy:
+    """Whatever a policy chooses by, devices, exceptions and reports meet services."""
+    apps = (catalogue.service_of_app(app) for app in policy.apps)
+    owners = (catalogue.service_of_owner(owner) for owner in policy.owners)
+    return policy.model_copy(update={"services": tuple(dict.fromkeys((*policy.services, *apps, *owners)))})
 
 
 def _placed(intelligence: Intelligence, folder: Path) -> Intelligence:

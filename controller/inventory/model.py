@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
@@ -31,6 +31,7 @@ from controller.inventory.fields import (
 )
 from controller.model import Mode
 from core.ids import DeviceName, SiteName
+from ipsets.catalogue import Catalogue, load_catalogue
 from ipsets.guard import GuardLimits
 from ipsets.sources import SourceConfig, check_names
 from vendors.adapter import Endpoint
@@ -58,6 +59,9 @@ class Part(BaseModel):
 
 def _names(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]
 
 
 class Intelligence(Part):
@@ -93,10 +97,30 @@ class RolePolicy(Part):
 class Policy(Part):
     """What is blocked or watched, for which source roles, and when."""
 
-    services: Annotated[tuple[Name, ...], BeforeValidator(_names), Field(min_length=1)]
+    services: Names = ()
+    """Of the catalogue. Of an inventory that was read: all that is chosen, the other two as services too."""
+    apps: Names = ()
+    """Single apps, by name."""
+    owners: Names = ()
+    """Everything of these companies."""
     shared_addresses: Literal["block", "spare"] = "block"
     """Live DNS answers inside published CDN ranges: ``block`` them like all others, or ``spare`` them."""
     roles: dict[Role, RolePolicy] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _chooses_something(self) -> Self:
+        if not (self.services or self.apps or self.owners):
+            raise ValueError("name at least one of `services`, `apps` or `owners`")
+        return self
+
+
+def choosing(catalogue: Catalogue, policies: Iterable[Policy]) -> Catalogue:
+    """The catalogue with a service for every app and owner that a policy chooses."""
+    known = tuple(policies)
+    return catalogue.choosing(
+        apps=(app for policy in known for app in policy.apps),
+        owners=(owner for policy in known for owner in policy.owners),
+    )
 
 
 class DeviceDefaults(Part):
@@ -191,6 +215,11 @@ class Inventory(Part):
     def by_name(self) -> Mapping[DeviceName, Device]:
         """Every device of every site."""
         return {device.name: device for site in self.sites.values() for device in site.devices.values()}
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Every service that the policies may mean."""
+        return choosing(load_catalogue(), self.policies.values())
 
     @cached_property
     def digest(self) -> str:
