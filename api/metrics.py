@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from controller import planning
 from controller.model import ExceptionState, Mode
 from controller.service import Controller
 from ipsets.errors import NoSnapshot
@@ -79,15 +80,20 @@ class Facade(Collector):
             "tokgate_device_enforced_age_seconds", "Since it was read back holding what it should", labels=labels
         )
         failing = GaugeMetricFamily("tokgate_device_failing", "1 when the last look failed", labels=labels)
+        in_part = GaugeMetricFamily(
+            "tokgate_device_in_part", "1 while it has no room for the whole list: see its `degraded`", labels=labels
+        )
         for view in self._controller.devices():
             at = (view.site, view.name)
             if view.status is None:
                 continue
+            if view.status.enforced_at is not None:
+                in_part.add_metric(at, float(bool(planning.in_part(view.status.degraded))))
             failing.add_metric(at, float(view.status.error_code is not None))
             for family, moment in ((seen, view.status.last_seen_at), (held, view.status.enforced_at)):
                 if moment is not None:
                     family.add_metric(at, (now - moment).total_seconds())
-        yield from (seen, held, failing)
+        yield from (seen, held, failing, in_part)
 
     def _modes(self) -> Metric:
         family = GaugeMetricFamily("tokgate_mode", "1 for the mode of a role now", labels=("site", "role", "mode"))

@@ -40,6 +40,7 @@ from ipsets.resolve import SourceRecord
 from vendors.adapter import Finding
 from vendors.codec import describe
 from vendors.model import Plan as VendorPlan
+from vendors.model import Shortened as VendorShortened
 
 T = TypeVar("T")
 
@@ -671,6 +672,41 @@ class Selection(Request):
         return views.Selection(sites=self.sites, devices=self.devices)
 
 
+class LeftOut(Answer):
+    """A network that a device has no room for, and why just this one."""
+
+    network: str
+    reason: str
+
+
+class Shortened(Answer):
+    """A list that does not fit a device: how long it is, and exactly what of it the device does not get."""
+
+    group: str = Field(description="the list, as the device calls it", examples=["dst-tiktok"])
+    networks: int = Field(description="of the whole list; the same for addresses")
+    addresses_v4: int
+    addresses_v6: int
+    left_out: tuple[LeftOut, ...] = Field(description="the most valuable first")
+    left_out_v4: int = Field(description="addresses that no held network has")
+    left_out_v6: int
+
+    @classmethod
+    def of(cls, short: VendorShortened) -> Shortened:
+        return cls(
+            group=short.group,
+            networks=short.networks,
+            addresses_v4=short.addresses_v4,
+            addresses_v6=short.addresses_v6,
+            left_out=tuple(LeftOut(network=str(left.network), reason=left.reason) for left in short.left_out),
+            left_out_v4=short.left_out_v4,
+            left_out_v6=short.left_out_v6,
+        )
+
+
+def shortened_lists(plan: VendorPlan | None) -> tuple[Shortened, ...]:
+    return tuple(Shortened.of(short) for short in plan.shortened) if plan else ()
+
+
 class PlannedDevice(Answer):
     """One device's plan as lines for people, or why there is none. ``id`` is null when there is nothing to change."""
 
@@ -680,6 +716,7 @@ class PlannedDevice(Answer):
     checksum: str | None
     steps: tuple[str, ...] = Field(examples=[["add 2 networks to dst-tiktok: 71.18.0.0/16, 2605:340::/32"]])
     degraded: tuple[str, ...]
+    shortened: tuple[Shortened, ...] = Field(description="lists of which it gets only a part, for want of room")
     script: str = Field(description="the change in the device's own language")
     error: Failure | None
 
@@ -692,6 +729,7 @@ class PlannedDevice(Answer):
             checksum=result.stored.checksum if result.stored else None,
             steps=result.steps,
             degraded=degraded_lines(result.plan),
+            shortened=shortened_lists(result.plan),
             script=result.script,
             error=Failure.of(result.error),
         )
@@ -715,6 +753,7 @@ class Plan(Answer):
     checksum: str
     steps: tuple[str, ...]
     degraded: tuple[str, ...]
+    shortened: tuple[Shortened, ...] = Field(description="lists of which it gets only a part, for want of room")
 
     @classmethod
     def of(cls, stored: model.StoredPlan, plan: VendorPlan) -> Plan:
@@ -727,6 +766,7 @@ class Plan(Answer):
             checksum=stored.checksum,
             steps=tuple(describe(step) for step in plan.steps),
             degraded=degraded_lines(plan),
+            shortened=shortened_lists(plan),
         )
 
 

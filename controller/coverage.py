@@ -21,9 +21,11 @@ WORST_FIRST: Final = (
     CoverageState.UNKNOWN,
     CoverageState.OFF,
     CoverageState.MONITORED,
+    CoverageState.PARTIAL,
     CoverageState.ENFORCED,
 )
 NO_LOOK: Final = "nobody looked at it"
+IN_PART: Final = "the list does not fit the device; it holds the most valuable part"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +106,19 @@ def _tail(look: Observation, until: datetime, failed: Sequence[Observation], fre
         return
     broken = next((other for other in failed if look.at < other.at < until), None)
     trusted = min(until, look.at + freshness, broken.at if broken else until)
-    cause = look.cause if look.left is CoverageState.NOT_ENFORCED else ""
-    yield Span(window=Window(look.at, trusted), state=look.left, cause=cause)
+    yield Span(window=Window(look.at, trusted), state=look.left, cause=_cause(look))
     if trusted < until:
         why = broken.cause if broken and broken.cause else NO_LOOK
         yield Span(window=Window(trusted, until), state=CoverageState.UNKNOWN, cause=why)
+
+
+def _cause(look: Observation) -> str:
+    """Why what a look left is less than enforced. What it says itself is about what it found."""
+    if look.left is CoverageState.NOT_ENFORCED:
+        return look.cause
+    if look.left is CoverageState.PARTIAL:
+        return (look.cause if look.found is look.left else "") or IN_PART
+    return ""
 
 
 def _cut(span: Span, whole: Window) -> Span | None:

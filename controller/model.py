@@ -144,9 +144,10 @@ class Run:
 
 
 class CoverageState(StrEnum):
-    """Per site and second; UNKNOWN is never counted as compliant (I13)."""
+    """Per site and second; UNKNOWN is never counted as compliant (I13), and PARTIAL never as enforced."""
 
     ENFORCED = "enforced"
+    PARTIAL = "partial"  # denies, but the list did not fit the device
     MONITORED = "monitored"
     OFF = "off"
     NOT_ENFORCED = "not_enforced"

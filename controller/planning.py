@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,12 +18,16 @@ from controller.model import StoredPlan
 from core.ids import PlanId, SiteName, SnapshotId, new_id
 from core.net import Network, Ranges
 from ipsets.errors import GuardTripped
-from vendors.codec import content_digest, dumps_plan, loads_plan
+from vendors.codec import content_digest, describe_shortened, dumps_plan, loads_plan
 from vendors.diff import diff
-from vendors.model import AddressGroup, Desired, Group, GroupName, Observed, Plan
+from vendors.model import AddressGroup, Degraded, Desired, Group, GroupName, Observed, Plan, Shortened
 
 CHURN_FLOOR: Final = 20
 """Below this many members a share says nothing."""
+
+BUDGET: Final = "budget"
+"""The capability that a device lacks for a list that it gets in part."""
+_IN_PART: Final = f"{BUDGET}: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +37,34 @@ class Limits:
     max_removed_share: float = 0.5
 
 
-def plan_device(observed: Observed, desired: Desired, *, limits: Limits, device: str, forced: bool = False) -> Plan:
-    """The difference, or ``GuardTripped`` when it would take away more than a person would expect."""
-    plan = diff(observed, desired, observed.can)
+def plan_device(
+    observed: Observed,
+    desired: Desired,
+    *,
+    limits: Limits,
+    device: str,
+    forced: bool = False,
+    shortened: tuple[Shortened, ...] = (),
+) -> Plan:
+    """The difference, or ``GuardTripped`` when it would take away more than a person would expect.
+
+    ``shortened`` is what of the lists ``desired`` leaves out already.
+    """
+    plan = _planned(observed, desired, shortened)
     if not forced:
         _refuse_shrink(observed, plan, limits, device)
     return plan
+
+
+def _planned(observed: Observed, desired: Desired, shortened: tuple[Shortened, ...]) -> Plan:
+    plan = diff(observed, desired, observed.can)
+    parts = (Degraded(capability=BUDGET, message=describe_shortened(short)) for short in shortened)
+    return replace(plan, degraded=(*plan.degraded, *parts), shortened=shortened)
+
+
+def in_part(degraded: Iterable[str]) -> str:
+    """What the lines of a device say of lists that it holds in part; ``""`` when it holds all of them whole."""
+    return "; ".join(line.removeprefix(_IN_PART) for line in degraded if line.startswith(_IN_PART))
 
 
 def _refuse_shrink(observed: Observed, plan: Plan, limits: Limits, device: str) -> None:
@@ -101,7 +127,9 @@ def reopen(stored: StoredPlan) -> tuple[str, Plan]:
     raise PlanStale(f"plan {stored.id} does not match its checksum", hint="make a new plan", device=stored.device)
 
 
-def refuse_stale(stored: StoredPlan, observed: Observed, desired_now: Desired) -> Plan:
+def refuse_stale(
+    stored: StoredPlan, observed: Observed, desired_now: Desired, shortened: tuple[Shortened, ...] = ()
+) -> Plan:
     """Exactly the plan that was read, or ``PlanStale``: the device or what is wanted has moved meanwhile."""
     base, plan = reopen(stored)
     if base_digest(observed) != base:
@@ -110,7 +138,7 @@ def refuse_stale(stored: StoredPlan, observed: Observed, desired_now: Desired) -
             hint="make a new plan",
             device=stored.device,
         )
-    fresh = diff(observed, desired_now, observed.can)
+    fresh = _planned(observed, desired_now, shortened)
     if dumps_plan(fresh) != dumps_plan(plan):
         raise PlanStale(
             "the inventory, the intelligence, an exception or a window moved since the plan was made; nothing was sent",

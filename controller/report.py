@@ -431,6 +431,10 @@ def _notes(
     open_time = proven.total(CoverageState.NOT_ENFORCED)
     if open_time:
         yield f"For {words(open_time)} the site was found not enforced."
+    in_part = proven.total(CoverageState.PARTIAL)
+    if in_part:
+        why = "a list did not fit a device. That is not counted as enforced"
+        yield f"For {words(in_part)} the site was enforced in part: {why}."
     at_least = sum(e.quality is Quality.AT_LEAST for e in events)
     if at_least:
         yield f"{at_least} of {len(events)} events are lower bounds: counters restarted inside their window."

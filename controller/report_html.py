@@ -26,6 +26,7 @@ LABELS: Final = {
 }
 STATES: Final = {
     CoverageState.ENFORCED: "enforced",
+    CoverageState.PARTIAL: "enforced in part",
     CoverageState.MONITORED: "monitored",
     CoverageState.OFF: "off by policy",
     CoverageState.NOT_ENFORCED: "not enforced",

@@ -441,7 +441,12 @@ class Controller:
             with self._worker.session(device, None) as (adapter, session):
                 look = self._worker.look(device, adapter, session)
             plan = plan_device(
-                look.observed, look.desired, limits=self._worker.limits, device=device.name, forced=force
+                look.observed,
+                look.desired,
+                limits=self._worker.limits,
+                device=device.name,
+                forced=force,
+                shortened=look.shortened,
             )
             if not plan.is_empty:
                 script = adapter.render(look.observed, plan).text

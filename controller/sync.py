@@ -18,6 +18,7 @@ import structlog
 from controller.desired import Facts, desired_for, mode_words, modes_at, role_sources, rule_name, state_of, subject_of
 from controller.detect import DetectContext, detect, on_our_clock
 from controller.errors import NotFound, PlanStale, StoreError
+from controller.fitting import Fitted, fit
 from controller.inventory import Device, Inventory
 from controller.locks import DeviceLocks
 from controller.model import (
@@ -30,7 +31,7 @@ from controller.model import (
     Outcome,
     StoredPlan,
 )
-from controller.planning import Limits, plan_device, refuse_stale
+from controller.planning import Limits, in_part, plan_device, refuse_stale
 from controller.store import Store
 from core.clock import Clock
 from core.errors import TokgateError
@@ -44,7 +45,7 @@ from ipsets.model import Indicator, Snapshot
 from ipsets.offlimits import ALWAYS, PUBLISHED, off_limits
 from ipsets.sources import ManualConfig, build_source
 from vendors.adapter import Adapter, Session
-from vendors.codec import desired_digest
+from vendors.codec import describe_shortened, desired_digest
 from vendors.errors import (
     CapacityExceeded,
     DeviceError,
@@ -54,7 +55,7 @@ from vendors.errors import (
     Uncertain,
     Unreachable,
 )
-from vendors.model import Action, Desired, Observed, Plan, Reading, Receipt, RuleName
+from vendors.model import Action, Desired, Observed, Plan, Reading, Receipt, RuleName, Shortened
 from vendors.registry import adapter_for
 from vendors.session import SessionLimiter, connect
 
@@ -71,9 +72,10 @@ class Look:
     at: datetime
     observed: Observed
     facts: Facts
-    desired: Desired
+    desired: Desired  # as far as the device has room for it
     found: CoverageState
     cause: str
+    shortened: tuple[Shortened, ...] = ()  # what it has no room for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,10 +150,30 @@ class Worker:
         """Read the device and say what it should hold now."""
         facts = self.facts(device)
         at = self.clock.now()
-        desired = desired_for(facts, device, at, spares=adapter.capabilities.spare)
         observed = adapter.read(session)
-        found, cause = found_state(observed, desired)
-        return Look(at=at, observed=observed, facts=facts, desired=desired, found=found, cause=cause)
+        desired = desired_for(facts, device, at, spares=observed.can.spare)
+        fitted = Fitted(desired=desired)
+        if device.over_budget == "shorten":
+            services, words = facts.policy.services, facts.snapshot.indicators
+            fitted = fit(desired, observed.can, services=services, indicators=words)
+        part = self._held_in_part(device, fitted)
+        found, cause = found_state(observed, fitted.desired, in_part=part)
+        return Look(
+            at=at,
+            observed=observed,
+            facts=facts,
+            desired=fitted.desired,
+            shortened=fitted.shortened,
+            found=found,
+            cause=cause,
+        )
+
+    def _held_in_part(self, device: Device, fitted: Fitted) -> str:
+        """What was missing of the lists that we last left there; what is missing now when nobody knows that."""
+        status = self.store.status(device.name)
+        if status is not None and status.enforced_at is not None:
+            return in_part(status.degraded)
+        return "; ".join(describe_shortened(short) for short in fitted.shortened)
 
     # --- the jobs -------------------------------------------------------------------------------------------------
 
@@ -198,12 +220,19 @@ class Worker:
 
     def _sync(self, adapter: Adapter, session: Session, record: Record, force: bool) -> DeviceRun:
         look = record.look = self.look(record.device, adapter, session)
-        plan = plan_device(look.observed, look.desired, limits=self.limits, device=record.device.name, forced=force)
+        plan = plan_device(
+            look.observed,
+            look.desired,
+            limits=self.limits,
+            device=record.device.name,
+            forced=force,
+            shortened=look.shortened,
+        )
         return self._carry_out(adapter, session, record, look, plan)
 
     def _apply(self, adapter: Adapter, session: Session, record: Record, stored: StoredPlan) -> DeviceRun:
         look = record.look = self.look(record.device, adapter, session)
-        plan = refuse_stale(stored, look.observed, look.desired)
+        plan = refuse_stale(stored, look.observed, look.desired, look.shortened)
         return self._carry_out(adapter, session, record, look, plan)
 
     def _carry_out(self, adapter: Adapter, session: Session, record: Record, look: Look, plan: Plan) -> DeviceRun:
@@ -329,11 +358,12 @@ class Worker:
         self.store.put_status(replace(before, last_attempt_at=now, error_code=error.code, error=str(error)))
 
 
-def found_state(observed: Observed, desired: Desired) -> tuple[CoverageState, str]:
+def found_state(observed: Observed, desired: Desired, *, in_part: str = "") -> tuple[CoverageState, str]:
     """What a device was found doing, and why that is not enforcement when it is not.
 
     A device counts as enforced only when it holds, to the entry, what we left there: a hand that took one prefix out of
-    a list makes it not enforced, with that cause.
+    a list makes it not enforced, with that cause. ``in_part`` says of which lists we left only a part there: that is
+    never enforced either.
     """
     if observed.mark is None:
         wanted = state_of(desired.rules)
@@ -348,7 +378,10 @@ def found_state(observed: Observed, desired: Desired) -> tuple[CoverageState, st
         return CoverageState.NOT_ENFORCED, f"our objects were changed by somebody else: {changed[0]}"
     if desired_digest(held) != observed.mark.desired:
         return CoverageState.NOT_ENFORCED, "our lists or rules were changed by somebody else"
-    return state_of(observed.rules), ""
+    state = state_of(observed.rules)
+    if in_part and state is CoverageState.ENFORCED:
+        return CoverageState.PARTIAL, in_part
+    return state, ""
 
 
 def blank_status(device: Device) -> DeviceStatus:
@@ -398,6 +431,10 @@ class Record:
             raise AssertionError("a run ends well only after a look")
         now = self._worker.clock.now()
         left = state_of(plan.desired.rules)
+        if plan.shortened and left is CoverageState.ENFORCED:
+            left = CoverageState.PARTIAL
+        for short in plan.shortened:
+            log.warning("sync.in_part", device=self.device.name, left_out=describe_shortened(short))
         degraded = tuple(f"{d.capability}: {d.message}" for d in plan.degraded if d.is_gap)
         store = self._worker.store
         store.add_observation(self._observation(now, found=self.look.found, left=left, cause=self.look.cause))

@@ -27,6 +27,7 @@ from vendors.model import (
     FlowCount,
     Group,
     GroupName,
+    LeftOut,
     Mark,
     Plan,
     PutRule,
@@ -38,6 +39,7 @@ from vendors.model import (
     Rule,
     RuleCount,
     RuleName,
+    Shortened,
     Step,
 )
 
@@ -132,15 +134,26 @@ def _desired(desired: Desired) -> Json:
     }
 
 
+def _shortened(short: Shortened) -> Json:
+    return {
+        "group": short.group,
+        "networks": short.networks,
+        "addresses_v4": short.addresses_v4,
+        "addresses_v6": short.addresses_v6,
+        "left_out": [[str(left.network), left.reason] for left in short.left_out],
+        "left_out_v4": short.left_out_v4,
+        "left_out_v6": short.left_out_v6,
+    }
+
+
 def dumps_plan(plan: Plan) -> str:
-    """Canonical JSON of a plan."""
-    return _canonical(
-        {
-            "steps": [_step(step) for step in plan.steps],
-            "degraded": [{"capability": d.capability, "message": d.message, "is_gap": d.is_gap} for d in plan.degraded],
-            "desired": _desired(plan.desired),
-        }
-    )
+    """Canonical JSON of a plan. One that leaves nothing out is written as by versions that never did."""
+    content = {
+        "steps": [_step(step) for step in plan.steps],
+        "degraded": [{"capability": d.capability, "message": d.message, "is_gap": d.is_gap} for d in plan.degraded],
+        "desired": _desired(plan.desired),
+    }
+    return _canonical(content | ({"shortened": [_shortened(s) for s in plan.shortened]} if plan.shortened else {}))
 
 
 def dumps_reading(reading: Reading) -> str:
@@ -174,7 +187,13 @@ def loads_plan(text: str) -> Plan:
             Degraded(capability=d["capability"], message=d["message"], is_gap=d["is_gap"]) for d in data["degraded"]
         ),
         desired=_as_desired(data["desired"]),
+        shortened=tuple(_as_shortened(short) for short in data.get("shortened", ())),
     )
+
+
+def _as_shortened(data: Json) -> Shortened:
+    left = tuple(LeftOut(network=ip_network(network), reason=reason) for network, reason in data["left_out"])
+    return Shortened(**{**data, "group": GroupName(data["group"]), "left_out": left})
 
 
 def loads_reading(text: str) -> Reading:
@@ -273,6 +292,9 @@ def _as_step(data: Json) -> Step:
 # --- for people -----------------------------------------------------------------------------------------------------
 
 _SHOWN = 3
+_NAMED = 5
+_SITE = 2**80
+"""Addresses of a /48."""
 
 
 def describe(step: Step) -> str:
@@ -300,6 +322,20 @@ def describe(step: Step) -> str:
 def describe_rule(rule: Rule) -> str:
     """``deny-company: deny src-company to dst-tiktok, fqdn-tiktok``."""
     return f"{rule.name}: {rule.action.value} {rule.sources or 'anyone'} to {', '.join(rule.destinations)}"
+
+
+def describe_shortened(short: Shortened) -> str:
+    """``dst-tiktok in part: 2 of 5 networks, 512 of 1,280 IPv4 addresses; not: 192.0.2.0/24 and 2 more``."""
+    kept = short.networks - len(short.left_out)
+    amounts = [f"{kept:,} of {short.networks:,} networks"]
+    if short.addresses_v4:
+        amounts.append(f"{short.addresses_v4 - short.left_out_v4:,} of {short.addresses_v4:,} IPv4 addresses")
+    if short.addresses_v6:
+        kept_v6 = (short.addresses_v6 - short.left_out_v6) / _SITE
+        amounts.append(f"{kept_v6:,.6g} of {short.addresses_v6 / _SITE:,.6g} IPv6 /48")
+    named = ", ".join(str(left.network) for left in short.left_out[:_NAMED])
+    more = f" and {len(short.left_out) - _NAMED} more" if len(short.left_out) > _NAMED else ""
+    return f"{short.group} in part: {', '.join(amounts)}; not: {named}{more}"
 
 
 def _all_members(group: Group) -> list[str]:

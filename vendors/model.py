@@ -193,12 +193,34 @@ class Degraded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """One network of a list that finds no place on a device, and why just this one."""
+
+    network: Network
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortened:
+    """A list that does not fit a device: how long it is, and exactly what of it the device does not get."""
+
+    group: GroupName
+    networks: int  # of the whole list
+    addresses_v4: int
+    addresses_v6: int
+    left_out: tuple[LeftOut, ...]  # most valuable first
+    left_out_v4: int  # addresses in no network that is kept
+    left_out_v6: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The smallest ordered change from one observed to one desired state."""
 
     steps: tuple[Step, ...]
     degraded: tuple[Degraded, ...]
     desired: Desired  # as degraded: what the device will hold when every step is done
+    shortened: tuple[Shortened, ...] = ()  # lists of which ``desired`` holds only a part, for want of room
 
     @property
     def is_empty(self) -> bool:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from controller.model import StoredPlan
     from controller.service import Controller
     from controller.views import PlanResult
-    from vendors.model import Plan
+    from vendors.model import Plan, Shortened
 
+_LEFT_OUT_SHOWN: Final = 100
 _STYLES: Final = {"+": "green", "-": "red", "~": "yellow"}
 _SIGNS: Final = {
     "CreateGroup": "+", "AddMembers": "+", "RemoveMembers": "-", "DeleteGroup": "-", "RemoveRule": "-",
@@ -92,8 +93,19 @@ def _show_one(plan: Plan, stored: StoredPlan | None) -> None:
     for lacking in plan.degraded:
         sign, style = ("! degraded", "yellow") if lacking.is_gap else ("note", "dim")
         say(f"  {sign}: {lacking.capability}: {lacking.message}", style=style)
+    for short in plan.shortened:
+        _show_left_out(short)
     if stored is not None:
         say(f"  plan {stored.id}, snapshot {stored.snapshot[:12]}")
+
+
+def _show_left_out(short: Shortened) -> None:
+    """Every network that is not held, with the reason, the most valuable first."""
+    say(f"  not held of {short.group}, for want of room:")
+    for left in short.left_out[:_LEFT_OUT_SHOWN]:
+        say(f"    {left.network}: {left.reason}", style="yellow")
+    if len(short.left_out) > _LEFT_OUT_SHOWN:
+        say(f"    and {len(short.left_out) - _LEFT_OUT_SHOWN} more; see -o json")
 
 
 def _indented(script: str) -> str:

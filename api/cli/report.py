@@ -180,8 +180,8 @@ def _section(title: str, columns: Mapping[str, Callable[[Mapping[str, Any]], obj
 
 
 def _gaps(spans: Sequence[Mapping[str, Any]]) -> None:
-    """When and why the site was not proven to be enforced, watched or off."""
-    gaps = [span for span in spans if span["state"] in ("not_enforced", "unknown")]
+    """When and why the site was not proven to be enforced whole, watched or off."""
+    gaps = [span for span in spans if span["state"] in ("partial", "not_enforced", "unknown")]
     if not gaps:
         return
     say("\nnot proven", style="bold")
@@ -217,8 +217,11 @@ _SECTIONS: Final[Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], object]
         "hits": lambda row: row["hits"],
     },
 }
-_COVERAGE: Final = ("enforced_seconds", "monitored_seconds", "off_seconds", "not_enforced_seconds", "unknown_seconds")
-_FLEET: Final = ("site", "blocked", "monitored", "allowed", "enforced", "not enforced", "unknown")
+_COVERAGE: Final = (
+    "enforced_seconds", "partial_seconds", "monitored_seconds", "off_seconds", "not_enforced_seconds",
+    "unknown_seconds",
+)  # fmt: skip
+_FLEET: Final = ("site", "blocked", "monitored", "allowed", "enforced", "in part", "not enforced", "unknown")
 
 
 def _fleet_row(site: Mapping[str, Any]) -> dict[str, object]:
@@ -233,6 +236,7 @@ def _fleet_row(site: Mapping[str, Any]) -> dict[str, object]:
         "site": site["site"],
         **hits,
         "enforced": share("enforced_seconds"),
+        "in part": share("partial_seconds"),
         "not enforced": share("not_enforced_seconds"),
         "unknown": share("unknown_seconds"),
     }

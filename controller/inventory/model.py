@@ -43,12 +43,14 @@ LegacyAlgorithm = Literal[
     "aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc", "hmac-sha1", "hmac-md5", "hmac-sha1-96", "hmac-md5-96"
 ]
 """Weak, and off unless a device names it; a test keeps this in step with ``vendors.session.WEAK``."""
+OverBudget = Literal["shorten", "refuse"]
 Title = Annotated[str, Field(max_length=200)]
 
 DEFAULT_PORT: Final = 22
 DEFAULT_LOGIN: Final = "tokgate"
 DEFAULT_CONNECT_SECONDS: Final = 10.0
 DEFAULT_BUDGET_SECONDS: Final = 120.0
+DEFAULT_OVER_BUDGET: Final = "shorten"
 
 
 class Part(BaseModel):
@@ -133,6 +135,7 @@ class DeviceDefaults(Part):
     key_passphrase: Reference | None = None
     connect_timeout_seconds: ConnectSeconds | None = None
     budget_seconds: BudgetSeconds | None = None
+    over_budget: OverBudget | None = None
 
 
 class Defaults(Part):
@@ -158,6 +161,8 @@ class Device(Part):
     connect_timeout_seconds: ConnectSeconds = DEFAULT_CONNECT_SECONDS
     budget_seconds: BudgetSeconds = DEFAULT_BUDGET_SECONDS
     legacy_algorithms: tuple[LegacyAlgorithm, ...] = ()
+    over_budget: OverBudget = DEFAULT_OVER_BUDGET
+    """A list longer than the device takes: ``shorten`` it to its most valuable networks, or ``refuse`` the change."""
 
     def endpoint(self) -> Endpoint:
         """What a session needs."""

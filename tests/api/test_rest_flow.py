@@ -435,7 +435,8 @@ def test_a_report_has_every_key_that_was_promised(reported: Office) -> None:
     assert found["totals"].keys() == {"blocked", "monitored", "allowed"}
     assert all(total.keys() == {"hits", "packets", "bytes"} for total in found["totals"].values())
     assert found["coverage"].keys() == {
-        "enforced_seconds", "monitored_seconds", "off_seconds", "not_enforced_seconds", "unknown_seconds",
+        "enforced_seconds", "partial_seconds", "monitored_seconds", "off_seconds", "not_enforced_seconds",
+        "unknown_seconds",
     }  # fmt: skip
 
 

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.coverage import Coverage, coverage
+from controller.coverage import IN_PART, Coverage, coverage
 from controller.model import CoverageState, Observation, Window
 from core.ids import DeviceName, SiteName
 
 T0 = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
-E, M, OFF, NOT, UNKNOWN = (
+E, PART, M, OFF, NOT, UNKNOWN = (
     CoverageState.ENFORCED,
+    CoverageState.PARTIAL,
     CoverageState.MONITORED,
     CoverageState.OFF,
     CoverageState.NOT_ENFORCED,
@@ -63,6 +64,7 @@ def minutes(result: Coverage) -> dict[CoverageState, float]:
             [look(0, E, E), look(20, None, None), look(40, E, E)], {E: 40, UNKNOWN: 20}, id="a-look-that-failed"
         ),
         pytest.param([look(0, E, None), look(30, E, E)], {UNKNOWN: 30, E: 30}, id="an-uncertain-change"),
+        pytest.param([look(0, E, PART), look(20, PART, PART), look(40, PART, E)], {PART: 40, E: 20}, id="in-part"),
         pytest.param([look(0, OFF, OFF), look(20, OFF, M), look(40, M, E)], {OFF: 20, M: 20, E: 20}, id="by-policy"),
     ],
 )
@@ -84,6 +86,15 @@ def test_not_enforced_is_worse_than_unknown() -> None:
     assert result.spans[0].cause == "somebody removed it"
 
 
+def test_what_is_held_in_part_says_why_and_is_worse_than_the_whole_list() -> None:
+    looks = [look(0, NOT, PART, "nothing of ours was on the device"), look(20, PART, PART, "2 of 5 networks")]
+    spans = covered(*looks, now=30).spans
+    assert [(span.state, span.cause) for span in spans] == [(PART, IN_PART), (PART, "2 of 5 networks")]
+    other = DeviceName("fw-2")
+    whole = [look(minute, E, E, device=other) for minute in (0, 20)]
+    assert minutes(covered(*looks, *whole, now=30, devices=(FW, other))) == {PART: 30}
+
+
 def test_a_site_without_devices_is_unknown() -> None:
     assert minutes(covered(devices=())) == {UNKNOWN: 60}
 
@@ -98,7 +109,7 @@ def test_the_look_before_the_window_counts_into_it() -> None:
     assert minutes(covered(look(-10, E, E), look(15, E, E), now=30)) == {E: 30}
 
 
-STATES = st.sampled_from([E, M, OFF, NOT])
+STATES = st.sampled_from([E, PART, M, OFF, NOT])
 LOOKS = st.lists(st.tuples(st.integers(-40, 100), st.none() | STATES, st.none() | STATES), max_size=12)
 
 

@@ -64,7 +64,7 @@ def test_the_json_has_every_promised_key() -> None:
     assert promised | {"by_hour", "exceptions", "coverage"} <= document.keys()
     assert document["totals"].keys() == {"blocked", "monitored", "allowed"}
     assert all(figures.keys() == {"hits", "packets", "bytes"} for figures in document["totals"].values())
-    states = ("enforced", "monitored", "off", "not_enforced", "unknown")
+    states = ("enforced", "partial", "monitored", "off", "not_enforced", "unknown")
     assert document["coverage"].keys() == {f"{state}_seconds" for state in states}
     assert (document["from"], document["to"]) == ("2026-11-24T23:00:00Z", "2026-11-25T23:00:00Z")
 

@@ -132,6 +132,12 @@ def test_the_first_sentence_is_the_answer() -> None:
     ("found", "colour", "words"),
     [
         pytest.param(all_day(CoverageState.ENFORCED), "answer", "Proven enforced 100.0 %", id="enforced"),
+        pytest.param(
+            all_day(CoverageState.PARTIAL),
+            "answer doubt",
+            "In part, for a list did not fit a device, for 1 d.",
+            id="part",
+        ),
         pytest.param(all_day(CoverageState.MONITORED), "answer watched", "Only watched for 1 d.", id="watched"),
         pytest.param(all_day(CoverageState.OFF), "answer idle", "Nothing was to be enforced", id="off"),
         pytest.param(all_day(CoverageState.NOT_ENFORCED), "answer bad", "Not enforced for 1 d.", id="open"),

@@ -397,7 +397,8 @@ class _Job:
         if mark is None or deviations(self.current):
             return False, "there was no sound state of ours to go back to"
         before = Desired(groups=self.current.groups, rules=self.current.rules, owner=mark.owner, snapshot=mark.snapshot)
-        change = self.adapter._change(observed, diff(observed, before, observed.can))
+        can = replace(observed.can, max_members=None, max_entries=None)  # it held them all before
+        change = self.adapter._change(observed, diff(observed, before, can))
         command = self.shell.load(check_entries=True, keep=False, dns=False, forget_stamp=False)
         said = self._run(command, stdin=change.text, seconds=90)
         done = said.status == 0

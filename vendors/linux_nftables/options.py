@@ -47,7 +47,7 @@ class LinuxNftablesOptions(BaseModel):
     output: bool = False
     """Judge what the gateway itself sends too (a proxy or VPN end for users)."""
     max_entries: PositiveInt = Field(default=250_000)
-    """The most list entries this gateway is trusted with; more is refused before anything is sent."""
+    """The most list entries this gateway is trusted with. More is never sent: `over_budget` decides."""
     adopt: bool = False
     """Take over a table `inet tokgate` that carries no mark or another controller's."""
 

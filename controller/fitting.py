@@ -1,0 +1,83 @@
+"""A list that is too long for a device, made to fit: the most valuable networks, and exactly what is left out.
+
+Pure. Called once the device was read, for what it can take is known only then. No network is ever widened to save a
+place, nothing but the lists of addresses is shortened, and every list keeps at least one network. What cannot be made
+to fit by that stays as it is; the difference then refuses it, and nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from controller.desired import destination_name
+from core.net import Network, address_count
+from ipsets.aggregate import summarise, valued
+from ipsets.model import Dedication, Indicator
+from vendors.diff import degrade
+from vendors.model import AddressGroup, Capabilities, Desired, Group, GroupName, LeftOut, Shortened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """What a device should hold of what is wanted, and what it has no room for."""
+
+    desired: Desired
+    shortened: tuple[Shortened, ...] = ()
+
+
+def fit(desired: Desired, can: Capabilities, *, services: Sequence[str], indicators: Iterable[Indicator]) -> Fitted:
+    """``desired`` with the lists of ``services`` in as many networks as the device takes.
+
+    A service that is named earlier is served first; ``indicators`` say what each of its networks is worth.
+    """
+    held, _ = degrade(desired, can)
+    members = {group.name: group.members for group in held.groups if isinstance(group, AddressGroup)}
+    lists = [name for service in services if (name := destination_name(service)) in members]
+    sizes = {group.name: len(group.members) for group in held.groups}
+    places = _places(sizes, lists, can)
+    short = {name: room for name, room in places.items() if room < sizes[name]}
+    if not short or any(room < 1 for room in places.values()):
+        return Fitted(desired=desired)
+    words = [i for i in indicators if i.dedication is not Dedication.NEVER]
+    found = {name: _shortened(name, members[name], room, words) for name, room in short.items()}
+    return Fitted(
+        desired=replace(desired, groups=tuple(_without(desired, found))), shortened=tuple(found[n] for n in short)
+    )
+
+
+def _places(sizes: Mapping[GroupName, int], lists: Sequence[GroupName], can: Capabilities) -> dict[GroupName, int]:
+    """How many networks each list may have. One place is kept for every list that comes later."""
+    each = can.max_members
+    most = {name: sizes[name] if each is None else min(sizes[name], each) for name in lists}
+    if can.max_entries is None:
+        return most
+    left = can.max_entries - sum(size for name, size in sizes.items() if name not in most)
+    places: dict[GroupName, int] = {}
+    for number, name in enumerate(lists, start=1):
+        places[name] = min(most[name], left - (len(lists) - number))
+        left -= places[name]
+    return places
+
+
+def _shortened(name: GroupName, members: Iterable[Network], room: int, indicators: Iterable[Indicator]) -> Shortened:
+    networks = list(members)
+    summary = summarise(valued(networks, indicators), budget=room)
+    return Shortened(
+        group=name,
+        networks=len(networks),
+        addresses_v4=address_count(networks, 4),
+        addresses_v6=address_count(networks, 6),
+        left_out=tuple(LeftOut(network=left.entry.network, reason=left.reason) for left in summary.left_out),
+        left_out_v4=summary.addresses_left_out_v4,
+        left_out_v6=summary.addresses_left_out_v6,
+    )
+
+
+def _without(desired: Desired, found: Mapping[GroupName, Shortened]) -> Iterator[Group]:
+    for group in desired.groups:
+        if isinstance(group, AddressGroup) and group.name in found:
+            gone = {left.network for left in found[group.name].left_out}
+            yield replace(group, members=group.members - gone)
+        else:
+            yield group
