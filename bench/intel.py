@@ -256,11 +256,12 @@ def _neighbours(
 
 def _addresses(observed: Iterable[Observed], only: ServiceSet, shared: ServiceSet) -> Iterator[Measure]:
     dedicated = dataset.dedicated_prefixes()
-    carried = intersect((a for o in observed for a in o.addresses), dedicated)
+    owned = [row.network for row in dataset.prefixes() if row.dedication != "cloud-customers"]
+    carried = intersect((a for o in observed for a in o.addresses), owned)
     for what, networks in (
         ("IPv4 addresses of dedicated networks", [n for n in dedicated if n.version == 4]),
         ("IPv6 addresses of dedicated networks", [n for n in dedicated if n.version == 6]),
-        ("addresses that the app carried in itself, inside dedicated networks", carried),
+        ("addresses that the app carried in itself, inside its owner's networks", carried),
     ):
         of, few, more = (shared_with(networks, held) for held in (networks, only.blocked, shared.blocked))
         yield Measure(what=what, only=few, shared=more, of=of, target="all", met=few == more == of)
