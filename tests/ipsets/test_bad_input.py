@@ -361,7 +361,7 @@ def test_a_good_certificate_is_taken_and_one_of_a_stranger_is_not(
 
 
 def test_i07_cyclic_names_and_private_answers_bring_nothing_into_the_list(place: Place) -> None:
-    """A circle ends, and is told in the words about the name; an address that is none is no sign that a name is alive."""
+    """A circle ends, and the words about the name say so; 127.0.0.1 is no sign that a name is alive."""
     records = {
         "www.tiktok.com": ("www.tiktok.com. 60 IN CNAME a.example.", "a.example. 60 IN CNAME www.tiktok.com."),
         "m.tiktok.com": ("m.tiktok.com. 60 IN CNAME m.tiktok.com.",),
