@@ -26,6 +26,8 @@ from pydantic import (
 from controller import model, views
 from controller.exceptions import MAX_SOURCES, ExceptionPreview, ExceptionRequest
 from controller.model import EventAction, ExceptionState, Mode, Outcome, Quality, Scope
+from controller.scoreboard import Scoreboard as Board
+from controller.scoreboard import SourceScore
 from controller.store import SnapshotSummary
 from core.errors import TokgateError
 from core.ids import NAME
@@ -33,6 +35,7 @@ from core.net import DomainName, Network, parse_network
 from ipsets import drift as routing
 from ipsets import explain as reasons
 from ipsets import model as intel
+from ipsets import scoreboard as scores
 from ipsets.difference import Change, SnapshotDiff
 from ipsets.explain import Basis
 from ipsets.owners import Owners
@@ -649,6 +652,141 @@ class Source(Answer):
             skipped=record.skipped,
             changed_at=record.conduct.changed_at,
             watched=Watched(rule=watch.rule, since=watch.since, reason=watch.reason) if watch else None,
+        )
+
+
+class Overlap(Answer):
+    """How many of a source's entries another one holds, too."""
+
+    source: str
+    entries: int
+    share: float
+
+
+class Lag(Answer):
+    """How long after the first source this one named what was news, over ``entries``; null: nothing was."""
+
+    median_seconds: float | None
+    entries: int
+    not_named: int = Field(description="entries of other sources that this one does not hold")
+
+
+class Precision(Answer):
+    """Whose the addresses are that a source claims, as shares of them; null: it claims none."""
+
+    share: float | None = Field(description="inside prefixes that the service's own networks originate")
+    shared: float | None = Field(description="of networks that also carry the owner's other services")
+    cdn: float | None = Field(description="of content networks, clouds and their customers")
+    unknown: float | None
+
+    @classmethod
+    def of(cls, found: scores.Precision) -> Precision:
+        return cls(
+            share=found.share,
+            shared=found.of(found.shared),
+            cdn=found.of(found.cdn),
+            unknown=found.of(found.unknown),
+        )
+
+
+class SourceHits(Answer):
+    """Events with a destination that the source names, and their packets there; null: not all are counted."""
+
+    events: int
+    packets: int | None
+
+
+class ScoredSource(Answer):
+    """One source beside the others."""
+
+    source: str
+    kind: str
+    last_attempt: Instant | None
+    last_success: Instant | None
+    error_code: str | None
+    stale: str | None = Field(description="why it is stale; null when it is not")
+    stale_after_seconds: float
+    dated: Instant | None = Field(description="the day its data bears, when that is not the day of the answer")
+    changed_at: Instant | None = Field(description="when it last said something else; null: not known")
+    changes: int = Field(description="how often it did")
+    watched: Watched | None
+    entries: int
+    networks: int
+    domains: int
+    addresses_v4: int
+    networks_v6: int = Field(description="in /48 networks")
+    unique: int = Field(description="entries that no other source holds")
+    unique_share: float | None
+    overlaps: tuple[Overlap, ...] = Field(description="the largest five")
+    lag: Lag
+    precision_v4: Precision
+    precision_v6: Precision
+    hits: SourceHits
+
+    @classmethod
+    def of(cls, row: SourceScore) -> ScoredSource:
+        record, score, watch = row.record, row.score, row.record.conduct.watch
+        late = score.lag.median
+        return cls(
+            source=record.name,
+            kind=record.kind,
+            last_attempt=record.last_attempt,
+            last_success=record.last_success,
+            error_code=record.error_code,
+            stale=row.fresh.stale or None,
+            stale_after_seconds=row.fresh.limit.total_seconds(),
+            dated=row.fresh.dated,
+            changed_at=record.conduct.changed_at,
+            changes=record.conduct.changes,
+            watched=Watched(rule=watch.rule, since=watch.since, reason=watch.reason) if watch else None,
+            entries=score.entries,
+            networks=score.networks,
+            domains=score.domains,
+            addresses_v4=score.addresses_v4,
+            networks_v6=score.networks_v6,
+            unique=score.unique,
+            unique_share=score.unique_share,
+            overlaps=tuple(Overlap(source=o.source, entries=o.entries, share=o.share) for o in score.overlaps),
+            lag=Lag(
+                median_seconds=late.total_seconds() if late is not None else None,
+                entries=score.lag.entries,
+                not_named=score.lag.not_named,
+            ),
+            precision_v4=Precision.of(score.precision_v4),
+            precision_v6=Precision.of(score.precision_v6),
+            hits=SourceHits(events=row.caught.events, packets=row.caught.packets),
+        )
+
+
+class ScoredHits(Answer):
+    """Which events were looked through for ``hits``."""
+
+    since: Instant
+    events: int
+    events_left_out: bool = Field(description="there are older ones than the newest that were looked through")
+    without_destination: int = Field(description="events that do not say where to")
+    of_nobody: int = Field(description="events to addresses that no source names, as those learnt from DNS answers")
+
+
+class Scoreboard(Answer):
+    """What each source is worth beside the others."""
+
+    at: Instant
+    sources: tuple[ScoredSource, ...]
+    hits: ScoredHits
+
+    @classmethod
+    def of(cls, board: Board) -> Scoreboard:
+        return cls(
+            at=board.at,
+            sources=tuple(ScoredSource.of(row) for row in board.sources),
+            hits=ScoredHits(
+                since=board.hits_since,
+                events=board.events,
+                events_left_out=board.events_left_out,
+                without_destination=board.without_destination,
+                of_nobody=board.of_nobody,
+            ),
         )
 
 

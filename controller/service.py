@@ -47,6 +47,7 @@ from controller.model import (
 )
 from controller.planning import Limits, plan_device, store_plan
 from controller.report import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
+from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
 from controller.settings import Settings
 from controller.store import IMPORTED, PUT_IN_FORCE, AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store, Term
 from controller.sync import Worker
@@ -369,6 +370,13 @@ class Controller:
         """The sources whose word is too old, or does not count in full; ``records`` when they are at hand."""
         known = self.sources() if records is None else records
         return troubles(known, stale_limits(self.inventory), now=self.clock.now())
+
+    def scoreboard(self) -> Scoreboard:
+        """What each source is worth beside the others, and what it caught here lately. Seconds for large lists."""
+        now = self.clock.now()
+        since = now - HITS_SPAN
+        seen = self.store.destinations_since(since, limit=MAX_EVENTS + 1)
+        return make_scoreboard(self.sources(), stale_limits(self.inventory), seen, hits_since=since, now=now)
 
     def snapshots(self, *, limit: int = 50, before: SnapshotId | None = None) -> list[SnapshotSummary]:
         return self.store.snapshots(limit=limit, before=before)

@@ -153,8 +153,13 @@ def span_of(network: Network) -> Span:
 
 def spans(networks: Iterable[Network], version: int) -> list[Span]:
     """The sorted, disjoint, non-adjacent ranges that hold exactly the networks of one family."""
+    return spans_of((pack(network) for network in networks if network.version == version), version)
+
+
+def spans_of(keys: Iterable[int], version: int) -> list[Span]:
+    """``spans`` of the networks of these keys."""
     step, ranges, first, after = _STEP[version], list[Span](), -1, -1
-    for key in merge((pack(network) for network in networks if network.version == version), version):
+    for key in merge(keys, version):
         start = key >> 8
         if start != after:
             if after >= 0:

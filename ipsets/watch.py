@@ -132,7 +132,7 @@ def _followed(old: SourceRecord | None, new: SourceRecord, question: Asked | Non
     if old is None or old.last_success is None or _is_other(old.conduct, digest):
         return replace(new, conduct=Conduct(asked=digest, first_success=new.last_success, changed_at=new.last_success))
     conduct = replace(_known(old), asked=digest)
-    if content(old) != content(new):
+    if not _says_the_same(old, new):
         conduct = replace(conduct, changed_at=new.last_success, changes=conduct.changes + 1)
     return replace(new, conduct=conduct)
 
@@ -154,14 +154,20 @@ def _known(record: SourceRecord) -> Conduct:
     return replace(record.conduct, first_success=first, changed_at=last)
 
 
-def content(record: SourceRecord) -> frozenset[tuple[object, ...]]:
-    """What it says, without when and how."""
-    return frozenset((_key(i), i.app, i.dedication) for i in record.indicators)
+def _says_the_same(old: SourceRecord, new: SourceRecord) -> bool:
+    """Whatever the order, the dates and the details. Most lists keep their order, so most are not sorted for it."""
+    before, after = _said(old), _said(new)
+    return before == after or (len(before) == len(after) and sorted(before) == sorted(after))
 
 
-def _key(indicator: Indicator) -> DomainName | tuple[int, int]:
-    value = indicator.value
-    return value if isinstance(value, DomainName) else (value.version, pack(value))
+def _said(record: SourceRecord) -> list[tuple[int, int | str, bool, str, str]]:
+    return [(*_rank(i.value), i.app, i.dedication) for i in record.indicators]
+
+
+def _rank(value: Network | DomainName) -> tuple[int, int | str, bool]:
+    if isinstance(value, DomainName):
+        return 9, value.name, value.suffix
+    return value.version, pack(value), False
 
 
 def addresses_v4(record: SourceRecord) -> int:
@@ -188,8 +194,14 @@ def _judged(
         grown = _grown(old, new, question, now) if watch.rule == "unchanged" else None
         watch = replace(grown, since=watch.since) if grown else watch
     else:
+        new = _without(new, watch) if watch is not None and watch.rule == "growth" else new
         watch = _grown(old, new, question, now) or _unchanged(new, question, all_of_them, now)
     return replace(new, conduct=replace(new.conduct, watch=watch))
+
+
+def _without(record: SourceRecord, watch: Watch) -> SourceRecord:
+    """What it named while it was too large, and took back: it does not count afterwards, for however long others do."""
+    return replace(record, gone=tuple(i for i in record.gone if _is_older(i, watch)))
 
 
 def _is_older(indicator: Indicator, watch: Watch) -> bool:
@@ -265,6 +277,7 @@ def heard(records: Iterable[SourceRecord]) -> tuple[SourceRecord, ...]:
         else replace(
             record,
             indicators=tuple(_muted(i, record.conduct.watch) for i in record.indicators),
+            gone=tuple(_muted(i, record.conduct.watch) for i in record.gone),
         )
         for record in records
     )
@@ -301,7 +314,7 @@ def _reasons(records: Iterable[SourceRecord]) -> Mapping[Network | DomainName, l
     found: dict[Network | DomainName, list[str]] = defaultdict(list)
     for record in records:
         if record.conduct.watch is not None:
-            for i in record.indicators:
+            for i in (*record.indicators, *record.gone):
                 if i.app == APP:
                     found[i.value].append(f"{record.name} {record.conduct.watch.reason}")
     return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli import bundle, opening
+from api.cli import scoreboard as scoring
 from api.cli.options import As, AsPlain, Force, Output, Plain
 from api.cli.show import note, say, show_csv, show_json, show_pairs, show_rows, show_table, text_of
 from api.cli.wait import working
@@ -264,6 +265,7 @@ def _show_pin(made: Pin, output: Plain) -> None:
         say(f"PINNED: {made}")
 
 
+app.command()(scoring.scoreboard)
 app.command()(bundle.export)
 app.command("import")(bundle.import_bundle)
 app.command()(bundle.keygen)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.auth import Ctl, Operator, Reader
+from api.lanes import LaneOf
 from api.models import (
     Digest,
     Explanation,
@@ -16,6 +17,7 @@ from api.models import (
     Pin,
     PinBody,
     ReasonBody,
+    Scoreboard,
     Source,
     TrustBody,
 )
@@ -52,6 +54,14 @@ def origin_drift(controller: Ctl, caller: Reader, old: Digest | None = None, new
 def pin(controller: Ctl, caller: Operator, body: PinBody) -> Pin:
     """In force at once, and over every refresh until it is unpinned. Sent again, it is the same pin, said again."""
     return Pin.of(controller.pin_snapshot(body.snapshot, actor=caller.actor, reason=body.reason))
+
+
+@router.get("/scoreboard", summary="What each source is worth", responses=answers(503))
+def scoreboard(controller: Ctl, caller: Reader, lane: LaneOf) -> Scoreboard:
+    """How fresh, large, unique, late and right each source is beside the others, and what it caught here in 30 days.
+    Seconds for large lists."""
+    with lane.enter():
+        return Scoreboard.of(controller.scoreboard())
 
 
 @router.post("/trust", summary="Vouch for a source", responses=answers(404, 409, 503))

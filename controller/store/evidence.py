@@ -21,6 +21,7 @@ from controller.model import (
     EventAction,
     Observation,
     Quality,
+    SourceSeen,
     Window,
 )
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
@@ -149,6 +150,13 @@ class Evidence(Shelf):
             HitSum(site=SiteName(site), action=EventAction(action), hits=None if uncounted else int(hits))
             for site, action, uncounted, hits in rows
         ]
+
+    def destinations_since(self, at: datetime, *, limit: int) -> Iterator[tuple[SourceSeen, ...]]:
+        """Who was seen going where in each event that ends after ``at``, the newest event first."""
+        query = select(events.c.sources).where(events.c.end > at).order_by(events.c.end.desc(), events.c.id.desc())
+        with self._db.read() as connection:
+            found = connection.execute(query.limit(limit)).scalars().all()
+        return (SOURCES.loads(str(body)) for body in found)
 
     def events_between(self, site: SiteName, window: Window) -> list[DetectionEvent]:
         """The site's events that end inside the window, in order of time; an event belongs to the time it ends in."""

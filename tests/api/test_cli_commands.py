@@ -180,6 +180,34 @@ def test_the_schema_is_json(tokgate: Shell) -> None:
 # --- intelligence ---------------------------------------------------------------------------------------------------
 
 
+def test_the_scoreboard_is_a_table_json_and_csv(tokgate: Shell) -> None:
+    assert tokgate("intel scoreboard") == 0
+    assert "no source was asked yet" in tokgate.err
+    tokgate("intel refresh")
+    assert tokgate("intel scoreboard") == 0
+    assert "own origin" in tokgate.out
+    assert "hits: of 0 events since" in tokgate.out
+    [row] = tokgate.json("intel scoreboard")["sources"]
+    assert (row["source"], row["precision_v4"]["share"], row["hits"]) == ("curated", 1.0, {"events": 0, "packets": 0})
+    [line] = tokgate.csv("intel scoreboard")
+    assert (line["source"], line["state"], line["only it"], line["own origin"]) == (
+        "curated",
+        "good",
+        "100.0 %",
+        "100.0 %",
+    )
+
+
+def test_a_source_is_vouched_for_by_name(tokgate: Shell) -> None:
+    assert tokgate("intel trust curated --reason why") == 1
+    tokgate("intel refresh")
+    assert tokgate("intel trust curated --reason why") == 0
+    assert "source curated is trusted" in tokgate.out
+    assert tokgate.json("intel trust curated --reason why")["watched"] is None
+    assert [row["reason"] for row in tokgate.json("audit list") if row["action"] == "source.trust"] == ["why", "why"]
+    assert tokgate("intel trust curated") != 0
+
+
 def test_an_address_and_a_name_are_explained_whether_covered_or_not(tokgate: Shell) -> None:
     assert tokgate("intel explain 1.2.3.4") == 1
     assert "TG2003" in tokgate.err

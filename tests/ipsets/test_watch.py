@@ -357,6 +357,6 @@ def test_a_record_that_an_older_version_stored_is_read() -> None:
 
 
 def test_the_rules_name_only_kinds_that_exist() -> None:
-    kinds = {"list", "list/file", "ripestat", "irr", "rpki", "asndb", "ct", "ranges"}
+    kinds = {"list", "list/file", "ripestat", "irr", "rpki", "asndb", "mrt", "ct", "ranges"}
     assert rules().growth.kinds <= kinds
     assert rules().unchanged.after.keys() <= kinds
