@@ -60,7 +60,7 @@ $(BENCH_STAMP): requirements-bench.lock $(STAMP)
 
 # New versions: `make lock UPGRADE=--upgrade`. The locks name no index, so every mirror serves them.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-header --group dev $(UPGRADE)
+	--no-header --extra mrt --group dev $(UPGRADE)
 lock: $(STAMP)
 	@[[ -x $(BIN)/uv ]] || $(PIP) install uv
 	@$(LOCK) pyproject.toml -o requirements.lock

@@ -31,7 +31,7 @@ from controller.inventory.model import (
 from controller.inventory.wording import problems_of
 from core.ids import DeviceName, SiteName
 from ipsets.catalogue import Catalogue, load_catalogue
-from ipsets.sources import AsndbConfig, ListConfig, RangesConfig, RpkiConfig
+from ipsets.sources import AsndbConfig, ListConfig, MrtConfig, RangesConfig, RpkiConfig
 from vendors.registry import known_vendors, options_model
 
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -172,7 +172,7 @@ def _placed(intelligence: Intelligence, folder: Path) -> Intelligence:
     """Relative files of sources start at the inventory's own folder, wherever tokgate was started."""
     sources = tuple(
         config.model_copy(update={"file": folder / config.file})
-        if isinstance(config, AsndbConfig | ListConfig | RangesConfig | RpkiConfig) and config.file is not None
+        if isinstance(config, AsndbConfig | ListConfig | MrtConfig | RangesConfig | RpkiConfig) and config.file is not None
         else config
         for config in intelligence.sources
     )

@@ -450,7 +450,7 @@ def test_an_unknown_site_or_device_is_not_found(name: str) -> None:
         inventory.device(name)
 
 
-@pytest.mark.parametrize("kind", ["list", "rpki", "asndb", "ranges, format: plain, operator: x"])
+@pytest.mark.parametrize("kind", ["list", "rpki", "asndb", "mrt", "ranges, format: plain, operator: x"])
 def test_a_relative_file_starts_at_the_inventorys_folder(kind: str, tmp_path: Path) -> None:
     (tmp_path / "inventory.yaml").write_text(GOOD.replace("{kind: curated}", f"{{kind: {kind}, file: ./ours.txt}}"))
     (source,) = load_inventory(tmp_path / "inventory.yaml").intelligence.sources

@@ -47,7 +47,7 @@ def test_a_claim_of_one_list_is_told_and_not_enforced() -> None:
     assert "1 independent voice, 2 are needed (from list:a)" in made.dropped[0].reason
 
 
-@pytest.mark.parametrize("second", ["list:b", "irr", "rpki", "asndb"])
+@pytest.mark.parametrize("second", ["list:b", "irr", "rpki", "asndb", "mrt"])
 def test_a_second_independent_voice_is_enough(second: str) -> None:
     other = claim("16.162.0.0/23", second) if second == "list:b" else word("16.162.0.0/23", second)
     made = built(claim("16.162.0.0/24", "list:a"), other)
