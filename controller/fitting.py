@@ -33,7 +33,7 @@ def fit(desired: Desired, can: Capabilities, *, services: Sequence[str], indicat
     """
     held, _ = degrade(desired, can)
     members = {group.name: group.members for group in held.groups if isinstance(group, AddressGroup)}
-    lists = [name for service in services if (name := destination_name(service)) in members]
+    lists = [name for service in dict.fromkeys(services) if (name := destination_name(service)) in members]
     sizes = {group.name: len(group.members) for group in held.groups}
     places = _places(sizes, lists, can)
     short = {name: room for name, room in places.items() if room < sizes[name]}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab import netns
-from tests.contract.rig import SHARED, NftablesRig, Rig, is_untouched, look, plan, push
+from tests.contract.rig import SHARED, TIKTOK, NftablesRig, Rig, is_untouched, look, plan, push
 from tests.contract.test_changes import blocked, holds
 from tests.contract.test_sessions import Tapped
 from tests.contract.wishes import DEDICATED, NAMES, networks, wish
@@ -94,6 +94,20 @@ def test_i05_a_change_that_cannot_be_undone_is_uncertain(rig: Rig, way: str) -> 
 
     with pytest.raises(Uncertain):
         _apply(rig, _more(rig), after=meddle, command=bar)
+
+
+def test_i05_a_budget_that_became_smaller_does_not_bar_the_way_back(rig: Rig) -> None:
+    """What is undone was held before, so it has room."""
+    push(rig, wish(rig))
+    observed, change = plan(rig, wish(rig, members=networks(TIKTOK.v4)), max_entries=4)
+
+    def meddle(command: str, output: Output) -> None:
+        if output.text.endswith("@@done\n"):
+            rig.damage("a foreign counter")
+
+    with rig.session() as session, pytest.raises(NotVerified, match="the old state was restored"):
+        rig.adapter(max_entries=4).apply(Failing(session, after=meddle), observed, change)
+    assert any(group.members == DEDICATED for group in look(rig).groups)
 
 
 def test_a_verified_change_stays_verified_when_the_open_flows_are_too_many_to_list(rig: Rig) -> None:

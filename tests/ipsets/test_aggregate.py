@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from core.net import Network, Ranges, aggregate, parse_network
 from ipsets.aggregate import MAX_PIECES, ORDER, Criterion, Summary, Valued, carve, carve_all, summarise, valued
+from ipsets.guard import GuardLimits, NeverBlock
 from ipsets.model import Confidence, Dedication, Indicator, Provenance
 from tests.core.nets import NETWORK, NETWORKS
+from tests.ipsets import making
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 VALUED = st.lists(
@@ -61,6 +63,21 @@ def test_an_entry_never_becomes_more_pieces_than_the_cap(network: Network, never
     needed = len((truth([network]) - truth(never)).iter_cidrs())
     assert len(carved.deny) == (needed if needed <= cap else 1)
     assert bool(carved.allow) is (needed > cap)
+
+
+@given(NETWORKS, NETWORKS, st.integers(1, 8))
+def test_i07_a_snapshot_blocks_the_same_addresses_whatever_its_cap_on_pieces(
+    networks: list[Network], never: list[Network], cap: int
+) -> None:
+    """Against netaddr, through the guards and the selection: what is listed without what is never blocked, no more."""
+    block = NeverBlock(reason="test", networks=tuple(never))
+    listed = [making.entry(str(network)) for network in networks]
+    limits = GuardLimits(max_pieces=cap)
+    named = making.snapshot([*listed, making.entry(".x.example")], never_block=(block,), limits=limits)
+    service = making.tiktok(named)
+    expected = truth(networks) - truth(never)
+    assert truth(service.blocked) == truth(service.networks) - truth(service.allows) == expected
+    assert truth(service.allows) <= truth(service.networks) & truth(never)
 
 
 def test_at_the_cap_it_is_cut_and_one_above_it_stays_whole() -> None:
