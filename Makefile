@@ -9,14 +9,17 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
+FUZZ_STAMP := $(VENV)/.installed-fuzz
+FUZZ_SECONDS ?= 60
 ROOMS := core ipsets vendors controller api lab
 
-.PHONY: demo test lint format bench bench-intel clean lock docs system
+.PHONY: demo test lint format bench bench-intel fuzz clean lock docs system
 
 demo: system $(STAMP)
 	@$(BIN)/tokgate demo $(if $(filter-out 0,$(SERVE)),--serve)
 
 test: system $(STAMP) lint
+	@$(MAKE) --silent $(FUZZ_STAMP) 2>/dev/null || echo "atheris cannot be installed here: the seeds of fuzzing are only replayed" >&2
 	@$(BIN)/pytest
 
 lint: $(STAMP)
@@ -35,11 +38,20 @@ bench: system $(STAMP) $(BENCH_STAMP)
 bench-intel: $(STAMP)
 	@$(BIN)/python -m bench.intel
 
+# So many seconds for each parser; what it finds is kept in .fuzz, and the next run goes on from there.
+fuzz: $(STAMP) $(FUZZ_STAMP)
+	@mkdir -p .fuzz
+	@for target in plain rules listed table database; do \
+		echo "Fuzzing $$target for $(FUZZ_SECONDS) seconds"; \
+		$(BIN)/python -m tests.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=.fuzz/found-$$target- .fuzz/$$target || exit 1; \
+	done
+
 docs: $(STAMP)
 	@$(BIN)/python scripts/build_cli_docs.py
 
 clean:
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist tokgate-demo
+	@rm -rf $(VENV) .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist tokgate-demo
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # As root it installs what is missing. Otherwise it says what is missing, and what can be done without goes on.
@@ -58,6 +70,10 @@ $(BENCH_STAMP): requirements-bench.lock $(STAMP)
 	@$(PIP) install --require-hashes -r requirements-bench.lock
 	@touch $@
 
+$(FUZZ_STAMP): requirements-fuzz.lock $(STAMP)
+	@$(PIP) install --only-binary :all: --require-hashes -r requirements-fuzz.lock
+	@touch $@
+
 # New versions: `make lock UPGRADE=--upgrade`. The locks name no index, so every mirror serves them.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --extra mrt --group dev $(UPGRADE)
@@ -65,3 +81,4 @@ lock: $(STAMP)
 	@[[ -x $(BIN)/uv ]] || $(PIP) install uv
 	@$(LOCK) pyproject.toml -o requirements.lock
 	@$(LOCK) --group bench -c requirements.lock pyproject.toml -o requirements-bench.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url 		--no-header --group pyproject.toml:fuzz $(UPGRADE) -o requirements-fuzz.lock

@@ -37,7 +37,7 @@ _COMMENT: Final = re.compile(r"(?:^|\s)(?:#|;|//|!).*$")
 _HOSTS_LINE: Final = re.compile(
     r"(?P<sink>0\.0\.0\.0|127\.0\.0\.1|::1?|fe80::1(?:%\S+)?|255\.255\.255\.255)\s+(?P<names>.+)"
 )
-_SPACED_RANGE: Final = re.compile(r"(?<=[0-9a-f:])\s+-\s+(?=[0-9a-f:])", re.IGNORECASE)
+_SPACED_RANGE: Final = re.compile(r"([0-9A-Fa-f.:]+)\s+-\s+([0-9A-Fa-f.:]+)")
 _MARKUP: Final = re.compile(r"<(?:!doctype|html|head|body|\?xml|script)", re.IGNORECASE)
 _HOSTS_OWN: Final = frozenset(
     {"localhost", "localhost.localdomain", "local", "broadcasthost", "ip6-localhost", "ip6-loopback"}
@@ -147,7 +147,10 @@ def parse_line(line: str) -> Iterator[Network | DomainName]:
     if _PLAIN.fullmatch(text):
         yield from _word(text)
         return
-    text = _SPACED_RANGE.sub("-", plain_word(text))
+    text = plain_word(text)
+    if spread := _SPACED_RANGE.fullmatch(text):
+        yield from _range(f"{spread[1]}-{spread[2]}")  # never a name, which two words with a hyphen could become
+        return
     if " " in text or "\t" in text:
         raise ValueError(f"{short(text)} is more than one word")
     yield from _word(text)
@@ -197,7 +200,7 @@ def _domain(word: str, *, suffix: bool) -> DomainName:
         raise ValueError(f"{short(word)} is neither an address nor a name")
     if not name.isascii():
         name = _to_ascii(name)
-    if "." not in name or not _NAME.fullmatch(name) or name.rpartition(".")[2].isdecimal():
+    if "." not in name or not _NAME.fullmatch(name) or name[-1].isdigit():  # no top-level domain ends so
         raise ValueError(f"{short(word)} is neither an address nor a name")
     return DomainName(name, suffix=suffix)
 

@@ -1,0 +1,202 @@
+"""What a parser of lines promises, as functions of bytes: whatever comes in, nothing but what is promised comes out.
+
+Called by atheris (``python -m tests.fuzz``), and by the tests for the seeds. An exception is a finding.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Final
+
+from core.net import Address, DomainName, Network, networks_of, span_of
+from ipsets.errors import SourceImplausible
+from ipsets.model import Dedication
+from ipsets.sources import asndb, mmdb
+from ipsets.sources.document import Document, text_of
+from ipsets.sources.listed import ListSource
+from ipsets.sources.plain import MAX_ENTRIES, parse_line, read
+from ipsets.sources.rules import Unsupported, is_payload, item, plain_word
+from ipsets.text import entry_text, pack, read_entry, unpack
+
+NOW: Final = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+LONGEST_MESSAGE: Final = 6000  # characters: problems of five lines
+_FORBIDDEN: Final = frozenset(" ,;\"'$`\\{}()<>|&@*^!#%\n\r\t")
+"""In no name or network, whatever a firewall's own language means by it."""
+_ADDRESS: Final = re.compile(r"[0-9a-fA-F:.]+")
+Span = tuple[int, int, int]
+
+
+def plain(data: bytes) -> None:
+    """A whole list: the first byte says whether unsupported lines are passed over."""
+    skip = bool(data[:1] and data[0] & 1)
+    try:
+        text = text_of(data[1:], "fuzz")
+        found = read(text, place="fuzz", skip_unsupported=skip)
+    except SourceImplausible as exc:
+        _check(len(str(exc)) < LONGEST_MESSAGE, "the message has an end")
+        return
+    lines = text.splitlines()
+    _check(0 < len(found.entries) <= MAX_ENTRIES, "some entries")
+    _check(skip or found.skipped == 0, "nothing is passed over unless it may be")
+    numbers = [number for number, _ in found.entries]
+    _check(numbers == sorted(numbers) and 1 <= numbers[0] <= numbers[-1] <= len(lines), "each has its line")
+    is_yaml = {number for number, line in enumerate(lines, start=1) if is_payload(line)}
+    for number, entries in _by_line(found.entries):
+        line = lines[number - 1]
+        told = list(parse_line(item(line) if is_yaml and min(is_yaml) < number else line))
+        _check(entries == told, "a line means the same alone")
+
+
+def rules(data: bytes) -> None:
+    """One line, in any tool's language: it says an entry, or why not, and never more than stands there."""
+    line = data.decode("utf-8", "surrogateescape")  # half characters come in by JSON
+    for text in (line, item(line)):
+        try:
+            word = plain_word(text.strip())
+        except ValueError as exc:  # ``Unsupported`` is one
+            _check(bool(str(exc)), "it says why")
+        else:
+            _check("\n" not in word or "\n" in text, "no line is made")
+        try:
+            entries = list(parse_line(text))
+        except ValueError as exc:
+            _check(len(str(exc)) < LONGEST_MESSAGE, "the message has an end")
+            _check(isinstance(exc, Unsupported) or type(exc) is ValueError, f"of no other kind: {type(exc)}")
+        else:
+            _check_entries(entries, text)
+
+
+def listed(data: bytes) -> None:
+    """A list from the disk, as the source that it is: every indicator is of a line, and the store gives it back."""
+    trust = ("claimed", True, False)[data[0] % 3] if data else True
+    _file().write_bytes(data[1:])
+    source = ListSource(
+        name="fuzz", document=Document(file=_file()), dedicated=trust, skip_unsupported=bool(data[:1] and data[0] & 4)
+    )
+    try:
+        found = source.fetch(NOW).indicators
+    except SourceImplausible:
+        return
+    _check(len({i.value for i in found}) == len(found), "each value once")
+    _check(unpack(pack(found)) == found, "the store gives back what it got")
+    for i in found:
+        _check(i.dedication is Dedication.DEDICATED or not isinstance(i.value, DomainName), "names are taken as given")
+        _check(trust is True or i.dedication is not Dedication.NEVER, "a list allows nothing")
+
+
+def table(data: bytes) -> None:
+    """A table of routes: one JSON object a line."""
+    try:
+        text = text_of(data, "fuzz")
+        routes = asndb.parse(text, asns=(138699, 396986), min_hits=1, place="fuzz")
+    except SourceImplausible as exc:
+        _check(len(str(exc)) < LONGEST_MESSAGE, "the message has an end")
+        return
+    _check(bool(routes), "some routes")
+    for route in routes:
+        _check(route.asn in (138699, 396986) and route.hits >= 1, "only what was asked for")
+
+
+def database(data: bytes) -> None:
+    """A database in MaxMind's format."""
+    try:
+        read_of = mmdb.parse(data, asns=(15169, 174), now=NOW, max_age=timedelta(days=36500), place="fuzz")
+    except SourceImplausible as exc:
+        _check(len(str(exc)) < LONGEST_MESSAGE, "the message has an end")
+        return
+    for held in read_of.held:
+        _check(held.asn in (15169, 174), "only what was asked for")
+        _check(held.organisation.isprintable() and len(held.organisation) <= mmdb.MAX_WORDS, "a name is one line")
+    _check(len({held.network for held in read_of.held}) == len(read_of.held), "each network once")
+
+
+TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
+    "plain": plain,
+    "rules": rules,
+    "listed": listed,
+    "table": table,
+    "database": database,
+}
+
+
+# --- what is promised of entries --------------------------------------------------------------------------------------
+
+
+def _check_entries(entries: list[Network | DomainName], line: str) -> None:
+    networks = [entry for entry in entries if not isinstance(entry, DomainName)]
+    for entry in entries:
+        text = entry_text(entry)
+        _check(not set(text) & _FORBIDDEN and text.isascii(), f"{text!r} is safe in any device's language")
+        _check(read_entry(text) == entry, f"{text!r} is read back as it was")
+        if isinstance(entry, DomainName):
+            _check_name(entry, line)
+    if networks:
+        _check(len(networks) == len(entries), "a line says addresses or names")
+        _check(_whole(networks) in _said(line), f"{networks} are no more and no less than {line!r} says")
+
+
+def _check_name(entry: DomainName, line: str) -> None:
+    labels = entry.name.split(".")
+    _check(len(labels) > 1 and all(0 < len(label) <= 63 for label in labels) and len(entry.name) < 254, "a host name")
+    _check(not line.isascii() or entry.name in line.lower(), f"{entry.name} stands in {line!r}")
+    _check(list(parse_line(f"full:{entry.name}")) == [DomainName(entry.name, suffix=False)], "it is a name by itself")
+
+
+def _whole(networks: list[Network]) -> Span:
+    """The one range that the networks of a line are: nothing between them is missing."""
+    spans = sorted(span_of(network) for network in networks)
+    version = networks[0].version
+    first, last = spans[0][0], spans[-1][1]
+    _check(list(networks_of([(first, last)], version)) == networks, "the fewest blocks of one range")
+    return version, first, last
+
+
+def _said(line: str) -> set[Span]:
+    """Every range that this line could mean, found without the parser: two of its addresses, or one with a length."""
+    words = {part for word in _ADDRESS.findall(line) for part in (word, word.strip(":"), word.rpartition(":")[2])}
+    known = [address for word in words if (address := _address(word)) is not None]
+    lengths = {*re.findall(r"/([0-9.a-fA-F:]+)", line)}
+    pairs = {(a.version, int(a), int(b)) for a in known for b in known if a.version == b.version}
+    return pairs | {found for a in known for length in lengths for found in _with_length(str(a), length)}
+
+
+def _address(word: str) -> Address | None:
+    try:
+        return ip_address(word)
+    except ValueError:
+        return None
+
+
+def _with_length(address: str, length: str) -> Iterator[Span]:
+    try:
+        network = ip_network(f"{address}/{length}")
+    except ValueError:
+        return
+    yield network.version, *span_of(network)
+
+
+def _by_line(entries: Iterable[tuple[int, Network | DomainName]]) -> Iterator[tuple[int, list[Network | DomainName]]]:
+    found: dict[int, list[Network | DomainName]] = {}
+    for number, entry in entries:
+        found.setdefault(number, []).append(entry)
+    yield from found.items()
+
+
+def _check(holds: bool, promise: str) -> None:
+    """As ``assert``, which ``python -O`` leaves out."""
+    if not holds:
+        raise AssertionError(promise)
+
+
+@cache
+def _file() -> Path:
+    handle, name = tempfile.mkstemp(prefix="tokgate-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+    os.close(handle)
+    return Path(name)
