@@ -172,7 +172,8 @@ def _placed(intelligence: Intelligence, folder: Path) -> Intelligence:
     """Relative files of sources start at the inventory's own folder, wherever tokgate was started."""
     sources = tuple(
         config.model_copy(update={"file": folder / config.file})
-        if isinstance(config, AsndbConfig | ListConfig | MrtConfig | RangesConfig | RpkiConfig) and config.file is not None
+        if isinstance(config, AsndbConfig | ListConfig | MrtConfig | RangesConfig | RpkiConfig)
+        and config.file is not None
         else config
         for config in intelligence.sources
     )

@@ -203,7 +203,7 @@ class AsndbConfig(Live):
 
 
 class MrtConfig(Live):
-    """A route collector's routing table on the disk (MRT). It confirms, and enforces nothing. Needs ``tokgate[mrt]``."""
+    """A route collector's table on the disk (MRT). It confirms, and enforces nothing. Needs ``tokgate[mrt]``."""
 
     kind: Literal["mrt"]
     name: SourceName = "mrt"

@@ -14,7 +14,7 @@ import struct
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ _OTHER_TYPES: Final = {12: "the older TABLE_DUMP", 16: "updates (BGP4MP)", 17: "
 _PEERS: Final = 1
 _UNICAST: Final = frozenset({2, 4, 8, 10})
 """IPv4 and IPv6, each plain and with ADD-PATH."""
-_UNPACKERS: Final = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}
+_UNPACKERS: Final[Mapping[bytes, Callable[[Path, str], Any]]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}
 Origin: TypeAlias = int | tuple[int, ...] | None
 """A network; the members of a set (RFC 9774 forbids those, and one may be any of them); None for an empty path."""
 
@@ -148,7 +148,7 @@ def _opened(file: Path) -> Iterator[IO[bytes]]:
     except OSError as exc:
         raise SourceUnreachable(f"{file}: {exc.strerror}", hint=f"check the path and its rights; {KEPT}") from exc
     try:
-        with _UNPACKERS.get(start, open)(file, "rb") as stream:
+        with _UNPACKERS.get(start, Path.open)(file, "rb") as stream:
             yield stream
     except (OSError, EOFError, zlib.error) as exc:
         raise _implausible(str(file), f"cannot be unpacked, it may be cut off: {exc}") from exc
