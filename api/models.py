@@ -1290,7 +1290,7 @@ class Alert(Answer):
     )
     id: int
     at: Instant
-    kind: str = Field(description="a change of `GET /api/v1/intel/drift`")
+    kind: str = Field(description="a change of `GET /api/v1/intel/drift`, or `stale` or `watched` for a source")
     subject: str
     message: str
     detail: dict[str, Any]

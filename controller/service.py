@@ -51,7 +51,7 @@ from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreb
 from controller.settings import Settings
 from controller.store import IMPORTED, PUT_IN_FORCE, AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store, Term
 from controller.sync import Worker
-from controller.troubles import stale_limits, tell, tell_watches, troubles
+from controller.troubles import source_alerts, stale_limits, tell, tell_watches, troubles
 from controller.views import (
     Check,
     CollectResult,
@@ -187,7 +187,8 @@ class Controller:
         now = self.clock.now()
         records = watched(known, records, asked(config.sources), now=now)
         tell_watches(known, records)
-        self.store.save_source_records(records, alerts=origin_alerts(moved))
+        alerts = [*origin_alerts(moved), *source_alerts(known, records, limits, now=now)]
+        self.store.save_source_records(records, alerts=alerts)
         _tell_drift(moved)
         tell(troubles(records, limits, now=now))
         counted = heard(records)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import structlog
 
+from controller.alerts import AlertNote
 from controller.inventory import Inventory
 from controller.report import SourceTrouble
 from ipsets.freshness import freshness
@@ -33,6 +34,26 @@ def troubles(
             why = f"since {watch.since:%Y-%m-%dT%H:%MZ} what it names first does not count: it {watch.reason}"
             found.append(SourceTrouble(source=record.name, what="watched", why=why))
     return tuple(found)
+
+
+def source_alerts(
+    before: Mapping[str, SourceRecord],
+    after: Iterable[SourceRecord],
+    stale_after: Mapping[str, timedelta],
+    *,
+    now: datetime,
+) -> Iterator[AlertNote]:
+    """One for each trouble that was not there when the sources were asked the last time."""
+    known = {
+        (trouble.source, trouble.what)
+        for old in before.values()
+        if old.last_attempt is not None
+        for trouble in troubles([old], stale_after, now=old.last_attempt)
+    }
+    for trouble in troubles(after, stale_after, now=now):
+        if (trouble.source, trouble.what) not in known:
+            detail = {"why": trouble.why}
+            yield AlertNote(kind=trouble.what, subject=trouble.source, message=str(trouble), detail=detail)
 
 
 def tell(found: Iterable[SourceTrouble]) -> None:

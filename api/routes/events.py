@@ -57,6 +57,6 @@ def list_alerts(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Alert]:
-    """Networks that moved, once for each change, within the refresh that noticed it."""
+    """Networks that moved, and sources that became stale or are on watch: once, within the refresh that noticed it."""
     rows = controller.alerts(limit=limit + 1, before=decode_number(cursor, of="alerts"), kind=kind, since=since)
     return page_from(rows, of="alerts", key=lambda a: str(a.id), show=Alert.of, limit=limit)

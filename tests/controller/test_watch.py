@@ -77,6 +77,26 @@ def test_i02_a_list_that_explodes_changes_nothing_and_says_so_on_every_refresh(p
     assert place.opened.fleet_report(window).intelligence == (trouble,)
 
 
+def test_a_trouble_is_an_alert_once_and_again_when_it_comes_again(place: Place) -> None:
+    def alerts() -> list[tuple[str, str]]:
+        return [(a.kind, a.subject) for a in place.opened.alerts() if a.kind in ("watched", "stale")]
+
+    place.refresh([*LISTED, *MANY])
+    place.refresh([*LISTED, *MANY])
+    assert alerts() == [("watched", "partner")]
+    assert "grew from 20 to 420 entries in one refresh" in place.opened.alerts(kind="watched")[0].message
+    place.refresh(LISTED)
+    place.refresh([*LISTED, *MANY])
+    assert alerts() == [("watched", "partner")] * 2
+    place.clock.advance(timedelta(days=2))
+    place.file.unlink()
+    for _ in range(2):
+        place.clock.advance(timedelta(hours=1))
+        place.opened.refresh_intel(actor="test", force=True)
+    assert alerts()[0] == ("stale", "partner")
+    assert len(alerts()) == 3, "told once"
+
+
 def test_what_does_not_count_is_explained(place: Place) -> None:
     place.refresh([*LISTED, *MANY])
     found = place.opened.explain(MANY[0]).explanation

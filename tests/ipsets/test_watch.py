@@ -182,12 +182,12 @@ def test_overlapping_networks_are_counted_once() -> None:
 
 
 def test_a_source_that_used_to_change_and_stopped_is_watched() -> None:
-    quiet = series(names(3), names(4), names(5), *[names(5)] * 46)
+    quiet = series(names(3), names(4), names(5), *[names(5)] * 91)
     assert after(*quiet[:-1]).conduct.watch is None, "to the limit"
     watch = after(*quiet).conduct.watch
     assert watch is not None
-    assert (watch.rule, watch.since) == ("unchanged", NOW + 48 * DAY)
-    assert watch.reason == "says the same for 46 d, though it changed 2 times before"
+    assert (watch.rule, watch.since) == ("unchanged", NOW + 93 * DAY)
+    assert watch.reason == "says the same for 91 d, though it changed 2 times before"
 
 
 def test_one_that_never_changed_is_watched_only_when_others_moved_on() -> None:
@@ -199,7 +199,7 @@ def test_one_that_never_changed_is_watched_only_when_others_moved_on() -> None:
 
     def last(*moved: str) -> Conduct:
         before: dict[str, SourceRecord] = {}
-        for day in (0, 20, 60):
+        for day in (0, 20, 100):
             now = [replace(r, conduct=before[r.name].conduct if before else NEW) for r in at(day, *moved)]
             before = {r.name: r for r in watched(before, now, LIST, now=NOW + day * DAY)}
         return before["ours"].conduct
@@ -208,7 +208,7 @@ def test_one_that_never_changed_is_watched_only_when_others_moved_on() -> None:
     assert last("other").watch is None
     watch = last("other", "third").watch
     assert watch is not None
-    assert watch.reason == "says the same for 60 d, though others changed"
+    assert watch.reason == "says the same for 100 d, though others changed"
 
 
 @pytest.mark.parametrize("kind", ["list/file", "own", "ripestat", "dns", "curated", "manual", "ranges", "rpki"])
@@ -219,26 +219,26 @@ def test_kinds_that_may_stand_still_are_not_watched_for_it(kind: str) -> None:
 
 def test_it_takes_several_changes_to_be_believed_again() -> None:
     """The first word after a long silence may be that of the next owner of its address."""
-    quiet = series(names(3), names(4), names(5), names(5), names(6), names(7), names(8), every=50 * DAY)
+    quiet = series(names(3), names(4), names(5), names(5), names(6), names(7), names(8), every=100 * DAY)
     assert [after(*quiet[: n + 1]).conduct.watch is not None for n in range(3, 7)] == [True, True, True, False]
 
 
 def test_one_on_watch_for_silence_that_then_grows_must_shrink_first() -> None:
     quiet = series(
-        names(3), names(4), names(5), names(5), names(500), names(501), names(502), names(503), every=50 * DAY
+        names(3), names(4), names(5), names(5), names(500), names(501), names(502), names(503), every=100 * DAY
     )
     watch = after(*quiet).conduct.watch
     assert watch is not None
-    assert (watch.rule, watch.since) == ("growth", NOW + 150 * DAY), "what came first after the silence does not count"
+    assert (watch.rule, watch.since) == ("growth", NOW + 300 * DAY), "what came first after the silence does not count"
 
 
 def test_a_person_may_vouch_and_the_rules_begin_again() -> None:
-    quiet = series(names(3), names(4), names(5), *[names(5)] * 50)
+    quiet = series(names(3), names(4), names(5), *[names(5)] * 95)
     on_watch = after(*quiet)
     assert on_watch.conduct.watch is not None
-    at = NOW + 53 * DAY
+    at = NOW + 98 * DAY
     trusted = vouched(on_watch, now=at)
-    for day, expected in ((1, False), (45, False), (46, True)):
+    for day, expected in ((1, False), (90, False), (91, True)):
         again = answer(names(5), at + day * DAY, trusted)
         [found] = watched({"ours": trusted}, [again], LIST, now=at + day * DAY)
         assert (found.conduct.watch is not None) is expected, day
