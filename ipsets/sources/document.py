@@ -69,8 +69,6 @@ class Document:
         known = remembered(last)
         conditions = _conditions(known) if known.get("digest") == digest else {}
         answer = self.getter.get(self.place, headers=conditions)
-        if answer.unchanged and not conditions:
-            raise SourceImplausible(f"{self.place}: HTTP status 304 to an unconditional question", hint=KEPT)
         if answer.unchanged and last is not None:
             return Heard(text=None, memo=last.memo, facts=known)
         return Heard(text=_whole(answer, lines=lines), memo=_memo(digest, answer.headers))

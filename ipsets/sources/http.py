@@ -10,7 +10,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -67,7 +67,7 @@ class Getter:
     def get(
         self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """The answer with status 200 or 304.
+        """The answer with status 200, or 304 when ``headers`` have a condition.
 
         Raises:
             SourceUnreachable: no answer, or one that asks to come again, after all attempts.
@@ -92,7 +92,7 @@ class Getter:
                     wait = backoff(attempt)
                 else:
                     if answer.status not in _AGAIN:
-                        return _good(answer)
+                        return _good(answer, _CONDITIONS & {name.lower() for name in headers or {}})
                     wait = _wait(answer, attempt)
                     if last or wait > MAX_WAIT_SECONDS:
                         raise _refused(answer, wait)
@@ -189,6 +189,7 @@ class Cut:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
+_CONDITIONS: Final = frozenset({"if-none-match", "if-modified-since"})
 _HEADERS: Final = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
 
 
@@ -220,16 +221,21 @@ def _is_inside(host: str) -> bool:
 def _redirected(url: httpx.URL, location: str) -> httpx.URL:
     """Where a redirect leads. A server outside never sends us inside, and https never becomes http."""
     target = url.join(location)
-    allowed(str(target))
+    try:
+        allowed(str(target))
+    except SourceImplausible as exc:
+        raise SourceImplausible(f"{url}: redirects to {exc.message}", hint=KEPT) from exc
     downgrade = url.scheme == "https" and target.scheme != "https"
     if downgrade or (_is_inside(target.host) and not _is_inside(url.host)):
         raise SourceImplausible(f"{url}: redirects to {target}, which is not followed", hint=KEPT)
     return target
 
 
-def _good(answer: Answer) -> Answer:
-    if answer.status in (200, 304):
+def _good(answer: Answer, conditions: Collection[str]) -> Answer:
+    if answer.status == 200 or (answer.unchanged and conditions):
         return answer
+    if answer.unchanged:  # nothing was said that could be
+        raise SourceImplausible(f"{answer.url}: HTTP status 304 to an unconditional question", hint=KEPT)
     raise SourceImplausible(f"{answer.url}: HTTP status {answer.status}", hint=f"check the address; {KEPT}")
 
 

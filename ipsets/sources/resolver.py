@@ -134,7 +134,10 @@ class Asking:
 
 
 class _Plain:
-    """UDP, and TCP when the answer was cut off. There is nothing to keep open."""
+    """UDP, and TCP when the answer was cut off. There is nothing to keep open.
+
+    Packets that are no answer to the question are passed over: anybody can send one before the resolver does.
+    """
 
     def __init__(self, resolver: Resolver, timeout: float) -> None:
         self._resolver = resolver
@@ -142,7 +145,12 @@ class _Plain:
 
     def ask(self, question: dns.message.Message) -> dns.message.Message:
         answer, _ = dns.query.udp_with_fallback(
-            question, self._resolver.host, port=self._resolver.port, timeout=self._timeout
+            question,
+            self._resolver.host,
+            port=self._resolver.port,
+            timeout=self._timeout,
+            ignore_unexpected=True,
+            ignore_errors=True,
         )
         return answer
 

@@ -31,7 +31,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """``raw`` is sent instead of an HTTP answer, and the connection closed; ``claim`` is the length that is told."""
+    """``raw`` is sent instead of an HTTP answer, and the connection closed; ``claim`` is the length that is told.
+
+    ``endless``: after the body this, again and again, until the other side hangs up.
+    """
 
     status: int = 200
     body: bytes | str = b""
@@ -39,6 +42,7 @@ class Reply:
     claim: int | None = None
     tell_length: bool = True
     raw: bytes | None = None
+    endless: bytes = b""
 
 
 @dataclass(slots=True)
@@ -107,6 +111,9 @@ def _handler(stand: Web, answer: Callable[[Asked, int], Reply]) -> type[BaseHTTP
             self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(body)
+            with contextlib.suppress(OSError):
+                while reply.endless:
+                    self.wfile.write(reply.endless)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the base class's
             pass
