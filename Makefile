@@ -41,7 +41,7 @@ bench-intel: $(STAMP)
 # So many seconds for each parser; what it finds is kept in .fuzz, and the next run goes on from there.
 fuzz: $(STAMP) $(FUZZ_STAMP)
 	@mkdir -p .fuzz
-	@for target in plain rules listed table database; do \
+	@for target in plain rules listed table database routes message; do \
 		echo "Fuzzing $$target for $(FUZZ_SECONDS) seconds"; \
 		$(BIN)/python -m tests.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
 			-artifact_prefix=.fuzz/found-$$target- .fuzz/$$target || exit 1; \

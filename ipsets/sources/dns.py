@@ -20,7 +20,9 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
+import dns.rrset
 import structlog
 
 from core.net import DomainName, Network, Ranges
@@ -306,9 +308,14 @@ class _Tables:
     ttls: dict[str, int] = field(default_factory=dict)
 
 
+def _in(section: Iterable[dns.rrset.RRset]) -> Iterator[dns.rrset.RRset]:
+    """The records of class IN: an address of another class is none, and has another form."""
+    return (records for records in section if records.rdclass == dns.rdataclass.IN)
+
+
 def _tables(answer: dns.message.Message) -> _Tables:
     tables = _Tables()
-    for records in answer.answer:
+    for records in _in(answer.answer):
         owner = records.name.to_text(omit_final_dot=True).lower()
         for record in records:
             if records.rdtype == dns.rdatatype.CNAME:
@@ -329,7 +336,7 @@ def _ttl(answer: dns.message.Message, tables: _Tables, chain: Sequence[str]) -> 
         return min(on_the_way)
     nothing = [
         min(records.ttl, record.minimum)
-        for records in answer.authority
+        for records in _in(answer.authority)
         if records.rdtype == dns.rdatatype.SOA
         for record in records
     ]

@@ -35,7 +35,7 @@ def main() -> int:
     words_file.write_text(dictionary(), encoding="ascii")
     import atheris
 
-    with atheris.instrument_imports(include=["core.net", "ipsets", "maxminddb"]):
+    with atheris.instrument_imports(include=["core.net", "ipsets", "maxminddb", "ftlbgp"]):
         from tests.fuzz.harness import TARGETS
     atheris.Setup([sys.argv[0], *LIMITS, f"-dict={words_file}", *words], TARGETS[target])
     atheris.Fuzz()

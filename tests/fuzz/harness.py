@@ -15,12 +15,19 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
 
-from core.net import Address, DomainName, Network, networks_of, span_of
+import dns.exception
+import dns.message
+
+from core.net import Address, DomainName, Network, Ranges, networks_of, span_of
+from ipsets import dataset
 from ipsets.errors import SourceImplausible
 from ipsets.model import Dedication
 from ipsets.sources import asndb, mmdb
+from ipsets.sources.dns import judge
+from ipsets.sources.dns import read as resolved
 from ipsets.sources.document import Document, text_of
 from ipsets.sources.listed import ListSource
+from ipsets.sources.mrt import MrtSource
 from ipsets.sources.plain import MAX_ENTRIES, parse_line, read
 from ipsets.sources.rules import Unsupported, is_payload, item, plain_word
 from ipsets.text import entry_text, pack, read_entry, unpack
@@ -117,12 +124,42 @@ def database(data: bytes) -> None:
     _check(len({held.network for held in read_of.held}) == len(read_of.held), "each network once")
 
 
+def routes(data: bytes) -> None:
+    """A route collector's table, packed or not, as the source that it is."""
+    _file().write_bytes(data)
+    source = MrtSource(
+        file=_file(), asns=(138699, 11983), min_peers=1, max_age=timedelta(days=36500), max_bytes=1 << 20
+    )
+    try:
+        found = source.fetch(NOW).indicators
+    except SourceImplausible as exc:
+        _check(len(str(exc)) < LONGEST_MESSAGE, "the message has an end")
+        return
+    _check(unpack(pack(found)) == found, "the store gives back what it got")
+    _check(all(i.dedication is not Dedication.DEDICATED for i in found), "it confirms, and enforces nothing")
+
+
+def message(data: bytes) -> None:
+    """A resolver's answer as it came over the wire."""
+    try:
+        answer = dns.message.from_wire(data)
+    except dns.exception.DNSException:  # what the resolver's client makes of it is no answer
+        return
+    found = resolved("www.tiktok.com", answer)
+    said = [i for i in judge("www.tiktok.com", found, resolver="fuzz", now=NOW) if not isinstance(i.value, DomainName)]
+    own = Ranges(dataset.dedicated_prefixes())
+    _check(all(own.holds(i.value) for i in said if not isinstance(i.value, DomainName)), "only TikTok's own addresses")
+    _check(len(found.chain) == len(set(found.chain)), "a circle ends")
+
+
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "plain": plain,
     "rules": rules,
     "listed": listed,
     "table": table,
     "database": database,
+    "routes": routes,
+    "message": message,
 }
 
 

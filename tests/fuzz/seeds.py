@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+
+import dns.message
+
+from tests.ipsets import mrt_files
 
 LISTS: Final = (
     "192.0.2.0/24\n192.0.2.7\n2605:340::/32\n2605:340::1\n5.5.5.0/255.255.255.0\n",
@@ -56,6 +63,22 @@ TABLES: Final = (
     '{"CIDR":"064.1.2.0/24","ASN":138699,"Hits":true}\n',
     '{ "ASN": 138699, "CIDR": "64.1.2.0/24", "Hits": 9, "More": [1.5e3, "\\ud800"] }\r\n\n',
 )
+AT: Final = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
+_ASKED: Final = ";QUESTION\nwww.tiktok.com. IN A\n;ANSWER\n"
+
+
+def _wire(text: str) -> bytes:
+    """A resolver's answer as it is sent."""
+    return dns.message.from_text(f"id 7\nopcode QUERY\nflags QR RD RA\n{text}").to_wire()
+
+
+MESSAGES: Final = (
+    _wire(_ASKED + "www.tiktok.com. 60 IN CNAME a.example.\na.example. 60 IN A 103.136.220.7\n"),
+    _wire(_ASKED + "www.tiktok.com. 60 IN CNAME a.example.\na.example. 60 IN CNAME www.tiktok.com.\n"),
+    _wire(_ASKED + "www.tiktok.com. 60 IN AAAA 2605:340:f01e::1\n"),
+    _wire(_ASKED + "www.tiktok.com. 60 IN A 127.0.0.1\nother.example. 60 IN A 103.136.220.7\n"),
+    _wire(_ASKED + ";AUTHORITY\ntiktok.com. 60 IN SOA a. b. 1 2 3 4 5\n"),
+)
 DATABASES: Final = Path(__file__).parent.parent / "ipsets" / "data" / "maxmind"
 WORDS: Final = (
     "||", "^", "$important", "$badfilter", "@@", "##", "#@#", "/", "*", "*.", "+.", "payload:\n", "- ", "'", '"',
@@ -70,6 +93,8 @@ WORDS: Final = (
 FOUND: Final[tuple[tuple[str, bytes], ...]] = (
     ("rules", b"d0.0.o0."),  # a name with a dot at its end, no name without
     ("rules", b"f92.0.2.1 - 19ul.om"),  # two words became one name that nobody wrote
+    ("message", _wire(_ASKED + "www.tiktok.com. 60 CH A a. 7\nwww.tiktok.com. 60 CH CNAME a.\n")),
+    ("message", _wire(_ASKED + "www.tiktok.com. 60 CLASS0 AAAA \\# 16 26050340f01e00000000000000000001\n")),
 )
 """(target, input) of what fuzzing found; each is right now."""
 
@@ -81,10 +106,24 @@ def seeds(target: str) -> Iterator[bytes]:
         yield from (text.encode() for text in TABLES)
     elif target == "database":
         yield from (path.read_bytes() for path in sorted(DATABASES.glob("*.mmdb")) if path.stat().st_size < 16384)
+    elif target == "routes":
+        yield from _routes()
+    elif target == "message":
+        yield from MESSAGES
     elif target == "rules":
         yield from (line.encode() for text in LISTS for line in text.splitlines())
     else:
         yield from (bytes([how]) + text.encode() for text in LISTS for how in (0, 5))
+
+
+def _routes() -> Iterator[bytes]:
+    """A routing table, its single records, and the same packed."""
+    known = mrt_files.peers(("192.0.2.10", 64510), ("2001:db8::15", 64515), at=AT)
+    seen = [(0, mrt_files.sequence(64510, 3356, 138699)), (1, ((mrt_files.SET, (138699, 11983)),))]
+    rows = [mrt_files.routes(prefix, *seen, at=AT) for prefix in ("71.18.252.0/23", "2605:340:f01e::/48", "0.0.0.0/0")]
+    more = mrt_files.routes("71.18.8.0/24", *seen, at=AT, subtype=mrt_files.RIB_ADDPATH[4])
+    whole = known + b"".join(rows)
+    yield from (whole, known + more, known, rows[0], whole[:-9], gzip.compress(whole), bz2.compress(whole))
 
 
 def dictionary() -> str:

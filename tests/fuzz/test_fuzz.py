@@ -17,7 +17,15 @@ from tests.fuzz.harness import TARGETS
 from tests.fuzz.seeds import seeds
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-RUNS = {"rules": 10_000, "plain": 3_000, "listed": 3_000, "table": 5_000, "database": 3_000}
+RUNS = {
+    "rules": 10_000,
+    "plain": 3_000,
+    "listed": 3_000,
+    "table": 5_000,
+    "database": 3_000,
+    "routes": 1_000,
+    "message": 5_000,
+}
 WITHOUT = (
     "atheris is not installed (it has wheels for CPython 3.11 to 3.13 on Linux, x86-64; `make fuzz` installs it): "
     "the seeds were replayed, nothing was mutated"
