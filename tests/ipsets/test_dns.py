@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Address
 
 import dns.edns
+import dns.flags
+import dns.message
 import dns.rcode
 import pytest
 import structlog
@@ -24,7 +31,7 @@ from ipsets.sources import DnsConfig, Source, build_source
 from ipsets.sources.dns import Answered, Resolved, recall, remember
 from ipsets.sources.source import Fetched, LastGood
 from tests.ipsets.making import LATER, NOW, curated, snapshot
-from tests.ipsets.origins import Dns, dns_server
+from tests.ipsets.origins import Dns, dns_answer, dns_server
 
 RECORDS = {
     "www.tiktok.com": ("www.tiktok.com. 60 IN A 103.136.220.10", "www.tiktok.com. 60 IN AAAA 2404:9dc0:cd01::10"),
@@ -307,3 +314,112 @@ def test_an_answer_for_other_clients_is_not_believed(told: str, believed: bool) 
         else:
             with pytest.raises(SourceUnreachable):
                 built.fetch(NOW)
+
+
+# --- packets ----------------------------------------------------------------------------------------------------------
+
+Packets = Callable[[dns.message.Message], tuple[bytes, ...]]
+WWW = RECORDS["www.tiktok.com"]
+FORGED = ("www.tiktok.com. 60 IN A 103.136.220.99", "www.tiktok.com. 60 IN AAAA 2404:9dc0:cd01::99")
+
+
+def right(query: dns.message.Message) -> bytes:
+    return dns_answer(query, WWW).to_wire()
+
+
+def of_another_id(query: dns.message.Message) -> bytes:
+    answer = dns_answer(query, FORGED)
+    answer.id ^= 1
+    return answer.to_wire()
+
+
+def of_another_name(query: dns.message.Message) -> bytes:
+    other = dns.message.make_query("m.tiktok.com", query.question[0].rdtype, id=query.id)
+    return dns_answer(other, ("m.tiktok.com. 60 IN A 103.136.220.99",)).to_wire()
+
+
+def cut_off(query: dns.message.Message) -> bytes:
+    answer = dns_answer(query, None)
+    answer.set_rcode(dns.rcode.NOERROR)
+    answer.flags |= dns.flags.TC
+    return answer.to_wire()
+
+
+@contextlib.contextmanager
+def packets(udp: Packets, tcp: Packets | None = None) -> Iterator[int]:
+    """A port where each question gets these packets, over UDP; and over TCP these bytes, each with its length."""
+
+    class Udp(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            for packet in udp(dns.message.from_wire(self.request[0])):
+                self.request[1].sendto(packet, self.client_address)
+
+    class Tcp(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            size = int.from_bytes(self.request.recv(2), "big")
+            for answer in tcp(dns.message.from_wire(self.request.recv(size))) if tcp else ():
+                self.request.sendall(struct.pack("!H", len(answer)) + answer)
+
+    with contextlib.ExitStack() as stack:
+        over_tcp = stack.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tcp))
+        port = int(over_tcp.server_address[1])
+        over_udp = stack.enter_context(socketserver.ThreadingUDPServer(("127.0.0.1", port), Udp))
+        if tcp is None:
+            over_tcp.server_close()
+        for server in (over_udp, *([over_tcp] if tcp else [])):
+            server.daemon_threads = True
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+            stack.callback(server.shutdown)
+        yield port
+
+
+@pytest.mark.parametrize(
+    ("udp", "tcp"),
+    [
+        pytest.param(lambda q: (right(q),), None, id="right"),
+        pytest.param(lambda q: (b"", b"\0", b"no DNS", right(q)), None, id="after-noise"),
+        pytest.param(lambda q: (of_another_id(q), right(q)), None, id="after-a-forged-one"),
+        pytest.param(lambda q: (of_another_name(q), right(q)), None, id="after-one-of-another-name"),
+        pytest.param(lambda q: (right(q), of_another_id(q), right(q)), None, id="and-more-behind-it"),
+        pytest.param(lambda q: (cut_off(q),), lambda q: (right(q),), id="cut-off-and-whole-over-tcp"),
+    ],
+)
+def test_the_answer_to_the_question_is_taken_whatever_else_comes(udp: Packets, tcp: Packets | None) -> None:
+    with packets(udp, tcp) as port:
+        found = source(port, names=("www.tiktok.com",)).fetch(NOW).indicators
+    assert {str(i.value) for i in found if not isinstance(i.value, DomainName)} == {
+        "103.136.220.10/32", "2404:9dc0:cd01::10/128"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("udp", "tcp"),
+    [
+        pytest.param(lambda _: (b"HTTP/1.1 400 Bad Request\r\n\r\n",), None, id="another-protocol"),
+        pytest.param(lambda q: (right(q)[:20],), None, id="broken-off"),
+        pytest.param(lambda q: (of_another_id(q),), None, id="forged"),
+        pytest.param(lambda q: (of_another_name(q),), None, id="of-another-name"),
+        pytest.param(lambda q: (q.to_wire(),), None, id="the-question-itself"),
+        pytest.param(lambda q: (cut_off(q),), None, id="cut-off-and-no-tcp"),
+        pytest.param(lambda q: (cut_off(q),), lambda _: (), id="cut-off-and-hung-up"),
+        pytest.param(lambda q: (cut_off(q),), lambda q: (right(q)[:20],), id="cut-off-again"),
+        pytest.param(lambda q: (cut_off(q),), lambda q: (of_another_id(q),), id="cut-off-and-forged"),
+    ],
+)
+def test_i02_what_is_no_answer_to_the_question_is_none(udp: Packets, tcp: Packets | None) -> None:
+    with packets(udp, tcp) as port, pytest.raises(SourceError) as caught:
+        source(port, names=("www.tiktok.com",), timeout=0.3).fetch(NOW)
+    assert f"127.0.0.1#{port}" in caught.value.message
+    assert "last good entries stay" in caught.value.hint
+
+
+def test_a_large_answer_over_tcp_is_read_whole_and_not_remembered() -> None:
+    many = tuple(f"www.tiktok.com. 300 IN A 103.136.{220 + n // 250}.{n % 250}" for n in range(500))
+
+    def all_of_them(query: dns.message.Message) -> tuple[bytes, ...]:
+        return (dns_answer(query, (*many, *LASTING["www.tiktok.com"])).to_wire(max_size=65_535),)
+
+    with packets(lambda q: (cut_off(q),), all_of_them) as port:
+        found = source(port, names=("www.tiktok.com",)).fetch(NOW)
+    assert len(found.indicators) == 502
+    assert recall(found.memo, asked_as="", now=NOW) == {f"127.0.0.1#{port}": {}}
