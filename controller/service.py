@@ -85,7 +85,8 @@ from ipsets.owners import Owners
 from ipsets.past import refuse_large, refuse_never_blocked
 from ipsets.resolve import SourceRecord, refresh
 from ipsets.snapshot import build_snapshot
-from ipsets.sources import ages, build_source, families, own_word
+from ipsets.sources import AnySource, Source, ages, build_source, families, own_word
+from ipsets.sources.attributed import AttributedSource
 from ipsets.standing import standing
 from ipsets.watch import asked, heard, told, vouched, watched
 from vendors.adapter import Finding
@@ -179,13 +180,13 @@ class Controller:
             return self._refresh_intel(actor=actor, force=force)
 
     def _refresh_intel(self, *, actor: str, force: bool) -> RefreshResult:
-        config = self.inventory.intelligence
-        lasting, limits = ages(config.sources), stale_limits(self.inventory)
+        config, sources = self.inventory.intelligence, self.inventory.sources
+        lasting, limits = ages(sources), stale_limits(self.inventory)
         known = self.store.source_records()
-        records = refresh([build_source(c) for c in config.sources], known, self.clock, ages=lasting)
+        records = refresh([*self._to_ask(sources)], known, self.clock, ages=lasting)
         moved = drift_between(_words(known.values()), _words(records)) if known else ()
         now = self.clock.now()
-        records = watched(known, records, asked(config.sources), now=now)
+        records = watched(known, records, asked(sources), now=now)
         tell_watches(known, records)
         alerts = [*origin_alerts(moved), *source_alerts(known, records, limits, now=now)]
         self.store.save_source_records(records, alerts=alerts)
@@ -194,14 +195,14 @@ class Controller:
         counted = heard(records)
         previous, pin = self.store.current_snapshot(), self.store.pin()
         snapshot = build_snapshot(
-            standing(counted, ages=lasting, own_word=own_word(config.sources), stale=_stale(records, limits, now)),
+            standing(counted, ages=lasting, own_word=own_word(sources), stale=_stale(records, limits, now)),
             catalogue=self._catalogue,
             limits=config.guard,
             never_block=self._never_block(),
             previous=previous,
             source_ages={r.name: r.last_success for r in records if r.last_success is not None},
             now=now,
-            families=families(config.sources),
+            families=families(sources),
             force=force or pin is not None,  # nothing is put in force: what churns is shown, and guarded after the pin
         )
         snapshot = told(snapshot, counted)
@@ -217,6 +218,12 @@ class Controller:
         )
         changes = diff_snapshots(previous, snapshot) if previous is not None else None
         return RefreshResult(snapshot=snapshot, previous=previous, diff=changes, records=records, changed=True)
+
+    def _to_ask(self, configs: Iterable[AnySource]) -> Iterator[Source]:
+        """The sources, each knowing the networks of services of one's own."""
+        whose = self._catalogue.asns
+        for source in map(build_source, configs):
+            yield AttributedSource(inner=source, asns=whose) if whose else source
 
     def origin_drift(self, old: str | None = None, new: str | None = None) -> tuple[OriginChange, ...]:
         """Which origins came, went or moved between two snapshots: those of ``compared``."""

@@ -111,7 +111,7 @@ class Worker:
 
     def _decided(self) -> Iterator[Indicator]:
         """The inventory's decisions as they are now: an allow holds before the next refresh, and while a pin lasts."""
-        for config in self.inventory.intelligence.sources:
+        for config in self.inventory.sources:
             if isinstance(config, ManualConfig):
                 yield from build_source(config).fetch(self.clock.now()).indicators
 

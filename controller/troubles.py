@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 def stale_limits(inventory: Inventory) -> Mapping[str, timedelta]:
     """What the inventory says of single sources, by name; their kinds decide for the others."""
-    return {c.name: c.stale_after for c in inventory.intelligence.sources if c.stale_after is not None}
+    return {c.name: c.stale_after for c in inventory.sources if c.stale_after is not None}
 
 
 def troubles(

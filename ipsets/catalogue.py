@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from core.errors import ConfigError
 from core.net import Network, aggregate
 from ipsets import dataset
+from ipsets.model import Dedication
 from ipsets.owners import Owners, shipped_owners
 
 APP: Final = "app-"
@@ -52,6 +53,14 @@ class Service(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """What a network (AS) originates: of which app, and whether of it alone."""
+
+    app: str
+    dedication: Dedication
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
     """All services, what else a policy may choose, and the apps whose names no source brings into any of them."""
 
@@ -59,6 +68,8 @@ class Catalogue:
     refused_apps: Mapping[str, str]  # app -> why
     apps: Mapping[str, str] = field(default_factory=dict)  # further apps -> title
     owners: Owners = field(default_factory=shipped_owners)
+    asns: Mapping[int, Whose] = field(default_factory=dict)
+    """Networks that the shipped data does not know, because they are of services of the user's own."""
 
     @property
     def single_apps(self) -> Mapping[str, str]:

@@ -168,6 +168,12 @@ def as_numbers() -> Mapping[int, AsRow]:
 
 
 @cache
+def shared_networks() -> Mapping[int, str]:
+    """The numbers of well-known content networks and clouds -> their operator. No service has them alone."""
+    return dict(_rows("shared_asns.csv", lambda row: (int(row["asn"]), row["operator"])))
+
+
+@cache
 def hosts() -> tuple[str, ...]:
     """Full host names that were alive, for the DNS source to ask."""
     return _rows("hosts.csv", lambda row: row["host"])

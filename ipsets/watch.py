@@ -23,14 +23,14 @@ from ipsets.conduct import Conduct, Watch
 from ipsets.guard import parents
 from ipsets.model import Confidence, Dedication, Indicator, Snapshot, Verdict
 from ipsets.resolve import SourceRecord
-from ipsets.sources.config import ListConfig, SourceConfig
+from ipsets.sources.config import AnySource, ListConfig
 from ipsets.spans import Span, words
 from ipsets.text import canonical, entry_text, sha256
 
 APP: Final = "(watched)"
 """The app of words that do not count: of no service, and no name that a source or a catalogue can give."""
 GUARD: Final = "watched"
-OURS: Final = frozenset({"curated", "manual"})
+OURS: Final = frozenset({"curated", "manual", "catalogue"})
 """Kinds that change by our own hand: that they do says nothing about others."""
 
 
@@ -106,18 +106,18 @@ _HOW: Final = frozenset(
 """Keys that say how a source is asked, and not what."""
 
 
-def asked(configs: Iterable[SourceConfig]) -> Mapping[str, Asked]:
+def asked(configs: Iterable[AnySource]) -> Mapping[str, Asked]:
     """By the name of the source."""
     return {c.name: Asked(kind=_kind(c), digest=_digest(c)) for c in configs}
 
 
-def _kind(config: SourceConfig) -> str:
+def _kind(config: AnySource) -> str:
     if not isinstance(config, ListConfig):
         return config.kind
     return "own" if config.dedicated is True else f"{config.kind}/file" if config.file is not None else config.kind
 
 
-def _digest(config: SourceConfig) -> str:
+def _digest(config: AnySource) -> str:
     return sha256(canonical(config.model_dump(mode="json", exclude=set(_HOW))))[:16]
 
 

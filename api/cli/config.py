@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,8 @@ def check() -> None:
     found = load_inventory(settings.inventory)
     devices = sum(len(site.devices) for site in found.sites.values())
     say(f"{settings.inventory} is good: {_count(len(found.sites), 'site')}, {_count(devices, 'device')}")
+    if found.intelligence.catalogue is not None:
+        say(f"{found.intelligence.catalogue} is good: {_count(len(found.own_services), 'service')} of your own")
 
 
 def _count(number: int, noun: str) -> str:
@@ -76,8 +78,12 @@ def _show_inventory(inventory: Inventory) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON schema of the inventory, for editors."""
-    from controller.inventory import inventory_schema
+def schema(
+    catalogue: Annotated[
+        bool, typer.Option("--catalogue", help="Of the file of services of your own (intelligence.catalogue).")
+    ] = False,
+) -> None:
+    """Print the JSON schema of the inventory, or of the file of your own services, for editors."""
+    from controller.inventory import inventory_schema, services_schema
 
-    show_json(inventory_schema())
+    show_json(services_schema() if catalogue else inventory_schema())

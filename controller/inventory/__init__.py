@@ -12,6 +12,7 @@ from controller.inventory.model import (
     RolePolicy,
     Site,
 )
+from controller.inventory.services import services_schema
 
 __all__ = [
     "Defaults",
@@ -26,4 +27,5 @@ __all__ = [
     "inventory_schema",
     "load_inventory",
     "parse_inventory",
+    "services_schema",
 ]

@@ -12,11 +12,10 @@ from ipsets.catalogue import Catalogue
 from vendors.registry import known_vendors
 
 
-def cross_problems(document: Document, catalogue: Catalogue) -> Iterator[Problem]:
+def cross_problems(document: Document) -> Iterator[Problem]:
     """Everything below, over the whole document."""
     for check in (_policies, _networks, _vendors, _credentials, _device_names, _device_addresses):
         yield from check(document)
-    yield from _chosen(document, catalogue)
 
 
 def sites(data: Any) -> Iterator[tuple[Spot, dict[str, Any]]]:
@@ -75,7 +74,7 @@ def _parsed_networks(spot: Spot, site: dict[str, Any]) -> Iterator[tuple[Spot, N
                 continue  # said where the shape is checked
 
 
-def _chosen(document: Document, catalogue: Catalogue) -> Iterator[Problem]:
+def chosen(document: Document, catalogue: Catalogue) -> Iterator[Problem]:
     """Every service, app and owner that a policy chooses is known, and may be chosen."""
     refusals: Mapping[str, tuple[Collection[str], Callable[[str], str | None]]] = {
         "services": (catalogue.services, lambda _: None),

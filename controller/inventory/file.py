@@ -6,7 +6,7 @@ hide the next problem.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -28,10 +28,12 @@ from controller.inventory.model import (
     Site,
     Title,
 )
+from controller.inventory.services import Further, named_in, parse_services
 from controller.inventory.wording import problems_of
 from core.ids import DeviceName, SiteName
 from ipsets.catalogue import Catalogue, load_catalogue
-from ipsets.sources import AsndbConfig, ListConfig, MrtConfig, RangesConfig, RpkiConfig
+from ipsets.services import OwnService, with_own
+from ipsets.sources import AsndbConfig, ListConfig, MrtConfig, RangesConfig, RpkiConfig, SourceConfig
 from vendors.registry import known_vendors, options_model
 
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -96,34 +98,33 @@ def _read(path: Path) -> str:
 def parse_inventory(text: str, *, name: str = "inventory.yaml", folder: Path | None = None) -> Inventory:
     """The inventory that ``text`` is. ``folder`` is where its relative paths start. Raises ``InventoryError``."""
     document = read_document(text)
-    _refuse(name, document.problems if not document.is_whole else ())
+    _refuse({name: document.problems if not document.is_whole else ()})
     if document.data is None:
-        _refuse(name, [*document.problems, Problem(1, "", "the file is empty")])
+        _refuse({name: [*document.problems, Problem(1, "", "the file is empty")]})
+    place = named_in(document, folder or Path.cwd())
+    further = parse_services(_read(place), document) if place is not None else Further()
+    catalogue = with_own(load_catalogue(), further.services)
     try:
         file = InventoryFile.model_validate(document.data, by_name=False, by_alias=True)
         shape: list[Problem] = []
     except ValidationError as exc:
         shape = problems_of(exc, document, (), inventory_schema())
-    problems = [
-        *document.problems,
-        *shape,
-        *checks.cross_problems(document, load_catalogue()),
-        *_options_problems(document),
-    ]
-    _refuse(name, problems)
-    return _inventory(file, folder or Path.cwd())
+    chosen = () if further.problems else checks.chosen(document, catalogue)  # of a broken file nothing is known
+    problems = [*document.problems, *shape, *checks.cross_problems(document), *chosen, *_options_problems(document)]
+    _refuse({name: problems, str(place): further.problems})
+    return _inventory(file, folder or Path.cwd(), further, catalogue)
 
 
-def _refuse(name: str, problems: list[Problem] | tuple[Problem, ...]) -> None:
-    """Raises ``InventoryError`` when there is any problem."""
-    found = sorted(set(problems))
+def _refuse(problems: Mapping[str, Iterable[Problem]]) -> None:
+    """Raises ``InventoryError`` when there is any problem in one of these files."""
+    found = [(name, problem) for name, those in problems.items() for problem in sorted(set(those))]
     if not found:
         return
     if len(found) == 1:
-        only = found[0]
+        [(name, only)] = found
         place = f"{name}:{only.line}" + (f": {only.spot}" if only.spot else "")
         raise InventoryError(only.message, hint=HINT, place=place)
-    lines = [f"{name}:{p.line}: " + (f"{p.spot}: " if p.spot else "") + p.message for p in found]
+    lines = [f"{name}:{p.line}: " + (f"{p.spot}: " if p.spot else "") + p.message for name, p in found]
     raise InventoryError("\n".join((f"{len(found)} problems", *lines, "")), hint=HINT)
 
 
@@ -149,12 +150,12 @@ def _options(vendor: str, options: Mapping[str, Any] | None) -> BaseModel:
 # --- from the file to the inventory -----------------------------------------------------------------------------------
 
 
-def _inventory(file: InventoryFile, folder: Path) -> Inventory:
-    catalogue = load_catalogue()
+def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: Catalogue) -> Inventory:
     sites = {SiteName(name): _site(SiteName(name), entry, file.defaults.device) for name, entry in file.sites.items()}
     return Inventory(
         version=file.version,
         intelligence=_placed(file.intelligence, folder),
+        own_services=_services(file.intelligence, further, folder),
         defaults=file.defaults,
         policies={name: _joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,
@@ -170,14 +171,26 @@ def _joined(policy: Policy, catalogue: Catalogue) -> Policy:
 
 def _placed(intelligence: Intelligence, folder: Path) -> Intelligence:
     """Relative files of sources start at the inventory's own folder, wherever tokgate was started."""
-    sources = tuple(
-        config.model_copy(update={"file": folder / config.file})
-        if isinstance(config, AsndbConfig | ListConfig | MrtConfig | RangesConfig | RpkiConfig)
-        and config.file is not None
-        else config
-        for config in intelligence.sources
-    )
-    return intelligence.model_copy(update={"sources": sources})
+    return intelligence.model_copy(update={"sources": _in_folder(intelligence.sources, folder)})
+
+
+def _services(intelligence: Intelligence, further: Further, folder: Path) -> dict[str, OwnService]:
+    """With the files of their sources, which start at the folder of the file that defines them."""
+    beside = (folder / intelligence.catalogue).parent if intelligence.catalogue is not None else folder
+    return {
+        name: service.model_copy(update={"sources": _in_folder(service.sources, beside)})
+        for name, service in further.services.items()
+    }
+
+
+def _in_folder(sources: tuple[SourceConfig, ...], folder: Path) -> tuple[SourceConfig, ...]:
+    return tuple(_in(folder, config) for config in sources)
+
+
+def _in(folder: Path, config: SourceConfig) -> SourceConfig:
+    if not isinstance(config, AsndbConfig | ListConfig | MrtConfig | RangesConfig | RpkiConfig) or config.file is None:
+        return config
+    return config.model_copy(update={"file": folder / config.file})
 
 
 def _site(name: SiteName, entry: SiteEntry, defaults: DeviceDefaults) -> Site:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
@@ -33,7 +34,8 @@ from controller.model import Mode
 from core.ids import DeviceName, SiteName
 from ipsets.catalogue import Catalogue, load_catalogue
 from ipsets.guard import GuardLimits
-from ipsets.sources import SourceConfig, check_names
+from ipsets.services import OwnService, entries_of, with_own
+from ipsets.sources import AnySource, CatalogueConfig, SourceConfig, check_names
 from vendors.adapter import Endpoint
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -70,6 +72,8 @@ class Intelligence(Part):
     """Where the list comes from."""
 
     sources: Annotated[tuple[SourceConfig, ...], AfterValidator(check_names)]
+    catalogue: Path | None = None
+    """A file of services of one's own, beside the shipped ones."""
     guard: GuardLimits = Field(default_factory=GuardLimits)
 
 
@@ -201,6 +205,15 @@ class Inventory(Part):
     """Already merged into every device."""
     policies: dict[str, Policy]
     sites: dict[SiteName, Site]
+    own_services: dict[str, OwnService] = Field(default_factory=dict)
+    """What the file at ``intelligence.catalogue`` defines."""
+
+    @cached_property
+    def sources(self) -> tuple[AnySource, ...]:
+        """Everything that is asked: the inventory's, each service's own, and what the services' file says outright."""
+        of_services = (source for service in self.own_services.values() for source in service.sources)
+        outright = entries_of(self.own_services)
+        return (*self.intelligence.sources, *of_services, *((CatalogueConfig(entries=outright),) if outright else ()))
 
     def site(self, name: str) -> Site:
         """Raises ``NotFound``."""
@@ -224,7 +237,7 @@ class Inventory(Part):
     @cached_property
     def catalogue(self) -> Catalogue:
         """Every service that the policies may mean."""
-        return choosing(load_catalogue(), self.policies.values())
+        return choosing(with_own(load_catalogue(), self.own_services), self.policies.values())
 
     @cached_property
     def digest(self) -> str:

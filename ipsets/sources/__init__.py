@@ -1,7 +1,9 @@
 """Where indicators come from: one module for each kind of origin, and the configuration that names them."""
 
 from ipsets.sources.config import (
+    AnySource,
     AsndbConfig,
+    CatalogueConfig,
     CtConfig,
     CuratedConfig,
     DnsConfig,
@@ -22,7 +24,9 @@ from ipsets.sources.config import (
 from ipsets.sources.source import Fetched, LastGood, Source
 
 __all__ = [
+    "AnySource",
     "AsndbConfig",
+    "CatalogueConfig",
     "CtConfig",
     "CuratedConfig",
     "DnsConfig",

@@ -17,6 +17,8 @@ from ipsets.ages import Ages
 from ipsets.judgement import family_of
 from ipsets.model import Confidence
 from ipsets.sources.asndb import MAX_AGE, MIN_HITS, AsndbSource
+from ipsets.sources.catalogued import KIND as CATALOGUE
+from ipsets.sources.catalogued import Catalogued, CataloguedSource
 from ipsets.sources.ct import BASE_URL as CT_URL
 from ipsets.sources.ct import PAUSE_SECONDS, TOTAL_SECONDS, CtSource
 from ipsets.sources.curated import CuratedSource
@@ -309,8 +311,20 @@ SourceConfig: TypeAlias = Annotated[
 ]
 
 
+class CatalogueConfig(Config):
+    """What the user's own catalogue says outright. No inventory writes it: it comes with the file."""
+
+    kind: Literal["catalogue"] = CATALOGUE
+    name: SourceName = CATALOGUE
+    entries: tuple[Catalogued, ...]
+
+
+AnySource: TypeAlias = SourceConfig | CatalogueConfig
+"""What is asked: named in the inventory, or come with it."""
+
+
 def build_source(
-    config: SourceConfig,
+    config: AnySource,
     *,
     folder: Path | None = None,
     sleep: Callable[[float], None] = time.sleep,
@@ -323,6 +337,8 @@ def build_source(
     match config:
         case CuratedConfig():
             return CuratedSource(name=config.name)
+        case CatalogueConfig():
+            return CataloguedSource(name=config.name, entries=config.entries)
         case RipestatConfig():
             return RipestatSource(
                 name=config.name,
@@ -461,17 +477,17 @@ def check_names(configs: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
     return configs
 
 
-def families(configs: Iterable[SourceConfig]) -> Mapping[str, str]:
+def families(configs: Iterable[AnySource]) -> Mapping[str, str]:
     """The voice that each list's word counts under (``ipsets.voices``): its family, when it has one."""
     named = ((c, c.family or family_of(c.url or "")) for c in configs if isinstance(c, ListConfig))
     return {f"{LIST}:{config.name}": f"family {family}" for config, family in named if family}
 
 
-def ages(configs: Iterable[SourceConfig]) -> Mapping[str, Ages]:
+def ages(configs: Iterable[AnySource]) -> Mapping[str, Ages]:
     """How long the words of each source count, where the inventory says so."""
     return {c.name: c.age_out for c in configs if isinstance(c, Live) and c.age_out is not None}
 
 
-def own_word(configs: Iterable[SourceConfig]) -> frozenset[str]:
+def own_word(configs: Iterable[AnySource]) -> frozenset[str]:
     """The sources whose word alone is enough, because somebody here keeps them."""
     return frozenset(c.name for c in configs if isinstance(c, ListConfig) and c.dedicated is True)
