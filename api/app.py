@@ -21,6 +21,7 @@ from api.routes import (
     exceptions,
     health,
     intel,
+    intel_bundles,
     intel_lists,
     plans,
     reports,
@@ -40,6 +41,7 @@ _NOUNS = (
     sources,
     intel,
     intel_lists,
+    intel_bundles,
     plans,
     runs,
     drift,
@@ -49,7 +51,6 @@ _NOUNS = (
     tokens,
     audit,
 )
-
 
 
 def create_app(controller: Controller) -> FastAPI:
@@ -66,6 +67,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.state.brake = GuessBrake(controller.clock)
     app.state.repeats = Repeats(controller.clock)
     app.state.lane = Lane()
+    app.state.bundles = Lane(1, busy="bundle is being imported or exported already")
     app.state.metrics = Metrics(controller, version=app.version)
     app.add_middleware(Limits)
     problems.install(app)

@@ -18,15 +18,16 @@ WIDTH: Final = 8
 class Lane:
     """At most ``width`` calls at once; who comes too many is told so at once instead of being kept waiting."""
 
-    def __init__(self, width: int = WIDTH) -> None:
+    def __init__(self, width: int = WIDTH, *, busy: str = "calls are waiting for devices already") -> None:
         self._width = width
+        self._busy = busy
         self._free = threading.BoundedSemaphore(width)
 
     @contextmanager
     def enter(self) -> Iterator[None]:
         """Raises ``Overloaded``."""
         if not self._free.acquire(blocking=False):
-            raise Overloaded(f"{self._width} calls are waiting for devices already", hint="try again shortly")
+            raise Overloaded(f"{self._width} {self._busy}", hint="try again shortly")
         try:
             yield
         finally:

@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 MAX_BODY_BYTES: Final = 256 * 1024
 BODY_SECONDS: Final = 10.0
+STREAMED: Final = "/api/v1/intel/import"
+"""Its body may be far larger, so it is not received here but by its route: after the token was looked at."""
 
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -61,8 +63,9 @@ class Limits:
 
     async def _answer(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         try:
-            body = await self._body(scope, receive)
-            await self.app(scope, replayed(body, receive), answer.pass_on)
+            if scope["path"] != STREAMED:
+                receive = replayed(await self._body(scope, receive), receive)
+            await self.app(scope, receive, answer.pass_on)
         except ClientGone:
             return
         except TokgateError as exc:

@@ -23,9 +23,10 @@ from pydantic import (
     model_validator,
 )
 
-from controller import model, views
+from controller import model, refreshing, views
 from controller.exceptions import MAX_SOURCES, ExceptionPreview, ExceptionRequest
 from controller.model import EventAction, ExceptionState, Mode, Outcome, Quality, Scope
+from controller.refreshing import Ending
 from controller.scoreboard import Scoreboard as Board
 from controller.scoreboard import SourceScore
 from controller.store import SnapshotSummary
@@ -154,7 +155,7 @@ class Problem(Answer):
 
 
 class Failure(Answer):
-    """Why one device of many could not be done."""
+    """Why something could not be done: one device of many, or a refresh."""
 
     code: str = Field(examples=["TG4001"])
     title: str = Field(examples=["Device unreachable"])
@@ -790,6 +791,64 @@ class Scoreboard(Answer):
         )
 
 
+class Refresh(Answer):
+    """A refresh that was started over the API. What it changed is null while it runs, and when it failed."""
+
+    id: str
+    by: str
+    force: bool
+    started_at: Instant
+    finished_at: Instant | None
+    ending: Ending
+    snapshot: str | None = Field(description="in force when it ended")
+    waiting: str | None = Field(description="found, and kept from being in force by a pin")
+    added: int | None = Field(description="entries more than before, in force or waiting")
+    removed: int | None
+    failing: tuple[str, ...] | None = Field(
+        description="sources that gave nothing usable; their last good entries stay"
+    )
+    error: Failure | None
+
+    @classmethod
+    def of(cls, refresh: refreshing.Refresh) -> Refresh:
+        result = refresh.result
+        diff = result.diff if result else None
+        return cls(
+            id=refresh.id,
+            by=refresh.actor,
+            force=refresh.force,
+            started_at=refresh.started_at,
+            finished_at=refresh.finished_at,
+            ending=refresh.ending,
+            snapshot=result.snapshot.id if result and result.snapshot else None,
+            waiting=result.waiting.id if result and result.waiting else None,
+            added=len(diff.added) if diff else 0 if result else None,
+            removed=len(diff.removed) if diff else 0 if result else None,
+            failing=tuple(r.name for r in result.records if r.error_code) if result else None,
+            error=Failure.of(refresh.error),
+        )
+
+
+class Imported(Answer):
+    """A bundle whose snapshot is in force and pinned now; who made it, and whose signature was taken."""
+
+    pin: Pin
+    made_at: Instant
+    made_by: str
+    comment: str
+    key_id: str
+
+    @classmethod
+    def of(cls, imported: views.Imported) -> Imported:
+        return cls(
+            pin=Pin.of(imported.pin),
+            made_at=imported.bundle.made_at,
+            made_by=imported.bundle.made_by,
+            comment=imported.bundle.comment,
+            key_id=imported.key.id,
+        )
+
+
 # --- plans, runs, drift ---------------------------------------------------------------------------------------------
 
 
@@ -1118,6 +1177,34 @@ class TrustBody(Request):
 
     source: Name
     reason: Line
+
+
+class RollbackBody(Request):
+    """Which snapshot is in force as you know it, by at least six digits of how its id begins, and why to leave it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"from": "25d43f05bdd9", "reason": "it broke the payroll"}]}
+    )
+
+    from_: Digest = Field(alias="from")
+    reason: Line
+
+
+class RefreshBody(Request):
+    """``force`` passes the guard ``churn``, and no other."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"force": False}]})
+
+    force: bool = False
+
+
+class ExportBody(Request):
+    """Which snapshot, by how its id begins; the one in force when left out. The comment is signed too."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"comment": "weekly"}]})
+
+    snapshot: Digest | None = None
+    comment: OptionalLine = ""
 
 
 class AccessException(Answer):

@@ -46,6 +46,7 @@ from controller.model import (
     Window,
 )
 from controller.planning import Limits, plan_device, store_plan
+from controller.refreshing import Refresh, Refresher
 from controller.report import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
 from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
 from controller.settings import Settings
@@ -58,6 +59,7 @@ from controller.views import (
     DeviceView,
     DriftResult,
     Explained,
+    Exported,
     Health,
     HostKeys,
     Imported,
@@ -71,15 +73,15 @@ from core.clock import Clock, SystemClock
 from core.errors import TokgateError
 from core.ids import DeviceName, ExceptionId, PlanId, RunId, SiteName, SnapshotId, new_id
 from core.secret import Secret
-from ipsets.bundle import Bundle, Sealed, refuse_outdated, unseal
+from ipsets.bundle import Bundle, Sealed, refuse_outdated, seal, unseal
 from ipsets.difference import SnapshotDiff, diff_snapshots
 from ipsets.drift import QUIET, Drift, OriginChange, drift_between, origin_drift
-from ipsets.errors import NoSnapshot
+from ipsets.errors import BundleUntrusted, NoSnapshot
 from ipsets.explain import explain, parse_question
 from ipsets.extent import explain_network
 from ipsets.freshness import all_fresh
 from ipsets.guard import NeverBlock, default_never_block
-from ipsets.minisign import PublicKey
+from ipsets.minisign import PublicKey, SigningKey, key_id_of, read_public_key, read_signing_key
 from ipsets.model import Indicator, Snapshot
 from ipsets.owners import Owners
 from ipsets.past import refuse_large, refuse_never_blocked
@@ -126,6 +128,7 @@ class Controller:
             {JobKind.SYNC: self._do_sync, JobKind.APPLY: self._do_apply, JobKind.COLLECT: self._do_collect},
             workers=settings.workers,
         )
+        self._refresher = Refresher(lambda actor, force: self.refresh_intel(actor=actor, force=force), clock)
         self._refreshing = FileLock(settings.data_dir / "intel.lock", what="the refresh of the intelligence")
         self._finishing = threading.Lock()
         self._registering = threading.Lock()
@@ -146,7 +149,8 @@ class Controller:
         return cls(settings, inventory, store, clock)
 
     def close(self) -> None:
-        """Finish the queued device work, then close the store."""
+        """Finish the refresh and the device work that were started, then close the store."""
+        self._refresher.close()
         self._engine.close()
         self.store.close()
 
@@ -246,6 +250,17 @@ class Controller:
         """What a person should look at, the newest first. ``before`` is the number of the last one already seen."""
         return self.store.alerts(limit=limit, before=before, kind=kind, since=since)
 
+    def start_refresh(self, *, actor: str, force: bool = False) -> Refresh:
+        """As ``refresh_intel``, without waiting: ask ``refresh(id)``. The one under way, when it is of the same kind.
+
+        Raises ``Busy`` when one of another kind is.
+        """
+        return self._refresher.start(actor=actor, force=force)
+
+    def refresh(self, refresh_id: str) -> Refresh:
+        """Raises ``NotFound``: it was not started by this process, or long ago."""
+        return self._refresher.get(refresh_id)
+
     # --- a person's word ------------------------------------------------------------------------------------------
 
     def pin(self) -> Pin | None:
@@ -262,11 +277,22 @@ class Controller:
         with self._refreshing.hold(wait=REFRESH_WAIT):
             return self._pin(self.snapshot(snapshot_id), "snapshot.pin", actor=actor, reason=reason)
 
-    def roll_back(self, *, actor: str, reason: str) -> Pin:
-        """Pin the snapshot that was in force before the current one. Raises as ``pin_snapshot``."""
+    def roll_back(self, *, actor: str, reason: str, expected: str | None = None) -> Pin:
+        """Pin the snapshot that was in force before the current one, which is ``expected`` by how its id begins.
+
+        Said twice by mistake it would be back again; with ``expected`` the second is refused.
+
+        Raises as ``pin_snapshot``; ``Conflict`` when another snapshot is in force: nothing was changed.
+        """
         lifecycle.check_text("reason", reason, required=True)
         with self._refreshing.hold(wait=REFRESH_WAIT):
-            before = self.store.in_force_before(self.snapshot().id)
+            current = self.snapshot().id
+            if expected is not None and not current.startswith(expected):
+                raise Conflict(
+                    f"snapshot {current[:12]} is in force, not {expected[:12]}",
+                    hint="nothing was changed; look at what is in force now, then decide again",
+                )
+            before = self.store.in_force_before(current)
             if before is None:
                 raise NoSnapshot(
                     "no other snapshot was in force before", hint="`tokgate intel pin` takes any stored one"
@@ -303,17 +329,59 @@ class Controller:
             comment=comment.strip(),
         )
 
+    def export_bundle(
+        self, snapshot_id: str | None = None, *, actor: str, comment: str = "", key: SigningKey | None = None
+    ) -> Exported:
+        """A stored snapshot, by default the one in force, signed with ``key``, by default the one of the settings.
+
+        Raises as ``make_bundle``; ``Conflict`` when there is no key; ``SecretUnavailable``, ``KeyUnusable``.
+        """
+        signing = key or self._signing_key()
+        bundle = self.make_bundle(snapshot_id, comment=comment)
+        sealed = seal(bundle, signing)
+        detail = {"key": signing.public.id, "comment": bundle.comment}
+        note = AuditNote(actor=actor, action="snapshot.export", subject=bundle.snapshot.id[:12], detail=detail)
+        self.store.append_audit(note)
+        return Exported(bundle=bundle, sealed=sealed, key=signing.public)
+
+    def _signing_key(self) -> SigningKey:
+        if self.settings.bundle_key is None:
+            raise Conflict(
+                "there is no key to sign bundles with, and none leaves here unsigned",
+                hint="set TOKGATE_BUNDLE_KEY to a secret:// reference; `tokgate intel keygen` makes a key",
+            )
+        return read_signing_key(self.settings.bundle_key.resolve().reveal())
+
+    def _trusted_key(self, signature: str) -> PublicKey:
+        """That of the settings' keys which the signature names."""
+        keys = [read_public_key(text) for text in self.settings.bundle_trust]
+        if not keys:
+            raise Conflict(
+                "no key is trusted to sign bundles here",
+                hint="set TOKGATE_BUNDLE_TRUST to the public keys whose bundles are taken, RW…",
+            )
+        named = key_id_of(signature)
+        found = next((key for key in keys if key.id == named), None)
+        if found is None:
+            raise BundleUntrusted(
+                f"signed with key {named}; trusted here: {', '.join(key.id for key in keys)}",
+                hint="nothing was imported; ask where the bundle comes from, and whether the key was changed",
+            )
+        return found
+
     def import_bundle(
-        self, sealed: Sealed, key: PublicKey, *, actor: str, reason: str, force: bool = False
+        self, sealed: Sealed, key: PublicKey | None = None, *, actor: str, reason: str, force: bool = False
     ) -> Imported:
         """Keep the snapshot that the holder of ``key`` sent, put it in force, and pin it: refreshes do not undo it.
 
-        ``force`` takes one that is older than what is in force, or that changes much; no other refusal.
+        Without ``key`` it is one of those that the settings trust. ``force`` takes a snapshot that is older than what
+        is in force, or that changes much; no other refusal.
 
         Raises ``BundleUntrusted``, ``BundleUnreadable``, ``BundleOutdated``, ``GuardTripped``, ``Invalid`` for a reason
-        that is none: nothing was changed.
+        that is none, ``Conflict`` when no key is trusted, ``KeyUnusable``: nothing was changed.
         """
         lifecycle.check_text("reason", reason, required=True)
+        key = key or self._trusted_key(sealed.signature)
         bundle = unseal(sealed, key)
         with self._refreshing.hold(wait=REFRESH_WAIT):
             current = self.store.current_snapshot()
@@ -325,7 +393,8 @@ class Controller:
             here = _after(current, bundle.snapshot)
             self.store.save_snapshot(here)
             detail = {"made_at": bundle.made_at.isoformat(), "made_by": bundle.made_by, "key": key.id}
-            return Imported(pin=self._pin(here, IMPORTED, actor=actor, reason=reason, detail=detail), bundle=bundle)
+            pin = self._pin(here, IMPORTED, actor=actor, reason=reason, detail=detail)
+            return Imported(pin=pin, bundle=bundle, key=key)
 
     def unpin_snapshot(self, *, actor: str, reason: str) -> Pin:
         """Let the next refresh decide again; until then what is in force stays. Returns the pin that was.

@@ -12,11 +12,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigError
+from core.secret import SecretRef
 
 PREFIX: Final = "TOKGATE_"
 _SPAN: Final = re.compile(r"(?P<count>\d{1,9})\s*(?P<unit>s|min|m|h|d)?")
@@ -46,6 +47,17 @@ def _absolute(value: object) -> object:
     return Path(value).expanduser().absolute() if isinstance(value, str | Path) and str(value) else value
 
 
+def _several(value: object) -> object:
+    """Several words, with commas or spaces between."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _reference(value: object) -> object:
+    return SecretRef.parse(value) if isinstance(value, str) else value
+
+
+Reference = Annotated[SecretRef, BeforeValidator(_reference)]
+PublicKeyText = Annotated[str, StringConstraints(pattern=r"^RW[0-9A-Za-z+/]{54}$")]
 Place = Annotated[Path, BeforeValidator(_absolute)]
 Interval = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(seconds=10), timedelta(days=7))]
 Retention = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(days=1), timedelta(days=3660))]
@@ -79,6 +91,10 @@ class Settings(BaseSettings):
     retention: Retention = timedelta(days=400)
     """How long events, observations, runs and plans are kept. The audit log and the exceptions are never dropped."""
     transcript_retention: Retention = timedelta(days=30)
+    bundle_key: Reference | None = None
+    """Signs what the API exports; a reference, never the key itself."""
+    bundle_trust: Annotated[tuple[PublicKeyText, ...], NoDecode, BeforeValidator(_several)] = ()
+    """Whose bundles are imported, when the command or the call does not say."""
 
 
 def load_settings(**given: Any) -> Settings:
@@ -103,6 +119,8 @@ def _bad(exc: ValidationError) -> ConfigError:
 def _line(error: ErrorDetails) -> str:
     name = PREFIX + str(error["loc"][0]).upper() if error["loc"] else PREFIX + "*"
     given = error["input"]
-    shown = given if isinstance(given, str) else json.dumps(given, default=str)
     said = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    if name == f"{PREFIX}BUNDLE_KEY":
+        return f"{name}: {said}"  # what was given may be the key itself, by mistake
+    shown = given if isinstance(given, str) else json.dumps(given, default=str)
     return f"{name}: {said}, not {shown[:80]!r}"

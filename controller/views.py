@@ -9,9 +9,10 @@ from datetime import datetime
 from controller.model import DeviceStatus, Mode, Pin, StoredPlan
 from core.errors import TokgateError
 from core.ids import DeviceName, SiteName
-from ipsets.bundle import Bundle
+from ipsets.bundle import Bundle, Sealed
 from ipsets.difference import SnapshotDiff
 from ipsets.explain import Explanation
+from ipsets.minisign import PublicKey
 from ipsets.model import Snapshot
 from ipsets.owners import Owners
 from ipsets.resolve import SourceRecord
@@ -58,10 +59,20 @@ class Explained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """A bundle whose snapshot is in force now, and the pin that keeps it there."""
+    """A bundle whose snapshot is in force now, the pin that keeps it there, and whose signature was taken."""
 
     pin: Pin
     bundle: Bundle
+    key: PublicKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """A bundle as it travels, and the key that proves it."""
+
+    bundle: Bundle
+    sealed: Sealed
+    key: PublicKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,8 @@ from ipsets.text import canonical, instant
 FORMAT: Final = "tokgate-bundle-1"
 MAX_BYTES: Final = 256 * 1024 * 1024
 """Of a bundle. The largest list that the guards let pass (250 000 entries, each with its sources) has about a third."""
+_SIGNED: Final = b"\nuntrusted comment: "
+"""How a signature begins, on a line of its own; no JSON text holds a bare line feed inside."""
 _KEYS: Final = frozenset({"format", "snapshot", "made_at", "made_by", "comment"})
 
 
@@ -74,6 +76,23 @@ def unseal(sealed: Sealed, key: PublicKey) -> Bundle:
         raise _unreadable(exc.message, "update tokgate here or there, or export it again") from exc
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise _unreadable(f"{type(exc).__name__}: {exc}", "the signed file is no bundle; export it again") from exc
+
+
+def join(sealed: Sealed) -> bytes:
+    """Both files as one: the bundle, which is one line, then the lines of its signature. As ``cat`` joins them."""
+    return sealed.data + sealed.signature.encode()
+
+
+def split(body: bytes) -> Sealed:
+    """The inverse of ``join``; nothing is proven. Raises ``BundleUnreadable`` when no signature stands at the end."""
+    at = body.rfind(_SIGNED) + 1
+    signature = body[at:]
+    if not at or len(signature) > minisign.MAX_SIGNATURE_BYTES:
+        raise _unreadable("no signature stands at its end", "join both files: cat FILE FILE.minisig")
+    try:
+        return Sealed(data=body[:at], signature=signature.decode())
+    except UnicodeDecodeError as exc:
+        raise _unreadable("its signature is not text", "copy both files again") from exc
 
 
 def refuse_outdated(bundle: Bundle, *, in_force: Snapshot | None, last_made_at: datetime | None) -> None:

@@ -145,6 +145,15 @@ def verify(data: bytes, signature: str, key: PublicKey) -> str:
     return comment
 
 
+def key_id_of(signature: str) -> str:
+    """Whose signature it claims to be, as ``PublicKey.id`` shows it; nothing is proven. Raises ``BundleUnreadable``."""
+    lines = signature.split("\n")
+    body = _decode(lines[1]) if len(lines) > 1 else b""
+    if len(body) != _SIGNATURE_BYTES:
+        raise _no_signature("it is cut off, or of another form")
+    return _show_id(body[2:10])
+
+
 def _pair(private: Ed25519PrivateKey, *, raw_id: bytes) -> SigningKey:
     raw = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return SigningKey(public=PublicKey(raw_id=raw_id, raw=raw), private=private)

@@ -26,7 +26,10 @@ SIGNATURE = ".minisig"
 
 def export(
     file: File,
-    key: Annotated[str, typer.Option("--key", metavar="KEY", help="The private key: secret://… or a file.")],
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="The private key: secret://… or a file; else TOKGATE_BUNDLE_KEY."),
+    ] = None,
     snapshot: Annotated[
         str | None, typer.Argument(metavar="[SNAPSHOT]", help="Which, by the start of its id; else the current.")
     ] = None,
@@ -34,13 +37,12 @@ def export(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Write a snapshot as a signed bundle: FILE, and FILE.minisig, which `minisign` verifies too."""
-    from ipsets.bundle import seal
     from ipsets.minisign import read_signing_key
 
-    signing = read_signing_key(_secret(key).reveal())
+    signing = read_signing_key(_secret(key).reveal()) if key else None
     with opening.controller() as controller:
-        bundle = controller.make_bundle(snapshot, comment=comment)
-    sealed = seal(bundle, signing)
+        made = controller.export_bundle(snapshot, key=signing, comment=comment, actor=opening.actor())
+    bundle, sealed = made.bundle, made.sealed
     _write(file, sealed.data)
     _write(_beside(file), sealed.signature.encode())
     if output is Plain.JSON:
@@ -49,21 +51,26 @@ def export(
                 "snapshot": bundle.snapshot.id,
                 "file": str(file),
                 "signature": str(_beside(file)),
-                "public_key": str(signing.public),
+                "public_key": str(made.key),
                 "made_at": bundle.made_at.isoformat(),
             }
         )
     else:
         say(f"snapshot {bundle.snapshot.id[:12]} written to {file} and {_beside(file)}, {len(sealed.data)} bytes")
-        say(f"the other side imports both with --public-key {signing.public}")
+        say(f"the other side imports both with --public-key {made.key}")
 
 
 def import_bundle(
     file: File,
-    public_key: Annotated[
-        str, typer.Option("--public-key", metavar="KEY", help="Whose bundles are taken: the line RW…, or a .pub file.")
-    ],
     reason: Annotated[str, typer.Option("--reason", help="Why; stands in the audit log and in every report.")],
+    public_key: Annotated[
+        str | None,
+        typer.Option(
+            "--public-key",
+            metavar="KEY",
+            help="Whose bundles are taken: the line RW…, or a .pub file; else TOKGATE_BUNDLE_TRUST.",
+        ),
+    ] = None,
     force: Annotated[
         bool,
         typer.Option("--force", help="Take one that is older, or that changes much. Every other refusal still holds."),
@@ -75,7 +82,7 @@ def import_bundle(
     Refused when signed by another key or changed (5), when unreadable or older than what is in force (1), and when a
     guard of today holds it (3): nothing is changed then.
     """
-    key = _public_key(public_key)
+    key = _public_key(public_key) if public_key else None
     sealed = _read_both(file)
     with opening.controller() as controller:
         made = controller.import_bundle(sealed, key, actor=opening.actor(), reason=reason, force=force)
@@ -90,12 +97,12 @@ def import_bundle(
                 "made_at": bundle.made_at.isoformat(),
                 "made_by": bundle.made_by,
                 "comment": bundle.comment,
-                "key_id": key.id,
+                "key_id": made.key.id,
             }
         )
         return
     told = f": {text_of(made.bundle.comment)}" if made.bundle.comment else ""
-    say(f"bundle made at {text_of(made.bundle.made_at)} by {text_of(made.bundle.made_by)}, key {key.id}{told}")
+    say(f"bundle made at {text_of(made.bundle.made_at)} by {text_of(made.bundle.made_by)}, key {made.key.id}{told}")
     say(f"PINNED: {made.pin}")
     note("  refreshes here do not undo it; import the next one, or `tokgate intel unpin` to let them decide again")
 
@@ -153,12 +160,17 @@ def _public_key(text: str) -> PublicKey:
 
 
 def _read_both(file: Path) -> Sealed:
-    """The bundle and its signature, neither beyond its limit. Raises ``BundleUnreadable``."""
-    from ipsets.bundle import MAX_BYTES, Sealed
+    """The bundle and its signature, neither beyond its limit; from one file, as the API hands it out, when it has both.
+
+    Raises ``BundleUnreadable``.
+    """
+    from ipsets.bundle import MAX_BYTES, Sealed, split
     from ipsets.errors import BundleUnreadable
     from ipsets.minisign import MAX_SIGNATURE_BYTES
 
     try:
+        if not _beside(file).exists():
+            return split(_read(file, limit_bytes=MAX_BYTES))
         signature = _read(_beside(file), limit_bytes=MAX_SIGNATURE_BYTES).decode()
         return Sealed(data=_read(file, limit_bytes=MAX_BYTES), signature=signature)
     except (OSError, UnicodeDecodeError) as exc:

@@ -221,10 +221,17 @@ def pin(
 
 
 @app.command()
-def rollback(reason: Why, output: AsPlain = Plain.TABLE) -> None:
+def rollback(
+    reason: Why,
+    expected: Annotated[
+        str | None,
+        typer.Option("--from", metavar="SNAPSHOT", help="Only when this one is in force, by the start of its id."),
+    ] = None,
+    output: AsPlain = Plain.TABLE,
+) -> None:
     """Pin the snapshot that was in force before the current one. Twice is back again; `unpin` lets refreshes decide."""
     with opening.controller() as controller:
-        made = controller.roll_back(actor=opening.actor(), reason=reason)
+        made = controller.roll_back(actor=opening.actor(), reason=reason, expected=expected)
     _show_pin(made, output)
 
 

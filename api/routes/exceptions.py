@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
 from api.auth import Approver, Caller, Ctl, Reader, Requester, Revoker
-from api.idempotency import Repeats
+from api.idempotency import Key, RepeatsOf
 from api.models import AccessException, ExceptionBody, Name, Page, Preview, ReasonBody, Ulid
 from api.pages import Cursor, Limit, page_of
 from api.reference import answers
@@ -18,17 +18,6 @@ from controller.service import Controller
 
 router = APIRouter(prefix="/exceptions", tags=["exceptions"])
 
-Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=128,
-        pattern="^[!-~]+$",
-        description="repeat the request with the same key after a lost answer, and it stays one request",
-    ),
-]
-
 
 def _show(controller: Controller, exception: model.AccessException) -> AccessException:
     return AccessException.of(exception, now=controller.clock.now())
@@ -36,18 +25,16 @@ def _show(controller: Controller, exception: model.AccessException) -> AccessExc
 
 @router.post("", summary="Request an exception", status_code=201, responses=answers(404, 409, 503))
 def request_exception(
-    controller: Ctl, caller: Requester, request: Request, response: Response, body: ExceptionBody, key: Key = None
+    controller: Ctl, caller: Requester, repeats: RepeatsOf, response: Response, body: ExceptionBody, key: Key = None
 ) -> AccessException:
     """Recorded and waiting for an approver; nothing opens yet. Answers 200 when the key was used before."""
 
     def make() -> str:
         return controller.request_exception(body.request(), actor=caller.actor).id
 
-    repeats: Repeats = request.app.state.repeats
-    if key is None:
-        made, fresh = make(), True
-    else:
-        made, fresh = repeats.once(caller=caller.token.id, key=key, request=body.model_dump_json(), make=make)
+    made, fresh = repeats.once(
+        caller=caller.token.id, key=key, request=f"exception {body.model_dump_json()}", make=make
+    )
     response.status_code = 201 if fresh else 200
     response.headers["Location"] = f"/api/v1/exceptions/{made}"
     return _show(controller, controller.exception(made))

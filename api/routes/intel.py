@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from api.auth import Ctl, Operator, Reader
+from api.idempotency import Key, RepeatsOf
 from api.lanes import LaneOf
 from api.models import (
     Digest,
@@ -17,9 +18,13 @@ from api.models import (
     Pin,
     PinBody,
     ReasonBody,
+    Refresh,
+    RefreshBody,
+    RollbackBody,
     Scoreboard,
     Source,
     TrustBody,
+    Ulid,
 )
 from api.reference import answers
 from ipsets.explain import MAX_LENGTH
@@ -62,6 +67,40 @@ def scoreboard(controller: Ctl, caller: Reader, lane: LaneOf) -> Scoreboard:
     Seconds for large lists."""
     with lane.enter():
         return Scoreboard.of(controller.scoreboard())
+
+
+@router.post("/rollback", summary="Pin the snapshot that was in force before", responses=answers(404, 409, 503))
+def roll_back(controller: Ctl, caller: Operator, repeats: RepeatsOf, body: RollbackBody, key: Key = None) -> Pin:
+    """409 when another snapshot than `from` is in force, so sending it again does not undo it. With the same
+    `Idempotency-Key` it is answered again with the pin that was made."""
+
+    def make() -> str:
+        made = controller.roll_back(actor=caller.actor, reason=body.reason, expected=body.from_)
+        return Pin.of(made).model_dump_json()
+
+    made, _ = repeats.once(caller=caller.token.id, key=key, request=f"rollback {body.model_dump_json()}", make=make)
+    return Pin.model_validate_json(made)
+
+
+@router.post("/refresh", summary="Ask every source", status_code=202, responses=answers(409))
+def refresh(
+    controller: Ctl, caller: Operator, repeats: RepeatsOf, response: Response, body: RefreshBody, key: Key = None
+) -> Refresh:
+    """Begins and answers at once; `Location` says what became of it. While one is under way, that one is answered; 409
+    when it is of another kind."""
+
+    def make() -> str:
+        return controller.start_refresh(actor=caller.actor, force=body.force).id
+
+    made, _ = repeats.once(caller=caller.token.id, key=key, request=f"refresh {body.model_dump_json()}", make=make)
+    response.headers["Location"] = f"/api/v1/intel/refresh/{made}"
+    return Refresh.of(controller.refresh(made))
+
+
+@router.get("/refresh/{id}", summary="What became of a refresh", responses=answers(404))
+def get_refresh(controller: Ctl, caller: Reader, id: Ulid) -> Refresh:
+    """Of those that were started over the API; the last 50, until the server restarts."""
+    return Refresh.of(controller.refresh(id))
 
 
 @router.post("/trust", summary="Vouch for a source", responses=answers(404, 409, 503))

@@ -359,6 +359,37 @@ def test_a_bundle_travels_to_a_place_without_internet_and_stays_in_force(
     assert actions.count("snapshot.import") == 2
 
 
+def test_keys_of_the_settings_are_those_of_a_command_that_names_none(
+    tokgate: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = keys(tokgate, place)
+    made = tokgate.json("intel refresh")["snapshot"]
+    bundle = place / "b.json"
+    assert tokgate("intel export", str(bundle)) == 1
+    assert "TOKGATE_BUNDLE_KEY" in tokgate.err
+    monkeypatch.setenv("TOKGATE_BUNDLE_KEY", f"secret://file{place}/hub.key")
+    assert tokgate.json("intel export", str(bundle))["public_key"] == public
+    assert tokgate.json("audit list --limit 1")[0]["action"] == "snapshot.export"
+    signature = place / "b.json.minisig"
+    bundle.write_bytes(bundle.read_bytes() + signature.read_bytes())
+    signature.unlink()
+    monkeypatch.setenv("TOKGATE_DATA_DIR", str(place / "site"))
+    assert tokgate("intel import", str(bundle), "--reason", "x") == 1
+    assert "TOKGATE_BUNDLE_TRUST" in tokgate.err
+    monkeypatch.setenv("TOKGATE_BUNDLE_TRUST", public)
+    assert (
+        tokgate.json("intel import", str(bundle), "--reason", "one file, as the API hands it out")["snapshot"] == made
+    )
+
+
+def test_a_rollback_of_another_snapshot_than_one_thinks_is_refused(tokgate: Shell) -> None:
+    made = tokgate.json("intel refresh")["snapshot"]
+    assert tokgate("intel rollback --reason x --from ffffffff") == 1
+    assert "TG5002" in tokgate.err
+    assert tokgate("intel rollback --reason x --from", made[:8]) == 1
+    assert "TG2003" in tokgate.err, "there is none before"
+
+
 def test_i09_a_bundle_that_may_not_be_trusted_or_read_changes_nothing(
     tokgate: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from api import auth, lanes, limits, pages, server
 from api.idempotency import LIFE
 from api.reference import operations, scopes_of
+from api.routes.intel_bundles import MAX_BUNDLE_BYTES
 from controller.exceptions import MAX_SOURCES
 from controller.model import EventAction, ExceptionState, Scope
 from controller.settings import Settings
@@ -82,6 +83,7 @@ def test_limits_options_and_words_are_those_of_the_code() -> None:
         f"| body | {limits.MAX_BODY_BYTES // 1024} KiB, within {limits.BODY_SECONDS:g} s |",
         f"| headers of a request | {server.MAX_HEADER_BYTES // 1024} KiB, received whole within 15 s |",
         f"| page of a list | {pages.MAX_PAGE} |",
+        f"| body of an import | {MAX_BUNDLE_BYTES // 2**20} MiB, within {limits.BODY_SECONDS:g} s, one at a time |",
         f"| {MAX_SOURCES}; 366 days long |",
         f"| {lanes.WIDTH} at once |",
         f"| connections | {server.MAX_CONNECTIONS};",

@@ -11,6 +11,9 @@ from pydantic import ValidationError
 
 from controller.settings import Settings, load_settings
 from core.errors import ConfigError
+from core.secret import SecretRef
+
+PUBLIC = "RWQG+237hmZ3era5/d0rt6kD48MT7PIki1eC7TKz2+MkNe4Ma/eXZuRA"
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +45,9 @@ def test_every_setting_has_a_default_that_stays_on_this_machine(
         ("TOKGATE_API_PORT", "0", "api_port", 0),
         ("TOKGATE_DATA_DIR", "/var/lib/tokgate", "data_dir", Path("/var/lib/tokgate")),
         ("TOKGATE_WORKERS", "", "workers", 16),
+        ("TOKGATE_BUNDLE_KEY", "secret://env/HUB", "bundle_key", SecretRef("env", "HUB")),
+        ("TOKGATE_BUNDLE_TRUST", f"{PUBLIC}, {PUBLIC} {PUBLIC}", "bundle_trust", (PUBLIC,) * 3),
+        ("TOKGATE_BUNDLE_TRUST", "", "bundle_trust", ()),
     ],
 )
 def test_a_variable_sets_it(
@@ -62,6 +68,7 @@ def test_a_variable_sets_it(
         ("TOKGATE_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("TOKGATE_LOG_FORMAT", "xml", "'auto', 'console' or 'json'"),
         ("TOKGATE_TLS_KEY", "/etc/key.pem", "go together"),
+        ("TOKGATE_BUNDLE_TRUST", f"{PUBLIC},RWshort", "String should match pattern"),
     ],
 )
 def test_a_bad_value_is_an_error_that_names_the_variable(
@@ -72,6 +79,13 @@ def test_a_bad_value_is_an_error_that_names_the_variable(
         load_settings()
     assert variable in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_a_key_in_place_of_its_reference_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKGATE_BUNDLE_KEY", "RWQAAEIyhunter2")
+    with pytest.raises(ConfigError, match="TOKGATE_BUNDLE_KEY: expected a reference") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
 
 
 def test_every_bad_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

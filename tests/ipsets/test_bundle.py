@@ -15,9 +15,19 @@ from hypothesis import strategies as st
 
 from core.net import DomainName
 from ipsets import bundle as bundles
-from ipsets.bundle import Bundle, Sealed, refuse_outdated, seal, unseal
+from ipsets.bundle import Bundle, Sealed, join, refuse_outdated, seal, split, unseal
 from ipsets.errors import BundleOutdated, BundleUnreadable, BundleUntrusted, KeyUnusable
-from ipsets.minisign import PublicKey, SigningKey, new_key, read_public_key, read_signing_key, sign, verify
+from ipsets.minisign import (
+    MAX_SIGNATURE_BYTES,
+    PublicKey,
+    SigningKey,
+    key_id_of,
+    new_key,
+    read_public_key,
+    read_signing_key,
+    sign,
+    verify,
+)
 from ipsets.model import ServiceSet, Snapshot
 from ipsets.snapshot import content_id
 from ipsets.text import canonical
@@ -227,6 +237,35 @@ def test_keys_and_signatures_of_the_minisign_tool_are_taken() -> None:
 def test_the_legacy_form_of_the_tool_is_refused_by_name() -> None:
     with pytest.raises(BundleUnreadable, match="legacy form"):
         verify(b"hello\n", TOOL_LEGACY, read_public_key(TOOL_PUBLIC))
+
+
+def test_both_files_in_one_are_parted_where_they_were_joined() -> None:
+    sealed = seal(BUNDLE, KEY)
+    assert split(join(sealed)) == sealed
+    told = seal(replace(BUNDLE, comment="\nuntrusted comment: not this one"), KEY)
+    assert split(join(told)) == told, "inside the JSON it is no line of its own"
+    assert key_id_of(sealed.signature) == KEY.public.id
+
+
+@given(st.binary(max_size=200))
+def test_whatever_is_parted_is_refused_or_joins_to_the_same(body: bytes) -> None:
+    for text in (body, b"\nuntrusted comment: " + body, body + b"\nuntrusted comment: x"):
+        try:
+            found = split(text)
+        except BundleUnreadable:
+            continue
+        assert join(found) == text
+
+
+def test_what_stands_at_the_end_is_no_signature_when_it_is_endless() -> None:
+    with pytest.raises(BundleUnreadable, match="no signature stands at its end"):
+        split(b"{}\nuntrusted comment: " + b"x" * MAX_SIGNATURE_BYTES)
+
+
+@pytest.mark.parametrize("text", ["", "one line", "untrusted comment: x\n!!!!", "untrusted comment: x\nUldR"])
+def test_a_signature_that_names_no_key_is_none(text: str) -> None:
+    with pytest.raises(BundleUnreadable, match="the signature cannot be used"):
+        key_id_of(text)
 
 
 def test_a_comment_is_one_line() -> None:

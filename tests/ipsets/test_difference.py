@@ -1,4 +1,4 @@
-"""Why two snapshots differ: who began or stopped naming an entry, and when; which guard; or nothing that was recorded."""
+"""Why two snapshots differ: who began or stopped naming an entry, and when; which guard; or nothing that is known."""
 
 from __future__ import annotations
 
