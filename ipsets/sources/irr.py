@@ -69,12 +69,14 @@ class IrrSource:
         with self._connected(end) as irr:
             members = expand(self.as_sets, irr.members, max_depth=self.max_depth)
             networks = {**dict.fromkeys(self.asns, ""), **members}
-            found = tuple(i for asn, via in networks.items() for i in _indicators(asn, via, irr.prefixes(asn), now))
+            found: list[Indicator] = []
+            for asn, via in networks.items():
+                found += _indicators(asn, via, irr.prefixes(asn), now)
+                if len(found) > MAX_PREFIXES:  # before the next is asked for: all of them might be as large
+                    raise SourceImplausible(f"{irr.place}: more than {MAX_PREFIXES} prefixes until AS{asn}", hint=KEPT)
         if not found:
             raise SourceImplausible(f"{irr.place}: no route object for any of {len(networks)} networks", hint=KEPT)
-        if len(found) > MAX_PREFIXES:
-            raise SourceImplausible(f"{irr.place}: {len(found)} prefixes, more than {MAX_PREFIXES}", hint=KEPT)
-        return Fetched(indicators=found)
+        return Fetched(indicators=tuple(found))
 
     @contextmanager
     def _connected(self, end: float) -> Iterator[Conversation]:
@@ -139,13 +141,13 @@ def expand(
                     found.setdefault(int(number[1]), as_set)
                 elif member not in seen:
                     below[member] = None
+            if len(found) > MAX_ASNS or len(seen) + len(below) > MAX_SETS:
+                raise SourceImplausible(
+                    f"{', '.join(asked)}: more than {MAX_ASNS} networks or {MAX_SETS} sets",
+                    hint=f"name the networks in `asns` instead; {KEPT}",
+                )
         seen.update(below)
         level = tuple(below)
-        if len(found) > MAX_ASNS or len(seen) > MAX_SETS:
-            raise SourceImplausible(
-                f"{', '.join(asked)}: more than {MAX_ASNS} networks or {MAX_SETS} sets",
-                hint=f"name the networks in `asns` instead; {KEPT}",
-            )
         if not level:
             return found
     if not level:

@@ -254,6 +254,26 @@ def test_whatever_comes_is_an_answer_or_a_source_error(noise: bytes) -> None:
             talk.prefixes(64500)
 
 
+def test_a_registry_that_never_ends_is_left_before_the_next_question() -> None:
+    many = answer(*(f"10.{n >> 8}.{n & 255}.0/24" for n in range(30_000)))
+    endless = {f"!{family}AS{asn}": many for family in "g6" for asn in range(1, 9)}
+    with irr({**ANSWERS, **endless}) as stand, pytest.raises(SourceImplausible, match="more than 50000 prefixes"):
+        source(stand, asns=tuple(range(1, 9))).fetch(NOW)
+    assert stand.asked[1:] == ["!gAS1", "!6AS1", "!gAS2", "!6AS2"]
+
+
+def test_a_level_of_sets_that_is_too_wide_is_left_at_the_first_set() -> None:
+    asked: list[str] = []
+
+    def members(name: str) -> tuple[str, ...]:
+        asked.append(name)
+        return ("AS-A", "AS-B", "AS-C") if name == "AS-ALL" else tuple(f"AS{n}" for n in range(1, 300))
+
+    with pytest.raises(SourceImplausible, match="more than 256 networks"):
+        expand(("AS-ALL",), members, max_depth=8)
+    assert asked == ["AS-ALL", "AS-A"]
+
+
 def test_nothing_registered_at_all_is_no_answer() -> None:
     error = failure({}, asns=(11983,))
     assert isinstance(error, SourceImplausible)
