@@ -93,7 +93,7 @@ class MrtSource:
         with _opened(self.file) as stream:
             table = cut(stream, asns=self.asns, max_bytes=self.max_bytes, place=place)
         _check_age(table.written, now, self.max_age, place)
-        ours = [(asn, seen) for seen in seen_by_prefix(_parsed(table, place)) for asn in self._originating(seen)]
+        ours = [(asn, seen) for seen in seen_by_prefix(parsed(table, place)) for asn in self._originating(seen)]
         names = ", ".join(f"AS{asn}" for asn in self.asns)
         refuse_odd([s.network for _, s in ours], f"networks of {names} that {self.min_peers} peers or more see", place)
         words = tuple(_indicator(asn, seen, table.written, now) for asn, seen in ours)
@@ -242,7 +242,7 @@ def _refuse_missing_library() -> None:
         raise SourceUnreachable("to read routing tables (MRT) the library ftlbgp is needed", hint=hint) from exc
 
 
-def _parsed(table: Table, place: str) -> Iterator[Route]:
+def parsed(table: Table, place: str) -> Iterator[Route]:
     """Every route of the records. Raises ``SourceImplausible`` when one cannot be read, or the number is another."""
     from ftlbgp import MrtParser
     from ftlbgp.model.error import FtlError

@@ -5,12 +5,14 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
+import io
 import struct
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -254,6 +256,14 @@ def test_i02_a_file_that_is_no_table_says_why(tmp_path: Path, data: bytes, said:
     error = failure(tmp_path, data)
     assert isinstance(error, SourceImplausible)
     assert said in error.message
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_route_that_the_library_lost_or_made_up_is_noticed(more: int) -> None:
+    table = mrt.cut(io.BytesIO(TABLE), asns=(138699,), max_bytes=10_000, place="x")
+    assert len(list(mrt.parsed(table, "x"))) == table.entries == 6
+    with pytest.raises(SourceImplausible, match=rf"6 routes where its records have {6 + more}"):
+        list(mrt.parsed(replace(table, entries=6 + more), "x"))
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
