@@ -20,7 +20,7 @@ from tests.controller.offices import NOON, YAML
 
 LISTED = [f"n{number}.example.com" for number in range(20)]
 MANY = [f"m{number}.example.org" for number in range(400)]
-SOURCES = "{kind: curated}, {kind: list, name: partner, file: %s, stale_after: 3h}"
+SOURCES = "{kind: curated}, {kind: list, name: partner, file: %s, stale_after: 3h, age_out: last_seen+30d}"
 
 
 class Place:
