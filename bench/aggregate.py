@@ -1,4 +1,4 @@
-"""Merging a million prefixes, beside netaddr, aggregate6 and iprange.
+"""Merging a million prefixes, beside netaddr, aggregate6 and iprange; and a long list shortened to a budget.
 
 Run: ``python -m bench.aggregate`` (needs the ``bench`` dependency group). Three quarters are IPv4, in no order; more
 than half fall away. Each peer is given what it takes (its own objects, or text) and ours are then given the same kind;
@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Final
@@ -27,10 +28,13 @@ import netaddr
 
 from bench.figures import Row, median_of, save
 from core.net import Network, aggregate, cidr_of, merge, pack, parse_key, parse_network, unpack
+from ipsets.aggregate import summarise, valued
+from ipsets.model import Confidence, Dedication, Indicator, Provenance
 
 COUNT: Final = 1_000_000
 TARGET_SECONDS: Final = 1.5
 ROUNDS: Final = 5
+LISTED: Final = 100_000
 LENGTHS_V4: Final = (16, 20, 22, 24, 24, 24, 28, 32, 32)
 LENGTHS_V6: Final = (32, 40, 48, 48, 48, 56, 64, 128)
 
@@ -136,9 +140,33 @@ def program(lines: list[str]) -> Row:
     return Row(what=what, ours=row.ours, peer=row.peer, unit="s CPU", target="no bound", met=True)
 
 
+def budget() -> Row:
+    """A long list made to fit a small device: what speaks for each network, and the most valuable of them."""
+    seen = datetime(2026, 11, 25, tzinfo=UTC)
+    words = [_named(IPv4Network((at << 9, 24)), seen) for at in range(LISTED)]
+    networks = [indicator.value for indicator in words]
+    work = Answer(lambda: summarise(valued(networks, words), budget=LISTED // 10).kept)
+    (seconds,) = median_of(ROUNDS, work)
+    what = f"{LISTED:,} networks valued and shortened to {LISTED // 10:,}, with a reason for each one left out"
+    return Row(what=what, ours=seconds, peer=None, unit="s CPU", target="no bound", met=len(work.found) == LISTED // 10)
+
+
+def _named(network: Network, seen: datetime) -> Indicator:
+    source = Provenance(source=f"list:{int(network.network_address) % 3}", first_seen=seen, last_seen=seen)
+    return Indicator(
+        value=network,
+        app="tiktok",
+        category="listed",
+        confidence=Confidence.MEDIUM,
+        dedication=Dedication.DEDICATED,
+        sources=(source,),
+    )
+
+
 def main() -> None:
+    rows = [budget()]
     networks = prefixes(COUNT)
-    rows = [integers(networks), objects(networks)]
+    rows = [integers(networks), objects(networks), *rows]
     lines = [cidr_of(network) for network in networks]
     del networks
     rows += [texts(lines), program([line for line in lines if ":" not in line])]

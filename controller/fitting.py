@@ -7,8 +7,9 @@ to fit by that stays as it is; the difference then refuses it, and nothing is se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from controller.desired import destination_name
 from core.net import Network, address_count
@@ -26,7 +27,7 @@ class Fitted:
     shortened: tuple[Shortened, ...] = ()
 
 
-def fit(desired: Desired, can: Capabilities, *, services: Sequence[str], indicators: Iterable[Indicator]) -> Fitted:
+def fit(desired: Desired, can: Capabilities, *, services: Sequence[str], indicators: tuple[Indicator, ...]) -> Fitted:
     """``desired`` with the lists of ``services`` in as many networks as the device takes.
 
     A service that is named earlier is served first; ``indicators`` say what each of its networks is worth.
@@ -39,8 +40,7 @@ def fit(desired: Desired, can: Capabilities, *, services: Sequence[str], indicat
     short = {name: room for name, room in places.items() if room < sizes[name]}
     if not short or any(room < 1 for room in places.values()):
         return Fitted(desired=desired)
-    words = [i for i in indicators if i.dedication is not Dedication.NEVER]
-    found = {name: _shortened(name, members[name], room, words) for name, room in short.items()}
+    found = {name: _shortened(name, members[name], room, _Same(indicators)) for name, room in short.items()}
     return Fitted(
         desired=replace(desired, groups=tuple(_without(desired, found))), shortened=tuple(found[n] for n in short)
     )
@@ -60,9 +60,25 @@ def _places(sizes: Mapping[GroupName, int], lists: Sequence[GroupName], can: Cap
     return places
 
 
-def _shortened(name: GroupName, members: Iterable[Network], room: int, indicators: Iterable[Indicator]) -> Shortened:
-    networks = list(members)
-    summary = summarise(valued(networks, indicators), budget=room)
+class _Same:
+    """The words of one snapshot, told from others by identity: comparing them takes as long as weighing them."""
+
+    __slots__ = ("words",)
+
+    def __init__(self, words: tuple[Indicator, ...]) -> None:
+        self.words = words
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.words is other.words
+
+    def __hash__(self) -> int:
+        return id(self.words)
+
+
+@lru_cache(maxsize=8)  # every device of a kind asks for the same list, room and snapshot, every few minutes
+def _shortened(name: GroupName, networks: frozenset[Network], room: int, said: _Same) -> Shortened:
+    speaking = (i for i in said.words if i.dedication is not Dedication.NEVER)
+    summary = summarise(valued(networks, speaking), budget=room)
     return Shortened(
         group=name,
         networks=len(networks),

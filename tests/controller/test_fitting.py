@@ -100,6 +100,14 @@ def test_the_most_valuable_networks_are_held_and_the_rest_is_told_with_the_reaso
     )
 
 
+def test_what_another_snapshot_says_is_weighed_anew() -> None:
+    """The same list and room, and other words: what was weighed before is not taken for it."""
+    for best in ("5.5.0.0/24", "5.5.2.0/24"):
+        words = (*(entry(text) for text in FIVE), entry(best, source="irr:RADB"))
+        for _ in range(2):
+            assert held(fitted(wished(tiktok=FIVE), room(2 + 1), *words).desired) == {best}
+
+
 def test_names_sources_and_what_is_spared_are_never_left_out() -> None:
     spared = AddressGroup(name=GroupName("spared"), members=frozenset({ip_network("8.8.8.8/32")}))
     desired = wished(tiktok=FIVE)
