@@ -22,6 +22,7 @@ from ipsets.watch import addresses_v4
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 RECENT: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
 _TROUBLES: Final = {
     "stale": "1 when its last good answer is too old",
     "watched": "1 while what it names first does not count",
@@ -113,6 +114,10 @@ class Facade(Collector):
         yield age
         pinned = float(self._controller.pin() is not None)
         yield GaugeMetricFamily("tokgate_snapshot_pinned", "1 while refreshes change nothing in force", value=pinned)
+        told = GaugeMetricFamily("tokgate_alerts_last_day", "Alerts of the intelligence in 24 hours", labels=("kind",))
+        for kind, count in self._controller.alert_counts(now - DAY).items():
+            told.add_metric((kind,), count)
+        yield told
         good = GaugeMetricFamily("tokgate_source_age_seconds", "Since a source last succeeded", labels=("source",))
         failing = GaugeMetricFamily("tokgate_source_failing", "1 when its last attempt failed", labels=("source",))
         entries = GaugeMetricFamily("tokgate_source_entries", "What it named last", labels=("source",))

@@ -250,6 +250,10 @@ class Controller:
         """What a person should look at, the newest first. ``before`` is the number of the last one already seen."""
         return self.store.alerts(limit=limit, before=before, kind=kind, since=since)
 
+    def alert_counts(self, since: datetime) -> dict[str, int]:
+        """How many of each kind were told since then; no kind without any."""
+        return self.store.alert_counts(since)
+
     def start_refresh(self, *, actor: str, force: bool = False) -> Refresh:
         """As ``refresh_intel``, without waiting: ask ``refresh(id)``. The one under way, when it is of the same kind.
 

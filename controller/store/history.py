@@ -88,6 +88,12 @@ class History(Shelf):
         with self._db.read() as connection:
             return [_alert(row) for row in connection.execute(query).mappings()]
 
+    def alert_counts(self, since: datetime) -> dict[str, int]:
+        """How many alerts of each kind were told since then; no kind without any."""
+        counts = select(alerts.c.kind, func.count()).where(alerts.c.at >= since).group_by(alerts.c.kind)
+        with self._db.read() as connection:
+            return {str(kind): int(count) for kind, count in connection.execute(counts.order_by(alerts.c.kind)).all()}
+
 
 def _alert(row: RowMapping) -> Alert:
     return Alert(

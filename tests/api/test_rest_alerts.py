@@ -61,6 +61,15 @@ def test_a_list_of_alerts_that_cannot_be_is_refused(shared_office: Office, query
     assert (answer.status_code, answer.json()["code"]) == (422, "TG5007")
 
 
+def test_the_metrics_count_the_alerts_of_a_day(office: Office) -> None:
+    assert "tokgate_alerts_last_day{" not in office.ask("GET", "/metrics").text
+    tell(office, "moved", "renamed", "moved")
+    office.clock.advance(22 * HOUR)
+    text = office.ask("GET", "/metrics").text
+    assert 'tokgate_alerts_last_day{kind="moved"} 1.0' in text, "the first one was told 25 hours ago"
+    assert 'tokgate_alerts_last_day{kind="renamed"} 1.0' in text
+
+
 def test_alerts_take_a_token_that_may_read(shared_office: Office) -> None:
     assert shared_office.ask("GET", "/api/v1/events/alerts", token=None).status_code == 401
     assert shared_office.ask("GET", "/api/v1/events/alerts", token="request").status_code == 403

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from controller.model import Scope
 from controller.store import AuditNote
 from ipsets.catalogue import load_catalogue
 from ipsets.guard import GuardLimits, default_never_block
+from ipsets.model import Provenance
 from ipsets.snapshot import build_snapshot
 from tests.api.conftest import Office
 from tests.controller.offices import NOON
@@ -153,6 +155,27 @@ def test_one_that_came_back_is_told_by_its_last_term(office: Office) -> None:
         connection.execute("DELETE FROM words")
     early = explain(office, "v16.tiktokcdn.com", at=stamp(30))
     assert "as of 2026-11-25T13:00:00Z, when it was found again" in early["notes"][0]
+
+
+def test_the_past_is_told_in_the_words_of_then(office: Office) -> None:
+    """The list stays the same, hour after hour, while its sources say other things of it."""
+    first = office.controller.snapshot()
+    for hour, words in enumerate(("held by One", "held by Two", "held by Three")):
+        word = Provenance(source="list:mine", first_seen=NOON, last_seen=NOON + timedelta(hours=hour), detail=words)
+        said = tuple(replace(i, sources=(word,)) for i in first.indicators)
+        office.controller.store.save_snapshot(replace(first, indicators=said))
+        office.clock.advance(timedelta(hours=1))
+
+    def told(question: str, minutes: int | None) -> Any:
+        found = explain(office, question, **({} if minutes is None else {"at": stamp(minutes)}))
+        assert found["covered"]
+        assert found["snapshot"]["id"] == first.id
+        return found["known"][0]["sources"][0]["detail"]
+
+    for question in ("103.136.223.7", "103.136.223.0/24", "www.tiktok.com"):
+        assert told(question, 59) == "held by One"
+        assert told(question, 60) == told(question, 119) == "held by Two"
+        assert told(question, 120) == told(question, None) == "held by Three"
 
 
 def test_before_the_first_and_after_now_there_is_no_answer(office: Office) -> None:
