@@ -106,14 +106,32 @@ def show(
     snapshot: Id = None,
     indicators: Annotated[bool, typer.Option("--indicators", help="Every entry with where it came from.")] = False,
     dropped: Annotated[bool, typer.Option("--dropped", help="What guards took out, and why.")] = False,
+    app_: Annotated[str | None, typer.Option("--app", help="Of --indicators, only those of this app.")] = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="Of --indicators, only those of this owner.")] = None,
+    category: Annotated[str | None, typer.Option("--category", help="Of --indicators, only of this category.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", help="Of --indicators, only those that this source, or kind of source, names."),
+    ] = None,
+    match: Annotated[
+        str | None, typer.Option("--match", metavar="TEXT", help="Of --indicators, only entries that contain this.")
+    ] = None,
     output: As = Output.TABLE,
 ) -> None:
     """Show a snapshot: what is enforced, where each entry came from, or what was left out."""
+    from dataclasses import replace
+
     from api.models import Dropped, Indicator
     from api.models import Snapshot as Answer
+    from ipsets.choice import Choice
 
+    choice = Choice(app=app_, owner=owner, category=category, source=source, text=match)
+    if not choice.is_all and not indicators:
+        raise typer.BadParameter("--app, --owner, --category, --source and --match choose among --indicators")
     with opening.controller() as controller:
         found, pin, owners = controller.snapshot(snapshot), controller.pin(), controller.owners
+    if not choice.is_all:
+        found = replace(found, indicators=tuple(i for i in found.indicators if choice.takes(i, owners)))
     answer = Answer.of(found, owners=owners, indicators=indicators, pin=pin)
     if pin is not None:
         note(f"PINNED: {pin}", style="bold")
@@ -122,7 +140,12 @@ def show(
         show_json(answer.model_dump(mode="json"))
         return
     if indicators:
-        show_rows([Indicator.of(indicator, owners) for indicator in found.indicators], _INDICATORS, output)
+        show_rows(
+            [Indicator.of(indicator, owners) for indicator in found.indicators],
+            _INDICATORS,
+            output,
+            none="no entry fits",
+        )
     elif dropped:
         rows = [Dropped(guard=v.guard, entry=v.entry, reason=v.reason) for v in found.dropped]
         show_rows(rows, _DROPPED, output, none="no entry was taken out")

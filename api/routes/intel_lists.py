@@ -17,6 +17,7 @@ from api.routes.sources import list_sources
 from controller.service import Controller
 from core.net import DomainName, Network, sort_key
 from ipsets import model as intel
+from ipsets.choice import Choice, contains
 from ipsets.errors import NoSnapshot
 from ipsets.text import read_entry, sha256
 
@@ -60,7 +61,7 @@ def show(
         limit=limit,
         rows=rows,
         key=lambda row: row[0],
-        wanted=lambda row: service in (None, row[1]) and _has(show_value(row[2]), q),
+        wanted=lambda row: service in (None, row[1]) and contains(show_value(row[2]), q),
         show=lambda row: Enforced.of(row[1], row[2]),
     )
 
@@ -75,6 +76,7 @@ def show_indicators(
         Word | None,
         Query(description="only those that this source, or this kind of source, names", examples=["ripestat"]),
     ] = None,
+    owner: Annotated[Word | None, Query(description="only of this owner", examples=["bytedance"])] = None,
     category: Annotated[Word | None, Query(description="only of this category", examples=["announced"])] = None,
     q: Text = None,
     limit: Limit = 100,
@@ -82,14 +84,8 @@ def show_indicators(
 ) -> Shown[Indicator]:
     """Before aggregation, enforced or not, each with its sources and their dates."""
 
-    def wanted(row: intel.Indicator) -> bool:
-        return (
-            app in (None, row.app)
-            and category in (None, row.category)
-            and (source is None or any(_is_of(word.source, source) for word in row.sources))
-            and _has(show_value(row.value), q)
-        )
-
+    choice = Choice(app=app, owner=owner, category=category, source=source, text=q)
+    owners = controller.owners
     return _listed(
         controller,
         of="indicators",
@@ -98,8 +94,8 @@ def show_indicators(
         limit=limit,
         rows=lambda found: found.indicators,
         key=lambda row: f"{_place(row.value)}/{row.app}",
-        wanted=wanted,
-        show=lambda row: Indicator.of(row, controller.owners),
+        wanted=lambda row: choice.takes(row, owners),
+        show=lambda row: Indicator.of(row, owners),
     )
 
 
@@ -123,7 +119,7 @@ def show_dropped(
         limit=limit,
         rows=lambda found: found.dropped,
         key=lambda row: f"{row.guard}/{_place_of(row.entry)}/{sha256(row.reason)[:16]}",
-        wanted=lambda row: guard in (None, row.guard) and _has(row.entry, q),
+        wanted=lambda row: guard in (None, row.guard) and contains(row.entry, q),
         show=lambda row: Dropped(guard=row.guard, entry=row.entry, reason=row.reason),
     )
 
@@ -190,13 +186,3 @@ def _place_of(text: str) -> str:
         return _place(read_entry(text))
     except ValueError:
         return f"z{sha256(text)[:32]}"
-
-
-def _has(entry: str, text: str | None) -> bool:
-    return text is None or text.lower() in entry
-
-
-def _is_of(word: str, source: str) -> bool:
-    """``ripestat:AS138699`` is of ``ripestat``; ``list:mine`` is of ``list`` and of ``mine``."""
-    kind, _, name = word.partition(":")
-    return source in (word, kind, name)

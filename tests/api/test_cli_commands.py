@@ -451,6 +451,11 @@ def test_intelligence_is_resolved_shown_and_stays_when_nothing_is_new(tokgate: S
     assert "tiktok.com" in tokgate.out
     owners = {row["entry"]: row["owner"] for row in tokgate.csv("intel show --indicators")}
     assert (owners["71.18.8.0/24"], owners[".capcut.com"]) == ("tiktok-usds", "bytedance")
+    chosen = tokgate.csv("intel show --indicators --app capcut --owner bytedance --match CAPCUT --source curated")
+    assert {row["app"] for row in chosen} == {"capcut"}
+    assert tokgate.json("intel show --indicators --source nobody")["indicators"] == []
+    assert tokgate("intel show --app capcut") == 1
+    assert "choose among --indicators" in tokgate.err
     found = tokgate.json("intel show --indicators")["indicators"]
     assert {i["value"]: i["owner"] for i in found} == owners
     assert [s["name"] for s in tokgate.json("intel sources")] == ["curated"]

@@ -73,6 +73,7 @@ def test_every_indicator_is_listed_once(shared_office: Office) -> None:
     ("query", "holds"),
     [
         ({"app": "capcut"}, lambda row: row["app"] == "capcut"),
+        ({"owner": "tiktok-usds"}, lambda row: row["owner"] == "tiktok-usds"),
         ({"category": "announced"}, lambda row: row["category"] == "announced"),
         ({"source": "curated"}, lambda row: row["sources"][0]["source"] == "curated"),
         ({"q": "TikTokCDN"}, lambda row: "tiktokcdn" in row["value"]),
