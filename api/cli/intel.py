@@ -106,7 +106,7 @@ def show(
     snapshot: Id = None,
     indicators: Annotated[bool, typer.Option("--indicators", help="Every entry with where it came from.")] = False,
     dropped: Annotated[bool, typer.Option("--dropped", help="What guards took out, and why.")] = False,
-    app_: Annotated[str | None, typer.Option("--app", help="Of --indicators, only those of this app.")] = None,
+    app_: Annotated[str | None, typer.Option("--app", metavar="APP", help="Of --indicators, only of this app.")] = None,
     owner: Annotated[str | None, typer.Option("--owner", help="Of --indicators, only those of this owner.")] = None,
     category: Annotated[str | None, typer.Option("--category", help="Of --indicators, only of this category.")] = None,
     source: Annotated[
