@@ -107,7 +107,7 @@ class Selector:
             if doubt is None:
                 return carved, verdicts
             return NOTHING, (_drop("one-voice", indicator, f"{doubt}{_outlived(indicator)}"),)
-        return NOTHING, verdicts or (_not_dedicated(indicator),)
+        return NOTHING, verdicts or (_not_dedicated(indicator, service.title),)
 
     def _heard(self, service: Service) -> Voices:
         """Who speaks for the service's addresses; asked only where something is claimed."""
@@ -135,7 +135,7 @@ class Selector:
             return True
         if self._is_apps_own(service, indicator, row):
             return True
-        return False if _only_curated(indicator) else _not_dedicated(indicator)
+        return False if _only_curated(indicator) else _not_dedicated(indicator, service.title)
 
     @staticmethod
     def _is_apps_own(service: Service, indicator: Indicator, row: NameRow | None) -> bool:
@@ -173,8 +173,8 @@ def _outlived(indicator: Indicator) -> str:
     return next((f": {p.detail}" for p in indicator.sources if p.source == "curated"), "")
 
 
-def _not_dedicated(indicator: Indicator) -> Verdict:
-    what = "shared with others" if indicator.dedication is Dedication.SHARED else "not known to be TikTok's alone"
+def _not_dedicated(indicator: Indicator, title: str = "TikTok") -> Verdict:
+    what = "shared with others" if indicator.dedication is Dedication.SHARED else f"not known to be {title}'s alone"
     return _drop("not-dedicated", indicator, f"{what}: known, never enforced")
 
 

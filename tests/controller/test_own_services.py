@@ -10,14 +10,19 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controller.errors import InventoryError
 from controller.inventory import Inventory, load_inventory, services_schema
+from controller.inventory.document import read_document
+from controller.inventory.services import parse_services
 from controller.service import Controller
 from controller.settings import Settings
 from core.clock import ManualClock
 from core.net import overlaps
 from ipsets.catalogue import load_catalogue
+from ipsets.errors import GuardTripped
 from ipsets.model import Dedication, ServiceSet
 from ipsets.services import OwnService
 from tests.controller.offices import NOON, YAML, facts
@@ -76,8 +81,8 @@ def example(folder: Path, migrated: Path, inventory: str = CHOOSING) -> Iterator
         assert told != text
         path = folder_with(folder, told, inventory)
         (folder / "store.db").write_bytes(migrated.read_bytes())
-        settings = Settings(inventory=path, data_dir=folder)
-        with Controller.open(settings, clock=ManualClock(NOON)) as opened:
+        where = Settings(inventory=path, data_dir=folder)
+        with Controller.open(where, clock=ManualClock(NOON)) as opened:
             opened.refresh_intel(actor="test")
             yield opened
 
@@ -161,8 +166,8 @@ class Live:
     def controller(self, folder: Path, migrated: Path) -> Controller:
         text = GOOD + f"    networks: {self.networks}\n{self.more}"
         (folder / "store.db").write_bytes(migrated.read_bytes())
-        settings = Settings(inventory=folder_with(folder, text, CHOOSING), data_dir=folder)
-        return Controller.open(settings, clock=ManualClock(NOON))
+        where = Settings(inventory=folder_with(folder, text, CHOOSING), data_dir=folder)
+        return Controller.open(where, clock=ManualClock(NOON))
 
 
 def test_a_list_of_its_own_claims_and_what_may_be_originated_confirms(tmp_path: Path, migrated: Path) -> None:
@@ -179,6 +184,8 @@ def test_a_list_of_its_own_claims_and_what_may_be_originated_confirms(tmp_path: 
         dropped = {v.entry: v.guard for v in opened.snapshot().dropped}
         assert dropped["5.5.9.0/24"] == "one-voice"
         assert dropped["5.5.4.0/22"] == "not-dedicated", "a table of routes confirms, and names nothing alone"
+        reasons = [v.reason for v in opened.snapshot().dropped if v.entry == "5.5.4.0/22"]
+        assert reasons == ["not known to be RedNote's alone: known, never enforced (from asndb:AS64496)"]
 
 
 def test_i07_its_own_list_never_brings_what_is_never_blocked(tmp_path: Path, migrated: Path) -> None:
@@ -345,3 +352,66 @@ def test_the_digest_of_an_inventory_is_of_its_services_too(tmp_path: Path) -> No
     first = loaded(tmp_path, GOOD).digest
     assert loaded(tmp_path, GOOD.replace("xiaohongshu", "xhs")).digest != first
     assert loaded(tmp_path, f"# a comment\n{GOOD}").digest == first
+
+
+# --- whatever is in the file ------------------------------------------------------------------------------------------
+
+KEYS = (*OwnService.model_fields, "kind", "entries", "deny", "reason", "app", "file", "rednote", "web")
+VALUES = st.sampled_from(
+    [
+        "tiktok.com",
+        "full:a.example.com",
+        "5.5.5.0/24",
+        64496,
+        "AS64496",
+        "list",
+        "ripestat",
+        "manual",
+        "rednote",
+        "",
+        None,
+        True,
+    ]
+)
+ANYTHING = st.recursive(
+    VALUES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=16,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["rednote", "tiktok", "owner-x", ""]), st.dictionaries(st.sampled_from(KEYS), ANYTHING)
+    )
+)
+def test_any_file_is_services_or_problems_with_a_line(services: dict[str, object]) -> None:
+    text = json.dumps({"version": 1, "services": {name: {"title": "T", **given} for name, given in services.items()}})
+    found = parse_services(text, read_document(YAML))
+    assert bool(found.services) is not bool(found.problems)
+    assert all(problem.line == 1 and problem.message for problem in found.problems)
+
+
+def test_a_service_that_is_taken_out_of_the_file_is_out_of_the_next_list(tmp_path: Path, migrated: Path) -> None:
+    with Live("[5.6.0.0/24]").controller(tmp_path, migrated) as opened:
+        opened.refresh_intel(actor="test")
+        assert {s.service for s in opened.snapshot().services} == {"rednote", "tiktok"}
+    (tmp_path / "inventory.yaml").write_text(YAML, encoding="utf-8")
+    again = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path)
+    with Controller.open(again, clock=ManualClock(NOON)) as opened:
+        opened.refresh_intel(actor="test")
+        assert {s.service for s in opened.snapshot().services} == {"tiktok"}
+
+
+def test_a_service_without_any_entry_holds_the_refresh_and_is_named(tmp_path: Path, migrated: Path) -> None:
+    """Nothing would be enforced for it, and nobody would notice."""
+    (tmp_path / "list.txt").write_text("10.0.0.0/24\n", encoding="utf-8")
+    empty = "version: 1\nservices:\n  rednote: {title: RedNote, sources: [{kind: list, file: ./list.txt}]}\n"
+    (tmp_path / "store.db").write_bytes(migrated.read_bytes())
+    where = Settings(inventory=folder_with(tmp_path, empty), data_dir=tmp_path)
+    with (
+        Controller.open(where, clock=ManualClock(NOON)) as opened,
+        pytest.raises(GuardTripped, match="guard empty: rednote no entry is left"),
+    ):
+        opened.refresh_intel(actor="test")
