@@ -190,7 +190,7 @@ class Controller:
         records = refresh([*self._to_ask(sources)], known, self.clock, ages=lasting)
         moved = drift_between(_words(known.values()), _words(records)) if known else ()
         now = self.clock.now()
-        records = watched(known, records, asked(sources), now=now)
+        records = watched(known, records, asked(sources))
         tell_watches(known, records)
         alerts = [*origin_alerts(moved), *source_alerts(known, records, limits, now=now)]
         self.store.save_source_records(records, alerts=alerts)

@@ -83,12 +83,10 @@ def watched(
     before: Mapping[str, SourceRecord],
     after: Iterable[SourceRecord],
     questions: Mapping[str, Asked],
-    *,
-    now: datetime,
 ) -> tuple[SourceRecord, ...]:
     """``after`` with each source's conduct, and with those on watch that the rules say."""
     followed = [_followed(before.get(r.name), r, questions.get(r.name)) for r in after]
-    return tuple(_judged(before.get(r.name), r, questions.get(r.name), followed, now=now) for r in followed)
+    return tuple(_judged(before.get(r.name), r, questions.get(r.name), followed) for r in followed)
 
 
 _HOW: Final = frozenset(
@@ -184,18 +182,16 @@ def _judged(
     new: SourceRecord,
     question: Asked | None,
     all_of_them: Sequence[SourceRecord],
-    *,
-    now: datetime,
 ) -> SourceRecord:
     if old is None or question is None or not _answered(old, new):
         return new
     watch = new.conduct.watch
     if watch is not None and not _behaves(new, watch):
-        grown = _grown(old, new, question, now) if watch.rule == "unchanged" else None
+        grown = _grown(old, new, question) if watch.rule == "unchanged" else None
         watch = replace(grown, since=watch.since) if grown else watch
     else:
         new = _without(new, watch) if watch is not None and watch.rule == "growth" else new
-        watch = _grown(old, new, question, now) or _unchanged(new, question, all_of_them, now)
+        watch = _grown(old, new, question) or _unchanged(new, question, all_of_them)
     return replace(new, conduct=replace(new.conduct, watch=watch))
 
 
@@ -216,7 +212,14 @@ def _behaves(record: SourceRecord, watch: Watch) -> bool:
     )
 
 
-def _grown(old: SourceRecord, new: SourceRecord, question: Asked, now: datetime) -> Watch | None:
+def _answer(record: SourceRecord) -> datetime:
+    """When the answer came that a watch begins with: its new words bear that time, and not the later one of judging."""
+    if record.last_success is None:
+        raise AssertionError("only an answer is judged")
+    return record.last_success
+
+
+def _grown(old: SourceRecord, new: SourceRecord, question: Asked) -> Watch | None:
     """Not for a first answer, nor for one to another question: there is nothing to compare it with."""
     if question.kind not in rules().growth.kinds or new.conduct.first_success == new.last_success:
         return None
@@ -229,18 +232,20 @@ def _grown(old: SourceRecord, new: SourceRecord, question: Asked, now: datetime)
     else:
         return None
     changes = new.conduct.changes
-    return Watch(rule="growth", since=now, reason=said, entries=entries, addresses_v4=addresses, changes=changes)
+    return Watch(
+        rule="growth", since=_answer(new), reason=said, entries=entries, addresses_v4=addresses, changes=changes
+    )
 
 
 def _is_growth(before: int, after: int, *, floor: int | None = None) -> bool:
     return after > before * rules().growth.factor and after - before > (floor or rules().growth.entries)
 
 
-def _unchanged(record: SourceRecord, question: Asked, others: Iterable[SourceRecord], now: datetime) -> Watch | None:
+def _unchanged(record: SourceRecord, question: Asked, others: Iterable[SourceRecord]) -> Watch | None:
     rule, conduct = rules().unchanged, record.conduct
     since = max((at for at in (conduct.changed_at, conduct.trusted_at) if at is not None), default=None)
     limit = rule.after.get(question.kind)
-    if limit is None or since is None or now - since <= limit:
+    if limit is None or since is None or _answer(record) - since <= limit:
         return None
     changed = [r.name for r in others if r.kind not in OURS and r.name != record.name and _changed_since(r, since)]
     if conduct.changes < rule.own_changes and len(changed) < rule.other_sources:
@@ -248,8 +253,8 @@ def _unchanged(record: SourceRecord, question: Asked, others: Iterable[SourceRec
     why = f"it changed {conduct.changes} times before" if conduct.changes >= rule.own_changes else "others changed"
     return Watch(
         rule="unchanged",
-        since=now,
-        reason=f"says the same for {words(now - since)}, though {why}",
+        since=_answer(record),
+        reason=f"says the same for {words(_answer(record) - since)}, though {why}",
         entries=len(record.indicators),
         addresses_v4=addresses_v4(record),
         changes=conduct.changes,

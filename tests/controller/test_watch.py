@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,14 @@ class Place:
 
     def enforced(self) -> set[str]:
         return {entry_text(d).removeprefix(".") for s in self.opened.snapshot().services for d in s.domains}
+
+
+class TickingClock(ManualClock):
+    """Goes on a little with every look at it, as real ones do."""
+
+    def now(self) -> datetime:
+        self.advance(timedelta(milliseconds=40))
+        return super().now()
 
 
 @pytest.fixture
@@ -95,6 +103,16 @@ def test_a_trouble_is_an_alert_once_and_again_when_it_comes_again(place: Place) 
         place.opened.refresh_intel(actor="test", force=True)
     assert alerts()[0] == ("stale", "partner")
     assert len(alerts()) == 3, "told once"
+
+
+def test_i02_no_word_slips_in_between_the_answer_and_its_judgement(tmp_path: Path, migrated: Path) -> None:
+    (tmp_path / "store.db").write_bytes(migrated.read_bytes())
+    place = Place(tmp_path, TickingClock(NOON))
+    with place.opened:
+        place.refresh(LISTED)
+        before = place.opened.snapshot()
+        place.refresh([*LISTED, *MANY])
+        assert place.opened.snapshot().id == before.id
 
 
 def test_what_does_not_count_is_explained(place: Place) -> None:

@@ -63,7 +63,8 @@ def after(*answers: SourceRecord, questions: dict[str, Asked] | None = None) -> 
         at = one.last_success
         assert at is not None
         old = before.get(one.name)
-        [judged] = watched(before, [replace(one, conduct=old.conduct if old else NEW)], questions or LIST, now=at)
+        asked_then = [replace(one, conduct=old.conduct if old else NEW)]
+        [judged] = watched(before, asked_then, questions or LIST)
         before = {one.name: judged}
     return before[answers[-1].name]
 
@@ -94,7 +95,7 @@ def test_another_word_on_the_same_entry_is_a_change_and_another_date_is_none() -
 def test_a_failure_changes_nothing() -> None:
     good = after(answer(names(3)))
     failed = replace(good, last_attempt=NOW + DAY, error_code="TG2001", error="silence")
-    [found] = watched({"ours": good}, [failed], LIST, now=NOW + 400 * DAY)
+    [found] = watched({"ours": good}, [failed], LIST)
     assert found == failed
 
 
@@ -102,7 +103,7 @@ def test_a_record_of_an_older_version_is_dated_by_its_words() -> None:
     old = answer([*names(3)], NOW)
     later = answer([*names(3), ".new.example.org"], NOW + DAY, old)
     same = answer([*names(3), ".new.example.org"], NOW + 2 * DAY, later)
-    [found] = watched({"ours": later}, [same], LIST, now=NOW + 2 * DAY)
+    [found] = watched({"ours": later}, [same], LIST)
     assert (found.conduct.first_success, found.conduct.changed_at, found.conduct.changes) == (NOW, NOW + DAY, 0)
 
 
@@ -110,7 +111,7 @@ def test_asked_another_thing_it_is_a_new_source() -> None:
     """Another address or other networks in the inventory make another answer: that is no conduct."""
     first = after(answer(names(5)))
     grown = answer(names(900), NOW + DAY, first)
-    [found] = watched({"ours": first}, [grown], {"ours": Asked(kind="list", digest="b")}, now=NOW + DAY)
+    [found] = watched({"ours": first}, [grown], {"ours": Asked(kind="list", digest="b")})
     assert (found.conduct.watch, found.conduct.first_success) == (None, NOW + DAY)
 
 
@@ -201,7 +202,7 @@ def test_one_that_never_changed_is_watched_only_when_others_moved_on() -> None:
         before: dict[str, SourceRecord] = {}
         for day in (0, 20, 100):
             now = [replace(r, conduct=before[r.name].conduct if before else NEW) for r in at(day, *moved)]
-            before = {r.name: r for r in watched(before, now, LIST, now=NOW + day * DAY)}
+            before = {r.name: r for r in watched(before, now, LIST)}
         return before["ours"].conduct
 
     assert last().watch is None
@@ -240,7 +241,7 @@ def test_a_person_may_vouch_and_the_rules_begin_again() -> None:
     trusted = vouched(on_watch, now=at)
     for day, expected in ((1, False), (90, False), (91, True)):
         again = answer(names(5), at + day * DAY, trusted)
-        [found] = watched({"ours": trusted}, [again], LIST, now=at + day * DAY)
+        [found] = watched({"ours": trusted}, [again], LIST)
         assert (found.conduct.watch is not None) is expected, day
 
 
