@@ -66,6 +66,22 @@ def _show_inventory(inventory: Inventory) -> None:
             for role, rules in policy.roles.items()
         ),
     )
+    if inventory.own_services:
+        say()
+        show_table(
+            ("service of your own", "title", "owner", "names", "networks", "sources"),
+            (
+                (
+                    name,
+                    own.title,
+                    own.owner or name,
+                    sum(len(entries) for entries in own.names.values()),
+                    (*(f"AS{asn}" for asn in own.asns), *own.networks),
+                    tuple(source.name for source in own.sources),
+                )
+                for name, own in inventory.own_services.items()
+            ),
+        )
     say()
     show_table(
         ("device", "vendor", "login", "host keys"),

@@ -175,6 +175,23 @@ def test_i09_the_configuration_is_shown_with_references_not_secrets(tokgate: She
 def test_the_schema_is_json(tokgate: Shell) -> None:
     assert tokgate("config schema") == 0
     assert "sites" in json.loads(tokgate.out)["properties"]
+    assert tokgate("config schema --catalogue") == 0
+    assert "services" in json.loads(tokgate.out)["properties"]
+
+
+def test_the_file_of_ones_own_services_is_checked_and_shown_with_the_inventory(tokgate: Shell, place: Path) -> None:
+    example = (ROOT / "services.example.yaml").read_text(encoding="utf-8")
+    (place / "services.yaml").write_text(example, encoding="utf-8")
+    text = (place / "inventory.yaml").read_text(encoding="utf-8")
+    (place / "inventory.yaml").write_text(text.replace("intelligence:", "intelligence:\n  catalogue: services.yaml", 1))
+    assert tokgate("config check") == 0, tokgate.err
+    assert "services.yaml is good: 2 services of your own" in tokgate.out
+    assert tokgate("config show") == 0
+    assert "RedNote (Xiaohongshu)" in tokgate.out
+    assert "rednote-ripestat" in tokgate.out
+    (place / "services.yaml").write_text(example.replace("title: DeepSeek", "titel: DeepSeek"), encoding="utf-8")
+    assert tokgate("config check") == 6
+    assert re.search(r"services\.yaml:\d+: services\.deepseek\.titel: unknown key; did you mean 'title'", tokgate.err)
 
 
 # --- intelligence ---------------------------------------------------------------------------------------------------

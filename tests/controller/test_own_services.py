@@ -188,6 +188,23 @@ def test_a_list_of_its_own_claims_and_what_may_be_originated_confirms(tmp_path: 
         assert reasons == ["not known to be RedNote's alone: known, never enforced (from asndb:AS64496)"]
 
 
+def test_a_source_of_the_inventory_may_be_of_its_app(tmp_path: Path, migrated: Path) -> None:
+    (tmp_path / "list.txt").write_text("5.5.4.0/24\nshop.xhs-example.com\n", encoding="utf-8")
+    own = "{kind: list, name: theirs, file: ./list.txt, app: rednote, dedicated: true}"
+    text = YAML.replace("[{kind: curated}]}", f"[{{kind: curated}}, {own}], catalogue: ./services.yaml}}")
+    (tmp_path / "services.yaml").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "inventory.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "store.db").write_bytes(migrated.read_bytes())
+    where = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path)
+    with Controller.open(where, clock=ManualClock(NOON)) as opened:
+        opened.refresh_intel(actor="test")
+        found = service(opened, "rednote")
+        assert found.networks == (ip_network("5.5.4.0/24"),)
+        assert {d.name for d in found.domains} == {"xiaohongshu.com", "shop.xhs-example.com"}
+        scored = {row.record.name for row in opened.scoreboard().sources}
+        assert {"catalogue", "curated", "theirs"} <= scored
+
+
 def test_i07_its_own_list_never_brings_what_is_never_blocked(tmp_path: Path, migrated: Path) -> None:
     (tmp_path / "list.txt").write_text(
         "8.8.8.0/24\n23.32.0.0/16\n10.0.0.0/16\ntiktok.com\ndouyin.com\n", encoding="utf-8"
