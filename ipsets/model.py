@@ -52,7 +52,7 @@ class Indicator:
 class Verdict:
     """What a guard decided about an entry or the whole set; ``held`` stops the snapshot, else the entry was dropped."""
 
-    guard: str  # "never-block", "too-wide", "too-many", "empty", "churn", "not-dedicated", "lookalike", "abandoned"
+    guard: str  # "never-block", "too-wide", "too-many", "empty", "churn", "not-dedicated", "watched", "lookalike" …
     entry: str  # the entry as text, or "*" for the whole set
     held: bool
     reason: str
