@@ -303,7 +303,7 @@ class Worker:
             exceptions={rule.rule: ExceptionId(e) for rule in reading.rules if (e := subject_of(rule.rule)[1])},
             sources=self._rule_sources(facts, reading),
             snapshot=snapshot.id,
-            members=tuple(n for service in snapshot.services for n in service.networks),
+            members=entries_of(reading, snapshot),
             created_at=created_at,
         )
         before = self.store.last_reading(device.name)
@@ -356,6 +356,15 @@ class Worker:
         )
         before = self.store.status(device.name) or blank_status(device)
         self.store.put_status(replace(before, last_attempt_at=now, error_code=error.code, error=str(error)))
+
+
+def entries_of(reading: Reading, snapshot: Snapshot) -> tuple[Network, ...]:
+    """The list that counted: the device's own where it tells one, which may be a part of the snapshot's, or in pieces.
+
+    What a live DNS answer blocked in a network that the device has no room for is no hit of that network.
+    """
+    own = tuple(entry.network for entry in reading.entries if entry.group.startswith("dst-"))
+    return own or tuple(n for service in snapshot.services for n in service.networks)
 
 
 def found_state(observed: Observed, desired: Desired, *, in_part: str = "") -> tuple[CoverageState, str]:

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from controller.fitting import Fitted, fit
 from controller.model import CoverageState
 from controller.planning import BUDGET, Limits, in_part, plan_device
-from controller.sync import found_state
+from controller.sync import entries_of, found_state
 from core.net import DomainName, Network, address_count, aggregate
 from ipsets.errors import GuardTripped
 from ipsets.model import Dedication, Indicator
+from tests.controller.offices import networks, snapshot
 from tests.core.nets import NETWORKS
 from tests.ipsets.making import entry
 from tests.vendors.playing import EVERYTHING
@@ -32,9 +33,11 @@ from vendors.model import (
     Capabilities,
     Desired,
     DomainGroup,
+    EntryCount,
     Group,
     GroupName,
     Observed,
+    Reading,
     Rule,
     RuleName,
 )
@@ -216,3 +219,12 @@ def test_i07_a_device_with_much_less_room_than_it_holds_keeps_what_it_has_until_
     found = fitted(whole, observed.can)
     with pytest.raises(GuardTripped, match="dst-tiktok would shrink from 40 to 10 entries"):
         plan_device(observed, found.desired, limits=Limits(), device="fw", shortened=found.shortened)
+
+
+def test_a_hit_is_named_after_the_part_of_the_list_that_the_device_holds() -> None:
+    of = snapshot("5.5.0.0/24", "71.18.6.0/24")
+    reading = Reading(epoch="one", read_at=NOW, rules=())
+    assert entries_of(reading, of) == networks("5.5.0.0/24", "71.18.6.0/24"), "this device does not tell"
+    groups = (("dst-tiktok", "71.18.6.0/24"), ("spared", "8.8.8.8/32"))
+    told = (EntryCount(group=GroupName(group), network=ip_network(text), packets=0, octets=0) for group, text in groups)
+    assert entries_of(replace(reading, entries=tuple(told)), of) == networks("71.18.6.0/24")
