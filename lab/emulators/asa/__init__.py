@@ -1,0 +1,11 @@
+"""A Cisco ASA that answers over SSH as the documents and published captures say one does.
+
+Left out: network-service objects, configuration sessions, `reload in`, `packet-tracer`, NAT, interfaces and routes as
+commands (a site's own text with them is kept and printed), and pipes behind `show`.
+"""
+
+from lab.emulators.asa.device import Asa, Mishaps, User, pair
+from lab.emulators.asa.switches import Model, Switches
+from lab.emulators.asa.text import Unread
+
+__all__ = ["Asa", "Mishaps", "Model", "Switches", "Unread", "User", "pair"]
