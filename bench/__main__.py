@@ -26,8 +26,8 @@ entries) and `nft -f`; *settle* keeps the ruleset for the next boot and lists th
 up to is the plan: the diff and the digest of the list.
 
 *aggregate* counts processor time, and one round for netaddr and aggregate6, which take the better part of a minute. Its
-first row is the arithmetic alone; network objects and text cost the rest. The row of the budget is what a device costs that
-has no room for its list; devices with the same list and room share it.
+first row is the arithmetic alone; network objects and text cost the rest. What is shortened is shortened once for all
+devices with the same list and as little room.
 
 """
 

@@ -94,6 +94,16 @@ def test_what_was_sealed_is_opened_the_same() -> None:
     assert seal(BUNDLE, KEY) == SEALED, "equal input, equal bytes"
 
 
+def test_what_a_list_allows_above_its_entries_travels_with_it() -> None:
+    """Without it the other place would block what is never blocked."""
+    plain = made("103.136.220.0/23")
+    services = tuple(replace(s, allows=(ip_network("103.136.220.9/32"),)) for s in plain.services)
+    bundle = replace(BUNDLE, snapshot=replace(plain, id=content_id(services), services=services))
+    opened = unseal(seal(bundle, KEY), KEY.public).snapshot.services
+    assert opened == services
+    assert ip_network("103.136.220.0/23") not in opened[0].blocked
+
+
 def test_a_bundle_of_another_key_is_not_taken() -> None:
     with pytest.raises(BundleUntrusted, match=f"signed with key {KEY.public.id}, not with {OTHER.public.id}"):
         unseal(SEALED, OTHER.public)
