@@ -88,6 +88,7 @@ def _refuse_twins(sources: Iterable[Source]) -> None:
 def _one(source: Source, before: SourceRecord | None, ages: Ages, clock: Clock) -> SourceRecord:
     now = clock.now()
     record = before or SourceRecord(name=source.name, kind=source.kind)
+    named = (*record.indicators, *record.gone) if record.kind == source.kind else ()  # else another had this name
     record = replace(record, kind=source.kind, last_attempt=now)
     try:
         fetched = source.fetch(now, _last_good(record))
@@ -103,8 +104,8 @@ def _one(source: Source, before: SourceRecord | None, ages: Ages, clock: Clock) 
         last_success=now,
         error_code=None,
         error=None,
-        indicators=_first_seen(fetched.indicators, (*record.indicators, *record.gone)),
-        gone=keep_gone((*record.indicators, *record.gone), fetched.indicators, ages, now=now),
+        indicators=_first_seen(fetched.indicators, named),
+        gone=keep_gone(named, fetched.indicators, ages, now=now),
         memo=fetched.memo,
         skipped=fetched.skipped,
     )

@@ -82,7 +82,7 @@ def _routes(records: Iterable[SourceRecord]) -> _Routes:
     words = [i for record in live for i in record.indicators if i.dedication is not Dedication.NEVER]
     own = [i for i in words if i.dedication is Dedication.DEDICATED]
     held = _ranges(own)
-    asked = {int(p.source.removeprefix(f"{RIPESTAT}:AS")) for i in words for p in i.sources}
+    asked = {asn for i in words for p in i.sources if (asn := _asked_network(p.source)) is not None}
     outlived = [row.network for row in dataset.prefixes() if _own(row) <= asked and not held.holds(row.network)]
     of_owner = _ranges(words)
     lost = [n.network for n in dataset.literals() if n.owned and n.origin in asked and not of_owner.holds(n.network)]
@@ -93,6 +93,12 @@ def _routes(records: Iterable[SourceRecord]) -> _Routes:
         if live
         else "",
     )
+
+
+def _asked_network(source: str) -> int | None:
+    """The network that a live source's word is about; none for a word of before it was of that kind."""
+    number = source.removeprefix(f"{RIPESTAT}:AS")
+    return int(number) if number.isdecimal() else None
 
 
 def _own(row: dataset.PrefixRow) -> set[int]:

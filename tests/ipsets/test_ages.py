@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -187,3 +188,11 @@ def test_first_seen_ends_a_word_even_while_it_is_named() -> None:
 def test_what_is_declared_off_limits_does_not_age() -> None:
     kept = entry("5.5.1.0/24", dedication=Dedication.NEVER)
     assert list(aged_out((kept,), Ages.model_validate("first_seen+1h"), at=NOW + 90 * DAY)) == [kept]
+
+
+def test_a_source_that_takes_anothers_name_inherits_nothing_that_lingers(path: Path) -> None:
+    first = asked(path, None, NOW)
+    path.write_text("5.5.1.0/24\n", encoding="utf-8")
+    second = asked(path, first, NOW + DAY)
+    other = replace(second, kind="dns")
+    assert gone(asked(path, other, NOW + DAY + timedelta(hours=1))) == []

@@ -165,3 +165,9 @@ def test_independent_voices_make_an_entry_more_certain(sources: tuple[str, ...],
 
 def test_a_source_that_never_answered_says_nothing() -> None:
     assert weighed(record("a", "list", [entry("5.5.1.0/24")], last_success=None)) == ()
+
+
+def test_a_live_source_that_has_only_words_of_before_under_its_name_asked_nobody() -> None:
+    """A source of another kind had its name; it has not answered yet."""
+    borrowed = record("live", "ripestat", [entry(KEPT, source="rpki:AS138699")])
+    assert of(weighed(SHIPPED, borrowed), LOST).dedication is Dedication.DEDICATED
