@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
+from core.clock import Clock, SystemClock
 from lab.emulators.console import Cli, Reply
 from lab.emulators.faults import Faults
 from lab.emulators.server import Access
@@ -21,9 +22,12 @@ class Srx:
     access: Access = field(default_factory=lambda: Access(users={"admin": "pw"}))
     faults: Faults = field(default_factory=Faults)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    clock: Clock = field(default_factory=SystemClock)
     exclusive: SrxCli | None = None
+    logins: int = 0
 
     def login(self, user: str) -> Cli:
+        self.logins += 1
         return SrxCli(self, user)
 
 
@@ -32,6 +36,7 @@ class SrxCli(Cli):
 
     def __init__(self, device: Srx, user: str) -> None:
         self.device, self.user, self.editing = device, user, False
+        self.terminal, self.since = device.logins - 1, device.clock.now()
 
     @property
     def prompt(self) -> str:
@@ -62,11 +67,18 @@ class SrxCli(Cli):
 
     def _configure(self, *, exclusive: bool) -> Reply:
         if exclusive and self.device.exclusive is not None:
-            return Reply(text=f"error: configuration database locked by:\n  {self.device.exclusive.user}\n")
+            return Reply(text=self.device.exclusive.holding())
         if exclusive:
             self.device.exclusive = self
         self.editing = True
         return Reply(text=f"{_EXCLUSIVE if exclusive else ''}Entering configuration mode\n")
+
+    def holding(self) -> str:
+        """Of the one who keeps others out. The idle time is counted from the login."""
+        idle = int((self.device.clock.now() - self.since).total_seconds())
+        since = f"{self.since:%Y-%m-%d %H:%M:%S} UTC, idle {idle // 3600:02}:{idle // 60 % 60:02}:{idle % 60:02}"
+        who = f"{self.user} terminal p{self.terminal} (pid {4681 + self.terminal}) on since {since}"
+        return f"error: configuration database locked by:\n  {who}\n      exclusive [edit]\n"
 
     def _edit(self, words: list[str]) -> Reply:
         if words not in (["exit"], ["exit", "configuration-mode"]):
