@@ -30,6 +30,15 @@ def lines_of(text: str, *, block: int = _BLOCK) -> Iterator[str]:
         start = end
 
 
+def rows_of(text: str, *, block: int = _BLOCK) -> Iterator[str]:
+    """As ``text.split("\\n")``, some at a time: for lines that may hold other breaks inside, as those of JSON."""
+    start = 0
+    while (end := text.find("\n", start + block)) >= 0:
+        yield from text[start:end].split("\n")
+        start = end + 1
+    yield from text[start:].split("\n")
+
+
 def one_line(text: str, limit: int) -> str:
     """What strangers wrote, fit for a log, a terminal and the store: printable, single spaces, at most ``limit``.
 

@@ -24,11 +24,14 @@ from ipsets.sources.corroboration import corroboration, refuse_odd
 from ipsets.sources.document import bytes_of_file, text_of
 from ipsets.sources.http import KEPT
 from ipsets.sources.source import Fetched, LastGood
+from ipsets.text import rows_of
 
 KIND: Final = "asndb"
 MIN_HITS: Final = 250
 MAX_AGE: Final = timedelta(days=30)
 """Of a database. MaxMind asks for an update within so many days; who holds what changes every week."""
+MAX_LINE: Final = 4096
+"""Characters. A line of bgp.tools has about 60."""
 GZIP: Final = b"\x1f\x8b"
 _LINE: Final = re.compile(
     r'\{"CIDR":"[0-9a-fA-F.:]{2,39}/[0-9]{1,3}","ASN":(0|[1-9][0-9]{0,9}),"Hits":(0|[1-9][0-9]{0,9})\}\r?'
@@ -119,7 +122,7 @@ def parse(text: str, *, asns: Collection[int], min_hits: int, place: str) -> tup
     wanted = frozenset(asns)
     found: list[Route] = []
     others = _LINE.fullmatch
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(rows_of(text), start=1):
         if (quick := others(line)) and (int(quick[1]) not in wanted or int(quick[2]) < min_hits):
             continue
         if not line.strip():
@@ -137,6 +140,8 @@ def parse(text: str, *, asns: Collection[int], min_hits: int, place: str) -> tup
 
 def _route(line: str, wanted: Collection[int], min_hits: int) -> Route | None:
     """None when it is another network's, or has too few hits."""
+    if len(line) > MAX_LINE:
+        raise ValueError(f"a line of {len(line)} characters")
     row = json.loads(line)
     asn, cidr, hits = row["ASN"], row["CIDR"], row["Hits"]
     if type(asn) is not int or type(hits) is not int or type(cidr) is not str:  # True is an int, and no number

@@ -139,7 +139,7 @@ def parse_line(line: str) -> Iterator[Network | DomainName]:
     if not text or text.startswith("[Adblock"):
         return
     hosts = _HOSTS_LINE.fullmatch(text)
-    if hosts:
+    if hosts and not _SPACED_RANGE.fullmatch(text):
         for name in hosts["names"].split():
             if name not in _HOSTS_OWN and name != hosts["sink"]:
                 yield _domain(name, suffix=False)

@@ -213,7 +213,7 @@ def _clean(holder: Any) -> str:
 def _documented(where: str) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, AttributeError, ValueError) as exc:
+    except (LookupError, TypeError, AttributeError, ValueError) as exc:
         raise _implausible(where, f"not the documented shape: {type(exc).__name__} {exc}") from exc
 
 
