@@ -472,7 +472,7 @@ def filled(path: Path, line: bytes, size_bytes: int) -> Path:
     ("line", "size", "keys", "said", "limit"),
     [
         pytest.param(b"5.5.5.5\n", 80_000_000, "", "more than 16777216 bytes", 60, id="ten-million-lines"),
-        pytest.param(b"!!\n?\n", 16_000_000, "", "empty list", 250, id="nothing-in-them", marks=pytest.mark.soak),
+        pytest.param(b"!!\n#\n", 16_000_000, "", "empty list", 250, id="nothing-in-them", marks=pytest.mark.soak),
         pytest.param(b"x\n", 16_000_000, "", "at least 9996 more", 150, id="eight-million-bad-ones"),
         pytest.param(
             b"::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe\n", 16_000_000, "", "500000 entries", 350, id="ranges-of-254"
