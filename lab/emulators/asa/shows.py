@@ -71,17 +71,17 @@ def _access_list(context: Context, name: str) -> Iterator[str]:
 def _entry(context: Context, start: str, laid: Laid) -> Iterator[str]:
     shown = laid.ace.text(context.running.alias, full=True)
     total = context.hit(laid.entry.serial).count
-    off = "" if context.active(laid.ace) else " (inactive)"
+    off, end = "" if context.active(laid.ace) else " (inactive)", " " * context.model.trailing_blank
     if context.running.group_search and _grouped(laid):
-        yield f"{start} {shown} 0x{laid.hash}"
-        yield f"{start} {_numbered(laid)} (hitcnt={total}){off} 0x{digest(laid.hash)}"
+        yield f"{start} {shown} 0x{laid.hash}{end}"
+        yield f"{start} {_numbered(laid)} (hitcnt={total}){off} 0x{digest(laid.hash)}{end}"
         return
     counted = f" (hitcnt={total})" if context.model.parent_counts or not _grouped(laid) else ""
-    yield f"{start} {shown}{counted}{off} 0x{laid.hash}"
+    yield f"{start} {shown}{counted}{off} 0x{laid.hash}{end}"
     if not laid.plain:
         seen: set[str] = set()
         for part in laid.parts:
-            yield f"  {start} {_part(context, laid, part, off, again=part.hash in seen)}"
+            yield f"  {start} {_part(context, laid, part, off, again=part.hash in seen)}{end}"
             seen.add(part.hash)
 
 

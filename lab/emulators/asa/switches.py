@@ -29,6 +29,8 @@ class Model:
     """Whether a login prints who came before; older images print the line about help alone."""
     parent_counts: bool = True
     """Whether an entry with groups has a `(hitcnt=…)` of its own; old releases print its hash alone."""
+    trailing_blank: bool = False
+    """Whether lines of `show access-list` end in a blank; some captures show one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
