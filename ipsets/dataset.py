@@ -95,10 +95,15 @@ def _rows(name: str, make: Callable[[Mapping[str, str]], T]) -> tuple[T, ...]:
     return tuple(make(row) for row in csv.DictReader(lines))
 
 
+def shipped_yaml(name: str) -> Any:
+    """One of the shipped YAML files, as it is written: rules and facts that whoever reads them gives a form."""
+    return yaml.safe_load((_DATA / name).read_text(encoding="utf-8"))
+
+
 @cache
 def manifest() -> Mapping[str, Any]:
     """Origins, dates and licences of the data set."""
-    loaded: Mapping[str, Any] = yaml.safe_load((_DATA / "manifest.yaml").read_text(encoding="utf-8"))
+    loaded: Mapping[str, Any] = shipped_yaml("manifest.yaml")
     return loaded
 
 

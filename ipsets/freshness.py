@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
+from ipsets.dataset import shipped_yaml
 from ipsets.resolve import SourceRecord
 from ipsets.spans import Span, short, words
 
@@ -32,8 +31,7 @@ class Limits(BaseModel):
 
 @cache
 def limits() -> Limits:
-    text = (files("ipsets") / "data" / "freshness.yaml").read_text(encoding="utf-8")
-    return Limits.model_validate(yaml.safe_load(text))
+    return Limits.model_validate(shipped_yaml("freshness.yaml"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

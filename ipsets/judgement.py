@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Literal, TypeAlias
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from ipsets.ages import Ages
+from ipsets.dataset import shipped_yaml
 
 Reason: TypeAlias = Literal["abandoned", "gone", "stale"]
 """Why confidence in an entry is lower than its source says."""
@@ -47,8 +46,7 @@ class Rules(_Rules):
 
 @cache
 def rules() -> Rules:
-    text = (files("ipsets") / "data" / "judgement.yaml").read_text(encoding="utf-8")
-    return Rules.model_validate(yaml.safe_load(text))
+    return Rules.model_validate(shipped_yaml("judgement.yaml"))
 
 
 def family_of(address: str) -> str | None:

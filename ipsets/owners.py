@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from core.net import DomainName
+from ipsets.dataset import shipped_yaml
 from ipsets.drift import origins_of
 from ipsets.model import Indicator
 
@@ -55,5 +54,5 @@ class Owners:
 @cache
 def shipped_owners() -> Owners:
     """The owners in ``data/owners.yaml``."""
-    loaded = yaml.safe_load((files("ipsets") / "data" / "owners.yaml").read_text(encoding="utf-8"))
-    return Owners(known={name: Owner.model_validate(fields) for name, fields in loaded["owners"].items()})
+    owners = shipped_yaml("owners.yaml")["owners"]
+    return Owners(known={name: Owner.model_validate(fields) for name, fields in owners.items()})

@@ -12,14 +12,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.net import WIDTH, DomainName, Network, Ranges, merge, pack
 from ipsets.conduct import Conduct, Watch
+from ipsets.dataset import shipped_yaml
 from ipsets.guard import parents
 from ipsets.model import Confidence, Dedication, Indicator, Snapshot, Verdict
 from ipsets.resolve import SourceRecord
@@ -67,8 +66,7 @@ class Rules(BaseModel):
 
 @cache
 def rules() -> Rules:
-    text = (files("ipsets") / "data" / "watch.yaml").read_text(encoding="utf-8")
-    return Rules.model_validate(yaml.safe_load(text))
+    return Rules.model_validate(shipped_yaml("watch.yaml"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
