@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -56,6 +57,11 @@ class Verdict:
     entry: str  # the entry as text, or "*" for the whole set
     held: bool
     reason: str
+
+
+def in_order(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """As a snapshot keeps them: by guard, then entry."""
+    return tuple(sorted(verdicts, key=lambda v: (v.guard, v.entry, v.reason)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from ipsets.catalogue import Catalogue
 from ipsets.confidence import agreed
 from ipsets.errors import GuardTripped, SnapshotCorrupt
 from ipsets.guard import GuardLimits, NeverBlock, hold_sets
-from ipsets.model import Confidence, Dedication, Indicator, Provenance, ServiceSet, Snapshot, Verdict
+from ipsets.model import Confidence, Dedication, Indicator, Provenance, ServiceSet, Snapshot, Verdict, in_order
 from ipsets.selection import Selector
 from ipsets.text import canonical, entry_text, instant, pack, read_domain, sha256, unpack
 
@@ -75,7 +75,7 @@ def build_snapshot(
         parent=previous.parent if previous and same else previous.id if previous else None,
         services=tuple(services),
         indicators=merged,
-        dropped=tuple(sorted(dropped, key=lambda v: (v.guard, v.entry, v.reason))),
+        dropped=in_order(dropped),
         source_ages=tuple(sorted(source_ages.items())),
     )
 
@@ -148,7 +148,7 @@ def _hold(
     dropped: Iterable[Verdict],
 ) -> None:
     if verdicts := hold_sets(services, previous.services if previous else (), limits, force=force):
-        raise _tripped(verdicts, tuple(sorted(dropped, key=lambda v: (v.guard, v.entry, v.reason))))
+        raise _tripped(verdicts, in_order(dropped))
 
 
 def _tripped(verdicts: tuple[Verdict, ...], dropped: tuple[Verdict, ...]) -> GuardTripped:

@@ -20,7 +20,7 @@ from core.net import WIDTH, DomainName, Network, Ranges, merge, pack
 from ipsets.conduct import Conduct, Watch
 from ipsets.dataset import shipped_yaml
 from ipsets.guard import parents
-from ipsets.model import Confidence, Dedication, Indicator, Snapshot, Verdict
+from ipsets.model import Confidence, Dedication, Indicator, Snapshot, Verdict, in_order
 from ipsets.resolve import SourceRecord
 from ipsets.sources.config import AnySource, ListConfig
 from ipsets.spans import Span, words
@@ -310,7 +310,7 @@ def told(snapshot: Snapshot, records: Iterable[SourceRecord]) -> Snapshot:
     said = {(entry_text(i.value), _names(i)) for i in silent}
     rest = (v for v in snapshot.dropped if (v.entry, _brought_by(v)) not in said)
     found = (*rest, *_verdicts(snapshot, silent, reasons))
-    return replace(snapshot, dropped=tuple(sorted(found, key=lambda v: (v.guard, v.entry, v.reason))))
+    return replace(snapshot, dropped=in_order(found))
 
 
 def _reasons(records: Iterable[SourceRecord]) -> Mapping[Network | DomainName, list[str]]:
