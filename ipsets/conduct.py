@@ -11,6 +11,9 @@ from ipsets.text import instant
 
 Rule: TypeAlias = Literal["unchanged", "growth"]
 
+APP: Final = "(watched)"
+"""The app of words that do not count: of no service, and no name that a source or a catalogue can give."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:

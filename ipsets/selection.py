@@ -12,6 +12,7 @@ from typing import Final
 from core.net import DomainName, Network, aggregate, subtract
 from ipsets.aggregate import NOTHING, Carved
 from ipsets.catalogue import Catalogue, Service, shared_cdn_ranges
+from ipsets.conduct import APP as WATCHED
 from ipsets.dataset import NameRow
 from ipsets.ground import Ground
 from ipsets.guard import GuardLimits, NameGuard, NetworkGuard, NeverBlock, parents
@@ -155,8 +156,8 @@ class Selector:
         for indicator in indicators:
             if isinstance(indicator.value, DomainName) or _only_curated(indicator):
                 continue
-            if indicator.dedication is Dedication.NEVER:
-                continue
+            if indicator.dedication is Dedication.NEVER or indicator.app == WATCHED:
+                continue  # ``watch`` says of a word that does not count why
             if indicator.app in self._refused:
                 yield _drop("never-block", indicator, self._refused[indicator.app])
             elif indicator.app not in self._apps:

@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.net import WIDTH, DomainName, Network, Ranges, merge, pack
-from ipsets.conduct import Conduct, Watch
+from ipsets.conduct import APP, Conduct, Watch
 from ipsets.dataset import shipped_yaml
 from ipsets.guard import parents
 from ipsets.model import Confidence, Dedication, Indicator, Snapshot, Verdict, in_order
@@ -26,8 +26,6 @@ from ipsets.sources.config import AnySource, ListConfig
 from ipsets.spans import Span, words
 from ipsets.text import canonical, entry_text, sha256
 
-APP: Final = "(watched)"
-"""The app of words that do not count: of no service, and no name that a source or a catalogue can give."""
 GUARD: Final = "watched"
 OURS: Final = frozenset({"curated", "manual", "catalogue"})
 """Kinds that change by our own hand: that they do says nothing about others."""
@@ -307,10 +305,7 @@ def told(snapshot: Snapshot, records: Iterable[SourceRecord]) -> Snapshot:
     if not reasons:
         return snapshot
     silent = [i for i in snapshot.indicators if i.app == APP]
-    said = {(entry_text(i.value), _names(i)) for i in silent}
-    rest = (v for v in snapshot.dropped if (v.entry, _brought_by(v)) not in said)
-    found = (*rest, *_verdicts(snapshot, silent, reasons))
-    return replace(snapshot, dropped=in_order(found))
+    return replace(snapshot, dropped=in_order((*snapshot.dropped, *_verdicts(snapshot, silent, reasons))))
 
 
 def _reasons(records: Iterable[SourceRecord]) -> Mapping[Network | DomainName, list[str]]:
@@ -321,12 +316,6 @@ def _reasons(records: Iterable[SourceRecord]) -> Mapping[Network | DomainName, l
                 if i.app == APP:
                     found[i.value].append(f"{record.name} {record.conduct.watch.reason}")
     return found
-
-
-def _brought_by(verdict: Verdict) -> str:
-    """Who brought the entry, as the verdict on a word of no service says; nobody for other verdicts."""
-    said = verdict.guard == "not-dedicated" and verdict.reason.endswith(")")
-    return verdict.reason.rpartition("(from ")[2].removesuffix(")") if said else ""
 
 
 def _names(indicator: Indicator) -> str:
