@@ -79,7 +79,6 @@ from ipsets.drift import QUIET, Drift, OriginChange, drift_between, origin_drift
 from ipsets.errors import BundleUntrusted, NoSnapshot
 from ipsets.explain import explain, parse_question
 from ipsets.extent import explain_network
-from ipsets.freshness import all_fresh
 from ipsets.guard import NeverBlock, default_never_block
 from ipsets.minisign import PublicKey, SigningKey, key_id_of, read_public_key, read_signing_key
 from ipsets.model import Indicator, Snapshot
@@ -192,14 +191,16 @@ class Controller:
         now = self.clock.now()
         records = watched(known, records, asked(sources))
         tell_watches(known, records)
-        alerts = [*origin_alerts(moved), *source_alerts(known, records, limits, now=now)]
+        bad = troubles(records, limits, now=now)
+        stale = {trouble.source for trouble in bad if trouble.what == "stale"}
+        alerts = [*origin_alerts(moved), *source_alerts(known, bad, limits)]
         self.store.save_source_records(records, alerts=alerts)
         _tell_drift(moved)
-        tell(troubles(records, limits, now=now))
+        tell(bad)
         counted = heard(records)
         previous, pin = self.store.current_snapshot(), self.store.pin()
         snapshot = build_snapshot(
-            standing(counted, ages=lasting, own_word=own_word(sources), stale=_stale(records, limits, now)),
+            standing(counted, ages=lasting, own_word=own_word(sources), stale=stale),
             catalogue=self._catalogue,
             limits=config.guard,
             never_block=self._never_block(),
@@ -1041,10 +1042,6 @@ def _after(current: Snapshot | None, found: Snapshot) -> Snapshot:
 
 def _words(records: Iterable[SourceRecord]) -> list[Indicator]:
     return [indicator for record in records for indicator in record.indicators]
-
-
-def _stale(records: Iterable[SourceRecord], limits: Mapping[str, timedelta], now: datetime) -> frozenset[str]:
-    return frozenset(found.source for found in all_fresh(records, limits, now=now) if found.stale)
 
 
 def _tell_drift(changes: tuple[OriginChange, ...]) -> None:

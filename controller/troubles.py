@@ -37,20 +37,16 @@ def troubles(
 
 
 def source_alerts(
-    before: Mapping[str, SourceRecord],
-    after: Iterable[SourceRecord],
-    stale_after: Mapping[str, timedelta],
-    *,
-    now: datetime,
+    before: Mapping[str, SourceRecord], now: Iterable[SourceTrouble], stale_after: Mapping[str, timedelta]
 ) -> Iterator[AlertNote]:
-    """One for each trouble that was not there when the sources were asked the last time."""
+    """One for each trouble of ``now`` that was not there when the sources were asked the last time."""
     known = {
         (trouble.source, trouble.what)
         for old in before.values()
         if old.last_attempt is not None
         for trouble in troubles([old], stale_after, now=old.last_attempt)
     }
-    for trouble in troubles(after, stale_after, now=now):
+    for trouble in now:
         if (trouble.source, trouble.what) not in known:
             detail = {"why": trouble.why}
             yield AlertNote(kind=trouble.what, subject=trouble.source, message=str(trouble), detail=detail)

@@ -5,7 +5,7 @@ Called by reports, metrics, pages and every refresh: what is stale is said aloud
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -61,13 +61,6 @@ def freshness(record: SourceRecord, *, now: datetime, stale_after: timedelta | N
     else:
         stale = ""
     return Freshness(source=record.name, last_success=record.last_success, dated=dated, limit=limit, stale=stale)
-
-
-def all_fresh(
-    records: Iterable[SourceRecord], stale_after: Mapping[str, timedelta], *, now: datetime
-) -> tuple[Freshness, ...]:
-    """Of every record; ``stale_after`` by the name of a source."""
-    return tuple(freshness(r, now=now, stale_after=stale_after.get(r.name)) for r in records)
 
 
 def _dated(record: SourceRecord) -> datetime | None:
