@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
 
 from core.net import DomainName, Network
-from ipsets.model import Dedication, Indicator
+from ipsets.model import Dedication, Indicator, noted
 
 _RULE: Final = re.compile(r"(?P<event>first_seen|last_seen)(?: ?\+ ?(?P<number>[1-9]\d{0,3})(?P<unit>[hdw]))?")
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -125,9 +125,4 @@ def aged_out(indicators: Iterable[Indicator], ages: Ages, *, at: datetime, forge
         if rule.event == "last_seen" or i.dedication is Dedication.NEVER or not _past(i, rule, at):
             yield i
         elif not forget:
-            words = tuple(replace(p, detail=_said(p.detail, rule)) for p in i.sources)
-            yield replace(i, dedication=Dedication.UNKNOWN, sources=words)
-
-
-def _said(detail: str, rule: AgeOut) -> str:
-    return f"{detail}; aged out ({rule})".removeprefix("; ")
+            yield noted(i, f"aged out ({rule})", Dedication.UNKNOWN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -47,6 +47,12 @@ class Indicator:
     confidence: Confidence
     dedication: Dedication
     sources: tuple[Provenance, ...]
+
+
+def noted(indicator: Indicator, note: str, dedication: Dedication) -> Indicator:
+    """The same, of another weight, and every source's word says why."""
+    words = tuple(replace(p, detail=f"{p.detail}; {note}".removeprefix("; ")) for p in indicator.sources)
+    return replace(indicator, dedication=dedication, sources=words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,14 @@ not said to be: an entry that counts for less stays known, with the reason in it
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from core.net import DomainName, Ranges
 from ipsets import dataset
 from ipsets.ages import Ages, aged_out
 from ipsets.confidence import lowered
 from ipsets.judgement import ages_of, rules
-from ipsets.model import Dedication, Indicator
+from ipsets.model import Dedication, Indicator, noted
 from ipsets.resolve import SourceRecord
 from ipsets.sources.manual import KIND as MANUAL
 from ipsets.sources.ripestat import KIND as RIPESTAT
@@ -73,26 +73,22 @@ class _Routes:
             return indicator
         if not self.outlived.touched(value) or self.held.holds(value):
             return indicator
-        words = tuple(replace(p, detail=f"{p.detail}; {self.said}".removeprefix("; ")) for p in indicator.sources)
-        return replace(indicator, dedication=Dedication.CLAIMED, sources=words)
+        return noted(indicator, self.said, Dedication.CLAIMED)
 
 
 def _routes(records: Iterable[SourceRecord]) -> _Routes:
-    live = [r for r in records if r.kind == RIPESTAT and r.last_success and r.last_success > dataset.as_of()]
-    words = [i for record in live for i in record.indicators if i.dedication is not Dedication.NEVER]
+    known = [(r, r.last_success) for r in records if r.kind == RIPESTAT and r.last_success is not None]
+    live = [(record, at) for record, at in known if at > dataset.as_of()]
+    words = [i for record, _ in live for i in record.indicators if i.dedication is not Dedication.NEVER]
     own = [i for i in words if i.dedication is Dedication.DEDICATED]
     held = _ranges(own)
     asked = {asn for i in words for p in i.sources if (asn := _asked_network(p.source)) is not None}
     outlived = [row.network for row in dataset.prefixes() if _own(row) <= asked and not held.holds(row.network)]
     of_owner = _ranges(words)
     lost = [n.network for n in dataset.literals() if n.owned and n.origin in asked and not of_owner.holds(n.network)]
-    return _Routes(
-        held=held,
-        outlived=Ranges((*outlived, *lost)),
-        said=f"not announced by its owner's networks on {max(at for r in live if (at := r.last_success)):%Y-%m-%d}"
-        if live
-        else "",
-    )
+    last = max((at for _, at in live), default=dataset.as_of())
+    said = f"not announced by its owner's networks on {last:%Y-%m-%d}"
+    return _Routes(held=held, outlived=Ranges((*outlived, *lost)), said=said)
 
 
 def _asked_network(source: str) -> int | None:
