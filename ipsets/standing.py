@@ -78,7 +78,8 @@ class _Routes:
 
 def _routes(records: Iterable[SourceRecord]) -> _Routes:
     known = [(r, r.last_success) for r in records if r.kind == RIPESTAT and r.last_success is not None]
-    live = [(record, at) for record, at in known if at > dataset.as_of()]
+    # One on watch does not count in full, so what it seems not to announce is no word against anything.
+    live = [(record, at) for record, at in known if at > dataset.as_of() and record.conduct.watch is None]
     words = [i for record, _ in live for i in record.indicators if i.dedication is not Dedication.NEVER]
     own = [i for i in words if i.dedication is Dedication.DEDICATED]
     held = _ranges(own)

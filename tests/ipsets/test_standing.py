@@ -10,6 +10,7 @@ import pytest
 
 from core.net import DomainName, Ranges, parse_network
 from ipsets import dataset
+from ipsets.conduct import Conduct, Watch
 from ipsets.confidence import agreed, lowered
 from ipsets.model import Confidence, Dedication, Indicator, Provenance
 from ipsets.resolve import SourceRecord
@@ -86,6 +87,13 @@ def test_networks_that_nobody_asked_lose_nothing() -> None:
 def test_routing_that_is_older_than_the_shipped_set_says_nothing_against_it() -> None:
     older = replace(announced(*OWN[1:]), last_success=dataset.as_of() - timedelta(days=1))
     assert of(weighed(SHIPPED, older), LOST).dedication is Dedication.DEDICATED
+
+
+def test_i02_routing_that_is_on_watch_takes_nothing_out_of_the_shipped_set() -> None:
+    """Its new words do not count: a prefix that it announces in new halves would look like one that is gone."""
+    watch = Watch(rule="growth", since=NOW, reason="grew", entries=1, addresses_v4=256, changes=0)
+    watched = replace(announced(*OWN[1:]), conduct=Conduct(watch=watch))
+    assert of(weighed(SHIPPED, watched), LOST).dedication is Dedication.DEDICATED
 
 
 def test_a_list_of_ones_own_and_a_decision_are_not_outlived() -> None:
