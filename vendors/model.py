@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NewType, TypeAlias
+from typing import Literal, NewType, TypeAlias
 
 from core.net import Address, DomainName, Network
 
@@ -74,6 +74,18 @@ class Desired:
     rules: tuple[Rule, ...]
     owner: str
     snapshot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedList:
+    """A list that the device pulls from us instead of being told its members, in the vendor's own form.
+
+    ``lines`` are what is served, in that order, without line ends; never none of them (``vendors.feeding``).
+    """
+
+    name: GroupName
+    kind: Literal["ip", "domain", "url"]
+    lines: tuple[str, ...]
 
 
 class Transaction(StrEnum):

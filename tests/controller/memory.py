@@ -19,7 +19,21 @@ from core.ids import RunId, new_id
 from tests.vendors.playing import EVERYTHING
 from vendors.adapter import Adapter, Script, Session
 from vendors.diff import mark_of
-from vendors.model import Action, Desired, FlowCount, Mark, Observed, Plan, Reading, Receipt, RuleCount, RuleName
+from vendors.feeding import ip_feed
+from vendors.model import (
+    Action,
+    AddressGroup,
+    Desired,
+    FeedList,
+    FlowCount,
+    Mark,
+    Observed,
+    Plan,
+    Reading,
+    Receipt,
+    RuleCount,
+    RuleName,
+)
 from vendors.session import SessionLimiter
 
 
@@ -32,6 +46,7 @@ class Firewall:
     hits: dict[RuleName, int] = field(default_factory=dict)
     flows: tuple[FlowCount, ...] = ()
     on: dict[str, Callable[[], None]] = field(default_factory=dict)
+    pulls: bool = False
 
     def _come_to(self, step: str) -> None:
         self.on.get(step, lambda: None)()
@@ -60,6 +75,11 @@ class Firewall:
         self.state = plan.desired
         self._come_to("after-apply")
         return Receipt(observed=self.observed(), commands=1, flows_cut=0, timings={})
+
+    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
+        """Every address list that it denies, when it is one that pulls."""
+        groups = [g for g in desired.groups if isinstance(g, AddressGroup) and g.name.startswith("dst-")]
+        return tuple(ip_feed(group.name, group.members) for group in groups) if self.pulls else ()
 
     def render(self, current: Observed, plan: Plan) -> Script:
         return Script(text=f"{len(plan.steps)} steps\n")

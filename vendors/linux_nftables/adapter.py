@@ -33,6 +33,7 @@ from vendors.model import (
     Capabilities,
     Desired,
     DomainGroup,
+    FeedList,
     Observed,
     Plan,
     Reading,
@@ -89,6 +90,9 @@ class LinuxNftables:
         if self.options.dns_path and current.can.fqdn:
             files[self.options.dns_path] = render_dns(plan.desired.groups)
         return Script(text=change.text, files=files, commands=("nft -c -f", "nft -f", "read back and compare"))
+
+    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
+        return ()
 
     def parse_counters(self, text: str) -> Reading:
         return reading_from(text)
