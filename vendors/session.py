@@ -12,13 +12,14 @@ closing the socket under whatever hangs.
 from __future__ import annotations
 
 import base64
+import codecs
 import contextlib
 import hashlib
 import io
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,6 +42,7 @@ from vendors.errors import (
     Unreachable,
     Unreadable,
 )
+from vendors.shell import DEFAULT_TIMEOUT, Dialect, Said, Shell, Terminal
 
 if TYPE_CHECKING:
     import netmiko
@@ -60,6 +62,8 @@ _SCANNED: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", 
 _KEY_CLASSES: Final = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 CHANNEL_SECONDS: Final = 15.0
 _TRANSCRIPT_BLOCK: Final = 16_384
+_SETTLE_MS: Final = 5
+"""How long a prompt must be the last thing said before it is taken for one."""
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
 _USER_TIMEOUT_MS: Final = 20_000
 
@@ -165,10 +169,7 @@ class SshSession:
             Unreadable: it answered more than ``max_bytes``; the session is closed.
         """
         self._transcript.command(command, stdin)
-        seconds = self._deadline.remaining()
-        if timeout is not None:
-            seconds = min(seconds, timeout.total_seconds())
-        with self._translated(f"`{_shorten(command)}`"), self._deadline.at_most(seconds):
+        with self._limited(f"`{_shorten(command)}`", timeout):
             output = self._run(command, stdin.encode(), max_bytes)
         self._transcript.output(output)
         return output
@@ -202,7 +203,8 @@ class SshSession:
                 if channel.eof_received or channel.closed:
                     collected.drain(channel)
                     return
-            elif channel.closed:
+            elif channel.closed:  # since it was asked above: all that came in between is still to be taken
+                collected.drain(channel)
                 return
 
     def put(self, path: str, content: str, *, mode: int = 0o600) -> None:
@@ -261,6 +263,33 @@ class SshSession:
             return shell_on(self._transport, self._endpoint, device_type, settings)
 
     @contextmanager
+    def shell(self, dialect: Dialect) -> Iterator[Shell]:
+        """See ``vendors.shell``. The channel is closed with the block; the login stays."""
+        from vendors.prompt import channel_on  # netmiko is 276 modules, which a device with exec channels never needs
+
+        with self._translated("opening a shell"):
+            channel = channel_on(self._transport, self._endpoint, dialect.driver)
+        with contextlib.closing(channel):
+            shell = _Shell(Terminal(_Channel(channel), dialect, self.device), self)
+            shell.start()
+            yield shell
+
+    @contextmanager
+    def again(self) -> Iterator[SshSession]:
+        """A second login, beside this one: it takes no place of the cap on sessions, of which this one holds one."""
+        with connect(self._endpoint, clock=self._deadline.clock, transcript=self._transcript.stream) as session:
+            yield session
+
+    @contextmanager
+    def _limited(self, doing: str, timeout: timedelta | None) -> Iterator[None]:
+        """A step with its own time limit, in which what the library raises becomes ours."""
+        seconds = self._deadline.remaining()
+        if timeout is not None:
+            seconds = min(seconds, timeout.total_seconds())
+        with self._translated(doing), self._deadline.at_most(seconds):
+            yield
+
+    @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:
         """Turn what the library raises into ours; a session that failed once is closed for good."""
         try:
@@ -272,6 +301,74 @@ class SshSession:
             raise Unreachable(
                 f"the session broke at {doing}: {why}", hint="tried again later", device=self.device
             ) from exc
+
+
+class _Channel:
+    """The characters of a shell channel. Everything here ends when the session's deadline closes the socket."""
+
+    def __init__(self, channel: paramiko.Channel, limit: int = MAX_BYTES) -> None:
+        self._channel, self._left = channel, limit
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._poller = select.poll()
+        self._poller.register(channel.fileno(), select.POLLIN)
+
+    def send(self, text: str) -> None:
+        self._channel.sendall(text.encode())
+
+    def receive(self) -> str:
+        while not self._channel.recv_ready():
+            if self._channel.closed or self._channel.eof_received:
+                raise EOFError("the device ended the session")
+            self._poller.poll(500)  # only a heartbeat
+        data = self._channel.recv(1 << 16)
+        self._left -= len(data)
+        if self._left < 0:
+            raise Unreadable("the device says more than a session may carry; it was closed")
+        return self._decoder.decode(data)
+
+    def pending(self) -> bool:
+        if not self._channel.recv_ready():
+            self._poller.poll(_SETTLE_MS)
+        return self._channel.recv_ready()
+
+
+class _Shell:
+    """A terminal under the session's deadline and in its transcript; see ``vendors.shell.Shell``."""
+
+    def __init__(self, terminal: Terminal, session: SshSession) -> None:
+        self.device = session.device
+        self._terminal, self._session = terminal, session
+
+    def start(self) -> None:
+        with self._session._limited("the first prompt", DEFAULT_TIMEOUT):
+            self._terminal.start()
+
+    def ask(
+        self, line: str, *, timeout: timedelta | None = None, until: str | None = None, secret: bool = False
+    ) -> Said:
+        shown = HIDDEN if secret else line
+        transcript = self._session._transcript
+        transcript.command(shown, "")
+        with self._session._limited(f"`{_shorten(shown)}`", timeout or DEFAULT_TIMEOUT):
+            said = self._terminal.ask(line, timeout=timeout, until=until, secret=secret)
+        transcript.answer(said.text)
+        return said
+
+    def stream(self, lines: Sequence[str], refusal: Callable[[Said], str | None]) -> tuple[Said, ...]:
+        transcript = self._session._transcript
+        transcript.command(f"{len(lines)} lines", "".join(f"{line}\n" for line in lines))
+        with self._session._limited(f"{len(lines)} lines", None):
+            said = self._terminal.stream(lines, refusal)
+        transcript.answer("".join(f"{one.line}: {one.text}" for one in said if one.text))
+        return said
+
+    def pour(self, lines: Sequence[str], *, end: str = "\x04", timeout: timedelta | None = None) -> Said:
+        transcript = self._session._transcript
+        transcript.command(f"{len(lines)} lines", "".join(f"{line}\n" for line in lines))
+        with self._session._limited(f"{len(lines)} lines", timeout):
+            said = self._terminal.pour(lines, end=end, timeout=timeout)
+        transcript.answer(said.text)
+        return said
 
 
 class _Feeder(threading.Thread):
@@ -327,7 +424,7 @@ class _Deadline:
     """The time a session has, on the monotonic clock, enforced by closing the socket from a thread of its own."""
 
     def __init__(self, clock: Clock, budget: timedelta) -> None:
-        self._clock = clock
+        self.clock = clock
         self._end = clock.monotonic() + budget.total_seconds()
         self._step = self._end
         self._changed = threading.Condition()
@@ -347,12 +444,12 @@ class _Deadline:
         self._thread.start()
 
     def remaining(self) -> float:
-        return max(0.0, self._end - self._clock.monotonic())
+        return max(0.0, self._end - self.clock.monotonic())
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
         """A shorter time for what happens inside."""
-        self._set(min(self._end, self._clock.monotonic() + seconds))
+        self._set(min(self._end, self.clock.monotonic() + seconds))
         try:
             yield
         finally:
@@ -371,7 +468,7 @@ class _Deadline:
     def _watch(self) -> None:
         with self._changed:
             while not self._done:
-                left = self._step - self._clock.monotonic()
+                left = self._step - self.clock.monotonic()
                 if left <= 0:
                     self.is_over = True
                     if self._closing is not None:
@@ -384,7 +481,7 @@ class _Transcript:
     """What was said, for people, without the secrets of this login and without bulk."""
 
     def __init__(self, stream: TextIO | None, secrets: tuple[str, ...]) -> None:
-        self._stream = stream
+        self.stream = stream
         self._secrets = sorted((s for s in secrets if s), key=len, reverse=True)
 
     def command(self, command: str, stdin: str) -> None:
@@ -394,21 +491,24 @@ class _Transcript:
         said = (_block(self._hidden(text)) for text in (output.text, output.errors))
         self._write(f"{''.join(said)}[exit {output.status}]\n")
 
+    def answer(self, text: str) -> None:
+        self._write(_block(self._hidden(text)))
+
     def note(self, text: str) -> None:
         self._write(f"> {text}\n")
 
     def _write(self, text: str) -> None:
-        if self._stream is None:
+        if self.stream is None:
             return
         try:
-            self._stream.write(self._hidden(text))
-            self._stream.flush()
+            self.stream.write(self._hidden(text))
+            self.stream.flush()
         except OSError:  # a full disk must not stop a change half-way; the run's record says what happened
-            self._stream = None
+            self.stream = None
 
     def _hidden(self, text: str) -> str:
         """Before anything is cut: half a secret is not found any more."""
-        for secret in self._secrets if self._stream else ():
+        for secret in self._secrets if self.stream else ():
             text = text.replace(secret, HIDDEN)
         return text
 
