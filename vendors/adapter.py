@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from core.ids import DeviceName
 from core.secret import SecretRef
-from vendors.model import Capabilities, Desired, Observed, Plan, Reading, Receipt
+from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt
+from vendors.shell import Dialect, Shell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,14 @@ class Session(Protocol):
         """Write a file by SFTP: temporary name, sync, rename."""
         ...
 
+    def shell(self, dialect: Dialect) -> AbstractContextManager[Shell]:
+        """A command line behind a prompt, for as long as the block lasts. Raises ``Unreachable``."""
+        ...
+
+    def again(self) -> AbstractContextManager[Session]:
+        """A second login to the same device, to look at a change from outside. Raises what ``connect`` raises."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
@@ -81,6 +91,13 @@ class Adapter(Protocol):
         ...
 
     def render(self, current: Observed, plan: Plan) -> Script: ...
+
+    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
+        """The lists that the device pulls to hold ``desired``; none when all of it is pushed. Pure.
+
+        They are published before ``apply`` is called, and taken back when it raises ``Refused`` or ``NotPrivileged``.
+        """
+        ...
 
     def parse_counters(self, text: str) -> Reading: ...
 

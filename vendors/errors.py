@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from core.errors import ConfigError, ExitCode, TokgateError
+from core.ids import DeviceName
+
+if TYPE_CHECKING:
+    from vendors.shell import Said
 
 
 class DeviceError(TokgateError):
@@ -89,6 +95,22 @@ class ToolMissing(DeviceError):
 
     code = "TG4011"
     title = "Device is not prepared"
+
+
+class LineRefused(DeviceError):
+    """One line of many was refused; the lines behind it that were in flight may have been acted on.
+
+    An adapter catches it, finds the way back, and says in which state the device is.
+    """
+
+    code = "TG4012"
+    title = "Line refused by the device"
+
+    def __init__(
+        self, *, index: int, said: Said, answered: tuple[Said, ...], reason: str, device: DeviceName | None = None
+    ) -> None:
+        super().__init__(f"line {index + 1}, `{said.line}`, was refused: {reason}", device=device)
+        self.index, self.said, self.answered, self.reason = index, said, answered, reason
 
 
 class UnknownVendor(ConfigError):

@@ -41,6 +41,29 @@ def shell_on(
         raise Unreachable(f"no usable prompt: {words(exc)}", device=endpoint.device) from exc
 
 
+def channel_on(transport: paramiko.Transport, endpoint: Endpoint, device_type: str) -> paramiko.Channel:
+    """The terminal that netmiko opens for that type, before anything is read from it or sent.
+
+    Its preparation of the session is left out: the drivers of ASA and FortiOS change the running configuration in it.
+    """
+    kind = CLASS_MAPPER[device_type]
+
+    class Opened(kind):  # type: ignore[misc, valid-type]  # the class is chosen by name at run time
+        def _build_ssh_client(self) -> paramiko.SSHClient:
+            return _LoggedIn(transport)
+
+        def special_login_handler(self, delay_factor: float = 1.0) -> None:
+            """What a login may ask is answered by the dialect."""
+
+        def _try_session_preparation(self, force_data: bool = True) -> None:
+            """Nothing is read and nothing is sent."""
+
+    connection = Opened(device_type=device_type, host=endpoint.host, port=endpoint.port, username=endpoint.username)
+    channel: paramiko.Channel = connection.remote_conn
+    channel.settimeout(None)
+    return channel
+
+
 class _LoggedIn(paramiko.SSHClient):
     """What netmiko takes for a client it has just connected: our own login."""
 
