@@ -65,6 +65,38 @@ class Invalid(TokgateError):
     http_status = 422
 
 
+class FeedUnfit(TokgateError):
+    """An adapter made a list to be pulled that is empty or that a firewall would misread; nothing was sent."""
+
+    code = "TG5008"
+    title = "List unfit to be served"
+    http_status = 409
+
+
+class FeedDamaged(TokgateError):
+    """What is kept of a list is not what was published; a firewall keeps its last good copy."""
+
+    code = "TG5009"
+    title = "Published list damaged"
+    http_status = 503
+
+
+class FeedNotReady(TokgateError):
+    """Nothing has been published for this device so far; a firewall keeps its last good copy."""
+
+    code = "TG5010"
+    title = "Nothing published yet"
+    http_status = 503
+
+
+class FeedUnknown(TokgateError):
+    """No such device or list, or it is not served to this address. Not 403: a firewall may take that for the end."""
+
+    code = "TG5011"
+    title = "No such list for this address"
+    http_status = 404
+
+
 class NotAllowed(TokgateError):
     """The caller's token lacks the scope."""
 

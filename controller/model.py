@@ -255,6 +255,78 @@ ACTIONS: Mapping[Action, EventAction] = {
 }
 
 
+# --- lists that firewalls pull --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedContent:
+    """One list as it goes over the wire: ``text`` is UTF-8, a line an entry, and never empty."""
+
+    name: str
+    kind: str  # "ip", "domain", "url"
+    text: bytes
+    digest: str  # sha256 of ``text``
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFeed:
+    """What is served to a device under one name. The text is kept by its digest."""
+
+    device: DeviceName
+    name: str
+    kind: str
+    digest: str
+    entries: int
+    octets: int
+    published_at: datetime
+    modified_at: datetime  # whole seconds; no two contents of a list share one
+    run: RunId
+    settled: bool  # the change that it was published for was read back
+    leaving: bool  # no part of the change under way any more: served until that is read back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPull:
+    """One request for a list, and how it was answered. ``digest`` is what was sent, or what the device has (304)."""
+
+    device: DeviceName
+    name: str
+    at: datetime
+    address: str
+    agent: str
+    status: int
+    digest: str | None
+    octets: int
+
+    @property
+    def is_good(self) -> bool:
+        return self.digest is not None and self.status in (200, 304)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodPull:
+    """The last time a device was given a list, or was told that it has it."""
+
+    at: datetime
+    digest: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedToken:
+    """What a device proves itself with when it pulls, as stored: only its hash and prefix. It does not expire."""
+
+    id: TokenId
+    device: DeviceName
+    prefix: str
+    created_at: datetime
+    created_by: str
+    first_used_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
 # --- access ---------------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ import structlog
 from controller.desired import Facts, desired_for, mode_words, modes_at, role_sources, rule_name, state_of, subject_of
 from controller.detect import DetectContext, detect, on_our_clock
 from controller.errors import NotFound, PlanStale, StoreError
+from controller.feeding import content_of
 from controller.fitting import Fitted, fit
 from controller.inventory import Device, Inventory
 from controller.locks import DeviceLocks
@@ -237,6 +238,8 @@ class Worker:
 
     def _carry_out(self, adapter: Adapter, session: Session, record: Record, look: Look, plan: Plan) -> DeviceRun:
         if plan.is_empty:
+            self._publish(adapter, record, plan)  # what is served may be damaged, or of a change that was cut short
+            self.store.settle_feeds(record.device.name)
             return record.done(Outcome.UNCHANGED, plan, None)
         began = self.clock.now()
         known = look.observed.mark is not None
@@ -245,8 +248,11 @@ class Worker:
         else:
             self._start_at_zero(record.device, look.observed, began)
         crash_point("sync.before-apply")
-        receipt = self._change(adapter, session, look, plan)
+        self._publish(adapter, record, plan)
+        crash_point("sync.published")
+        receipt = self._change(adapter, session, record, look, plan)
         crash_point("sync.applied")
+        self.store.settle_feeds(record.device.name)
         if not known:
             self._count_if_told(record.device, adapter, session, look.facts, created_at=began)
         elif receipt.reading is not None:
@@ -255,11 +261,32 @@ class Worker:
         crash_point("sync.recorded")
         return result
 
-    def _change(self, adapter: Adapter, session: Session, look: Look, plan: Plan) -> Receipt:
+    def _publish(self, adapter: Adapter, record: Record, plan: Plan) -> None:
+        """Serve what the plan holds, to a device that pulls. Raises ``FeedUnfit``, ``StoreError``: nothing was sent."""
+        device = record.device.name
+        contents = [content_of(feed, device) for feed in adapter.feeds(plan.desired)]
+        changed = self.store.publish_feeds(device, contents, run=record.run, at=self.clock.now())
+        if changed:
+            log.info("feed.published", device=device, lists=changed)
+
+    def _withdraw(self, device: Device) -> None:
+        """Serve again what the device still holds. What the device answered is told, also when this fails."""
+        try:
+            changed = self.store.withdraw_feeds(device.name, at=self.clock.now())
+        except StoreError as exc:
+            log.warning("feed.not_withdrawn", device=device.name, error=str(exc))
+            return
+        if changed:
+            log.warning("feed.withdrawn", device=device.name, lists=changed)
+
+    def _change(self, adapter: Adapter, session: Session, record: Record, look: Look, plan: Plan) -> Receipt:
         """Send it. Whatever does not say in which state the device is leaves an unknown one: read first (I5, I13)."""
         try:
             return adapter.apply(session, look.observed, plan)
-        except (Refused, NotPrivileged, NotVerified, Uncertain):
+        except (Refused, NotPrivileged):
+            self._withdraw(record.device)
+            raise
+        except (NotVerified, Uncertain):
             raise
         except DeviceError as exc:
             raise Uncertain(
@@ -414,14 +441,14 @@ class Record:
     def __init__(self, worker: Worker, device: Device, run: RunId, started_at: datetime) -> None:
         self._worker = worker
         self.device = device
-        self._run = run
+        self.run = run
         self._started_at = started_at
         self.look: Look | None = None
 
     def write(self, outcome: Outcome, **fields: object) -> DeviceRun:
         running = outcome is Outcome.RUNNING
         row = DeviceRun(
-            run=self._run,
+            run=self.run,
             site=self.device.site,
             device=self.device.name,
             started_at=self._started_at,
@@ -490,7 +517,9 @@ class Record:
             raise AssertionError("a run ends well only after a look")
         facts = self.look.facts
         modes = modes_at(facts.site, facts.policy, self.look.at)  # an edge may have passed while we worked
-        exceptions = tuple(ExceptionId(e) for r in plan.desired.rules if (e := subject_of(r.name)[1]))
+        # where exceptions are holes in the denies, no rule on the device names them
+        held = plan.desired if self.look.observed.can.exempt else self.look.desired
+        exceptions = tuple(ExceptionId(e) for r in held.rules if (e := subject_of(r.name)[1]))
         return DeviceStatus(
             device=self.device.name,
             site=self.device.site,

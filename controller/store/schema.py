@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -254,4 +254,67 @@ audit = Table(
     Column("detail", Text, nullable=False),
     Column("previous", String, nullable=False),
     Column("hash", String, nullable=False),
+)
+
+feed_bodies = Table(
+    "feed_bodies", metadata, Column("digest", String, primary_key=True), Column("body", LargeBinary, nullable=False)
+)
+"""The texts of lists that firewalls pull, gzip, each once however many devices pull it; by sha256 of the plain text."""
+
+feed_lists = Table(
+    "feed_lists",
+    metadata,
+    Column("device", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("slot", String, primary_key=True),  # "served"; "before": what is put back when a change is refused
+    Column("kind", String, nullable=False),
+    Column("digest", String, nullable=False, index=True),
+    Column("entries", Integer, nullable=False),
+    Column("octets", BigInteger, nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("modified_at", Instant, nullable=False),  # whole seconds, later for each other content
+    Column("run", String, nullable=False),
+    Column("settled", Boolean(create_constraint=False), nullable=False),  # the change that it belongs to was read back
+    Column("leaving", Boolean(create_constraint=False), nullable=False),  # gone once that change is read back
+)
+
+feed_pulls = Table(
+    "feed_pulls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("address", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("digest", String),
+    Column("octets", BigInteger, nullable=False),
+    Index("ix_feed_pulls_list", "device", "name", "id"),
+)
+"""The last pulls of each list; only so many are kept."""
+
+feed_good = Table(
+    "feed_good",
+    metadata,
+    Column("device", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("address", String, nullable=False),
+)
+"""The last good pull of each list: what the device was given, or was told that it has."""
+
+feed_tokens = Table(
+    "feed_tokens",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("device", String, nullable=False, index=True),
+    Column("prefix", String, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("first_used_at", Instant),
+    Column("last_used_at", Instant),
+    Column("revoked_at", Instant),
 )

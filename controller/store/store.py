@@ -17,12 +17,14 @@ from controller.locks import ServeLease
 from controller.store.access import AuditLog, Exceptions, Tokens
 from controller.store.database import Database, damaged
 from controller.store.evidence import Evidence
+from controller.store.feeds import Feeds
 from controller.store.processes import Process
 from controller.store.runs import Runs
 from controller.store.schema import (
     REVISION,
     alerts,
     events,
+    feed_pulls,
     jobs,
     observations,
     plans,
@@ -79,7 +81,7 @@ class Jobs(Shelf):
         return True
 
 
-class Store(Snapshots, Runs, Evidence, Exceptions, Tokens, AuditLog, Jobs):
+class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, AuditLog, Jobs):
     """Everything tokgate remembers. Thread-safe; any number of processes may have it open.
 
     Every method may raise ``StoreError``; then nothing of what it was asked was recorded.
@@ -235,6 +237,7 @@ class Store(Snapshots, Runs, Evidence, Exceptions, Tokens, AuditLog, Jobs):
         self._drop(refreshes, refreshes.c.at < oldest)
         self._drop(words, words.c.digest.not_in(select(refreshes.c.words)))
         self._drop(alerts, alerts.c.at < oldest)
+        self._drop(feed_pulls, feed_pulls.c.at < oldest)
         self._db.checkpoint()
 
     def _current_id(self) -> str | None:
