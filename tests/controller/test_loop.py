@@ -192,7 +192,9 @@ def _until(condition: object, seconds: float = 5) -> bool:
 # --- when they do not -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("point", ["sync.started", "sync.before-apply", "sync.published", "sync.applied", "sync.recorded"])
+@pytest.mark.parametrize(
+    "point", ["sync.started", "sync.before-apply", "sync.published", "sync.applied", "sync.recorded"]
+)
 def test_i02_a_process_killed_at_any_step_converges_after_its_next_start(
     fresh: Lab, tmp_path: Path, point: str
 ) -> None:
