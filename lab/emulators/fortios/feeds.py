@@ -1,0 +1,145 @@
+"""Threat feeds: lists that the box fetches itself, keeps while the server is away, and cuts at its limits.
+
+Source: administration guide, threat feeds; community articles 378964 (before 7.4.4) and the 7.4.4 entry limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from lab.emulators.fortios.config import GLOBAL, Config, Entry, Key, value_of
+from lab.emulators.fortios.kinds import FQDN
+from lab.emulators.fortios.schema import FEED
+from lab.emulators.fortios.switches import Model, Switches
+
+Fetch = Callable[[str], bytes]
+Span = tuple[int, int]
+_OCTETS: Final = 10 * 1024 * 1024  # of one file, before 7.4.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a list held when it was last fetched, before it is cut for want of room."""
+
+    entries: tuple[tuple[int, Span], ...] = ()  # family and addresses; names of other kinds count only
+    others: int = 0
+    errors: int = 0
+
+    @property
+    def valid(self) -> int:
+        return len(self.entries) + self.others
+
+
+@dataclass(slots=True, kw_only=True)
+class Feed:
+    """``due``: when it is fetched next."""
+
+    index: int
+    entry: Entry
+    due: float
+    loaded: Loaded | None = None
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Feeds:
+    """All lists of a box. The last good copies survive a reboot."""
+
+    fetch: Fetch | None
+    by_key: dict[Key, Feed] = field(default_factory=dict)
+    next_index: int = 860
+
+    def tick(self, config: Config, now: float, *, model: Model, switches: Switches) -> None:
+        """Fetch what is due, and forget lists that are configured no more."""
+        wanted = dict(configured(config))
+        for key in set(self.by_key) - set(wanted):
+            del self.by_key[key]
+        for key, entry in wanted.items():
+            self._keep(key, entry, now)
+            if self.by_key[key].due <= now and value_of(config.schema[FEED], entry, "status") == ("enable",):
+                self._fetch(self.by_key[key], config, now, model=model, switches=switches)
+
+    def _keep(self, key: Key, entry: Entry, now: float) -> None:
+        """A list that is new or was edited is fetched at once."""
+        feed = self.by_key.get(key)
+        if feed is None:
+            self.next_index += 3
+            self.by_key[key] = Feed(index=self.next_index, entry=entry, due=now)
+        elif feed.entry != entry:
+            feed.entry, feed.due = entry, now
+
+    def _fetch(self, feed: Feed, config: Config, now: float, *, model: Model, switches: Switches) -> None:
+        table = config.schema[FEED]
+        feed.due = now + 60.0 * int(value_of(table, feed.entry, "refresh-rate")[0])
+        if self.fetch is None or value_of(table, feed.entry, "update-method") == ("push",):
+            return
+        try:
+            body = self.fetch(feed.entry["resource"][0])
+        except OSError:  # the last good copy stays
+            feed.failures += 1
+            return
+        feed.failures = 0
+        kind = value_of(table, feed.entry, "type")[0]
+        feed.loaded = read(body, kind, model=model, switches=switches)
+
+    def refresh(self, key: Key, now: float) -> None:
+        self.by_key[key].due = now
+
+    def usable(self, config: Config, model: Model) -> dict[Key, tuple[tuple[int, Span], ...]]:
+        """What of each list fits: from 7.4.4 all of them share the room, global ones first, then by vdom."""
+        room = model.feed_addresses if model.version >= (7, 4, 4) else None
+        fitting: dict[Key, tuple[tuple[int, Span], ...]] = {}
+        for key, _ in configured(config):
+            feed = self.by_key.get(key)
+            entries = feed.loaded.entries if feed is not None and feed.loaded is not None else ()
+            fitting[key] = entries if room is None else entries[:room]
+            room = None if room is None else room - len(fitting[key])
+        return fitting
+
+
+def configured(config: Config) -> Iterator[tuple[Key, Entry]]:
+    """Every list, in the order in which they take up room."""
+    for vdom in (GLOBAL, *sorted(config.vdoms)):
+        for name, entry in config.entries(vdom, FEED).items():
+            yield Key(vdom=vdom, path=FEED, name=name), entry
+
+
+def read(body: bytes, kind: str, *, model: Model, switches: Switches) -> Loaded:
+    """One entry a line: an address, a network or a range; other kinds of lists are only counted."""
+    limited = model.version < (7, 4, 4)
+    text = (body[:_OCTETS] if limited else body).decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines()]
+    wanted = [line for line in lines if line and not (switches.feed_comments and line.startswith("#"))]
+    wanted = wanted[: model.feed_lines] if limited else wanted
+    if kind != "address":
+        good = sum(1 for line in wanted if kind != "domain" or FQDN.fullmatch(line))
+        return Loaded(others=good, errors=len(wanted) - good)
+    spans = [span(line) for line in wanted]
+    return Loaded(entries=tuple(at for at in spans if at is not None), errors=spans.count(None))
+
+
+def span(line: str) -> tuple[int, Span] | None:
+    """The family and the addresses of one line; None: an error line."""
+    try:
+        if "-" in line:
+            low, high = (ip_address(part.strip()) for part in line.split("-", 1))
+            ordered = low.version == high.version and int(low) <= int(high)
+            return (low.version, (int(low), int(high))) if ordered else None
+        network = ip_network(line, strict=False)
+    except ValueError:
+        return None
+    return network.version, (int(network.network_address), int(network.broadcast_address))
+
+
+def merged(spans: list[Span]) -> list[Span]:
+    """Sorted, with what touches joined."""
+    out: list[Span] = []
+    for low, high in sorted(spans):
+        if out and low <= out[-1][1] + 1:
+            out[-1] = (out[-1][0], max(high, out[-1][1]))
+        else:
+            out.append((low, high))
+    return out
