@@ -19,6 +19,7 @@ from core.errors import ConfigError
 from core.net import Network, aggregate, overlaps, subtract
 from ipsets.errors import GuardTripped
 from ipsets.model import ServiceSet, Snapshot
+from vendors.exempting import whole_of
 from vendors.model import Action, AddressGroup, Desired, DomainGroup, Group, GroupName, Rule, RuleName
 
 SPARED = GroupName("spared")
@@ -203,8 +204,8 @@ def rule_name(action: Action, what: str) -> RuleName:
 
 
 def subject_of(rule: RuleName) -> tuple[str | None, str | None]:
-    """The (role, exception id) that a rule of ours stands for; the inverse of ``rule_name``."""
-    kind, _, what = rule.partition("-")
+    """The (role, exception id) that a rule of ours stands for; the inverse of ``rule_name``, also of a part of one."""
+    kind, _, what = whole_of(rule).partition("-")
     if kind == "exc":
         return None, what
     return (what, None) if kind in ("deny", "mon") and what else (None, None)

@@ -24,6 +24,7 @@ from typing import Final
 from core.net import DomainName, Network
 from vendors.codec import desired_digest
 from vendors.errors import CapacityExceeded
+from vendors.exempting import without_exempts
 from vendors.model import (
     Action,
     AddMembers,
@@ -87,6 +88,8 @@ def mark_of(desired: Desired) -> Mark:
 def degrade(desired: Desired, can: Capabilities) -> tuple[Desired, tuple[Degraded, ...]]:
     """What of ``desired`` the device can hold, and what it cannot, said aloud. Nothing is widened by it."""
     lost: list[Degraded] = []
+    if not can.exempt:
+        desired = _exempting(desired, lost)
     groups = [_fitting(group, can, lost) for group in desired.groups]
     if desired.rules and not can.persistence:
         lost.append(
@@ -99,6 +102,17 @@ def degrade(desired: Desired, can: Capabilities) -> tuple[Desired, tuple[Degrade
         groups=tuple(kept[name] for name in sorted(kept)),
         rules=tuple(rule for rule in rules if rule is not None),
     ), tuple(lost)
+
+
+def _exempting(desired: Desired, lost: list[Degraded]) -> Desired:
+    """Exceptions as holes in the denies, where the device knows no other: they hold, and nobody counts their use."""
+    count = sum(rule.action is Action.EXEMPT for rule in desired.rules)
+    if count:
+        what = (
+            f"{count} exception{'s hold' if count > 1 else ' holds'}, by taking sources out of the denies: their use is"
+        )
+        lost.append(Degraded(capability="exempt", message=f"{what} not counted by this device", is_gap=False))
+    return without_exempts(desired)
 
 
 def _fitting(group: Group, can: Capabilities, lost: list[Degraded]) -> Group:

@@ -114,6 +114,7 @@ class Capabilities:
     max_members: int | None  # per address group; None: no limit known
     max_entries: int | None  # over all groups
     spare: bool = True  # can let destinations pass before its denies, and opens nothing by it (I15)
+    exempt: bool = True  # can take sources out of the denies below by a rule, and opens nothing by it (I15)
     notes: tuple[str, ...] = ()  # why something above was narrowed, for people
 
 

@@ -61,6 +61,8 @@ def parse_role(value: object) -> str:
     text = parse_name(value)
     if len(text) > ROLE_LENGTH:
         raise ValueError(f"the name of a role is at most {ROLE_LENGTH} characters: it is a part of names on devices")
+    if "--" in text:
+        raise ValueError("the name of a role has no two hyphens in a row: on devices they set a part of a rule apart")
     return text
 
 

@@ -218,6 +218,7 @@ def test_the_signature_changes_with_window_exception_and_snapshot_and_with_nothi
         ("deny-company", ("company", None)),
         ("mon-guest-wifi", ("guest-wifi", None)),
         ("exc-01hz", (None, "01hz")),
+        ("deny-guest-wifi--7", ("guest-wifi", None)),
         ("spare", (None, None)),
         ("deny-", (None, None)),
     ],

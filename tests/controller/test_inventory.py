@@ -103,6 +103,27 @@ BAD = [
         "did you mean 'sudo'",
     ),
     Bad(
+        "feed-from-nowhere",
+        "host: 192.0.2.1",
+        "host: fw.example\n        feed: {stale_after: 3h}",
+        "30: sites.berlin.devices.fw-berlin.feed",
+        "no address is known from which it pulls",
+    ),
+    Bad(
+        "feed-for-everybody",
+        "host: 192.0.2.1",
+        "host: 192.0.2.1\n        feed: {auth: address, allow: [10.0.0.0/8]}",
+        "30: sites.berlin.devices.fw-berlin.feed",
+        "10.0.0.0/8 is too wide",
+    ),
+    Bad(
+        "feed-key",
+        "host: 192.0.2.1",
+        "host: 192.0.2.1\n        feed: {alow: [10.0.0.1]}",
+        "30: sites.berlin.devices.fw-berlin.feed.alow",
+        "did you mean 'allow'",
+    ),
+    Bad(
         "name-is-the-key-not-a-field",
         "    policy: standard",
         "    policy: standard\n    name: x",
@@ -122,6 +143,13 @@ BAD = [
         f"      {'c' * 33}: {{mode: enforce}}",
         f"14: policies.standard.roles.{'c' * 33}",
         "at most 32 characters",
+    ),
+    Bad(
+        "role-like-a-part-of-a-rule",
+        "      company: {mode: enforce}",
+        "      company--2: {mode: enforce}",
+        "14: policies.standard.roles.company--2",
+        "two hyphens",
     ),
     Bad("missing-key", "    time_zone: Europe/Berlin\n", "", "20: sites.berlin.time_zone", "is missing"),
     Bad("missing-section", "intelligence:\n  sources:\n    - {kind: curated}\n", "", "1: intelligence", "is missing"),
@@ -462,6 +490,23 @@ def test_the_digest_is_of_what_it_says_not_of_how() -> None:
     same = same.replace("'1'", "1").replace("'90'", "90")
     assert parse_inventory(GOOD).digest == parse_inventory(f"# a comment\n{same}").digest
     assert parse_inventory(GOOD).digest != parse_inventory(GOOD.replace("10.20.1.0/24", "10.20.2.0/24")).digest
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param("host: 192.0.2.1", ["192.0.2.1/32"], id="its-host"),
+        pytest.param(
+            "host: 192.0.2.1\n        own_addresses: [10.0.0.1]", ["192.0.2.1/32", "10.0.0.1/32"], id="and-own"
+        ),
+        pytest.param("host: 192.0.2.1\n        feed: {allow: [10.0.0.0/30]}", ["10.0.0.0/30"], id="as-said"),
+        pytest.param("host: fw.example", [], id="a-name-is-no-address"),
+    ],
+)
+def test_where_a_device_pulls_from(given: str, expected: list[str]) -> None:
+    device = parse_inventory(GOOD.replace("host: 192.0.2.1", given)).device("fw-berlin")
+    assert [str(net) for net in device.pulls_from] == expected
+    assert (device.feed.auth, device.feed.stale_after) == ("token", timedelta(hours=2))
 
 
 def test_the_example_is_good_and_complete() -> None:
