@@ -1,0 +1,6 @@
+"""Palo Alto Networks PAN-OS firewalls."""
+
+from vendors.paloalto_panos.adapter import PaloAltoPanos
+from vendors.paloalto_panos.options import PaloAltoPanosOptions
+
+__all__ = ["PaloAltoPanos", "PaloAltoPanosOptions"]

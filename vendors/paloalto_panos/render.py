@@ -1,0 +1,193 @@
+"""A plan as the configuration lines that bring one candidate to another: only what differs, additions before removals.
+
+Pure. The lines go into a candidate that comes into force by one commit; their order is that in which the device takes
+them: nothing is referred to before it is there, nothing is deleted while it is referred to, no group is ever empty.
+`set` adds to a list, `delete` takes a member out of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from vendors.marks import mark_text
+from vendors.model import Mark, Observed, Plan
+from vendors.paloalto_panos.options import PaloAltoPanosOptions
+from vendors.paloalto_panos.parse import PATHS, changed
+from vendors.paloalto_panos.placement import moves
+from vendors.paloalto_panos.setform import Attrs, quoted
+from vendors.paloalto_panos.shape import DEFAULTS, LISTED, TAG, Tree, normal, part_of, started, tree_of
+
+LINE: Final = 400
+"""Characters of a line at most: at 500 the terminal breaks it up and repaints it."""
+_FREE: Final = ("description", "comments")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """A change as lines, in blocks: the lines of one block do not depend on each other."""
+
+    blocks: tuple[tuple[str, ...], ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return tuple(line for block in self.blocks for line in block)
+
+
+def render_lines(current: Observed, plan: Plan, mark: Mark, options: PaloAltoPanosOptions) -> Lines:
+    """Everything between `configure` and `commit`. Raises ``Refused`` when our rules have no place to stand."""
+    held = Tree.loads(current.extra.get("held", ""))
+    order = json.loads(current.extra.get("order", "[]"))
+    desired = plan.desired
+    wanted = tree_of(desired.groups, desired.rules, desired.owner, mark_text(mark), options, held)
+    scope = f"vsys {options.vsys} " if current.extra.get("multi_vsys") else ""
+    return Lines(blocks=tuple(block for block in _Writer(held, wanted, scope).blocks(order, options) if block))
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Lines from one tree to another."""
+
+    held: Tree
+    wanted: Tree
+    scope: str
+
+    def blocks(self, order: Sequence[str], options: PaloAltoPanosOptions) -> Iterator[tuple[str, ...]]:
+        comment = self.wanted.tags[TAG]["comments"][0]
+        yield tuple(self._tag())
+        yield tuple(self._put("addresses", self.wanted.addresses))
+        for part in (True, False):  # what is in a group is there before it
+            yield tuple(self._put("groups", [n for n in self.wanted.groups if (part_of(n) is not None) == part]))
+        yield tuple(self._put("lists", self.wanted.lists))
+        yield tuple(self._widen_rules())
+        yield tuple(self._put("rules", self.wanted.rules))
+        yield from ((line,) for line in self._moves(order, options))
+        yield tuple(self._gone("rules", (name for name in self.held.rules if name not in self.wanted.rules)))
+        for kind in ("rules", "groups"):
+            yield tuple(self._shrink(kind))
+        for part in (False, True):
+            yield tuple(
+                self._gone("groups", (n for n in self._gone_from("groups") if (part_of(n) is not None) == part))
+            )
+        yield tuple(self._gone("lists", self._gone_from("lists")))
+        yield tuple(self._gone("addresses", self._gone_from("addresses")))
+        if self._comment_now() != comment:
+            yield (self._line("set", "tags", TAG, f"comments {_text(comment)}"),)
+
+    # --- the mark -------------------------------------------------------------------------------------------------
+
+    def _comment_now(self) -> str:
+        return "".join(self.held.tags.get(TAG, {}).get("comments", ()))
+
+    def _tag(self) -> Iterator[str]:
+        """The tag is there before anything carries it, and says from the first line on whose it is."""
+        if not self._comment_now():
+            owner = self.wanted.tags[TAG]["comments"][0].split()[2]
+            yield self._line("set", "tags", TAG, f"color color1 comments {_text(started(owner))}")
+
+    # --- additions ------------------------------------------------------------------------------------------------
+
+    def _put(self, kind: str, names: Iterable[str]) -> Iterator[str]:
+        wanted, held = getattr(self.wanted, kind), getattr(self.held, kind)
+        for name in names:
+            yield from self._entry(kind, name, held.get(name), wanted[name])
+
+    def _entry(self, kind: str, name: str, held: Attrs | None, wanted: Attrs) -> Iterator[str]:
+        if held is None:
+            yield from self._new(kind, name, wanted)
+            return
+        for key in changed(kind, held, wanted):
+            values = wanted.get(key, DEFAULTS.get(key, ()) if kind == "rules" else ())
+            if key in LISTED:
+                missing = [v for v in values if v not in held.get(key, ())]
+                yield from self._members(kind, name, key, missing)
+            elif values:
+                yield self._line("set", kind, name, f"{key} {_values(key, values)}")
+            else:
+                yield self._line("delete", kind, name, key)
+
+    def _new(self, kind: str, name: str, attrs: Attrs) -> Iterator[str]:
+        """A new entry on as few lines as fit, its references first: without them it would not be whole."""
+        line = ""
+        for key, values in attrs.items():
+            chunks = list(_chunks(values)) if key in LISTED else [values]
+            for chunk in chunks:
+                more = f"{key} {_values(key, chunk)}"
+                if line and (len(line) + len(more) >= LINE or key == "static"):
+                    yield self._line("set", kind, name, line)
+                    line = ""
+                line = f"{line} {more}" if line else more
+        yield self._line("set", kind, name, line)
+
+    def _members(self, kind: str, name: str, key: str, members: Sequence[str]) -> Iterator[str]:
+        for chunk in _chunks(members):
+            yield self._line("set", kind, name, f"{key} {_values(key, chunk)}")
+
+    # --- rules ----------------------------------------------------------------------------------------------------
+
+    def _widen_rules(self) -> Iterator[str]:
+        """`any` stands in no list with others: it goes before they come, and they go before it comes."""
+        for name, held in self.held.rules.items():
+            wanted = self.wanted.rules.get(name)
+            for key in sorted(LISTED & held.keys()) if wanted else ():
+                before, after = held[key], wanted[key] if wanted and key in wanted else ()
+                if set(before) != set(after) and "any" in (*before, *after):
+                    gone = [value for value in before if value not in after]
+                    yield from (self._line("delete", "rules", name, f"{key} {quoted(value)}") for value in gone)
+
+    def _moves(self, order: Sequence[str], options: PaloAltoPanosOptions) -> Iterator[str]:
+        ours = list(self.wanted.rules)
+        new = [name for name in ours if name not in order]
+        for name, where in moves([*order, *new], ours, options.placement) if ours else ():
+            yield f"move {self.scope}{PATHS['rules']} {quoted(name)} {where}"
+
+    # --- removals -------------------------------------------------------------------------------------------------
+
+    def _shrink(self, kind: str) -> Iterator[str]:
+        wanted, held = getattr(self.wanted, kind), getattr(self.held, kind)
+        for name in wanted:
+            before = normal(kind, held.get(name, {}))
+            for key in sorted(LISTED & before.keys()):
+                after = wanted[name].get(key, ())
+                if "any" in (*before[key], *after):
+                    continue  # done before
+                gone = [value for value in before[key] if value not in after]
+                yield from (self._line("delete", kind, name, f"{key} {quoted(value)}") for value in gone)
+
+    def _gone_from(self, kind: str) -> list[str]:
+        wanted, held = getattr(self.wanted, kind), getattr(self.held, kind)
+        return sorted(held.keys() - wanted.keys())
+
+    def _gone(self, kind: str, names: Iterable[str]) -> Iterator[str]:
+        yield from (self._line("delete", kind, name, "") for name in names)
+
+    def _line(self, verb: str, kind: str, name: str, rest: str) -> str:
+        return f"{verb} {self.scope}{PATHS[kind]} {quoted(name)} {rest}".rstrip()
+
+
+def _chunks(values: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """As many to a line as fit."""
+    chunk: list[str] = []
+    length = 0
+    for value in values:
+        if chunk and length + len(value) + 3 > LINE - 120:
+            yield tuple(chunk)
+            chunk, length = [], 0
+        chunk.append(value)
+        length += len(value) + 3
+    if chunk:
+        yield tuple(chunk)
+
+
+def _values(key: str, values: Sequence[str]) -> str:
+    if key in _FREE or key.endswith("description"):
+        return _text(values[0])
+    words = [quoted(value) for value in values]
+    return words[0] if len(words) == 1 else f"[ {' '.join(words)} ]"
+
+
+def _text(text: str) -> str:
+    """A description of ours: our own alphabet, never a quote or a line end."""
+    return f'"{text}"'
