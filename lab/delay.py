@@ -25,8 +25,10 @@ def delayed(host: str, port: int, round_trip: timedelta) -> Iterator[int]:
     thread.start()
     line = _Line(host=host, port=port, seconds=round_trip.total_seconds() / 2)
     try:
-        yield _wait(loop, line.open())
-        _wait(loop, line.close())
+        try:
+            yield _wait(loop, line.open())
+        finally:
+            _wait(loop, line.close())
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
