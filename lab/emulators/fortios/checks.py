@@ -67,14 +67,15 @@ def _range(table: Table, entry: Entry) -> None:
 
 def _ports(table: Table, entry: Entry) -> None:
     """netdriver: a service of TCP, UDP or SCTP without any port."""
-    has_ports = entry.get("tcp-portrange") or entry.get("udp-portrange")
+    has_ports = any(entry.get(f"{protocol}-portrange") for protocol in ("tcp", "udp", "sctp"))
     if value_of(table, entry, "protocol") == ("TCP/UDP/SCTP",) and not has_ports:
         raise answers.discarded(-651, "TCP/UDP/SCTP portrange cannot all be empty.")
 
 
 def _policy(config: Config, key: Key, entry: Entry, switches: Switches) -> None:
     """CLI reference: addresses of either family at both ends; a name is unique, its refusal is one of the -15."""
-    for end in ("srcaddr", "dstaddr"):
+    by_service = entry.get("internet-service") == ("enable",)
+    for end in ("srcaddr",) if by_service else ("srcaddr", "dstaddr", "service"):
         if not entry.get(end) and not entry.get(f"{end}6"):
             raise missing(end, switches)
     name = entry.get("name")

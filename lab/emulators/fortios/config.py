@@ -97,12 +97,14 @@ class Config:
         self.vdoms: dict[str, int] = {"root": 0}
         self._entries: dict[tuple[str, str], dict[str, Entry]] = {}
         self._users: dict[Key, Counter[Key]] = {}
+        self._targets: dict[Key, tuple[Key, ...]] = {}
 
     def copy(self) -> Config:
         other = Config(self.schema)
         other.vdoms = dict(self.vdoms)
         other._entries = {where: dict(entries) for where, entries in self._entries.items()}
         other._users = {key: Counter(users) for key, users in self._users.items()}
+        other._targets = dict(self._targets)
         return other
 
     # --- reading --------------------------------------------------------------------------------------------------
@@ -126,9 +128,17 @@ class Config:
         """The entry that a reference from this vdom means."""
         for path in paths:
             for scope in self._scopes(vdom, path):
-                if name in self.entries(scope, path):
+                if self._to_be_had(vdom, path, self.entries(scope, path).get(name)):
                     return Key(vdom=scope, path=path, name=name)
         return None
+
+    def _to_be_had(self, vdom: str, path: str, entry: Entry | None) -> bool:
+        """An interface belongs to one vdom; of the feeds only lists of addresses are referred to."""
+        if entry is None:
+            return False
+        if path == INTERFACE and len(self.vdoms) > 1:
+            return vdom in (GLOBAL, *value_of(self.schema[path], entry, "vdom"))
+        return path != FEED or entry.get("type") == ("address",)
 
     @staticmethod
     def _scopes(vdom: str, path: str) -> tuple[str, ...]:
@@ -164,20 +174,19 @@ class Config:
 
     def _put(self, key: Key, entry: Entry) -> None:
         entries = self._entries.setdefault((key.vdom, key.path), {})
-        if key.name in entries:
-            self._forget(key, entries[key.name])
+        self._forget(key)
         entries[key.name] = entry
-        for target in self.refers(key, entry):
+        self._targets[key] = tuple(self.refers(key, entry))
+        for target in self._targets[key]:
             self._users.setdefault(target, Counter())[key] += 1
 
     def _drop(self, key: Key) -> None:
-        entry = self._entries.get((key.vdom, key.path), {}).pop(key.name, None)
-        if entry is not None:
-            self._forget(key, entry)
+        self._entries.get((key.vdom, key.path), {}).pop(key.name, None)
+        self._forget(key)
 
-    def _forget(self, key: Key, entry: Entry) -> None:
-        for target in self.refers(key, entry):
-            self._users.get(target, Counter()).pop(key, None)
+    def _forget(self, key: Key) -> None:
+        for target in self._targets.pop(key, ()):
+            self._users[target].pop(key, None)
 
     def _move(self, change: Move) -> None:
         where = (change.key.vdom, change.key.path)
@@ -200,13 +209,13 @@ class Config:
         old = self._entries[where]
         self._entries[where] = {name if at == key.name else at: entry for at, entry in old.items()}
         new = Key(vdom=key.vdom, path=key.path, name=name)
-        for target, counted in tuple(self._users.items()):
-            if key in counted:
-                counted[new] = counted.pop(key)
-            if target == key:
-                self._users[new] = self._users.pop(key)
+        self._targets[new] = self._targets.pop(key, ())
+        for target in set(self._targets[new]):
+            self._users[target][new] = self._users[target].pop(key)
+        self._users[new] = self._users.pop(key, Counter())
         for user in users:
             self._follow(user, key, name)
+            self._targets[user] = tuple(new if at == key else at for at in self._targets[user])
 
     def _follow(self, user: Key, key: Key, name: str) -> None:
         """Put the new name where the old one stood."""

@@ -287,6 +287,8 @@ class FortiGate:
 
     def observe_dns(self, name: str, *addresses: Address) -> None:
         """An answer passes through the box: what wildcard names learn from (new features of 6.2.2)."""
+        if self.model.version < (6, 2, 2):
+            return
         known = self.learned.get(name, ())
         self.learned[name] = tuple(dict.fromkeys((*known, *addresses)))
 

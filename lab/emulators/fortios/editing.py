@@ -15,6 +15,7 @@ from lab.emulators.fortios import answers, checks, printing
 from lab.emulators.fortios.answers import Refusal
 from lab.emulators.fortios.config import (
     GLOBAL,
+    KEPT,
     Change,
     Config,
     Drop,
@@ -292,10 +293,16 @@ class Editor:
         name = " ".join(frame.table.key_kind.read((word,), self._asker(frame.vdom)))
         if not name:
             raise answers.incomplete()
+        self._global_name(frame, name)
         if frame.table.numbered and name == "0":  # the next free one, at the end (CLI reference)
             used = [int(at) for at in self.view.entries(frame.vdom, frame.table.path)]
             name = str(max(used, default=0) + 1)
         return Key(vdom=frame.vdom, path=frame.table.path, name=name)
+
+    def _global_name(self, frame: InTable, name: str) -> None:
+        """Names of feeds for every vdom begin with ``g-`` (administration guide); likely in its words."""
+        if self.box.multi and frame.table.path == FEED and frame.vdom == GLOBAL and not name.startswith("g-"):
+            raise answers.bad_value(-651, name)
 
     # --- inside an entry ------------------------------------------------------------------------------------------
 
@@ -342,9 +349,12 @@ class Editor:
             for name in gone:
                 frame.draft.pop(name, None)
 
-    @staticmethod
-    def _fixed_type(frame: InEntry, field: Field, value: Words) -> None:
-        """The type of a group cannot change later (CLI reference)."""
+    def _fixed_type(self, frame: InEntry, field: Field, value: Words) -> None:
+        """The type of a group cannot change later (CLI reference); likely, that of a list in use cannot either."""
+        if field.name == "type" and frame.table.path == FEED and value != ("address",):
+            users = self.view.users(frame.key)
+            if users:
+                raise answers.in_use(len(users))
         if field.name != "type" or frame.table.path not in (GROUP, GROUP6) or frame.fresh:
             return
         if value != value_of(frame.table, frame.draft, "type"):
@@ -408,14 +418,21 @@ class Editor:
             self.frames.pop()
 
     def _finish(self, frame: InEntry) -> None:
-        key, entry = frame.key, dict(frame.draft)
+        key, table = frame.key, frame.table
+        known = {name for name in frame.draft if name == KEPT or self._applies(table, name, frame.draft)}
+        entry = {name: words for name, words in frame.draft.items() if name in known}
         self._may_touch(key)
         checks.check(self.view, key, entry, model=self.box.model, switches=self.box.switches)
         if frame.table.uuids and "uuid" not in entry:
-            entry["uuid"] = (new_uuid(key, self.view),)
+            entry["uuid"] = (new_uuid(self.box, key),)
         self._references_free(key, entry)
         if entry != self.view.get(key):
             self.apply(Put(key=key, entry=entry))
+
+    @staticmethod
+    def _applies(table: Table, name: str, entry: Entry) -> bool:
+        field = table.field(name)
+        return field is not None and applies(field, entry, table)
 
     # --- inside a table -------------------------------------------------------------------------------------------
 
@@ -461,7 +478,7 @@ class Editor:
         entry = {at: value for at, value in (self.view.get(key) or {}).items() if at not in ("uuid", "name")}
         checks.check(self.view, target, entry, model=self.box.model, switches=self.box.switches)
         if frame.table.uuids:
-            entry["uuid"] = (new_uuid(target, self.view),)
+            entry["uuid"] = (new_uuid(self.box, target),)
         self.apply(Put(key=target, entry=entry))
         return ""
 
@@ -565,7 +582,6 @@ def _open_lines(table: Table, key: Key, draft: Entry, *, full: bool, salt: str) 
     yield "end"
 
 
-def new_uuid(key: Key, config: Config) -> str:
+def new_uuid(box: Box, key: Key) -> str:
     """Invented by the box, and stable from then on; two entries that follow each other under one name differ."""
-    used = sum(len(config.entries(vdom, key.path)) for vdom in config.vdoms)
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{key.vdom}/{key.path}/{key.name}/{used}"))
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{key.vdom}/{key.path}/{key.name}/{box.salt()}"))

@@ -56,7 +56,8 @@ class Counter:
         self.hits += hits
         self.packets += packets
         self.octets += octets
-        self.first, self.last = self.first or now, now
+        if hits:  # a hit is what opens a session
+            self.first, self.last = self.first or now, now
         day = self.days.setdefault(now.date(), [0, 0, 0])
         for at, amount in enumerate((hits, packets, octets)):
             day[at] += amount
@@ -109,11 +110,12 @@ def matches(sight: Sight, path: str, entry: Entry, flow: Flow) -> bool:
     suffix = "6" if flow.source.version == 6 and path == POLICY and POLICY6 not in sight.config.schema else ""
     return (
         entry.get("status") != ("disable",)
+        and not any(entry.get(name) for name in _BEYOND)
         and _through(sight, entry["srcintf"], flow.inside)
         and _through(sight, entry["dstintf"], flow.outside)
-        and _among(sight, entry.get(f"srcaddr{suffix}", ()), flow.source)
-        and _among(sight, entry.get(f"dstaddr{suffix}", ()), flow.destination)
-        and any(_served(sight, name, flow) for name in entry["service"])
+        and _end(sight, entry, f"srcaddr{suffix}", flow.source)
+        and _end(sight, entry, f"dstaddr{suffix}", flow.destination)
+        and any(_served(sight, name, flow) for name in entry["service"]) != _negated(entry, "service")
         and active(sight, entry["schedule"][0])
     )
 
@@ -123,6 +125,20 @@ def _through(sight: Sight, names: Words, interface: str) -> bool:
         return True
     zones = sight.config.entries(sight.vdom, ZONE)
     return any(interface in zones.get(name, {}).get("interface", ()) for name in names)
+
+
+_BEYOND: Final = ("groups", "users", "internet-service")
+"""A policy with any of these is for people who have logged in, or for services of the vendor's data: no flow is."""
+
+
+def _negated(entry: Entry, field: str) -> bool:
+    return entry.get(f"{field}-negate") == ("enable",)
+
+
+def _end(sight: Sight, entry: Entry, field: str, address: Address) -> bool:
+    """One end of a flow; a family that the policy does not name does not meet it."""
+    names = entry.get(field, ())
+    return bool(names) and _among(sight, names, address) != _negated(entry, field)
 
 
 # --- addresses ----------------------------------------------------------------------------------------------------

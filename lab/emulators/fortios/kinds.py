@@ -46,7 +46,8 @@ class Kind(ABC):
 
     many = False
     quotes = False
-    empty = "''"  # what full-configuration prints for no value; a list is unset instead
+    empty = "''"  # what full-configuration prints for no value
+    unset = False  # it prints that it is unset instead; lists always do
 
     def read(self, words: Words, asker: Asker) -> Words:
         """The value in its normal form.
@@ -127,9 +128,20 @@ class Choices(Kind):
 
 
 @dataclass(frozen=True)
+class Texts(Text):
+    """A list of names of tables that are not known here; nobody looks whether they exist."""
+
+    many = True
+
+    def _read(self, words: Words, asker: Asker) -> Words:
+        return tuple(dict.fromkeys(word for at in words for word in super(Texts, self)._read((at,), asker)))
+
+
+@dataclass(frozen=True)
 class Number(Kind):
     low: int
     high: int
+    unset = True
 
     def _read(self, words: Words, asker: Asker) -> Words:
         word = words[0]
@@ -331,6 +343,6 @@ class RefOrAny(Refs):
     """Interfaces and zones, or ``any`` alone."""
 
     def _read(self, words: Words, asker: Asker) -> Words:
-        if "any" in words:
-            return ("any",)
-        return super()._read(words, asker)
+        if "any" in words and len(set(words)) > 1:
+            raise bad_value(-651, "any")  # likely
+        return ("any",) if "any" in words else super()._read(words, asker)

@@ -43,29 +43,37 @@ def _arguments(arguments: Words) -> tuple[str, str]:
 
 
 def _branches(lines: list[str], test: re.Pattern[str]) -> Iterator[str]:
-    """The entries with a match, marked, inside their sections."""
-    section: list[list[str]] = []
+    """The entries with a match, marked, inside their sections. The frames of vdoms around them are left out."""
+    section: list[str] = []
     for line in lines:
-        first = line.split(maxsplit=1)[:1]
-        section[-1].append(line) if section and first == ["set"] else section.append([line])
-        if first == ["end"]:
+        head = line.startswith("config ") and line.split()[1:2] not in (["vdom"], ["global"])
+        if section or head:
+            section.append(line)
+        if section and line == "end\n":
             yield from _matching(section, test)
             section = []
 
 
-def _matching(section: list[list[str]], test: re.Pattern[str]) -> Iterator[str]:
+def _matching(section: list[str], test: re.Pattern[str]) -> Iterator[str]:
     """``config`` and ``end`` around the entries in which something matches."""
-    hits = [any(test.search(line) for line in block) for block in section]
-    if not any(hits):
+    if not any(test.search(line) for line in section):
         return
-    yield from _marked(section[0], test)
-    for block, hit in zip(section[1:-1], hits[1:-1], strict=True):
-        if hit:
-            yield from _marked(block, test)
-            yield "    next\n"
-    yield "end\n"
+    yield _marked(section[0], test)
+    for entry in _entries(section[1:-1]):
+        if any(test.search(line) for line in entry):
+            yield from (_marked(line, test) for line in entry)
+    yield section[-1]
 
 
-def _marked(block: list[str], test: re.Pattern[str]) -> Iterator[str]:
-    for line in block:
-        yield line.replace("\n", " <---\n") if test.search(line) else line
+def _entries(lines: list[str]) -> Iterator[list[str]]:
+    """From ``edit`` to ``next``; the fields of a single object stand for themselves."""
+    entry: list[str] = []
+    for line in lines:
+        entry.append(line)
+        if line == "    next\n" or (len(entry) == 1 and not line.startswith("    edit ")):
+            yield entry
+            entry = []
+
+
+def _marked(line: str, test: re.Pattern[str]) -> str:
+    return line.replace("\n", " <---\n") if test.search(line) else line

@@ -37,7 +37,7 @@ def _line(field: Field, words: Words, salt: str) -> str:
         return f"set {field.name} {encrypted(words, salt)}" if words else f"unset {field.name}"
     if words:
         return f"set {field.name} {field.kind.show(words)}"
-    return f"unset {field.name}" if field.kind.many else f"set {field.name} {field.kind.empty}"
+    return f"unset {field.name}" if field.kind.many or field.kind.unset else f"set {field.name} {field.kind.empty}"
 
 
 def encrypted(words: Words, salt: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from lab.emulators.fortios.kinds import (
     Choice,
@@ -31,6 +31,7 @@ from lab.emulators.fortios.kinds import (
     Secret,
     Subnet,
     Text,
+    Texts,
     Time,
     Uuid,
     Wildcard,
@@ -50,7 +51,6 @@ FEED, CONSOLE, SYSTEM = "system external-resource", "system console", "system gl
 INTERFACE, ZONE, MANAGER = "system interface", "system zone", "system central-management"
 
 _ON_OFF: Final = Choice(("enable", "disable"))
-_SWITCH: Final = ("disable",)
 _OLDEST: Final[Version] = (0, 0, 0)
 _NEWEST: Final[Version] = (99, 0, 0)
 DAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -167,11 +167,16 @@ def _group(path: str, members: tuple[str, ...], leaves: tuple[str, ...], limit: 
 
 def _policy(version: Version) -> tuple[Field, ...]:
     """7.0 and later print the action before the addresses, and both families in one policy came with 6.4."""
-    v4 = _policy_addresses("", (ADDRESS, GROUP, VIP, FEED))
-    v6 = _policy_addresses("6", (ADDRESS6, GROUP6, FEED))
+    v4 = _policy_addresses("", _pullable((ADDRESS, GROUP, VIP), version))
+    v6 = _policy_addresses("6", _pullable((ADDRESS6, GROUP6), version))
     action = _field("action", Choice(("accept", "deny")), "deny")
     addresses = (*v4, *v6) if version >= (6, 4, 0) else v4
     return _policy_fields((action, *addresses) if version >= (7, 0, 0) else (*addresses, action))
+
+
+def _pullable(tables: tuple[str, ...], version: Version) -> tuple[str, ...]:
+    """Feeds are addresses of policies since 6.2 (administration guide, threat feeds)."""
+    return (*tables, FEED) if version >= (6, 2, 0) else tables
 
 
 def _policy_addresses(family: str, tables: tuple[str, ...]) -> tuple[Field, ...]:
@@ -187,18 +192,40 @@ def _policy_fields(middle: tuple[Field, ...]) -> tuple[Field, ...]:
         _field("srcintf", RefOrAny((INTERFACE, ZONE), 35), required=True),
         _field("dstintf", RefOrAny((INTERFACE, ZONE), 35), required=True),
         *middle,
+        _field("srcaddr-negate", _ON_OFF, "disable"),
+        _field("dstaddr-negate", _ON_OFF, "disable"),
+        _field("internet-service", _ON_OFF, "disable"),
+        _field("internet-service-name", Texts(63), when=("internet-service", frozenset({"enable"}))),
         _field("send-deny-packet", _ON_OFF, "disable", when=("action", frozenset({"deny"}))),
         _field("schedule", Ref((ONETIME, RECURRING, SCHEDULE_GROUP), 35), required=True),
         _field("schedule-timeout", _ON_OFF, "disable"),
-        _field("service", Refs((SERVICE, SERVICE_GROUP)), required=True),
+        _field("service", Refs((SERVICE, SERVICE_GROUP))),
+        _field("service-negate", _ON_OFF, "disable"),
+        *(_field(name, kind, *default, when=accepted) for name, kind, *default in _PROFILES),
         _field("logtraffic", Choice(("all", "utm", "disable")), "utm"),
         _field("logtraffic-start", _ON_OFF, "disable"),
         _field("match-vip", _ON_OFF, "disable", when=("action", frozenset({"deny"}))),
         _field("nat", _ON_OFF, "disable", when=accepted),
         _field("ippool", _ON_OFF, "disable", when=("nat", frozenset({"enable"}))),
         _field("poolname", Refs((POOL,)), when=("ippool", frozenset({"enable"}))),
+        _field("groups", Texts(79), when=accepted),
+        _field("users", Texts(79), when=accepted),
         _field("comments", Text(1023)),
     )
+
+
+_PROFILES: Final[tuple[tuple[Any, ...], ...]] = (
+    ("utm-status", _ON_OFF, "disable"),
+    ("inspection-mode", Choice(("proxy", "flow")), "flow"),
+    ("profile-protocol-options", Text(35), "default"),
+    ("ssl-ssh-profile", Text(35), "no-inspection"),
+    ("av-profile", Text(35)),
+    ("webfilter-profile", Text(35)),
+    ("dnsfilter-profile", Text(35)),
+    ("ips-sensor", Text(35)),
+    ("application-list", Text(35)),
+)
+"""What a policy has done to what it lets through. The profiles themselves are not known here."""
 
 
 def _policies(version: Version) -> tuple[Table, ...]:
@@ -206,7 +233,10 @@ def _policies(version: Version) -> tuple[Table, ...]:
     merged = Table(path=POLICY, key="policyid", key_kind=ids, numbered=True, uuids=True, fields=_policy(version))
     if version >= (6, 4, 0):
         return (merged,)
-    fields6 = (*_policy_addresses("", (ADDRESS6, GROUP6, FEED)), _field("action", Choice(("accept", "deny")), "deny"))
+    fields6 = (
+        *_policy_addresses("", _pullable((ADDRESS6, GROUP6), version)),
+        _field("action", Choice(("accept", "deny")), "deny"),
+    )
     old = Table(path=POLICY6, key="policyid", key_kind=ids, numbered=True, uuids=True, fields=_policy_fields(fields6))
     return merged, old
 
@@ -305,6 +335,7 @@ _SERVICES: Final = Table(
         _field("icmptype", Number(0, 255), when=("protocol", frozenset({"ICMP", "ICMP6"}))),
         _field("tcp-portrange", Ports(), when=("protocol", frozenset({"TCP/UDP/SCTP"}))),
         _field("udp-portrange", Ports(), when=("protocol", frozenset({"TCP/UDP/SCTP"}))),
+        _field("sctp-portrange", Ports(), when=("protocol", frozenset({"TCP/UDP/SCTP"}))),
         _COLOR,
         _COMMENT,
     ),
@@ -342,6 +373,7 @@ _SCHEDULE_GROUPS: Final = Table(
 
 def _feeds(version: Version) -> Table:
     kinds = ("category", "domain", "malware", "address")
+    pulled = ("update-method", frozenset({"feed"})) if version >= (7, 2, 1) else None
     category = ("type", frozenset({"category", "domain"}))
     return Table(
         path=FEED,
@@ -357,7 +389,7 @@ def _feeds(version: Version) -> Table:
             _field("username", Text(64)),
             _field("password", Secret(128)),
             _field("comments", Text(255)),
-            _field("resource", Text(511), required=True),
+            _field("resource", Text(511), required=True, when=pulled),
             _field("user-agent", Text(255 if version < (7, 0, 0) else 127)),
             _field("server-identity-check", Choice(("none", "basic", "full")), "none", since=(7, 0, 0)),
             _field("refresh-rate", Number(1, 43_200), "5"),

@@ -89,7 +89,8 @@ class FortiCli(Cli):
         return f"{key}\r\n" if width and (column + 1) % width == 0 else key
 
     def control(self, key: str, typed: str) -> Reply | None:
-        if key == "?" and '"' not in typed:
+        self.newline = _PRINTED
+        if key == "?":
             self._blank = True
             return Reply(text=self._help(typed))
         if key == "^C":

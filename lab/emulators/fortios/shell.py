@@ -275,13 +275,19 @@ class Shell:
             f"buildable: {buildable}; total in count file: {loaded.valid};{tail}"
         )
 
+    def _feed(self, name: str) -> Key:
+        """A list of this vdom or of all; likely in its words when there is none."""
+        for vdom in ("root" if self.editor.vdom is None else self.editor.vdom, GLOBAL):
+            key = Key(vdom=vdom, path=FEED, name=name)
+            if key in self.box.feeds.by_key:
+                return key
+        raise answers.no_such(name)
+
     def _feed_list(self, name: str) -> Iterator[str]:
         """The addresses of a list, as ranges."""
-        key = self.box.config.find(self.editor.vdom or "root", (FEED,), name)
-        feed = self.box.feeds.by_key.get(key) if key is not None else None
-        if key is None or feed is None:
-            raise answers.no_such(name)
-        fitting = self.box.feeds.usable(self.box.config, self.box.model)[key]
+        key = self._feed(name)
+        feed = self.box.feeds.by_key[key]
+        fitting = self.box.feeds.usable(self.box.config, self.box.model).get(key, ())
         for family in (4, 6):
             spans = feeds.merged([at for version, at in fitting if version == family])
             if spans or family == 4:
@@ -371,9 +377,7 @@ class Shell:
         return self.editor.transaction
 
     def _update_feed(self, name: str) -> str:
-        key = self.box.config.find(self.editor.vdom or "root", (FEED,), name)
-        if key is None:
-            raise answers.no_such(name)
+        key = self._feed(name)
         self.box.feeds.refresh(key, self.box.clock.monotonic())
         self.box.tick()
         return ""

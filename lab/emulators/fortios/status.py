@@ -12,6 +12,8 @@ from datetime import datetime
 from lab.emulators.fortios.forwarding import Counter
 from lab.emulators.fortios.switches import Model, Version
 
+_NEWEST_FORM: Version = (7, 4, 0)
+"""The captured 7.4.8 form, which a box of 7.2 may have as well: no source."""
 _MODERN_WORDS: Version = (6, 4, 0)
 """Primary and secondary since 6.4; master and slave, or backup, before."""
 
@@ -85,13 +87,17 @@ def _ha_lines(facts: Facts) -> Iterator[str]:
 
 
 def ha_status(facts: Facts, members: tuple[Member, ...], *, synced: bool) -> Iterator[str]:
-    """Standalone as in 6.0, a cluster as in 7.0, with the words of before 6.4 where they belong."""
+    """Standalone as in 6.0, a cluster as in 5.6, 7.0 or 7.4, as its release has it."""
     yield "HA Health Status: OK"
     yield f"Model: {facts.model.name}"
     yield f"Mode: {'HA A-P' if members else 'Standalone'}"
-    yield from ("Group: 0", "Debug: 0")
+    newest = facts.model.version >= _NEWEST_FORM
+    yield from ("Group Name: lab", "Group ID: 0") if newest else ("Group: 0",)
+    yield "Debug: 0"
     days, rest = divmod(int(facts.up) if members else 0, 86_400)
-    yield f"Cluster Uptime: {days} days {rest // 3600}:{rest // 60 % 60}:{rest % 60}"
+    hours, minutes, seconds = rest // 3600, rest // 60 % 60, rest % 60
+    time = f"{hours}h:{minutes}m:{seconds}s" if newest else f"{hours}:{minutes}:{seconds}"
+    yield f"Cluster Uptime: {days} days {time}"
     yield (
         f"Cluster state change time: {facts.changed:%Y-%m-%d %H:%M:%S}"
         if members and facts.changed
@@ -123,8 +129,11 @@ def _cluster(facts: Facts, members: tuple[Member, ...], *, synced: bool) -> Iter
         yield "        sessions=1, average-cpu-user/nice/system/idle=0%/0%/0%/100%, memory=20%"
     yield from ("HBDEV stats:", "MONDEV stats:")
     in_order = sorted(members, key=lambda member: not member.primary)
-    for member in in_order:
-        yield _member(member, modern=modern)
+    if facts.model.version >= _NEWEST_FORM:
+        yield f"number of member: {len(members)}"
+        yield from (f"{at.hostname:<16}, {at.serial}, HA cluster index = {at.index}" for at in in_order)
+    else:
+        yield from (_member(member, modern=modern) for member in in_order)
     yield from (
         "number of vcluster: 1",
         f"vcluster 1: {'work' if facts.ha and facts.ha.primary else 'standby'} 169.254.0.1",
