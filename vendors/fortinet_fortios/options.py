@@ -1,0 +1,60 @@
+"""What an inventory may say about one FortiGate. Values reach a command line, so their alphabet is an allow-list."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+
+from vendors.placing import Placement
+
+Vdom = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,31}$")]
+Interface = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./ -]{0,34}$")]
+LogDevice = Literal["memory", "disk", "fortianalyzer", "forticloud"]
+
+MOST_POLICY_ID: Final = 4_294_967_294
+
+
+class FortinetFortiosOptions(BaseModel):
+    """Options of `vendor: fortinet_fortios`; the defaults fit a FortiGate without VDOMs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vdom: Vdom | None = None
+    """The VDOM whose traffic is judged. Needed on a device that has them, an error on one that has not."""
+    srcintf: tuple[Interface, ...] = ("any",)
+    """Interfaces or zones that the judged traffic comes from."""
+    dstintf: tuple[Interface, ...] = ("any",)
+    """Interfaces or zones that it goes to."""
+    placement: Placement = "top"
+    """Where our policies stand among the owner's: `top`, or before or after a policy, by its name or id."""
+    first_policy_id: int = Field(default=900_001, ge=1, le=MOST_POLICY_ID - 100_000)
+    """New policies take the first free ids from here on."""
+    group_members: int = Field(default=300, ge=10, le=10_000)
+    """The most members of one address group; longer lists are nested. A smaller limit that the device tells wins."""
+    max_addresses: PositiveInt | None = None
+    """The most address objects of ours this device is trusted with. More is never pushed: `over_budget` decides."""
+    names: bool = True
+    """Enforce names, by FQDN objects that the device resolves or learns from DNS answers that pass through it."""
+    send_deny_packet: bool = False
+    """Answer what is denied with a reset or an ICMP error, so that clients give up at once."""
+    workspace: bool = True
+    """Change in one transaction where the release has workspace mode; off: line by line, with an undo."""
+    save: bool = True
+    """Where `cfg-save` is `manual` or `revert`: save the configuration after a verified change. It saves all of it."""
+    log_device: LogDevice | None = "memory"
+    """Where the device's traffic log is asked who was denied. `null`: not asked."""
+    log_rows: int = Field(default=1_000, ge=5, le=10_000)
+    """The most log lines that one reading asks for."""
+    adopt: bool = False
+    """Take over objects of our name that carry no mark or another controller's."""
+
+    @model_validator(mode="after")
+    def _names_interfaces(self) -> FortinetFortiosOptions:
+        for name in ("srcintf", "dstintf"):
+            given = getattr(self, name)
+            if not given:
+                raise ValueError(f"`{name}` names no interface: the policies would judge nothing")
+            if "any" in given and len(given) > 1:
+                raise ValueError(f"`{name}`: `any` stands alone")
+        return self
