@@ -190,7 +190,12 @@ class Shell:
                 return self._references(what, tuple(name))
             case ("sys", "config-transaction", *rest) if self.box.model.workspace:
                 return self._transactions(tuple(rest))
-        raise _unknown(words, _DIAGNOSE)
+        raise _unknown(words, self._known(_DIAGNOSE))
+
+    def _known(self, commands: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of this release."""
+        workspace = self.box.model.workspace
+        return tuple(at for at in commands if workspace or "config-transaction" not in at)
 
     def _vdom(self, word: str) -> str:
         """Commands of a vdom are not known outside of one."""
@@ -340,7 +345,7 @@ class Shell:
                 return self._log_display()
             case ("update-external-resource", name) if self.box.model.version >= (8, 0, 0):
                 return self._update_feed(name)
-        raise _unknown(words, _EXECUTE)
+        raise _unknown(words, self._known(_EXECUTE))
 
     def _may_write(self) -> None:
         if not self.editor.admin.writes:
