@@ -1,95 +1,121 @@
-"""The device and its sessions. Texts as in the gnetcli captures and the Junos CLI guide (configure exclusive)."""
+"""The box: its database, its mate in a cluster, its memory over a reboot, who may come in, what traffic did."""
 
 from __future__ import annotations
 
-import re
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from core.clock import Clock, SystemClock
-from lab.emulators.console import Cli, Reply
+from lab.emulators.console import Cli
 from lab.emulators.faults import Faults
 from lab.emulators.server import Access
+from lab.emulators.srx.database import Database
+from lab.emulators.srx.groups import loaded
+from lab.emulators.srx.switches import Model, Switches
+from lab.emulators.traffic import Names
 
-_BANNER: Final = "--- JUNOS 21.2R3.8 Kernel 64-bit  JNPR-12.1-20220119.55d6bc7_buil\n"
-_EXCLUSIVE: Final = "warning: uncommitted changes will be discarded on exit\n"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """``configure``: whether the login class lets into configuration mode; ``logs``: whether `show log` is allowed."""
+
+    password: str
+    configure: bool = True
+    logs: bool = True
 
 
-@dataclass
+_ADMIN: Final = {"admin": User(password="pw")}  # noqa: S106  # of an emulated device
+
+
+@dataclass(slots=True, kw_only=True)
+class Mishaps:
+    """What a test wants to go wrong beyond the terminal's own faults."""
+
+    commit_failures: list[str] = field(default_factory=list)
+    """Said by the next commits or checks, one each, which then do nothing."""
+    commit_seconds: float = 0.0
+    """How long a commit takes."""
+    database_busy: bool = False
+    """`show system configuration database usage` finds it being modified."""
+
+
 class Srx:
-    name: str = "srx"
-    access: Access = field(default_factory=lambda: Access(users={"admin": "pw"}))
-    faults: Faults = field(default_factory=Faults)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    clock: Clock = field(default_factory=SystemClock)
-    exclusive: SrxCli | None = None
-    logins: int = 0
+    """One Juniper SRX.
 
-    def login(self, user: str) -> Cli:
-        self.logins += 1
-        return SrxCli(self, user)
+    ``base``: the site's configuration as `set` lines, active from the start; raises ``Unread`` for a line that is none.
+    ``names``: what `dns-name` addresses resolve to. ``fetch``: the feed servers, by URL; raises OSError.
+    """
 
-
-class SrxCli(Cli):
-    """One login."""
-
-    def __init__(self, device: Srx, user: str) -> None:
-        self.device, self.user, self.editing = device, user, False
-        self.terminal, self.since = device.logins - 1, device.clock.now()
+    def __init__(
+        self,
+        name: str = "srx",
+        *,
+        base: str = "",
+        clock: Clock | None = None,
+        names: Names | None = None,
+        fetch: Callable[[str], bytes] | None = None,
+        users: Mapping[str, User] | None = None,
+        model: Model | None = None,
+        switches: Switches | None = None,
+    ) -> None:
+        self.name = name
+        self.model, self.switches = model or Model(), switches or Switches()
+        self.clock: Clock = clock or SystemClock()
+        self.names: Names = {} if names is None else names
+        self.fetch = fetch or _no_network
+        self.users = dict(users or _ADMIN)
+        self.access = Access(
+            users={each: user.password for each, user in self.users.items()}, max_sessions=self.model.sessions
+        )
+        self.faults, self.mishaps, self.lock = Faults(), Mishaps(), threading.RLock()
+        self.database = Database(clock=self.clock, model=self.model, switches=self.switches)
+        self.sessions: list[Cli] = []
+        self.logins, self.boots = 0, 0
+        self.booted = self.clock.now()
+        self.mate: Srx | None = None
+        self.database.start(loaded(base, self.model, self.switches))
 
     @property
-    def prompt(self) -> str:
-        """An empty line stands before it (gnetcli captures)."""
-        who = f"{self.user}@{self.device.name}"
-        return f"\n[edit]\n{who}# ".replace("\n", "\r\n") if self.editing else f"\r\n{who}> "
+    def host_name(self) -> str:
+        return self.database.host_name or self.name
 
-    def welcome(self) -> str:
-        return _BANNER
+    @property
+    def banner(self) -> str:
+        """What a member of a cluster says above its prompt."""
+        return ""
 
-    def answer(self, line: str) -> Reply:
-        words = line.split()
-        return Reply() if not words else self._edit(words) if self.editing else self._operate(words)
+    def committed(self) -> None:
+        """After each commit."""
 
-    def _operate(self, words: list[str]) -> Reply:
-        setting = re.fullmatch(r"set cli screen-(width|length) (\d{1,4})", " ".join(words))
-        if setting:
-            return Reply(text=f"Screen {setting[1]} set to {int(setting[2])}\n")
-        match words:
-            case ["set", "cli", "complete-on-space", "off"]:
-                return Reply(text="Disabling complete-on-space\n")
-            case ["configure"] | ["configure", "exclusive"]:
-                return self._configure(exclusive=len(words) == 2)
-            case ["exit"]:
-                return Reply(close=True)
-            case _:
-                return self._unknown("unknown command.")
+    # --- logins ---------------------------------------------------------------------------------------------------
 
-    def _configure(self, *, exclusive: bool) -> Reply:
-        if exclusive and self.device.exclusive is not None:
-            return Reply(text=self.device.exclusive.holding())
-        if exclusive:
-            self.device.exclusive = self
-        self.editing = True
-        return Reply(text=f"{_EXCLUSIVE if exclusive else ''}Entering configuration mode\n")
+    def login(self, user: str) -> Cli:
+        from lab.emulators.srx.cli import SrxCli  # the terminal knows the device, not the other way round
 
-    def holding(self) -> str:
-        """Of the one who keeps others out. The idle time is counted from the login."""
-        idle = int((self.device.clock.now() - self.since).total_seconds())
-        since = f"{self.since:%Y-%m-%d %H:%M:%S} UTC, idle {idle // 3600:02}:{idle // 60 % 60:02}:{idle % 60:02}"
-        who = f"{self.user} terminal p{self.terminal} (pid {4681 + self.terminal}) on since {since}"
-        return f"error: configuration database locked by:\n  {who}\n      exclusive [edit]\n"
+        self.tick()
+        self.logins += 1
+        cli = SrxCli(self, user)
+        self.sessions.append(cli)
+        return cli
 
-    def _edit(self, words: list[str]) -> Reply:
-        if words not in (["exit"], ["exit", "configuration-mode"]):
-            return self._unknown("unknown command.")
-        self.closed()
-        return Reply(text="Exiting configuration mode\n")
+    def tick(self) -> None:
+        """What the clock brings about by itself."""
+        self.database.tick()
 
-    def _unknown(self, text: str) -> Reply:
-        return Reply(text=f"{' ' * len(self.prompt.split(chr(10))[-1])}^\n{text}\n")
+    # --- memory ---------------------------------------------------------------------------------------------------
 
-    def closed(self) -> None:
-        self.editing = False
-        if self.device.exclusive is self:
-            self.device.exclusive = None
+    def reboot(self) -> None:
+        """Power off and on: what was not committed is lost, every session ends, counters start at zero."""
+        for session in tuple(self.sessions):
+            session.closed()
+        self.sessions.clear()
+        self.database.exclusive = None
+        self.database.editors.clear()
+        self.database.discard()
+        self.boots, self.booted = self.boots + 1, self.clock.now()
+
+
+def _no_network(url: str) -> bytes:
+    raise OSError(f"no route to {url}")
