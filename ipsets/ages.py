@@ -61,7 +61,7 @@ class AgeOut:
 
 
 def _rule(given: Any) -> Any:
-    return AgeOut.parse(given) if isinstance(given, str) else given
+    return given if isinstance(given, AgeOut) else AgeOut.parse(str(given))
 
 
 AgeRule = Annotated[

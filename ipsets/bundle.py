@@ -15,7 +15,7 @@ from ipsets import minisign, snapshot
 from ipsets.errors import BundleOutdated, BundleUnreadable, SnapshotCorrupt
 from ipsets.minisign import PublicKey, SigningKey
 from ipsets.model import Snapshot
-from ipsets.text import canonical, instant
+from ipsets.text import MISWRITTEN, canonical, instant, one_line
 
 FORMAT: Final = "tokgate-bundle-1"
 MAX_BYTES: Final = 256 * 1024 * 1024
@@ -70,12 +70,16 @@ def unseal(sealed: Sealed, key: PublicKey) -> Bundle:
     try:
         content = json.loads(sealed.data)
         if content["format"] != FORMAT:
-            raise _unreadable(f"its format is {content['format']!r}, not {FORMAT!r}", "update tokgate here or there")
+            raise _unreadable(
+                f"its format is {one_line(repr(content['format']), 60)}, not {FORMAT!r}", "update tokgate here or there"
+            )
         return _read(content)
     except SnapshotCorrupt as exc:
         raise _unreadable(exc.message, "update tokgate here or there, or export it again") from exc
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise _unreadable(f"{type(exc).__name__}: {exc}", "the signed file is no bundle; export it again") from exc
+    except MISWRITTEN as exc:
+        raise _unreadable(
+            one_line(f"{type(exc).__name__}: {exc}", 300), "the signed file is no bundle; export it again"
+        ) from exc
 
 
 def join(sealed: Sealed) -> bytes:

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from core.errors import ConfigError
 from core.net import Network, aggregate
-from ipsets import dataset
+from ipsets import dataset, rulebook
 from ipsets.model import Dedication
 from ipsets.owners import Owners, shipped_owners
 
@@ -134,25 +131,44 @@ class Catalogue:
         )
 
 
+class _File(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    services: Mapping[str, Service]
+    apps: Mapping[str, str] | None = None
+    refused_apps: Mapping[str, str] | None = None
+
+    @field_validator("services", mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return {name: _named(name, fields) for name, fields in given.items()} if isinstance(given, dict) else given
+
+
+def _named(name: Any, fields: Any) -> Any:
+    """A service's own name is its key, and stands nowhere else."""
+    if not isinstance(fields, dict):
+        return fields
+    if "name" in fields:
+        raise ValueError(f"{name!r} has a `name`; the key is its name")
+    return {**fields, "name": name}
+
+
 def load_catalogue(path: Path | None = None) -> Catalogue:
-    """The shipped catalogue, or the one in ``path``. Raises ``ConfigError`` with the file and the key."""
-    return _shipped() if path is None else _parse(str(path), path.read_text(encoding="utf-8"))
+    """The shipped catalogue, or the one in ``path``. Raises ``ConfigError`` with the file, the line and the key."""
+    return _shipped() if path is None else parse_catalogue(rulebook.read_file(path), place=str(path))
 
 
 @cache
 def _shipped() -> Catalogue:
-    return _parse("catalogue.yaml", (files("ipsets") / "data" / "catalogue.yaml").read_text(encoding="utf-8"))
+    return parse_catalogue(dataset.shipped_bytes("catalogue.yaml"), place="catalogue.yaml")
 
 
-def _parse(place: str, text: str) -> Catalogue:
-    try:
-        loaded: dict[str, Any] = yaml.safe_load(text)
-        services = {name: Service(name=name, **fields) for name, fields in loaded["services"].items()}
-        apps = {str(app): str(title) for app, title in (loaded.get("apps") or {}).items()}
-        refused = {str(app): str(why) for app, why in (loaded.get("refused_apps") or {}).items()}
-    except (yaml.YAMLError, ValidationError, KeyError, TypeError, AttributeError) as exc:
-        raise ConfigError(f"not a catalogue: {exc}", place=place, hint="see ipsets/data/catalogue.yaml") from exc
-    return Catalogue(services=services, refused_apps=refused, apps=apps)
+def parse_catalogue(raw: bytes, *, place: str) -> Catalogue:
+    """The catalogue that a file holds. Raises ``ConfigError`` with the line and the key."""
+    file = rulebook.shaped(_File, raw, place=place)
+    return Catalogue(services=file.services, refused_apps=file.refused_apps or {}, apps=file.apps or {})
 
 
 @cache

@@ -13,9 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
-import yaml
-
 from core.net import DomainName, Network, parse_network
+from ipsets import rulebook
 from ipsets.model import Confidence, Dedication
 
 _DATA: Final = files("ipsets") / "data"
@@ -95,15 +94,15 @@ def _rows(name: str, make: Callable[[Mapping[str, str]], T]) -> tuple[T, ...]:
     return tuple(make(row) for row in csv.DictReader(lines))
 
 
-def shipped_yaml(name: str) -> Any:
-    """One of the shipped YAML files, as it is written: rules and facts that whoever reads them gives a form."""
-    return yaml.safe_load((_DATA / name).read_text(encoding="utf-8"))
+def shipped_bytes(name: str) -> bytes:
+    """One of the shipped files, as it is written."""
+    return (_DATA / name).read_bytes()
 
 
 @cache
 def manifest() -> Mapping[str, Any]:
     """Origins, dates and licences of the data set."""
-    loaded: Mapping[str, Any] = shipped_yaml("manifest.yaml")
+    loaded: Mapping[str, Any] = rulebook.read(shipped_bytes("manifest.yaml"), place="manifest.yaml")
     return loaded
 
 

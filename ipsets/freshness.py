@@ -13,7 +13,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from ipsets.dataset import shipped_yaml
+from ipsets import rulebook
+from ipsets.dataset import shipped_bytes
 from ipsets.resolve import SourceRecord
 from ipsets.spans import Span, short, words
 
@@ -31,7 +32,7 @@ class Limits(BaseModel):
 
 @cache
 def limits() -> Limits:
-    return Limits.model_validate(shipped_yaml("freshness.yaml"))
+    return rulebook.shaped(Limits, shipped_bytes("freshness.yaml"), place="freshness.yaml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

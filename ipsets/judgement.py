@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ipsets import rulebook
 from ipsets.ages import Ages
-from ipsets.dataset import shipped_yaml
+from ipsets.dataset import shipped_bytes
 
 Reason: TypeAlias = Literal["abandoned", "gone", "stale"]
 """Why confidence in an entry is lower than its source says."""
@@ -23,14 +24,21 @@ class Family(_Rules):
     """Lists that copy each other."""
 
     why: str
-    addresses: tuple[str, ...] = Field(min_length=1)
+    addresses: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
 
 
 class ConfidenceRules(_Rules):
     """What raises confidence in an entry by one step, and what lowers it by so many."""
 
     agreeing_voices: int = Field(ge=2)
-    lowered: Mapping[Reason, int]
+    lowered: Mapping[Reason, Annotated[int, Field(ge=0)]]
+
+    @field_validator("lowered")
+    @classmethod
+    def _of_each(cls, given: Mapping[Reason, int]) -> Mapping[Reason, int]:
+        if silent := [reason for reason in get_args(Reason) if reason not in given]:
+            raise ValueError(f"says nothing of {', '.join(silent)}")
+        return given
 
 
 class Rules(_Rules):
@@ -43,10 +51,22 @@ class Rules(_Rules):
     """By kind of source; ``default`` for all others."""
     confidence: ConfidenceRules
 
+    @field_validator("age_out")
+    @classmethod
+    def _of_all(cls, given: Mapping[str, Ages]) -> Mapping[str, Ages]:
+        if "default" not in given:
+            raise ValueError("has no `default` for the kinds that it does not name")
+        return given
+
 
 @cache
 def rules() -> Rules:
-    return Rules.model_validate(shipped_yaml("judgement.yaml"))
+    return parse_rules(shipped_bytes("judgement.yaml"), place="judgement.yaml")
+
+
+def parse_rules(raw: bytes, *, place: str) -> Rules:
+    """The rules that a file holds. Raises ``ConfigError`` with the line and the key."""
+    return rulebook.shaped(Rules, raw, place=place)
 
 
 def family_of(address: str) -> str | None:

@@ -13,7 +13,8 @@ from functools import cache
 from pydantic import BaseModel, ConfigDict
 
 from core.net import DomainName
-from ipsets.dataset import shipped_yaml
+from ipsets import rulebook
+from ipsets.dataset import shipped_bytes
 from ipsets.drift import origins_of
 from ipsets.model import Indicator
 
@@ -51,8 +52,15 @@ class Owners:
         return next((name for name, owner in self.known.items() if app in owner.apps), None)
 
 
+class _File(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    owners: Mapping[str, Owner]
+
+
 @cache
 def shipped_owners() -> Owners:
     """The owners in ``data/owners.yaml``."""
-    owners = shipped_yaml("owners.yaml")["owners"]
-    return Owners(known={name: Owner.model_validate(fields) for name, fields in owners.items()})
+    return Owners(known=rulebook.shaped(_File, shipped_bytes("owners.yaml"), place="owners.yaml").owners)

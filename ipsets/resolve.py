@@ -24,7 +24,7 @@ from ipsets.errors import SnapshotCorrupt, SourceError, SourceImplausible
 from ipsets.judgement import ages_of
 from ipsets.model import Indicator
 from ipsets.sources import Fetched, LastGood, Source
-from ipsets.text import canonical, instant, one_line, pack, sha256, unpack
+from ipsets.text import MISWRITTEN, canonical, instant, one_line, pack, sha256, unpack
 
 log = structlog.get_logger()
 
@@ -176,7 +176,7 @@ def loads_record(text: str) -> SourceRecord:
         wrapped = json.loads(text)
         content = wrapped["content"]
         if sha256(canonical(content)) != wrapped["checksum"]:
-            raise ValueError("its checksum does not match")  # noqa: TRY301  # the same end as every other damage
+            raise ValueError("its checksum does not match")  # the same end as every other damage
         return SourceRecord(
             name=content["name"],
             kind=content["kind"],
@@ -190,8 +190,9 @@ def loads_record(text: str) -> SourceRecord:
             conduct=unpack_conduct(content.get("conduct")),
             gone=unpack(content["gone"]) if "gone" in content else (),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise SnapshotCorrupt(f"a stored source record cannot be used: {exc}", hint="restore a backup") from exc
+    except MISWRITTEN as exc:
+        said = one_line(f"{type(exc).__name__}: {exc}", 300)
+        raise SnapshotCorrupt(f"a stored source record cannot be used: {said}", hint="restore a backup") from exc
 
 
 def _text(at: datetime | None) -> str | None:

@@ -20,7 +20,7 @@ from ipsets.errors import GuardTripped, SnapshotCorrupt
 from ipsets.guard import GuardLimits, NeverBlock, hold_sets
 from ipsets.model import Confidence, Dedication, Indicator, Provenance, ServiceSet, Snapshot, Verdict, in_order
 from ipsets.selection import Selector
-from ipsets.text import canonical, entry_text, instant, pack, read_domain, sha256, unpack
+from ipsets.text import MISWRITTEN, canonical, entry_text, instant, one_line, pack, read_domain, sha256, unpack, worded
 
 _RANK: Final = {
     Dedication.NEVER: 0,
@@ -32,6 +32,8 @@ _RANK: Final = {
 _TRUST: Final = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 FORMAT: Final = 1
 _SHOWN: Final = 5
+_LONGEST: Final = 300
+"""Of what is said about stored content that cannot be used, in characters."""
 
 
 def build_snapshot(
@@ -197,8 +199,8 @@ def loads(text: str) -> Snapshot:
         content = wrapped["content"]
         intact = sha256(canonical(content)) == wrapped["checksum"] and canonical(wrapped) == text
         snapshot = _read(content) if intact else None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise _corrupt(f"{type(exc).__name__}: {exc}") from exc
+    except MISWRITTEN as exc:
+        raise _corrupt(one_line(f"{type(exc).__name__}: {exc}", _LONGEST)) from exc
     if snapshot is None or content_id(snapshot.services) != snapshot.id:
         raise _corrupt("its content does not match its checksum")
     return snapshot
@@ -210,12 +212,12 @@ def _read(content: Any) -> Snapshot:
     indicators = unpack(content["indicators"])
     known = {str(i.value): i.value for i in indicators if not isinstance(i.value, DomainName)}
     return Snapshot(
-        id=SnapshotId(content["id"]),
+        id=SnapshotId(worded(content["id"])),
         created_at=instant(content["created_at"]),
-        parent=SnapshotId(content["parent"]) if content["parent"] else None,
+        parent=SnapshotId(worded(content["parent"])) if content["parent"] is not None else None,
         services=tuple(
             ServiceSet(
-                service=s["service"],
+                service=worded(s["service"]),
                 networks=tuple(known.get(n) or parse_network(n) for n in s["networks"]),
                 domains=tuple(read_domain(d) for d in s["domains"]),
                 allows=tuple(parse_network(n) for n in s.get("allows", ())),
@@ -223,9 +225,15 @@ def _read(content: Any) -> Snapshot:
             for s in content["services"]
         ),
         indicators=indicators,
-        dropped=tuple(Verdict(guard=g, entry=e, held=h, reason=r) for g, e, h, r in content["dropped"]),
-        source_ages=tuple((name, instant(at)) for name, at in content["source_ages"]),
+        dropped=tuple(_verdict(*fields) for fields in content["dropped"]),
+        source_ages=tuple((worded(name), instant(at)) for name, at in content["source_ages"]),
     )
+
+
+def _verdict(guard: Any, entry: Any, held: Any, reason: Any) -> Verdict:
+    if not isinstance(held, bool):
+        raise TypeError("a verdict holds, or it does not")
+    return Verdict(guard=worded(guard), entry=worded(entry), held=held, reason=worded(reason))
 
 
 def _corrupt(why: str) -> SnapshotCorrupt:

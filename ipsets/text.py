@@ -1,7 +1,7 @@
 """Indicators as JSON, and back: one form for snapshots and for what a source said last.
 
-Pure. Reading raises ``ValueError``, ``KeyError`` or ``TypeError`` on anything that was not written here; the caller
-knows what that means for it. Provenance repeats itself a hundred thousand times, so each is written once.
+Pure. Reading raises one of ``MISWRITTEN`` on anything that was not written here; the caller knows what that means for
+it. Provenance repeats itself a hundred thousand times, so each is written once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from ipsets.model import Confidence, Dedication, Indicator, Provenance
 
 _BREAK: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _BLOCK: Final = 1 << 16  # characters
+_HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+
+MISWRITTEN: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading stored JSON raises that was not written here, whatever it is."""
 
 
 def lines_of(text: str, *, block: int = _BLOCK) -> Iterator[str]:
@@ -85,7 +89,18 @@ def read_entry(text: str) -> Network | DomainName:
 
 
 def read_domain(text: str) -> DomainName:
-    return DomainName(text.removeprefix("."), suffix=text.startswith("."))
+    """The same for a name. Raises ``ValueError`` on what is no host name: it would be carried as far as a device."""
+    name = text.removeprefix(".")
+    if not _HOST.fullmatch(name):
+        raise ValueError(f"{text[:60]!r} is no name")
+    return DomainName(name, suffix=text.startswith("."))
+
+
+def worded(value: Any) -> str:
+    """Text that stands in stored JSON. Raises ``TypeError`` on anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{one_line(repr(value), 60)} is no text")
+    return value
 
 
 def pack(indicators: Iterable[Indicator]) -> dict[str, Any]:
@@ -131,7 +146,9 @@ def unpack(packed: Any) -> tuple[Indicator, ...]:
 
 
 def _unpack_provenance(source: str, first_seen: str, last_seen: str, detail: str) -> Provenance:
-    return Provenance(source=source, first_seen=instant(first_seen), last_seen=instant(last_seen), detail=detail)
+    return Provenance(
+        source=worded(source), first_seen=instant(first_seen), last_seen=instant(last_seen), detail=worded(detail)
+    )
 
 
 def utc_instant(text: str) -> datetime:

@@ -17,8 +17,9 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.net import WIDTH, DomainName, Network, Ranges, merge, pack
+from ipsets import rulebook
 from ipsets.conduct import APP, Conduct, Watch
-from ipsets.dataset import shipped_yaml
+from ipsets.dataset import shipped_bytes
 from ipsets.guard import parents
 from ipsets.model import Confidence, Dedication, Indicator, Snapshot, Verdict, in_order
 from ipsets.resolve import SourceRecord
@@ -64,7 +65,7 @@ class Rules(BaseModel):
 
 @cache
 def rules() -> Rules:
-    return Rules.model_validate(shipped_yaml("watch.yaml"))
+    return rulebook.shaped(Rules, shipped_bytes("watch.yaml"), place="watch.yaml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,8 +58,12 @@ class Document:
 
 
 def dotted(spot: Spot) -> str:
-    """``sites.berlin.networks.company[0]``."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in spot).lstrip(".")
+    """``sites.berlin.networks.company[0]``. A key may hold anything, and is shown as one that a terminal can print."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in spot).lstrip(".")
+
+
+def _shown(key: str) -> str:
+    return key if key.isprintable() else repr(key)[1:-1]
 
 
 def read_document(text: str) -> Document:

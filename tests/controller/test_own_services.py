@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,13 +21,16 @@ from controller.inventory.services import parse_services
 from controller.service import Controller
 from controller.settings import Settings
 from core.clock import ManualClock
-from core.net import overlaps
+from core.net import DomainName, overlaps
 from ipsets.catalogue import load_catalogue
 from ipsets.errors import GuardTripped
 from ipsets.model import Dedication, ServiceSet
-from ipsets.services import OwnService
+from ipsets.services import OwnService, entries_of
+from ipsets.sources.config import build_source
+from ipsets.text import entry_text, read_entry
 from tests.controller.offices import NOON, YAML, facts
 from tests.controller.planned import first_plan
+from tests.ipsets.mutating import mutated
 from tests.ipsets.origins import Asked, Reply, web
 from tests.ipsets.test_ripestat import envelope
 
@@ -335,6 +339,7 @@ def test_both_files_tell_all_their_problems_at_once(tmp_path: Path) -> None:
         (b"- 1\n", "expected a mapping"),
         (b"services: &a {x: *a}\n", "anchors"),
         (b"{" * 100_000, "nesting"),
+        (b'"\\e[2Jx": 1', "services.yaml:1: \\x1b[2Jx: unknown key"),
     ],
 )
 def test_a_file_that_is_none_is_an_error_of_the_inventory(content: bytes | None, said: str, tmp_path: Path) -> None:
@@ -397,6 +402,15 @@ ANYTHING = st.recursive(
 )
 
 
+WHOLE = re.sub(r"(?m)^\s*#.*\n|[ ]{2,}#.*", "", EXAMPLE.read_text(encoding="utf-8")).encode()
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an inventory beside which each example writes its file."""
+    return folder_with(tmp_path_factory.mktemp("fuzzed"), GOOD).parent
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.dictionaries(
@@ -408,6 +422,44 @@ def test_any_file_is_services_or_problems_with_a_line(services: dict[str, object
     found = parse_services(text, read_document(YAML))
     assert bool(found.services) is not bool(found.problems)
     assert all(problem.line == 1 and problem.message for problem in found.problems)
+
+
+@given(mutated(WHOLE))
+def test_any_bytes_are_services_or_problems_with_their_place(fuzzed: Path, raw: bytes) -> None:
+    """The worked example with some words changed: what it makes can be used, or every mistake has its line."""
+    (fuzzed / "services.yaml").write_bytes(raw)
+    try:
+        inventory = load_inventory(fuzzed / "inventory.yaml")
+    except InventoryError as exc:
+        check_refusal(exc, raw)
+        return
+    catalogue, entries = inventory.catalogue, entries_of(inventory.own_services)
+    assert set(inventory.own_services) < set(catalogue.services)
+    assert {e.app for e in entries} <= catalogue.single_apps.keys() | catalogue.shared_apps
+    for e in entries:
+        assert read_entry(entry_text(e.value)) == e.value
+        assert isinstance(e.value, DomainName) or not overlaps([e.value], ip_network("10.0.0.0/8"))
+    for service in inventory.own_services.values():
+        assert [build_source(source).name for source in service.sources] == [source.name for source in service.sources]
+    assert inventory.digest
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_any_few_bytes_are_an_error_with_their_place(fuzzed: Path, raw: bytes) -> None:
+    (fuzzed / "services.yaml").write_bytes(raw)
+    with pytest.raises(InventoryError) as caught:
+        load_inventory(fuzzed / "inventory.yaml")
+    check_refusal(caught.value, raw)
+
+
+def check_refusal(error: InventoryError, raw: bytes) -> None:
+    """Each mistake stands in a line of the file, and is said in words that a terminal can show."""
+    said = str(error)
+    lines = re.findall(r"services\.yaml:(\d+): ", said)
+    assert lines
+    last = len(raw.decode("utf-8", "replace").splitlines()) + 1
+    assert all(1 <= int(line) <= last for line in lines)
+    assert all(line.isprintable() for line in said.split("\n"))
 
 
 def test_a_service_that_is_taken_out_of_the_file_is_out_of_the_next_list(tmp_path: Path, migrated: Path) -> None:

@@ -69,8 +69,9 @@ def test_a_source_may_say_one_rule_for_both_or_one_for_each() -> None:
     found = ages((both, each))
     assert str(found["list"].addresses) == str(found["list"].names) == "first_seen+90d"
     assert (str(found["b"].addresses), str(found["b"].names)) == ("last_seen", "last_seen+3d")
-    with pytest.raises(ValidationError, match="is no age"):
-        ListConfig.model_validate({"kind": "list", "file": "x", "age_out": "a while"})
+    for none in ("a while", {"names": 30}, {"names": {"event": "first_seen", "grace": 9e13}}, {"names": {}}):
+        with pytest.raises(ValidationError, match="is no age"):
+            ListConfig.model_validate({"kind": "list", "file": "x", "age_out": none})
 
 
 @pytest.mark.parametrize("kind", ["curated", "manual"])

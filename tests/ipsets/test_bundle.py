@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import TokgateError
+from core.ids import SnapshotId
 from core.net import DomainName
 from ipsets import bundle as bundles
 from ipsets.bundle import Bundle, Sealed, join, refuse_outdated, seal, split, unseal
@@ -29,9 +35,12 @@ from ipsets.minisign import (
     verify,
 )
 from ipsets.model import ServiceSet, Snapshot
-from ipsets.snapshot import content_id
-from ipsets.text import canonical
+from ipsets.snapshot import content_id, dumps, loads
+from ipsets.text import canonical, sha256
+from tests.ipsets.making import entry, snapshot
+from tests.ipsets.mutating import mutated
 
+HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
@@ -168,6 +177,7 @@ GOOD = json.loads(SEALED.data)
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        ({**GOOD, "format": "\x1b[2J" * 999}, "its format is"),
         ({**GOOD, "format": "tokgate-bundle-2"}, "its format is 'tokgate-bundle-2'"),
         ({k: v for k, v in GOOD.items() if k != "format"}, "KeyError"),
         ({**GOOD, "more": "x"}, "expected the texts"),
@@ -184,6 +194,124 @@ GOOD = json.loads(SEALED.data)
 def test_what_is_rightly_signed_but_no_bundle_is_refused(content: object, said: str) -> None:
     with pytest.raises(BundleUnreadable, match=said):
         unseal(signed(content), KEY.public)
+
+
+# --- whatever comes in ------------------------------------------------------------------------------------------------
+
+JOINED = join(SEALED)
+COMMENT = range(len(SEALED.data), len(SEALED.data) + SEALED.signature.index("\n"))
+"""Where the one line stands that nobody signs: a comment for people."""
+
+
+def opened(body: bytes, key: PublicKey = KEY.public) -> Bundle | None:
+    """As an import does it with one file."""
+    return taken(lambda: unseal(split(body), key))
+
+
+def taken(opening: Callable[[], Bundle]) -> Bundle | None:
+    """What was opened; None when it is refused in one line."""
+    refused: TokgateError
+    try:
+        return opening()
+    except (BundleUnreadable, BundleUntrusted) as exc:
+        refused = exc
+    assert refused.message.isprintable()
+    assert len(refused.message) < 1000
+    return None
+
+
+@given(at=st.integers(0, len(JOINED) - 1), bits=st.integers(1, 255))
+def test_i02_whichever_byte_is_changed_it_never_verifies(at: int, bits: int) -> None:
+    body = bytearray(JOINED)
+    body[at] ^= bits
+    found = opened(bytes(body))
+    assert found is None or (found == BUNDLE and at in COMMENT)
+
+
+@given(
+    mutated(JOINED, words=(b"\n", b"\r", b"\r\n", b" ", b"\0", b"\xff", b"=", b"untrusted comment: ", b"RUQ", JOINED))
+)
+def test_i02_whatever_is_put_in_or_cut_out_never_verifies(body: bytes) -> None:
+    found = opened(body)
+    end = JOINED[COMMENT.stop :].removesuffix(b"\n")
+    same = body.startswith(SEALED.data) and body.removesuffix(b"\n").endswith(end)
+    assert found is None or (found == BUNDLE and same)
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=100).map(lambda raw: SEALED.data + raw))
+def test_i02_no_bytes_are_taken_for_a_bundle(body: bytes) -> None:
+    assert opened(body) is None
+
+
+JSON = st.recursive(
+    st.sampled_from(
+        [None, True, 0, -1, 9e99, "", "x", "\ud800", ".com", "10.0.0.0/8", "1.2.3.4", NOON.isoformat(), 1 << 90]
+    ),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["id", "x"]), inner, max_size=2),
+    max_leaves=4,
+)
+FULL = replace(
+    snapshot([entry("103.136.220.0/23", detail="AS138699"), entry(".tiktok.com"), entry("10.0.0.0/8")]),
+    parent=SnapshotId("0" * 64),
+)
+
+
+def places(value: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every place in plain data."""
+    yield at
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in inside:
+        yield from places(inner, (*at, key))
+
+
+def changed(value: Any, at: tuple[str | int, ...], to: Any) -> Any:
+    """The same with another thing at this place."""
+    if not at:
+        return to
+    made = value.copy()
+    made[at[0]] = changed(value[at[0]], at[1:], to)
+    return made
+
+
+CONTENT = json.loads(dumps(FULL))["content"]
+SPOTS = [at for at in places(CONTENT) if at]
+
+
+@given(st.lists(st.tuples(st.sampled_from(SPOTS), JSON), min_size=1, max_size=2), st.booleans())
+def test_i02_what_is_rightly_signed_is_a_bundle_in_every_part_or_refused(
+    changes: list[tuple[tuple[str | int, ...], Any]], addressed: bool
+) -> None:
+    """Whoever holds the key, or writes into the store, can make every checksum too."""
+    content = CONTENT
+    for at, to in changes:
+        with contextlib.suppress(LookupError, TypeError, AttributeError):
+            content = changed(content, at, to)
+    if addressed and isinstance(content, dict):
+        with contextlib.suppress(LookupError, UnicodeEncodeError):
+            content = {**content, "id": sha256(canonical(content["services"]))}
+    try:
+        text = canonical({"checksum": sha256(canonical(content)), "content": content})
+        sealed = signed({**GOOD, "snapshot": text})
+    except UnicodeEncodeError:  # half characters: no file holds them
+        return
+    if bundle := taken(lambda: unseal(sealed, KEY.public)):
+        assert loads(dumps(bundle.snapshot)) == bundle.snapshot
+        check_snapshot(bundle.snapshot)
+
+
+def check_snapshot(found: Snapshot) -> None:
+    """Every part is what its type says: whoever uses it asks no more."""
+    said = [found.id, found.parent or "", *(name for name, _ in found.source_ages)]
+    for verdict in found.dropped:
+        said += [verdict.guard, verdict.entry, verdict.reason]
+        assert isinstance(verdict.held, bool)
+    for i in found.indicators:
+        said += [i.app, i.category, *(text for p in i.sources for text in (p.source, p.detail))]
+    for service in found.services:
+        said.append(service.service)
+        assert all(HOST.fullmatch(domain.name) for domain in service.domains), service.domains
+    assert all(isinstance(text, str) for text in said)
+    assert all(HOST.fullmatch(i.value.name) for i in found.indicators if isinstance(i.value, DomainName))
 
 
 # --- replayed -------------------------------------------------------------------------------------------------------

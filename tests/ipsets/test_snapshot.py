@@ -202,7 +202,7 @@ def test_another_service_is_data_and_no_code(tmp_path: Path) -> None:
     "text", ["services: [", "services: {tiktok: {titel: x}}", "{}", "services: {tiktok: null}", "[]"]
 )
 def test_a_broken_catalogue_is_a_configuration_error(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match="not a catalogue"):
+    with pytest.raises(ConfigError, match=r"catalogue\.yaml:\d"):
         load_catalogue(_catalogue(tmp_path, text))
 
 
