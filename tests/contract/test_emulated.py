@@ -1,0 +1,291 @@
+"""The contract for vendors without a box here: emulated devices behind real SSH, with traffic through their rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lab.emulators.faults import Moment
+from tests.contract.emulated import (
+    CLIENTS,
+    DST,
+    LISTED,
+    MORE,
+    ORDINARY,
+    ROLES,
+    SHARED,
+    SHARED_NAME,
+    TIKTOK,
+    EmulatedRig,
+    Foreign,
+    wish,
+)
+from vendors.codec import content_digest
+from vendors.diff import diff
+from vendors.errors import CapacityExceeded, DeviceError, NotVerified, Refused, Uncertain, Unreachable
+from vendors.model import AddMembers, Observed, RemoveMembers
+
+RIGS: Final[tuple[type[EmulatedRig], ...]] = ()
+
+
+@pytest.fixture(params=RIGS, ids=lambda rig: rig.vendor)
+def loose(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedRig]:
+    """A device that nobody of us has touched."""
+    rig: EmulatedRig = request.param()
+    monkeypatch.setenv("TOKGATE_TEST_PASSWORD", rig.password)
+    with rig.serving():
+        yield rig
+
+
+@pytest.fixture
+def rig(loose: EmulatedRig) -> Iterator[EmulatedRig]:
+    """The same; whatever a scenario does, what is the owner's is to the byte what it was (I1)."""
+    before = loose.foreign()
+    yield loose
+    assert loose.foreign() == before, "what is the owner's was touched"
+
+
+# --- what a push does -----------------------------------------------------------------------------------------------
+
+
+def test_i03_the_first_push_blocks_and_the_second_plan_is_empty(rig: EmulatedRig) -> None:
+    assert rig.passes("company")
+    receipt = rig.push(wish())
+    assert not receipt.observed.irregular
+    assert not rig.passes("company")
+    assert not rig.passes("company", "71.18.200.3")
+    assert rig.passes("company", ORDINARY)
+    assert rig.passes("marketing"), "a role without a rule is not judged"
+    assert rig.holds(wish())
+
+
+def test_i03_one_more_network_is_one_member(rig: EmulatedRig) -> None:
+    many = LISTED | {ip_network(f"11.{n >> 6}.{(n & 63) << 2}.0/24") for n in range(200)}
+    rig.push(wish(members=many))
+    more = wish(members=many | {ip_network("192.0.2.0/24")})
+    observed = rig.look()
+    plan = diff(observed, more, observed.can)
+    assert plan.steps == (AddMembers(group=DST, networks=frozenset({ip_network("192.0.2.0/24")})),)
+    script = rig.adapter().render(observed, plan).text
+    assert "192.0.2.0" in script
+    assert "11.0.0.0" not in script
+    rig.push(more)
+    assert rig.holds(more)
+    assert not rig.passes("company", "192.0.2.9")
+
+
+def test_i03_one_network_less_is_one_member(rig: EmulatedRig) -> None:
+    rig.push(wish(members=MORE))
+    observed = rig.look()
+    plan = diff(observed, wish(), observed.can)
+    assert plan.steps == (RemoveMembers(group=DST, networks=frozenset({ip_network("192.0.2.0/24")})),)
+    rig.push(wish())
+    assert rig.holds(wish())
+    assert rig.passes("company", "192.0.2.9")
+    assert not rig.passes("company")
+
+
+def test_names_are_blocked_by_what_they_resolve_to(rig: EmulatedRig) -> None:
+    if not rig.adapter().capabilities.fqdn:
+        pytest.skip("the vendor enforces no names")
+    wanted = wish(names=(SHARED_NAME,))
+    assert rig.passes("company", SHARED)
+    rig.push(wanted)
+    assert not rig.passes("company", SHARED)
+    assert rig.holds(wanted)
+    rig.push(wish())
+    assert rig.passes("company", SHARED)
+    assert rig.holds(wish())
+
+
+def test_an_exception_is_a_hole_and_closes_again(rig: EmulatedRig) -> None:
+    both = ("company", "marketing")
+    rig.push(wish(deny=both))
+    open_to_one = wish(deny=both, exempt=(CLIENTS["marketing"],))
+    rig.push(open_to_one)
+    assert rig.passes("marketing")
+    assert not rig.passes("company")
+    assert rig.holds(open_to_one)
+    rig.push(wish(deny=both))
+    assert not rig.passes("marketing")
+    assert rig.holds(wish(deny=both))
+
+
+def test_i15_an_exception_opens_nothing_that_the_owner_closes(rig: EmulatedRig) -> None:
+    assert not rig.passes("company", TIKTOK, 23)
+    rig.push(wish(exempt=(ROLES["company"],)))
+    assert rig.passes("company")
+    assert not rig.passes("company", TIKTOK, 23)
+
+
+def test_all_of_it_goes_when_nothing_is_wanted(rig: EmulatedRig) -> None:
+    rig.push(wish(names=(SHARED_NAME,), deny=("company", "marketing")))
+    nothing = replace(wish(), groups=(), rules=())
+    rig.push(nothing)
+    assert rig.passes("company")
+    assert rig.holds(nothing)
+
+
+def test_only_the_mark_moves_when_nothing_else_does(rig: EmulatedRig) -> None:
+    rig.push(wish())
+    later = wish(snapshot="fedcba987654")
+    rig.push(later)
+    found = rig.look().mark
+    assert found is not None
+    assert found.snapshot == "fedcba987654"
+    assert rig.holds(later)
+
+
+# --- hands, and who else writes -------------------------------------------------------------------------------------
+
+
+def test_i03_every_hand_on_our_objects_is_seen_and_undone(loose: EmulatedRig) -> None:
+    loose.push(wish(members=MORE))
+    before = loose.foreign()
+    for what, lines in loose.hands().items():
+        loose.typed(lines)
+        assert not loose.holds(wish(members=MORE)), f"{what}: not seen"
+        loose.push(wish(members=MORE))
+        assert loose.holds(wish(members=MORE)), what
+        assert not loose.passes("company"), what
+        assert loose.foreign() == before, what
+
+
+def test_i01_another_controllers_objects_are_left_alone_until_a_person_says_adopt(rig: EmulatedRig) -> None:
+    theirs = wish(owner="01kb000000000000000000tkgb")
+    rig.push(theirs)
+    with pytest.raises(Refused, match="01kb000000000000000000tkgb"):
+        rig.push(wish(members=MORE))
+    assert rig.holds(theirs)
+    rig.push(wish(members=MORE), adopt=True)
+    assert rig.holds(wish(members=MORE))
+
+
+def test_i01_somebodys_pending_changes_stop_the_push_and_are_not_committed(loose: EmulatedRig) -> None:
+    if not loose.has_candidate:
+        pytest.skip("the vendor keeps no pending changes")
+    loose.push(wish())
+    in_force = loose.configuration()
+    loose.pending()
+    with pytest.raises(Refused):
+        loose.push(wish(members=MORE))
+    assert loose.configuration() == in_force
+
+
+def test_i08_a_lock_that_somebody_holds_is_waited_for_and_then_told(rig: EmulatedRig) -> None:
+    rig.push(wish())
+    try:
+        with rig.locked(), pytest.raises(Refused):
+            rig.push(wish(members=MORE))
+    except NotImplementedError:
+        pytest.skip("the vendor has no lock")
+    assert rig.holds(wish())
+
+
+def test_the_standby_unit_is_not_written_to(rig: EmulatedRig) -> None:
+    try:
+        rig.standby()
+    except NotImplementedError:
+        pytest.skip("the vendor has no standby unit")
+    with pytest.raises(Refused):
+        rig.push(wish())
+
+
+def test_a_misspelt_place_makes_nothing(rig: EmulatedRig) -> None:
+    options = rig.misspelt()
+    if options is None:
+        pytest.skip("the vendor has none")
+    whole = rig.configuration()
+    with pytest.raises(DeviceError):
+        rig.push(wish(), **options)
+    assert rig.configuration() == whole
+
+
+def test_i07_more_than_the_device_takes_is_refused_before_anything_is_sent(rig: EmulatedRig) -> None:
+    rig.push(wish())
+    observed = rig.look()
+    small = replace(observed.can, max_entries=3)
+    with pytest.raises(CapacityExceeded):
+        diff(observed, wish(members=MORE), small)
+    assert observed.can.max_entries is not None, "a device without any limit is not believed"
+
+
+# --- sessions that die ----------------------------------------------------------------------------------------------
+
+_BROKEN = (Unreachable, Uncertain, NotVerified, Refused)
+
+
+def _content(observed: Observed) -> str:
+    return content_digest(observed.groups, observed.rules)
+
+
+def _lines_of_a_change(rig: EmulatedRig) -> int:
+    """How many lines the change below takes, from login to logout."""
+    rig.push(wish())
+    rig.device.faults.lines = 0
+    rig.push(_next())
+    lines: int = rig.device.faults.lines
+    return lines
+
+
+def _next():  # type: ignore[no-untyped-def]
+    return wish(members=MORE - {ip_network("71.18.0.0/16")}, deny=("company", "marketing"), exempt=("10.0.1.9/32",))
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.timeout(400)
+def test_i05_killed_at_every_line_it_stays_strict_and_the_next_push_ends_it(
+    rig: EmulatedRig, moment: Moment, request: pytest.FixtureRequest
+) -> None:
+    every = 1 if "soak" in (request.config.option.markexpr or "") else 3
+    count = _lines_of_a_change(rig)
+    offset = 0 if moment == "before" else 1
+    for line in range(1 + offset, count + 1, every):
+        rig.push(wish())
+        assert rig.holds(wish())
+        rig.device.faults.arm(line, moment)
+        try:
+            rig.push(_next())
+        except _BROKEN:
+            pass
+        finally:
+            rig.device.faults.drop_at = None
+        assert not rig.passes("company"), f"line {line} of {count}: open"
+        rig.push(_next())
+        assert rig.holds(_next()), f"line {line} of {count}"
+
+
+# --- only ever narrower ---------------------------------------------------------------------------------------------
+
+_PLACES = ("10.0.1.0/24", "10.0.2.0/24", "10.0.0.0/16", "0.0.0.0/0")
+_TARGETS = (f"{TIKTOK}/32", "103.136.220.0/24", "71.18.0.0/16", "198.51.100.0/24", "0.0.0.0/0")
+RULES = st.lists(
+    st.builds(Foreign, permit=st.booleans(), source=st.sampled_from(_PLACES), destination=st.sampled_from(_TARGETS)),
+    min_size=1,
+    max_size=5,
+)
+PROBES: Final = tuple((role, to) for role in CLIENTS for to in (TIKTOK, "71.18.0.9", ORDINARY))
+
+
+@pytest.mark.parametrize("kind", RIGS, ids=lambda kind: kind.vendor)
+@given(rules=RULES, exempt=st.sets(st.sampled_from(["10.0.1.5/32", "10.0.2.0/25", "10.0.0.0/16"])))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_i15_no_packet_passes_that_the_owners_rules_alone_would_stop(
+    kind: type[EmulatedRig], rules: list[Foreign], exempt: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = kind()
+    monkeypatch.setenv("TOKGATE_TEST_PASSWORD", rig.password)
+    rig.device = rig.made(rules)
+    alone = {probe for probe in PROBES if rig.passes(*probe)}
+    with rig.serving():
+        rig.push(wish(deny=("company", "marketing"), exempt=sorted(exempt)))
+    together = {probe for probe in PROBES if rig.passes(*probe)}
+    assert together <= alone
+    denied = {(role, to) for role, to in PROBES if to != ORDINARY}
+    assert {probe for probe in alone if probe not in denied} <= together, "what is not listed is not judged"
