@@ -6,6 +6,7 @@ line discipline of such boxes does around it, and what tests ask to go wrong (``
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from lab.emulators.faults import Faults
 CONTROLS: Final = {"\x03": "^C", "\x04": "^D", "\x1a": "^Z"}
 _ERASE: Final = ("\x08", "\x7f")
 _KILL_LINE: Final = "\x15"
+_PLAIN: Final = re.compile(r"[^\x00-\x1f\x7f?]{2,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,11 @@ class Cli(ABC):
         """What the device sends for one more key behind ``typed``: mostly the key; a redrawn line beyond the width."""
         return key
 
+    @property
+    def plain_until(self) -> int:
+        """How many typed characters are echoed as they are, whatever they are: a hint, for speed."""
+        return 10_000 if type(self).echo is Cli.echo else 0
+
     def control(self, key: str, typed: str) -> Reply | None:
         """``^C``, ``^D``, ``^Z`` or ``?`` after ``typed``. None: the key means nothing here."""
         return None
@@ -99,10 +106,20 @@ class Console:
 
     def feed(self, data: str) -> Iterator[Chunk]:
         """Keys, in the order they were typed; more than one line may be in there."""
-        for key in data:
-            if self.closed:
-                return
-            yield from self._key(key)
+        at = 0
+        while at < len(data) and not self.closed:
+            run = _PLAIN.match(data, at)
+            if (
+                run
+                and not self._waiting
+                and not self._cli.hidden
+                and len(self._typed) + len(run[0]) < self._cli.plain_until
+            ):
+                yield from self._typed_run(run[0])
+                at = run.end()
+            else:
+                yield from self._key(data[at])
+                at += 1
 
     def end(self) -> None:
         """The other side is gone."""
@@ -127,6 +144,11 @@ class Console:
             self._typed = ""
         else:
             yield from self._typed_key(key)
+
+    def _typed_run(self, keys: str) -> Iterator[Chunk]:
+        self._after_return = False
+        self._typed += keys
+        yield Chunk(text=keys)
 
     def _typed_key(self, key: str) -> Iterator[Chunk]:
         name = CONTROLS.get(key, key)

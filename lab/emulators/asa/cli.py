@@ -91,6 +91,11 @@ class AsaCli(Cli):
         rows = self.context.running.pager if self._rows is None else self._rows
         return Pager(rows=rows, marker=MORE, erase=_ERASE) if rows else None
 
+    @property
+    def plain_until(self) -> int:
+        width = self.context.running.width or 10_000
+        return 0 if self._question is not None else width - len(self.prompt_text) - 2
+
     def echo(self, typed: str, key: str) -> str:
         """Beyond the terminal's width the line is drawn anew, moved to the left behind a `$`."""
         if self._question is not None:
