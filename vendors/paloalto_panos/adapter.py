@@ -1,23 +1,38 @@
-"""PAN-OS firewalls: objects and rules in the candidate configuration, committed as our own administrator's part."""
+"""PAN-OS firewalls: objects and rules in the candidate configuration, committed as our own administrator's part.
+
+Called by the controller's device work, always under the lock of the device. The login should be an account of tokgate's
+own: partial commits, pending changes and locks are all told apart by the administrator's name.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from core.ids import DeviceName
-from vendors.adapter import Script
+from vendors.adapter import Finding, Script, Session
 from vendors.diff import mark_of
-from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Transaction
+from vendors.errors import DeviceError, Refused
+from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
+from vendors.paloalto_panos import counters, facts
+from vendors.paloalto_panos.counters import hit_commands, log_command, our_rules, reading_from, rules_command
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import observed_from
 from vendors.paloalto_panos.render import Lines, render_lines
+from vendors.paloalto_panos.talk import DIALECT, Talk
+from vendors.paloalto_panos.transaction import Transaction as Change
+from vendors.paloalto_panos.transaction import refuse_unfit
+from vendors.shell import Said, gathered
 
 _NOTES: Final = (
     "monitor: an allow that counts would end the evaluation and open what later rules stop",
     "spare: an allow above the denies would open what later rules stop",
     "wildcard-domains: address objects of type fqdn take no wildcard",
 )
+_LOG_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +55,7 @@ class PaloAltoPanos:
             source_capture=self.options.log_minutes > 0,
             session_clearing=False,
             persistence=True,
-            feed=self.options.feed is not None,
+            feed=False,
             max_members=None,
             max_entries=self.options.max_addresses,
             spare=False,
@@ -55,22 +70,155 @@ class PaloAltoPanos:
 
     def render(self, current: Observed, plan: Plan) -> Script:
         lines = self._lines(current, plan)
-        text = "".join(f"{line}\n" for line in lines.all)
         return Script(
-            text=text,
+            text="".join(f"{line}\n" for line in lines.all),
             commands=(
-                "request config-lock add",
-                "request commit-lock add",
-                "configure",
-                "the lines",
+                "request config-lock add, request commit-lock add",
+                "configure, the lines, show",
                 "validate full",
-                "commit partial admin (this login)",
-                "read back in a new login",
+                "commit partial admin of this login",
+                "request commit-lock remove, request config-lock remove",
+                "read back and compare in a new login",
             ),
         )
+
+    def parse_counters(self, text: str) -> Reading:
+        return reading_from(text, self.options)
 
     def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
         return ()
 
     def _lines(self, current: Observed, plan: Plan) -> Lines:
         return render_lines(current, plan, mark_of(plan.desired), self.options)
+
+    # --- with a session -------------------------------------------------------------------------------------------
+
+    def read(self, session: Session) -> Observed:
+        with self._named(), session.shell(DIALECT) as shell:
+            return self.parse(Talk(shell, self.options).reading())
+
+    def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
+        with self._named():
+            self._refuse_stranger(current, plan)
+            return Change(adapter=self, session=session, current=current, plan=plan).run()
+
+    def counters(self, session: Session) -> Reading:
+        with self._named():
+            said = self._hits(session)
+            names = our_rules(said[1].text, self.options)
+            return self.parse_counters(gathered([*said, *self._logs(session, said, tuple(names))]))
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors of pure code know no device."""
+        try:
+            yield
+        except DeviceError as exc:
+            exc.device = exc.device or self.device
+            raise
+
+    def _refuse_stranger(self, current: Observed, plan: Plan) -> None:
+        """What of our names is not ours is never touched (I1)."""
+        if self.options.adopt:
+            return
+        strangers, owner = current.extra.get("strangers", ""), current.extra.get("owner", "")
+        if strangers:
+            what = "carries our name and not our tag"
+        elif owner and owner != plan.desired.owner:
+            strangers, what = f"what tokgate made in {self.options.vsys}", f"belongs to controller {owner}"
+        elif not owner and current.extra.get("ours"):
+            strangers, what = f"what has our names in {self.options.vsys}", "carries no owner"
+        else:
+            return
+        raise Refused(
+            f"{strangers} {what}; nothing was sent",
+            hint="find out who made it; `options: {adopt: true}` takes it over",
+            device=self.device,
+        )
+
+    # --- counters -------------------------------------------------------------------------------------------------
+
+    def _hits(self, session: Session) -> list[Said]:
+        """Our clock and the device's, the rules, and their hit counts."""
+        with session.shell(DIALECT) as shell:
+            talk = Talk(shell, self.options)
+            now = datetime.now(UTC)
+            system = talk.ask(facts.SYSTEM)
+            command = rules_command(self.options, multi_vsys=facts.system_from(system.text).multi_vsys)
+            with talk.configuring():
+                rules = talk.ask(command)
+            names = tuple(our_rules(rules.text, self.options))
+            hits = [talk.ask(line) for line in hit_commands(self.options, names)]
+        return [system, rules, *hits, Said(line=counters.READ_AT, text=f"{now.isoformat()}\n", prompt="")]
+
+    def _logs(self, session: Session, said: list[Said], names: tuple[str, ...]) -> list[Said]:
+        """Who was denied lately. A log that is slow or broken off costs the counts nothing: they are read already."""
+        clock = facts.system_from(said[0].text).time
+        if not names or clock is None or self.options.log_minutes == 0:
+            return []
+        since = clock - timedelta(minutes=self.options.log_minutes)
+        found: list[Said] = []
+        try:
+            with session.shell(DIALECT) as shell:
+                talk = Talk(shell, self.options)
+                found += [talk.ask(log_command(name, since), seconds=_LOG_SECONDS) for name in names]
+        except DeviceError:
+            found.append(Said(line=counters.LOG_CUT, text="", prompt=""))
+        return found
+
+    # --- doctor ---------------------------------------------------------------------------------------------------
+
+    def doctor(self, session: Session) -> tuple[Finding, ...]:
+        try:
+            with session.shell(DIALECT) as shell:
+                talk = Talk(shell, self.options)
+                text = talk.reading()
+                locks = [talk.ask(line).text for line in (facts.CONFIG_LOCKS, facts.COMMIT_LOCKS)]
+            observed = self.parse(text)
+        except DeviceError as exc:
+            return (Finding(check="reading", ok=False, message=str(exc)),)
+        return (
+            *self._findings(observed),
+            *(
+                Finding(check=f"{kind} lock", ok=not _is_held(said), message=" ".join(said.split())[:160] or "free")
+                for kind, said in zip(("config", "commit"), locks, strict=True)
+            ),
+            self._counters_finding(session),
+            *(Finding(check="our objects", ok=False, message=line) for line in observed.irregular),
+        )
+
+    def _findings(self, observed: Observed) -> Iterator[Finding]:
+        extra = observed.extra
+        yield Finding(check="reading", ok=True, message="the candidate is shown in set form and understood")
+        yield Finding(check="version", ok=True, message=f"{extra['model']}, PAN-OS {extra['version']}")
+        yield Finding(check="vsys", ok=True, message=self.options.vsys)
+        try:
+            refuse_unfit(observed)
+            yield Finding(
+                check="writing", ok=True, message=f"{extra['role'] or 'no pair'}; nothing of others is pending"
+            )
+        except Refused as exc:
+            yield Finding(check="writing", ok=False, message=exc.message)
+        limit = next(n for n in observed.can.notes if n.startswith("entries:"))
+        yield Finding(check="limits", ok=True, message=limit.partition(": ")[2])
+        owner = extra["owner"]
+        clean = bool(owner) or not extra["ours"]
+        yield Finding(
+            check="owner", ok=clean and not extra["strangers"], message=owner or extra["strangers"] or "nothing of ours"
+        )
+        yield Finding(
+            check="rollback", ok=True, message="a refused change is reverted in the candidate; no commit timer"
+        )
+
+    def _counters_finding(self, session: Session) -> Finding:
+        try:
+            reading = self.counters(session)
+        except DeviceError as exc:
+            return Finding(check="counters", ok=False, message=exc.message)
+        return Finding(check="counters", ok=True, message=f"{len(reading.rules)} rules of ours are counted")
+
+
+def _is_held(text: str) -> bool:
+    """Whether a list of locks has an entry: beyond titles, rules and words that say there is none."""
+    lines = [line for line in text.splitlines() if line.strip() and set(line.strip()) - set("-=+ ")]
+    return len(lines) > 1 and "no " not in text.lower()

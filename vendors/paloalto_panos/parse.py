@@ -164,6 +164,9 @@ def observed_from(text: str, options: PaloAltoPanosOptions, most: Capabilities) 
             "role": reading.role,
             "pending": _pending(reading),
             "login": reading.login,
+            "ours": "" if tree.is_empty else "yes",
+            "model": reading.system.model,
+            "version": reading.system.version,
             "panorama": reading.panorama,
         },
     )

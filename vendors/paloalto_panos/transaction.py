@@ -1,0 +1,296 @@
+"""One change on one firewall: locks, candidate, validation, commit of our own part, and a look from a new login.
+
+The order is the vendor's advice for scripts on a shared candidate. Until the commit nothing of what runs has changed:
+whatever fails before it is taken back out of the candidate, under the lock that keeps everybody else out of it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from vendors.adapter import Session
+from vendors.diff import mark_of
+from vendors.errors import DeviceError, LineRefused, NotVerified, Refused, Uncertain, Unreachable, Unreadable
+from vendors.model import Observed, Plan, Receipt
+from vendors.paloalto_panos import facts, policy
+from vendors.paloalto_panos.talk import DIALECT, Talk, refusal
+
+if TYPE_CHECKING:
+    from vendors.paloalto_panos.adapter import PaloAltoPanos
+
+_QUESTION: Final = r"\(y or n\)[^\r\n]*"
+_FAILED: Final = re.compile(r"^.*(?:Error\s*:|Commit failed|Validation Error|is invalid|failed).*$", re.MULTILINE)
+_DONE: Final = re.compile(r"committed successfully|configuration is valid|validat\w+ (?:was )?success", re.IGNORECASE)
+_PROGRESS: Final = re.compile(r"^[.\d%\s]+$")
+_AGAIN: Final = 2.0
+"""Seconds until a commit is tried again that was told to wait for another one."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """From the locks to the verified read-back."""
+
+    adapter: PaloAltoPanos
+    session: Session
+    current: Observed
+    plan: Plan
+    timings: dict[str, timedelta] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    commands: int = 0
+    edits: bool = False
+    """Whether a line of configuration may have arrived."""
+
+    def run(self) -> Receipt:
+        lines = self.adapter._lines(self.current, self.plan)
+        refuse_unfit(self.current)
+        with self._uncertain_when_broken(), self.session.shell(DIALECT) as shell:
+            talk = Talk(shell, self.adapter.options)
+            with self._timed("lock"):
+                self._take_locks(talk)
+            try:
+                with self._timed("read again"):
+                    before = self._read_again(talk)
+                talk.configure()
+                self.edits = True
+                with self._timed("edit"):
+                    self._edit(talk, lines.blocks, before)
+                with self._timed("compare"):
+                    self._compare(talk, before)
+                with self._timed("validate"):
+                    self._validate(talk, before)
+                with self._timed("commit"):
+                    self._commit(talk, before)
+            finally:
+                self._give_locks_back(talk)
+                self.commands += talk.commands
+        with self._timed("verify"):
+            observed = self._verify()
+        return Receipt(
+            observed=observed,
+            commands=self.commands,
+            flows_cut=None,
+            timings=self.timings,
+            notes=tuple(self.notes),
+        )
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings[part] = timedelta(seconds=time.monotonic() - began)
+
+    @contextmanager
+    def _uncertain_when_broken(self) -> Iterator[None]:
+        """From the first line on, a login that breaks leaves a half-edited candidate, or a commit, behind.
+
+        Before it, nothing but a lock of our own may be left, which the next sync takes over.
+        """
+        try:
+            yield
+        except (Unreachable, Unreadable) as exc:
+            if not self.edits:
+                raise
+            raise self._uncertain(f"the change was begun, and how it went is not known: {exc.message}") from exc
+
+    def _uncertain(self, message: str) -> Uncertain:
+        return Uncertain(message, hint="the next sync reads the firewall first", device=self.adapter.device)
+
+    # --- locks ----------------------------------------------------------------------------------------------------
+
+    def _take_locks(self, talk: Talk) -> None:
+        comment = f"tokgate {self.plan.desired.snapshot}"
+        talk.lock("config", comment)
+        try:
+            talk.lock("commit", comment)
+        except DeviceError:
+            talk.unlock("config")
+            raise
+
+    def _give_locks_back(self, talk: Talk) -> None:
+        """Never in the way of what is being said: the locks of a broken session are taken over by the next sync."""
+        with suppress(DeviceError):
+            talk.leave()
+            for kind in ("commit", "config"):
+                talk.unlock(kind)
+
+    # --- the candidate --------------------------------------------------------------------------------------------
+
+    def _read_again(self, talk: Talk) -> Observed:
+        """What is there now that nobody else can change it. Raises ``Refused`` unless the plan was made for it."""
+        before = self.adapter.parse(talk.reading())
+        refuse_unfit(before)
+        self.adapter._refuse_stranger(before, self.plan)
+        if any(before.extra[key] != self.current.extra.get(key) for key in ("held", "order")):
+            raise Refused(
+                "the configuration has changed since the plan was made; nothing was sent",
+                hint="the next sync plans anew",
+                device=self.adapter.device,
+            )
+        return before
+
+    def _edit(self, talk: Talk, blocks: tuple[tuple[str, ...], ...], before: Observed) -> None:
+        for block in blocks:
+            talk.commands += len(block)
+            try:
+                talk.shell.stream(block, refusal)
+            except LineRefused as exc:
+                self._revert(talk, before, f"the firewall refuses `{exc.said.line[:120]}`: {exc.reason}")
+
+    def _compare(self, talk: Talk, before: Observed) -> None:
+        """The candidate, read as a whole, is what was meant, and all that is not ours is as it was."""
+        talk.leave()
+        after = self.adapter.parse(talk.reading())
+        wrong = self._differences(after)
+        if not wrong and after.foreign != before.foreign:
+            wrong = "entries that are not ours differ"
+        talk.configure()
+        if wrong:
+            self._revert(talk, before, f"the candidate is not what was sent: {wrong}")
+
+    def _differences(self, observed: Observed) -> str:
+        wanted = self.plan.desired
+        odd = [line for line in observed.irregular if "wait in the candidate" not in line]
+        if odd:
+            return odd[0]
+        if observed.groups != wanted.groups:
+            return "a list differs"
+        if observed.rules != wanted.rules:
+            return "the rules differ"
+        return "" if observed.mark == mark_of(wanted) else "the mark differs"
+
+    def _revert(self, talk: Talk, before: Observed, why: str) -> NoReturn:
+        """Out of the candidate with it: nobody else had changes in it, and the lock kept it so."""
+        said = talk.ask("revert config")
+        if refusal_of_revert(said.text):
+            said = talk.ask("load config from running-config.xml")
+        talk.leave()
+        after = self.adapter.parse(talk.reading())
+        same = (
+            all(after.extra[key] == before.extra[key] for key in ("held", "order")) and after.foreign == before.foreign
+        )
+        if same or not after.extra["pending"]:
+            raise Refused(
+                f"{why}; the candidate was reverted, and nothing was committed",
+                hint="the next sync tries again",
+                device=self.adapter.device,
+            )
+        words = " ".join(said.text.split())[:160]
+        raise self._uncertain(f"{why}; nothing was committed, but the candidate could not be reverted: {words}")
+
+    # --- validation and commit --------------------------------------------------------------------------------------
+
+    def _validate(self, talk: Talk, before: Observed) -> None:
+        ok, words = self._job(talk, "validate full")
+        if not ok:
+            self._revert(talk, before, f"the firewall does not find the candidate valid: {words}")
+
+    def _commit(self, talk: Talk, before: Observed) -> None:
+        login, snapshot = talk.login, self.plan.desired.snapshot
+        ok, words = self._job(talk, f'commit partial admin {login} description "tokgate {snapshot}"')
+        if not ok:
+            self._revert(talk, before, f"the commit failed: {words}")
+        if "synchronize" in words:
+            self.notes.append(f"committed, but: {words}")
+
+    def _job(self, talk: Talk, line: str) -> tuple[bool, str]:
+        """Run one line that starts a job, to the job's end: (whether it went well, what was said)."""
+        end = time.monotonic() + self.adapter.options.lock_wait_seconds
+        while True:
+            text = self._start(talk, line)
+            if not facts.says_busy(text) or time.monotonic() >= end:
+                break
+            time.sleep(_AGAIN)
+        words = _words(text)
+        if facts.says_nothing_to_do(text):
+            return True, words
+        number = facts.job_in(text)
+        if number is not None:
+            job = talk.job(number)
+            return job.is_ok, words if job.is_ok or not job.details else f"{words} {job.details}".strip()
+        if _FAILED.search(text) or facts.says_busy(text):
+            return False, words
+        if _DONE.search(text):
+            return True, words
+        raise Unreadable(f"`{line}` was answered with {words!r}")
+
+    def _start(self, talk: Talk, line: str) -> str:
+        seconds = self.adapter.options.commit_seconds
+        said = talk.ask(line, seconds=seconds, until=_QUESTION)
+        if "y or n" in said.prompt:
+            said = talk.ask("y", seconds=seconds)
+        return said.text
+
+    # --- afterwards -----------------------------------------------------------------------------------------------
+
+    def _verify(self) -> Observed:
+        """From a login of its own: the committed configuration, and the rules as the data plane runs them."""
+        try:
+            with self.session.again() as session, session.shell(DIALECT) as shell:
+                talk = Talk(shell, self.adapter.options)
+                observed = self.adapter.parse(talk.reading())
+                running = None
+                if not observed.extra["multi_vsys"]:
+                    running = policy.compiled_from(talk.ask(policy.COMMAND).text)
+                self.commands += talk.commands
+        except DeviceError as exc:
+            raise self._uncertain(f"the change was committed and then not proven: {exc.message}") from exc
+        wrong = self._differences(observed)
+        if running is None:
+            self.notes.append("with several virtual systems, what the data plane runs is not compared")
+        elif not wrong:
+            wrong = next(iter(policy.differences(running, self.plan.desired, self.adapter.options.action)), "")
+        if wrong:
+            raise NotVerified(
+                f"the change was committed, and what runs is not what was meant: {wrong}; it was left as it is",
+                hint="somebody else may have written at the same moment; the next sync reads first",
+                device=self.adapter.device,
+            )
+        if observed.extra["pending"]:
+            self.notes.append(
+                f"changes of {observed.extra['pending']} wait in the candidate; none of them was committed"
+            )
+        return observed
+
+
+def refuse_unfit(current: Observed) -> None:
+    """What forbids writing, by what was read. Raises ``Refused``; nothing was sent then."""
+    extra = current.extra
+    if extra.get("panorama"):
+        raise Refused(
+            f"this firewall is managed by the Panorama at {extra['panorama']}, whose rules stand above all local ones; "
+            "nothing was sent",
+            hint="let Panorama hold the rule and an external dynamic list that pulls from this controller",
+        )
+    role = extra.get("role", "")
+    if role and role not in facts.ACTIVE:
+        raise Refused(
+            f"this member of the pair is {role}: only the active one is written to; nothing was sent",
+            hint="the other member is synchronised by the pair itself",
+        )
+    pending = extra.get("pending", "")
+    if pending and pending != "ours":
+        raise Refused(
+            f"changes of {pending} wait in the candidate configuration; nothing was sent, nothing was committed",
+            hint="commit or revert them on the firewall; use an account of tokgate's own",
+        )
+
+
+def refusal_of_revert(text: str) -> bool:
+    return re.search(r"Invalid syntax|Unknown command|Server error", text) is not None
+
+
+def _words(text: str) -> str:
+    """What was said, without the progress of a job, as one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not _PROGRESS.match(line)]
+    return "; ".join(lines)[:400]
+
+
+__all__ = ["Transaction", "refuse_unfit"]
