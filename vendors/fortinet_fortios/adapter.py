@@ -5,14 +5,27 @@ Called by the controller's device work, always under the lock of the device.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from core.ids import DeviceName
-from vendors.adapter import Script
+from vendors.adapter import Finding, Script, Session
+from vendors.errors import DeviceError, Refused, Unreachable
+from vendors.fortinet_fortios import names
+from vendors.fortinet_fortios.checkup import findings
+from vendors.fortinet_fortios.console import Console, opened, refusal, said_now
+from vendors.fortinet_fortios.counters import NOW, SHOW, Counted, counted_policies, iprope, reading_from
+from vendors.fortinet_fortios.facts import ADDRESS, GROUP, SIZES, Status, policy_tables
+from vendors.fortinet_fortios.job import COMMIT, SAVE, START, Job
+from vendors.fortinet_fortios.logs import DISPLAY, filters, is_partial, pages, question
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.parse import observed_from
 from vendors.fortinet_fortios.render import render_change
-from vendors.model import Capabilities, Observed, Plan, Transaction
+from vendors.model import Capabilities, Observed, Plan, Reading, Receipt, Transaction
+from vendors.shell import gathered, sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +67,128 @@ class FortinetFortios:
 
     def render(self, current: Observed, plan: Plan) -> Script:
         change = render_change(current, plan, self.options)
-        return Script(text=change.text)
+        workspace = self.options.workspace and current.extra["workspace"] == "True"
+        around = (START, COMMIT) if workspace else ()
+        saves = self.options.save and current.extra["cfg_save"] != "automatic"
+        return Script(text=change.text, commands=(*around, "read back and compare", *((SAVE,) if saves else ())))
+
+    def parse_counters(self, text: str) -> Reading:
+        return reading_from(text)
+
+    # --- with a session -------------------------------------------------------------------------------------------
+
+    def read(self, session: Session) -> Observed:
+        with self._named(), opened(session, self.options, self.device) as console:
+            for path in _tables(console.status):
+                console.told(f"show {path}")
+            console.answers.append(console.ask(SIZES))
+            answers = tuple(console.answers)
+        with self._named():
+            return self.parse(gathered(answers))
+
+    def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
+        self._refuse_place(current)
+        self._refuse_stranger(current, plan)
+        return Job(self, session, current, plan).run()
+
+    def counters(self, session: Session) -> Reading:
+        with self._named(), opened(session, self.options, self.device) as console:
+            console.answers.append(console.ask(f"show firewall address {names.MARK_OBJECT}"))
+            for path in policy_tables(console.status.version):
+                console.told(f"show {path}")
+            policies = counted_policies(sections(gathered(console.answers)))
+            if policies:
+                console.answers += [console.ask(iprope(version, policies)) for version in SHOW]
+            self._ask_logs(console, policies)
+            now = datetime.now(UTC).isoformat()
+            answers = [*console.answers, *said_now([(NOW, now)])]
+        with self._named():
+            return self.parse_counters(gathered(answers))
+
+    def _ask_logs(self, console: Console, policies: tuple[Counted, ...]) -> None:
+        """Who was denied, within the limit of rows. A log that cannot be asked takes nothing away from the counters."""
+        if self.options.log_device is None:
+            return
+        for number in dict.fromkeys(policy.id for policy in policies):
+            rows = max(self.options.log_rows // len(policies), 5)
+            for line in filters(number, device=self.options.log_device, rows=rows):
+                if console.do(line) is not None:
+                    return
+            for page in pages(rows):
+                said = console.ask(DISPLAY)
+                if refusal(said) is not None:
+                    return
+                console.answers.append(replace(said, line=question(number, page)))
+                if not is_partial(said.text):
+                    break
+
+    # --- whose it is ----------------------------------------------------------------------------------------------
+
+    def _refuse_place(self, current: Observed) -> None:
+        """Nothing is written where it would not stay: on a secondary unit, or under a manager."""
+        if current.extra["primary"] != "True":
+            raise Refused(
+                f"this is not the primary unit of its cluster ({current.extra['ha']}); nothing was sent",
+                hint="give the address that reaches the primary unit",
+                device=self.device,
+            )
+        if manager := current.extra["manager"]:
+            raise Refused(
+                f"the device is managed by a FortiManager ({manager}), whose next installation would overwrite the "
+                "change; nothing was sent",
+                hint="see FortiManager in docs/vendors/fortinet_fortios.md",
+                device=self.device,
+            )
+
+    def _refuse_stranger(self, current: Observed, plan: Plan) -> None:
+        """What of our name is not ours is never touched (I1)."""
+        if self.options.adopt:
+            return
+        if current.mark is not None and current.mark.owner != plan.desired.owner:
+            raise self._strange(f"objects of our name belong to controller {current.mark.owner}")
+        strangers = json.loads(current.extra["strangers"])
+        if current.mark is None and strangers:
+            raise self._strange(f"{strangers[0]} has our name and does not carry our comment")
+
+    def _strange(self, what: str) -> Refused:
+        return Refused(
+            f"{what}; nothing was sent",
+            hint="find out who made it; `options: {adopt: true}` takes it over",
+            device=self.device,
+        )
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors of pure parts do not know the device."""
+        try:
+            yield
+        except DeviceError as exc:
+            exc.device = self.device
+            raise
+
+    # --- doctor ---------------------------------------------------------------------------------------------------
+
+    def doctor(self, session: Session) -> tuple[Finding, ...]:
+        try:
+            observed = self.read(session)
+        except Unreachable:
+            raise
+        except DeviceError as exc:
+            return (Finding(check="read", ok=False, message=exc.message),)
+        return (*findings(observed, self.options), self._counting(session, observed))
+
+    def _counting(self, session: Session, observed: Observed) -> Finding:
+        if not observed.rules:
+            return Finding(check="counters", ok=True, message="no policy of ours yet")
+        try:
+            reading = self.counters(session)
+        except Unreachable:
+            raise
+        except DeviceError as exc:
+            return Finding(check="counters", ok=False, message=exc.message)
+        hits = sum(rule.hits or 0 for rule in reading.rules)
+        return Finding(check="counters", ok=True, message=f"{len(reading.rules)} rules count, {hits} hits so far")
+
+
+def _tables(status: Status) -> tuple[str, ...]:
+    return (*ADDRESS.values(), *GROUP.values(), *policy_tables(status.version))

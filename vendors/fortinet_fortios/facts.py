@@ -31,6 +31,11 @@ _SIZE: Final = re.compile(r"^(?P<what>firewall\.addr[\w:-]*): (?P<numbers>\d+(?:
 _REFUSED: Final = re.compile(r"Command fail\.|Unknown action|parse error|Permission denied", re.IGNORECASE)
 
 
+def policy_tables(version: tuple[int, int, int]) -> tuple[str, ...]:
+    """IPv6 has policies of its own before 6.4."""
+    return (POLICY,) if version >= (6, 4, 0) else (POLICY, POLICY6)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """One device at one reading."""
@@ -60,7 +65,7 @@ class Facts:
     @property
     def consolidated(self) -> bool:
         """Whether IPv4 and IPv6 are judged by one policy (6.4 and later)."""
-        return self.version >= (6, 4, 0)
+        return len(self.policy_tables) == 1
 
     @property
     def workspace(self) -> bool:
@@ -73,7 +78,7 @@ class Facts:
 
     @property
     def policy_tables(self) -> tuple[str, ...]:
-        return (POLICY,) if self.consolidated else (POLICY, POLICY6)
+        return policy_tables(self.version)
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ class FortinetFortiosOptions(BaseModel):
     """Answer what is denied with a reset or an ICMP error, so that clients give up at once."""
     workspace: bool = True
     """Change in one transaction where the release has workspace mode; off: line by line, with an undo."""
+    lock_seconds: int = Field(default=20, ge=0, le=600)
+    """How long to wait for another administrator's transaction that holds what must change."""
     save: bool = True
     """Where `cfg-save` is `manual` or `revert`: save the configuration after a verified change. It saves all of it."""
     log_device: LogDevice | None = "memory"

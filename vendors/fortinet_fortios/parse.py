@@ -68,6 +68,7 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
             "held": found.held.dumps(),
             "strangers": json.dumps(found.strangers),
             "release": facts.release,
+            "model": facts.model,
             "consolidated": str(facts.consolidated),
             "workspace": str(facts.workspace),
             "group_members": str(form.nesting.limit),

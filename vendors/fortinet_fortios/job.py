@@ -1,0 +1,248 @@
+"""One change on one FortiGate: in a transaction where the release has workspace mode, else line by line with an undo.
+
+A transaction that is not committed leaves the device as it was, also when the session breaks: it is discarded when it
+has been idle for its time. Whether a commit takes all or nothing is not documented, so it is read back like anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from vendors.adapter import Session
+from vendors.diff import mark_of
+from vendors.errors import DeviceError, LineRefused, NotVerified, Refused, Uncertain, Unreachable, Unreadable
+from vendors.fortinet_fortios.console import Console, opened
+from vendors.fortinet_fortios.render import Change, change_between, render_change
+from vendors.fortinet_fortios.shape import Held
+from vendors.model import Observed, Plan, Reading, Receipt
+
+if TYPE_CHECKING:
+    from vendors.fortinet_fortios.adapter import FortinetFortios
+
+START: Final = "execute config-transaction start 2"
+"""Minutes without a line after which the device discards it."""
+COMMIT: Final = "execute config-transaction commit"
+ABORT: Final = "execute config-transaction abort"
+SAVE: Final = "execute cfg save"
+COMMITTING: Final = timedelta(seconds=90)
+_LOCKED: Final = ("Can not config the object", "Return code 14")
+_PAUSE: Final = 2.0
+
+
+@dataclass(slots=True)
+class Job:
+    """From the look before the first line to the verified read-back."""
+
+    adapter: FortinetFortios
+    session: Session
+    current: Observed
+    plan: Plan
+    timings: dict[str, timedelta] = field(default_factory=dict)
+    commands: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def run(self) -> Receipt:
+        change = render_change(self.current, self.plan, self.adapter.options)
+        with self._timed("look again"):
+            self._refuse_moved()
+        reading = self._read_counters_first(change)
+        with self._timed("change"):
+            self._change(change)
+        with self._timed("read back"):
+            observed = self._read_back()
+        self._verify(observed)
+        with self._timed("save"):
+            self._save()
+        return Receipt(
+            observed=observed,
+            commands=self.commands,
+            flows_cut=None,
+            timings=self.timings,
+            notes=tuple(self.notes),
+            reading=reading,
+        )
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings[part] = timedelta(seconds=time.monotonic() - began)
+
+    # --- before ---------------------------------------------------------------------------------------------------
+
+    def _refuse_moved(self) -> None:
+        """The lines were made from one state; on any other they would be wrong."""
+        now = self.adapter.read(self.session)
+        if _state(now) != _state(self.current):
+            raise Refused(
+                "our part of the device changed since it was read; nothing was sent",
+                hint="the next sync reads first",
+                device=self.adapter.device,
+            )
+
+    def _read_counters_first(self, change: Change) -> Reading | None:
+        """A policy that goes takes its counters along."""
+        lines = (line for block in change.blocks if "policy" in block.path for line in block.lines)
+        ends = any(line.startswith("delete ") for line in lines)
+        return self.adapter.counters(self.session) if ends else None
+
+    # --- the change -----------------------------------------------------------------------------------------------
+
+    def _change(self, change: Change) -> None:
+        until = time.monotonic() + self.adapter.options.lock_seconds
+        while True:
+            try:
+                self._attempt(change)
+            except _Busy as busy:
+                if time.monotonic() + _PAUSE > until:
+                    raise Refused(
+                        f"another administrator's transaction holds what must change: {busy}; nothing was changed",
+                        hint="ask who has a workspace transaction open; the next sync tries again",
+                        device=self.adapter.device,
+                    ) from busy
+                time.sleep(_PAUSE)
+            else:
+                return
+
+    def _attempt(self, change: Change) -> None:
+        """Raises ``_Busy`` when others hold a lock and the device is provably as it was."""
+        try:
+            with opened(self.session, self.adapter.options, self.adapter.device) as console:
+                try:
+                    self._write(console, change)
+                finally:
+                    self.commands += console.lines
+        except _NotTaken as exc:
+            self._retreat(exc)
+
+    def _write(self, console: Console, change: Change) -> None:
+        workspace = self._starts(console)
+        try:
+            for block in change.blocks:
+                console.write(block)
+            why = console.do(COMMIT, timeout=COMMITTING) if workspace else None
+        except LineRefused as exc:
+            self._leave(console, workspace=workspace)
+            raise _NotTaken(f"`{exc.said.line}`", exc.reason) from exc
+        except DeviceError as exc:
+            raise self._uncertain(f"the session broke while the change was sent: {exc.message}") from exc
+        if why is not None:
+            self._leave(console, workspace=workspace)
+            raise _NotTaken("the commit", why)
+
+    def _starts(self, console: Console) -> bool:
+        if not self.adapter.options.workspace or self.current.extra["workspace"] != "True":
+            return False
+        why = console.do(START)
+        if why is not None:
+            self.notes.append(f"workspace mode was refused, the change went line by line: {why}")
+        return why is None
+
+    def _leave(self, console: Console, *, workspace: bool) -> None:
+        """Out of what is open, and out of the transaction; what that leads to is read, not believed."""
+        try:
+            console.back()
+            if workspace:
+                console.do(ABORT)
+        except (Unreachable, Unreadable) as exc:
+            raise self._uncertain("the session broke after a line was refused") from exc
+
+    def _retreat(self, exc: _NotTaken) -> None:
+        """After a refusal: to the old state, provably. Raises ``Refused`` or ``_Busy`` there, else ``Uncertain``."""
+        now = self._read_back()
+        if _state(now) != _state(self.current):
+            self._undo(now, exc.why)
+        if any(word in exc.why for word in _LOCKED):
+            raise _Busy(exc.why) from exc
+        raise Refused(
+            f"the device refused {exc.what}: {exc.why}; it holds what it held", device=self.adapter.device
+        ) from exc
+
+    def _undo(self, now: Observed, why: str) -> None:
+        """The computed way back, sent and read. Raises ``Uncertain`` when the old state is not reached."""
+        old = Held.loads(self.current.extra["held"]).objects
+        back = change_between(Held.loads(now.extra["held"]), old, self.adapter.options)
+        try:
+            with opened(self.session, self.adapter.options, self.adapter.device) as console:
+                for block in back.blocks:
+                    console.write(block)
+                self.commands += console.lines
+            found = self.adapter.read(self.session)
+        except DeviceError as exc:
+            raise self._uncertain(f"{why}; the way back was not finished: {exc.message}") from exc
+        if _ours(found) != _ours(self.current):
+            raise self._uncertain(f"{why}; the old state could not be restored")
+
+    # --- after ----------------------------------------------------------------------------------------------------
+
+    def _read_back(self) -> Observed:
+        try:
+            return self.adapter.read(self.session)
+        except DeviceError as exc:
+            raise self._uncertain(f"the change was sent and then not proven: {exc.message}") from exc
+
+    def _verify(self, observed: Observed) -> None:
+        wrong = self._difference(observed)
+        if wrong is None:
+            return
+        self._undo(observed, f"the device does not hold what was sent: {wrong}")
+        raise NotVerified(
+            f"the device does not hold what was sent: {wrong}; the old state was restored",
+            hint="somebody else may have written at the same moment; the next sync reads first",
+            device=self.adapter.device,
+        )
+
+    def _difference(self, observed: Observed) -> str | None:
+        wanted = self.plan.desired
+        if observed.irregular:
+            return observed.irregular[0]
+        if observed.groups != wanted.groups:
+            return "a list differs"
+        if observed.rules != wanted.rules:
+            return "the rules differ"
+        return None if observed.mark == mark_of(wanted) else "the mark differs"
+
+    def _save(self) -> None:
+        """Where the device does not save by itself. What goes wrong here does not undo what is enforced."""
+        if self.current.extra["cfg_save"] == "automatic" or not self.adapter.options.save:
+            return
+        try:
+            with opened(self.session, self.adapter.options, self.adapter.device) as console:
+                why = console.do(SAVE, timeout=COMMITTING)
+                self.commands += console.lines
+        except DeviceError as exc:
+            why = exc.message
+        if why is not None:
+            self.notes.append(f"the configuration could not be saved for the next boot: {why}")
+
+    def _uncertain(self, message: str) -> Uncertain:
+        return Uncertain(message, hint="the next sync reads the device first", device=self.adapter.device)
+
+
+class _NotTaken(Exception):
+    """The device refused a line, or to commit; it has been left at its prompt."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(what, why)
+        self.what, self.why = what, why
+
+
+class _Busy(Exception):
+    """Others hold a lock; the device is as it was."""
+
+
+def _ours(observed: Observed) -> object:
+    """All that is ours, to the field."""
+    return Held.loads(observed.extra["held"]).objects
+
+
+def _state(observed: Observed) -> object:
+    """What the lines of a change depend on."""
+    return observed.extra["held"], observed.extra["strangers"], observed.extra["primary"], observed.extra["manager"]
