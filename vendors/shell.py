@@ -23,6 +23,7 @@ DEFAULT_TIMEOUT: Final = timedelta(seconds=30)
 _TAIL: Final = 600
 """Characters at the end in which a prompt, a question or a pager's marker is looked for."""
 _CODES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x00|\x07")
+_REDRAWN: Final = re.compile(r"[\r\x08$]")
 _ECHO_END: Final = re.compile(r"[ \t\x08]*\r*\n")
 _LINE_END: Final = re.compile(r"\r*\n")
 
@@ -47,6 +48,8 @@ class Dialect:
     """What may be asked before the first prompt, and the keys that answer it."""
     noise: str | None = None
     """Lines that the device prints unasked, with their line end; they are taken out wherever they stand."""
+    folds: bool = False
+    """The echo of a line beyond the terminal's width is drawn anew, moved and cut: it is known by how it begins."""
     window: int = 16_384
     """Bytes in flight without an answer. 0: one line at a time."""
 
@@ -138,6 +141,7 @@ class Terminal:
         self._pager = re.compile(rf"(?:{dialect.pager})\Z") if dialect.pager else None
         self._paged = re.compile(rf"(?:{dialect.pager})(?:\x08+ *\x08*|\r *\r|\r)?") if dialect.pager else None
         self._noise = re.compile(dialect.noise) if dialect.noise else None
+        self._echoed = re.compile(rf"(?:\A|\n)\r*(?:{dialect.prompt})(?P<echo>[^\n]*)\n") if dialect.folds else None
         self._host: str | None = None
         self._seen = ""  # what has arrived and is not told yet
 
@@ -217,6 +221,8 @@ class Terminal:
         while True:
             self._more()
             found = self._prompt_at_end()
+            if found is not None and self._echoed is not None and "\n" not in self._seen:
+                found = None  # still inside the echo, which draws the prompt anew
             if found is None and stop is not None:
                 found = stop.search(self._seen[-_TAIL:])
             if found is not None:
@@ -231,11 +237,20 @@ class Terminal:
 
     def _without_echo(self, text: str, line: str) -> str:
         """The answer behind the echo of its line. Raises ``Unreadable`` when the line is not found in what was said."""
+        drawn, _, answer = text.partition("\n")
+        if self._echoed is not None and _is_drawn(drawn, line):
+            return _lines_only(answer)
         before, found, rest = text.partition(line) if line else ("", "", text)
         end = _ECHO_END.match(rest)
         if line and (not found or "\n" in before.strip("\r\n")):
             raise Unreadable(f"no echo of `{line}` in what the device said: {text[:80]!r}", device=self.device)
         return _lines_only(rest[end.end() :] if end else rest)
+
+
+def _is_drawn(echo: str, line: str) -> bool:
+    """Whether this may be the echo of a line, be it drawn anew from somewhere on."""
+    straight = _REDRAWN.split(echo, maxsplit=1)[0]
+    return echo.rstrip() == line.rstrip() or (len(straight) < len(echo) and line.startswith(straight))
 
 
 def _lines_only(text: str) -> str:
@@ -339,12 +354,29 @@ class _Stream:
     def _echo_of(self, line: str, start: int, *, first: bool) -> tuple[int, int] | None:
         """Where the echo of a line begins, right behind a prompt, and where what follows it begins."""
         seen = self.terminal._seen
+        if self.terminal._echoed is not None:
+            return self._drawn_echo_of(line, start, first=first)
         at = seen.find(line, start)
         while at >= 0:
             end = _ECHO_END.match(seen, at + len(line))
             if end is not None and (first or self._is_prompt(seen[max(start - 1, at - _TAIL, 0) : at])):
                 return at, end.end()
             at = seen.find(line, at + 1)
+        return None
+
+    def _drawn_echo_of(self, line: str, start: int, *, first: bool) -> tuple[int, int] | None:
+        """The same where echoes are drawn anew: what stands between a prompt and the end of its line."""
+        seen = self.terminal._seen
+        if first:
+            end = seen.find("\n")
+            return (0, end + 1) if end >= 0 and _is_drawn(seen[:end].rstrip("\r"), line) else None
+        assert self.terminal._echoed is not None
+        at = max(start - 1, 0)
+        while (found := self.terminal._echoed.search(seen, at)) is not None:
+            before = seen[found.start() : found.start("echo")]
+            if _is_drawn(found["echo"].rstrip("\r"), line) and self._is_prompt(before):
+                return found.start("echo"), found.end()
+            at = found.end() - 1
         return None
 
     def _is_prompt(self, text: str) -> bool:

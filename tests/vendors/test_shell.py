@@ -139,6 +139,43 @@ def test_an_answer_without_the_echo_of_its_line_is_not_understood() -> None:
         opened.ask("show")
 
 
+class Narrow(Box):
+    """Draws a line of more than 16 characters anew at every fourth key: moved to the left, behind a `$`."""
+
+    def send(self, text: str) -> None:
+        for line in text.splitlines():
+            self.typed.append(line)
+            self._say(f"{''.join(self._key(line, at) for at in range(len(line)))}\r\n{self.answer(line)}{self.prompt}")
+
+    def _key(self, line: str, at: int) -> str:
+        if at < 16 or at % 4:
+            return line[at]
+        return f"\r{self.prompt}${line[at - 8 : at + 1]}   \x08\x08\x08"
+
+
+LONG = st.lists(st.sampled_from(["say a", f"say {'b ' * 20}end", f"set {'c' * 30}", f"set {'c' * 31}"]), max_size=12)
+
+
+@given(lines=LONG, cuts=CUTS, window=st.sampled_from([0, 60, 16_384]))
+def test_a_line_that_is_drawn_anew_is_known_by_how_it_begins(
+    lines: list[str], cuts: Iterator[int], window: int
+) -> None:
+    box = Narrow(short, cuts)
+    dialect = Dialect(driver="cisco_asa", prompt=DIALECT.prompt, folds=True, window=window)
+    told = [short(line).replace("\r", "") for line in lines]
+    assert [one.text for one in terminal(box, dialect).stream(lines, wrong)] == told
+    opened = terminal(Narrow(short, cuts), dialect)
+    assert [opened.ask(line).text for line in lines] == told
+
+
+def test_another_line_than_was_sent_is_not_taken_for_its_echo() -> None:
+    box = Narrow(short)
+    opened = terminal(box, Dialect(driver="cisco_asa", prompt=DIALECT.prompt, folds=True))
+    box.out.append("fw1# stray\r\nfw1# ")
+    with pytest.raises(Unreadable, match="no echo of `show`"):
+        opened.ask("show")
+
+
 @given(st.dictionaries(st.from_regex(r"[a-z |-]{1,20}", fullmatch=True), st.text("abc @\n", max_size=40), max_size=5))
 def test_gathered_answers_are_read_back(answers: dict[str, str]) -> None:
     told = {line: "".join(f".{part}\n" for part in text.splitlines()) for line, text in answers.items()}
