@@ -1,11 +1,11 @@
 """A Juniper SRX that answers over SSH as the documents and published captures say one does.
 
-Left out so far: policies as traffic sees them (counters, sessions, records), feeds, clusters, `configure private`,
-`load merge` and `load patch`, `annotate`, completion and help.
+Left out: `configure private`, `load merge` and `load patch`, `annotate`, `copy`, completion and help, on-box log reports,
+stateless filters, logical systems as configuration. What a site's own text has beyond policies is kept and printed.
 """
 
-from lab.emulators.srx.device import Mishaps, Srx, User
+from lab.emulators.srx.device import Mishaps, Srx, User, pair
 from lab.emulators.srx.groups import Unread
 from lab.emulators.srx.switches import Model, Switches
 
-__all__ = ["Mishaps", "Model", "Srx", "Switches", "Unread", "User"]
+__all__ = ["Mishaps", "Model", "Srx", "Switches", "Unread", "User", "pair"]

@@ -489,7 +489,6 @@ class SrxCli(Cli):
             self.database.check()
             return self._per_node(answers.CHECK_OK, answers.CHECK_OK)
         self.database.commit(self.user, comment=asked.comment, minutes=asked.minutes)
-        self.device.committed()
         promise = ""
         if asked.minutes is not None:
             plural = "minutes unless confirmed"
@@ -566,8 +565,8 @@ def _show(make: shows.Show) -> _Handler:
     """A show command whose words are options."""
 
     def handler(cli: SrxCli, line: _Line) -> Reply:
-        text = make(shows.Asked(cli=cli, device=cli.device, words=line.words, end=line.end))
-        return cli.shown(text, line)
+        asked = shows.Asked(cli=cli, device=cli.device, words=line.words, end=line.end)
+        return cli.shown(shows.per_node(make, asked), line)
 
     return handler
 

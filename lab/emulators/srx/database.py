@@ -6,6 +6,7 @@ Rules and texts: the Junos CLI guide (configure exclusive, commit confirmed), th
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -67,8 +68,8 @@ class Database:
     pending: Pending | None = None
     effective: Node = field(default_factory=empty)
     """What is active, groups folded in."""
-    serial: int = 0
-    """Goes up with every change of what is active."""
+    installed: list[Callable[[], None]] = field(default_factory=list)
+    """Told whenever something else has become active."""
     broadcasts: list[str] = field(default_factory=list)
     """What every session is told at its next chance."""
 
@@ -152,7 +153,8 @@ class Database:
         )
         self.history = [entry, *self.history][: self.model.history]
         self.effective = folded(self.active, self.model, self.switches)
-        self.serial += 1
+        for tell in self.installed:
+            tell()
 
     def tick(self) -> None:
         """Roll back what nobody confirmed in time."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from core.clock import Clock, SystemClock
 from lab.emulators.console import Cli
 from lab.emulators.faults import Faults
 from lab.emulators.server import Access
 from lab.emulators.srx.database import Database
+from lab.emulators.srx.engine import Engine
 from lab.emulators.srx.groups import loaded
 from lab.emulators.srx.switches import Model, Switches
-from lab.emulators.traffic import Names
+from lab.emulators.traffic import Flow, Names, Verdict
+
+if TYPE_CHECKING:
+    from lab.emulators.srx.cli import SrxCli
+    from lab.emulators.srx.hits import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +76,21 @@ class Srx:
         )
         self.faults, self.mishaps, self.lock = Faults(), Mishaps(), threading.RLock()
         self.database = Database(clock=self.clock, model=self.model, switches=self.switches)
-        self.sessions: list[Cli] = []
+        self.sessions: list[SrxCli] = []
+        self.other_systems: dict[str, list[Row]] = {}
+        """Rows of further logical systems in `show security policies hit-count`."""
         self.logins, self.boots = 0, 0
         self.booted = self.clock.now()
         self.mate: Srx | None = None
+        self.node, self.failovers, self.down = 0, 0, False
+        self.state: Literal["primary", "secondary"] = "primary"
         self.database.start(loaded(base, self.model, self.switches))
+        self._power_on()
+
+    def _power_on(self) -> None:
+        self.engine = Engine(self)
+        self.database.installed.append(self.engine.adopt)
+        self._poll()
 
     @property
     def host_name(self) -> str:
@@ -84,10 +99,7 @@ class Srx:
     @property
     def banner(self) -> str:
         """What a member of a cluster says above its prompt."""
-        return ""
-
-    def committed(self) -> None:
-        """After each commit."""
+        return "" if self.mate is None else f"{{{self.state}:node{self.node}}}"
 
     # --- logins ---------------------------------------------------------------------------------------------------
 
@@ -103,6 +115,37 @@ class Srx:
     def tick(self) -> None:
         """What the clock brings about by itself."""
         self.database.tick()
+        self._poll()
+
+    def _poll(self) -> None:
+        self.engine.feeds.poll(self.clock.monotonic(), self.fetch)
+
+    # --- traffic --------------------------------------------------------------------------------------------------
+
+    def forward(self, flow: Flow, *, keep_open: bool = False) -> Verdict:
+        """One connection attempt, judged by the configured policies. A node that is not primary passes nothing on.
+
+        ``keep_open``: the session stays, and more of the same belongs to it, uncounted.
+        """
+        self.tick()
+        if self.state != "primary" or self.down:
+            return Verdict.DENY
+        return self.engine.forward(flow, keep_open=keep_open)
+
+    # --- the cluster ----------------------------------------------------------------------------------------------
+
+    def nodes(self) -> list[Srx]:
+        """Of the cluster, or this box alone."""
+        return sorted([self] if self.mate is None else [self, self.mate], key=lambda each: each.node)
+
+    def fail_over(self) -> None:
+        """The other node takes over, with the sessions that are open. Its counters are its own."""
+        if self.mate is None:
+            raise ValueError(f"{self.name} has no mate")
+        old, new = (self, self.mate) if self.state == "primary" else (self.mate, self)
+        old.state, new.state = "secondary", "primary"
+        new.engine.sessions = list(old.engine.sessions)
+        self.failovers = self.mate.failovers = self.failovers + 1
 
     # --- memory ---------------------------------------------------------------------------------------------------
 
@@ -110,11 +153,24 @@ class Srx:
         """Power off and on: what was not committed is lost, every session ends, counters start at zero."""
         for session in tuple(self.sessions):
             session.closed()
+            self.database.leave(session)
         self.sessions.clear()
-        self.database.exclusive = None
-        self.database.editors.clear()
-        self.database.discard()
+        if self.mate is None:
+            self.database.discard()
+        elif self.state == "primary":
+            self.fail_over()
+        self.engine.restart()
         self.boots, self.booted = self.boots + 1, self.clock.now()
+
+
+def pair(first: Srx, second: Srx) -> None:
+    """Make two boxes a chassis cluster: one configuration, and the first is the primary node."""
+    second.database = first.database
+    first.mate, second.mate = second, first
+    first.node, second.node = 0, 1
+    first.state, second.state = "primary", "secondary"
+    second.engine = Engine(second)
+    first.database.installed.append(second.engine.adopt)
 
 
 def _no_network(url: str) -> bytes:

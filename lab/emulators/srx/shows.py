@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from lab.emulators.srx import answers, commands, tree
+from lab.emulators.srx import answers, commands, security_shows, tree
 from lab.emulators.srx.answers import Refused
 from lab.emulators.srx.tree import Node, Path, Style, empty
 from lab.emulators.srx.words import Word
@@ -130,6 +130,7 @@ def uptime(asked: Asked) -> str:
         f"System booted: {database.stamp(device.booted)} ({_ago(now - device.booted)} ago)\n"
         f"Protocols started: {database.stamp(device.booted)} ({_ago(now - device.booted)} ago)\n"
         f"Last configured: {database.stamp(last.at)} ({_ago(now - last.at)} ago) by {last.user}\n"
+        f"{_up(device)}\n"
     )
 
 
@@ -141,7 +142,36 @@ def _ago(span: timedelta) -> str:
     return f"{date}{clock if date else f'{clock}:{seconds % 60:02}'}"
 
 
+def per_node(make: Show, asked: Asked) -> str:
+    """In a cluster every node answers below a header of its own (vSRX cluster, ntc-templates)."""
+    nodes = [] if asked.device.mate is None or make in security_shows.ONCE else asked.device.nodes()
+    answered = [f"node{node.node}:\n{'-' * 74}\n{make(replace(asked, device=node))}" for node in nodes if not node.down]
+    return "\n".join(answered) if nodes else make(asked)
+
+
+def users(asked: Asked) -> str:
+    """Who is logged in; the columns are likely, no public capture shows them."""
+    asked.options()
+    device = asked.device
+    lines = [_up(device), f"{'USER':<9}{'TTY':<9}{'FROM':<34}LOGIN@  IDLE WHAT"]
+    for number, session in enumerate(device.sessions):
+        lines.append(
+            f"{session.user:<9}pts/{number:<5}{'-':<34}{device.database.local(session.since):%H:%M}       - -cli"
+        )
+    return _lines(lines)
+
+
+def _up(device: Srx) -> str:
+    now = device.clock.now()
+    clock = f"{device.database.local(now):%I:%M%p}".lstrip("0")
+    span = now - device.booted
+    up = f"{span.days} days, {span.seconds // 3600}:{span.seconds // 60 % 60:02}"
+    return f"{clock}  up {up}, {len(device.sessions)} users, load averages: 0.21, 0.32, 0.37"
+
+
 COMMANDS: Final[dict[str, Show]] = {
+    **security_shows.COMMANDS,
+    "show system users": users,
     "show system commit": commits,
     "show system configuration database usage": database_usage,
     "show system uptime": uptime,

@@ -32,6 +32,10 @@ class Model:
     editors: int = 32
     """How many can be in configuration mode (Junos CLI guide)."""
     history: int = 50
+    deny_reason: bool = True
+    """Whether deny records name a reason and a session; those of old releases do not."""
+    log_lines: int = 2_000
+    """How many lines a log file keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +78,7 @@ class Switches:
     """`clear security flow session` knows `destination-prefix`, as the show form does."""
     feed_request: bool = False
     """`request security dynamic-address update` exists; only guides name it."""
+    denied_packets: bool = False
+    """Every packet of a denied attempt is a match of its own, rather than the attempt."""
+    default_log_mode: Literal["event", "stream"] = "event"
+    """Where records go without `security log mode`."""

@@ -54,37 +54,37 @@ def test_commits_are_listed_as_a_router_did() -> None:
 
 
 def test_a_whole_reordering_as_in_a_lab_of_2019() -> None:
-    pair = "security policies from-zone KADRY to-zone INTERNET"
+    pair = "security policies from-zone STAFF to-zone WORLD"
     policies = "".join(
         f"set {pair} policy {name} match {end} any\n" + f"set {pair} policy {name} then {action}\n"
-        for name, action in (("DOMYSLNA", "deny"), ("POLITYKA1", "permit"), ("POLITYKAHTTP", "permit"))
+        for name, action in (("rest", "deny"), ("ping", "permit"), ("web", "permit"))
         for end in ("source-address", "destination-address", "application")
     )
-    zones = "".join(f"set security zones security-zone {zone}\n" for zone in ("KADRY", "INTERNET"))
-    keyboard = configuring(Srx("163", base=policies + zones))
-    keyboard.all(f"insert {pair} policy DOMYSLNA after policy POLITYKAHTTP")
+    zones = "".join(f"set security zones security-zone {zone}\n" for zone in ("STAFF", "WORLD"))
+    keyboard = configuring(Srx("edge", base=policies + zones))
+    keyboard.all(f"insert {pair} policy rest after policy web")
     assert keyboard.type("show|compare") == (
-        f"[edit {pair}]\n!     policy POLITYKA1 {{ ... }}\n!     policy POLITYKAHTTP {{ ... }}\n"
+        f"[edit {pair}]\n!     policy ping {{ ... }}\n!     policy web {{ ... }}\n"
     )
 
 
 def test_a_new_zone_pair_in_compare_as_in_a_lab_of_2019() -> None:
-    base = "set security zones security-zone KADRY\nset security zones security-zone INTERNET\n"
-    first = "set security policies from-zone KADRY to-zone INTERNET policy A match source-address any\n"
-    keyboard = configuring(Srx("163", base=base + first))
-    pair = "set security policies from-zone INTERNET to-zone KADRY policy POLITYKAFTP"
+    base = "set security zones security-zone STAFF\nset security zones security-zone WORLD\n"
+    first = "set security policies from-zone STAFF to-zone WORLD policy A match source-address any\n"
+    keyboard = configuring(Srx("edge", base=base + first))
+    pair = "set security policies from-zone WORLD to-zone STAFF policy ftp"
     keyboard.all(
-        f"{pair} match source-address 1.1.4.2", f"{pair} match destination-address KOMP", f"{pair} then permit"
+        f"{pair} match source-address 192.0.2.7", f"{pair} match destination-address KOMP", f"{pair} then permit"
     )
     keyboard.all(f"{pair} match application junos-ftp")
-    keyboard.all("set security zones security-zone INTERNET address-book address 1.1.4.2 1.1.4.2/32")
+    keyboard.all("set security zones security-zone WORLD address-book address 192.0.2.7 192.0.2.7/32")
     assert keyboard.type("show|compare") == (
         "[edit security policies]\n"
-        "     from-zone KADRY to-zone INTERNET { ... }\n"
-        "+    from-zone INTERNET to-zone KADRY {\n"
-        "+        policy POLITYKAFTP {\n"
+        "     from-zone STAFF to-zone WORLD { ... }\n"
+        "+    from-zone WORLD to-zone STAFF {\n"
+        "+        policy ftp {\n"
         "+            match {\n"
-        "+                source-address 1.1.4.2;\n"
+        "+                source-address 192.0.2.7;\n"
         "+                destination-address KOMP;\n"
         "+                application junos-ftp;\n"
         "+            }\n"
@@ -93,8 +93,8 @@ def test_a_new_zone_pair_in_compare_as_in_a_lab_of_2019() -> None:
         "+            }\n"
         "+        }\n"
         "+    }\n"
-        "[edit security zones security-zone INTERNET]\n"
+        "[edit security zones security-zone WORLD]\n"
         "+     address-book {\n"
-        "+         address 1.1.4.2 1.1.4.2/32;\n"
+        "+         address 192.0.2.7 192.0.2.7/32;\n"
         "+     }\n"
     )
