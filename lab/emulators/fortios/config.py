@@ -112,6 +112,11 @@ class Config:
     def entries(self, vdom: str, path: str) -> Mapping[str, Entry]:
         return self._entries.get((vdom, path), {})
 
+    def all_keys(self) -> Iterator[Key]:
+        for (vdom, path), entries in self._entries.items():
+            for name in entries:
+                yield Key(vdom=vdom, path=path, name=name)
+
     def get(self, key: Key) -> Entry | None:
         return self.entries(key.vdom, key.path).get(key.name)
 

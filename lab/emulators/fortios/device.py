@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from core.clock import Clock, SystemClock
@@ -81,11 +82,13 @@ class FortiGate:
         self.primary, self.index, self.changed = True, 0, self.clock.now()
         self.started, self.reboot_reason, self.generation = self.clock.monotonic(), "power cycle", 0
         self.local_changes = 0  # since a manager installed last
-        self._numbers = {"transaction": 0, "salt": 0}
+        self._numbers = {"transaction": 0, "salt": 1000}
         self._born: tuple[tuple[str, str, Entry], ...] = ()
         if not self.bare:
-            self.load(factory.text(self.name, self.ports))
-        self._born = self._objects("root")
+            self.config = _factory(self.model, self.ports).copy()
+            self._born = self._objects("root")
+            hostname = {"hostname": (self.name,)}
+            self.config.apply(Put(key=Key(vdom=GLOBAL, path=SYSTEM, name=""), entry=hostname))
         self.load(self.base)
         self.local_changes = 0
 
@@ -344,3 +347,9 @@ class FortiGate:
 
     def admin(self, user: str) -> Admin:
         return self.admins.get(user, Admin())
+
+
+@lru_cache(maxsize=32)
+def _factory(model: Model, ports: int) -> Config:
+    """What such a box is delivered with: read once, copied for each."""
+    return FortiGate(model=model, bare=True, base=factory.text(ports)).config

@@ -55,13 +55,9 @@ _PORTS: Final = (
 )
 
 
-def text(hostname: str, ports: int) -> str:
+def text(ports: int) -> str:
     """Of a box with so many ports."""
-    return "".join((_system(hostname), _interfaces(ports), _ADDRESSES, _services()))
-
-
-def _system(hostname: str) -> str:
-    return f'config system global\n    set hostname "{hostname}"\nend\n'
+    return "".join((_interfaces(ports), _ADDRESSES, _services()))
 
 
 def _interfaces(ports: int) -> str:

@@ -163,9 +163,11 @@ def counter_lines(version: Version, policy: str, counter: Counter, *, establishe
         f"idx={policy} pkts/bytes={counter.packets}/{counter.octets} asic_pkts/asic_bytes=0/0 "
         f"nturbo_pkts/nturbo_bytes=0/0 flag=0x0 hit count:{counter.hits}{week}"
     )
-    yield f"    {_times('first', 'last', counter)}"
+    if counter.first is not None:
+        yield f"    {_times('first', 'last', counter)}"
     yield f" established session count:{established}"
-    yield f"    {_times('first est', 'last est', counter)}"
+    if counter.first is not None:
+        yield f"    {_times('first est', 'last est', counter)}"
 
 
 def _by_line(policy: str, counter: Counter, *, established: int, now: datetime) -> Iterator[str]:
