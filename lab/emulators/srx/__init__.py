@@ -1,7 +1,7 @@
 """A Juniper SRX that answers over SSH as the documents and published captures say one does.
 
-Left out: `configure private`, `load merge` and `load patch`, `annotate`, `copy`, completion and help, on-box log reports,
-stateless filters, logical systems as configuration. What a site's own text has beyond policies is kept and printed.
+Left out: `configure private`, `load merge` and `load patch`, `annotate`, `copy`, completion and help, on-box log
+reports, stateless filters, logical systems as configuration. What else a site's own text has is kept and printed.
 """
 
 from lab.emulators.srx.device import Mishaps, Srx, User, pair

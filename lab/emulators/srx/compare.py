@@ -5,6 +5,7 @@ Moved entries of an ordered list get `!`: those that stand before what they stoo
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -102,9 +103,11 @@ def _names(old: Node, new: Node) -> list[str]:
 
 def _moved(was: Sequence[Key], now: Sequence[Key]) -> set[Key]:
     """Walk the new order along the old one: what does not come next there has moved."""
-    left, moved = list(was), set()
+    left, moved = deque(was), set()
     for key in now:
-        if left[0] != key:
+        if left[0] == key:
+            left.popleft()
+        else:
             moved.add(key)
-        left.remove(key)
+            left.remove(key)
     return moved

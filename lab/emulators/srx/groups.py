@@ -67,9 +67,8 @@ def folded(root: Node, model: Model, switches: Switches) -> Node:
 def _below(node: Node, group: Node) -> None:
     """Own values win over the group's."""
     for key, child in group.children.items():
-        own = node.children.get(key)
+        own = node.held.get(key)
         if own is None:
-            node.children[key] = child
+            node.add(child)
         else:
             _below(own, child)
-    node.sort()

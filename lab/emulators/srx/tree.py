@@ -44,12 +44,30 @@ Path: TypeAlias = tuple[Part, ...]
 class Node:
     """A statement that is there, with what is below it."""
 
-    __slots__ = ("children", "inactive", "part")
+    __slots__ = ("_mixed", "held", "inactive", "part")
 
     def __init__(self, part: Part) -> None:
         self.part = part
-        self.children: dict[Key, Node] = {}
-        self.inactive = False
+        self.held: dict[Key, Node] = {}
+        self.inactive, self._mixed = False, False
+
+    @property
+    def children(self) -> dict[Key, Node]:
+        """In the schema's order; those of one kind stay in the user's."""
+        if self._mixed:
+            self._mixed = False
+            rank, last = self.part.statement.rank, len(self.part.statement.rank)
+            self.held = dict(sorted(self.held.items(), key=lambda item: rank.get(item[0][0], last)))
+        return self.held
+
+    @children.setter
+    def children(self, children: dict[Key, Node]) -> None:
+        self.held, self._mixed = children, False
+
+    def add(self, child: Node) -> None:
+        """Put in order when somebody looks: a load of thousands of lines looks once."""
+        self.held[child.part.key] = child
+        self._mixed = True
 
     @property
     def name(self) -> str:
@@ -74,16 +92,11 @@ class Node:
             and all(child.same(other.children[key]) for key, child in self.children.items())
         )
 
-    def sort(self) -> None:
-        """Children stand in the schema's order; those of one kind stay in the user's."""
-        rank, last = self.part.statement.rank, len(self.part.statement.rank)
-        self.children = dict(sorted(self.children.items(), key=lambda item: rank.get(item[0][0], last)))
-
     # --- reading --------------------------------------------------------------------------------------------------
 
     def child(self, *key: str) -> Node | None:
         """Below it by words, if it is there and active."""
-        found = self.children.get(key)
+        found = self.held.get(key)
         return None if found is None or found.inactive else found
 
     def at(self, *names: str) -> Node | None:
@@ -115,7 +128,7 @@ def empty() -> Node:
 def find(root: Node, path: Sequence[Part]) -> Node | None:
     node: Node | None = root
     for part in path:
-        node = None if node is None else node.children.get(part.key)
+        node = None if node is None else node.held.get(part.key)
         if node is not None and part.values and part.statement.kind == "leaf" and node.part.values != part.values:
             return None
     return node
@@ -130,11 +143,11 @@ def put(root: Node, path: Sequence[Part]) -> None:
 
 def _step(node: Node, part: Part) -> Node:
     for rival in part.statement.rivals:
-        node.children.pop((rival,), None)
-    found = node.children.get(part.key)
+        node.held.pop((rival,), None)
+    found = node.held.get(part.key)
     if found is None:
-        found = node.children[part.key] = Node(part)
-        node.sort()
+        found = Node(part)
+        node.add(found)
     elif found.part != part:
         found.part = part
     return found
@@ -146,17 +159,17 @@ def remove(root: Node, path: Sequence[Part]) -> bool:
         return False
     nodes = [root]
     for part in path:
-        nodes.append(nodes[-1].children[part.key])
-    del nodes[-2].children[path[-1].key]
+        nodes.append(nodes[-1].held[part.key])
+    del nodes[-2].held[path[-1].key]
     prune(nodes[:-1])
     return True
 
 
 def prune(nodes: Sequence[Node]) -> None:
     for parent, node in reversed(list(pairwise(nodes))):
-        if node.children or node.part.statement.stands_alone:
+        if node.held or node.part.statement.stands_alone:
             return
-        del parent.children[node.part.key]
+        del parent.held[node.part.key]
 
 
 def move(parent: Node, key: Key, *, beside: Key, before: bool) -> None:

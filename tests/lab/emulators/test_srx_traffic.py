@@ -561,9 +561,9 @@ def test_records_have_the_shape_of_published_ones() -> None:
             " junos-ssh 10.0.1.7/50000->198.51.100.9/22 None None 6 staff-out inside outside 2 N/A(N/A) ge-0/0/0.0"
         ),
         (
-            "Mar  2 12:00:00 edge RT_FLOW: RT_FLOW_SESSION_CLOSE: session closed TCP FIN: 10.0.1.7/50000->198.51.100.9/22"
-            " junos-ssh 10.0.1.7/50000->198.51.100.9/22 None None 6 staff-out inside outside 2 3(180) 3(180) 1 UNKNOWN"
-            " UNKNOWN N/A(N/A) ge-0/0/0.0 No "
+            "Mar  2 12:00:00 edge RT_FLOW: RT_FLOW_SESSION_CLOSE: session closed TCP FIN: 10.0.1.7/50000->198.51.100.9"
+            "/22 junos-ssh 10.0.1.7/50000->198.51.100.9/22 None None 6 staff-out inside outside 2 3(180) 3(180) 1"
+            " UNKNOWN UNKNOWN N/A(N/A) ge-0/0/0.0 No "
         ),
     ]
     captured = (DATA / "rt_flow_unstructured.log").read_text().splitlines()
