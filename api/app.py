@@ -19,6 +19,7 @@ from api.routes import (
     drift,
     events,
     exceptions,
+    feeds,
     health,
     intel,
     intel_bundles,
@@ -44,6 +45,7 @@ _NOUNS = (
     intel_bundles,
     plans,
     runs,
+    feeds,
     drift,
     exceptions,
     events,
@@ -75,6 +77,7 @@ def create_app(controller: Controller) -> FastAPI:
         app.include_router(noun.router, prefix=PREFIX)
     app.include_router(health.api_router, prefix=PREFIX)
     app.include_router(health.router)
+    app.include_router(feeds.lists)
     return app
 
 

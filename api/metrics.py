@@ -56,6 +56,7 @@ class Facade(Collector):
         yield from self._intelligence(now)
         yield self._exceptions(now)
         yield self._hits(now)
+        yield from self._feeds(now)
 
     def _build(self) -> Metric:
         facts = {"version": self._version, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
@@ -160,3 +161,18 @@ class Facade(Collector):
             if found.hits is not None:
                 family.add_metric((found.site, found.action.value), found.hits)
         return family
+
+    def _feeds(self, now: datetime) -> Iterator[Metric]:
+        labels = ("site", "device", "list")
+        age = GaugeMetricFamily("tokgate_feed_pull_age_seconds", "Since the last good pull of a list", labels=labels)
+        stale = GaugeMetricFamily("tokgate_feed_stale", "1 when its device does not come for it", labels=labels)
+        current = GaugeMetricFamily("tokgate_feed_current", "1 when the last good pull was of this list", labels=labels)
+        entries = GaugeMetricFamily("tokgate_feed_entries", "Entries of a list that is served", labels=labels)
+        for view in self._controller.feeds.views():
+            at = (view.site, view.feed.device, view.feed.name)
+            stale.add_metric(at, float(bool(view.stale)))
+            current.add_metric(at, float(view.is_current))
+            entries.add_metric(at, view.feed.entries)
+            if view.pulled is not None:
+                age.add_metric(at, (now - view.pulled.at).total_seconds())
+        yield from (age, stale, current, entries)

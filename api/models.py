@@ -25,6 +25,8 @@ from pydantic import (
 
 from controller import model, refreshing, views
 from controller.exceptions import MAX_SOURCES, ExceptionPreview, ExceptionRequest
+from controller.feeds import FeedView
+from controller.inventory import Device as InventoryDevice
 from controller.model import EventAction, ExceptionState, Mode, Outcome, Quality, Scope
 from controller.refreshing import Ending
 from controller.scoreboard import Scoreboard as Board
@@ -1391,6 +1393,110 @@ class Alert(Answer):
             subject=alert.subject,
             message=alert.message,
             detail=dict(alert.detail),
+        )
+
+
+# --- lists that firewalls pull --------------------------------------------------------------------------------------
+
+
+class Feed(Answer):
+    """A list that a device pulls, and whether it does. `digest` is the sha256 of what is served."""
+
+    device: str = Field(examples=["fw-berlin"])
+    site: str = Field(examples=["berlin"])
+    name: str = Field(examples=["dst-tiktok"])
+    kind: str = Field(examples=["ip"], description="ip, domain or url")
+    path: str = Field(examples=["/feeds/fw-berlin/dst-tiktok.txt"])
+    entries: int
+    octets: int
+    digest: str
+    published_at: Instant
+    settled: bool = Field(description="false: the change that it was published for was not read back so far")
+    pulled_at: Instant | None = Field(description="the last good pull; null: never")
+    pulled_from: str | None
+    current: bool = Field(description="whether the last good pull was of what is served now")
+    stale: str | None = Field(description="why the device is said not to come for it; null when it does")
+
+    @classmethod
+    def of(cls, view: FeedView) -> Feed:
+        feed, pulled = view.feed, view.pulled
+        return cls(
+            device=feed.device,
+            site=view.site,
+            name=feed.name,
+            kind=feed.kind,
+            path=f"/feeds/{feed.device}/{feed.name}.txt",
+            entries=feed.entries,
+            octets=feed.octets,
+            digest=feed.digest,
+            published_at=feed.published_at,
+            settled=feed.settled and not feed.leaving,
+            pulled_at=pulled.at if pulled else None,
+            pulled_from=pulled.address if pulled else None,
+            current=view.is_current,
+            stale=view.stale or None,
+        )
+
+
+class FeedPull(Answer):
+    """One request for a list. `digest`: what was sent, or what the device has; null when it was given nothing."""
+
+    name: str
+    at: Instant
+    address: str
+    agent: str
+    status: int = Field(examples=[304])
+    digest: str | None
+    octets: int
+
+    @classmethod
+    def of(cls, pull: model.FeedPull) -> FeedPull:
+        return cls(**{name: getattr(pull, name) for name in cls.model_fields})
+
+
+class FeedToken(Answer):
+    """A token of a device as we know it: never itself, only how it begins."""
+
+    id: str
+    prefix: str
+    created_at: Instant
+    created_by: str
+    first_used_at: Instant | None
+    last_used_at: Instant | None
+
+    @classmethod
+    def of(cls, token: model.FeedToken) -> FeedToken:
+        return cls(**{name: getattr(token, name) for name in cls.model_fields})
+
+
+class FeedDevice(Answer):
+    """What a device pulls, from where it may, and its last pulls, the newest first."""
+
+    device: str
+    allow: tuple[str, ...] = Field(examples=[["192.0.2.1/32"]])
+    auth: str = Field(examples=["token"])
+    stale_after_seconds: int
+    lists: tuple[Feed, ...]
+    pulls: tuple[FeedPull, ...]
+    tokens: tuple[FeedToken, ...]
+
+    @classmethod
+    def of(
+        cls,
+        device: InventoryDevice,
+        *,
+        views: Iterable[FeedView],
+        pulls: Iterable[model.FeedPull],
+        tokens: Iterable[model.FeedToken],
+    ) -> FeedDevice:
+        return cls(
+            device=device.name,
+            allow=tuple(str(net) for net in device.pulls_from),
+            auth=device.feed.auth,
+            stale_after_seconds=int(device.feed.stale_after.total_seconds()),
+            lists=tuple(Feed.of(view) for view in views),
+            pulls=tuple(FeedPull.of(pull) for pull in pulls),
+            tokens=tuple(FeedToken.of(token) for token in tokens),
         )
 
 

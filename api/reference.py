@@ -33,11 +33,20 @@ _MEANING: Final = {
 _DESCRIPTION: Final = """\
 tokgate keeps a fleet of firewalls blocking (or watching) TikTok, and proves it.
 
-Every operation but `/livez` and `/readyz` takes a bearer token and names the scopes it wants; any one of them is
-enough, and `admin` holds all. Times are RFC 3339 in UTC; `null` is *unknown*, `0` is *counted, none*. Lists come in
-pages: pass `next_cursor` back as `cursor`. Whatever goes wrong is answered as `application/problem+json` (RFC 9457)
-with a stable `code`.
+Every operation but `/livez`, `/readyz` and the lists under `/feeds` takes a bearer token and names the scopes it wants;
+any one of them is enough, and `admin` holds all. A list is for one device, which has a token of its own. Times are
+RFC 3339 in UTC; `null` is *unknown*, `0` is *counted, none*. What is long comes in pages: pass `next_cursor` back as
+`cursor`. Whatever goes wrong is answered as `application/problem+json` (RFC 9457) with a stable `code`.
 """
+FEED_SCHEMES: Final = {
+    "feed-basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "Any user name, and a token made by `tokgate feed token` as the password.",
+    },
+    "feed-bearer": {"type": "http", "scheme": "bearer", "description": "The same token."},
+}
+FEED_SECURITY: Final[list[dict[str, list[str]]]] = [{name: []} for name in FEED_SCHEMES]
 TAGS: Final = (
     ("sites", "Places with a time zone, source networks, devices and a policy"),
     ("devices", "The firewalls, and the latest word on each"),
@@ -46,6 +55,7 @@ TAGS: Final = (
     ("intel", "Whether an address or a name is covered, and why"),
     ("plans", "Exactly what would change"),
     ("runs", "What was changed"),
+    ("feeds", "Lists that firewalls pull, and who pulled them"),
     ("drift", "How far devices are from what they should hold"),
     ("exceptions", "Who may pass, where, until when"),
     ("events", "What the counters prove"),
@@ -79,7 +89,9 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def _completed(found: dict[str, Any]) -> dict[str, Any]:
-    schemas = found.setdefault("components", {}).setdefault("schemas", {})
+    components = found.setdefault("components", {})
+    components.setdefault("securitySchemes", {}).update(FEED_SCHEMES)
+    schemas = components.setdefault("schemas", {})
     for model in (Problem, FieldError):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schema.pop("$defs", None)
@@ -100,8 +112,8 @@ def operations(found: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def scopes_of(operation: Mapping[str, Any]) -> tuple[str, ...]:
-    """The scopes of which any one is enough; empty for what needs no token."""
-    return tuple(scope for option in operation.get("security", ()) for scope in option[SCHEME])
+    """The scopes of which any one is enough; empty for what needs no token of the API."""
+    return tuple(scope for option in operation.get("security", ()) for scope in option.get(SCHEME, ()))
 
 
 def _complete(operation: dict[str, Any]) -> None:

@@ -279,6 +279,7 @@ class PublishedFeed:
     digest: str
     entries: int
     octets: int
+    since: datetime  # something is served under this name, without a break
     published_at: datetime
     modified_at: datetime  # whole seconds; no two contents of a list share one
     run: RunId

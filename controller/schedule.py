@@ -77,7 +77,7 @@ class Scheduler:
         settings = controller.settings
         self._intervals = (
             _Interval("resolve", settings.resolve_interval, self._resolve, jitter_share=JITTER_SHARE),
-            _Interval("counters", settings.counters_interval, controller.queue_collect),
+            _Interval("counters", settings.counters_interval, self._poll),
             _Interval("sync", settings.sync_interval, self._sync_all),
             _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
         )
@@ -150,6 +150,11 @@ class Scheduler:
         result = self._controller.refresh_intel(actor=ACTOR)
         failing = [r.name for r in result.records if r.error_code is not None]
         log.info("intel.refreshed", changed=result.changed, failing=failing)
+
+    def _poll(self) -> None:
+        """The counters of every device, and who does not come for its lists."""
+        self._controller.queue_collect()
+        self._controller.feeds.tell_stale()
 
     def _sync_all(self) -> None:
         """Every device, whether or not anything is new: drift is found here."""

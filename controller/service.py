@@ -27,6 +27,7 @@ from controller.desired import Facts, held_signature, modes_at, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import Conflict, Invalid, NotFound
 from controller.exceptions import ExceptionPreview, ExceptionRequest
+from controller.feeds import FeedDesk
 from controller.inventory import Device, Inventory, Site, load_inventory
 from controller.locks import DeviceLocks, FileLock
 from controller.model import (
@@ -113,6 +114,7 @@ class Controller:
         self.inventory = inventory
         self.store = store
         self.clock = clock
+        self.feeds = FeedDesk(store, inventory, clock)
         self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,
@@ -151,6 +153,7 @@ class Controller:
         """Finish the refresh and the device work that were started, then close the store."""
         self._refresher.close()
         self._engine.close()
+        self.feeds.close()
         self.store.close()
 
     def __enter__(self) -> Controller:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from controller.inventory.document import Document, Problem, Spot, dotted
@@ -14,7 +15,7 @@ from vendors.registry import known_vendors
 
 def cross_problems(document: Document) -> Iterator[Problem]:
     """Everything below, over the whole document."""
-    for check in (_policies, _networks, _vendors, _credentials, _device_names, _device_addresses):
+    for check in (_policies, _networks, _vendors, _credentials, _device_names, _device_addresses, _feeds):
         yield from check(document)
 
 
@@ -144,3 +145,21 @@ def _device_addresses(document: Document) -> Iterator[Problem]:
             first = f"device {seen[address][-1]!r} (line {document.line(seen[address])})"
             yield document.problem((*spot, "host"), f"{address[0]} port {address[1]} is already {first}")
         seen.setdefault(address, spot)
+
+
+def _feeds(document: Document) -> Iterator[Problem]:
+    """Of a device that is to pull it is known from where."""
+    for spot, device in devices(document.data):
+        feed = device.get("feed")
+        known = device.get("own_addresses") or _is_address(device.get("host"))
+        if isinstance(feed, dict) and not feed.get("allow") and not known:
+            said = "no address is known from which it pulls: give `allow`, or `own_addresses` of the device"
+            yield document.problem((*spot, "feed"), said)
+
+
+def _is_address(host: object) -> bool:
+    try:
+        ip_address(str(host))
+    except ValueError:
+        return False
+    return True

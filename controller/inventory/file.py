@@ -20,6 +20,7 @@ from controller.inventory.model import (
     Defaults,
     Device,
     DeviceDefaults,
+    DeviceFeed,
     Intelligence,
     Inventory,
     LegacyAlgorithm,
@@ -50,6 +51,7 @@ class DeviceEntry(DeviceDefaults):
     own_addresses: tuple[Net, ...] = ()
     options: dict[str, Any] | None = None
     legacy_algorithms: tuple[LegacyAlgorithm, ...] = ()
+    feed: DeviceFeed | None = None
 
 
 class SiteEntry(Part):

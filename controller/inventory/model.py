@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -32,10 +33,12 @@ from controller.inventory.fields import (
 )
 from controller.model import Mode
 from core.ids import DeviceName, SiteName
+from core.net import Network, parse_network
 from ipsets.catalogue import Catalogue, load_catalogue
 from ipsets.guard import GuardLimits
 from ipsets.services import OwnService, entries_of, with_own
 from ipsets.sources import AnySource, CatalogueConfig, SourceConfig, check_names
+from ipsets.spans import Span
 from vendors.adapter import Endpoint
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -53,6 +56,9 @@ DEFAULT_LOGIN: Final = "tokgate"
 DEFAULT_CONNECT_SECONDS: Final = 10.0
 DEFAULT_BUDGET_SECONDS: Final = 120.0
 DEFAULT_OVER_BUDGET: Final = "shorten"
+DEFAULT_STALE_AFTER: Final = timedelta(hours=2)
+"""Twice the longest interval that anybody would choose: an hour."""
+WIDEST_WITHOUT_TOKEN: Final = {4: 24, 6: 56}
 
 
 class Part(BaseModel):
@@ -146,6 +152,25 @@ class Defaults(Part):
     device: DeviceDefaults = Field(default_factory=DeviceDefaults)
 
 
+class DeviceFeed(Part):
+    """How a device pulls lists from us, if its vendor has it pull."""
+
+    allow: tuple[Net, ...] = ()
+    """Where its requests come from; the device's own addresses when nothing is said."""
+    auth: Literal["token", "address"] = "token"
+    """``address``: for a device that can send no password. Whoever has such an address reads the lists."""
+    stale_after: Span = DEFAULT_STALE_AFTER
+    """A device that has not pulled for so long is told of aloud."""
+
+    @model_validator(mode="after")
+    def _is_narrow_without_a_token(self) -> Self:
+        wide = [net for net in self.allow if net.prefixlen < WIDEST_WITHOUT_TOKEN[net.version]]
+        if self.auth == "address" and wide:
+            v4, v6 = WIDEST_WITHOUT_TOKEN.values()
+            raise ValueError(f"{wide[0]} is too wide for `auth: address`; at most a /{v4} or /{v6}")
+        return self
+
+
 class Device(Part):
     """One firewall and how to log in to it. Secrets are references."""
 
@@ -167,6 +192,19 @@ class Device(Part):
     legacy_algorithms: tuple[LegacyAlgorithm, ...] = ()
     over_budget: OverBudget = DEFAULT_OVER_BUDGET
     """A list longer than the device takes: ``shorten`` it to its most valuable networks, or ``refuse`` the change."""
+
+    feed: DeviceFeed = Field(default_factory=DeviceFeed)
+
+    @property
+    def pulls_from(self) -> tuple[Network, ...]:
+        """Where its requests for lists come from; nowhere when only a host name is known of it."""
+        return self.feed.allow or (*self._host_address(), *self.own_addresses)
+
+    def _host_address(self) -> tuple[Network, ...]:
+        try:
+            return (parse_network(str(ip_address(self.host))),)
+        except ValueError:
+            return ()
 
     def endpoint(self) -> Endpoint:
         """What a session needs."""

@@ -15,13 +15,13 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, func, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, literal, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.audit import AuditNote
 from controller.errors import Conflict
 from controller.model import FeedContent, FeedPull, FeedToken, GoodPull, PublishedFeed
-from controller.store.schema import feed_bodies, feed_good, feed_lists, feed_pulls, feed_tokens
+from controller.store.schema import Instant, feed_bodies, feed_good, feed_lists, feed_pulls, feed_tokens
 from controller.store.shelf import Shelf, one, put
 from core.ids import DeviceName, RunId, TokenId
 
@@ -106,7 +106,7 @@ class Feeds(Shelf):
             for device, name in {(pull.device, pull.name) for pull in pulls}:
                 _trim(connection, device, name)
             for token, at in used.items():
-                first = func.coalesce(feed_tokens.c.first_used_at, at)
+                first = func.coalesce(feed_tokens.c.first_used_at, literal(at, Instant()))
                 which = feed_tokens.c.id == token
                 connection.execute(update(feed_tokens).where(which).values(first_used_at=first, last_used_at=at))
 
@@ -206,6 +206,7 @@ def _made(device: DeviceName, content: FeedContent, *, run: RunId, at: datetime)
         digest=content.digest,
         entries=content.entries,
         octets=len(content.text),
+        since=at,
         published_at=at,
         modified_at=at.replace(microsecond=0),
         run=run,
@@ -221,7 +222,7 @@ def _after(before: PublishedFeed | None, feed: PublishedFeed, at: datetime) -> P
     if _is_same(before, feed):
         return replace(before, leaving=False)
     modified = max(at.replace(microsecond=0), before.modified_at + _SECOND)
-    return replace(feed, published_at=at, modified_at=modified)
+    return replace(feed, since=before.since, published_at=at, modified_at=modified)
 
 
 def _is_same(before: PublishedFeed | None, feed: PublishedFeed) -> bool:

@@ -271,6 +271,7 @@ feed_lists = Table(
     Column("digest", String, nullable=False, index=True),
     Column("entries", Integer, nullable=False),
     Column("octets", BigInteger, nullable=False),
+    Column("since", Instant, nullable=False),
     Column("published_at", Instant, nullable=False),
     Column("modified_at", Instant, nullable=False),  # whole seconds, later for each other content
     Column("run", String, nullable=False),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,15 @@ import pytest
 import structlog
 
 from api.cli.main import main
+from controller.feeding import content_of
 from controller.service import Controller
 from controller.settings import load_settings
+from controller.store import Store
+from core.clock import ManualClock
+from core.ids import DeviceName, RunId
+from vendors.model import FeedList, GroupName
 
+FW = DeviceName("fw-austin")
 ROOT = Path(__file__).resolve().parents[2]
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIJ2cVmY1B8dgAZKZtrwLWIb9Z6bI0MCtWBMfOYpHcRd"
 INVENTORY = """\
@@ -676,6 +683,47 @@ def test_i09_a_token_is_shown_once_and_never_again(tokgate: Shell, place: Path) 
     assert {row["name"]: row["state"] for row in tokgate.csv("token list")}["helpdesk"] == "revoked"
     assert tokgate("token revoke nobody") == 1
     assert tokgate("token create x --scope everything") == 1
+
+
+def test_i09_a_token_of_a_device_is_shown_once_rotated_beside_and_revoked(tokgate: Shell, place: Path) -> None:
+    first = tokgate.json("feed token fw-austin")["token"]
+    assert tokgate("feed token fw-austin") == 1
+    assert "--rotate" in tokgate.err
+    assert tokgate("feed token fw-austin --rotate") == 0
+    second = tokgate.out.strip()
+    assert re.fullmatch(r"tokfeed_[0-9a-f]{8}_[0-9a-f]{32}", second), "only the token"
+    assert [t["prefix"] for t in tokgate.json("feed show fw-austin")["tokens"]] == [
+        text.split("_")[1] for text in (first, second)
+    ]
+    written = [path.read_bytes() for path in place.rglob("*") if path.is_file()]
+    assert not any(text.encode() in found for found in written for text in (first, second))
+    assert tokgate("feed revoke fw-austin") == 1, "nobody can be asked"
+    assert tokgate("feed revoke fw-austin --yes") == 0
+    assert tokgate("feed revoke fw-austin --yes") == 1
+    assert tokgate("feed token nowhere") == 1
+    actions = [entry["action"] for entry in tokgate.json("audit list")]
+    assert actions == ["feed.token.revoke", "feed.token.rotate", "feed.token.create"]
+
+
+def test_a_list_is_shown_as_it_is_served_and_who_did_not_come_for_it(tokgate: Shell, place: Path) -> None:
+    assert tokgate.json("feed list") == []
+    assert tokgate("feed show fw-austin") == 0
+    assert "no list is served to it" in tokgate.err
+    assert "tokgate feed token fw-austin" in tokgate.out
+    content = content_of(FeedList(name=GroupName("dst-x"), kind="ip", lines=("10.0.0.0/8", "10.0.0.1/32")), FW)
+    clock = ManualClock(datetime.now(UTC) - timedelta(hours=3))
+    with Store.open(place / "data", clock=clock) as store:
+        store.publish_feeds(FW, [content], run=RunId("r"), at=clock.now())
+        store.settle_feeds(FW)
+    assert tokgate("feed show fw-austin dst-x") == 0
+    assert tokgate.out == "10.0.0.0/8\n10.0.0.1/32\n"
+    (row,) = tokgate.csv("feed list --stale")
+    assert (row["device"], row["entries"], row["last pull"]) == ("fw-austin", "2", "never")
+    assert row["state"].startswith("STALE: it was never pulled")
+    assert tokgate("feed show fw-austin") == 0
+    assert "127.0.0.2/32" in tokgate.out
+    assert tokgate("feed show fw-austin dst-y") == 1
+    assert "dst-x" in tokgate.err
 
 
 def test_i14_what_a_person_changed_is_in_the_audit_log_under_their_name(tokgate: Shell) -> None:

@@ -25,7 +25,15 @@ from controller.model import Scope
 from tests.api.conftest import Office, opened, served
 
 OPEN = {("GET", "/livez"), ("GET", "/readyz")}
-SAMPLES = {"id": "01hzzzzzzzzzzzzzzzzzzzzzzz", "name": "nowhere", "old": "abcdef", "new": "fedcba"}
+FEED = ("GET", "/feeds/{device}/{name}.txt")
+"""Under tokens of devices: ``test_feeds.py``."""
+SAMPLES = {
+    "id": "01hzzzzzzzzzzzzzzzzzzzzzzz",
+    "name": "nowhere",
+    "old": "abcdef",
+    "new": "fedcba",
+    "device": "nowhere",
+}
 SNAPSHOT = "/api/v1/snapshots/{id}"
 PAST_THE_DOOR = {200, 201, 202, 404, 409, 422}
 
@@ -95,6 +103,9 @@ def test_every_route_but_the_probes_asks_for_a_token(shared_office: Office, rout
         answer = ask(shared_office, route, token=None)
         if (route.method, route.template) in OPEN:
             assert answer.status_code in (200, 503), route.id
+            assert not route.scopes
+        elif (route.method, route.template) == FEED:
+            assert is_refused(answer, 404, "TG5011")
             assert not route.scopes
         else:
             assert route.scopes, route.id

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String, nullable=False, index=True),
         sa.Column("entries", sa.Integer, nullable=False),
         sa.Column("octets", sa.BigInteger, nullable=False),
+        sa.Column("since", sa.BigInteger, nullable=False),
         sa.Column("published_at", sa.BigInteger, nullable=False),
         sa.Column("modified_at", sa.BigInteger, nullable=False),
         sa.Column("run", sa.String, nullable=False),

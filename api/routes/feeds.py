@@ -1,0 +1,236 @@
+"""Lists that firewalls pull: the lists themselves, outside ``/api/v1`` and under tokens of the devices, and who pulled.
+
+What a firewall is given is what its last change holds (``controller.feeds``). An answer is 200 only with the whole
+list, checked to its last byte; everything else makes a firewall keep its last good copy.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from api.auth import MAX_TOKEN_LENGTH, Ctl, GuessBrake, Reader
+from api.models import Feed, FeedDevice, Name, Page
+from api.pages import Cursor, Limit, page_of
+from api.problems import clean, problem_response, request_id_of
+from api.reference import FEED_SECURITY, answers
+from controller.errors import NotAuthenticated
+from controller.feeds import FeedDesk, Text, address_of
+from controller.inventory import Device
+from controller.model import FeedPull, FeedToken, PublishedFeed
+from core.errors import TokgateError
+
+lists = APIRouter(prefix="/feeds", tags=["feeds"])
+router = APIRouter(prefix="/feeds", tags=["feeds"])
+
+MEDIA_TYPE: Final = "text/plain; charset=utf-8"
+CHALLENGE: Final = 'Basic realm="tokgate feeds", charset="UTF-8"'
+AGENT_LENGTH: Final = 120
+PULLS_SHOWN: Final = 50
+_GZIP: Final = "-gzip"
+_TAG: Final = re.compile(r'"([^"]*)"')
+_LIST: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The whole list, an entry a line",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    },
+    304: {"description": "The list is the one that the device has"},
+    **answers(401, 404, 429, 503),
+}
+
+DeviceName = Annotated[str, Path(max_length=80, description="the device's name in the inventory")]
+ListName = Annotated[str, Path(max_length=80, description="the list's name, as the device knows it")]
+
+
+# --- for firewalls ----------------------------------------------------------------------------------------------------
+
+
+@lists.get(
+    "/{device}/{name}.txt",
+    summary="One list, for the firewall that pulls it",
+    response_class=Response,
+    responses=_LIST,
+    openapi_extra={"security": FEED_SECURITY},
+)
+def pull(controller: Ctl, request: Request, device: DeviceName, name: ListName) -> Response:
+    """With a token of the device, as the password of HTTP Basic or as a bearer, from an address that the inventory
+    allows. Conditional by `If-None-Match` or `If-Modified-Since`; gzip when asked for; `HEAD` too."""
+    return _answer(controller.feeds, request, device, name)
+
+
+@lists.head("/{device}/{name}.txt", include_in_schema=False)
+def look(controller: Ctl, request: Request, device: DeviceName, name: ListName) -> Response:
+    return _answer(controller.feeds, request, device, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Puller:
+    """A device that asks, from an address that may."""
+
+    desk: FeedDesk
+    request: Request
+    device: Device
+    address: str
+
+
+def _answer(desk: FeedDesk, request: Request, device: str, name: str) -> Response:
+    """Raises ``FeedUnknown`` for who is not known to pull from there; anybody else is answered and noted."""
+    address = request.client.host if request.client else "?"
+    puller = Puller(desk=desk, request=request, device=desk.puller(device, address), address=address)
+    request.state.actor = f"feed:{puller.device.name}"
+    feed = desk.find(puller.device, name)
+    token: FeedToken | None = None
+    digest = None
+    try:
+        token = _proven(puller)
+        if feed is None:
+            raise desk.why_not(puller.device)
+        answer, digest = _served(puller, feed)
+    except TokgateError as exc:
+        answer = _refused(request, exc)
+    if feed is not None and (token is not None or answer.status_code != 401 or _credentials(request)):
+        desk.record(_noted(puller, feed, answer, digest), token)
+    return answer
+
+
+def _proven(puller: Puller) -> FeedToken | None:
+    """The device's token; None when its address is enough. Raises ``NotAuthenticated``, ``TooManyAttempts``."""
+    if puller.device.feed.auth == "address":
+        return None
+    text = _credentials(puller.request)
+    if not text:
+        raise NotAuthenticated(
+            "no token of this device", hint="send one as the password of HTTP Basic; see `tokgate feed token`"
+        )
+    brake: GuessBrake = puller.request.app.state.brake
+    brake.admit(puller.address, text)
+    try:
+        token = puller.desk.authenticate(puller.device, text)
+    except NotAuthenticated:
+        brake.failed(puller.address, text)
+        raise
+    brake.worked(text)
+    return token
+
+
+def _credentials(request: Request) -> str:
+    """The token in the request: the password of HTTP Basic, or a bearer; ``""`` when there is none."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    given = given.strip()[: 2 * MAX_TOKEN_LENGTH]
+    if scheme.lower() == "bearer":
+        return given
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(given, validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, UnicodeError, ValueError):
+        return ""
+
+
+def _served(puller: Puller, feed: PublishedFeed) -> tuple[Response, str | None]:
+    """The answer, and the digest of what the device has then. Raises ``FeedDamaged``."""
+    headers = puller.request.headers
+    zipped = _takes_gzip(headers.get("accept-encoding", ""))
+    tag = f'"{feed.digest}{_GZIP if zipped else ""}"'
+    said = {"ETag": tag, "Vary": "Accept-Encoding", "Cache-Control": "private, no-cache"}
+    if feed.modified_at <= puller.desk.now():  # a date that lies ahead may not be told
+        said["Last-Modified"] = format_datetime(feed.modified_at, usegmt=True)
+    is_head = puller.request.method == "HEAD"
+    if _has_it(headers, feed, said.get("Last-Modified")):
+        return Response(status_code=304, headers=said), None if is_head else feed.digest
+    body = _encoded(puller.desk.text(feed), zipped=zipped)
+    said |= {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
+    if zipped:
+        said["Content-Encoding"] = "gzip"
+    return Response(b"" if is_head else body, headers=said), None if is_head else feed.digest
+
+
+def _encoded(text: Text, *, zipped: bool) -> bytes:
+    return text.zipped if zipped else text.plain
+
+
+def _has_it(headers: Mapping[str, str], feed: PublishedFeed, modified: str | None) -> bool:
+    """Whether the device says that it has this very content, by tag or else by date (RFC 9110, 13.1.2 and 13.1.3).
+
+    A date counts only when it is the one that we told: another clock's proves nothing.
+    """
+    if (tags := headers.get("if-none-match")) is not None:
+        known = {tag.removesuffix(_GZIP) for tag in _TAG.findall(tags)}
+        return tags.strip() == "*" or feed.digest in known
+    if modified is None or "if-modified-since" not in headers:
+        return False
+    try:
+        return parsedate_to_datetime(headers["if-modified-since"]) == feed.modified_at
+    except (ValueError, TypeError):
+        return False
+
+
+def _takes_gzip(accepted: str) -> bool:
+    weights = {}
+    for part in accepted.lower().split(","):
+        coding, *parameters = (piece.strip() for piece in part.split(";"))
+        weights[coding] = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+    weight = weights.get("gzip", weights.get("x-gzip", weights.get("*", "0")))
+    return re.fullmatch(r"0(\.0*)?", weight) is None
+
+
+def _refused(request: Request, error: TokgateError) -> Response:
+    request.state.error_code = error.code
+    answer = problem_response(error, request_id=request_id_of(request))
+    if answer.status_code == 401:
+        answer.headers["WWW-Authenticate"] = CHALLENGE
+    return answer
+
+
+def _noted(puller: Puller, feed: PublishedFeed, answer: Response, digest: str | None) -> FeedPull:
+    return FeedPull(
+        device=puller.device.name,
+        name=feed.name,
+        at=puller.desk.now(),
+        address=str(address_of(puller.address)),
+        agent=clean(puller.request.headers.get("user-agent", ""))[:AGENT_LENGTH],
+        status=answer.status_code,
+        digest=digest,
+        octets=len(answer.body),
+    )
+
+
+# --- for people -------------------------------------------------------------------------------------------------------
+
+
+@router.get("", summary="All lists that firewalls pull", responses=answers(404))
+def list_feeds(
+    controller: Ctl,
+    caller: Reader,
+    site: Annotated[Name | None, Query(description="only of devices of this site")] = None,
+    stale: Annotated[
+        bool | None, Query(description="only those that their device does not come for; false: only the others")
+    ] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[Feed]:
+    """By device, each with the last good pull."""
+    if site is not None:
+        controller.inventory.site(site)
+    rows = [v for v in controller.feeds.views() if site in (None, v.site) and stale in (None, bool(v.stale))]
+    return page_of(
+        rows, of="feeds", key=lambda v: f"{v.feed.device}/{v.feed.name}", show=Feed.of, limit=limit, cursor=cursor
+    )
+
+
+@router.get("/{name}", summary="The lists of one device", responses=answers(404))
+def get_feeds(controller: Ctl, caller: Reader, name: Name) -> FeedDevice:
+    """With its last pulls, from where it may pull, and its tokens (never their text)."""
+    desk = controller.feeds
+    device = controller.inventory.device(name)
+    return FeedDevice.of(
+        device, views=desk.views_of(name), pulls=desk.pulls(name, limit=PULLS_SHOWN), tokens=desk.tokens(name)
+    )
