@@ -105,6 +105,8 @@ def _room(config: Config, key: Key, model: Model) -> None:
         POLICY6: model.policies,
         FEED: model.feeds_per_vdom,
     }
+    if key.path == FEED and sum(len(config.entries(at, FEED)) for at in ("", *config.vdoms)) >= model.feeds:
+        raise answers.table_full()
     if len(config.entries(key.vdom, key.path)) >= rooms.get(key.path, 1_000_000):
         raise answers.table_full()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
@@ -42,7 +43,8 @@ _LOG_LINES: Final = 10_000
 
 
 def _users() -> Access:
-    return Access(users={"admin": "fortinet"})
+    """As many logins at once as the captured 7.2.4 configuration allows."""
+    return Access(users={"admin": "fortinet"}, max_sessions=100)
 
 
 @dataclass(eq=False)
@@ -75,10 +77,11 @@ class FortiGate:
         self.kept: loading.Kept = {}
         self.counters: dict[tuple[str, int, str], Counter] = {}
         self.sessions = Sessions()
-        self.log: deque[tuple[str, str, str]] = deque(maxlen=_LOG_LINES)  # policy, action, line
+        self.log: deque[tuple[dict[str, str], str]] = deque(maxlen=_LOG_LINES)  # what is filtered by, and the line
         self.learned: dict[str, tuple[Address, ...]] = {}
         self.feeds = Feeds(self.fetch)
         self.peer: FortiGate | None = None
+        self.synced = True  # False: what is changed on one member does not reach the other
         self.primary, self.index, self.changed = True, 0, self.clock.now()
         self.started, self.reboot_reason, self.generation = self.clock.monotonic(), "power cycle", 0
         self.local_changes = 0  # since a manager installed last
@@ -135,7 +138,7 @@ class FortiGate:
         """At once, on every member of the cluster, whichever it was typed on (community 197135)."""
         self._apply(change)
         self.local_changes += self.managed
-        if self.peer is not None:
+        if self.peer is not None and self.synced:
             self.peer._apply(self.peer._own(change))
 
     def _own(self, change: Change) -> Change:
@@ -286,7 +289,9 @@ class FortiGate:
         """Only ``logtraffic all`` logs; the implicit deny needs a global setting that is not emulated."""
         if entry.get("logtraffic") == ("all",):
             line = log_line(vdom, name, entry, flow, now=self.now(), number=number, accepted=accepted)
-            self.log.append((name, "accept" if accepted else "deny", line))
+            action = "accept" if accepted else "deny"
+            fields = {"policyid": name, "action": action, "srcip": str(flow.source), "dstip": str(flow.destination)}
+            self.log.append(({**fields, "dstport": str(flow.port)}, line))
 
     def observe_dns(self, name: str, *addresses: Address) -> None:
         """An answer passes through the box: what wildcard names learn from (new features of 6.2.2)."""
@@ -309,8 +314,11 @@ class FortiGate:
         self.primary, secondary.primary, secondary.index = True, False, 1
 
     def fail_over(self) -> None:
-        """The roles change; each member goes on with counters of its own."""
+        """The roles change; each member goes on with counters of its own, unless they are synced."""
         assert self.peer is not None
+        old, new = (self, self.peer) if self.primary else (self.peer, self)
+        if self.switches.counters_synced:
+            new.counters = deepcopy(old.counters)
         for member in (self, self.peer):
             member.primary = not member.primary
             member.changed = member.clock.now()

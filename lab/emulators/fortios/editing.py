@@ -565,6 +565,8 @@ class Editor:
         """``show`` without a path, inside a table or an entry."""
         salt = self.box.salt()
         match self.frame:
+            case VdomList():
+                return printing.vdom_lines(self.view)
             case InTable(table=table, vdom=vdom):
                 return printing.table_lines(self.view, vdom, table, full=full, salt=salt)
             case InEntry(table=table, key=key, draft=draft):

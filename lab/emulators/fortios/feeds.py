@@ -5,11 +5,13 @@ Source: administration guide, threat feeds; community articles 378964 (before 7.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Final
 
+from core.net import Address
 from lab.emulators.fortios.config import GLOBAL, Config, Entry, Key, value_of
 from lab.emulators.fortios.kinds import FQDN
 from lab.emulators.fortios.schema import FEED
@@ -44,6 +46,24 @@ class Feed:
     failures: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """What of a list has room on the box, in order and without overlaps, by family."""
+
+    count: int = 0
+    spans: Mapping[int, tuple[Span, ...]] = field(default_factory=dict)
+
+    def holds(self, address: Address) -> bool:
+        spans, wanted = self.spans.get(address.version, ()), int(address)
+        at = bisect_right(spans, (wanted, 1 << 128))
+        return at > 0 and spans[at - 1][1] >= wanted
+
+
+def _fit(entries: tuple[tuple[int, Span], ...]) -> Fit:
+    by_family = {family: [at for version, at in entries if version == family] for family in (4, 6)}
+    return Fit(count=len(entries), spans={family: tuple(merged(spans)) for family, spans in by_family.items()})
+
+
 @dataclass(slots=True)
 class Feeds:
     """All lists of a box. The last good copies survive a reboot."""
@@ -51,6 +71,7 @@ class Feeds:
     fetch: Fetch | None
     by_key: dict[Key, Feed] = field(default_factory=dict)
     next_index: int = 860
+    _fits: dict[Key, tuple[object, int, Fit]] = field(default_factory=dict)  # for which copy, and how many of it
 
     def tick(self, config: Config, now: float, *, model: Model, switches: Switches) -> None:
         """Fetch what is due, and forget lists that are configured no more."""
@@ -88,16 +109,25 @@ class Feeds:
     def refresh(self, key: Key, now: float) -> None:
         self.by_key[key].due = now
 
-    def usable(self, config: Config, model: Model) -> dict[Key, tuple[tuple[int, Span], ...]]:
+    def usable(self, config: Config, model: Model) -> dict[Key, Fit]:
         """What of each list fits: from 7.4.4 all of them share the room, global ones first, then by vdom."""
         room = model.feed_addresses if model.version >= (7, 4, 4) else None
-        fitting: dict[Key, tuple[tuple[int, Span], ...]] = {}
+        fitting: dict[Key, Fit] = {}
         for key, _ in configured(config):
             feed = self.by_key.get(key)
             entries = feed.loaded.entries if feed is not None and feed.loaded is not None else ()
-            fitting[key] = entries if room is None else entries[:room]
-            room = None if room is None else room - len(fitting[key])
+            count = len(entries) if room is None else min(len(entries), room)
+            fitting[key] = self._cut(key, entries, count)
+            room = None if room is None else room - count
         return fitting
+
+    def _cut(self, key: Key, entries: tuple[tuple[int, Span], ...], count: int) -> Fit:
+        """Worked out anew only for another copy of the list, or another room."""
+        copy, cut, fit = self._fits.get(key, (None, 0, Fit()))
+        if copy is not entries or cut != count:
+            fit = _fit(entries[:count])
+            self._fits[key] = entries, count, fit
+        return fit
 
 
 def configured(config: Config) -> Iterator[tuple[Key, Entry]]:

@@ -15,7 +15,7 @@ from typing import Final
 
 from core.net import Address
 from lab.emulators.fortios.config import Config, Entry, Key, value_of
-from lab.emulators.fortios.feeds import Span
+from lab.emulators.fortios.feeds import Fit
 from lab.emulators.fortios.schema import (
     ADDRESS,
     ADDRESS6,
@@ -38,7 +38,7 @@ from lab.emulators.traffic import Flow, Names
 IDLE_SECONDS: Final = {"tcp": 3600.0}
 _IDLE_OTHERS: Final = 180.0
 LEARNED_AT_MOST: Final = 1_000  # addresses of one wildcard FQDN (new features of 6.2.2)
-Feeding = Mapping[Key, tuple[tuple[int, Span], ...]]
+Feeding = Mapping[Key, Fit]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,9 +154,7 @@ def _holds(sight: Sight, key: Key | None, address: Address) -> bool:
     if key is None or entry is None:
         return False
     if key.path == FEED:
-        wanted = int(address)
-        spans = sight.feeding.get(key, ())
-        return any(family == address.version and low <= wanted <= high for family, (low, high) in spans)
+        return sight.feeding.get(key, Fit()).holds(address)
     if key.path in (GROUP, GROUP6):
         excluded = entry.get("exclude-member", ()) if entry.get("exclude") == ("enable",) else ()
         return _among(sight, entry.get("member", ()), address) and not _among(sight, excluded, address)

@@ -24,11 +24,10 @@ def name_of(table: Table, name: str) -> str:
 def fields_of(table: Table, entry: Entry, *, full: bool, salt: str) -> Iterator[str]:
     """The lines of an entry: what was set and is not a default, or everything."""
     for field in table.fields:
-        if not applies(field, entry, table):
-            continue
-        words = value_of(table, entry, field.name)
-        if full or words != field.default:
-            yield _line(field, words, salt)
+        if (full or field.name in entry) and applies(field, entry, table):
+            words = value_of(table, entry, field.name)
+            if full or words != field.default:
+                yield _line(field, words, salt)
     yield from entry.get(KEPT, ())
 
 
@@ -96,11 +95,7 @@ def whole_lines(
     if not multi:
         yield from _one_vdom(config, kept, full=full, salt=salt)
         return
-    yield "config vdom"
-    for vdom in config.vdoms:
-        yield f"edit {vdom}"
-        yield "next"
-    yield "end"
+    yield from vdom_lines(config)
     yield "config global"
     yield from scope_lines(config, GLOBAL, kept, full=full, salt=salt)
     yield "end"
@@ -108,6 +103,14 @@ def whole_lines(
         yield from ("", "config vdom", f"edit {vdom}")
         yield from scope_lines(config, vdom, kept, full=full, salt=salt)
         yield "end"
+
+
+def vdom_lines(config: Config) -> Iterator[str]:
+    """The list of vdoms, as a whole configuration begins with it (captured 7.4.8)."""
+    yield "config vdom"
+    for vdom in config.vdoms:
+        yield from (f"edit {vdom}", "next")
+    yield "end"
 
 
 def _one_vdom(config: Config, kept: Kept, *, full: bool, salt: str) -> Iterator[str]:

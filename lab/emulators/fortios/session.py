@@ -157,6 +157,9 @@ class FortiCli(Cli):
             self._begun += line[:-1]
             return Reply()
         whole, self._begun = self._begun + line, ""
+        limit = self.box.switches.line_limit
+        if limit and len(whole) > limit:
+            return Reply(text=answers.unknown_word(whole[:limit].split()[-1]).text)  # likely
         try:
             return self._run(whole)
         except Refusal as refused:

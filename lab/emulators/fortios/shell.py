@@ -7,7 +7,7 @@ source shows is refused as unknown rather than invented, unless it says *likely*
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _FORWARD_GROUPS: Final = ("100004", "00100004")
 _SESSION_FILTERS: Final = ("policy", "src", "dst", "dport", "sport", "proto")
+_LOG_FIELDS: Final = ("policyid", "action", "srcip", "dstip", "dstport")
 _LOG_DEVICES: Final = ("memory", "disk", "fortianalyzer", "forticloud")
 REBOOT: Final = f"This operation will reboot the system !\n{answers.CONTINUE}"
 
@@ -46,8 +47,7 @@ class LogView:
     category: str = "traffic"
     view_lines: int = 10
     start: int = 1
-    policy: str | None = None
-    action: str | None = None
+    fields: dict[str, str] = field(default_factory=dict)
 
 
 class Shell:
@@ -149,7 +149,7 @@ class Shell:
                 return _text(status.system_status(self.box.facts(self.editor.vdom)))
             case ("system", "ha", "status") if self.editor.vdom in (GLOBAL, None) or not self.box.multi:
                 facts, members = self.box.facts(self.editor.vdom), self.box.members()
-                return _text(status.ha_status(facts, members, synced=True))
+                return _text(status.ha_status(facts, members, synced=self.box.synced))
         if not self.editor.shell:
             raise answers.unknown_word(words[0])
         table, names = self.editor.table_at(words)
@@ -263,7 +263,7 @@ class Shell:
             feed = self.box.feeds.by_key.get(key)
             if feed is not None and self._visible(key):
                 kind = value_of(self.box.config.schema[FEED], entry, "type")[0]
-                yield self._feed_line(key, feed, kind, len(fitting.get(key, ())))
+                yield self._feed_line(key, feed, kind, fitting.get(key, feeds.Fit()).count)
 
     def _visible(self, key: Key) -> bool:
         return not self.box.multi or self.editor.vdom in (GLOBAL, key.vdom)
@@ -292,9 +292,9 @@ class Shell:
         """The addresses of a list, as ranges."""
         key = self._feed(name)
         feed = self.box.feeds.by_key[key]
-        fitting = self.box.feeds.usable(self.box.config, self.box.model).get(key, ())
+        fitting = self.box.feeds.usable(self.box.config, self.box.model).get(key, feeds.Fit())
         for family in (4, 6):
-            spans = feeds.merged([at for version, at in fitting if version == family])
+            spans = fitting.spans.get(family, ())
             if spans or family == 4:
                 yield f"IPv{family} ranges of uuid-idx {feed.index} (num={len(spans)})"
             yield from (f"{_address(low, family)}-{_address(high, family)}" for low, high in spans)
@@ -397,10 +397,8 @@ class Shell:
                 self.log.device = device
             case ("category", "traffic" | "0"):
                 self.log.category = "traffic"
-            case ("field", "policyid", policy):
-                self.log.policy = policy
-            case ("field", "action", action):
-                self.log.action = action
+            case ("field", name, value) if name in _LOG_FIELDS:
+                self.log.fields[name] = value
             case ("view-lines", count):
                 self.log.view_lines = _number(count, 5, 1000)
             case ("start-line", line):
@@ -428,12 +426,8 @@ class Shell:
         """This box has no log but the one in memory."""
         if self.log.device != "memory":
             return []
-        view = self.log
-        return [
-            line
-            for policy, action, line in reversed(self.box.log)
-            if view.policy in (None, policy) and view.action in (None, action)
-        ]
+        wanted = self.log.fields
+        return [line for fields, line in reversed(self.box.log) if wanted.items() <= fields.items()]
 
 
 _DIAGNOSE: Final = (

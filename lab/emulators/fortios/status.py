@@ -63,7 +63,8 @@ def system_status(facts: Facts) -> Iterator[str]:
     yield from ("Private Encryption: Disable", "Operation Mode: NAT", f"Current virtual domain: {facts.current_vdom}")
     yield f"Max number of virtual domains: {model.vdoms}"
     yield f"Virtual domains status: {facts.vdoms} in NAT mode, 0 in TP mode"
-    yield f"Virtual domain configuration: {'multiple' if facts.multi else 'disable'}"
+    several = "multiple" if model.version >= (6, 2, 0) else "enable"  # as captured: 6.0.7, 6.2.6
+    yield f"Virtual domain configuration: {several if facts.multi else 'disable'}"
     yield "FIPS-CC mode: disable"
     yield from _ha_lines(facts)
     yield f"Branch point: {model.build:04}"

@@ -53,6 +53,8 @@ class Switches:
     lock_text: LockText = LockText.WRAPPED
     counters_survive_reboot: bool = False
     """Policy counters start from nought at a reboot: commonly reported, not documented."""
+    counters_synced: bool = False
+    """After a failover the new primary goes on with the old one's counters."""
     clear_prints_nothing: bool = True
     """What ``iprope clear`` prints is not documented; the other position says which policy it cleared."""
     feed_comments: bool = True
@@ -61,6 +63,8 @@ class Switches:
     """Some releases put ``(Primary)`` behind the host name in the prompt."""
     echo_width: int = 0
     """The column at which a typed line is wrapped on the screen; 0: never."""
+    line_limit: int = 0
+    """A typed line of more characters is refused; 0: any line is read."""
     long_host_names_cut: bool = True
     """A long host name is printed as its first eight characters, a tilde and its last three in the prompt."""
     sudo: bool = True
@@ -83,6 +87,7 @@ class Model:
     policies: int = 10_000
     vdoms: int = 10
     feeds_per_vdom: int = 256
+    feeds: int = 512  # of all vdoms together
     feed_lines: int = 131_072  # each, before 7.4.4
     feed_addresses: int = 300_000  # all together, from 7.4.4
 

@@ -188,6 +188,8 @@ def test_a_vdom_is_made_by_editing_a_name_that_is_not_known() -> None:
     keyboard.all("end")
     assert keyboard.prompt == "FGT # "
     assert "edit branhc\nnext\n" in keyboard.type("show")
+    keyboard.all("config vdom")
+    assert keyboard.type("show | grep edit") == "edit root\nedit branhc\n"
 
 
 def test_vdoms_have_configurations_of_their_own() -> None:
@@ -482,6 +484,12 @@ def test_unnamed_policies_are_a_switch() -> None:
     assert "telnet" not in shown(plain.device, "firewall policy")
 
 
+def test_the_longest_line_is_a_switch() -> None:
+    keyboard = configuring(fortigate(switches=Switches(line_limit=30)), "firewall addrgrp", "edit ALL_STAFF")
+    assert keyboard.type("set member STAFF SHOP CDN STAFF") == parse("STAF")
+    keyboard.all("set member STAFF SHOP CDN SHOP")
+
+
 def test_the_script_filter_is_a_switch() -> None:
     configuring(fortigate(switches=Switches(script_filter=False)), "firewall address", "edit a<b", "next")
 
@@ -647,6 +655,9 @@ def test_a_full_table_takes_no_more() -> None:
     assert keyboard.type("next") == FULL
     keyboard.all("edit a", "set color 2", "end", "config firewall addrgrp", "edit g", "set member a all none")
     assert keyboard.type("next") == FULL
+    feeds = configuring(fortigate(base=QUIET + NAMES, model=Model(feeds=1)), "system external-resource", "edit f")
+    feeds.all("set resource http://l.example/f")
+    assert feeds.type("next") == FULL
     vdoms = Keyboard(fortigate(base=VDOMS, model=Model(vdoms=1)))
     vdoms.all("config vdom")
     assert vdoms.type("edit b") == FULL

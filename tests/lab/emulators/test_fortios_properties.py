@@ -108,7 +108,7 @@ def play(keyboard: Keyboard, lines: list[str]) -> None:
         before = after
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(sittings())
 def test_what_it_prints_it_takes_again_and_what_it_refuses_changes_nothing(lines: list[str]) -> None:
     device = fortigate()
@@ -167,6 +167,8 @@ EVERY: Final = [
     Switches(unnamed_policies=False),
     Switches(script_filter=False),
     Switches(counters_survive_reboot=True),
+    Switches(counters_synced=True),
+    Switches(line_limit=200),
     Switches(clear_prints_nothing=False),
     Switches(feed_comments=False),
     Switches(ha_prompt=True),

@@ -36,9 +36,7 @@ def test_netmiko_logs_in_turns_paging_off_and_on_changes_and_reads_back() -> Non
             assert session.find_prompt() == "FGT #"
             assert "set output standard" in shown(device, "system console")
             assert session.send_command("show firewall service custom").count("edit") > 20
-            session.send_config_set(
-                ["config firewall address", 'edit "n"', "set subnet 192.0.2.0/24", "end"], cmd_verify=False
-            )
+            session.send_config_set(["config firewall address", 'edit "n"', "set subnet 192.0.2.0/24", "end"])
             text = session.send_command("show firewall address n")
             assert "set subnet 192.0.2.0 255.255.255.0" in text
             lines = ("config firewall addrgrp", "edit ALL_STAFF", "append member n", "next", "end")

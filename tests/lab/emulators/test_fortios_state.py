@@ -285,6 +285,16 @@ def test_ha_status_lists_the_primary_first() -> None:
     assert "vcluster 1: standby 169.254.0.1\n" in after
 
 
+def test_members_that_are_out_of_sync_say_so() -> None:
+    first, second = cluster()
+    first.synced = False
+    configuring(first, "firewall address", "edit a", "end")
+    assert 'edit "a"' not in shown(second, "firewall address")
+    text = Keyboard(first).type("get system ha status")
+    assert "    FG100FTK00000001(updated 3 seconds ago): in-sync\n" in text
+    assert "    FG100FTK00000002(updated 3 seconds ago): out-of-sync\n" in text
+
+
 def test_the_role_in_the_prompt_is_a_switch() -> None:
     first, second = (fortigate(name=name, base=VDOMS, switches=Switches(ha_prompt=True)) for name in ("one", "two"))
     first.pair(second)

@@ -294,15 +294,17 @@ def test_whether_counters_survive_a_reboot_is_a_switch(survive: bool, count: str
     assert hits(device, "3") == count
 
 
-def test_members_of_a_cluster_count_for_themselves() -> None:
-    first = fortigate()
-    second = fortigate(name="two", base="", serial="FG100FTK00000002")
+@pytest.mark.parametrize(("synced", "count"), [(False, "2"), (True, "3")])
+def test_members_of_a_cluster_count_for_themselves_unless_a_switch_says_otherwise(synced: bool, count: str) -> None:
+    switches = Switches(counters_synced=synced)
+    first = fortigate(switches=switches)
+    second = fortigate(name="two", base="", serial="FG100FTK00000002", switches=switches)
     first.pair(second)
     first.forward(flow())
     first.fail_over()
     second.forward(flow(source_port=50_001))
     second.forward(flow(source_port=50_002))
-    assert (hits(first, "3"), hits(second, "3")) == ("1", "2")
+    assert (hits(first, "3"), hits(second, "3")) == ("1", count)
 
 
 # --- the log ----------------------------------------------------------------------------------------------------------
@@ -320,6 +322,8 @@ def test_the_log_tells_who_met_a_policy_that_logs_everything() -> None:
     assert text.startswith("1 logs found.\n1 logs returned.\n\n1: date=2026-03-02 time=12:00:00 logid=")
     assert f'srcip={STRANGER} srcport=50000 srcintf="port1"' in text
     assert 'action="deny" policyid=7 policytype="policy"' in text
+    keyboard.all(f"execute log filter field srcip {STRANGER}", "execute log filter field dstport 22")
+    assert keyboard.type("execute log display").startswith("1 logs found.\n")
     keyboard.all("execute log filter field policyid 8")
     assert keyboard.type("execute log display") == "0 logs found.\n0 logs returned.\n\n"
     keyboard.all("execute log filter reset", "execute log filter device disk")
