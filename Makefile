@@ -20,7 +20,7 @@ demo: system $(STAMP)
 
 test: system $(STAMP) lint
 	@$(MAKE) --silent $(FUZZ_STAMP) 2>/dev/null || echo "atheris cannot be installed here: the seeds of fuzzing are only replayed" >&2
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
