@@ -12,6 +12,7 @@ from lab.emulators.srx import answers, commands, editing, pipes, shows, tree, va
 from lab.emulators.srx.answers import Misread, Refused, Wrong
 from lab.emulators.srx.commands import Table
 from lab.emulators.srx.compare import compare
+from lab.emulators.srx.database import Editor
 from lab.emulators.srx.device import Srx, User
 from lab.emulators.srx.groups import folded
 from lab.emulators.srx.pipes import Pipes
@@ -64,7 +65,14 @@ class SrxCli(Cli):
         self._fresh, self._paged = True, True
         self._boot = device.boots
         self._told = len(self.database.broadcasts)
+        self._last = self._before()
         self._ending: str | None = None  # what the next end of a line on the wire is, if not the usual
+
+    def _before(self) -> str:
+        before = self.device.last_logins.get(self.user)
+        self.device.last_logins[self.user] = self.since
+        when = "" if before is None else f"{self.database.local(before):%a %b} {before.day:>2} {before:%H:%M:%S %Y}"
+        return f"Last login: {when} from 192.0.2.10\n" if when else ""
 
     # --- what the terminal shows ----------------------------------------------------------------------------------
 
@@ -111,13 +119,16 @@ class SrxCli(Cli):
         return Pager(rows=max(1, self.length - 1), marker=MORE, erase=_ERASE)
 
     def welcome(self) -> str:
-        return f"--- JUNOS {self.device.model.version} Kernel {self.device.model.kernel}\n"
+        """When this user came before, then the release (gnetcli captures)."""
+        return f"{self._last}--- JUNOS {self.device.model.version} Kernel {self.device.model.kernel}\n"
 
     def echo(self, typed: str, key: str) -> str:
         """Commands are echoed with a blank behind them (gnetcli captures), and scroll behind `...` beyond the width."""
         if self._question is not None or self._loading is not None or self.mode == "shell":
             return key
         self._ending = "\r\n" if key == " " else " \r\n"
+        if key == " " and self.completes and typed.strip() and not typed.endswith(" "):
+            return self._completed(typed)
         room = self.width - len(self.who) - 1
         if self.width == 0 or len(typed) < room:
             return key
@@ -127,6 +138,37 @@ class SrxCli(Cli):
             return key
         kept = (typed + key)[hidden:]
         return f"\r{self.who}...{kept}{' ' * (room - len(kept) - 3)}{chr(8) * (room - len(kept) - 3)}"
+
+    def _completed(self, typed: str) -> str:
+        """A blank completes the word before it, or tells at once that it is wrong (vJunos-router session)."""
+        line = words(typed)
+        try:
+            return f"{self._completion(line, len(typed))} "
+        except Misread as misread:
+            if misread.wrong.at != line[-1].at:  # told when it was typed
+                return " "
+            told = misread.wrong.shown(len(self.who)).replace("\n", "\r\n")
+            return f"\r\n{told}\r\n{self.who}{typed} "
+
+    def _completion(self, line: Sequence[Word], end: int) -> str:
+        if "|" in {word.text for word in line}:
+            return ""
+        if self.mode == "operational":
+            return _OPERATIONAL.completed(line, self.device.switches) or ""
+        if line[0].text in editing.VERBS and len(line) > 1:
+            plain = line[0].text in ("set", "delete", "activate", "deactivate")
+            return self._reader().completed(self._base, ROOT, line[1:], end) if plain else ""
+        if line[0].text in editing.VERBS or line[0].text == "run":
+            return ""
+        try:
+            return _CONFIGURATION.completed(line, self.device.switches) or ""
+        except Misread as misread:
+            raise Misread(Wrong(misread.wrong.at, misread.wrong.word, _config_text(misread))) from None
+
+    @property
+    def plain_until(self) -> int:
+        """What is loaded is echoed as it comes; commands are redrawn and end in a blank."""
+        return 0 if self._question is None and self._loading is None and self.mode != "shell" else 10_000
 
     def control(self, key: str, typed: str) -> Reply | None:
         self._ending = None
@@ -234,8 +276,7 @@ class SrxCli(Cli):
 
     def _enter(self) -> Reply:
         """The shared candidate: who else is at it, and whether somebody left changes (Junos CLI guide)."""
-        others = "".join(f"  {each.described()}\n      {each.place()}\n" for each in self.database.editors)
-        editors = f"Users currently editing the configuration:\n{others}" if others else ""
+        editors = self._editors(self.database.editors)
         changed = f"{answers.UNCOMMITTED}\n" if self.database.dirty else ""
         self._start_editing()
         return Reply(text=f"{answers.ENTERING}\n{editors}{changed}")
@@ -294,6 +335,15 @@ class SrxCli(Cli):
 
         self._question = Question(prompt=_ASK_REBOOT, answer=reboot, otherwise=False)
         return Reply()
+
+    def status(self, line: _Line) -> Reply:
+        """Who is in configuration mode."""
+        self._unpiped(line)
+        return Reply(text=self._editors(self.database.editors))
+
+    def _editors(self, editors: Sequence[Editor]) -> str:
+        listed = "".join(f"  {each.described()}\n      {each.place()}\n" for each in editors)
+        return f"Users currently editing the configuration:\n{listed}" if listed else ""
 
     def request_logout(self, line: _Line) -> Reply:
         """Breaks a lock that was left behind (`request system logout pid`, Junos CLI guide)."""
@@ -594,6 +644,7 @@ _CONFIGURATION: Final[Table[_Handler]] = Table(
         "rollback ...": SrxCli.roll_back,
         "run ...": SrxCli.run_operational,
         "show ...": SrxCli.show_candidate,
+        "status": SrxCli.status,
         "top": SrxCli.go_top,
         "up ...": SrxCli.go_up,
     }

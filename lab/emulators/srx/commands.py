@@ -46,6 +46,19 @@ class Table(Generic[Handler]):
             raise unknown(Word("", end), first=False, switches=switches)
         return place.handler, ()
 
+    def completed(self, line: Sequence[Word], switches: Switches) -> str | None:
+        """What a blank behind the last word adds to it. None: the word is none of the table's. Raises Misread."""
+        place, name = self._root, ""
+        for at, word in enumerate(line):
+            takes_more = place.handler is not None and place.takes_more
+            found = _name(place.below, word, exact=takes_more)
+            if found is None:
+                if takes_more:
+                    return None
+                raise unknown(word, first=at == 0, switches=switches)
+            place, name = place.below[found], found
+        return name[len(line[-1].text) :]
+
 
 def _name(names: Mapping[str, object], word: Word, *, exact: bool) -> str | None:
     if word.text in names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from core.clock import Clock, SystemClock
@@ -80,6 +81,7 @@ class Srx:
         self.other_systems: dict[str, list[Row]] = {}
         """Rows of further logical systems in `show security policies hit-count`."""
         self.logins, self.boots = 0, 0
+        self.last_logins: dict[str, datetime] = {}
         self.booted = self.clock.now()
         self.mate: Srx | None = None
         self.node, self.failovers, self.down = 0, 0, False

@@ -37,6 +37,18 @@ class Reader:
             parts.append(part)
         return tuple(parts)
 
+    def completed(self, base: Path, root: Statement, line: Sequence[Word], end: int) -> str:
+        """What a blank behind the last word adds to it. Raises Misread if that word is the wrong one."""
+        setting = _Setting(self, [*base], root, end)
+        wrong = setting.run(line).wrong
+        if wrong is not None and wrong.word and wrong.at == line[-1].at:
+            raise Misread(wrong)
+        before = _Setting(self, [*base], root, end)
+        before.run(line[:-1])
+        found = None if wrong is not None and wrong.word else self.child(before.place, line[-1])
+        whole = found is not None and found.name.startswith(line[-1].text)
+        return found.name[len(line[-1].text) :] if found is not None and whole else ""
+
     def child(self, parent: Statement, word: Word) -> Statement | None:
         found = parent.by_name.get(word.text) if word.text else None
         if found is None and self.short and word.text:
@@ -108,6 +120,11 @@ class _Setting:
         self._reader, self._parts, self._root, self._end = reader, base, root, end
         self._base = len(base)
         self._read, self._fresh = Read(), False  # fresh: nothing below the last container yet
+
+    @property
+    def place(self) -> Statement:
+        """What the line has come down to."""
+        return _below(self._parts, self._root)
 
     def run(self, line: Sequence[Word]) -> Read:
         try:

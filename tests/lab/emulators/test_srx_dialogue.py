@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from datetime import timedelta
+from ipaddress import ip_address
+from typing import get_args, get_type_hints
 
 import pytest
 
 from core.clock import ManualClock
 from lab.emulators.srx import Mishaps, Model, Srx, Switches, User
+from lab.emulators.traffic import Flow, Verdict
 from tests.lab.emulators.srx import DATA, Keyboard, active, candidate, configuring, operating, srx
 
 BOOK = "security address-book global"
@@ -566,3 +570,90 @@ def test_a_busy_database_is_told() -> None:
 def test_times_are_of_the_devices_own_zone() -> None:
     device = srx(base="set system time-zone Europe/Berlin")
     assert operating(device).type("show configuration").startswith("## Last commit: 2026-03-02 13:00:00 CET by root\n")
+
+
+# --- completion -------------------------------------------------------------------------------------------------------
+
+
+def test_a_blank_completes_words_until_it_is_told_not_to() -> None:
+    keyboard = Keyboard(srx())
+    assert keyboard.raw("sh sys upt ").removesuffix(" ") == "show system uptime"
+    keyboard.raw("\r")
+    keyboard.type("configure")
+    assert keyboard.raw("set sec pol glo pol P th") == "set security policies global policy P th"
+    keyboard.raw("\x15set cli\x15")
+    wide = operating(srx())
+    assert wide.raw("sh sys upt ") == "sh sys upt "
+
+
+def test_a_wrong_word_is_told_at_its_blank_and_again_at_the_end() -> None:
+    keyboard = Keyboard(srx())
+    keyboard.type("configure")
+    caret = " " * len("admin@edge# set security ") + "^\r\nsyntax error.\r\n"
+    shown = keyboard.raw("set security topology 65450\r")
+    redrawn = "\r\nadmin@edge# set security topology 65450 \r\n"
+    assert shown == f"set security topology\r\n{caret}{redrawn}{caret}\r\n[edit]\r\nadmin@edge# "
+
+
+def test_a_login_tells_of_the_one_before() -> None:
+    device = srx()
+    assert "Last login" not in Keyboard(device).first
+    assert Keyboard(device).first.startswith("Last login: Mon Mar  2 12:00:00 2026 from 192.0.2.10\r\n--- JUNOS ")
+
+
+def test_status_lists_who_edits() -> None:
+    device = srx()
+    one, two = configuring(device, mode="configure"), operating(device)
+    assert one.type("status").count(" terminal p") == 1
+    assert two.type("configure").splitlines()[1] == "Users currently editing the configuration:"
+
+
+# --- whatever the switches --------------------------------------------------------------------------------------------
+
+
+def positions() -> list[Switches]:
+    """Each switch in each of its positions, the others as they are."""
+    found = []
+    for name, hint in get_type_hints(Switches).items():
+        choices = {bool: (False, True), str: ("never heard of {}",)}.get(hint) or get_args(hint)
+        values = [2 if choice is int else None if choice is type(None) else choice for choice in choices]
+        found += [replace(Switches(), **{name: value}) for value in values]
+    return found
+
+
+def changed(switches: Switches) -> str:
+    usual = Switches()
+    names = [field.name for field in fields(Switches)]
+    return (
+        ",".join(f"{n}={getattr(switches, n)}" for n in names if getattr(switches, n) != getattr(usual, n)) or "usual"
+    )
+
+
+@pytest.mark.parametrize("switches", positions(), ids=changed)
+def test_the_safe_sequence_goes_whatever_the_switches(switches: Switches) -> None:
+    device = srx(switches=switches)
+    before = active(device)
+    keyboard = configuring(device)
+    assert keyboard.load(*DENY, f"set {BOOK} address bad 10.0.0.0/33").endswith("load complete\n")
+    keyboard.type("rollback 0")
+    assert keyboard.type("show | compare") == ""
+    assert keyboard.load(*DENY) == "load complete\n"
+    assert "+    address T-1 23.192.0.0/11;" in keyboard.type("show | compare")
+    assert "configuration check succeeds" in keyboard.type("commit check")
+    assert "commit complete" in keyboard.type("commit confirmed 5")
+    after = active(device)
+    assert after != before
+    assert active(srx(base=after, switches=switches)) == after
+    clock(device).advance(timedelta(minutes=5))
+    assert active(device) == before
+    keyboard.type("rollback 0")
+    keyboard.load(*DENY)
+    keyboard.type("commit")
+    keyboard.type("exit")
+    deny = Flow(source=ip_address("10.0.9.9"), destination=ip_address("23.192.0.9"))
+    assert device.forward(deny) is Verdict.DENY
+    row = operating(device).type("show security policies hit-count | match T-DENY").split()
+    assert row[3:] == ["T-DENY", "1", "Deny"]
+    refused = operating(device)
+    configuring(device, f"delete {BOOK} address T-1", mode="configure")
+    assert "error: configuration database modified" in refused.type("configure exclusive")
