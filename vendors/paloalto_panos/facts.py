@@ -44,6 +44,14 @@ VM_ADDRESS_LIMIT: Final = 2_000
 """The smallest VM: how many CPUs one has, which decides, is not told by its model."""
 
 
+_REFUSED: Final = re.compile(r"Invalid syntax|Unknown command|Server error\s*:|Permission denied|not authorized")
+
+
+def is_refused(text: str) -> bool:
+    """Whether a command was not carried out at all."""
+    return _REFUSED.search(text) is not None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """`show system info`."""
@@ -199,9 +207,10 @@ def says_busy(text: str) -> bool:
 def job_from(text: str, number: int) -> Job:
     """One job of any of the table's widths: found by its number, read by the words behind it.
 
+    What follows its line are its details: the errors of a job are no error of the question.
+
     Raises ``Unreadable`` when the table does not have it.
     """
-    refuse_error(text, f"show jobs id {number}")
     lines = text.splitlines()
     for index, line in enumerate(lines):
         words = line.split()

@@ -17,7 +17,9 @@ from vendors.errors import Unreadable
 Attrs: TypeAlias = Mapping[str, tuple[str, ...]]
 """Attribute (``static``, ``type ip url``) to its values; a list attribute has as many as members, in device order."""
 
-ABSENT: Final = ("No such node", "Object not present", "Invalid syntax.")
+_ABSENT: Final = re.compile(
+    r"^\s*(?:Server error\s*:\s*)?(?:No such node|Object not present|Invalid syntax\.)", re.MULTILINE
+)
 """What may be said of a container that is not there; the words of the command line are not documented."""
 _ERROR: Final = re.compile(
     r"^(?:Unknown command|Invalid syntax|Server error\s*:|Validation Error|Error:|No such node|Object not present)",
@@ -73,7 +75,7 @@ def entries(text: str, path: str, vsys: str) -> dict[str, Entry]:
 
 def is_absent(text: str) -> bool:
     """Whether the device says that it has no such container."""
-    return any(line.strip().startswith(ABSENT) for line in text.splitlines()) and "set " not in text
+    return _ABSENT.search(text) is not None and not any(line.startswith("set ") for line in text.splitlines())
 
 
 def refuse_error(text: str, command: str) -> None:

@@ -169,7 +169,7 @@ class Transaction:
     def _revert(self, talk: Talk, before: Observed, why: str) -> NoReturn:
         """Out of the candidate with it: nobody else had changes in it, and the lock kept it so."""
         said = talk.ask("revert config")
-        if refusal_of_revert(said.text):
+        if facts.is_refused(said.text):
             said = talk.ask("load config from running-config.xml")
         talk.leave()
         after = self.adapter.parse(talk.reading())
@@ -236,16 +236,12 @@ class Transaction:
             with self.session.again() as session, session.shell(DIALECT) as shell:
                 talk = Talk(shell, self.adapter.options)
                 observed = self.adapter.parse(talk.reading())
-                running = None
-                if not observed.extra["multi_vsys"]:
-                    running = policy.compiled_from(talk.ask(policy.COMMAND).text)
+                running = self._running(talk, observed)
                 self.commands += talk.commands
         except DeviceError as exc:
             raise self._uncertain(f"the change was committed and then not proven: {exc.message}") from exc
         wrong = self._differences(observed)
-        if running is None:
-            self.notes.append("with several virtual systems, what the data plane runs is not compared")
-        elif not wrong:
+        if running is not None and not wrong:
             wrong = next(iter(policy.differences(running, self.plan.desired, self.adapter.options.action)), "")
         if wrong:
             raise NotVerified(
@@ -258,6 +254,17 @@ class Transaction:
                 f"changes of {observed.extra['pending']} wait in the candidate; none of them was committed"
             )
         return observed
+
+    def _running(self, talk: Talk, observed: Observed) -> tuple[policy.Compiled, ...] | None:
+        """The rules as they run; None, with a note, where they cannot be shown."""
+        if observed.extra["multi_vsys"]:
+            self.notes.append("with several virtual systems, what the data plane runs is not compared")
+            return None
+        text = talk.ask(policy.COMMAND).text
+        if facts.is_refused(text):
+            self.notes.append(f"what the data plane runs was not compared: {_words(text)}")
+            return None
+        return policy.compiled_from(text)
 
 
 def refuse_unfit(current: Observed) -> None:
@@ -281,10 +288,6 @@ def refuse_unfit(current: Observed) -> None:
             f"changes of {pending} wait in the candidate configuration; nothing was sent, nothing was committed",
             hint="commit or revert them on the firewall; use an account of tokgate's own",
         )
-
-
-def refusal_of_revert(text: str) -> bool:
-    return re.search(r"Invalid syntax|Unknown command|Server error", text) is not None
 
 
 def _words(text: str) -> str:

@@ -29,6 +29,7 @@ ROW = (
     f"{'tokgate-deny-company':<65}{'42':<12}{'Wed Nov 20 13:51:02 2019':<26}{'-':<26}{'-':<26}"
     f"{'Tue Apr 10 18:49:52 2018':<26}-\n"
 )
+RESET = "Mon Jan  1 00:00:00 2024"
 OURS = (
     "set rulebase security rules tokgate-deny-company tag tokgate\n"
     "set rulebase security rules tokgate-deny-company description "
@@ -74,7 +75,7 @@ WIDE = "2019/03/25 13:12:59   2019/03/25 13:12:59   3850  Validate FIN  "
     [
         ("2019/03/25 13:12:59 13:12:59 3850 Commit    ACT   PEND        70%\n", "Commit", False, False),
         ("2019/03/25 13:12:59        3850      Commit       FIN     OK 03:05:41  \n", "Commit", True, True),
-        (WIDE + "FAIL 13:13:10\nDetails:\nx is invalid\n", "Validate", True, False),
+        (WIDE + "FAIL 13:13:10\nDetails:\nError: x is invalid\n", "Validate", True, False),
         ("2019/03/25 13:12:59   13:12:59   3850  0  Commit  PEND  PEND  0%\n", "0", False, False),
     ],
 )  # fmt: skip
@@ -174,8 +175,8 @@ def test_counts_are_sessions_and_nothing_else() -> None:
 def test_a_rule_that_was_made_anew_or_reset_has_another_epoch() -> None:
     epochs = {
         firewall().parse_counters(counted(**{HITS: TABLE + row})).rules[0].epoch
-        for row in (ROW, ROW.replace("Apr 10", "Apr 11"), ROW.replace(f"{'-':<26}", f"{'Mon Jan  1 00:00:00 2024':<26}", 1))
-    }  # fmt: skip
+        for row in (ROW, ROW.replace("Apr 10", "Apr 11"), ROW.replace(f"{'-':<26}", f"{RESET:<26}"))
+    }
     assert len(epochs) == 3
 
 
