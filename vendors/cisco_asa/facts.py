@@ -99,6 +99,14 @@ def serial_of(text: str) -> str:
     return found[1] if found else ""
 
 
+def epoch_of(version: str, role: Role) -> str:
+    """Counters outlive a failover, since both units are counted together, and end with the hardware.
+
+    A reload is not told: its time is on no screen to the second. Counters that went back tell it.
+    """
+    return "+".join(role.units) or serial_of(version) or "asa"
+
+
 # --- the configuration ----------------------------------------------------------------------------------------------
 
 
@@ -107,6 +115,13 @@ def resolves(blocks: Iterable[Block]) -> bool:
     lines = list(words_of(blocks))
     asks = any(words[:2] == ("dns", "domain-lookup") for words in lines)
     return asks and any(words[0] == "name-server" or words[:2] == ("dns", "name-server") for words in lines)
+
+
+def tells_sources(blocks: Iterable[Block]) -> bool:
+    """Whether the log buffer gets what entries with `log` say, with its time."""
+    heads = {block.head for block in blocks}
+    levels = {f"logging buffered {level}" for level in ("informational", "debugging", "6", "7")}
+    return bool({"logging enable", "logging timestamp"} <= heads and levels & heads)
 
 
 def searches_groups(blocks: Iterable[Block]) -> bool:

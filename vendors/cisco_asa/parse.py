@@ -113,7 +113,7 @@ def observed_from(text: str, options: CiscoAsaOptions) -> Observed:
         rules=found.rules,
         mark=mark,
         foreign=_digest(block for block in blocks if not is_ours(block)),
-        epoch="+".join(role.units) or facts.serial_of(said[VERSION]),
+        epoch=facts.epoch_of(said[VERSION], role),
         can=_narrowed(most(options), version, blocks, unsaved),
         irregular=tuple(irregular),
         extra={
@@ -157,6 +157,9 @@ def _narrowed(best: Capabilities, version: facts.Version, blocks: Sequence[Block
     entries = not facts.searches_groups(blocks)
     if not entries:
         notes.append("entry-counters: `object-group-search` keeps groups whole, so only whole entries are counted")
+    tells = facts.tells_sources(blocks)
+    if not tells:
+        notes.append("source-capture: the log buffer keeps no messages of level 6 with their time")
     if unsaved.others and best.persistence:
         notes.append(
             f"persistence: somebody's unsaved lines (`{unsaved.others}`) would be saved with ours; "
@@ -167,6 +170,7 @@ def _narrowed(best: Capabilities, version: facts.Version, blocks: Sequence[Block
         fqdn=fqdn,
         ipv6=ipv6,
         entry_counters=entries,
+        source_capture=tells,
         persistence=best.persistence and not unsaved.others,
         notes=tuple(notes),
     )

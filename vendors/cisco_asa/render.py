@@ -1,19 +1,16 @@
-"""What would be sent, as text: for people, and for ``apply`` to carry. Pure."""
+"""What would be sent, as text for people. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from vendors.adapter import Script
+from vendors.cisco_asa.talk import ENTER, LEAVE, SAVE
 from vendors.cisco_asa.target import Batch
-
-ENTER: str = "configure terminal"
-LEAVE: str = "end"
-SAVE: str = "write memory"
 
 
 def script_of(batches: Iterable[Batch], *, context: str | None, saves: bool) -> Script:
-    """Exactly the lines that are sent, in order, from the login on."""
+    """Exactly the lines that are sent, in order, from the login on; `write memory` follows the read-back."""
     change = [line for batch in batches for line in batch.lines]
     lines = [
         *([f"changeto context {context}"] if context else []),
@@ -22,11 +19,5 @@ def script_of(batches: Iterable[Batch], *, context: str | None, saves: bool) -> 
     ]
     return Script(
         text="".join(f"{line}\n" for line in lines),
-        commands=(
-            "read again and compare",
-            *lines[:1],
-            "the lines",
-            "read back and compare",
-            *([SAVE] if saves else []),
-        ),
+        commands=("read again and compare", "the lines", "read back and compare", *([SAVE] if saves else [])),
     )
