@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from core.ids import DeviceName
 from vendors.adapter import Adapter
+from vendors.cisco_asa import CiscoAsa, CiscoAsaOptions
 from vendors.errors import UnknownVendor
 from vendors.linux_nftables import LinuxNftables, LinuxNftablesOptions
 
@@ -23,6 +24,7 @@ class Vendor:
 
 
 ADAPTERS: Final[Mapping[str, Vendor]] = {
+    "cisco_asa": Vendor(CiscoAsaOptions, CiscoAsa),
     "linux_nftables": Vendor(LinuxNftablesOptions, LinuxNftables),
 }
 

@@ -26,12 +26,13 @@ from tests.contract.emulated import (
     Foreign,
     wish,
 )
+from tests.contract.rig_asa import AsaRig
 from vendors.codec import content_digest
 from vendors.diff import diff
 from vendors.errors import CapacityExceeded, DeviceError, NotVerified, Refused, Uncertain, Unreachable
 from vendors.model import AddMembers, Observed, RemoveMembers
 
-RIGS: Final[tuple[type[EmulatedRig], ...]] = ()
+RIGS: Final[tuple[type[EmulatedRig], ...]] = (AsaRig,)
 
 
 @pytest.fixture(params=RIGS, ids=lambda rig: rig.vendor)
