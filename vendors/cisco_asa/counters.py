@@ -106,7 +106,7 @@ def _take_entry(found: dict[int, Counted], match: re.Match[str], rule: str) -> N
     if ace is None or match["hash"] is None:
         return
     one = found.setdefault(int(match["line"]), Counted(ace, rule))
-    one.hashes.add(int(match["hash"], 16))
+    one.hashes |= {int(match["hash"], 16)} - {0}  # old releases print zero for an entry with groups
     if match["hits"] is not None:
         one.hits = int(match["hits"])
 
