@@ -17,6 +17,7 @@ from controller.inventory.file import MAX_BYTES
 from controller.inventory.model import LegacyAlgorithm
 from controller.model import Mode
 from core.secret import SecretRef
+from vendors.registry import known_vendors
 from vendors.session import WEAK
 
 EXAMPLE = Path(__file__).parents[2] / "inventory.example.yaml"
@@ -531,7 +532,8 @@ def test_the_example_is_good_and_complete() -> None:
 def test_the_schema_knows_each_vendors_options() -> None:
     device = inventory_schema()["$defs"]["DeviceEntry"]
     assert "linux_nftables" in device["properties"]["vendor"]["enum"]
-    assert device["allOf"][0]["then"]["properties"]["options"]["$ref"] == "#/$defs/options_linux_nftables"
+    referred = [choice["then"]["properties"]["options"]["$ref"] for choice in device["allOf"]]
+    assert referred == [f"#/$defs/options_{vendor}" for vendor in known_vendors()]
 
 
 def test_the_weak_algorithms_a_device_may_name_are_those_a_session_knows() -> None:
