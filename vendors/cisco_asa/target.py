@@ -36,6 +36,7 @@ from vendors.cisco_asa.shape import (
     object_description,
     object_name,
     remark_of,
+    rule_of_remark,
 )
 from vendors.errors import Refused
 from vendors.marks import mark_text
@@ -303,6 +304,7 @@ class _ListEdit:
     def of(cls, acl: str, held: Held, target: Target, options: ListOptions) -> _ListEdit:
         entries, wanted = held.lists.get(acl, ()), target.entries.get(acl, ())
         stable = _stable(entries, wanted) if is_in_place(entries, options) else {}
+        stable = _without_shrunk(stable, entries, wanted)
         kept, stays = {at: entries[index] for at, index in stable.items()}, set(stable.values())
         old = [entry for index, entry in enumerate(entries) if entry.is_ours and index not in stays]
         if entries and not wanted and all(entry.is_ours for entry in entries):
@@ -381,6 +383,25 @@ def _stable(entries: Sequence[Entry], wanted: Sequence[str]) -> dict[int, int]:
             longer = max(best[i][j + 1], best[i + 1][j], key=len)
             best[i + 1][j + 1] = [*best[i][j], (i, ours[j])] if want == text else longer
     return dict(best[-1][-1])
+
+
+def _without_shrunk(stable: Mapping[int, int], entries: Sequence[Entry], wanted: Sequence[str]) -> dict[int, int]:
+    """Entries of a rule that loses one start to count anew: what is left of a sum would look like a counter reset."""
+    new = _pairs_by_rule(wanted)
+    old = _pairs_by_rule(entry.text for entry in entries if entry.is_ours)
+    shrunk = {pair for rule, pairs in new.items() if old.get(rule, set()) - pairs for pair in pairs}
+    return {at: index for at, index in stable.items() if (ace := ace_of(wanted[at])) is None or ace.pair not in shrunk}
+
+
+def _pairs_by_rule(texts: Iterable[str]) -> dict[str, set[tuple[str, str]]]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    rule = ""
+    for text in texts:
+        rule = rule_of_remark(text) or rule
+        ace = ace_of(text)
+        if ace is not None:
+            found.setdefault(rule, set()).add(ace.pair)
+    return found
 
 
 def _plain(text: str) -> str:

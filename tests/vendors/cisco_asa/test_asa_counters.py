@@ -16,7 +16,19 @@ from core.ids import EventId, SiteName
 from lab.emulators.asa import Asa, Model, Switches, pair
 from lab.emulators.traffic import Flow
 from tests.lab.emulators.asa import DATA, NOON, SITE, enabled
-from tests.vendors.cisco_asa.boxes import NOTHING, WISH, box, listed, options, pushed, typed_in
+from tests.vendors.cisco_asa.boxes import (
+    NOTHING,
+    SOURCES,
+    WISH,
+    addresses,
+    box,
+    deny,
+    desired,
+    listed,
+    options,
+    pushed,
+    typed_in,
+)
 from tests.vendors.cisco_asa.reaching import DEVICE, Reached, reached
 from vendors.cisco_asa.counters import brief_from, counted_in, reading_from
 from vendors.cisco_asa.logs import flows_from
@@ -169,6 +181,20 @@ def test_i11_a_reset_a_reload_and_an_entry_put_in_again_are_noticed(tmp_path: Pa
             device.forward(HIT)
 
         assert between(at, reload) == [(1, Quality.AT_LEAST)]
+
+
+def test_i11_a_rule_that_loses_a_list_tells_nothing_twice(tmp_path: Path) -> None:
+    one, two = addresses("dst-one", "203.0.113.0/24"), addresses("dst-two", "198.51.100.0/24")
+    both = desired([SOURCES, one, two], [deny("deny-company", "src-company", "dst-one", "dst-two")])
+    less = desired([SOURCES, two], [deny("deny-company", "src-company", "dst-two")])
+    device = pushed(box(), both)
+    for destination in ("203.0.113.5", "198.51.100.5", "198.51.100.6"):
+        device.forward(replace(HIT, destination=ip_address(destination)))
+    with reached(device, tmp_path) as at:
+        assert between(at, lambda: at.push(less)) == []
+        assert between(at, lambda: device.forward(replace(HIT, destination=ip_address("198.51.100.5")))) == [
+            (1, Quality.EXACT)
+        ]
 
 
 @pytest.mark.parametrize("replicated", [False, True])
