@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address
 from typing import Final
 
-from core.net import Network
+from core.net import Network, parse_network
 from vendors.cisco_asa.shape import MARK_GROUP, PREFIX, is_our_ace, rule_of_remark
 from vendors.errors import Unreadable
 
@@ -91,6 +92,8 @@ def blocks_of(text: str) -> tuple[Block, ...]:
 def whole(text: str) -> tuple[Block, ...]:
     """The blocks of `show running-config`. Raises ``Unreadable`` unless it begins and ends as one does."""
     lines = [line.strip() for line in text.strip().splitlines()]
+    if any(line.startswith("NGFW Version ") for line in lines):
+        raise Unreadable("this is Threat Defense, which is configured by its manager alone and not by this adapter")
     if not lines or lines[-1] != ": end" or not any(line.startswith("ASA Version ") for line in lines):
         end = lines[-1][:60] if lines else ""
         raise Unreadable(f"the configuration is not whole: it ends with {end!r}")
@@ -178,20 +181,29 @@ def _matters(block: Block, held: Held) -> bool:
 def network_of(member: str, aliases: Mapping[str, str]) -> Network | None:
     """The network that a `network-object` line means; None when it means none exactly."""
     words = member.split()
+    if aliases and len(words) > 1:
+        at = 2 if words[1] == "host" and len(words) > 2 else 1
+        address, slash, length = words[at].partition("/")
+        words[at] = f"{aliases.get(address, address)}{slash}{length}"
+    return _network_of(" ".join(words))
+
+
+@lru_cache(maxsize=1 << 16)  # a change looks at the same members a dozen times
+def _network_of(member: str) -> Network | None:
     try:
-        match words:
-            case ["network-object", "host", address]:
-                return ip_network(ip_address(aliases.get(address, address)))
-            case ["network-object", address, mask]:
-                return ip_network(f"{aliases.get(address, address)}/{_length(mask)}")
-            case ["network-object", prefix]:
-                address, _, length = prefix.partition("/")
-                return ip_network(f"{aliases.get(address, address)}/{int(length)}")
+        match member.split():
+            case ["network-object", "host", address] if "/" not in address:
+                return parse_network(address)
+            case ["network-object", address, mask] if "/" not in address:
+                return parse_network(f"{address}/{_length(mask)}")
+            case ["network-object", prefix] if "/" in prefix:
+                return parse_network(prefix)
     except ValueError:
         pass
     return None
 
 
+@lru_cache(maxsize=64)
 def _length(mask: str) -> int:
     """Of a netmask. Raises ``ValueError`` for a wildcard mask, which an ASA does not have."""
     host = int(IPv4Address(mask)) ^ 0xFFFFFFFF

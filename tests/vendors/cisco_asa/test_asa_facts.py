@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tests.lab.emulators.asa import DATA
 from vendors.cisco_asa import CiscoAsaOptions
-from vendors.cisco_asa.config import blocks_of, held_from, whole
+from vendors.cisco_asa.config import blocks_of, held_from, network_of, whole
 from vendors.cisco_asa.facts import is_clustered, resolves, role_of, serial_of, tells_sources, troubles, version_of
 from vendors.cisco_asa.shape import LONGEST_NAME, group_name, is_writable, object_name
 from vendors.cisco_asa.talk import refusal
@@ -125,6 +125,37 @@ def test_a_whole_configuration_of_a_device_is_read_and_holds_nothing_of_ours() -
     held = held_from(blocks, [])
     assert (held.objects, held.groups, held.lists, held.used) == ({}, {}, {}, frozenset())
     assert held.aliases["host_1.1.1.1"] == "1.1.1.1"
+
+
+def test_threat_defense_is_another_product() -> None:
+    with pytest.raises(Unreadable, match="Threat Defense"):
+        whole(": Saved\nNGFW Version 6.6.1\n!\nhostname ftd\nCryptochecksum:0\n: end\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "network"),
+    [
+        ("network-object host 192.0.2.7", "192.0.2.7/32"),
+        ("network-object 192.0.2.7 255.255.255.255", "192.0.2.7/32"),
+        ("network-object 192.0.2.0 255.255.255.128", "192.0.2.0/25"),
+        ("network-object host 2001:DB8::1", "2001:db8::1/128"),
+        ("network-object 2001:db8:0:cd30::/60", "2001:db8:0:cd30::/60"),
+        ("network-object host one", "192.0.2.1/32"),
+        ("network-object net 255.255.255.0", "192.0.2.0/24"),
+        ("network-object six/48", "2001:db8:6::/48"),
+        ("network-object 192.0.2.7 255.255.255.0", None),  # host bits
+        ("network-object 192.0.2.0 0.0.0.255", None),  # a wildcard mask, which an ASA does not have
+        ("network-object host nobody", None),
+        ("network-object host fe80::1%eth0", None),
+        ("network-object object web", None),
+        ("group-object staff", None),
+    ],
+)
+def test_a_member_is_read_in_every_form(line: str, network: str | None) -> None:
+    aliases = {"one": "192.0.2.1", "net": "192.0.2.0", "six": "2001:db8:6::"}
+    found = network_of(line, aliases)
+    assert (None if found is None else str(found)) == network
+    assert network_of(line, {}) == (found if not set(line.replace("/", " ").split()) & aliases.keys() else None)
 
 
 def test_a_resolver_is_two_lines() -> None:
