@@ -42,11 +42,11 @@ _REPORTING: Final = r"\[A\]sk later: ?"
 _STANDBY: Final = "Replication is NOT performed from Standby"
 _NOT_ALLOWED: Final = "ommand authorization failed"
 _INVALID: Final = "Invalid input detected"
-_HARMLESS: Final = re.compile(
+_HARMLESS: Final = re.compile(  # whatever passes here and should not have is found by the read-back
     r"(?:WARNING: )?Adding obj \(.*\) to grp \(.*\) failed; object already exists"
     r"|WARNING: <.*> found duplicate element"
     r"|INFO: .*"
-    r"|WARNING: (?!.*(?:not allowed|failed|[Uu]nable|cannot|does not|not found)).*"
+    r"|WARNING: (?!.*(?:not allowed|failed|[Uu]nable|cannot|does not|not found|[Ii]gnored|in progress|longer|being used)).*"
 )
 _GONE: Final = re.compile(
     r"Removing object-group \(.*\) failed; it does not exist"
@@ -175,7 +175,7 @@ class Terminal:
         said = self.shell.ask(line)
         why = refusal(said)
         if why is None and inside and "(config-" not in said.prompt:
-            why = f"it opened no mode of its own: `{said.prompt.strip()}`"
+            why = f"it opened no mode of its own: `{' '.join((said.text + said.prompt).split())[:120]}`"
         if why is not None:
             raise LineRefused(index=0, said=said, answered=(said,), reason=why, device=self.device)
 
