@@ -46,7 +46,8 @@ _HARMLESS: Final = re.compile(  # whatever passes here and should not have is fo
     r"(?:WARNING: )?Adding obj \(.*\) to grp \(.*\) failed; object already exists"
     r"|WARNING: <.*> found duplicate element"
     r"|INFO: .*"
-    r"|WARNING: (?!.*(?:not allowed|failed|[Uu]nable|cannot|does not|not found|[Ii]gnored|in progress|longer|being used)).*"
+    r"|WARNING: (?!.*(?:not allowed|failed|[Uu]nable|cannot|does not|not found|[Ii]gnored|in progress|longer|being "
+    r"used)).*"
 )
 _GONE: Final = re.compile(
     r"Removing object-group \(.*\) failed; it does not exist"

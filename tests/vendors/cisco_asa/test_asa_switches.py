@@ -65,7 +65,10 @@ def test_the_adapter_does_the_same_at_every_position(tmp_path: Path, turned: dic
         assert device.forward(FLOW) is Verdict.PERMIT
 
 
-@pytest.mark.parametrize("turned", positions())
+OF_A_PAIR = [one for one in positions() if one.id.startswith(("standby", "hits_replicated", "refusal", "auto_enable"))]
+
+
+@pytest.mark.parametrize("turned", OF_A_PAIR)
 def test_a_pair_is_written_on_one_side_at_every_position(tmp_path: Path, turned: dict[str, Any]) -> None:
     switches = Switches(**turned)
     primary, secondary = box(switches=switches), box(switches=switches, name="other", model=Model(serial="MATE"))
