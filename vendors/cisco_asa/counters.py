@@ -23,7 +23,7 @@ from vendors.cisco_asa.logs import CLOCK, LOGGING, flows_from
 from vendors.cisco_asa.options import CiscoAsaOptions
 from vendors.cisco_asa.parse import FAILOVER, VERSION
 from vendors.cisco_asa.shape import MARK_GROUP, PREFIX, Ace, ace_of, rule_of_remark
-from vendors.cisco_asa.talk import Terminal
+from vendors.cisco_asa.talk import LONG, Terminal
 from vendors.codec import content_digest
 from vendors.errors import Unreadable
 from vendors.feeding import SENTINEL_NETWORK
@@ -54,11 +54,12 @@ def listing(acl: str) -> str:
 
 def told(at: Terminal, options: CiscoAsaOptions, now: datetime) -> str:
     """One text of all that a reading needs."""
-    answers = [Said(line=NOW, text=now.isoformat(), prompt=""), *at.asked((CLOCK, VERSION, FAILOVER, MARK))]
     lists = [listing(each.acl) for each in options.lists]
-    paired = facts.role_of(answers[-2].text).paired and options.standby_counts
-    asked = [*lists, *(f"{MATE}{line}" for line in lists if paired), LOGGING]
-    return gathered([*answers, *at.asked(asked)])
+    answers = at.asked((VERSION, FAILOVER, MARK, *lists))
+    paired = facts.role_of(answers[1].text).paired and options.standby_counts
+    optional = (CLOCK, *(f"{MATE}{line}" for line in lists if paired), LOGGING)  # less is told without them
+    tried = [at.ask(line, timeout=LONG) for line in optional]
+    return gathered([Said(line=NOW, text=now.isoformat(), prompt=""), *answers, *tried])
 
 
 # --- listings -------------------------------------------------------------------------------------------------------

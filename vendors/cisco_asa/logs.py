@@ -51,7 +51,7 @@ def flows_from(log: str, clock: str, hashes: set[int], now: datetime) -> tuple[t
     """The pairs of the last hour, and whether some are surely missing. ``hashes``: of our entries and elements."""
     behind = _behind(clock, now)
     pairs: dict[tuple[Address, Address], _Pair] = {}
-    missing = "Buffer logging: disabled" in log
+    missing = "Buffer logging: level" not in log
     for match in _messages(log):
         if match["id"] == _FULL:
             missing = True

@@ -13,7 +13,7 @@ import pytest
 from controller.detect import DetectContext, detect
 from controller.model import Quality
 from core.ids import EventId, SiteName
-from lab.emulators.asa import Asa, Model, Switches, pair
+from lab.emulators.asa import Asa, Mishaps, Model, Switches, pair
 from lab.emulators.traffic import Flow
 from tests.lab.emulators.asa import DATA, NOON, SITE, enabled
 from tests.vendors.cisco_asa.boxes import (
@@ -125,6 +125,19 @@ def test_a_full_cache_of_flows_is_told(tmp_path: Path) -> None:
     device.forward(OTHER_HIT)
     with reached(device, tmp_path) as at:
         assert at.count().flows_truncated
+
+
+@pytest.mark.parametrize("line", ["show clock", "show logging", "failover exec"])
+def test_an_account_that_may_not_ask_for_all_of_it_still_counts(tmp_path: Path, line: str) -> None:
+    device, mate = box(), box(name="other")
+    pair(device, mate)
+    pushed(device, WISH).forward(HIT)
+    device.mishaps = Mishaps(forbidden=(line,))
+    with reached(device, tmp_path) as at:
+        reading = at.count()
+    assert hits(reading) == {"deny-company": 1}
+    assert reading.flows_truncated is (line == "show logging")
+    assert len(reading.flows) == (line != "show logging")
 
 
 @pytest.mark.parametrize("damage", ["no access-list INSIDE_IN", "no object-group network tokgate-about.mark"])
@@ -302,6 +315,7 @@ def test_lists_of_others_hold_nothing_of_ours(name: str) -> None:
         assert text.count("name hash") != 1
 
 
+BUFFER = "    Buffer logging: level informational, 10003 messages logged\n"
 SAMPLES = {
     "%ASA-6-106100: access-list public denied tcp Private/192.0.2.42(99) -> DMZ/192.0.2.200(18132) hit-cnt 1 first hit"
     " [0xef7602a0, 0x00000000]": ("192.0.2.42", "192.0.2.200", 1),
@@ -324,16 +338,16 @@ SAMPLES = {
 @pytest.mark.parametrize("stamp", ["Mar 02 2026 11:59:00: ", "Mar  2 2026 11:59:00 fw1 : "])
 @pytest.mark.parametrize("message", SAMPLES)
 def test_messages_as_published_name_who_it_was(message: str, stamp: str) -> None:
-    flows, missing = flows_from(f"{stamp}{message}\n", "", {0xEF7602A0}, NOON)
+    flows, missing = flows_from(f"{BUFFER}{stamp}{message}\n", "", {0xEF7602A0}, NOON)
     assert [(str(f.source), str(f.destination), f.packets) for f in flows] == [SAMPLES[message]]
     assert flows[0].last_seen == NOON - timedelta(minutes=1)
     assert not missing
-    assert flows_from(f"{stamp}{message}\n", "", {0x1234}, NOON) == ((), False)
+    assert flows_from(f"{BUFFER}{stamp}{message}\n", "", {0x1234}, NOON) == ((), False)
 
 
 def test_a_message_with_a_name_for_an_address_is_missing() -> None:
     line = "Mar 02 2026 11:59:00: %ASA-4-106023: Deny tcp src outside:10.1.1.1/50240 dst inside:www.example.com/23 by"
-    assert flows_from(f'{line} access-group "x" [0x54c7fa80, 0x0]\n', "", {0x54C7FA80}, NOON) == ((), True)
+    assert flows_from(f'{BUFFER}{line} access-group "x" [0x54c7fa80, 0x0]\n', "", {0x54C7FA80}, NOON) == ((), True)
 
 
 def test_a_hash_of_zero_is_nobodys() -> None:
