@@ -435,6 +435,9 @@ class SrxCli(Cli):
     def run_operational(self, line: _Line) -> Reply:
         if not line.words:
             raise Misread(Wrong(line.end, "", answers.MISSING))
+        handler, _ = _OPERATIONAL.find(line.words, line.end, self.device.switches)
+        if handler in (SrxCli.configure, SrxCli.leave_device):
+            raise Misread(Wrong(line.words[0].at, line.words[0].text, answers.UNKNOWN))
         return self._operate(line)
 
     def go_to(self, line: _Line) -> Reply:

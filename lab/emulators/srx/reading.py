@@ -84,6 +84,8 @@ class Reader:
     def value(self, check: values.Check, line: Sequence[Word], at: int, end: int) -> str:
         if at >= len(line):
             raise Misread(Wrong(end, "", answers.MISSING))
+        if line[at].open:
+            raise Misread(Wrong(line[at].at, line[at].text))
         try:
             return check(line[at].text, self.model, self.switches)
         except BadValue as bad:
@@ -146,11 +148,19 @@ class _Setting:
             return self._bracketed(statement, line, at + 2)
         part, at = self._reader._values(statement, line, at, self._end)
         if statement.kind in ("many", "flag") or (statement.kind == "leaf" and not statement.children):
+            self._once(part, line[at - 1])
             self._leaf(part)
         else:
             self._parts.append(part)
             self._fresh = True
         return at
+
+    def _once(self, part: Part, word: Word) -> None:
+        """One line gives a leaf one value."""
+        if part.statement.kind == "leaf" and any(
+            path[:-1] == tuple(self._parts) and path[-1].key == part.key for path in self._read.paths
+        ):
+            raise Misread(Wrong(word.at, word.text))
 
     def _leaf(self, part: Part) -> None:
         self._read.paths.append((*self._parts, part))

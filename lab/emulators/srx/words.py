@@ -13,19 +13,23 @@ _PIPE: Final = re.compile(r'"[^"]*"|(\|)')
 
 @dataclass(frozen=True, slots=True)
 class Word:
+    """``open``: its quotes do not end."""
+
     text: str
     at: int
+    open: bool = False
 
 
 def words(line: str, start: int = 0) -> list[Word]:
     """Quotes are taken off; ``start`` is added to every place."""
-    return [Word(_bare(found[0]), start + found.start()) for found in _WORD.finditer(line)]
+    return [_word(found[0], start + found.start()) for found in _WORD.finditer(line)]
 
 
-def _bare(word: str) -> str:
-    if not word.startswith('"'):
-        return word
-    return word[1:-1] if len(word) > 1 and word.endswith('"') else word[1:]
+def _word(text: str, at: int) -> Word:
+    if not text.startswith('"'):
+        return Word(text, at)
+    closed = len(text) > 1 and text.endswith('"')
+    return Word(text[1:-1] if closed else text[1:], at, open=not closed)
 
 
 def quoted(text: str) -> str:

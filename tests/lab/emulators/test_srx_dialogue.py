@@ -120,6 +120,10 @@ def test_the_two_texts_for_unknown_words_may_be_the_other_way_round() -> None:
         pytest.param(f"set {POLICY} P then drop", "drop", "syntax error.", id="action"),
         pytest.param(f"set {POLICY} P then deny log session-init x", "x", "syntax error.", id="late-word"),
         pytest.param("set interfaces ge-0/0/0 disable", "interfaces", "syntax error.", id="not-emulated"),
+        pytest.param(f'set {BOOK} address web description "a', '"a', "syntax error.", id="open-quotes"),
+        pytest.param(f"set {BOOK} address X 10.0.0.0/8 10.9.0.0/16", "10.9.0.0/16", "syntax error.", id="two-values"),
+        pytest.param("run configure", "configure", "unknown command.", id="run-configure"),
+        pytest.param("run exit", "exit", "unknown command.", id="run-exit"),
         pytest.param("bogus", "bogus", "unknown command.", id="verb"),
         pytest.param("load merge terminal", "merge", "syntax error.", id="load-merge"),
         pytest.param("rollback 50", "50", "number: '50': Value must be a number from 0 to 49 at '50'", id="rollback"),
@@ -230,6 +234,14 @@ def test_delete_takes_empty_containers_along_but_not_entries_of_lists() -> None:
         "-    global {\n-        policy web-in {\n-            match {\n-                source-address any;\n"
         "-                destination-address web;\n-                application junos-https;\n-            }\n"
         "-            then {\n-                permit;\n-            }\n-        }\n-    }\n"
+    )
+
+
+def test_the_same_leaf_may_stand_at_two_levels_of_one_line() -> None:
+    server = "security dynamic-address feed-server w"
+    keyboard = configuring(srx(), f"set {server} update-interval 60 feed-name f update-interval 30")
+    assert keyboard.type(f"show {server} | display set relative") == (
+        "set update-interval 60\nset feed-name f update-interval 30\n"
     )
 
 
