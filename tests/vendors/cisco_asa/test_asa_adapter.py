@@ -447,9 +447,9 @@ def test_i05_a_session_that_dies_at_any_line_leaves_something_as_strict(
                 at.push(new)
             except (Uncertain, Unreachable):
                 died = 1
+            device.faults.drop_at = None
             assert strict <= stopped(device), line
             assert foreign(device) == untouched, line
-            device.faults.drop_at = None
             at.push(new)
             assert at.is_done(new), line
             assert at.look().irregular == (), line
