@@ -1,6 +1,6 @@
 """A Juniper SRX that answers over SSH as the documents and published captures say one does.
 
-Left out: `configure private`, `load merge` and `load patch`, `annotate`, `copy`, completion and help, on-box log
+Left out: `configure private`, `load merge` and `load patch`, `annotate`, `copy`, help with `?`, on-box log
 reports, stateless filters, logical systems as configuration. What else a site's own text has is kept and printed.
 """
 

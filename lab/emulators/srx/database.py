@@ -164,7 +164,7 @@ class Database:
         overwritten = kept.same(self.active)
         self.confirm()
         self._install(user="root", via="other", comment="", minutes=None)
-        if not overwritten:
+        if not overwritten and self.switches.rollback_keeps_edits:
             self.candidate = kept
         self.broadcasts.append(answers.ROLLED_BACK)
 

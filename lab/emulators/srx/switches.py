@@ -70,6 +70,8 @@ class Switches:
     """A policy that a commit changed counts from zero."""
     addresses_per_name: int | None = None
     """How many addresses of one name are used."""
+    rollback_keeps_edits: bool = True
+    """What somebody is editing outlives an automatic rollback, with what it was begun on."""
     stale_lock: bool = False
     """A session that dies in exclusive mode leaves its lock behind, as users of Ansible saw."""
     stream_logs_kept: bool = False

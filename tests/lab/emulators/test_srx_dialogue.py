@@ -363,6 +363,28 @@ def test_an_unconfirmed_commit_goes_back_by_the_clock_and_everybody_hears_it() -
     assert keyboard.prompt == "admin@edge> "
 
 
+@pytest.mark.parametrize("keeps", [True, False])
+def test_what_another_edits_outlives_an_automatic_rollback_or_not(keeps: bool) -> None:
+    device = srx(switches=Switches(rollback_keeps_edits=keeps))
+    before = active(device)
+    ours = configuring(device, *DENY)
+    ours.type("commit confirmed 5")
+    ours.type("exit")
+    theirs = configuring(device, f"set {BOOK} address OTHER 10.9.0.0/16", mode="configure")
+    clock(device).advance(timedelta(minutes=5))
+    assert active(device) == before
+    assert ("OTHER" in candidate(theirs)) is keeps
+
+
+def test_a_wiped_device_has_nothing_left() -> None:
+    device = srx()
+    keyboard = configuring(device)
+    assert "This will delete the entire configuration" in keyboard.raw("delete\r")
+    keyboard.type("yes")
+    assert keyboard.type("commit") == "commit complete\n"
+    assert active(device) == ""
+
+
 def test_commit_check_confirms_too() -> None:
     device = srx()
     keyboard = configuring(device, *DENY)
