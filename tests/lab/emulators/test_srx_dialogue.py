@@ -10,6 +10,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from core.clock import ManualClock
+from lab.emulators.faults import Moment
 from lab.emulators.srx import Mishaps, Model, Srx, Switches, User
 from lab.emulators.traffic import Flow, Verdict
 from tests.lab.emulators.srx import DATA, Keyboard, active, candidate, configuring, operating, srx
@@ -573,6 +574,37 @@ def test_a_dying_exclusive_session_leaves_nothing_or_its_lock() -> None:
     assert "(pid 4681)" in other.type("configure exclusive")
     other.all("request system logout pid 4681")
     assert other.type("configure exclusive").endswith("Entering configuration mode\n")
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_session_that_dies_anywhere_leaves_no_lock_and_no_half_done_change(moment: Moment) -> None:
+    sequence = [
+        "configure exclusive",
+        "load set terminal",
+        *DENY,
+        "\x04show | compare",
+        "commit check",
+        "commit",
+        "exit",
+    ]
+    done = active(srx_with_deny())
+    for at in range(1, len(sequence) + 1):
+        device = srx()
+        before = active(device)
+        keyboard = operating(device)
+        device.faults.arm(at, moment)
+        for line in sequence:
+            keyboard.raw(f"{line}\r")
+        assert keyboard.closed
+        assert not device.database.dirty
+        assert active(device) == (done if at > 11 or (at == 11 and moment == "after") else before)
+        assert operating(device).type("configure exclusive").endswith("Entering configuration mode\n")
+
+
+def srx_with_deny() -> Srx:
+    device = srx()
+    configuring(device, *DENY).type("commit")
+    return device
 
 
 def test_a_user_without_the_right_has_no_configure() -> None:
