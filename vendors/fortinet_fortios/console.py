@@ -31,9 +31,11 @@ DIALECT: Final = Dialect(
 )
 VDOMS: Final = "show system vdom-property"
 VDOMS_TOO: Final = "diagnose sys vd list"
+VDOMS_LAST: Final = "show | grep ^edit"
 LONG: Final = timedelta(seconds=60)
 
 _VDOM_NAME: Final = re.compile(r"^name=([^/\s]+)", re.MULTILINE)
+_VDOM_AT_EDGE: Final = re.compile(r'^edit "?([\w-]+)"?$', re.MULTILINE)
 _PLACE: Final = re.compile(r"\((?P<place>[^()]*)\) [#$] \Z")
 _REFUSALS: Final = re.compile(
     r"Command fail\.?|Return code -?\d+|Unknown action|parse error|incomplete command|discard the setting"
@@ -102,8 +104,9 @@ class Console:
             return
         self._at("config global", "global")
         self._settings()
-        self._refuse_unknown_vdom()
+        known = self._vdoms()
         self._at("end", "")
+        self._refuse_unknown_vdom(known or self._vdoms_of_all())
         self._at("config vdom", "vdom")
         vdom = self.options.vdom or ""
         said = self.ask(f"edit {vdom}")
@@ -125,8 +128,7 @@ class Console:
                 device=self.device,
             )
 
-    def _refuse_unknown_vdom(self) -> None:
-        known = self._vdoms()
+    def _refuse_unknown_vdom(self, known: frozenset[str]) -> None:
         if self.options.vdom not in known:
             raise Refused(
                 f"there is no VDOM {self.options.vdom}; the device has {', '.join(sorted(known))}; nothing was sent",
@@ -135,13 +137,17 @@ class Console:
             )
 
     def _vdoms(self) -> frozenset[str]:
+        """By what costs the device little; which of the two there is depends on the release. Empty: neither."""
         said = self.ask(VDOMS)
         if not is_refusal(said.text):
-            found = frozenset(e.name for e in table_of(said.text, "system vdom-property").entries)
-            if found:
-                return found
+            return frozenset(entry.name for entry in table_of(said.text, "system vdom-property").entries)
         said = self.ask(VDOMS_TOO)
-        known = frozenset(_VDOM_NAME.findall(said.text))
+        return frozenset() if is_refusal(said.text) else frozenset(_VDOM_NAME.findall(said.text))
+
+    def _vdoms_of_all(self) -> frozenset[str]:
+        """From the whole configuration, in which only VDOMs stand at the edge."""
+        said = self.ask(VDOMS_LAST)
+        known = frozenset(_VDOM_AT_EDGE.findall(said.text))
         if is_refusal(said.text) or not known:
             raise Unreadable("the list of VDOMs could not be read", device=self.device)
         return known

@@ -121,7 +121,7 @@ def reading_from(text: str) -> Reading:
     """The reading. Raises ``Unreadable`` when it is cut off, or no policy of ours counts where one should (I11)."""
     parts = sections(text)
     status, policies = status_from(parts.get(STATUS, "")), counted_policies(parts)
-    if not policies and names.COMMENT not in parts.get(f"show firewall address {names.MARK_OBJECT}", ""):
+    if not policies and f'comment "{names.COMMENT} ' not in parts.get(f"show firewall address {names.MARK_OBJECT}", ""):
         raise Unreadable("nothing of ours is on the device: nothing is counted there", hint="a sync puts it back")
     rows = {version: _rows(parts, version, policies) for version in SHOW} if policies else {}
     flows, truncated = flows_from(parts, {policy.id for policy in policies})
@@ -150,8 +150,9 @@ def _counts(policies: tuple[Counted, ...], rows: Mapping[int, Mapping[int, Row]]
     found: dict[RuleName, list[Counted]] = {}
     for policy in policies:
         found.setdefault(policy.rule, []).append(policy)
+    split = any(policy.path == POLICY6 for policy in policies)
     for rule, own in found.items():
-        told = [row for policy in own for row in _told(policy, rows)]
+        told = [row for policy in own for row in _told(policy, rows, split=split)]
         if len({policy.path for policy in own}) > len(told):
             raise Unreadable(f"the device tells no counters of {rule}")
         yield RuleCount(
@@ -164,12 +165,13 @@ def _counts(policies: tuple[Counted, ...], rows: Mapping[int, Mapping[int, Row]]
         )
 
 
-def _told(policy: Counted, rows: Mapping[int, Mapping[int, Row]]) -> list[Row]:
+def _told(policy: Counted, rows: Mapping[int, Mapping[int, Row]], *, split: bool) -> list[Row]:
+    """``split``: each family has policies of its own; else what IPv6 counted of the same policy comes on top."""
     if policy.path == POLICY6:
         return [rows[6][policy.id]] if policy.id in rows[6] else []
-    own = [rows[4][policy.id]] if policy.id in rows[4] else []
-    shared = rows[6].get(policy.id) if own else None
-    return [*own, shared] if shared is not None else own
+    if policy.id not in rows[4]:
+        return []
+    return [rows[4][policy.id], *([rows[6][policy.id]] if not split and policy.id in rows[6] else [])]
 
 
 def _time(text: str) -> datetime:
