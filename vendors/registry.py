@@ -13,6 +13,7 @@ from vendors.adapter import Adapter
 from vendors.cisco_asa import CiscoAsa, CiscoAsaOptions
 from vendors.errors import UnknownVendor
 from vendors.linux_nftables import LinuxNftables, LinuxNftablesOptions
+from vendors.paloalto_panos import PaloAltoPanos, PaloAltoPanosOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Vendor:
 ADAPTERS: Final[Mapping[str, Vendor]] = {
     "cisco_asa": Vendor(CiscoAsaOptions, CiscoAsa),
     "linux_nftables": Vendor(LinuxNftablesOptions, LinuxNftables),
+    "paloalto_panos": Vendor(PaloAltoPanosOptions, PaloAltoPanos),
 }
 
 
