@@ -7,14 +7,16 @@ import threading
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from core.clock import SystemClock
+from core.clock import ManualClock, SystemClock
 from lab.emulators.faults import Moment
 from lab.emulators.panos import PA_5250, SMALL_VM, PanOs, Switches, pair
-from tests.lab.emulators.panos import SITE, configuring, operating, panos
+from lab.emulators.traffic import Flow, Verdict
+from tests.lab.emulators.panos import NOON, SITE, configuring, operating, panos
 from tests.vendors.paloalto_panos.boxes import PASSWORD, USERS, Box, serving
 from tests.vendors.paloalto_panos.readings import firewall
 from tests.vendors.paloalto_panos.test_panos_text import EMPTY, HANDS, OFFICE, _with, long
@@ -320,6 +322,62 @@ def test_a_virtual_system_is_written_to_alone() -> None:
 def test_a_vsys_on_a_firewall_without_them_is_refused(box: Box) -> None:
     with pytest.raises(Refused, match="vsys2"):
         box.sync(OFFICE, firewall(vsys="vsys2"))
+
+
+# --- counters ---------------------------------------------------------------------------------------------------------
+
+
+def seen(box: Box, source: str, destination: str = "192.0.2.7", times: int = 1) -> set[Verdict]:
+    """Connection attempts through the firewall."""
+    flow = Flow(source=ip_address(source), destination=ip_address(destination), port=443)
+    with box.device.lock:
+        return {box.device.forward(flow) for _ in range(times)}
+
+
+def counted(box: Box) -> dict[str, int | None]:
+    with box.session() as session:
+        return {count.rule: count.hits for count in firewall().counters(session).rules}
+
+
+@pytest.mark.parametrize("columns", ["seven", "three"])
+def test_sessions_that_were_denied_are_counted_by_rule(columns: str) -> None:
+    with serving(made(switches=Switches(hit_columns=columns))) as box:  # type: ignore[arg-type]
+        box.sync(GUESTS)
+        assert counted(box) == {"deny-company": 0, "deny-guest": 0}
+        assert seen(box, "10.1.2.3", times=3) == {Verdict.DENY}
+        assert seen(box, "10.2.2.3") == {Verdict.DENY}
+        assert counted(box) == {"deny-company": 3, "deny-guest": 1}
+        box.sync(OFFICE)
+        assert counted(box) == {"deny-company": 3}, "a rule that stays keeps its count"
+
+
+@pytest.mark.parametrize("switches", [Switches(), Switches(csv_header=True), Switches(rule_deny_subtype="deny")])
+def test_who_was_denied_is_told_by_the_log(switches: Switches) -> None:
+    with serving(made(switches=switches)) as box:
+        box.sync(OFFICE)
+        seen(box, "10.1.2.3", times=2)
+        seen(box, "10.1.9.9", "198.51.100.7")
+        with box.session() as session:
+            reading = firewall().counters(session)
+        assert [(str(f.source), str(f.destination)) for f in reading.flows] == [
+            ("10.1.2.3", "192.0.2.7"),
+            ("10.1.9.9", "198.51.100.7"),
+        ]
+        assert all(abs(f.last_seen - reading.read_at) < timedelta(minutes=5) for f in reading.flows)
+        assert not reading.flows_truncated
+
+
+def test_a_rule_that_was_made_anew_counts_anew_and_says_so() -> None:
+    clock = ManualClock(NOON)
+    with serving(made(clock=clock)) as box:
+        epochs = set()
+        for _ in range(2):
+            box.sync(OFFICE)
+            with box.session() as session:
+                epochs.add(firewall().counters(session).rules[0].epoch)
+            typed(box, *HANDS["the rule is gone"])
+            clock.advance(timedelta(seconds=2))
+        assert len(epochs) == 2
 
 
 # --- what no source settles -------------------------------------------------------------------------------------------
