@@ -8,23 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 
 from vendors.placing import Placement
 
-Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")]
 Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,30}$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._~:/\[\]-]{1,230}/?$")]
-
-
-class FeedOptions(BaseModel):
-    """Where the firewall pulls its lists from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    url: Url
-    """The address of this device's lists at the controller, as the firewall reaches it; `/NAME.txt` is put behind."""
-    certificate_profile: Word | None = None
-    """A profile on the firewall that knows the authority of the controller's certificate. Unset: it is not checked."""
-    username: Word | None = None
-    """Basic authentication. The password is set on the firewall by hand, once: a configuration line would show it."""
-    recurring: Literal["five-minute", "hourly"] = "five-minute"
 
 
 class PaloAltoPanosOptions(BaseModel):
@@ -46,9 +30,6 @@ class PaloAltoPanosOptions(BaseModel):
     """A log forwarding profile. Sessions are logged at their end in any case."""
     max_addresses: PositiveInt | None = None
     """The most address objects this firewall is trusted with. Unset: its model's limit, less what others made."""
-    delivery: Literal["push", "feed", "auto"] = "push"
-    """`push`: address objects by SSH. `feed`: the firewall pulls lists. `auto`: pulls when the objects do not fit."""
-    feed: FeedOptions | None = None
     lock_wait_seconds: Annotated[int, Field(ge=0, le=600)] = 60
     """How long to wait for a lock that somebody else holds."""
     commit_seconds: Annotated[int, Field(ge=10, le=3600)] = 1200
