@@ -12,6 +12,7 @@ from core.ids import DeviceName
 from vendors.adapter import Adapter
 from vendors.cisco_asa import CiscoAsa, CiscoAsaOptions
 from vendors.errors import UnknownVendor
+from vendors.fortinet_fortios import FortinetFortios, FortinetFortiosOptions
 from vendors.linux_nftables import LinuxNftables, LinuxNftablesOptions
 from vendors.paloalto_panos import PaloAltoPanos, PaloAltoPanosOptions
 
@@ -26,6 +27,7 @@ class Vendor:
 
 ADAPTERS: Final[Mapping[str, Vendor]] = {
     "cisco_asa": Vendor(CiscoAsaOptions, CiscoAsa),
+    "fortinet_fortios": Vendor(FortinetFortiosOptions, FortinetFortios),
     "linux_nftables": Vendor(LinuxNftablesOptions, LinuxNftables),
     "paloalto_panos": Vendor(PaloAltoPanosOptions, PaloAltoPanos),
 }

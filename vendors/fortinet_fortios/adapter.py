@@ -24,7 +24,7 @@ from vendors.fortinet_fortios.logs import DISPLAY, filters, is_partial, pages, q
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.parse import observed_from
 from vendors.fortinet_fortios.render import render_change
-from vendors.model import Capabilities, Observed, Plan, Reading, Receipt, Transaction
+from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
 from vendors.shell import gathered, sections
 
 
@@ -71,6 +71,9 @@ class FortinetFortios:
         around = (START, COMMIT) if workspace else ()
         saves = self.options.save and current.extra["cfg_save"] != "automatic"
         return Script(text=change.text, commands=(*around, "read back and compare", *((SAVE,) if saves else ())))
+
+    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
+        return ()  # all of it is pushed
 
     def parse_counters(self, text: str) -> Reading:
         return reading_from(text)

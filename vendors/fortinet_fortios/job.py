@@ -24,8 +24,8 @@ from vendors.model import Observed, Plan, Reading, Receipt
 if TYPE_CHECKING:
     from vendors.fortinet_fortios.adapter import FortinetFortios
 
-START: Final = "execute config-transaction start 2"
-"""Minutes without a line after which the device discards it."""
+START: Final = "execute config-transaction start 1"
+"""The number: minutes without a line after which the device discards it; few, for a session that died holds locks."""
 COMMIT: Final = "execute config-transaction commit"
 ABORT: Final = "execute config-transaction abort"
 SAVE: Final = "execute cfg save"
@@ -103,8 +103,8 @@ class Job:
             except _Busy as busy:
                 if time.monotonic() + _PAUSE > until:
                     raise Refused(
-                        f"another administrator's transaction holds what must change: {busy}; nothing was changed",
-                        hint="ask who has a workspace transaction open; the next sync tries again",
+                        f"another transaction holds what must change: {busy}; nothing was changed",
+                        hint="an administrator has one open, or a session of ours broke; the next sync tries again",
                         device=self.adapter.device,
                     ) from busy
                 time.sleep(_PAUSE)

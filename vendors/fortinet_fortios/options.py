@@ -32,16 +32,17 @@ class FortinetFortiosOptions(BaseModel):
     """New policies take the first free ids from here on."""
     group_members: int = Field(default=300, ge=10, le=10_000)
     """The most members of one address group; longer lists are nested. A smaller limit that the device tells wins."""
-    max_addresses: PositiveInt | None = None
-    """The most address objects of ours this device is trusted with. More is never pushed: `over_budget` decides."""
+    max_addresses: PositiveInt = 5_000
+    """The most address objects of ours this device is trusted with; a smaller room that the device tells wins. More is
+    never pushed: `over_budget` decides."""
     names: bool = True
     """Enforce names, by FQDN objects that the device resolves or learns from DNS answers that pass through it."""
     send_deny_packet: bool = False
     """Answer what is denied with a reset or an ICMP error, so that clients give up at once."""
     workspace: bool = True
     """Change in one transaction where the release has workspace mode; off: line by line, with an undo."""
-    lock_seconds: int = Field(default=20, ge=0, le=600)
-    """How long to wait for another administrator's transaction that holds what must change."""
+    lock_seconds: int = Field(default=70, ge=0, le=600)
+    """How long to wait for another transaction that holds what must change; one of ours that broke ends in a minute."""
     save: bool = True
     """Where `cfg-save` is `manual` or `revert`: save the configuration after a verified change. It saves all of it."""
     log_device: LogDevice | None = "memory"

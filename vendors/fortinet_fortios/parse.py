@@ -385,17 +385,15 @@ def _narrowed(
     saved = facts.cfg_save == "automatic" or options.save
     if not saved:
         notes.append(f"persistence: cfg-save is {facts.cfg_save}, and options.save is off")
-    rooms = [room for room in (options.max_addresses, _room(facts.addresses, taken)) if room is not None]
+    room = options.max_addresses
+    if facts.addresses is not None:
+        room = min(room, max(facts.addresses - taken, 0))
     return replace(
         most,
         wildcard_fqdn=most.wildcard_fqdn and facts.wildcards,
         transaction=Transaction.CANDIDATE if options.workspace and facts.workspace else Transaction.ORDERED,
         persistence=saved,
         max_members=nesting.most,
-        max_entries=min(rooms, default=None),
+        max_entries=room,
         notes=tuple(notes),
     )
-
-
-def _room(limit: int | None, taken: int) -> int | None:
-    return None if limit is None else max(limit - taken, 0)

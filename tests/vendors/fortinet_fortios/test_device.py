@@ -242,7 +242,7 @@ def test_a_lock_of_another_administrator_is_waited_for_and_then_told(words: Lock
         other = Keyboard(device)
         other.type("execute config-transaction start 10")
         other.all("config firewall addrgrp", 'edit "tokgate-dst-tiktok"', 'set comment "mine"', "next", "end")
-        with pytest.raises(Refused, match="another administrator's transaction"):
+        with pytest.raises(Refused, match="another transaction holds"):
             push(session, using, wish(members=MEMBERS[1:]))
         assert shown(device) == before
         other.type("execute config-transaction abort")

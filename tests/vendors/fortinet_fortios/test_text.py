@@ -361,9 +361,9 @@ def test_a_reading_of_another_vdom_is_refused() -> None:
         (Box(cfg_save="revert"), {"save": False}, {"persistence": False}),
         (Box(), {"names": False}, {"fqdn": False}),
         (Box(), {"max_addresses": 700}, {"max_entries": 700}),
-        (Box(sizes="firewall.address: 0 5000 0\n"), {}, {"max_entries": 4995}),
+        (Box(sizes="firewall.address: 0 3000 0\n"), {}, {"max_entries": 2995}),
         (Box(sizes="firewall.addrgrp:member: 100 0 0\n"), {}, {"max_members": 5050}),
-        (Box(sizes="Unknown action 0\n"), {}, {"max_entries": None}),
+        (Box(sizes="Unknown action 0\n"), {}, {"max_entries": 5000}),
     ],
 )
 def test_a_device_says_what_it_can(box: Box, options: dict[str, object], expected: dict[str, object]) -> None:
