@@ -96,6 +96,7 @@ def reading_of(text: str, options: PaloAltoPanosOptions) -> Reading:
     if missing:
         raise Unreadable(f"the reading lacks `{missing[0]}`")
     system = facts.system_from(said[facts.SYSTEM])
+    refuse_panorama(system)
     asked = shows(options, multi_vsys=system.multi_vsys)
     missing = [command for command in asked if command not in said]
     if missing:
@@ -115,6 +116,15 @@ def reading_of(text: str, options: PaloAltoPanosOptions) -> Reading:
             for kind, answer in answers.items()
         },
     )
+
+
+def refuse_panorama(system: facts.System) -> None:
+    """Panorama has device groups and two kinds of commits: another product."""
+    if system.is_panorama:
+        raise Refused(
+            f"{system.hostname} is a {system.model}: Panorama itself is not written to; nothing was sent",
+            hint="let it hold the rule and an external dynamic list that pulls from this controller",
+        )
 
 
 def refuse_vsys(system: facts.System, rules: str, options: PaloAltoPanosOptions) -> None:

@@ -17,7 +17,7 @@ from core.ids import DeviceName
 from vendors.errors import NotPrivileged, Refused, Unreadable
 from vendors.paloalto_panos import facts
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
-from vendors.paloalto_panos.parse import shows
+from vendors.paloalto_panos.parse import refuse_panorama, shows
 from vendors.shell import Dialect, Said, Shell, gathered
 
 DIALECT: Final = Dialect(
@@ -107,6 +107,7 @@ class Talk:
         asked = (facts.SYSTEM, facts.HA, facts.PENDING, facts.CHANGES, facts.PANORAMA, facts.LIMITS)
         answers = [self.ask(line) for line in asked]
         system = facts.system_from(answers[0].text)
+        refuse_panorama(system)
         with self.configuring():
             answers += [self.ask(line) for line in shows(self.options, multi_vsys=system.multi_vsys)]
         answers.append(Said(line=facts.LOGIN, text=f"{self.login}\n", prompt=""))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from core.net import DomainName
 from tests.vendors.paloalto_panos.candidate import Candidate
-from tests.vendors.paloalto_panos.readings import DATA, firewall, reading
+from tests.vendors.paloalto_panos.readings import DATA, FACTS, firewall, reading
 from tests.vendors.test_diff import name_group, net_group, rule, state, states
 from vendors.diff import degrade, diff, mark_of
 from vendors.errors import CapacityExceeded, DeviceError, Refused, Unreadable
@@ -387,6 +387,16 @@ def test_a_misspelt_vsys_is_refused_instead_of_made() -> None:
     said = text.partition("@@ show vsys vsys3 rulebase security rules\n")
     with pytest.raises(Refused, match="vsys3"):
         firewall(vsys="vsys3").parse(_without_sets(said[0]) + said[1] + "Invalid syntax.\n@@ end\n")
+
+
+def test_panorama_is_told_for_what_it_is() -> None:
+    managed = {"show_panorama-status": "Panorama Server 1 : 10.0.0.1\n    Connected     : yes\n"}
+    assert firewall().parse(reading(site(), **managed)).extra["panorama"] == "10.0.0.1"
+    assert firewall().parse(reading(site())).extra["panorama"] == ""
+    for model in ("Panorama", "M-600"):
+        text = FACTS["show system info"].replace("model: PA-VM", f"model: {model}")
+        with pytest.raises(Refused, match="Panorama itself"):
+            firewall().parse(reading(site(), show_system_info=text))
 
 
 def _without_sets(text: str) -> str:
