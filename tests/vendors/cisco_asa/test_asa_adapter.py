@@ -350,6 +350,24 @@ def test_a_hand_at_the_same_moment_is_seen_in_the_read_back(tmp_path: Path) -> N
     assert "tokgate" not in running(device)
 
 
+def test_i05_that_it_is_back_is_said_only_when_it_is(tmp_path: Path) -> None:
+    device = box()
+    with reached(device, tmp_path) as at, at.session() as session:
+        at.push(OTHER_LIST)
+        observed = at.adapter.read(session)
+        plan = diff(observed, WISH, observed.can)
+        device.mishaps = Mishaps(forbidden=("fqdn",))
+
+        def hand(seen: list[str]) -> None:
+            """At the look that follows the way back."""
+            if seen.count("show running-config") == 3 and seen[-1] == "show running-config":
+                device.contexts[""].running.groups["tokgate-dst-video"].members.popitem()
+
+        watched(device, always=hand)
+        with pytest.raises(Uncertain, match="could not be restored"):
+            at.adapter.apply(session, observed, plan)
+
+
 # --- saving -----------------------------------------------------------------------------------------------------------
 
 
@@ -360,6 +378,8 @@ def test_i01_lines_that_others_have_not_saved_are_not_saved_by_us(tmp_path: Path
         observed = at.look()
         assert not observed.can.persistence
         assert any(one.capability == "persistence" for one in diff(observed, WISH, observed.can).degraded)
+        script = at.adapter.render(observed, diff(observed, WISH, observed.can))
+        assert "write memory" not in script.text
         receipt = at.push(WISH)
         assert "not yet" in receipt.notes[0]
         assert at.is_done(WISH)
@@ -465,19 +485,25 @@ class Watching(Faults):
 
     seen: list[str] = field(default_factory=list)
     acts: dict[int, Callable[[], Any]] = field(default_factory=dict)
+    always: Callable[[list[str]], None] = lambda seen: None
 
     def next_line(self, line: str) -> tuple[int | None, int | None]:
         self.seen.append(line)
+        self.always(self.seen)
         act = self.acts.get(len(self.seen))
         if act is not None:
             act()
         return Faults.next_line(self, line)
 
 
-def watched(device: Asa, acts: dict[int, Callable[[], Any]] | None = None) -> list[str]:
-    """Every line that arrives from now on, over all sessions."""
-    device.faults = Watching(acts=acts or {})
-    return device.faults.seen
+def watched(
+    device: Asa,
+    acts: dict[int, Callable[[], Any]] | None = None,
+    always: Callable[[list[str]], None] = lambda seen: None,
+) -> list[str]:
+    """Every line that arrives from now on, over all sessions. ``acts``: before which of them what happens."""
+    device.faults = faults = Watching(acts=acts or {}, always=always)
+    return faults.seen
 
 
 def test_the_registry_makes_one() -> None:
