@@ -98,6 +98,7 @@ class FortiOsRig(EmulatedRig):
             "the group's comment changed": [*_GROUP, 'set comment "mine"', *_DONE],
             "the mark gone": ["config firewall address", 'delete "tokgate-_mark"', "end"],
             "the mark garbled": ["config firewall address", 'edit "tokgate-_mark"', 'set comment "x"', *_DONE],
+            "the mark somebody's": ["config firewall address", 'edit "tokgate-_mark"', "unset comment", *_DONE],
             "the policy deleted": ["config firewall policy", f"delete {_OURS}", "end"],
             "the policy switched off": [*_POLICY, "set status disable", *_DONE],
             "the policy lets pass": [*_POLICY, "set action accept", *_DONE],

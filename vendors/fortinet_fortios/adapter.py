@@ -147,10 +147,11 @@ class FortinetFortios:
         """What of our name is not ours is never touched (I1)."""
         if self.options.adopt:
             return
-        if current.mark is not None and current.mark.owner != plan.desired.owner:
-            raise self._strange(f"objects of our name belong to controller {current.mark.owner}")
+        owner = current.extra["owner"]
+        if owner and owner != plan.desired.owner:
+            raise self._strange(f"objects of our name belong to controller {owner}")
         strangers = json.loads(current.extra["strangers"])
-        if current.mark is None and strangers:
+        if not owner and strangers:
             raise self._strange(f"{strangers[0]} has our name and does not carry our comment")
 
     def _strange(self, what: str) -> Refused:

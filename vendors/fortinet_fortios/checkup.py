@@ -57,6 +57,7 @@ def _owner(observed: Observed) -> Finding:
     strangers = json.loads(observed.extra["strangers"])
     if observed.mark is not None:
         return Finding(check="owner", ok=True, message=f"marked by controller {observed.mark.owner}")
-    if strangers:
+    if strangers and not observed.extra["owner"]:
         return Finding(check="owner", ok=False, message=f"{strangers[0]} has our name and not our comment")
-    return Finding(check="owner", ok=True, message="nothing of ours yet" if not observed.groups else "no mark")
+    gone = f"the mark is gone; comments say controller {owner}" if (owner := observed.extra["owner"]) else ""
+    return Finding(check="owner", ok=not gone, message=gone or "nothing of ours yet")

@@ -26,8 +26,8 @@ NOTHING: Final = f"{PREFIX}_none"
 """Stands in a group that has no member of a family: the vendor's own `none` has the same value."""
 
 COMMENT: Final = "tokgate"
-_OF_GROUP: Final = re.compile(r"tokgate (?P<kind>addresses|names) (?P<name>[a-z0-9-]+)")
-_OF_RULE: Final = re.compile(r"tokgate rule (?P<name>[a-z0-9-]+)")
+_OF_GROUP: Final = re.compile(r"tokgate (?P<owner>[0-9a-z]+) (?P<kind>addresses|names) (?P<name>[a-z0-9-]+)")
+_OF_RULE: Final = re.compile(r"tokgate (?P<owner>[0-9a-z]+) rule (?P<name>[a-z0-9-]+)")
 _ALPHABET: Final = re.compile(r"[a-z0-9-]+")
 _LEAF: Final = re.compile(rf"{PREFIX}(?P<group>[a-z0-9-]+)\.(?P<number>\d+)")
 
@@ -82,8 +82,8 @@ def is_part(name: str) -> bool:
     return _LEAF.fullmatch(name) is not None
 
 
-def group_comment(group: GroupName, *, names: bool) -> str:
-    return f"tokgate {'names' if names else 'addresses'} {group}"
+def group_comment(group: GroupName, owner: str, *, names: bool) -> str:
+    return f"tokgate {owner} {'names' if names else 'addresses'} {group}"
 
 
 def group_from(name: str, comment: str) -> GroupName | None:
@@ -106,8 +106,14 @@ def policy_name(rule: RuleName, *, six: bool = False) -> str:
     return _short(f"{PREFIX}{rule}{'.6' if six else ''}", POLICY_LIMIT)
 
 
-def rule_comment(rule: RuleName) -> str:
-    return f"tokgate rule {rule}"
+def rule_comment(rule: RuleName, owner: str) -> str:
+    return f"tokgate {owner} rule {rule}"
+
+
+def owner_from(comment: str) -> str | None:
+    """The controller that a group's or a policy's comment names: it still says whose they are when the mark is gone."""
+    found = _OF_GROUP.fullmatch(comment) or _OF_RULE.fullmatch(comment)
+    return found["owner"] if found else None
 
 
 def rule_from(name: str, comment: str) -> RuleName | None:

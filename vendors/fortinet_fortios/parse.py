@@ -52,9 +52,10 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
     reader = _Reader(objects=found.held.objects)
     groups, rules = reader.groups(), reader.rules(facts.policy_tables)
     mark = _mark(found.held.objects)
-    odd = [*reader.odd, *_strange(found.strangers, marked=mark is not None)]
+    owner = mark.owner if mark else _owner(found.held.objects)
+    odd = [*reader.odd, *_strange(found.strangers, marked=owner is not None)]
     if _is_there(found.held.objects):
-        odd += _deviations(form, groups, rules, mark, found.held)
+        odd += _deviations(form, groups, rules, mark or replace(_NO_MARK, owner=owner or "0"), found.held)
         odd += _misplaced(options, rules, found.held)
     return Observed(
         groups=groups,
@@ -66,6 +67,7 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
         irregular=tuple(dict.fromkeys(odd)),
         extra={
             "held": found.held.dumps(),
+            "owner": owner or "",
             "strangers": json.dumps(found.strangers),
             "release": facts.release,
             "model": facts.model,
@@ -205,6 +207,14 @@ def _mark(objects: Objects) -> Mark | None:
     return None if attrs is None else mark_from(" ".join(attrs.get("comment", ())))
 
 
+def _owner(objects: Objects) -> str | None:
+    """Whose ours are when the mark is gone, as the comments of groups and policies say: all of them the same."""
+    comments = [a.get("comment", ()) for path in GROUP.values() for a in objects.table(path).values()]
+    comments += [policy.attrs.get("comments", ()) for held in objects.policies.values() for policy in held]
+    found = {names.owner_from(" ".join(words)) for words in comments} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
 def _fingerprint(tables: Mapping[str, Table], found: _Found) -> str:
     lines: list[str] = []
     for path, table in tables.items():
@@ -317,16 +327,14 @@ def _rule(policy: Policy) -> Rule | None:
 # --- deviations -----------------------------------------------------------------------------------------------------
 
 
-def _deviations(
-    form: Form, groups: Iterable[Group], rules: Iterable[Rule], mark: Mark | None, held: Held
-) -> Iterator[str]:
+def _deviations(form: Form, groups: Iterable[Group], rules: Iterable[Rule], mark: Mark, held: Held) -> Iterator[str]:
     """Where our objects are not as we write them for the groups and rules that they stand for."""
     known = list(groups)
     there = {group.name for group in known}
     whole = [rule for rule in rules if {rule.sources, *rule.destinations} <= there]
-    wanted = form.shape(known, whole, mark or _NO_MARK, held)
+    wanted = form.shape(known, whole, mark, held)
     for path in held.objects.named:
-        yield from _different(path, wanted.table(path), held.objects.table(path), held.shared, marked=mark is not None)
+        yield from _different(path, wanted.table(path), held.objects.table(path), held.shared)
     for path, policies in held.objects.policies.items():
         right = {policy.id: policy.attrs for policy in wanted.policies.get(path, ())}
         for policy in policies:
@@ -338,17 +346,14 @@ def _deviations(
 
 
 def _different(
-    path: str,
-    wanted: Mapping[str, Attrs],
-    found: Mapping[str, Attrs],
-    shared: frozenset[tuple[str, str]],
-    *,
-    marked: bool,
+    path: str, wanted: Mapping[str, Attrs], found: Mapping[str, Attrs], shared: frozenset[tuple[str, str]]
 ) -> Iterator[str]:
+    """A mark that is gone or cannot be read is no deviation of this kind: the plan writes it anew."""
     yield from (f"{path} {name} is missing" for name in wanted if name not in found and name != names.MARK_OBJECT)
     for name, attrs in found.items():
-        if name == names.MARK_OBJECT and not marked:
-            yield f"{path} {name} cannot be read as a mark"
+        if name == names.MARK_OBJECT:
+            if mark_from(" ".join(attrs.get("comment", ()))) is None or attrs != wanted[name]:
+                yield f"{path} {name} is not as we wrote it"
         elif name not in wanted:
             if (path, name) not in shared:
                 yield f"{path} {name} is not ours"

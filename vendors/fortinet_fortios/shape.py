@@ -261,11 +261,11 @@ class Form:
         named: dict[str, dict[str, Attrs]] = {path: {} for path in (*ADDRESS.values(), *GROUP.values())}
         for group in groups:
             for version in FAMILIES:
-                self._group(group, version, named, held)
+                self._group(group, version, mark.owner, named, held)
         named[ADDRESS[4]][names.MARK_OBJECT] = mark_attrs(mark)
-        return Objects(named=named, policies=self._policies(rules, held))
+        return Objects(named=named, policies=self._policies(rules, mark.owner, held))
 
-    def _group(self, group: Group, version: int, named: Mapping[str, dict[str, Attrs]], held: Held) -> None:
+    def _group(self, group: Group, version: int, owner: str, named: Mapping[str, dict[str, Attrs]], held: Held) -> None:
         addresses, table = named[ADDRESS[version]], named[GROUP[version]]
         members = members_of(group, version)
         addresses.update(members)
@@ -274,29 +274,31 @@ class Form:
         if not members:
             addresses[names.NOTHING] = _nothing(version)
         own = (*places[parent], *leaves) if members else (names.NOTHING,)
-        kind = names.group_comment(group.name, names=isinstance(group, DomainGroup))
+        kind = names.group_comment(group.name, owner, names=isinstance(group, DomainGroup))
         table[parent] = _normal({"member": own}, kind)
         for leaf in leaves:
             table[leaf] = _normal({"member": places[leaf]}, names.COMMENT)
 
-    def _policies(self, rules: Sequence[Rule], held: Held) -> Mapping[str, tuple[Policy, ...]]:
+    def _policies(self, rules: Sequence[Rule], owner: str, held: Held) -> Mapping[str, tuple[Policy, ...]]:
         if self.consolidated:
-            return {POLICY: tuple(self._numbered(POLICY, rules, held, FAMILIES))}
+            return {POLICY: tuple(self._numbered(POLICY, rules, owner, held, FAMILIES))}
         return {
-            POLICY: tuple(self._numbered(POLICY, rules, held, (4,))),
-            POLICY6: tuple(self._numbered(POLICY6, rules, held, (6,))),
+            POLICY: tuple(self._numbered(POLICY, rules, owner, held, (4,))),
+            POLICY6: tuple(self._numbered(POLICY6, rules, owner, held, (6,))),
         }
 
-    def _numbered(self, path: str, rules: Sequence[Rule], held: Held, families: Sequence[int]) -> Iterator[Policy]:
+    def _numbered(
+        self, path: str, rules: Sequence[Rule], owner: str, held: Held, families: Sequence[int]
+    ) -> Iterator[Policy]:
         """The policies of one table; who has an id keeps it."""
         known = {policy.rule: policy.id for policy in held.objects.policies.get(path, ())}
         used = set(held.order.get(path, ()))
         free = (number for number in range(self.options.first_policy_id, 2**32 - 1) if number not in used)
         for rule in rules:
             number = known[rule.name] if rule.name in known else next(free)
-            yield Policy(id=number, rule=rule.name, attrs=self._policy(path, rule, families))
+            yield Policy(id=number, rule=rule.name, attrs=self._policy(path, rule, owner, families))
 
-    def _policy(self, path: str, rule: Rule, families: Sequence[int]) -> Attrs:
+    def _policy(self, path: str, rule: Rule, owner: str, families: Sequence[int]) -> Attrs:
         assert rule.sources is not None  # only what lets pass is about anyone, and that never comes here
         sources, destinations = (names.group_object(rule.sources),), tuple(map(names.group_object, rule.destinations))
         attrs: dict[str, tuple[str, ...]] = {
@@ -306,7 +308,7 @@ class Form:
             "schedule": ("always",),
             "service": ("ALL",),
             "logtraffic": ("all",),
-            "comments": (names.rule_comment(rule.name),),
+            "comments": (names.rule_comment(rule.name, owner),),
         }
         for version in families:
             six = "6" if version == 6 and self.consolidated else ""

@@ -205,6 +205,15 @@ def test_objects_of_another_controller_are_refused_unless_adopted() -> None:
         assert_holds(session, using, wish())
 
 
+def test_objects_of_another_controller_whose_mark_is_gone_are_refused_too() -> None:
+    device = fortigate()
+    with reached(device) as session:
+        push(session, adapter(), wish(owner="0other"))
+        configuring(device, "firewall address", 'delete "tokgate-_mark"', "end")
+        with pytest.raises(Refused, match="controller 0other"):
+            push(session, adapter(), wish())
+
+
 def test_a_strangers_object_of_our_name_is_refused_unless_adopted() -> None:
     device, using = fortigate(), adapter()
     configuring(device, "firewall address", 'edit "tokgate-mine"', "set subnet 10.9.0.0 255.255.0.0", "next", "end")

@@ -237,7 +237,8 @@ HANDS = {
     "renamed": 'config firewall policy\nedit 900001\nset name "mine now"\nnext\nend',
     "the policy's comment": "config firewall policy\nedit 900001\nunset comments\nnext\nend",
     "deleted": "config firewall policy\ndelete 900001\nend",
-    "copied": 'config firewall policy\nedit 7\nset name "tokgate-copy"\nset comments "tokgate rule deny-company"\n'
+    "copied": 'config firewall policy\nedit 7\nset name "tokgate-copy"\n'
+    'set comments "tokgate 01kb000000000000000000tkga rule deny-company"\n'
     'set srcaddr "all"\nset dstaddr "all"\nset schedule "always"\nset service "ALL"\nnext\nend',
     "the mark": 'config firewall address\nedit "tokgate-_mark"\nset comment "x"\nnext\nend',
     "no mark": 'config firewall address\ndelete "tokgate-_mark"\nend',
