@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lab.emulators.asa import Asa, Mishaps, Model, Switches, pair
+from lab.emulators.asa.values import Member, Net
 from lab.emulators.faults import Faults, Moment
 from lab.emulators.traffic import Flow, Verdict
 from tests.lab.emulators.asa import SITE, enabled, running
@@ -334,19 +335,30 @@ def test_a_configuration_that_somebody_holds_is_left_alone(tmp_path: Path) -> No
     assert "tokgate" not in running(device)
 
 
-def test_a_hand_at_the_same_moment_is_seen_in_the_read_back(tmp_path: Path) -> None:
+def _entry_gone(device: Asa) -> None:
+    device.contexts[""].running.acls["INSIDE_IN"].pop(1)
+
+
+def _member_more(device: Asa) -> None:
+    group = device.contexts[""].running.groups["tokgate-dst-video"]
+    group.members[Member(word="network-object", value=Net(address=ip_address("192.0.2.1"), length=32))] = None
+
+
+@pytest.mark.parametrize("hand", [_entry_gone, _member_more])
+def test_a_hand_at_the_same_moment_is_seen_in_the_read_back(tmp_path: Path, hand: Callable[[Asa], None]) -> None:
     device = box()
     with reached(device, tmp_path) as at, at.session() as session:
         observed = at.adapter.read(session)
         plan = diff(observed, WISH, observed.can)
-        lines = len(at.adapter.render(observed, plan).text.splitlines())
 
-        def hand() -> None:
-            device.contexts[""].running.acls["INSIDE_IN"].pop(1)
+        def act(seen: list[str]) -> None:
+            if seen[-1] == "end" and seen.count("end") == 1:
+                hand(device)
 
-        watched(device, {7 + lines - 2: hand})
+        watched(device, always=act)
         with pytest.raises(NotVerified, match="does not hold what was sent"):
             at.adapter.apply(session, observed, plan)
+        device.faults.always = lambda seen: None
     assert "tokgate" not in running(device)
 
 
