@@ -16,12 +16,14 @@ from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, Refused
-from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
+from vendors.feeding import ip_feed
+from vendors.model import AddressGroup, Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
 from vendors.paloalto_panos import counters, facts
 from vendors.paloalto_panos.counters import hit_commands, log_command, our_rules, reading_from, rules_command
+from vendors.paloalto_panos.lists import fed_of
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import observed_from
-from vendors.paloalto_panos.render import Lines, render_lines
+from vendors.paloalto_panos.render import Lines, moves_to_lists, render_lines
 from vendors.paloalto_panos.talk import DIALECT, Talk
 from vendors.paloalto_panos.transaction import Transaction as Change
 from vendors.paloalto_panos.transaction import refuse_unfit
@@ -55,7 +57,7 @@ class PaloAltoPanos:
             source_capture=self.options.log_minutes > 0,
             session_clearing=False,
             persistence=True,
-            feed=False,
+            feed=self.options.delivery != "push",
             max_members=None,
             max_entries=self.options.max_addresses,
             spare=False,
@@ -70,8 +72,9 @@ class PaloAltoPanos:
 
     def render(self, current: Observed, plan: Plan) -> Script:
         lines = self._lines(current, plan)
+        first = self._lines(current, plan, bridge=True).all if moves_to_lists(current, plan, self.options) else ()
         return Script(
-            text="".join(f"{line}\n" for line in lines.all),
+            text="".join(f"{line}\n" for line in first or lines.all),
             commands=(
                 "request config-lock add, request commit-lock add",
                 "configure, the lines, show",
@@ -86,10 +89,13 @@ class PaloAltoPanos:
         return reading_from(text, self.options)
 
     def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
-        return ()
+        pulled = fed_of(desired.groups, desired.rules, self.options)
+        return tuple(
+            ip_feed(g.name, g.members) for g in desired.groups if isinstance(g, AddressGroup) and g.name in pulled
+        )
 
-    def _lines(self, current: Observed, plan: Plan) -> Lines:
-        return render_lines(current, plan, mark_of(plan.desired), self.options)
+    def _lines(self, current: Observed, plan: Plan, *, bridge: bool = False) -> Lines:
+        return render_lines(current, plan, mark_of(plan.desired), self.options, bridge=bridge)
 
     # --- with a session -------------------------------------------------------------------------------------------
 

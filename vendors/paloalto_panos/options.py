@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
 from vendors.placing import Placement
 
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._~:/-]{1,230}/?$")]
 Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,30}$")]
+
+
+class FeedOptions(BaseModel):
+    """Where the firewall pulls its lists from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Url
+    """The address of this device's lists at the controller, as the firewall reaches it; `/NAME.txt` is put behind."""
+    certificate_profile: Word | None = None
+    """A profile on the firewall that knows the authority of the controller's certificate. Unset: it is not checked."""
+    username: Word | None = None
+    """Basic authentication. The password is set on the firewall by hand, once: a configuration line would show it."""
+    recurring: Literal["five-minute", "hourly"] = "five-minute"
+    load_seconds: Annotated[int, Field(ge=1, le=600)] = 60
+    """How long to wait, after a change, until the firewall has loaded a list."""
 
 
 class PaloAltoPanosOptions(BaseModel):
@@ -30,6 +48,11 @@ class PaloAltoPanosOptions(BaseModel):
     """A log forwarding profile. Sessions are logged at their end in any case."""
     max_addresses: PositiveInt | None = None
     """The most address objects this firewall is trusted with. Unset: its model's limit, less what others made."""
+    delivery: Literal["push", "feed", "auto"] = "push"
+    """`push`: address objects by SSH. `feed`: the firewall pulls the denied networks. `auto`: only when all lists
+    together hold more than `max_addresses`."""
+    feed: FeedOptions | None = None
+    """Needed for `feed` and `auto`."""
     lock_wait_seconds: Annotated[int, Field(ge=0, le=600)] = 60
     """How long to wait for a lock that somebody else holds."""
     commit_seconds: Annotated[int, Field(ge=10, le=3600)] = 1200
@@ -40,3 +63,11 @@ class PaloAltoPanosOptions(BaseModel):
     """At most so many rows of it are taken, the newest."""
     adopt: bool = False
     """Take over objects of our names that carry no mark or another controller's."""
+
+    @model_validator(mode="after")
+    def _can_deliver(self) -> PaloAltoPanosOptions:
+        if self.delivery != "push" and self.feed is None:
+            raise ValueError(f"`delivery: {self.delivery}` needs `feed`, the place that the firewall pulls from")
+        if self.delivery == "auto" and self.max_addresses is None:
+            raise ValueError("`delivery: auto` needs `max_addresses`, above which the firewall pulls")
+        return self

@@ -27,11 +27,12 @@ from vendors.model import (
     Rule,
     RuleName,
 )
-from vendors.paloalto_panos import facts
+from vendors.paloalto_panos import facts, lists
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.placement import misplaced
 from vendors.paloalto_panos.setform import Attrs, Entry, entries, is_absent
 from vendors.paloalto_panos.shape import (
+    LIST_PREFIX,
     PREFIX,
     TAG,
     Tree,
@@ -81,6 +82,8 @@ class Reading:
     panorama: str
     limits: Mapping[str, int]
     entries: Mapping[str, Mapping[str, Entry]]
+    lists: Mapping[str, str]
+    """What the firewall says it has loaded of each external list that was asked for."""
 
 
 def shows(options: PaloAltoPanosOptions, *, multi_vsys: bool) -> tuple[str, ...]:
@@ -114,6 +117,11 @@ def reading_of(text: str, options: PaloAltoPanosOptions) -> Reading:
         entries={
             kind: {} if is_absent(answer) else entries(answer, PATHS[kind], options.vsys)
             for kind, answer in answers.items()
+        },
+        lists={
+            command.removeprefix(lists.SHOW).split()[0]: answer
+            for command, answer in said.items()
+            if command.startswith(lists.SHOW)
         },
     )
 
@@ -149,11 +157,17 @@ def observed_from(text: str, options: PaloAltoPanosOptions, most: Capabilities) 
     mark = mark_from(comment)
     tree, strangers = ours_of(reading.entries, marked=mark is not None, adopt=options.adopt)
     _refuse_dangling(tree, strangers)
-    groups = tuple(groups_of(tree))
+    loaded = loaded_of(reading, tree)
+    groups = tuple(groups_of(tree, loaded))
     rules, owners = rules_of(tree, groups)
     order = tuple(reading.entries["rules"])
     owner = mark.owner if mark else starter_from(comment) or (owners.pop() if len(owners) == 1 else "")
     odd = _deviations(tree, groups, rules, owner=owner, comment=comment, options=options)
+    odd += [
+        f"external list {name} shows {one.shown} of {one.valid} entries: what it holds cannot be compared"
+        for name, one in loaded.items()
+        if not one.is_whole
+    ]
     odd += misplaced(order, tuple(tree.rules), options.placement)
     if reading.pending and reading.login in reading.pending_by:
         odd.append("changes of ours wait in the candidate configuration and are not in force")
@@ -204,7 +218,7 @@ def ours_of(found: Mapping[str, Mapping[str, Entry]], *, marked: bool, adopt: bo
         for name, entry in named.items():
             if not (name.startswith(PREFIX) or (kind == "tags" and name == TAG)):
                 continue
-            attrs = entry.attrs()
+            attrs = {key: value for key, value in entry.attrs().items() if not key.endswith("auth password")}
             if kind == "tags" and name != TAG:
                 continue
             if marked or adopt or kind == "tags" or _is_tagged(kind, attrs):
@@ -213,6 +227,12 @@ def ours_of(found: Mapping[str, Mapping[str, Entry]], *, marked: bool, adopt: bo
                 strangers.append(f"{_NAMES[kind]} {name}")
         kinds[kind] = own
     return Tree(**kinds), tuple(strangers)
+
+
+def our_lists(text: str, options: PaloAltoPanosOptions) -> tuple[str, ...]:
+    """The external lists of our names among those that the firewall shows."""
+    found = {} if is_absent(text) else entries(text, PATHS["lists"], options.vsys)
+    return tuple(name for name in found if name.startswith(PREFIX))
 
 
 def _is_tagged(kind: str, attrs: Attrs) -> bool:
@@ -246,11 +266,22 @@ def foreign_of(found: Mapping[str, Mapping[str, Entry]], tree: Tree) -> str:
 # --- groups ---------------------------------------------------------------------------------------------------------
 
 
-def groups_of(tree: Tree) -> Iterator[Group]:
-    """The groups that our address groups stand for, by what their members really are."""
+def loaded_of(reading: Reading, tree: Tree) -> dict[str, lists.Loaded]:
+    """What is loaded of each external list of ours. Raises ``Unreadable`` when one was not asked for."""
+    missing = [name for name in tree.lists if name not in reading.lists]
+    if missing:
+        raise Unreadable(f"the reading does not tell what is loaded of {missing[0]}")
+    return {name: lists.loaded_from(reading.lists[name]) for name in tree.lists}
+
+
+def groups_of(tree: Tree, loaded: Mapping[str, lists.Loaded]) -> Iterator[Group]:
+    """The groups that our address groups stand for, by what their members really are, and our external lists."""
     tops = [name for name in tree.groups if part_of(name) is None]
-    found = [_group(name, tree) for name in tops]
-    yield from sorted(found, key=lambda group: group.name)
+    found = {group.name: group for group in (_group(name, tree) for name in tops)}
+    for device, attrs in tree.lists.items():
+        name = lists.name_from(device, attrs) or GroupName(device.removeprefix(LIST_PREFIX))
+        found.setdefault(name, AddressGroup(name=name, members=loaded[device].members))
+    yield from sorted(found.values(), key=lambda group: group.name)
 
 
 def _group(name: str, tree: Tree) -> Group:
@@ -335,8 +366,9 @@ def _deviations(
     """How our entries differ from those that this state needs."""
     if tree.is_empty:
         return []
-    meant = tree_of(groups, rules, owner, comment, options, tree)
-    odd = [f"address-group {group_name(g.name)} has no members" for g in groups if not g.members]
+    pulled = {name: lists.list_attrs(name, options) for name in lists.fed_of(groups, rules, options)}
+    meant = tree_of(groups, rules, owner, comment, options, tree, pulled)
+    odd = [f"{g.name} has no members" for g in groups if not g.members]
     for kind, name in _NAMES.items():
         wanted, found = getattr(meant, kind), getattr(tree, kind)
         odd += [f"{name} {missing} is missing" for missing in sorted(wanted.keys() - found.keys())]
@@ -361,6 +393,10 @@ def _narrowed(most: Capabilities, reading: Reading, tree: Tree, options: PaloAlt
     limit = facts.address_limit(reading.system, reading.limits)
     others = len(reading.entries["addresses"]) - len(tree.addresses)
     room = max(0, limit - others)
+    if options.feed is not None and options.delivery != "push":
+        most_listed = lists.most_entries(reading.system)
+        note = f"entries: it pulls lists of up to {most_listed} networks, by the table of its models"
+        return replace(most, max_entries=most_listed, notes=(*most.notes, note))
     entries_most = room if options.max_addresses is None else options.max_addresses
     told = "as it says itself" if "max-address" in reading.limits else f"as model {reading.system.model}"
     note = f"entries: it takes {limit} address objects, {told}, and holds {others} of others"

@@ -14,7 +14,7 @@ from typing import Final
 
 from core.net import Network, subtract
 from vendors.errors import Unreadable
-from vendors.model import AddressGroup, Desired
+from vendors.model import AddressGroup, Desired, GroupName
 from vendors.paloalto_panos.setform import refuse_error
 from vendors.paloalto_panos.shape import rule_name
 
@@ -55,8 +55,10 @@ def _blocks(text: str) -> Iterator[Compiled]:
         raise Unreadable(f"`{COMMAND}` ends inside the rule {name}: it was cut off")
 
 
-def differences(rules: tuple[Compiled, ...], desired: Desired, action: str) -> list[str]:
-    """What of our rules the data plane does not do, one line each."""
+def differences(
+    rules: tuple[Compiled, ...], desired: Desired, action: str, pulled: frozenset[GroupName] = frozenset()
+) -> list[str]:
+    """What of our rules the data plane does not do, one line each. ``pulled`` lists are printed by name alone."""
     wanted = [rule_name(rule.name) for rule in desired.rules]
     by_name = {rule.name: rule for rule in rules}
     running = [rule.name for rule in rules if rule.name in wanted]
@@ -64,7 +66,7 @@ def differences(rules: tuple[Compiled, ...], desired: Desired, action: str) -> l
         missing = [name for name in wanted if name not in by_name]
         return [f"rule {name} does not run" for name in missing] or ["our rules run in another order"]
     odd: list[str] = []
-    members = {g.name: g.members for g in desired.groups if isinstance(g, AddressGroup)}
+    members = {g.name: g.members for g in desired.groups if isinstance(g, AddressGroup) and g.name not in pulled}
     for rule, name in zip(desired.rules, wanted, strict=True):
         found = by_name[name].fields
         if action not in " ".join(found.get("action", ())):

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from vendors.marks import mark_text
-from vendors.model import Mark, Observed, Plan
+from vendors.model import GroupName, Mark, Observed, Plan
+from vendors.paloalto_panos import lists
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import PATHS, changed
 from vendors.paloalto_panos.placement import moves
 from vendors.paloalto_panos.setform import Attrs, quoted
-from vendors.paloalto_panos.shape import DEFAULTS, LISTED, TAG, Tree, normal, part_of, started, tree_of
+from vendors.paloalto_panos.shape import DEFAULTS, LISTED, TAG, Tree, group_name, normal, part_of, started, tree_of
 
 LINE: Final = 400
 """Characters of a line at most: at 500 the terminal breaks it up and repaints it."""
@@ -30,20 +31,55 @@ class Lines:
     """A change as lines, in blocks: the lines of one block do not depend on each other."""
 
     blocks: tuple[tuple[str, ...], ...]
+    tree: Tree
+    """What of ours stands on the firewall afterwards."""
 
     @property
     def all(self) -> tuple[str, ...]:
         return tuple(line for block in self.blocks for line in block)
 
 
-def render_lines(current: Observed, plan: Plan, mark: Mark, options: PaloAltoPanosOptions) -> Lines:
-    """Everything between `configure` and `commit`. Raises ``Refused`` when our rules have no place to stand."""
+def render_lines(
+    current: Observed, plan: Plan, mark: Mark, options: PaloAltoPanosOptions, *, bridge: bool = False
+) -> Lines:
+    """Everything between `configure` and `commit`. Raises ``Refused`` when our rules have no place to stand.
+
+    ``bridge``: groups that are pulled from now on stay beside their lists, which are empty until they are loaded.
+    """
     held = Tree.loads(current.extra.get("held", ""))
     order = json.loads(current.extra.get("order", "[]"))
     desired = plan.desired
-    wanted = tree_of(desired.groups, desired.rules, desired.owner, mark_text(mark), options, held)
+    pulled = {n: lists.list_attrs(n, options) for n in sorted(lists.fed_of(desired.groups, desired.rules, options))}
+    wanted = tree_of(desired.groups, desired.rules, desired.owner, mark_text(mark), options, held, pulled)
+    if bridge:
+        wanted = bridged(wanted, held, frozenset(pulled))
     scope = f"vsys {options.vsys} " if current.extra.get("multi_vsys") else ""
-    return Lines(blocks=tuple(block for block in _Writer(held, wanted, scope).blocks(order, options) if block))
+    blocks = tuple(block for block in _Writer(held, wanted, scope).blocks(order, options) if block)
+    return Lines(blocks=blocks, tree=wanted)
+
+
+def moves_to_lists(current: Observed, plan: Plan, options: PaloAltoPanosOptions) -> bool:
+    """Whether a group that is enforced by its objects is pulled after the change."""
+    held = Tree.loads(current.extra.get("held", ""))
+    pulled = lists.fed_of(plan.desired.groups, plan.desired.rules, options)
+    return any(group_name(name) in held.groups for name in pulled)
+
+
+def bridged(wanted: Tree, held: Tree, pulled: frozenset[GroupName]) -> Tree:
+    """``wanted``, with the groups that it replaces by lists still in place, in full and in every rule that has them."""
+    tops = {group_name(name) for name in pulled} & held.groups.keys()
+    kept = {n: attrs for n, attrs in held.groups.items() if n in tops or part_of(n) in tops}
+    members = {m for attrs in kept.values() for m in attrs.get("static", ())}
+    objects = {n: attrs for n, attrs in held.addresses.items() if n in members}
+    rules = {
+        name: {**attrs, "destination": (*attrs["destination"], *(t for t in _old(held, name) if t in tops))}
+        for name, attrs in wanted.rules.items()
+    }
+    return replace(wanted, addresses={**objects, **wanted.addresses}, groups={**kept, **wanted.groups}, rules=rules)
+
+
+def _old(held: Tree, rule: str) -> tuple[str, ...]:
+    return held.rules.get(rule, {}).get("destination", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +151,7 @@ class _Writer:
             chunks = list(_chunks(values)) if key in LISTED else [values]
             for chunk in chunks:
                 more = f"{key} {_values(key, chunk)}"
-                if line and (len(line) + len(more) >= LINE or key == "static"):
+                if line and (len(line) + len(more) >= LINE or key == "static" or kind == "lists"):
                     yield self._line("set", kind, name, line)
                     line = ""
                 line = f"{line} {more}" if line else more

@@ -22,6 +22,7 @@ from vendors.paloalto_panos.setform import Attrs
 
 PREFIX: Final = "tokgate-"
 TAG: Final = "tokgate"
+LIST_PREFIX: Final = f"{PREFIX}list."
 RULE_LENGTH: Final = 31
 """Releases before 9.0 take no longer rule names."""
 LIST_LENGTH: Final = 31
@@ -98,7 +99,8 @@ def group_name(name: GroupName) -> str:
 
 
 def list_name(name: GroupName) -> str:
-    return cut(f"{PREFIX}{name}", LIST_LENGTH)
+    """Never a group's: both stand side by side in a rule while one takes the other's place."""
+    return cut(f"{LIST_PREFIX}{name}", LIST_LENGTH)
 
 
 def part_of(name: str) -> str | None:
@@ -182,9 +184,14 @@ def tree_of(
     comment: str,
     options: PaloAltoPanosOptions,
     held: Tree,
+    lists: Mapping[GroupName, Attrs] | None = None,
 ) -> Tree:
-    """The entries of a state. ``held`` says in which part of a group each member is now: there it stays."""
-    known = sorted(groups, key=lambda g: g.name)
+    """The entries of a state. ``held`` says in which part of a group each member is now: there it stays.
+
+    ``lists``: the groups that are pulled, and their external lists; they have no objects of their own.
+    """
+    pulled = lists or {}
+    known = sorted((g for g in groups if g.name not in pulled), key=lambda g: g.name)
     made: dict[str, Attrs] = {}
     addresses: dict[str, Attrs] = {}
     for group in known:
@@ -195,7 +202,8 @@ def tree_of(
         tags={TAG: {"color": ("color1",), "comments": (comment,)}},
         addresses=addresses,
         groups=made,
-        rules={rule_name(rule.name): rule_attrs(rule, owner, options) for rule in rules},
+        lists={list_name(name): attrs for name, attrs in pulled.items()},
+        rules={rule_name(rule.name): rule_attrs(rule, owner, options, frozenset(pulled)) for rule in rules},
     )
 
 
@@ -239,13 +247,15 @@ def _part_number(name: str) -> int:
     return int(name.rpartition(".")[2]) if part_of(name) else 0
 
 
-def rule_attrs(rule: Rule, owner: str, options: PaloAltoPanosOptions) -> Attrs:
+def rule_attrs(
+    rule: Rule, owner: str, options: PaloAltoPanosOptions, pulled: frozenset[GroupName] = frozenset()
+) -> Attrs:
     assert rule.sources is not None  # only what the capabilities rule out has none
     attrs: dict[str, tuple[str, ...]] = {
         "from": options.from_zones,
         "to": options.to_zones,
         "source": (group_name(rule.sources),),
-        "destination": tuple(group_name(name) for name in rule.destinations),
+        "destination": tuple(list_name(n) if n in pulled else group_name(n) for n in rule.destinations),
         "application": ("any",),
         "service": ("any",),
         "action": (options.action,),
@@ -256,6 +266,18 @@ def rule_attrs(rule: Rule, owner: str, options: PaloAltoPanosOptions) -> Attrs:
     if options.log_setting:
         attrs["log-setting"] = (options.log_setting,)
     return attrs
+
+
+def unlike(found: Tree, wanted: Tree) -> str:
+    """The first difference between two trees, in words; empty when they mean the same."""
+    for kind in ("tags", "addresses", "groups", "lists", "rules"):
+        one, other = getattr(found, kind), getattr(wanted, kind)
+        if more := sorted(one.keys() ^ other.keys()):
+            return f"{more[0]} is {'missing' if more[0] in other else 'still there'}"
+        for name, attrs in other.items():
+            if normal(kind, one[name]) != normal(kind, attrs):
+                return f"{name} is not as it was sent"
+    return "" if list(found.rules) == list(wanted.rules) else "our rules stand in another order"
 
 
 def normal(kind: str, attrs: Attrs) -> dict[str, tuple[str, ...]]:

@@ -15,9 +15,9 @@ from typing import Final
 
 from core.ids import DeviceName
 from vendors.errors import NotPrivileged, Refused, Unreadable
-from vendors.paloalto_panos import facts
+from vendors.paloalto_panos import facts, lists
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
-from vendors.paloalto_panos.parse import refuse_panorama, shows
+from vendors.paloalto_panos.parse import our_lists, refuse_panorama, shows
 from vendors.shell import Dialect, Said, Shell, gathered
 
 DIALECT: Final = Dialect(
@@ -110,8 +110,14 @@ class Talk:
         refuse_panorama(system)
         with self.configuring():
             answers += [self.ask(line) for line in shows(self.options, multi_vsys=system.multi_vsys)]
+        answers += [self.loaded(name) for name in our_lists(answers[-2].text, self.options)]
         answers.append(Said(line=facts.LOGIN, text=f"{self.login}\n", prompt=""))
         return gathered(answers)
+
+    def loaded(self, name: str) -> Said:
+        """What the firewall has of one external list, whole where it knows how to show that."""
+        said = self.ask(f"{lists.SHOW}{name}{lists.ALL}")
+        return self.ask(f"{lists.SHOW}{name}") if "nvalid syntax" in said.text else said
 
     # --- locks ----------------------------------------------------------------------------------------------------
 

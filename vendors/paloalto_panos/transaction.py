@@ -14,11 +14,23 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from core.net import Network
 from vendors.adapter import Session
 from vendors.diff import mark_of
-from vendors.errors import DeviceError, LineRefused, NotVerified, Refused, Uncertain, Unreachable, Unreadable
-from vendors.model import Observed, Plan, Receipt
-from vendors.paloalto_panos import facts, policy
+from vendors.errors import (
+    DeviceError,
+    LineRefused,
+    NotPrivileged,
+    NotVerified,
+    Refused,
+    Uncertain,
+    Unreachable,
+    Unreadable,
+)
+from vendors.model import AddressGroup, Group, GroupName, Observed, Plan, Receipt
+from vendors.paloalto_panos import facts, lists, policy
+from vendors.paloalto_panos.render import Lines, moves_to_lists
+from vendors.paloalto_panos.shape import Tree, list_name, unlike
 from vendors.paloalto_panos.talk import DIALECT, Talk, refusal
 
 if TYPE_CHECKING:
@@ -28,6 +40,7 @@ _QUESTION: Final = r"\(y or n\)[^\r\n]*"
 _FAILED: Final = re.compile(r"^.*(?:Error\s*:|Commit failed|Validation Error|is invalid|failed).*$", re.MULTILINE)
 _DONE: Final = re.compile(r"committed successfully|configuration is valid|validat\w+ (?:was )?success", re.IGNORECASE)
 _PROGRESS: Final = re.compile(r"^[.\d%\s]+$")
+_LOAD_POLL: Final = 0.5
 _AGAIN: Final = 2.0
 """Seconds until a commit is tried again that was told to wait for another one."""
 
@@ -43,12 +56,48 @@ class Transaction:
     timings: dict[str, timedelta] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     commands: int = 0
+    lines: Lines = field(default_factory=lambda: Lines(blocks=(), tree=Tree()))
     edits: bool = False
     """Whether a line of configuration may have arrived."""
 
     def run(self) -> Receipt:
-        lines = self.adapter._lines(self.current, self.plan)
         refuse_unfit(self.current)
+        observed = (
+            self._by_bridge() if moves_to_lists(self.current, self.plan, self.adapter.options) else self._carry_out()
+        )
+        for name in sorted(self._pulled):
+            self.notes.append(f"{name}: the firewall pulls this list ({len(self._members(name)):,} networks)")
+        return Receipt(
+            observed=observed,
+            commands=self.commands,
+            flows_cut=None,
+            timings=self.timings,
+            notes=tuple(self.notes),
+        )
+
+    def _by_bridge(self) -> Observed:
+        """Two commits: the objects go when the lists that take their place are loaded."""
+        self.current = self._carry_out(bridge=True)
+        try:
+            return self._carry_out()
+        except (Refused, NotPrivileged) as exc:  # the first commit stands, so this is not where it was
+            raise NotVerified(
+                f"the lists are in force, and the objects that they replace still are as well: {exc.message}",
+                hint="nothing is open; the next sync takes the objects away",
+                device=self.adapter.device,
+            ) from exc
+
+    @property
+    def _pulled(self) -> frozenset[GroupName]:
+        desired = self.plan.desired
+        return lists.fed_of(desired.groups, desired.rules, self.adapter.options)
+
+    def _members(self, name: GroupName) -> frozenset[Network]:
+        return next(g.members for g in self.plan.desired.groups if isinstance(g, AddressGroup) and g.name == name)
+
+    def _carry_out(self, *, bridge: bool = False) -> Observed:
+        """One commit. ``bridge``: with both the lists and the groups that they replace, until the lists are loaded."""
+        self.lines = self.adapter._lines(self.current, self.plan, bridge=bridge)
         with self._uncertain_when_broken(), self.session.shell(DIALECT) as shell:
             talk = Talk(shell, self.adapter.options)
             with self._timed("lock"):
@@ -59,7 +108,7 @@ class Transaction:
                 talk.configure()
                 self.edits = True
                 with self._timed("edit"):
-                    self._edit(talk, lines.blocks, before)
+                    self._edit(talk, self.lines.blocks, before)
                 with self._timed("compare"):
                     self._compare(talk, before)
                 with self._timed("validate"):
@@ -70,14 +119,7 @@ class Transaction:
                 self._give_locks_back(talk)
                 self.commands += talk.commands
         with self._timed("verify"):
-            observed = self._verify()
-        return Receipt(
-            observed=observed,
-            commands=self.commands,
-            flows_cut=None,
-            timings=self.timings,
-            notes=tuple(self.notes),
-        )
+            return self._verify(bridge=bridge)
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -148,19 +190,25 @@ class Transaction:
         """The candidate, read as a whole, is what was meant, and all that is not ours is as it was."""
         talk.leave()
         after = self.adapter.parse(talk.reading())
-        wrong = self._differences(after)
+        wrong = self._unlike(after)
         if not wrong and after.foreign != before.foreign:
             wrong = "entries that are not ours differ"
         talk.configure()
         if wrong:
             self._revert(talk, before, f"the candidate is not what was sent: {wrong}")
 
+    def _unlike(self, observed: Observed) -> str:
+        """How the entries that were read differ from those that were sent, wherever they stand."""
+        placed = [line for line in observed.irregular if line.startswith("placement:")]
+        return unlike(Tree.loads(observed.extra["held"]), self.lines.tree) or next(iter(placed), "")
+
     def _differences(self, observed: Observed) -> str:
         wanted = self.plan.desired
-        odd = [line for line in observed.irregular if "wait in the candidate" not in line]
+        odd = [line for line in observed.irregular if "cannot be compared" not in line]
         if odd:
             return odd[0]
-        if observed.groups != wanted.groups:
+        partial = {name for name in self._pulled if len(odd) < len(observed.irregular)}
+        if _without(observed.groups, partial) != _without(wanted.groups, partial):
             return "a list differs"
         if observed.rules != wanted.rules:
             return "the rules differ"
@@ -230,23 +278,27 @@ class Transaction:
 
     # --- afterwards -----------------------------------------------------------------------------------------------
 
-    def _verify(self) -> Observed:
-        """From a login of its own: the committed configuration, and the rules as the data plane runs them."""
+    def _verify(self, *, bridge: bool) -> Observed:
+        """From a login of its own: the committed configuration, what of lists is loaded, and the rules that run."""
         try:
             with self.session.again() as session, session.shell(DIALECT) as shell:
                 talk = Talk(shell, self.adapter.options)
+                missing = self._load(talk)
                 observed = self.adapter.parse(talk.reading())
                 running = self._running(talk, observed)
                 self.commands += talk.commands
         except DeviceError as exc:
             raise self._uncertain(f"the change was committed and then not proven: {exc.message}") from exc
-        wrong = self._differences(observed)
+        wrong = missing or self._unlike(observed) or ("" if bridge else self._differences(observed))
         if running is not None and not wrong:
-            wrong = next(iter(policy.differences(running, self.plan.desired, self.adapter.options.action)), "")
+            action = self.adapter.options.action
+            wrong = next(iter(policy.differences(running, self.plan.desired, action, self._pulled)), "")
         if wrong:
             raise NotVerified(
                 f"the change was committed, and what runs is not what was meant: {wrong}; it was left as it is",
-                hint="somebody else may have written at the same moment; the next sync reads first",
+                hint="look at the address, the certificate and the login that the firewall pulls with"
+                if missing
+                else "somebody else may have written at the same moment; the next sync reads first",
                 device=self.adapter.device,
             )
         if observed.extra["pending"]:
@@ -254,6 +306,20 @@ class Transaction:
                 f"changes of {observed.extra['pending']} wait in the candidate; none of them was committed"
             )
         return observed
+
+    def _load(self, talk: Talk) -> str:
+        """Have the firewall pull its lists now, and wait until it has; what it has not loaded in time, in words."""
+        feed = self.adapter.options.feed
+        end = time.monotonic() + (feed.load_seconds if feed else 0)
+        for name in sorted(self._pulled):
+            device, members = list_name(name), self._members(name)
+            if not lists.loaded_from(talk.loaded(device).text).holds(members):
+                talk.ask(f"{lists.REFRESH}{device}")
+            while not (found := lists.loaded_from(talk.loaded(device).text)).holds(members):
+                if time.monotonic() >= end:
+                    return f"{name} is not loaded: the firewall has {found.valid} entries of {len(members) + 1}"
+                time.sleep(_LOAD_POLL)
+        return ""
 
     def _running(self, talk: Talk, observed: Observed) -> tuple[policy.Compiled, ...] | None:
         """The rules as they run; None, with a note, where they cannot be shown."""
@@ -265,6 +331,10 @@ class Transaction:
             self.notes.append(f"what the data plane runs was not compared: {_words(text)}")
             return None
         return policy.compiled_from(text)
+
+
+def _without(groups: tuple[Group, ...], names: set[GroupName]) -> tuple[Group, ...]:
+    return tuple(group for group in groups if group.name not in names)
 
 
 def refuse_unfit(current: Observed) -> None:
