@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from core.ids import DeviceName
 from tests.lab.emulators.asa import DATA
 from vendors.cisco_asa import CiscoAsaOptions
 from vendors.cisco_asa.config import blocks_of, held_from, network_of, whole
 from vendors.cisco_asa.facts import is_clustered, resolves, role_of, serial_of, tells_sources, troubles, version_of
 from vendors.cisco_asa.shape import LONGEST_NAME, group_name, is_writable, object_name
-from vendors.cisco_asa.talk import refusal
-from vendors.errors import Unreadable
+from vendors.cisco_asa.talk import Terminal, refusal
+from vendors.cisco_asa.target import Batch
+from vendors.errors import LineRefused, Unreadable
 from vendors.model import GroupName
 from vendors.shell import Said
 
@@ -325,3 +330,30 @@ def test_answers_that_change_nothing_are_no_refusals(line: str, text: str) -> No
 @pytest.mark.parametrize(("line", "text"), REFUSED)
 def test_every_other_answer_is_one(line: str, text: str) -> None:
     assert refusal(Said(line=line, text=text, prompt=""))
+
+
+@dataclass
+class Deaf:
+    """A device that takes a header without a word and opens nothing."""
+
+    device: DeviceName = DeviceName("fw-asa")
+    typed: list[str] = field(default_factory=list)
+
+    def ask(
+        self, line: str, *, timeout: timedelta | None = None, until: str | None = None, secret: bool = False
+    ) -> Said:
+        self.typed.append(line)
+        return Said(line=line, text="", prompt="edge(config)# ")
+
+    def stream(self, lines: Sequence[str], refusal: object) -> tuple[Said, ...]:
+        return tuple(self.ask(line) for line in lines)
+
+    def pour(self, lines: Sequence[str], *, end: str = "\x04", timeout: timedelta | None = None) -> Said:
+        raise NotImplementedError
+
+
+def test_members_are_sent_into_the_mode_that_their_header_opened_and_nowhere_else() -> None:
+    deaf = Deaf()
+    with pytest.raises(LineRefused, match="opened no mode of its own"):
+        Terminal(deaf, deaf.device).carry(Batch(("object-group network x", "network-object host 192.0.2.1"), "inside"))
+    assert deaf.typed == ["object-group network x"]
