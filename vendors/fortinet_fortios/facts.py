@@ -22,6 +22,11 @@ POLICY, POLICY6 = "firewall policy", "firewall policy6"
 ADDRESS: Final = {4: "firewall address", 6: "firewall address6"}
 GROUP: Final = {4: "firewall addrgrp", 6: "firewall addrgrp6"}
 
+FEED: Final = "system external-resource"
+FEED_LINES: Final = 131_072
+"""Of one list before 7.4.4, when the limit became one for all lists of a device (300,000 addresses)."""
+FEED_ADDRESSES: Final = 300_000
+
 _VERSION: Final = re.compile(r"(?P<model>Forti\S+) v(?P<version>\d+\.\d+\.\d+),build(?P<build>\d+)")
 _LINE: Final = re.compile(r"^(?P<key>[A-Za-z][\w /-]*?)\s*: ?(?P<value>.*)$", re.MULTILINE)
 _VDOMS: Final = {"disable": False, "enable": True, "multiple": True, "split-task": True}
@@ -70,6 +75,16 @@ class Facts:
     @property
     def workspace(self) -> bool:
         return self.version >= (6, 2, 0)
+
+    @property
+    def feeds(self) -> bool:
+        """Whether policies take lists that the device pulls (6.2 and later)."""
+        return self.version >= (6, 2, 0)
+
+    @property
+    def feed_room(self) -> int:
+        """Entries of one list."""
+        return FEED_LINES if self.version < (7, 4, 4) else FEED_ADDRESSES
 
     @property
     def wildcards(self) -> bool:

@@ -6,6 +6,7 @@ has been idle for its time. Whether a commit takes all or nothing is not documen
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +18,11 @@ from vendors.adapter import Session
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, LineRefused, NotVerified, Refused, Uncertain, Unreachable, Unreadable
 from vendors.fortinet_fortios.console import Console, opened
-from vendors.fortinet_fortios.render import Change, change_between, render_change
+from vendors.fortinet_fortios.facts import FEED
+from vendors.fortinet_fortios.feed import digest_of
+from vendors.fortinet_fortios.render import Change, change_between, fed_of, render_change
 from vendors.fortinet_fortios.shape import Held
-from vendors.model import Observed, Plan, Reading, Receipt
+from vendors.model import AddressGroup, GroupName, Observed, Plan, Reading, Receipt
 
 if TYPE_CHECKING:
     from vendors.fortinet_fortios.adapter import FortinetFortios
@@ -51,6 +54,9 @@ class Job:
         with self._timed("look again"):
             self._refuse_moved()
         reading = self._read_counters_first(change)
+        if fed := fed_of(self.plan, self.current, self.adapter.options):
+            with self._timed("load lists"):
+                change = self._load(change, fed)
         with self._timed("change"):
             self._change(change)
         with self._timed("read back"):
@@ -92,6 +98,35 @@ class Job:
         lines = (line for block in change.blocks if "policy" in block.path for line in block.lines)
         ends = any(line.startswith("delete ") for line in lines)
         return self.adapter.counters(self.session) if ends else None
+
+    # --- lists that are pulled --------------------------------------------------------------------------------------
+
+    def _load(self, change: Change, fed: frozenset[GroupName]) -> Change:
+        """Tell the lists first and wait for them: nothing is taken away while what should replace it is not loaded.
+
+        Returns what is left to do. Raises ``Uncertain`` when a list does not come in time: the device may load it yet.
+        """
+        told = Change(blocks=tuple(block for block in change.blocks if block.path == FEED))
+        if told.blocks:
+            self._change(told)
+        wanted = {g.name: digest_of(g.members) for g in self.plan.desired.groups if isinstance(g, AddressGroup)}
+        until = time.monotonic() + self._load_seconds
+        while True:
+            now = self._read_back()
+            found = {name: digest for name, (_, digest) in json.loads(now.extra["pulled"]).items()}
+            missing = sorted(name for name in fed if found.get(name) != wanted[name])
+            if not missing:
+                self.current = now
+                return render_change(now, self.plan, self.adapter.options)
+            if time.monotonic() + _PAUSE > until:
+                raise self._uncertain(
+                    f"the firewall has not loaded {missing[0]} yet; what it denied before it still denies"
+                )
+            time.sleep(_PAUSE)
+
+    @property
+    def _load_seconds(self) -> int:
+        return self.adapter.options.feed.load_seconds if self.adapter.options.feed else 0
 
     # --- the change -----------------------------------------------------------------------------------------------
 

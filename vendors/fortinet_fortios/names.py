@@ -19,6 +19,7 @@ from vendors.model import GroupName, RuleName
 PREFIX: Final = "tokgate-"
 OBJECT_LIMIT: Final = 63
 POLICY_LIMIT: Final = 35
+FEED_LIMIT: Final = 35
 
 MARK_OBJECT: Final = f"{PREFIX}_mark"
 """An address that nothing refers to; its comment is the mark."""
@@ -28,6 +29,7 @@ NOTHING: Final = f"{PREFIX}_none"
 COMMENT: Final = "tokgate"
 _OF_GROUP: Final = re.compile(r"tokgate (?P<owner>[0-9a-z]+) (?P<kind>addresses|names) (?P<name>[a-z0-9-]+)")
 _OF_RULE: Final = re.compile(r"tokgate (?P<owner>[0-9a-z]+) rule (?P<name>[a-z0-9-]+)")
+_OF_FEED: Final = re.compile(r"tokgate (?P<owner>[0-9a-z]+) feed (?P<name>[a-z0-9-]+) (?P<digest>[0-9a-f]{12})")
 _ALPHABET: Final = re.compile(r"[a-z0-9-]+")
 _LEAF: Final = re.compile(rf"{PREFIX}(?P<group>[a-z0-9-]+)\.(?P<number>\d+)")
 
@@ -108,6 +110,25 @@ def policy_name(rule: RuleName, *, six: bool = False) -> str:
 
 def rule_comment(rule: RuleName, owner: str) -> str:
     return f"tokgate {owner} rule {rule}"
+
+
+def feed_object(group: GroupName) -> str:
+    """The external resource that holds a list which the firewall pulls; at most 35 characters."""
+    return _short(f"{PREFIX}{group}.feed", FEED_LIMIT)
+
+
+def feed_comment(group: GroupName, owner: str, digest: str) -> str:
+    """``digest``: of the list that should be loaded. That the object is edited has the device fetch it."""
+    return f"tokgate {owner} feed {group} {digest}"
+
+
+def feed_from(name: str, comment: str) -> GroupName | None:
+    """The list that an external resource holds; an uncut name says it before our first comment."""
+    found = _OF_FEED.fullmatch(comment)
+    if found is not None and name == feed_object(GroupName(found["name"])):
+        return GroupName(found["name"])
+    bare = name.removeprefix(PREFIX).removesuffix(".feed")
+    return GroupName(bare) if name == feed_object(GroupName(bare)) and _is_name(bare) else None
 
 
 def owner_from(comment: str) -> str | None:

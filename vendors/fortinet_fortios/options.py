@@ -15,6 +15,17 @@ LogDevice = Literal["memory", "disk", "fortianalyzer", "forticloud"]
 MOST_POLICY_ID: Final = 4_294_967_294
 
 
+class FeedOptions(BaseModel):
+    """Where the firewall pulls its lists from. The external resources are made by hand, once, with the password."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._~:/-]{1,230}$")]
+    """The address of this device's lists at the controller, as the firewall reaches it; `/NAME.txt` is put behind."""
+    load_seconds: int = Field(default=60, ge=0, le=600)
+    """How long to wait until the firewall has loaded a list."""
+
+
 class FortinetFortiosOptions(BaseModel):
     """Options of `vendor: fortinet_fortios`; the defaults fit a FortiGate without VDOMs."""
 
@@ -35,6 +46,11 @@ class FortinetFortiosOptions(BaseModel):
     max_addresses: PositiveInt = 5_000
     """The most address objects of ours this device is trusted with; a smaller room that the device tells wins. More is
     never pushed: `over_budget` decides."""
+    delivery: Literal["push", "feed", "auto"] = "push"
+    """`push`: address objects by SSH. `feed`: the firewall pulls the denied networks (6.2 and later). `auto`: only when
+    all lists together hold more than `max_addresses`."""
+    feed: FeedOptions | None = None
+    """Needed for `feed` and `auto`."""
     names: bool = True
     """Enforce names, by FQDN objects that the device resolves or learns from DNS answers that pass through it."""
     send_deny_packet: bool = False
@@ -60,4 +76,6 @@ class FortinetFortiosOptions(BaseModel):
                 raise ValueError(f"`{name}` names no interface: the policies would judge nothing")
             if "any" in given and len(given) > 1:
                 raise ValueError(f"`{name}`: `any` stands alone")
+        if self.delivery != "push" and self.feed is None:
+            raise ValueError(f"`delivery: {self.delivery}` needs `feed`, the place that the firewall pulls from")
         return self

@@ -16,11 +16,12 @@ from typing import Final
 from core.net import DomainName, Network
 from vendors.errors import Unreadable
 from vendors.fortinet_fortios import names
-from vendors.fortinet_fortios.facts import ADDRESS, GROUP, Facts, facts_from
+from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, Facts, facts_from
+from vendors.fortinet_fortios.feed import LOADED, digest_of, fed_groups, loaded_from, why_unfit
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.placement import moves
 from vendors.fortinet_fortios.shape import FAMILIES, Form, Held, Nesting, Objects, Policy, normal
-from vendors.fortinet_fortios.syntax import Attrs, Entry, Table, normal_form, table_of
+from vendors.fortinet_fortios.syntax import Attrs, Entry, Table, normal_form, quoted, table_of
 from vendors.marks import mark_from
 from vendors.model import (
     Action,
@@ -47,15 +48,19 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
     facts = facts_from(parts)
     _refuse_other_vdom(parts, options)
     tables = {path: table_of(_answer(parts, path), path) for path in facts.tables}
-    found = _found(tables, facts)
+    pulled = _pulled(parts, facts, options)
+    found = _found(tables, facts, pulled)
     form = form_of(options, facts)
-    reader = _Reader(objects=found.held.objects)
-    groups, rules = reader.groups(), reader.rules(facts.policy_tables)
+    reader = _Reader(objects=found.held.objects, pulled=pulled)
+    rules = reader.rules(facts.policy_tables)
+    groups = reader.groups(rules)
+    fed = reader.fed(rules)
     mark = _mark(found.held.objects)
     owner = mark.owner if mark else _owner(found.held.objects)
     odd = [*reader.odd, *_strange(found.strangers, marked=owner is not None)]
     if _is_there(found.held.objects):
-        odd += _deviations(form, groups, rules, mark or replace(_NO_MARK, owner=owner or "0"), found.held)
+        odd += _deviations(form, groups, rules, mark or replace(_NO_MARK, owner=owner or "0"), found.held, fed)
+        odd += _misdelivered(groups, rules, fed, pulled, options, facts)
         odd += _misplaced(options, rules, found.held)
     return Observed(
         groups=groups,
@@ -67,6 +72,8 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
         irregular=tuple(dict.fromkeys(odd)),
         extra={
             "held": found.held.dumps(),
+            "pulled": json.dumps({one.group: _told(one, options) for one in pulled}),
+            "feeds": str(facts.feeds),
             "owner": owner or "",
             "strangers": json.dumps(found.strangers),
             "release": facts.release,
@@ -117,19 +124,49 @@ class _Found:
     """Objects of our name without our comment."""
 
 
-def _found(tables: Mapping[str, Table], facts: Facts) -> _Found:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """An external resource for a list of ours, as the site made it, and what the device has of the list."""
+
+    name: str
+    group: GroupName
+    attrs: Attrs
+    members: frozenset[Network]
+
+
+def _told(one: Pulled, options: FortinetFortiosOptions) -> tuple[str | None, str]:
+    """(why it cannot hold its list, which list it holds)."""
+    return why_unfit(one.group, one.attrs, options), digest_of(one.members)
+
+
+def _pulled(parts: Mapping[str, str], facts: Facts, options: FortinetFortiosOptions) -> tuple[Pulled, ...]:
+    if options.delivery == "push" or not facts.feeds:
+        return ()
+    found: list[Pulled] = []
+    for entry in table_of(_answer(parts, FEED), FEED).entries:
+        group = names.feed_from(entry.name, _one(entry, "comments"))
+        if group is not None:
+            said = parts.get(f"{LOADED} {quoted(entry.name)}")
+            if said is None:
+                raise Unreadable(f"the reading does not say what is loaded of {group}")
+            found.append(Pulled(name=entry.name, group=group, attrs=normal(_attrs(entry)), members=loaded_from(said)))
+    return tuple(found)
+
+
+def _found(tables: Mapping[str, Table], facts: Facts, pulled: tuple[Pulled, ...]) -> _Found:
     named = {path: _ours(tables[path]) for path in (*ADDRESS.values(), *GROUP.values())}
+    comments = {one.name: {"comments": one.attrs["comments"]} if "comments" in one.attrs else {} for one in pulled}
     policies = {path: _our_policies(tables[path]) for path in facts.policy_tables}
     ids = {path: frozenset(held) for path, held in named.items()}
     ids |= {path: frozenset(str(policy.id) for policy in held) for path, held in policies.items()}
     held = Held(
-        objects=Objects(named=named, policies=policies),
+        objects=Objects(named={**named, FEED: comments}, policies=policies),
         order={path: tuple(_id(entry, path) for entry in tables[path].entries) for path in facts.policy_tables},
         named={
             path: {_one(e, "name"): _id(e, path) for e in tables[path].entries if e.name not in ids[path]}
             for path in facts.policy_tables
         },
-        shared=frozenset(_shared(tables, ids)),
+        shared=frozenset((*_shared(tables, ids), *((FEED, one.name) for one in pulled))),
     )
     return _Found(held=held, ids=ids, strangers=tuple(_strangers(named, policies)))
 
@@ -231,9 +268,26 @@ class _Reader:
     """What our objects mean."""
 
     objects: Objects
+    pulled: tuple[Pulled, ...]
     odd: list[str] = field(default_factory=list)
 
-    def groups(self) -> tuple[Group, ...]:
+    def fed(self, rules: Iterable[Rule]) -> frozenset[GroupName]:
+        """Lists that a rule takes from an external resource, and that are not there as a group as well."""
+        used = {name for rule in rules for name in rule.destinations}
+        there = {self._group_of(name, attrs) for v in FAMILIES for name, attrs in self.objects.table(GROUP[v]).items()}
+        return frozenset(one.group for one in self.pulled if one.group in used and one.group not in there)
+
+    @staticmethod
+    def _group_of(name: str, attrs: Attrs) -> GroupName | None:
+        return names.group_from(name, " ".join(attrs.get("comment", ())))
+
+    def groups(self, rules: Iterable[Rule]) -> tuple[Group, ...]:
+        fed = self.fed(rules)
+        lists = [AddressGroup(name=one.group, members=one.members) for one in self.pulled if one.group in fed]
+        self.odd += [f"feed: the firewall has loaded nothing of {one.name}" for one in lists if not one.members]
+        return tuple(sorted((*self._pushed(), *lists), key=lambda group: group.name))
+
+    def _pushed(self) -> tuple[Group, ...]:
         found: dict[GroupName, bool | None] = {}
         for version in FAMILIES:
             table = self.objects.table(GROUP[version])
@@ -274,9 +328,10 @@ class _Reader:
     def rules(self, paths: Iterable[str]) -> tuple[Rule, ...]:
         """In the order of the first table that has them; both tables are compared with the form we write."""
         found: dict[RuleName, Rule] = {}
+        feeds = {one.name: one.group for one in self.pulled}
         for path in paths:
             for policy in self.objects.policies[path]:
-                if policy.rule != _UNKNOWN and (rule := _rule(policy)) is not None:
+                if policy.rule != _UNKNOWN and (rule := _rule(policy, feeds)) is not None:
                     found.setdefault(rule.name, rule)
         return tuple(found.values())
 
@@ -311,14 +366,14 @@ def _domains(texts: Mapping[str, str]) -> frozenset[DomainName]:
     return frozenset(DomainName(t) for t in wide) | frozenset(DomainName(t, suffix=False) for t in exact)
 
 
-def _rule(policy: Policy) -> Rule | None:
+def _rule(policy: Policy, feeds: Mapping[str, GroupName]) -> Rule | None:
     """The rule that a policy is, when it is a deny in force from one list of ours to lists of ours."""
     attrs = policy.attrs
     sources = [names.group_from(name, "") for name in attrs.get("srcaddr", ())]
-    destinations = [names.group_from(name, "") for name in attrs.get("dstaddr", ())]
+    destinations = [feeds.get(name) or names.group_from(name, "") for name in attrs.get("dstaddr", ())]
     if "action" in attrs or "status" in attrs or len(sources) != 1 or sources[0] is None:
         return None
-    known = tuple(name for name in destinations if name is not None)
+    known = tuple(dict.fromkeys(name for name in destinations if name is not None))
     if not known:
         return None
     return Rule(name=policy.rule, action=Action.DENY, sources=sources[0], destinations=known)
@@ -327,12 +382,14 @@ def _rule(policy: Policy) -> Rule | None:
 # --- deviations -----------------------------------------------------------------------------------------------------
 
 
-def _deviations(form: Form, groups: Iterable[Group], rules: Iterable[Rule], mark: Mark, held: Held) -> Iterator[str]:
+def _deviations(
+    form: Form, groups: Iterable[Group], rules: Iterable[Rule], mark: Mark, held: Held, fed: frozenset[GroupName]
+) -> Iterator[str]:
     """Where our objects are not as we write them for the groups and rules that they stand for."""
     known = list(groups)
     there = {group.name for group in known}
     whole = [rule for rule in rules if {rule.sources, *rule.destinations} <= there]
-    wanted = form.shape(known, whole, mark, held)
+    wanted = form.shape(known, whole, mark, held, fed)
     for path in held.objects.named:
         yield from _different(path, wanted.table(path), held.objects.table(path), held.shared)
     for path, policies in held.objects.policies.items():
@@ -359,6 +416,22 @@ def _different(
                 yield f"{path} {name} is not ours"
         elif wanted[name] != attrs:
             yield f"{path} {name} is not as we wrote it"
+
+
+def _misdelivered(
+    groups: Iterable[Group],
+    rules: Iterable[Rule],
+    fed: frozenset[GroupName],
+    pulled: tuple[Pulled, ...],
+    options: FortinetFortiosOptions,
+    facts: Facts,
+) -> Iterator[str]:
+    """Lists that come the other way than the options say, or by a resource that somebody changed."""
+    wanted = fed_groups(groups, rules, options) if facts.feeds else frozenset()
+    yield from (f"{name} is pushed, and should be pulled" for name in sorted(wanted - fed))
+    yield from (f"{name} is pulled, and should be pushed" for name in sorted(fed - wanted))
+    unfit = (why_unfit(one.group, one.attrs, options) for one in pulled if one.group in fed)
+    yield from (why for why in unfit if why is not None)
 
 
 def _misplaced(options: FortinetFortiosOptions, rules: Iterable[Rule], held: Held) -> Iterator[str]:
@@ -390,15 +463,21 @@ def _narrowed(
     saved = facts.cfg_save == "automatic" or options.save
     if not saved:
         notes.append(f"persistence: cfg-save is {facts.cfg_save}, and options.save is off")
-    room = options.max_addresses
+    room, members = options.max_addresses, nesting.most
     if facts.addresses is not None:
         room = min(room, max(facts.addresses - taken, 0))
+    if options.delivery != "push" and facts.feeds:
+        room = members = facts.feed_room - 1  # one entry means nothing
+        notes.append("feed: denied networks are pulled by the firewall, not pushed")
+    elif options.delivery != "push":
+        notes.append(f"feed: policies of FortiOS {facts.release} take no list that is pulled; all is pushed")
     return replace(
         most,
         wildcard_fqdn=most.wildcard_fqdn and facts.wildcards,
         transaction=Transaction.CANDIDATE if options.workspace and facts.workspace else Transaction.ORDERED,
         persistence=saved,
-        max_members=nesting.most,
+        feed=options.delivery != "push" and facts.feeds,
+        max_members=members,
         max_entries=room,
         notes=tuple(notes),
     )

@@ -12,6 +12,7 @@ that nothing refers to any more; 7. the mark.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,13 +20,14 @@ from typing import Final
 from vendors.diff import mark_of
 from vendors.errors import CapacityExceeded, Refused
 from vendors.fortinet_fortios import names
-from vendors.fortinet_fortios.facts import ADDRESS, GROUP
+from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP
+from vendors.fortinet_fortios.feed import fed_groups, why_unfit
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.parse import form_from
 from vendors.fortinet_fortios.placement import moves
 from vendors.fortinet_fortios.shape import FAMILIES, REFERENCES, Held, Objects
 from vendors.fortinet_fortios.syntax import Attrs, quoted
-from vendors.model import Observed, Plan
+from vendors.model import GroupName, Observed, Plan
 
 LONGEST_LINE: Final = 400
 """Characters. The echo of a longer line may come back wrapped, and is then not found."""
@@ -64,9 +66,23 @@ def render_change(current: Observed, plan: Plan, options: FortinetFortiosOptions
     """
     held = Held.loads(current.extra["held"])
     form = form_from(options, current)
-    wanted = form.shape(plan.desired.groups, plan.desired.rules, mark_of(plan.desired), held)
+    fed = fed_of(plan, current, options)
+    wanted = form.shape(plan.desired.groups, plan.desired.rules, mark_of(plan.desired), held, fed)
     _refuse_overflow(wanted, current.can.max_entries)
     return change_between(held, wanted, options)
+
+
+def fed_of(plan: Plan, current: Observed, options: FortinetFortiosOptions) -> frozenset[GroupName]:
+    """The lists of a plan that this device pulls. Raises ``Refused`` when it has no fit resource for one."""
+    if current.extra["feeds"] != "True":
+        return frozenset()
+    fed = fed_groups(plan.desired.groups, plan.desired.rules, options)
+    known = json.loads(current.extra["pulled"])
+    for name in sorted(fed):
+        why = known[name][0] if name in known else why_unfit(name, None, options)
+        if why is not None:
+            raise Refused(f"{why}; nothing was sent", hint="see feeds in docs/vendors/fortinet_fortios.md")
+    return fed
 
 
 def _refuse_overflow(wanted: Objects, limit: int | None) -> None:
@@ -92,6 +108,7 @@ class _Writer:
     options: FortinetFortiosOptions
 
     def blocks(self) -> Iterator[Block]:
+        yield self._lists()
         yield from (self._addresses(ADDRESS[version]) for version in FAMILIES)
         for version in FAMILIES:
             yield from self._growing(GROUP[version])
@@ -105,6 +122,14 @@ class _Writer:
         for version in FAMILIES:
             yield self._deleted(ADDRESS[version], self._gone(ADDRESS[version]))
         yield self._mark()
+
+    def _lists(self) -> Block:
+        """Which list each external resource should have loaded; being edited, it is fetched."""
+        now = self.held.objects.table(FEED)
+        lines: list[str] = []
+        for name, attrs in self.wanted.table(FEED).items():
+            lines += _edited(quoted(name), _fields(now.get(name), attrs))
+        return Block(path=FEED, lines=tuple(lines), together=False)
 
     # --- addresses ------------------------------------------------------------------------------------------------
 

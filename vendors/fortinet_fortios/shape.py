@@ -16,7 +16,8 @@ from typing import Final
 from core.net import Network, in_order
 from vendors.errors import CapacityExceeded
 from vendors.fortinet_fortios import names
-from vendors.fortinet_fortios.facts import ADDRESS, GROUP, POLICY, POLICY6
+from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, POLICY, POLICY6
+from vendors.fortinet_fortios.feed import digest_of
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.syntax import Attrs
 from vendors.marks import mark_text
@@ -256,14 +257,28 @@ class Form:
     nesting: Nesting
     consolidated: bool
 
-    def shape(self, groups: Iterable[Group], rules: Sequence[Rule], mark: Mark, held: Held) -> Objects:
-        """Exactly the objects that should stand for these groups and rules; what holds members keeps them."""
-        named: dict[str, dict[str, Attrs]] = {path: {} for path in (*ADDRESS.values(), *GROUP.values())}
+    def shape(
+        self,
+        groups: Iterable[Group],
+        rules: Sequence[Rule],
+        mark: Mark,
+        held: Held,
+        fed: frozenset[GroupName] = frozenset(),
+    ) -> Objects:
+        """Exactly the objects that should stand for these groups and rules; what holds members keeps them.
+
+        ``fed`` are lists that the device pulls: of their external resources only the comment is ours.
+        """
+        named: dict[str, dict[str, Attrs]] = {path: {} for path in (*ADDRESS.values(), *GROUP.values(), FEED)}
         for group in groups:
+            if isinstance(group, AddressGroup) and group.name in fed:
+                comment = names.feed_comment(group.name, mark.owner, digest_of(group.members))
+                named[FEED][names.feed_object(group.name)] = {"comments": (comment,)}
+                continue
             for version in FAMILIES:
                 self._group(group, version, mark.owner, named, held)
         named[ADDRESS[4]][names.MARK_OBJECT] = mark_attrs(mark)
-        return Objects(named=named, policies=self._policies(rules, mark.owner, held))
+        return Objects(named=named, policies=self._policies(rules, mark.owner, held, fed))
 
     def _group(self, group: Group, version: int, owner: str, named: Mapping[str, dict[str, Attrs]], held: Held) -> None:
         addresses, table = named[ADDRESS[version]], named[GROUP[version]]
@@ -279,16 +294,24 @@ class Form:
         for leaf in leaves:
             table[leaf] = _normal({"member": places[leaf]}, names.COMMENT)
 
-    def _policies(self, rules: Sequence[Rule], owner: str, held: Held) -> Mapping[str, tuple[Policy, ...]]:
+    def _policies(
+        self, rules: Sequence[Rule], owner: str, held: Held, fed: frozenset[GroupName]
+    ) -> Mapping[str, tuple[Policy, ...]]:
         if self.consolidated:
-            return {POLICY: tuple(self._numbered(POLICY, rules, owner, held, FAMILIES))}
+            return {POLICY: tuple(self._numbered(POLICY, rules, owner, held, fed, FAMILIES))}
         return {
-            POLICY: tuple(self._numbered(POLICY, rules, owner, held, (4,))),
-            POLICY6: tuple(self._numbered(POLICY6, rules, owner, held, (6,))),
+            POLICY: tuple(self._numbered(POLICY, rules, owner, held, fed, (4,))),
+            POLICY6: tuple(self._numbered(POLICY6, rules, owner, held, fed, (6,))),
         }
 
     def _numbered(
-        self, path: str, rules: Sequence[Rule], owner: str, held: Held, families: Sequence[int]
+        self,
+        path: str,
+        rules: Sequence[Rule],
+        owner: str,
+        held: Held,
+        fed: frozenset[GroupName],
+        families: Sequence[int],
     ) -> Iterator[Policy]:
         """The policies of one table; who has an id keeps it."""
         known = {policy.rule: policy.id for policy in held.objects.policies.get(path, ())}
@@ -296,11 +319,14 @@ class Form:
         free = (number for number in range(self.options.first_policy_id, 2**32 - 1) if number not in used)
         for rule in rules:
             number = known[rule.name] if rule.name in known else next(free)
-            yield Policy(id=number, rule=rule.name, attrs=self._policy(path, rule, owner, families))
+            yield Policy(id=number, rule=rule.name, attrs=self._policy(path, rule, owner, fed, families))
 
-    def _policy(self, path: str, rule: Rule, owner: str, families: Sequence[int]) -> Attrs:
+    def _policy(self, path: str, rule: Rule, owner: str, fed: frozenset[GroupName], families: Sequence[int]) -> Attrs:
         assert rule.sources is not None  # only what lets pass is about anyone, and that never comes here
-        sources, destinations = (names.group_object(rule.sources),), tuple(map(names.group_object, rule.destinations))
+        sources = (names.group_object(rule.sources),)
+        destinations = tuple(
+            names.feed_object(name) if name in fed else names.group_object(name) for name in rule.destinations
+        )
         attrs: dict[str, tuple[str, ...]] = {
             "name": (names.policy_name(rule.name, six=path == POLICY6),),
             "srcintf": self.options.srcintf,
