@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from core.ids import DeviceName
 from tests.lab.emulators.asa import DATA
+from tests.vendors.cisco_asa.reaching import DEVICE
 from vendors.cisco_asa import CiscoAsaOptions
 from vendors.cisco_asa.config import blocks_of, held_from, network_of, whole
 from vendors.cisco_asa.facts import is_clustered, resolves, role_of, serial_of, tells_sources, troubles, version_of
@@ -336,7 +337,7 @@ def test_every_other_answer_is_one(line: str, text: str) -> None:
 class Deaf:
     """A device that takes a header without a word and opens nothing."""
 
-    device: DeviceName = DeviceName("fw-asa")
+    device: DeviceName = DEVICE
     typed: list[str] = field(default_factory=list)
 
     def ask(
