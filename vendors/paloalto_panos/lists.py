@@ -24,6 +24,8 @@ SHOW: Final = "request system external-list show type ip name "
 REFRESH: Final = "request system external-list refresh type ip name "
 ALL: Final = " num-records 200000"
 URL: Final = "type ip url"
+AUTH: Final = "type ip auth"
+"""Set by hand and left alone: a line of configuration would show a password."""
 DESCRIPTION: Final = "type ip description"
 _COUNT: Final = re.compile(r"^\s*Total (valid|displayed) entries\s*:\s*(\d+)\s*$", re.MULTILINE)
 _HEAD: Final = re.compile(r"^\s*Valid ips:\s*$", re.MULTILINE)
@@ -52,8 +54,6 @@ def list_attrs(name: GroupName, options: PaloAltoPanosOptions) -> Attrs:
     }
     if feed.certificate_profile:
         attrs["type ip certificate-profile"] = (feed.certificate_profile,)
-    if feed.username:
-        attrs["type ip auth username"] = (feed.username,)
     return attrs
 
 

@@ -14,7 +14,7 @@ Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0
 
 
 class FeedOptions(BaseModel):
-    """Where the firewall pulls its lists from."""
+    """Where the firewall pulls its lists from. The login that it pulls with is set on the firewall, once, and stays."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -22,8 +22,6 @@ class FeedOptions(BaseModel):
     """The address of this device's lists at the controller, as the firewall reaches it; `/NAME.txt` is put behind."""
     certificate_profile: Word | None = None
     """A profile on the firewall that knows the authority of the controller's certificate. Unset: it is not checked."""
-    username: Word | None = None
-    """Basic authentication. The password is set on the firewall by hand, once: a configuration line would show it."""
     recurring: Literal["five-minute", "hourly"] = "five-minute"
     load_seconds: Annotated[int, Field(ge=1, le=600)] = 60
     """How long to wait, after a change, until the firewall has loaded a list."""

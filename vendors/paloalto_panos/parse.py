@@ -210,7 +210,10 @@ def _pending(reading: Reading) -> str:
 
 
 def ours_of(found: Mapping[str, Mapping[str, Entry]], *, marked: bool, adopt: bool) -> tuple[Tree, tuple[str, ...]]:
-    """Our entries, and those of our names without our tag, which nobody but a mark or a person makes ours."""
+    """Our entries, and those of our names without our tag, which nobody but a mark or a person makes ours.
+
+    An external list of ours that no rule has does nothing. It rests there, with the login that a person gave it.
+    """
     strangers: list[str] = []
     kinds: dict[str, dict[str, Attrs]] = {}
     for kind, named in found.items():
@@ -218,7 +221,7 @@ def ours_of(found: Mapping[str, Mapping[str, Entry]], *, marked: bool, adopt: bo
         for name, entry in named.items():
             if not (name.startswith(PREFIX) or (kind == "tags" and name == TAG)):
                 continue
-            attrs = {key: value for key, value in entry.attrs().items() if not key.endswith("auth password")}
+            attrs = {key: value for key, value in entry.attrs().items() if not key.startswith(lists.AUTH)}
             if kind == "tags" and name != TAG:
                 continue
             if marked or adopt or kind == "tags" or _is_tagged(kind, attrs):
@@ -226,6 +229,8 @@ def ours_of(found: Mapping[str, Mapping[str, Entry]], *, marked: bool, adopt: bo
             else:
                 strangers.append(f"{_NAMES[kind]} {name}")
         kinds[kind] = own
+    used = {name for attrs in kinds["rules"].values() for name in attrs.get("destination", ())}
+    kinds["lists"] = {name: attrs for name, attrs in kinds["lists"].items() if name in used}
     return Tree(**kinds), tuple(strangers)
 
 
@@ -257,7 +262,7 @@ def foreign_of(found: Mapping[str, Mapping[str, Entry]], tree: Tree) -> str:
     for kind, named in found.items():
         ours = getattr(tree, kind)
         for name in named if kind == "rules" else sorted(named):
-            if name not in ours:
+            if name not in ours and not (kind == "lists" and name.startswith(LIST_PREFIX)):
                 lines = sorted(rest for rest in named[name].rests if _CIPHERTEXT not in rest)
                 digest.update(json.dumps([kind, name, lines]).encode())
     return digest.hexdigest()

@@ -107,7 +107,8 @@ class _Writer:
             yield tuple(
                 self._gone("groups", (n for n in self._gone_from("groups") if (part_of(n) is not None) == part))
             )
-        yield tuple(self._gone("lists", self._gone_from("lists")))
+        if options.delivery == "push":  # else it rests until its rule is back, with the login that a person gave it
+            yield tuple(self._gone("lists", self._gone_from("lists")))
         yield tuple(self._gone("addresses", self._gone_from("addresses")))
         if self._comment_now() != comment:
             yield (self._line("set", "tags", TAG, f"comments {_text(comment)}"),)

@@ -18,6 +18,7 @@ from lab.emulators.traffic import Flow, Verdict
 from tests.lab.emulators.panos import operating, panos
 from tests.vendors.paloalto_panos.boxes import PASSWORD, USERS, Box, serving
 from tests.vendors.paloalto_panos.readings import firewall
+from tests.vendors.paloalto_panos.test_panos_ssh import typed
 from tests.vendors.paloalto_panos.test_panos_text import EMPTY, _with, long
 from tests.vendors.paloalto_panos.test_panos_text import OFFICE as OFFICE_ELSEWHERE
 from vendors.diff import diff
@@ -27,7 +28,7 @@ from vendors.paloalto_panos import PaloAltoPanos
 from vendors.paloalto_panos.lists import loaded_from
 
 URL = "https://tokgate.example:8443/feeds/fw-test"
-FEED = {"url": URL, "certificate_profile": "FEED_CA", "username": "fw-test", "load_seconds": 1}
+FEED = {"url": URL, "certificate_profile": "FEED_CA", "load_seconds": 1}
 OFFICE = _with(OFFICE_ELSEWHERE, "src-company", "10.0.1.0/24")
 """With sources that the site lets out."""
 MORE = _with(OFFICE, "dst-tiktok", "203.0.113.0/24")
@@ -98,6 +99,24 @@ def test_a_list_is_pulled_and_read_back() -> None:
         sync(box, server, EMPTY, fed())
         assert box.holds(EMPTY, fed())
         assert not denied(box)
+
+
+def test_the_login_that_a_person_gave_a_list_outlives_the_night() -> None:
+    """Out of hours there is no rule; the list rests, and nothing of its login is read or compared."""
+    server = Server()
+    with pulling(server) as box:
+        sync(box, server, OFFICE, fed())
+        head = "set external-list tokgate-list.dst-tiktok type ip auth"
+        typed(box, f"{head} username puller", f"{head} password s3cret")
+        assert box.holds(OFFICE, fed())
+        for desired in (EMPTY, MORE):
+            sync(box, server, desired, fed())
+            observed = box.read(fed())
+            assert box.holds(desired, fed())
+            assert "puller" not in observed.extra["held"]
+        assert "username puller" in operating(box.device, "admin").type("show config running")
+        box.sync(MORE)
+        assert box.holds(MORE)
 
 
 def test_a_change_of_the_list_alone_is_the_mark_alone() -> None:
