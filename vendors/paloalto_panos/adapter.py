@@ -23,7 +23,7 @@ from vendors.paloalto_panos.counters import hit_commands, log_command, our_rules
 from vendors.paloalto_panos.lists import fed_of
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import observed_from
-from vendors.paloalto_panos.render import Lines, moves_to_lists, render_lines
+from vendors.paloalto_panos.render import Lines, after, moves_to_lists, render_lines
 from vendors.paloalto_panos.talk import DIALECT, Talk
 from vendors.paloalto_panos.transaction import Transaction as Change
 from vendors.paloalto_panos.transaction import refuse_unfit
@@ -71,10 +71,12 @@ class PaloAltoPanos:
         return observed_from(text, self.options, self.capabilities)
 
     def render(self, current: Observed, plan: Plan) -> Script:
-        lines = self._lines(current, plan)
-        first = self._lines(current, plan, bridge=True).all if moves_to_lists(current, plan, self.options) else ()
+        first: tuple[str, ...] = ()
+        if moves_to_lists(current, plan, self.options):
+            bridge = self._lines(current, plan, bridge=True)
+            first, current = bridge.all, after(current, bridge, self.options)
         return Script(
-            text="".join(f"{line}\n" for line in first or lines.all),
+            text="".join(f"{line}\n" for line in (*first, *self._lines(current, plan).all)),
             commands=(
                 "request config-lock add, request commit-lock add",
                 "configure, the lines, show",

@@ -47,6 +47,15 @@ def moves(order: Sequence[str], ours: Sequence[str], placement: Placement) -> It
         above = name
 
 
+def placed(order: Sequence[str], ours: Sequence[str], placement: Placement) -> list[str]:
+    """All rules in the order that the moves leave."""
+    now = list(order)
+    for name, where in moves(order, ours, placement):
+        now.remove(name)
+        now.insert(_index(now, where), name)
+    return now
+
+
 def anchor_of(placement: Placement) -> str | None:
     match placement:
         case Before():

@@ -17,7 +17,7 @@ from vendors.model import GroupName, Mark, Observed, Plan
 from vendors.paloalto_panos import lists
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import PATHS, changed
-from vendors.paloalto_panos.placement import moves
+from vendors.paloalto_panos.placement import moves, placed
 from vendors.paloalto_panos.setform import Attrs, quoted
 from vendors.paloalto_panos.shape import DEFAULTS, LISTED, TAG, Tree, group_name, normal, part_of, started, tree_of
 
@@ -56,6 +56,14 @@ def render_lines(
     scope = f"vsys {options.vsys} " if current.extra.get("multi_vsys") else ""
     blocks = tuple(block for block in _Writer(held, wanted, scope).blocks(order, options) if block)
     return Lines(blocks=blocks, tree=wanted)
+
+
+def after(current: Observed, lines: Lines, options: PaloAltoPanosOptions) -> Observed:
+    """What the renderer needs to know of the firewall once these lines are in force."""
+    ours, order = list(lines.tree.rules), json.loads(current.extra.get("order", "[]"))
+    every = [*order, *(name for name in ours if name not in order)]
+    extra = {"held": lines.tree.dumps(), "order": json.dumps(placed(every, ours, options.placement))}
+    return replace(current, extra={**current.extra, **extra})
 
 
 def moves_to_lists(current: Observed, plan: Plan, options: PaloAltoPanosOptions) -> bool:

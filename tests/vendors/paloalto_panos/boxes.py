@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TextIO
 
 from core.clock import SystemClock
 from core.ids import DeviceName
@@ -33,7 +34,7 @@ class Box:
     served: Served
 
     @contextmanager
-    def session(self, **changes: object) -> Iterator[Session]:
+    def session(self, *, transcript: TextIO | None = None, **changes: object) -> Iterator[Session]:
         endpoint = Endpoint(
             device=DeviceName("fw-test"),
             host=self.served.host,
@@ -45,7 +46,7 @@ class Box:
             host_keys=(self.served.host_key,),
             budget=timedelta(seconds=60),
         )
-        with connect(replace(endpoint, **changes), clock=SystemClock()) as session:  # type: ignore[arg-type]
+        with connect(replace(endpoint, **changes), clock=SystemClock(), transcript=transcript) as session:  # type: ignore[arg-type]
             yield session
 
     def read(self, adapter: PaloAltoPanos | None = None) -> Observed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.clock import SystemClock
+from core.secret import HIDDEN
 from lab.emulators.faults import Moment
 from lab.emulators.panos import SMALL_VM, PanOs
 from lab.emulators.traffic import Flow, Verdict
@@ -168,6 +170,29 @@ def test_i05_killed_on_the_way_from_pushed_to_pulled_it_is_never_open(
             assert denied(box), f"line {line} of {count}"
             sync(box, server, OFFICE, fed())
             assert box.holds(OFFICE, fed()), f"line {line} of {count}"
+
+
+def test_what_is_shown_before_is_what_is_sent_also_by_two_commits() -> None:
+    server = Server()
+    with pulling(server) as box:
+        box.sync(OFFICE)
+        observed = box.read(fed())
+        shown = fed().render(observed, diff(observed, OFFICE, observed.can)).text.splitlines()
+        said = io.StringIO()
+        with box.session(transcript=said) as session:
+            plan = diff(observed, OFFICE, observed.can)
+            server.pages |= {
+                f"{URL}/{feed.name}.txt": "".join(f"{line}\n" for line in feed.lines).encode()
+                for feed in fed().feeds(plan.desired)
+            }
+            fed().apply(session, observed, plan)
+        lines = said.getvalue().replace(HIDDEN, "tokgate").splitlines()  # which is the password as well
+        answers = ("set external-list", "set address", "set tag", "set rulebase")
+        sent = [line for line in lines if line.startswith(("delete ", "move ")) or line in shown]
+        assert [line for line in sent if not line.startswith(answers)] == [
+            line for line in shown if not line.startswith(answers)
+        ]
+        assert set(shown) <= set(sent)
 
 
 def test_a_server_that_is_down_leaves_the_old_list_in_force_and_is_told() -> None:
