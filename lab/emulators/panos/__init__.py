@@ -1,4 +1,10 @@
-"""A PAN-OS firewall that answers over SSH as the documents and published captures say one does."""
+"""A PAN-OS firewall that answers over SSH as the documents and published captures say one does.
+
+Left out: leaving a commit with Ctrl+C while the terminal waits, accepting a banner, abbreviated words and completion,
+pipes, NAT and profiles as commands, registered addresses, `debug cli`, and XML of anything but hit counts. Lists of
+domains and of URLs are never pulled, because they act through profiles. Passive links, active/active and Panorama's own
+command line are not there either.
+"""
 
 from lab.emulators.panos.device import Mishaps, PanOs, User, pair
 from lab.emulators.panos.loading import Unread

@@ -41,7 +41,6 @@ class PanCli(Cli):
         self.paging, self.scripting, self.width = True, False, _WIDTH
         self.format: Format = "default"
         self.xml = False
-        self.debug = False
         self.target = ""
         """The virtual system that `set system setting target-vsys` chose."""
         self._question: Question | None = None

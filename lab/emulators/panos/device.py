@@ -14,12 +14,15 @@ from lab.emulators.faults import Faults
 from lab.emulators.panos import answers, changes, checks, editing, loading, schema
 from lab.emulators.panos.answers import Refused
 from lab.emulators.panos.changes import ALL, Changes, Part
+from lab.emulators.panos.feeds import Feeds
 from lab.emulators.panos.jobs import Job, Kind, TimeZone
-from lab.emulators.panos.space import Space
+from lab.emulators.panos.names import Resolver
+from lab.emulators.panos.space import RULES, Space, new_uuid
 from lab.emulators.panos.switches import Model, Switches
+from lab.emulators.panos.traffic import Plane
 from lab.emulators.panos.tree import Node
 from lab.emulators.server import Access
-from lab.emulators.traffic import Names
+from lab.emulators.traffic import Flow, Names, Verdict
 
 _AT_ONCE: Final = timedelta()
 _LATE: Final = 55
@@ -46,6 +49,10 @@ class Mishaps:
     """One commit each fails so; `(Module: device)` and `Commit failed` follow."""
     ask_commit: bool = False
     """The commit asks whether to proceed (netdriver)."""
+    hit_counts_off: bool = False
+    """Rules are not counted, as the rulebase's settings allow."""
+    hit_query_takes: float = 0.0
+    """Seconds that each rule adds to `show rule-hit-count`."""
     installing: bool = False
     sync_fails: bool = False
 
@@ -71,7 +78,7 @@ class PanOs:
     """One PAN-OS firewall.
 
     ``base``: the site's configuration, in set lines or in braces; it is candidate and running configuration alike.
-    ``users``: more than one administrator may log in; the first is `admin`. ``names``: what names resolve to.
+    ``users``: who may log in; `admin` alone unless told. ``names``: what names resolve to.
     ``fetch``: how external dynamic lists are pulled; it raises ``OSError`` where the server cannot be reached and
     ``PermissionError`` where it refuses the credentials.
     """
@@ -92,9 +99,11 @@ class PanOs:
         self.model, self.switches = model or Model(), switches or Switches()
         self.clock: Clock = clock or SystemClock()
         self.names: Names = {} if names is None else names
-        self.fetch = fetch
         self.users = dict(users or _ADMIN)
         self.faults, self.mishaps, self.lock = Faults(), Mishaps(), threading.RLock()
+        self.plane = Plane(self, Feeds(fetch=fetch, model=self.model), Resolver(names=self.names, model=self.model))
+        self.before, self.after = Node(), Node()
+        """Rules that Panorama pushed, to stand before and behind the local ones."""
         self._load_base(base)
         banner = self.running.root.value(*schema.DEVICE, "deviceconfig", "system", "login-banner")
         self.access = Access(
@@ -115,6 +124,7 @@ class PanOs:
         self.booted, self.boots = self.clock.now(), 0
         self.logins: list[tuple[str, datetime]] = []
         self._remember("admin", 1, "", self.running.root)
+        self.plane.activate(None)
 
     def _load_base(self, base: str) -> None:
         root = loading.load(base, vsys=None if self.model.multi_vsys else schema.ONLY)
@@ -192,6 +202,25 @@ class PanOs:
             if not job.finished and job.done <= now:
                 job.finished = True
                 self._finish(job)
+        for name in self.plane.feeds.tick(now, self.zone):
+            self._refreshed(name)
+        self.plane.resolver.tick(now)
+
+    def refresh_list(self, name: str) -> None:
+        """`request system external-list refresh`: one more job."""
+        if name in self.plane.feeds.used:
+            self.plane.feeds.pull(name, self.clock.now(), self.zone)
+            self._refreshed(name)
+
+    def _refreshed(self, name: str) -> None:
+        state = self.plane.feeds.used[name].state
+        details = {"valid": (), "pending": (answers.OLD_COPY,), "old copy": (answers.OLD_COPY,)}
+        said = details.get(state, ("Authentication failed",))
+        self.enqueue("EDLRefresh", ok=not said, details=said, finished=True)
+
+    def refresh_names(self) -> None:
+        self.plane.resolver.refresh(self.clock.now())
+        self.enqueue("FqdnRefresh", finished=True)
 
     def job(self, number: int) -> Job | None:
         return next((job for job in self.jobs if job.id == number), None)
@@ -276,12 +305,17 @@ class PanOs:
     def _finish(self, job: Job) -> None:
         if job.kind != "Commit" or job.tree is None or job.cancelled:
             return
-        self.running.root = job.tree
+        old, self.running.root = self.running.root, job.tree
+        self._activate(old)
         self._remember(job.admin, job.id, job.description, job.tree)
         self.commit_locks.pop(job.admin, None)
         if not self.switches.config_lock_survives_commit:
             self.config_locks = {scope: held for scope, held in self.config_locks.items() if held.admin != job.admin}
         self._synchronize()
+
+    def _activate(self, old: Node | None) -> None:
+        for name in self.plane.activate(old):
+            self._refreshed(name)
 
     def _remember(self, admin: str, job: int, description: str, tree: Node) -> None:
         number = self.versions[-1].number + 1 if self.versions else 1
@@ -317,17 +351,56 @@ class PanOs:
                 parent.kids.pop(path[-1], None)
             else:
                 parent.kids[path[-1]] = kept.copy()
+        old = peer.running.root
         peer.running.root, peer.candidate.root, peer._latest = new, new.copy(), new
+        peer._activate(old)
         peer.changes = Changes()
         self.synchronized = peer.synchronized = True
         for each in (self, peer):
             each.enqueue("HA-Sync", finished=True)
 
     def fail_over(self) -> None:
-        """The passive device takes over."""
+        """The passive device takes over, with the sessions that are open. Hit counts stay where they are."""
         if self.peer is None:
             raise ValueError(f"{self.name} has no peer")
-        self.ha, self.peer.ha = self.peer.ha, self.ha
+        old, new = (self, self.peer) if self.ha == "active" else (self.peer, self)
+        new.plane.sessions = dict(old.plane.sessions)
+        old.ha, new.ha = "passive", "active"
+
+    # --- traffic --------------------------------------------------------------------------------------------------
+
+    def forward(self, flow: Flow, *, vsys: str = schema.ONLY, keep_open: bool = False) -> Verdict:
+        """One connection attempt, judged by the rules that are committed. A passive device passes nothing on.
+
+        ``keep_open``: the session stays, and more of the same belongs to it, uncounted.
+        """
+        self.tick()
+        if self.ha == "passive":
+            return Verdict.DENY
+        return self.plane.forward(flow, vsys, keep_open=keep_open)
+
+    def ordered_rules(self, vsys: str) -> dict[str, Node]:
+        """Those that Panorama put before, the local ones, those that it put behind."""
+        return {**self.before.kids, **self.running.rules(vsys), **self.after.kids}
+
+    # --- Panorama -------------------------------------------------------------------------------------------------
+
+    def push(self, *, objects: str = "", before: str = "", after: str = "") -> bool:
+        """Panorama sends its part, in set lines: it is enforced, and it is not in the candidate.
+
+        False: the push failed, because somebody holds a lock here.
+        """
+        self.tick()
+        locked = bool(self.config_locks or self.commit_locks)
+        self.enqueue("CommitAll", ok=not locked, finished=True)
+        if locked:
+            return False
+        given = loading.load(objects).at(schema.vsys_path(schema.ONLY)) or Node()
+        self.running.pushed = self.candidate.pushed = given
+        self.before, self.after = _pushed_rules(before), _pushed_rules(after)
+        self.running.pushed_rules = self.candidate.pushed_rules = frozenset({**self.before.kids, **self.after.kids})
+        self._activate(self.running.root)
+        return True
 
     # --- memory ---------------------------------------------------------------------------------------------------
 
@@ -343,6 +416,13 @@ class PanOs:
         self.enqueue("AutoCom", finished=True)
         if self.peer is not None and self.ha == "active":
             self.fail_over()
+
+
+def _pushed_rules(text: str) -> Node:
+    found = loading.load(text).at((*schema.vsys_path(schema.ONLY), *RULES)) or Node()
+    for name, rule in found.kids.items():
+        rule.uuid = new_uuid(f"pushed {name}")
+    return found
 
 
 def pair(active: PanOs, passive: PanOs) -> None:

@@ -87,6 +87,8 @@ def relative(path: Path) -> str:
 
 def _refuse_taken(space: Space, step: Step) -> None:
     """An address and a group of one name in one place."""
+    if is_rule(step.path) and step.path[-1] in space.pushed_rules:
+        raise answers.taken(step.path[-1])
     others = {"address": "address-group", "address-group": "address", "service": "service-group"}
     if not space.switches.one_name_space or len(step.path) < 2 or step.path != unit_of(step.path):
         return

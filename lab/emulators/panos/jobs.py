@@ -7,7 +7,7 @@ knowledge base); the widest is not on record to the blank.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -33,7 +33,6 @@ class Job:
     tree: Node | None = None
     finished: bool = False
     cancelled: bool = False
-    forced: bool = field(default=False)
 
     def status(self, now: datetime) -> str:
         if self.cancelled or now >= self.done:

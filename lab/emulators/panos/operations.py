@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lab.emulators.console import Reply
-from lab.emulators.panos import answers, locking, shows
+from lab.emulators.panos import answers, inquiries, locking, shows
 from lab.emulators.panos.answers import Invalid, Missing, Refused
 from lab.emulators.panos.changes import ALL, Part
 from lab.emulators.panos.cli import Handler, PanCli, Table
@@ -271,7 +271,7 @@ _SHOWING: Final[dict[str, Handler]] = {
     "set cli config-output-format *": _format,
     "set cli timeout idle *": _idle,
     "set system setting target-vsys *": _target,
-    "debug cli *": _switch("debug"),
+    **inquiries.COMMANDS,
 }
 SHOWING: Final = Table(_SHOWING)
 TABLE: Final = Table({**_SHOWING, **FILES, "configure": _configure, "exit": _exit, "quit": _exit})

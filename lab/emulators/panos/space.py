@@ -57,7 +57,8 @@ class Space:
     model: Model
     switches: Switches
     pushed: Node = field(default_factory=Node)
-    """What Panorama gave: `shared` objects, pre and post rules. Not part of the configuration here."""
+    """Objects that Panorama gave. Not part of the configuration here."""
+    pushed_rules: frozenset[str] = frozenset()
 
     def copy(self) -> Node:
         return self.root.copy()

@@ -138,3 +138,7 @@ class Switches:
     """The columns of `show jobs`; three widths were seen."""
     sessions_survive: bool = False
     """Open sessions outlive a commit that denies them though `rematch` is on."""
+    schedule_end_inclusive: bool = False
+    """The last minute of a schedule belongs to it."""
+    log_query: bool = True
+    """`show log traffic query equal …` is understood; otherwise it is no command."""

@@ -77,13 +77,13 @@ def is_ports(text: str) -> bool:
 
 
 def is_daily(text: str) -> bool:
-    """`08:00-12:00`."""
-    return re.fullmatch(f"{_CLOCK}-{_CLOCK}", text) is not None
+    """`08:00-12:00`; it ends after it begins, on the same day."""
+    return re.fullmatch(f"{_CLOCK}-{_CLOCK}", text) is not None and text[:5] < text[6:]
 
 
 def is_once(text: str) -> bool:
     """`2026/01/01@08:00-2026/01/02@18:00`."""
-    return re.fullmatch(f"{_DATE}-{_DATE}", text) is not None
+    return re.fullmatch(f"{_DATE}-{_DATE}", text) is not None and text[:16] < text[17:]
 
 
 def is_literal(text: str) -> bool:
@@ -93,26 +93,51 @@ def is_literal(text: str) -> bool:
 
 def is_filter(text: str) -> bool:
     """`'tag1' and 'tag2'`: tag names in single quotes, or bare, with `and`, `or` and brackets."""
+    return _evaluated(text, set()) is not None
+
+
+def filter_takes(text: str, tags: set[str]) -> bool:
+    """Whether the filter of a dynamic group takes something with these tags."""
+    return _evaluated(text, tags) or False
+
+
+def _evaluated(text: str, tags: set[str]) -> bool | None:
+    """None: the text is no filter."""
     found = re.findall(r"'[^']*'|[()]|[^\s'()]+|.", text)
     words = [each for each in found if each.strip()]
-    return bool(words) and _expression(words, 0) == len(words)
+    try:
+        value = _either(words, tags)
+    except (IndexError, ValueError):
+        return None
+    return None if words else value
 
 
-def _term(words: list[str], at: int) -> int:
-    """Past a tag or a bracketed expression; -1 where there is none."""
-    if at < 0 or at >= len(words) or words[at] in (")", "and", "or", "'"):
-        return -1
-    if words[at] != "(":
-        return at + 1
-    at = _expression(words, at + 1)
-    return at + 1 if 0 <= at < len(words) and words[at] == ")" else -1
+def _either(words: list[str], tags: set[str]) -> bool:
+    value = _both(words, tags)
+    while words and words[0] == "or":
+        words.pop(0)
+        value = _both(words, tags) or value
+    return value
 
 
-def _expression(words: list[str], at: int) -> int:
-    at = _term(words, at)
-    while 0 <= at < len(words) and words[at] in ("and", "or"):
-        at = _term(words, at + 1)
-    return at
+def _both(words: list[str], tags: set[str]) -> bool:
+    value = _term(words, tags)
+    while words and words[0] == "and":
+        words.pop(0)
+        value = _term(words, tags) and value
+    return value
+
+
+def _term(words: list[str], tags: set[str]) -> bool:
+    word = words.pop(0)
+    if word in (")", "and", "or", "'"):
+        raise ValueError(word)
+    if word != "(":
+        return word.strip("'") in tags
+    value = _either(words, tags)
+    if words.pop(0) != ")":
+        raise ValueError(word)
+    return value
 
 
 def span(text: str) -> tuple[int, int, int] | None:
