@@ -52,8 +52,9 @@ def rows_from(text: str) -> Mapping[int, Row]:
     if text.strip() and not marks:
         raise Unreadable(f"counters are not understood: {text.strip()[:80]!r}")
     found: dict[int, Row] = {}
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
-        row = _row(int(mark[1]), text[mark.end() : following.start() if following else len(text)])
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    for mark, end in zip(marks, ends, strict=False):  # without a row there is still an end
+        row = _row(int(mark[1]), text[mark.end() : end])
         found[row.id] = _sum(found[row.id], row) if row.id in found else row
     return found
 
