@@ -212,7 +212,7 @@ def test_each_job_comes_at_its_own_interval(folder: Path) -> None:
         (15 * MINUTE, {"counters", "sync"}),
         (60 * MINUTE, set(JOBS)),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, timedelta) else "-".join(sorted(value)),
 )
 def test_a_job_is_due_at_its_interval_and_not_a_second_before(folder: Path, passed: timedelta, due: set[str]) -> None:
     with steady(folder) as made:
