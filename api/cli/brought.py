@@ -72,7 +72,4 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         own = super().get_command(ctx, cmd_name)
-        if own is None and cmd_name in _found():
-            self.add_command(_loaded(_found()[cmd_name]), cmd_name)
-            own = super().get_command(ctx, cmd_name)
-        return own
+        return _loaded(_found()[cmd_name]) if own is None and cmd_name in _found() else own

@@ -19,6 +19,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final, NoReturn
 
 import typer
@@ -87,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: Sequence[str]) -> int:
     try:
-        outcome = typer.main.get_command(app)(args=list(arguments), prog_name="tokgate", standalone_mode=False)
+        outcome = _command(app)(args=list(arguments), prog_name="tokgate", standalone_mode=False)
     except TokgateError as exc:
         show_error(exc)
         return exc.exit_code
@@ -107,6 +108,12 @@ def _invoke(arguments: Sequence[str]) -> int:
     if outcome == INTERRUPTED:
         note("interrupted")
     return outcome if isinstance(outcome, int) else ExitCode.DONE
+
+
+@cache
+def _command(of: typer.Typer) -> Any:
+    """All its commands, made once in a process."""
+    return typer.main.get_command(of)
 
 
 def _wrong_usage(error: Any) -> int:
