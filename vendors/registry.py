@@ -13,6 +13,7 @@ from vendors.adapter import Adapter
 from vendors.cisco_asa import CiscoAsa, CiscoAsaOptions
 from vendors.errors import UnknownVendor
 from vendors.fortinet_fortios import FortinetFortios, FortinetFortiosOptions
+from vendors.juniper_srx import JuniperSrx, JuniperSrxOptions
 from vendors.linux_nftables import LinuxNftables, LinuxNftablesOptions
 from vendors.paloalto_panos import PaloAltoPanos, PaloAltoPanosOptions
 
@@ -28,6 +29,7 @@ class Vendor:
 ADAPTERS: Final[Mapping[str, Vendor]] = {
     "cisco_asa": Vendor(CiscoAsaOptions, CiscoAsa),
     "fortinet_fortios": Vendor(FortinetFortiosOptions, FortinetFortios),
+    "juniper_srx": Vendor(JuniperSrxOptions, JuniperSrx),
     "linux_nftables": Vendor(LinuxNftablesOptions, LinuxNftables),
     "paloalto_panos": Vendor(PaloAltoPanosOptions, PaloAltoPanos),
 }

@@ -29,12 +29,13 @@ from tests.contract.emulated import (
 from tests.contract.rig_asa import AsaRig
 from tests.contract.rig_fortios import FortiOsRig
 from tests.contract.rig_panos import PanOsRig
+from tests.contract.rig_srx import SrxRig
 from vendors.codec import content_digest
 from vendors.diff import diff
 from vendors.errors import CapacityExceeded, DeviceError, NotVerified, Refused, Uncertain, Unreachable
 from vendors.model import AddMembers, Observed, RemoveMembers
 
-RIGS: Final[tuple[type[EmulatedRig], ...]] = (AsaRig, FortiOsRig, PanOsRig)
+RIGS: Final[tuple[type[EmulatedRig], ...]] = (AsaRig, FortiOsRig, PanOsRig, SrxRig)
 
 
 @pytest.fixture(params=RIGS, ids=lambda rig: rig.vendor)

@@ -1,0 +1,211 @@
+"""Juniper SRX firewalls: address sets and denies of ours, in one confirmed commit under an exclusive lock.
+
+Called by the controller's device work, always under the lock of the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from core.ids import DeviceName
+from vendors.adapter import Finding, Script, Session
+from vendors.diff import mark_of
+from vendors.errors import DeviceError, Refused
+from vendors.juniper_srx import counters, facts
+from vendors.juniper_srx.options import JuniperSrxOptions
+from vendors.juniper_srx.parse import Held, observed_from
+from vendors.juniper_srx.render import Change, render_change
+from vendors.juniper_srx.transaction import Job
+from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
+from vendors.shell import Said, gathered
+
+_READ = timedelta(seconds=120)
+
+
+@dataclass(frozen=True, slots=True)
+class JuniperSrx:
+    """The adapter for one SRX, or one chassis cluster, reached at its primary node."""
+
+    options: JuniperSrxOptions
+    device: DeviceName
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            ipv6=True,
+            fqdn=self.options.names,
+            wildcard_fqdn=False,
+            monitor=False,
+            schedules=False,
+            transaction=Transaction.CANDIDATE,
+            entry_counters=False,
+            source_capture=self.options.log_file is not None,
+            session_clearing=False,
+            persistence=True,
+            feed=False,
+            max_members=None,
+            max_entries=self.options.max_entries,
+            spare=False,
+            exempt=False,
+            notes=(
+                "monitor: the first policy that matches decides, and one that counted and let pass would open traffic",
+                "spare: the first policy that matches decides, and one that let pass would open traffic",
+                "wildcard-domains: an address object is one name (`dns-name`), and no wildcard",
+                *(() if self.options.names else ("domains: switched off (options.names)",)),
+            ),
+        )
+
+    # --- pure -----------------------------------------------------------------------------------------------------
+
+    def parse(self, text: str) -> Observed:
+        return observed_from(text, self.options, self.capabilities)
+
+    def render(self, current: Observed, plan: Plan) -> Script:
+        change = self._change(current, plan)
+        minutes = self.options.confirm_minutes
+        return Script(
+            text=change.text,
+            commands=(
+                "configure exclusive",
+                "show | compare (must be empty)",
+                "load set terminal",
+                "commit check",
+                f"commit confirmed {minutes}",
+                "a second login reads back and compares",
+                "commit",
+            ),
+        )
+
+    def parse_counters(self, text: str) -> Reading:
+        return counters.reading_from(text, datetime.now(UTC), self.options.log_rows)
+
+    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
+        """None: what a `dynamic-address` has loaded cannot be read back entry by entry, so lists are pushed."""
+        return ()
+
+    def _change(self, current: Observed, plan: Plan) -> Change:
+        return render_change(Held.loads(current.extra["held"]), plan, mark_of(plan.desired), self.options)
+
+    # --- with a session -------------------------------------------------------------------------------------------
+
+    def read(self, session: Session) -> Observed:
+        return self._parsed(self._told(session, (facts.CONFIGURATION, facts.COMMITS)))
+
+    def _parsed(self, text: str) -> Observed:
+        try:
+            return self.parse(text)
+        except DeviceError as exc:
+            exc.device = self.device
+            raise
+
+    def _told(self, session: Session, commands: tuple[str, ...]) -> str:
+        with session.shell(facts.DIALECT) as shell:
+            answers = [shell.ask(command, timeout=_READ) for command in commands]
+        banner = Said(line=facts.BANNER, text=answers[-1].prompt.partition("\n")[0].strip() + "\n", prompt="")
+        return gathered([*answers, banner])
+
+    def counters(self, session: Session) -> Reading:
+        try:
+            return self.parse_counters(self._told(session, self._counted()))
+        except DeviceError as exc:
+            exc.device = self.device
+            raise
+
+    def _counted(self) -> tuple[str, ...]:
+        asked = (facts.HITS, facts.UPTIME, counters.RULES, counters.OURS)
+        if self.options.log_file is None:
+            return asked
+        log = f"show log {self.options.log_file} | match RT_FLOW_SESSION_DENY | last {self.options.log_rows}"
+        return (*asked, log)
+
+    def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
+        self._refuse_stranger(current, plan)
+        self._refuse_state(current)
+        return Job(
+            session=session,
+            look=self.read,
+            current=current,
+            plan=plan,
+            change=self._change(current, plan),
+            options=self.options,
+            device=self.device,
+        ).run()
+
+    def _refuse_stranger(self, current: Observed, plan: Plan) -> None:
+        """What of our name is not ours is never touched (I1)."""
+        held = Held.loads(current.extra["held"])
+        marked = current.mark.owner if current.mark else held.owner()  # a hand may take the mark away alone
+        if marked == plan.desired.owner or self.options.adopt or (not marked and held.objects.is_empty):
+            return
+        owner = f"controller {marked}" if marked else "nobody: they carry no mark"
+        raise Refused(
+            f"the objects of our name on the device belong to {owner}; nothing was sent",
+            hint="find out who made them; `options: {adopt: true}` takes them over",
+            device=self.device,
+        )
+
+    def _refuse_state(self, current: Observed) -> None:
+        if current.extra.get("role") not in ("", "primary"):
+            raise Refused(
+                f"this node of the cluster is {current.extra['role']}, and takes no changes from us; nothing was sent",
+                hint="give the address of the primary node of redundancy group 0, or the cluster's own",
+                device=self.device,
+            )
+        if current.extra.get("pending"):
+            raise Refused(
+                "a commit of somebody else waits to be confirmed, and any commit would confirm it; nothing was sent",
+                hint="the next sync tries again",
+                device=self.device,
+            )
+
+    # --- doctor ---------------------------------------------------------------------------------------------------
+
+    def doctor(self, session: Session) -> tuple[Finding, ...]:
+        text = self._told(session, (facts.CONFIGURATION, facts.COMMITS, facts.VERSION, facts.HITS))
+        return tuple(self._findings(text))
+
+    def _findings(self, text: str) -> Iterator[Finding]:
+        from vendors.shell import sections
+
+        parts = sections(text)
+        version = " ".join(parts[facts.VERSION].split()[:6])
+        yield Finding(check="version", ok="Junos" in version, message=version or "not told")
+        hits = parts[facts.HITS]
+        yield Finding(
+            check="counters",
+            ok=not facts.is_refusal(hits),
+            message="hit counts can be read" if not facts.is_refusal(hits) else " ".join(hits.split())[:120],
+        )
+        wanted = {key: parts[key] for key in (facts.CONFIGURATION, facts.COMMITS, facts.BANNER)}
+        try:
+            observed = self.parse("".join(f"@@ {key}\n{said}" for key, said in wanted.items()) + "@@ end\n")
+        except DeviceError as exc:
+            yield Finding(check="reading", ok=False, message=str(exc))
+            return
+        yield Finding(check="reading", ok=True, message="the configuration is understood")
+        owner = f"marked by controller {observed.mark.owner}" if observed.mark else "nothing of ours yet"
+        yield Finding(check="owner", ok=observed.mark is not None or not observed.irregular, message=owner)
+        notes = [note.partition(": ")[2] for note in observed.can.notes if note.startswith("domains:")]
+        yield Finding(check="domains", ok=not notes, message="; ".join(notes) or "the device resolves names itself")
+        yield Finding(
+            check="cluster",
+            ok=observed.extra["role"] in ("", "primary"),
+            message=observed.extra["role"] or "a device of its own",
+        )
+        rollback = not observed.extra["pending"]
+        yield Finding(
+            check="rollback",
+            ok=rollback,
+            message="confirmed commits and rollbacks are there" if rollback else "a commit waits to be confirmed",
+        )
+        rematch = "set security policies policy-rematch" in parts[facts.CONFIGURATION]
+        yield Finding(
+            check="open sessions",
+            ok=rematch,
+            message="changed policies meet open sessions too"
+            if rematch
+            else "open sessions outlive a new deny: `set security policies policy-rematch` changes that",
+        )
+        yield from (Finding(check="our objects", ok=False, message=line) for line in observed.irregular)

@@ -1,0 +1,142 @@
+"""The counters of an SRX: policy hits by node, and denials out of its own log. Pure.
+
+Unit: ``hits`` are lookups that ended at the policy, which is attempts to open a session (`show security policies
+hit-count`). Packets and octets are not counted for what is denied. A counter has 32 bits.
+
+Layouts: vSRX 24.4, genieparser. Names may be wider than their column, and the action may be missing, so rows are read
+from both ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Final
+
+from core.net import Address
+from vendors.errors import Unreadable
+from vendors.juniper_srx import facts
+from vendors.juniper_srx.shape import MARK, PREFIX
+from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName
+from vendors.shell import sections
+
+RULES: Final = f"show configuration security policies | display set | match {PREFIX}"
+OURS: Final = f"show configuration security address-book global address {MARK} | display set"
+
+_HEADER: Final = re.compile(r"^\s*Index\s+From zone\s+To zone\s+Name\s+Policy count(?:\s+Action)?.*$", re.I | re.M)
+_ROW: Final = re.compile(
+    r"^\s*\d+\s+(?P<from>\S+)\s+(?P<to>\S+)\s+(?P<name>\S+)\s+(?P<count>\d+)(?:\s+(?P<action>[A-Za-z]+))?(?:\s+\d+)?\s*$"
+)
+_OTHER: Final = re.compile(r"^\s*(?:Logical system: \S+|Number of policy: \d+|node\d+:|-{20,})?\s*$")
+_VALUE: Final = re.compile(r'([a-z0-9-]+)="([^"]*)"')
+_STAMPED: Final = re.compile(r"(?:<\d+>1 )?(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ")
+_PLAIN: Final = re.compile(
+    r"RT_FLOW_SESSION_DENY(?:_LS)?: session denied (?P<source>\S+)/\d+->(?P<destination>\S+)/\d+ .*?"
+    r"(?P<policy>[A-Za-z0-9][A-Za-z0-9_-]*)\((?:global|\S*)\)"
+)
+_POLICY: Final = re.compile(rf"(?P<name>{PREFIX}[A-Za-z0-9_-]+)(?:\(global\))? ")
+
+
+def reading_from(text: str, now: datetime, rows: int) -> Reading:
+    """The reading. Raises ``Unreadable`` when it is cut off, of another form, or empty while ours is enforced."""
+    parts = sections(text)
+    hits = facts.part(parts, facts.HITS)
+    if facts.is_refusal(hits):
+        raise Unreadable(f"`{facts.HITS}` was refused: {' '.join(hits.split())[:120]}")
+    epoch = facts.boots(facts.part(parts, facts.UPTIME))
+    counts: dict[str, int] = {}
+    for said in facts.by_node(hits).values():
+        for name, count in _rows(said):
+            if name.startswith(PREFIX):
+                counts[name] = counts.get(name, 0) + count
+    _refuse_missing(counts, facts.part(parts, RULES), facts.part(parts, OURS))
+    told = next((said for command, said in parts.items() if command.startswith("show log ")), "")
+    flows = flows_from(told, now)
+    return Reading(
+        epoch=epoch,
+        read_at=now,
+        rules=tuple(
+            RuleCount(
+                rule=RuleName(name.removeprefix(PREFIX)),
+                action=Action.DENY,
+                epoch="",
+                hits=count,
+                packets=None,
+                octets=None,
+            )
+            for name, count in sorted(counts.items())
+        ),
+        flows=flows,
+        flows_truncated=len(told.splitlines()) >= rows,
+    )
+
+
+def _rows(text: str) -> Iterator[tuple[str, int]]:
+    if _HEADER.search(text) is None:
+        raise Unreadable(f"the hit counts have no header that is known: {text[:80]!r}")
+    for line in text.splitlines():
+        if _HEADER.match(line) or _OTHER.match(line):
+            continue
+        found = _ROW.match(line)
+        if found is None:
+            raise Unreadable(f"a row of the hit counts is not understood: {line[:120]!r}")
+        yield found["name"], int(found["count"])
+
+
+def _refuse_missing(counts: Mapping[str, int], rules: str, ours: str) -> None:
+    """A policy of ours that is configured and not counted is an error, never zero hits (I11)."""
+    if not ours.strip():
+        raise Unreadable("nothing of ours is on the device: nothing is counted there", hint="a sync puts it back")
+    configured = set(re.findall(rf" policy ({PREFIX}[A-Za-z0-9_-]+) ", rules))
+    if missing := configured - counts.keys():
+        raise Unreadable(f"no hit count of {', '.join(sorted(missing))}, which is configured")
+
+
+# --- who was denied -------------------------------------------------------------------------------------------------
+
+
+def flows_from(text: str, now: datetime) -> tuple[FlowCount, ...]:
+    """The denials by our policies in RT_FLOW messages, structured or not, one for each source and destination."""
+    seen: dict[tuple[Address, Address], tuple[int, datetime]] = {}
+    for line in text.splitlines():
+        found = _denial(line, now)
+        if found is not None:
+            source, destination, at = found
+            count, last = seen.get((source, destination), (0, at))
+            seen[source, destination] = count + 1, max(last, at)
+    return tuple(_flows(seen.items()))
+
+
+def _flows(seen: Iterable[tuple[tuple[Address, Address], tuple[int, datetime]]]) -> Iterator[FlowCount]:
+    for (source, destination), (_, last) in sorted(seen, key=lambda one: (str(one[0][0]), str(one[0][1]))):
+        yield FlowCount(
+            action=Action.DENY, source=source, destination=destination, packets=None, octets=None, last_seen=last
+        )
+
+
+def _denial(line: str, now: datetime) -> tuple[Address, Address, datetime] | None:
+    if "RT_FLOW_SESSION_DENY" not in line:
+        return None
+    stamp = _STAMPED.search(line)
+    at = datetime.fromisoformat(stamp["at"]).astimezone(UTC) if stamp else now  # plain syslog says no year and no zone
+    values = dict(_VALUE.findall(line))
+    if "policy-name" in values:
+        policy, source, destination = (
+            values["policy-name"],
+            values.get("source-address"),
+            values.get("destination-address"),
+        )
+    else:
+        plain, named = _PLAIN.search(line), _POLICY.search(line)
+        if plain is None:
+            return None
+        policy = named["name"] if named else plain["policy"]
+        source, destination = plain["source"], plain["destination"]
+    if not policy.startswith(PREFIX) or source is None or destination is None:
+        return None
+    try:
+        return ip_address(source), ip_address(destination), at
+    except ValueError:
+        return None

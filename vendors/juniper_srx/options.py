@@ -1,0 +1,67 @@
+"""What an inventory may say about one SRX. Values reach a command line, so their alphabet is an allow-list."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+
+from vendors.placing import Placement
+
+Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+class PlaceOptions(BaseModel):
+    """One list of policies that gets our denies: of a pair of zones, or the global one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    from_zone: Zone | None = None
+    to_zone: Zone | None = None
+    """Both, or neither for the global policies."""
+    placement: Placement = "top"
+    """Where our policies stand among the owner's: `top`, or before or after one of them."""
+
+    @model_validator(mode="after")
+    def _a_pair_or_none(self) -> PlaceOptions:
+        if (self.from_zone is None) != (self.to_zone is None):
+            raise ValueError("give `from_zone` and `to_zone` together, or neither for the global policies")
+        return self
+
+
+class JuniperSrxOptions(BaseModel):
+    """Options of `vendor: juniper_srx`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    places: Literal["all"] | tuple[PlaceOptions, ...] = "all"
+    """Where our denies stand. `all`: on top of every pair of zones that has policies, and of the global ones. Zone
+    policies are asked before global ones, so a global deny alone is never reached by what a zone policy permits."""
+    names: bool = True
+    """Enforce names, by address objects that the device resolves itself. It knows no wildcards."""
+    set_members: int = Field(default=4_000, ge=100, le=16_000)
+    """The most members of one address set; longer lists are nested. Releases up to 20.4 take 4,096, later 16,384."""
+    max_entries: PositiveInt = 20_000
+    """The most list entries this device is trusted with. More is never sent: `over_budget` decides."""
+    confirm_minutes: int = Field(default=5, ge=1, le=60)
+    """The device takes a change back by itself after so long, unless it was seen to work from a second login."""
+    commit_seconds: int = Field(default=300, ge=30, le=3_600)
+    """How long a check or a commit may take; the session's own time budget may end it sooner."""
+    lock_wait_seconds: int = Field(default=60, ge=0, le=600)
+    """How long to wait for somebody who has the configuration locked."""
+    log_file: FileName | None = None
+    """A file of the device's own syslog that carries RT_FLOW messages. Unset: who was denied is not asked."""
+    log_rows: int = Field(default=1_000, ge=1, le=10_000)
+    """At most so many of its denials are taken, the newest."""
+    adopt: bool = False
+    """Take over objects of our name that carry no mark or another controller's."""
+
+    @model_validator(mode="after")
+    def _names_each_place_once(self) -> JuniperSrxOptions:
+        if self.places == "all":
+            return self
+        pairs = [(place.from_zone, place.to_zone) for place in self.places]
+        if not pairs or len(set(pairs)) < len(pairs):
+            raise ValueError("`places` names no place, or one of them twice")
+        return self
