@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -181,12 +182,14 @@ def test_an_approved_exception_is_live_within_seconds_and_gone_when_revoked(fres
         assert sum(event.hits or 0 for event in page.items) >= 1, "the rule's last hits are read before it goes"
 
 
-def _until(condition: object, seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():  # type: ignore[operator]
-            return True
-    return False
+def _until(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    """Whether it becomes true; asked with a pause, which leaves the processor to what is waited for."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        pause.wait(0.05)
+    return True
 
 
 # --- when they do not -----------------------------------------------------------------------------------------------
