@@ -146,6 +146,20 @@ def test_only_the_mark_moves_when_nothing_else_does(rig: EmulatedRig) -> None:
     assert rig.holds(later)
 
 
+def test_i11_counters_grow_by_what_was_tried(rig: EmulatedRig) -> None:
+    rig.push(wish(deny=("company", "marketing")))
+
+    def hits() -> dict[str, int | None]:
+        with rig.session() as session:
+            return {rule.rule: rule.hits for rule in rig.adapter().counters(session).rules}
+
+    assert hits() == {"deny-company": 0, "deny-marketing": 0}
+    for _ in range(3):
+        assert not rig.passes("company")
+    assert rig.passes("company", ORDINARY)
+    assert hits() == {"deny-company": 3, "deny-marketing": 0}
+
+
 # --- hands, and who else writes -------------------------------------------------------------------------------------
 
 
