@@ -337,6 +337,7 @@ LISTS = [
     "/api/v1/intel/sources",
     "/api/v1/runs",
     "/api/v1/drift",
+    "/api/v1/feeds",
     EXCEPTIONS,
     "/api/v1/events",
     "/api/v1/events/alerts",
