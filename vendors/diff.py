@@ -96,12 +96,11 @@ def degrade(desired: Desired, can: Capabilities) -> tuple[Desired, tuple[Degrade
             Degraded(capability="persistence", message=_because("the rules over a reboot are", can, "persistence"))
         )
     kept = {group.name: group for group in groups if group.members}
-    rules = [_refer(rule, kept) for rule in desired.rules if _can_act(rule, can, lost)]
-    return replace(
-        desired,
-        groups=tuple(kept[name] for name in sorted(kept)),
-        rules=tuple(rule for rule in rules if rule is not None),
-    ), tuple(lost)
+    judged = (_refer(rule, kept) for rule in desired.rules if _can_act(rule, can, lost))
+    rules = tuple(rule for rule in judged if rule is not None)
+    idle = {n for rule in desired.rules for n in _groups_of(rule)} - {n for rule in rules for n in _groups_of(rule)}
+    groups_left = tuple(kept[name] for name in sorted(kept) if name not in idle)  # a list without its rule is no use
+    return replace(desired, groups=groups_left, rules=rules), tuple(lost)
 
 
 def _exempting(desired: Desired, lost: list[Degraded]) -> Desired:

@@ -300,3 +300,9 @@ def test_i07_a_list_that_does_not_fit_is_refused_whole(limits: dict[str, int], n
 
 def test_a_list_that_just_fits_is_taken() -> None:
     assert not diff(NOTHING, OFFICE, replace(EVERYTHING, max_members=3, max_entries=5)).is_empty
+
+
+def test_lists_that_only_a_dropped_rule_used_are_not_made() -> None:
+    watcher = replace(EVERYTHING, monitor=False)
+    plan = diff(held(state(rules=())), state(COMPANY, GUEST, TIKTOK, rules=(DENY, WATCH)), watcher)
+    assert {group.name for group in plan.desired.groups} == {COMPANY.name, TIKTOK.name}
