@@ -3,8 +3,10 @@
 
 SHELL := /bin/bash
 VENV := .venv
-PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+ifndef PYTHON # looked for once; some machines take their time to say that there is none
+PYTHON := $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+endif
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 STAMP := $(VENV)/.installed
@@ -22,7 +24,7 @@ demo: system $(STAMP)
 
 test: system $(STAMP) lint
 	@$(MAKE) --silent $(FUZZ_STAMP) 2>/dev/null || echo "atheris cannot be installed here: the seeds of fuzzing are only replayed" >&2
-	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
