@@ -308,8 +308,8 @@ def test_the_text_holds_no_date_of_retrieval_in_its_address() -> None:
 def test_a_hundred_thousand_entries_in_a_few_seconds() -> None:
     many: list[Indicator] = [entry(f"5.{n >> 15}.{n >> 7 & 255}.{(n & 127) * 2}/32") for n in range(100_000)]
     before = snapshot(curated())
-    began = time.monotonic()
+    began = time.process_time()
     made = snapshot([*curated(), *many])
     assert len(tiktok(made).networks) == len(tiktok(before).networks) + 100_000
     assert len(diff_snapshots(before, made).added) == 100_000
-    assert time.monotonic() - began < 20  # three or four on an idle machine; a runaway would be minutes
+    assert time.process_time() - began < 30  # of the processor: three or four when idle; a runaway would be minutes
