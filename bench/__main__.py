@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.figures import RESULTS
 
-BENCHES: Final = ("nft_apply", "fleet_poll", "serve_memory", "packet_probe", "aggregate")
+BENCHES: Final = ("nft_apply", "fleet_poll", "serve_memory", "packet_probe", "aggregate", "stream_push")
 PAGE: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD: Final = """\
 # Benchmarks
@@ -18,7 +18,7 @@ HEAD: Final = """\
 Written by `make bench` from `bench/results/*.json`; do not edit. Each row is measured beside its peer in the same run,
 in turns, as the median of several rounds. The machine (2 cores, gateways, servers and clients all on it) is shared:
 read ratios, not seconds. One part alone: `python -m bench.nft_apply`, `bench.fleet_poll`, `bench.serve_memory`,
-`bench.packet_probe [SECONDS]`, `bench.aggregate`, then `python -m bench --table`.
+`bench.packet_probe [SECONDS]`, `bench.aggregate`, `bench.stream_push [LINES]`, then `python -m bench --table`.
 
 Where an apply's own time goes: *login* is the SSH handshake and key exchange; *read* and *read back* are one `nft list
 ruleset` each, with the gateway's kernel dump, the transfer and our parser; *load* is rendering, `nft -c` (up to 5,000
@@ -28,6 +28,9 @@ up to is the plan: the diff and the digest of the list.
 *aggregate* counts processor time, and one round for netaddr and aggregate6, which take the better part of a minute. Its
 first row is the arithmetic alone; network objects and text cost the rest. What is shortened is shortened once for all
 devices with the same list and as little room.
+
+*stream_push* sends to an emulated ASA behind a proxy that delays each direction by 10 ms. The emulator acts on every line, and its time is
+in every figure. Ansible takes part when `TOKGATE_BENCH_ANSIBLE` names its `ansible-playbook` (Ansible 11 with `cisco.asa`).
 
 """
 
