@@ -29,8 +29,9 @@ up to is the plan: the diff and the digest of the list.
 first row is the arithmetic alone; network objects and text cost the rest. What is shortened is shortened once for all
 devices with the same list and as little room.
 
-*stream_push* sends to an emulated ASA behind a proxy that delays each direction by 10 ms. The emulator acts on every line, and its time is
-in every figure. Ansible takes part when `TOKGATE_BENCH_ANSIBLE` names its `ansible-playbook` (Ansible 11 with `cisco.asa`).
+*stream_push* sends to an emulated ASA behind a proxy that delays each direction by 10 ms. The emulator acts on every
+line, and its time is in every figure. Ansible takes part when `TOKGATE_BENCH_ANSIBLE` names its `ansible-playbook`
+(Ansible 11 with `cisco.asa`).
 
 """
 
