@@ -777,7 +777,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def answers(url: str, seconds: float = 20) -> bool:
+def answers(url: str, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
