@@ -54,7 +54,7 @@ EDGE = datetime(2026, 11, 25, 17, 0, tzinfo=UTC)
 """18:00 in Berlin: from here on the company is only watched."""
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Poll, bounded. Fails the test when it never comes true."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
