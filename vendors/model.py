@@ -47,14 +47,29 @@ class DomainGroup:
 Group: TypeAlias = AddressGroup | DomainGroup
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class WeekSpan:
+    """[start, end) on every such day, in the device's own local time."""
+
+    day: int  # 0 = Monday … 6
+    start: int  # minutes since midnight, 0 <= start < end <= 1440
+    end: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One decision. ``sources`` None means any source (only SPARE may). Any of the destination groups matches."""
+    """One decision. ``sources`` None means any source (only SPARE may). Any of the destination groups matches.
+
+    ``when`` None means always; else it is sorted, disjoint, touching spans of a day are one, and it is neither empty nor
+    the whole week. Only where the device holds the week itself (``Capabilities.schedules``); else the controller's clock
+    puts and removes the rule.
+    """
 
     name: RuleName
     action: Action
     sources: GroupName | None
     destinations: tuple[GroupName, ...]
+    when: tuple[WeekSpan, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +119,7 @@ class Capabilities:
     fqdn: bool  # can enforce a DomainGroup
     wildcard_fqdn: bool
     monitor: bool
-    schedules: bool
+    schedules: bool  # holds ``Rule.when`` itself
     transaction: Transaction
     entry_counters: bool
     source_capture: bool
@@ -115,6 +130,7 @@ class Capabilities:
     max_entries: int | None  # over all groups
     spare: bool = True  # can let destinations pass before its denies, and opens nothing by it (I15)
     exempt: bool = True  # can take sources out of the denies below by a rule, and opens nothing by it (I15)
+    max_spans: int | None = None  # of one day, in ``Rule.when``; None: no limit known
     notes: tuple[str, ...] = ()  # why something above was narrowed, for people
 
 
@@ -127,6 +143,7 @@ class Observed:
     ``epoch`` changes whenever counters may have restarted (reboot, table re-created).
     ``extra`` are vendor facts that the renderer needs (existing objects not in the neutral model, versions).
     ``irregular`` are deviations of our objects from the form we write, each one line: the diff repairs them.
+    ``wall_time`` is the local time, without a zone, that the device showed while it was read; None when it told none.
     """
 
     groups: tuple[Group, ...]
@@ -137,6 +154,7 @@ class Observed:
     can: Capabilities
     irregular: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
+    wall_time: datetime | None = None
 
 
 # --- the plan -------------------------------------------------------------------------------------------------------
