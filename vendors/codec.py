@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from itertools import groupby
 from typing import Any, TypeAlias
 
 from core.net import DomainName, Network, in_order
@@ -41,6 +42,7 @@ from vendors.model import (
     RuleName,
     Shortened,
     Step,
+    WeekSpan,
 )
 
 Json: TypeAlias = dict[str, Any]
@@ -89,12 +91,15 @@ def _group(group: Group) -> Json:
 
 
 def _rule(rule: Rule) -> Json:
-    return {
+    content: Json = {
         "name": rule.name,
         "action": rule.action.value,
         "sources": rule.sources,
         "destinations": list(rule.destinations),
     }
+    if rule.when is not None:  # one that always holds is written, and so marked, as by versions that knew no other
+        content["when"] = [[span.day, span.start, span.end] for span in rule.when]
+    return content
 
 
 def _mark(mark: Mark) -> Json:
@@ -258,6 +263,7 @@ def _as_rule(data: Json) -> Rule:
         action=Action(data["action"]),
         sources=None if sources is None else GroupName(sources),
         destinations=tuple(GroupName(name) for name in data["destinations"]),
+        when=tuple(WeekSpan(day, start, end) for day, start, end in data["when"]) if "when" in data else None,
     )
 
 
@@ -291,6 +297,7 @@ def _as_step(data: Json) -> Step:
 
 # --- for people -----------------------------------------------------------------------------------------------------
 
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SHOWN = 3
 _NAMED = 5
 _SITE = 2**80
@@ -320,8 +327,31 @@ def describe(step: Step) -> str:
 
 
 def describe_rule(rule: Rule) -> str:
-    """``deny-company: deny src-company to dst-tiktok, fqdn-tiktok``."""
-    return f"{rule.name}: {rule.action.value} {rule.sources or 'anyone'} to {', '.join(rule.destinations)}"
+    """``deny-company: deny src-company to dst-tiktok, fqdn-tiktok, mon-fri 08:00-17:00``."""
+    when = f", {describe_week(rule.when)}" if rule.when else ""
+    return f"{rule.name}: {rule.action.value} {rule.sources or 'anyone'} to {', '.join(rule.destinations)}{when}"
+
+
+def describe_week(spans: Iterable[WeekSpan]) -> str:
+    """``mon-fri 08:00-12:00 13:00-17:00; sat 00:00-24:00``: days of the same hours together."""
+    hours: dict[int, list[str]] = {}
+    for span in spans:
+        hours.setdefault(span.day, []).append(f"{_clock(span.start)}-{_clock(span.end)}")
+    runs = (list(days) for _, days in groupby(sorted(hours), key=lambda day: (hours[day], day - _rank(hours, day))))
+    return "; ".join(f"{_days(run)} {' '.join(hours[run[0]])}" for run in runs)
+
+
+def _rank(hours: Mapping[int, object], day: int) -> int:
+    """Days that follow each other are as far from their places among the days that are there."""
+    return sorted(hours).index(day)
+
+
+def _days(run: Sequence[int]) -> str:
+    return _DAYS[run[0]] if len(run) == 1 else f"{_DAYS[run[0]]}-{_DAYS[run[-1]]}"
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def describe_shortened(short: Shortened) -> str:

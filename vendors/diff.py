@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from core.net import DomainName, Network
+from vendors import week
 from vendors.codec import desired_digest
 from vendors.errors import CapacityExceeded
 from vendors.exempting import without_exempts
@@ -319,6 +320,8 @@ class _Change:
         later = {r.name for r in self.new_rules if r.action is Action.DENY}
         if any(name in later and name not in above_after for name in above_before):
             return False  # a deny that moves below it
+        if changing and not _same_times(above_before, above_after):
+            return False
         return all(
             set(changing) <= set(above_before[name].destinations) & set(above_after[name].destinations)
             if name in above_before and name in above_after
@@ -351,12 +354,16 @@ def _denies_above(rule: Rule, rules: Sequence[Rule]) -> dict[RuleName, Rule]:
     return {other.name: other for other in rules[:place] if other.action is Action.DENY}
 
 
+def _same_times(first: Mapping[RuleName, Rule], second: Mapping[RuleName, Rule]) -> bool:
+    return all(rule.when == second[name].when for name, rule in first.items() if name in second)
+
+
 def _union(rule: Rule, before: Rule | None) -> Rule:
-    """The rule over old and new destinations, in the new order, old ones last."""
+    """The rule over old and new destinations, in the new order, old ones last; at all times of either."""
     if before is None:
         return rule
     extra = tuple(name for name in before.destinations if name not in rule.destinations)
-    return replace(rule, destinations=(*rule.destinations, *extra))
+    return replace(rule, destinations=(*rule.destinations, *extra), when=week.either(rule.when, before.when))
 
 
 def _surplus(group: Group, other: Group) -> tuple[frozenset[Network], frozenset[DomainName]]:

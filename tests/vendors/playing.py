@@ -31,7 +31,7 @@ EVERYTHING = Capabilities(
     fqdn=True,
     wildcard_fqdn=True,
     monitor=True,
-    schedules=False,
+    schedules=True,
     transaction=Transaction.ATOMIC,
     entry_counters=True,
     source_capture=True,
@@ -83,19 +83,26 @@ def play(groups: Iterable[Group], rules: Iterable[Rule], steps: Iterable[Step]) 
     return held
 
 
-Packet = tuple[str, str, str]  # source, destination (hosts), the name it was looked up by
+Packet = tuple[str, str, str, tuple[int, int]]  # source, destination (hosts), the name looked up, when: day, minute
 
 
 def denied_packets(groups: Groups, rules: Sequence[Rule], packets: Iterable[Packet]) -> set[Packet]:
-    """The first matching rule decides. In this small world every member is a host."""
+    """The first matching rule that holds then decides. In this small world every member is a host."""
     sources = {rule.name: _points(groups[rule.sources]) if rule.sources else None for rule in rules}
     targets = {rule.name: frozenset().union(*(_points(groups[name]) for name in rule.destinations)) for rule in rules}
     return {
         packet
         for packet in packets
-        if next((rule.action for rule in rules if _matches(sources[rule.name], targets[rule.name], packet)), None)
+        if next(
+            (r.action for r in rules if _holds(r, packet) and _matches(sources[r.name], targets[r.name], packet)), None
+        )
         is Action.DENY
     }
+
+
+def _holds(rule: Rule, packet: Packet) -> bool:
+    day, minute = packet[3]
+    return rule.when is None or any(s.day == day and s.start <= minute < s.end for s in rule.when)
 
 
 def _points(group: Group) -> frozenset[str]:
@@ -105,6 +112,6 @@ def _points(group: Group) -> frozenset[str]:
 
 
 def _matches(sources: frozenset[str] | None, targets: frozenset[str], packet: Packet) -> bool:
-    source, destination, name = packet
+    source, destination, name, _ = packet
     parents = {name, name.partition(".")[2]}  # a name and the one it is below; all are covered by suffix here
     return (sources is None or source in sources) and (destination in targets or bool(parents & targets))

@@ -32,17 +32,21 @@ from vendors.model import (
     Rule,
     RuleName,
     Step,
+    WeekSpan,
 )
 
 # A small world, so that lists overlap all the time.
 SOURCES = [ip_network(f"10.0.0.{n}") for n in range(4)]
 ADDRESSES: list[Network] = [ip_network(f"192.0.2.{n}") for n in range(4)] + [ip_network("2001:db8::1")]
 NAMES = ["a.example", "b.example"]
+MORNING, OVERLAP, EVENING = (0, 9 * 60), (0, 12 * 60), (0, 18 * 60)
+WHENS = [None, None, (WeekSpan(0, 8 * 60, 13 * 60),), (WeekSpan(0, 11 * 60, 20 * 60), WeekSpan(3, 0, 60))]
 PACKETS: list[Packet] = [
-    (str(source.network_address), str(address.network_address), name)
+    (str(source.network_address), str(address.network_address), name, moment)
     for source in SOURCES
     for address in ADDRESSES
     for name in ["", "x.a.example", "b.example"]
+    for moment in [MORNING, OVERLAP, EVENING]
 ]
 ROLES = ["company", "guest", "byod", "lab"]
 
@@ -106,7 +110,7 @@ def states(draw: st.DrawFn) -> Desired:
         ):
             action = draw(st.sampled_from([Action.DENY, Action.DENY, Action.MONITOR, Action.EXEMPT]))
             to = draw(st.lists(st.sampled_from(targets), min_size=1, unique=True))
-            rules.append(rule(f"r{number}-{source}", action, source, *to))
+            rules.append(replace(rule(f"r{number}-{source}", action, source, *to), when=draw(st.sampled_from(WHENS))))
     return state(*groups.values(), rules=tuple(draw(st.permutations(rules))))
 
 
