@@ -15,10 +15,11 @@ from core.clock import Clock, SystemClock
 from core.net import Address
 from lab.emulators.console import Cli
 from lab.emulators.faults import Faults
+from lab.emulators.fetching import Fetch, Wire
 from lab.emulators.fortios import factory, loading
 from lab.emulators.fortios.config import GLOBAL, Change, Config, Drop, Entry, Key, NewVdom, Put
 from lab.emulators.fortios.editing import Editor
-from lab.emulators.fortios.feeds import Feeds, Fetch
+from lab.emulators.fortios.feeds import Feeds
 from lab.emulators.fortios.forwarding import (
     Counter,
     Session,
@@ -62,7 +63,7 @@ class FortiGate:
     ports: int = 4
     serial: str = "FG100FTK00000001"
     names: Names = field(default_factory=dict)
-    fetch: Fetch | None = None
+    fetch: Fetch | Wire | None = None
     zone: tzinfo = UTC
     post_banner: str = ""
     faults: Faults = field(default_factory=Faults)

@@ -1,25 +1,30 @@
 """Threat feeds: lists that the box fetches itself, keeps while the server is away, and cuts at its limits.
 
-Source: administration guide, threat feeds; community articles 378964 (before 7.4.4) and the 7.4.4 entry limits.
+Source: administration guide, threat feeds; community articles 378964 (before 7.4.4) and the 7.4.4 entry limits; 421292:
+the tag of an answer is kept beside the list, and asked with; 421802: an empty list is a list without entries, and what
+it held passes. That any other failure keeps the list is likely: the guide says it of a lost connection.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Final
 
 from core.net import Address
+from lab.emulators import fetching
+from lab.emulators.fetching import Answer, Fetch, Request, Trust, Wire
 from lab.emulators.fortios.config import GLOBAL, Config, Entry, Key, value_of
 from lab.emulators.fortios.kinds import FQDN
 from lab.emulators.fortios.schema import FEED
 from lab.emulators.fortios.switches import Model, Switches
 
-Fetch = Callable[[str], bytes]
 Span = tuple[int, int]
 _OCTETS: Final = 10 * 1024 * 1024  # of one file, before 7.4.4
+_AGENT: Final = "curl/7.58.0"
+"""The default of ``user-agent`` (CLI reference)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,7 @@ class Feed:
     due: float
     loaded: Loaded | None = None
     failures: int = 0
+    tag: str = ""  # of what is loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +74,7 @@ def _fit(entries: tuple[tuple[int, Span], ...]) -> Fit:
 class Feeds:
     """All lists of a box. The last good copies survive a reboot."""
 
-    fetch: Fetch | None
+    fetch: Fetch | Wire | None
     by_key: dict[Key, Feed] = field(default_factory=dict)
     next_index: int = 860
     _fits: dict[Key, tuple[object, int, Fit]] = field(default_factory=dict)  # for which copy, and how many of it
@@ -90,6 +96,8 @@ class Feeds:
             self.next_index += 3
             self.by_key[key] = Feed(index=self.next_index, entry=entry, due=now)
         elif feed.entry != entry:
+            if any(feed.entry.get(name) != entry.get(name) for name in ("resource", "type")):
+                feed.tag = ""
             feed.entry, feed.due = entry, now
 
     def _fetch(self, feed: Feed, config: Config, now: float, *, model: Model, switches: Switches) -> None:
@@ -98,13 +106,33 @@ class Feeds:
         if self.fetch is None or value_of(table, feed.entry, "update-method") == ("push",):
             return
         try:
-            body = self.fetch(feed.entry["resource"][0])
+            answer = fetching.ask(self.fetch, self._request(feed, config))
         except OSError:  # the last good copy stays
             feed.failures += 1
             return
-        feed.failures = 0
-        kind = value_of(table, feed.entry, "type")[0]
-        feed.loaded = read(body, kind, model=model, switches=switches)
+        if answer.status == 200:
+            self._take(feed, answer, config, model=model, switches=switches)
+        feed.failures = 0 if answer.status in (200, 304) else feed.failures + 1
+
+    def _request(self, feed: Feed, config: Config) -> Request:
+        """``server-identity-check``: ``basic`` looks at the certificate, ``full`` at its names too (CLI reference)."""
+        names = ("username", "password", "user-agent", "server-identity-check")
+        said = {name: "".join(value_of(config.schema[FEED], feed.entry, name)) for name in names}
+        check = said["server-identity-check"] or "none"  # a release without it looks at none
+        known = "\n".join(fetching.authorities_of(self.fetch).values())
+        return Request(
+            url=feed.entry["resource"][0],
+            username=said["username"],
+            password=said["password"],
+            agent=said["user-agent"] or _AGENT,
+            trust=None if check == "none" else Trust(authorities=known, names=check == "full"),
+            tag=feed.tag,
+        )
+
+    @staticmethod
+    def _take(feed: Feed, answer: Answer, config: Config, *, model: Model, switches: Switches) -> None:
+        kind = value_of(config.schema[FEED], feed.entry, "type")[0]
+        feed.loaded, feed.tag = read(answer.body, kind, model=model, switches=switches), answer.tag
 
     def refresh(self, key: Key, now: float) -> None:
         self.by_key[key].due = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -11,6 +11,7 @@ from typing import Final, Literal
 from core.clock import Clock, SystemClock
 from lab.emulators.console import Cli
 from lab.emulators.faults import Faults
+from lab.emulators.fetching import Fetch, Wire
 from lab.emulators.panos import answers, changes, checks, editing, loading, schema
 from lab.emulators.panos.answers import Refused
 from lab.emulators.panos.changes import ALL, Changes, Part
@@ -79,8 +80,9 @@ class PanOs:
 
     ``base``: the site's configuration, in set lines or in braces; it is candidate and running configuration alike.
     ``users``: who may log in; `admin` alone unless told. ``names``: what names resolve to.
-    ``fetch``: how external dynamic lists are pulled; it raises ``OSError`` where the server cannot be reached and
-    ``PermissionError`` where it refuses the credentials.
+    ``fetch``: how external dynamic lists are pulled: a ``Wire`` does it for real, with certificates by the names of
+    certificate profiles; a function raises ``OSError`` where the server cannot be reached and ``PermissionError`` where
+    it refuses the credentials.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class PanOs:
         base: str = "",
         clock: Clock | None = None,
         names: Names | None = None,
-        fetch: Callable[[str], bytes] | None = None,
+        fetch: Fetch | Wire | None = None,
         users: Mapping[str, User] | None = None,
         model: Model | None = None,
         switches: Switches | None = None,
@@ -101,7 +103,8 @@ class PanOs:
         self.names: Names = {} if names is None else names
         self.users = dict(users or _ADMIN)
         self.faults, self.mishaps, self.lock = Faults(), Mishaps(), threading.RLock()
-        self.plane = Plane(self, Feeds(fetch=fetch, model=self.model), Resolver(names=self.names, model=self.model))
+        feeds = Feeds(fetch=fetch, model=self.model, switches=self.switches)
+        self.plane = Plane(self, feeds, Resolver(names=self.names, model=self.model))
         self.before, self.after = Node(), Node()
         """Rules that Panorama pushed, to stand before and behind the local ones."""
         self._load_base(base)

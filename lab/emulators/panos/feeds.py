@@ -1,26 +1,31 @@
 """External dynamic lists: pulled without a commit once a rule uses them, kept when the server is away.
 
-A server that refuses the credentials empties the list (PAN-OS 11.0 administrator's guide, external dynamic lists). What
-cannot be entries is counted apart; what exceeds the platform is skipped and goes to the system log.
+A server that refuses the credentials empties the list (PAN-OS 11.0 administrator's guide, external dynamic lists), and
+so does one whose certificate the list's certificate profile does not take ("the firewall then ceases to enforce policy
+based on the list contents"; PAN-OS 8.0 new features, authentication for external dynamic lists). Other failures keep
+the old copy. What cannot be entries is counted apart; what exceeds the platform is skipped and goes to the system log.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Final, Literal
 
 from core.net import Address
+from lab.emulators import fetching
+from lab.emulators.fetching import Answer, Fetch, Request, Trust, Untrusted, Wire
 from lab.emulators.panos import answers, values
 from lab.emulators.panos.jobs import TimeZone
 from lab.emulators.panos.matching import Addresses
-from lab.emulators.panos.switches import Model
+from lab.emulators.panos.switches import Model, Switches
 from lab.emulators.panos.tree import Node
 
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_AGENT: Final = "PAN-OS"
+"""What a firewall calls itself here is on no record."""
 State = Literal["pending", "valid", "old copy", "unauthorized"]
 
 
@@ -32,6 +37,11 @@ class Feed:
     kind: str
     url: str
     recurring: Node
+    username: str = ""
+    password: str = ""
+    profile: str = ""  # the certificate profile; without one no certificate is looked at
+    tag: str = ""  # what the last good answer told
+    date: str = ""
     state: State = "pending"
     entries: tuple[str, ...] = ()
     ignored: int = 0
@@ -45,8 +55,9 @@ class Feed:
 
 @dataclass(slots=True, kw_only=True)
 class Feeds:
-    fetch: Callable[[str], bytes] | None
+    fetch: Fetch | Wire | None
     model: Model
+    switches: Switches = field(default_factory=Switches)
     used: dict[str, Feed] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     """Of the system log: what concerns lists."""
@@ -71,25 +82,53 @@ class Feeds:
         feed = self.used[name]
         feed.next_at = next_after(feed.recurring, now, zone)
         try:
-            text = self._fetched(feed.url)
-        except PermissionError:
-            self._take(feed, "", "unauthorized")
-            self.log.append(f"EDL({name}) Authentication failed, list is not enforced")
-            return False
-        except OSError as error:
-            if getattr(error, "code", None) in (401, 403):
-                self._take(feed, "", "unauthorized")
-            elif feed.state != "pending":
-                feed.state = "old copy"
-            self.log.append(f"EDL({name}) {answers.OLD_COPY}")
-            return False
-        self._take(feed, text, "valid")
+            answer = fetching.ask(self.fetch, self._request(feed))
+        except (PermissionError, Untrusted):
+            return self._refused(feed)
+        except OSError:
+            return self._failed(feed)
+        return self._answered(feed, answer)
+
+    def _request(self, feed: Feed) -> Request:
+        """A switch says whether it is conditional, and whether it may be answered in gzip."""
+        trust = None
+        if feed.profile:
+            trust = Trust(authorities=fetching.authorities_of(self.fetch).get(feed.profile, ""))
+        how = self.switches.list_conditional
+        return Request(
+            url=feed.url,
+            username=feed.username,
+            password=feed.password,
+            agent=_AGENT,
+            trust=trust,
+            tag=feed.tag if how == "tag" else "",
+            date=feed.date if how == "date" else "",
+            gzip=self.switches.list_gzip,
+        )
+
+    def _answered(self, feed: Feed, answer: Answer) -> bool:
+        if answer.status in (401, 403):
+            return self._refused(feed)
+        if answer.status == 304 and feed.state in ("valid", "old copy"):
+            feed.state = "valid"
+            return True
+        if answer.status != 200 or (not answer.body and not self.switches.empty_list_taken):
+            return self._failed(feed)
+        self._take(feed, answer.body.decode("utf-8", "replace"), "valid")
+        feed.tag, feed.date = answer.tag, answer.date
         return True
 
-    def _fetched(self, url: str) -> str:
-        if self.fetch is None:
-            raise ConnectionError(url)
-        return self.fetch(url).decode("utf-8", "replace")
+    def _refused(self, feed: Feed) -> bool:
+        self._take(feed, "", "unauthorized")
+        feed.tag = feed.date = ""
+        self.log.append(f"EDL({feed.name}) Authentication failed, list is not enforced")
+        return False
+
+    def _failed(self, feed: Feed) -> bool:
+        if feed.state not in ("pending", "unauthorized"):
+            feed.state = "old copy"
+        self.log.append(f"EDL({feed.name}) {answers.OLD_COPY}")
+        return False
 
     def _take(self, feed: Feed, text: str, state: State) -> None:
         limit = {"ip": self.model.list_ips, "domain": self.model.list_domains}.get(feed.kind, self.model.list_urls)
@@ -111,7 +150,8 @@ class Feeds:
 def _kept(old: Feed | None, new: Feed) -> Feed:
     if old is None or (old.url, old.kind) != (new.url, new.kind):
         return new
-    old.recurring = new.recurring
+    old.recurring, old.profile = new.recurring, new.profile
+    old.username, old.password = new.username, new.password
     return old
 
 

@@ -128,6 +128,12 @@ class Switches:
     """Single addresses of a list are shown with `/32`."""
     list_header: bool = False
     """`request system external-list show` tells source, reference and validity before the counts."""
+    list_conditional: Literal["none", "tag", "date"] = "none"
+    """Whether a list is pulled with `If-None-Match` or `If-Modified-Since` of the last good answer."""
+    list_gzip: bool = False
+    """Whether a list may come in gzip."""
+    empty_list_taken: bool = True
+    """Whether a body of no byte is a list without entries, or a failure that keeps the old copy."""
     rule_deny_subtype: Literal["drop", "deny"] = "drop"
     """The subtype that the traffic log has for a `deny` by a rule with `application any`."""
     csv_header: bool = False

@@ -105,7 +105,16 @@ class Plane:
         if found is None or kind not in ("ip", "domain", "url"):
             return None
         source = found[1].kids["type"].kids[kind]
-        return Feed(name=name, kind=kind, url=source.value("url"), recurring=source.kids.get("recurring", Node()))
+        login = source.kids.get("auth", Node())
+        return Feed(
+            name=name,
+            kind=kind,
+            url=source.value("url"),
+            recurring=source.kids.get("recurring", Node()),
+            username=login.value("username"),
+            password=login.value("password"),
+            profile=source.value("certificate-profile"),
+        )
 
     def _stamp(self, old: Node | None, now: datetime) -> None:
         before = _rules_by_id(old)
