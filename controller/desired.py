@@ -8,21 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import ip_network
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from controller.inventory import Device, Policy, Site
 from controller.model import AccessException, CoverageState, DeviceStatus, Mode
-from controller.windows import mode_at
+from controller.windows import mode_at, week_of
 from core.errors import ConfigError
 from core.net import Network, aggregate, overlaps, subtract
 from ipsets.errors import GuardTripped
 from ipsets.model import ServiceSet, Snapshot
+from ipsets.spans import words
 from vendors.exempting import whole_of
-from vendors.model import Action, AddressGroup, Desired, DomainGroup, Group, GroupName, Rule, RuleName
+from vendors.model import (
+    Action,
+    AddressGroup,
+    Degraded,
+    Desired,
+    DomainGroup,
+    Group,
+    GroupName,
+    Observed,
+    Rule,
+    RuleName,
+    WeekSpan,
+)
+from vendors.week import holds_at, most_a_day
 
 SPARED = GroupName("spared")
+CLOCK_SKEW: Final = timedelta(minutes=2)
+"""How far a device's clock may be from the site's time when it is to keep the week."""
+SCHEDULES: Final = "schedules"
 _ACTIONS: Mapping[Mode, Action] = {Mode.ENFORCE: Action.DENY, Mode.MONITOR: Action.MONITOR}
 _PREFIX: Mapping[Action, str] = {Action.DENY: "deny", Action.MONITOR: "mon", Action.EXEMPT: "exc"}
 
@@ -72,8 +90,21 @@ def _within(inner: Network, outer: Network) -> bool:
     )
 
 
-def desired_for(facts: Facts, device: Device, at: datetime, *, spares: bool = True) -> Desired:
+Weeks: TypeAlias = Mapping[str, Mapping[Mode, tuple[WeekSpan, ...] | None]]
+"""Of each source role, when it has which mode; None: always."""
+
+
+def weeks_of(site: Site, policy: Policy) -> Weeks:
+    """The whole week of every source role of a site, by the site's wall clock."""
+    return {role: week_of(policy.roles[role]) for role in sorted(site.networks)}
+
+
+def desired_for(
+    facts: Facts, device: Device, at: datetime, *, spares: bool = True, keeps_week: bool = False
+) -> Desired:
     """What ``device`` should hold at ``at``. ``spares``: it can let destinations pass above its denies.
+
+    ``keeps_week``: it is told the whole week, and its own clock decides (``own_week``).
 
     Raises:
         ConfigError: the policy names a service that the snapshot does not carry.
@@ -83,21 +114,54 @@ def desired_for(facts: Facts, device: Device, at: datetime, *, spares: bool = Tr
     _refuse_own_addresses(device, services)
     above = spared(facts, device)
     destinations = {service.service: tuple(_destinations(service, above if spares else ())) for service in services}
-    modes = modes_at(facts.site, facts.policy, at)
+    weeks: Weeks = (
+        weeks_of(facts.site, facts.policy)
+        if keeps_week
+        else {role: {mode: None} for role, mode in modes_at(facts.site, facts.policy, at).items()}
+    )
     live = sorted((e for e in facts.exceptions if e.is_live(at)), key=lambda e: e.id)
     sources = role_sources(facts.site.networks)
     groups = [
         *(group for found in destinations.values() for group in found),
-        *(_address_group(f"src-{role}", sources[role]) for role in modes if modes[role] in _ACTIONS and sources[role]),
+        *(
+            _address_group(f"src-{role}", sources[role])
+            for role in weeks
+            if weeks[role].keys() & _ACTIONS and sources[role]
+        ),
         *(_address_group(f"exc-{e.id}", e.sources) for e in live if e.service in facts.policy.services),
         AddressGroup(name=SPARED, members=frozenset(above)),
     ]
     return Desired(
         groups=tuple(sorted(groups, key=lambda g: g.name)),
-        rules=_rules(facts, modes=modes, sources=sources, live=live, destinations=destinations),
+        rules=_rules(facts, weeks=weeks, sources=sources, live=live, destinations=destinations),
         owner=facts.owner,
         snapshot=facts.snapshot.id[:12],
     )
+
+
+def own_week(facts: Facts, device: Device, observed: Observed, *, began: datetime, ended: datetime) -> str | None:
+    """Why a device that was read between these moments is not told the whole week; ``""`` when it is.
+
+    None: nothing to tell, for no role has windows, or the device has no schedules.
+    """
+    windows = [when for week in weeks_of(facts.site, facts.policy).values() for when in week.values() if when]
+    if not windows or not observed.can.schedules:
+        return None
+    if device.schedules == "controller":
+        return "its inventory says so"
+    if (most := observed.can.max_spans) is not None and max(map(most_a_day, windows)) > most:
+        return f"it takes at most {most} windows a day"
+    if observed.wall_time is None:
+        return "its clock was not told"
+    zone = ZoneInfo(facts.site.time_zone)
+    first, last = (at.astimezone(zone).replace(tzinfo=None) for at in (began - CLOCK_SKEW, ended + CLOCK_SKEW))
+    inside = first <= observed.wall_time <= last
+    return "" if inside else f"its clock is more than {words(CLOCK_SKEW)} off the local time of the site"
+
+
+def week_note(why: str) -> Degraded:
+    """What is said of a device that could keep the week and is not told it."""
+    return Degraded(capability=SCHEDULES, message=f"windows are kept by the controller's clock: {why}", is_gap=False)
 
 
 def _service(snapshot: Snapshot, name: str) -> ServiceSet:
@@ -166,7 +230,7 @@ def spared(facts: Facts, device: Device) -> tuple[Network, ...]:
 def _rules(
     facts: Facts,
     *,
-    modes: Mapping[str, Mode],
+    weeks: Weeks,
     sources: Mapping[str, frozenset[Network]],
     live: Iterable[AccessException],
     destinations: Mapping[str, tuple[Group, ...]],
@@ -190,10 +254,11 @@ def _rules(
             action=action,
             sources=GroupName(f"src-{role}"),
             destinations=everything,
+            when=week[mode],
         )
-        for action in (Action.DENY, Action.MONITOR)
-        for role, mode in modes.items()
-        if _ACTIONS.get(mode) is action and sources[role]
+        for mode, action in _ACTIONS.items()
+        for role, week in weeks.items()
+        if mode in week and sources[role]
     ]
     return tuple(rules)
 
@@ -211,9 +276,9 @@ def subject_of(rule: RuleName) -> tuple[str | None, str | None]:
     return (what, None) if kind in ("deny", "mon") and what else (None, None)
 
 
-def state_of(rules: Iterable[Rule]) -> CoverageState:
-    """What a device with these rules of ours is doing."""
-    actions = {rule.action for rule in rules}
+def state_of(rules: Iterable[Rule], local: datetime) -> CoverageState:
+    """What a device with these rules of ours is doing when its clock shows ``local``."""
+    actions = {rule.action for rule in rules if holds_at(rule.when, local)}
     if Action.DENY in actions:
         return CoverageState.ENFORCED
     return CoverageState.MONITORED if Action.MONITOR in actions else CoverageState.OFF

@@ -45,21 +45,24 @@ def plan_device(
     device: str,
     forced: bool = False,
     shortened: tuple[Shortened, ...] = (),
+    said: tuple[Degraded, ...] = (),
 ) -> Plan:
     """The difference, or ``GuardTripped`` when it would take away more than a person would expect.
 
-    ``shortened`` is what of the lists ``desired`` leaves out already.
+    ``shortened`` is what of the lists ``desired`` leaves out already, ``said`` what else a person should know of it.
     """
-    plan = _planned(observed, desired, shortened)
+    plan = _planned(observed, desired, shortened, said)
     if not forced:
         _refuse_shrink(observed, plan, limits, device)
     return plan
 
 
-def _planned(observed: Observed, desired: Desired, shortened: tuple[Shortened, ...]) -> Plan:
+def _planned(
+    observed: Observed, desired: Desired, shortened: tuple[Shortened, ...], said: tuple[Degraded, ...]
+) -> Plan:
     plan = diff(observed, desired, observed.can)
     parts = (Degraded(capability=BUDGET, message=describe_shortened(short)) for short in shortened)
-    return replace(plan, degraded=(*plan.degraded, *parts), shortened=shortened)
+    return replace(plan, degraded=(*plan.degraded, *parts, *said), shortened=shortened)
 
 
 def in_part(degraded: Iterable[str]) -> str:
@@ -128,7 +131,11 @@ def reopen(stored: StoredPlan) -> tuple[str, Plan]:
 
 
 def refuse_stale(
-    stored: StoredPlan, observed: Observed, desired_now: Desired, shortened: tuple[Shortened, ...] = ()
+    stored: StoredPlan,
+    observed: Observed,
+    desired_now: Desired,
+    shortened: tuple[Shortened, ...] = (),
+    said: tuple[Degraded, ...] = (),
 ) -> Plan:
     """Exactly the plan that was read, or ``PlanStale``: the device or what is wanted has moved meanwhile."""
     base, plan = reopen(stored)
@@ -138,7 +145,7 @@ def refuse_stale(
             hint="make a new plan",
             device=stored.device,
         )
-    fresh = _planned(observed, desired_now, shortened)
+    fresh = _planned(observed, desired_now, shortened, said)
     if dumps_plan(fresh) != dumps_plan(plan):
         raise PlanStale(
             "the inventory, the intelligence, an exception or a window moved since the plan was made; nothing was sent",

@@ -124,6 +124,7 @@ class Controller:
             limiter=SessionLimiter(settings.max_sessions),
             limits=Limits(),
             transcripts=settings.data_dir / "transcripts",
+            freshness=self._freshness,
         )
         self._engine: Engine = ThreadEngine(
             {JobKind.SYNC: self._do_sync, JobKind.APPLY: self._do_apply, JobKind.COLLECT: self._do_collect},
@@ -148,6 +149,11 @@ class Controller:
         inventory = load_inventory(settings.inventory)
         store = Store.open(settings.data_dir, clock=clock, migrate=migrate)
         return cls(settings, inventory, store, clock)
+
+    @property
+    def _freshness(self) -> timedelta:
+        """How long one look at a device proves what follows it."""
+        return self.settings.sync_interval * 2
 
     def close(self) -> None:
         """Finish the refresh and the device work that were started, then close the store."""
@@ -540,6 +546,7 @@ class Controller:
                 device=device.name,
                 forced=force,
                 shortened=look.shortened,
+                said=look.said,
             )
             if not plan.is_empty:
                 script = adapter.render(look.observed, plan).text
@@ -767,7 +774,7 @@ class Controller:
             exceptions=[self._shown(e, statuses) for e in self.store.exceptions(site=site.name)],
             snapshot=self.store.current_snapshot(),
             sources=self.troubles(),
-            freshness=self.settings.sync_interval * 2,
+            freshness=self._freshness,
             pin=self.store.pin(),
         )
 

@@ -12,10 +12,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TextIO, TypeAlias
+from zoneinfo import ZoneInfo
 
 import structlog
 
-from controller.desired import Facts, desired_for, mode_words, modes_at, role_sources, rule_name, state_of, subject_of
+from controller.desired import (
+    Facts,
+    desired_for,
+    mode_words,
+    modes_at,
+    own_week,
+    role_sources,
+    rule_name,
+    state_of,
+    subject_of,
+    week_note,
+)
 from controller.detect import DetectContext, detect, on_our_clock
 from controller.errors import NotFound, PlanStale, StoreError
 from controller.feeding import content_of
@@ -34,6 +46,7 @@ from controller.model import (
 )
 from controller.planning import Limits, in_part, plan_device, refuse_stale
 from controller.store import Store
+from controller.windows import next_edge
 from core.clock import Clock
 from core.errors import TokgateError
 from core.faults import crash_point
@@ -56,7 +69,7 @@ from vendors.errors import (
     Uncertain,
     Unreachable,
 )
-from vendors.model import Action, Desired, Observed, Plan, Reading, Receipt, RuleName, Shortened
+from vendors.model import Action, Degraded, Desired, Observed, Plan, Reading, Receipt, RuleName, Shortened
 from vendors.registry import adapter_for
 from vendors.session import SessionLimiter, connect
 
@@ -77,6 +90,12 @@ class Look:
     found: CoverageState
     cause: str
     shortened: tuple[Shortened, ...] = ()  # what it has no room for
+    said: tuple[Degraded, ...] = ()  # what else a person should know of ``desired``
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the device held, to the entry, what we left there."""
+        return self.observed.mark is not None and self.found is not CoverageState.NOT_ENFORCED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +109,7 @@ class Worker:
     limiter: SessionLimiter
     limits: Limits
     transcripts: Path
+    freshness: timedelta  # how long one look at a device proves what follows it
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -152,13 +172,15 @@ class Worker:
         facts = self.facts(device)
         at = self.clock.now()
         observed = adapter.read(session)
-        desired = desired_for(facts, device, at, spares=observed.can.spare)
+        why = own_week(facts, device, observed, began=at, ended=self.clock.now())
+        desired = desired_for(facts, device, at, spares=observed.can.spare, keeps_week=why == "")
         fitted = Fitted(desired=desired)
         if device.over_budget == "shorten":
             services, words = facts.policy.services, facts.snapshot.indicators
             fitted = fit(desired, observed.can, services=services, indicators=words)
         part = self._held_in_part(device, fitted)
-        found, cause = found_state(observed, fitted.desired, in_part=part)
+        local = wall_clock(facts, at)
+        found, cause = found_state(observed, fitted.desired, local=local, in_part=part)
         return Look(
             at=at,
             observed=observed,
@@ -167,6 +189,7 @@ class Worker:
             shortened=fitted.shortened,
             found=found,
             cause=cause,
+            said=(week_note(why),) if why else (),
         )
 
     def _held_in_part(self, device: Device, fitted: Fitted) -> str:
@@ -228,12 +251,13 @@ class Worker:
             device=record.device.name,
             forced=force,
             shortened=look.shortened,
+            said=look.said,
         )
         return self._carry_out(adapter, session, record, look, plan)
 
     def _apply(self, adapter: Adapter, session: Session, record: Record, stored: StoredPlan) -> DeviceRun:
         look = record.look = self.look(record.device, adapter, session)
-        plan = refuse_stale(stored, look.observed, look.desired, look.shortened)
+        plan = refuse_stale(stored, look.observed, look.desired, look.shortened, look.said)
         return self._carry_out(adapter, session, record, look, plan)
 
     def _carry_out(self, adapter: Adapter, session: Session, record: Record, look: Look, plan: Plan) -> DeviceRun:
@@ -394,15 +418,22 @@ def entries_of(reading: Reading, snapshot: Snapshot) -> tuple[Network, ...]:
     return own or tuple(n for service in snapshot.services for n in service.networks)
 
 
-def found_state(observed: Observed, desired: Desired, *, in_part: str = "") -> tuple[CoverageState, str]:
+def wall_clock(facts: Facts, at: datetime) -> datetime:
+    """What the clocks of the site show at ``at``; without a zone."""
+    return at.astimezone(ZoneInfo(facts.site.time_zone)).replace(tzinfo=None)
+
+
+def found_state(
+    observed: Observed, desired: Desired, *, local: datetime, in_part: str = ""
+) -> tuple[CoverageState, str]:
     """What a device was found doing, and why that is not enforcement when it is not.
 
     A device counts as enforced only when it holds, to the entry, what we left there: a hand that took one prefix out of
     a list makes it not enforced, with that cause. ``in_part`` says of which lists we left only a part there: that is
-    never enforced either.
+    never enforced either. ``local`` is the wall clock of the site, by which rules with a week of their own hold.
     """
     if observed.mark is None:
-        wanted = state_of(desired.rules)
+        wanted = state_of(desired.rules, local)
         if wanted is CoverageState.OFF:
             return CoverageState.OFF, ""
         return CoverageState.NOT_ENFORCED, "nothing of ours was on the device"
@@ -414,7 +445,7 @@ def found_state(observed: Observed, desired: Desired, *, in_part: str = "") -> t
         return CoverageState.NOT_ENFORCED, f"our objects were changed by somebody else: {changed[0]}"
     if desired_digest(held) != observed.mark.desired:
         return CoverageState.NOT_ENFORCED, "our lists or rules were changed by somebody else"
-    state = state_of(observed.rules)
+    state = state_of(observed.rules, local)
     if in_part and state is CoverageState.ENFORCED:
         return CoverageState.PARTIAL, in_part
     return state, ""
@@ -466,13 +497,15 @@ class Record:
         if self.look is None:
             raise AssertionError("a run ends well only after a look")
         now = self._worker.clock.now()
-        left = state_of(plan.desired.rules)
+        left = state_of(plan.desired.rules, wall_clock(self.look.facts, now))
         if plan.shortened and left is CoverageState.ENFORCED:
             left = CoverageState.PARTIAL
         for short in plan.shortened:
             log.warning("sync.in_part", device=self.device.name, left_out=describe_shortened(short))
         degraded = tuple(f"{d.capability}: {d.message}" for d in plan.degraded if d.is_gap)
         store = self._worker.store
+        for edge in self._own_edges(self.look):
+            store.add_observation(edge)
         store.add_observation(self._observation(now, found=self.look.found, left=left, cause=self.look.cause))
         store.put_status(self._good_status(now, plan, degraded))
         return self.write(
@@ -500,6 +533,31 @@ class Record:
         store.put_status(status)
         log.warning("sync.failed", device=self.device.name, outcome=outcome.value, code=error.code, error=error.message)
         return self.write(outcome, error_code=error.code, error=str(error))
+
+    def _own_edges(self, look: Look) -> Iterator[Observation]:
+        """What the device's own clock did since it was last seen, where its rules have a week and nobody changed them.
+
+        Without these every edge of a window would leave a stretch that the looks before and after contradict.
+        """
+        before = self._worker.store.status(self.device.name)
+        if before is None or before.last_seen_at is None or not look.is_ours:
+            return
+        wanted = {rule.name: rule.when for rule in look.desired.rules}
+        weekly = [rule for rule in look.observed.rules if rule.when]
+        unmoved = all(wanted.get(rule.name) == rule.when for rule in weekly)  # else the edges were others
+        if not weekly or not unmoved or look.at - before.last_seen_at > self._worker.freshness:
+            return
+        roles, zone = look.facts.policy.roles.values(), ZoneInfo(look.facts.site.time_zone)
+        part = bool(in_part(before.degraded))
+        edge = next_edge(roles, zone, before.last_seen_at)
+        while edge is not None and edge <= look.at:
+            states = (
+                state_of(look.observed.rules, wall_clock(look.facts, moment))
+                for moment in (edge - timedelta.resolution, edge)
+            )
+            found, left = (CoverageState.PARTIAL if part and s is CoverageState.ENFORCED else s for s in states)
+            yield self._observation(edge, found=found, left=left, cause="")
+            edge = next_edge(roles, zone, edge)
 
     @staticmethod
     def _outcome(error: TokgateError) -> Outcome:

@@ -1,4 +1,4 @@
-"""Work hours: which mode a source role has at a moment, and when that may next change.
+"""Work hours: which mode a source role has at a moment, in its whole week, and when that may next change.
 
 Pure. ``desired`` asks ``mode_at``; people are shown ``next_edge``. A window is a question about now, put to the wall
 clock of the site's own zone, so a clock change leaves no edge to miss: in the night of 25 hours the hour that comes
@@ -7,13 +7,15 @@ twice is answered twice, and a time that does not exist is simply never asked ab
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from controller.model import Mode
+from vendors.model import WeekSpan
+from vendors.week import DAY, normal
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HORIZON: Final = timedelta(days=15)
@@ -22,6 +24,7 @@ HORIZON: Final = timedelta(days=15)
 _PROBE: Final = timedelta(hours=1)
 _TICK: Final = timedelta(microseconds=1)
 _MIDNIGHT: Final = time(0)
+_MONDAY: Final = datetime(2024, 1, 1)  # noqa: DTZ001  a reading of the wall clock
 
 
 class ModeWindow(Protocol):
@@ -58,6 +61,25 @@ def is_inside(window: ModeWindow, local: datetime) -> bool:
     if window.start < window.end:
         return DAYS[today] in window.days and window.start <= now < window.end
     return (DAYS[today] in window.days and now >= window.start) or (DAYS[today - 1] in window.days and now < window.end)
+
+
+def week_of(role: RoleModes) -> Mapping[Mode, tuple[WeekSpan, ...] | None]:
+    """When in the week of the site's wall clock the role has each mode that it ever has; None: always."""
+    cuts = sorted({0, DAY, *(_minute(t) for window in role.windows for t in (window.start, window.end))})
+    spans: dict[Mode, list[WeekSpan]] = {}
+    for day, (start, end) in product(range(len(DAYS)), pairwise(cuts)):
+        spans.setdefault(_wall_mode(role, day, start), []).append(WeekSpan(day, start, end))
+    return {mode: normal(found) for mode, found in spans.items()}
+
+
+def _wall_mode(role: RoleModes, day: int, minute: int) -> Mode:
+    local = _MONDAY + timedelta(days=day, minutes=minute)
+    return next((window.mode for window in role.windows if is_inside(window, local)), role.mode)
+
+
+def _minute(at: time) -> int:
+    """Times of windows are whole minutes."""
+    return at.hour * 60 + at.minute
 
 
 def next_edge(roles: Iterable[RoleModes], zone: ZoneInfo, after: datetime) -> datetime | None:

@@ -60,9 +60,9 @@ class WeekSpan:
 class Rule:
     """One decision. ``sources`` None means any source (only SPARE may). Any of the destination groups matches.
 
-    ``when`` None means always; else it is sorted, disjoint, touching spans of a day are one, and it is neither empty nor
-    the whole week. Only where the device holds the week itself (``Capabilities.schedules``); else the controller's clock
-    puts and removes the rule.
+    ``when`` None means always, and only DENY and MONITOR have another. It is sorted, disjoint, touching spans of a day
+    are one, and it is neither empty nor the whole week. Only where the device holds the week itself
+    (``Capabilities.schedules``); else the controller's clock puts and removes the rule.
     """
 
     name: RuleName

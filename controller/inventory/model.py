@@ -49,6 +49,7 @@ LegacyAlgorithm = Literal[
 ]
 """Weak, and off unless a device names it; a test keeps this in step with ``vendors.session.WEAK``."""
 OverBudget = Literal["shorten", "refuse"]
+Schedules = Literal["device", "controller"]
 Title = Annotated[str, Field(max_length=200)]
 
 DEFAULT_PORT: Final = 22
@@ -56,6 +57,7 @@ DEFAULT_LOGIN: Final = "tokgate"
 DEFAULT_CONNECT_SECONDS: Final = 10.0
 DEFAULT_BUDGET_SECONDS: Final = 120.0
 DEFAULT_OVER_BUDGET: Final = "shorten"
+DEFAULT_SCHEDULES: Final = "device"
 DEFAULT_STALE_AFTER: Final = timedelta(hours=2)
 """Twice the longest interval that anybody would choose: an hour."""
 WIDEST_WITHOUT_TOKEN: Final = {4: 24, 6: 56}
@@ -146,6 +148,7 @@ class DeviceDefaults(Part):
     connect_timeout_seconds: ConnectSeconds | None = None
     budget_seconds: BudgetSeconds | None = None
     over_budget: OverBudget | None = None
+    schedules: Schedules | None = None
 
 
 class Defaults(Part):
@@ -192,6 +195,9 @@ class Device(Part):
     legacy_algorithms: tuple[LegacyAlgorithm, ...] = ()
     over_budget: OverBudget = DEFAULT_OVER_BUDGET
     """A list longer than the device takes: ``shorten`` it to its most valuable networks, or ``refuse`` the change."""
+
+    schedules: Schedules = DEFAULT_SCHEDULES
+    """Who keeps the windows of policies: the ``device``, where it can and its clock is right, or the ``controller``."""
 
     feed: DeviceFeed = Field(default_factory=DeviceFeed)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -47,13 +48,15 @@ class Firewall:
     flows: tuple[FlowCount, ...] = ()
     on: dict[str, Callable[[], None]] = field(default_factory=dict)
     pulls: bool = False
+    stamp: Mark | None = None  # what it carries when a hand has changed what it holds
+    wall: Callable[[], datetime] | None = None  # what its clock shows; None: it tells no time, and keeps no week
 
     def _come_to(self, step: str) -> None:
         self.on.get(step, lambda: None)()
 
     @property
     def mark(self) -> Mark | None:
-        return mark_of(self.state) if self.state else None
+        return self.stamp or (mark_of(self.state) if self.state else None)
 
     def observed(self) -> Observed:
         held = self.state
@@ -64,6 +67,7 @@ class Firewall:
             foreign="f",
             epoch="e",
             can=EVERYTHING,
+            wall_time=self.wall() if self.wall else None,
         )
 
     def read(self, session: object) -> Observed:
@@ -131,6 +135,7 @@ def bench(folder: Path, store: Store, inventory: Inventory, clock: ManualClock) 
         limiter=SessionLimiter(4),
         limits=Limits(),
         transcripts=folder / "transcripts",
+        freshness=timedelta(minutes=10),
     )
     return made, firewall
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -35,6 +35,9 @@ from vendors.model import Action, AddressGroup, Desired, DomainGroup
 @pytest.fixture
 def inventory(tmp_path: Path) -> Inventory:
     return offices(tmp_path)
+
+
+WALL = NOON.replace(tzinfo=None)  # a wall clock
 
 
 def rules(desired: Desired) -> list[tuple[str, Action]]:
@@ -229,6 +232,6 @@ def test_a_rules_name_says_what_it_stands_for(rule: str, subject: tuple[str | No
 
 def test_a_device_is_judged_by_its_strictest_rule(inventory: Inventory) -> None:
     device = inventory.device("fw-berlin")
-    assert state_of(desired_for(facts(inventory), device, NOON).rules) is CoverageState.ENFORCED
-    assert state_of(desired_for(facts(inventory), device, NIGHT).rules) is CoverageState.MONITORED
-    assert state_of(()) is CoverageState.OFF
+    assert state_of(desired_for(facts(inventory), device, NOON).rules, WALL) is CoverageState.ENFORCED
+    assert state_of(desired_for(facts(inventory), device, NIGHT).rules, WALL) is CoverageState.MONITORED
+    assert state_of((), WALL) is CoverageState.OFF

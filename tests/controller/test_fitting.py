@@ -203,13 +203,14 @@ def test_a_plan_that_leaves_nothing_out_has_the_text_of_versions_that_never_did(
 def test_the_whole_list_is_read_as_enforced_and_a_part_of_it_never_is() -> None:
     found, _ = shortened_plan()
     observed = replace(NOTHING, groups=found.desired.groups, rules=found.desired.rules, mark=mark_of(found.desired))
-    assert found_state(observed, found.desired) == (CoverageState.ENFORCED, "")
-    assert found_state(observed, found.desired, in_part="a part") == (CoverageState.PARTIAL, "a part")
+    noon = datetime(2026, 6, 1, 12)  # noqa: DTZ001  a wall clock
+    assert found_state(observed, found.desired, local=noon) == (CoverageState.ENFORCED, "")
+    assert found_state(observed, found.desired, local=noon, in_part="a part") == (CoverageState.PARTIAL, "a part")
     touched = replace(observed, groups=observed.groups[1:])
-    assert found_state(touched, found.desired, in_part="a part")[0] is CoverageState.NOT_ENFORCED
+    assert found_state(touched, found.desired, local=noon, in_part="a part")[0] is CoverageState.NOT_ENFORCED
     watched = replace(found.desired, rules=(replace(found.desired.rules[0], action=Action.MONITOR),))
     looked = replace(observed, rules=watched.rules, mark=mark_of(watched))
-    assert found_state(looked, watched, in_part="a part")[0] is CoverageState.MONITORED
+    assert found_state(looked, watched, local=noon, in_part="a part")[0] is CoverageState.MONITORED
 
 
 def test_i07_a_device_with_much_less_room_than_it_holds_keeps_what_it_has_until_a_person_forces_it() -> None:

@@ -110,7 +110,8 @@ def states(draw: st.DrawFn) -> Desired:
         ):
             action = draw(st.sampled_from([Action.DENY, Action.DENY, Action.MONITOR, Action.EXEMPT]))
             to = draw(st.lists(st.sampled_from(targets), min_size=1, unique=True))
-            rules.append(replace(rule(f"r{number}-{source}", action, source, *to), when=draw(st.sampled_from(WHENS))))
+            when = None if action is Action.EXEMPT else draw(st.sampled_from(WHENS))
+            rules.append(replace(rule(f"r{number}-{source}", action, source, *to), when=when))
     return state(*groups.values(), rules=tuple(draw(st.permutations(rules))))
 
 

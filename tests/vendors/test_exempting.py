@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given, settings
 
 from tests.vendors.playing import EVERYTHING, Packet, denied_packets
-from tests.vendors.test_diff import ADDRESSES, NAMES, PACKETS, SOURCES, held, name_group, net_group, rule, state, states
+from tests.vendors.test_diff import (
+    ADDRESSES,
+    MORNING,
+    NAMES,
+    PACKETS,
+    SOURCES,
+    held,
+    name_group,
+    net_group,
+    rule,
+    state,
+    states,
+)
 from vendors.diff import degrade, diff
 from vendors.errors import CapacityExceeded
 from vendors.exempting import MAX_SOURCES, whole_of, without_exempts
@@ -17,8 +29,8 @@ from vendors.model import Action, AddressGroup, Desired
 STOPS = replace(EVERYTHING, exempt=False)
 NO_NAME, NO_ADDRESS = "nowhere.example.org", "0.0.0.0"
 CLEAR: list[Packet] = [
-    *((s, d, NO_NAME) for s in SOURCES for d in ADDRESSES),
-    *((s, NO_ADDRESS, n) for s in SOURCES for n in NAMES),
+    *((s, d, NO_NAME, MORNING) for s in SOURCES for d in ADDRESSES),
+    *((s, NO_ADDRESS, n, MORNING) for s in SOURCES for n in NAMES),
 ]
 """Packets that belong to lists by their address alone or by their name alone."""
 
