@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network
 
 from vendors.model import (
     Action,
     AddMembers,
+    AddressGroup,
     Capabilities,
     CreateGroup,
     DeleteGroup,
@@ -87,7 +87,7 @@ Packet = tuple[str, str, str, tuple[int, int]]  # source, destination (hosts), t
 
 
 def denied_packets(groups: Groups, rules: Sequence[Rule], packets: Iterable[Packet]) -> set[Packet]:
-    """The first matching rule that holds then decides. In this small world every member is a host."""
+    """The first matching rule that holds then decides. In this small world members are small networks."""
     sources = {rule.name: _points(groups[rule.sources]) if rule.sources else None for rule in rules}
     targets = {rule.name: frozenset().union(*(_points(groups[name]) for name in rule.destinations)) for rule in rules}
     return {
@@ -106,9 +106,9 @@ def _holds(rule: Rule, packet: Packet) -> bool:
 
 
 def _points(group: Group) -> frozenset[str]:
-    return frozenset(
-        str(m.network_address) if isinstance(m, IPv4Network | IPv6Network) else m.name for m in group.members
-    )
+    if isinstance(group, AddressGroup):
+        return frozenset(str(host) for member in group.members for host in member)
+    return frozenset(member.name for member in group.members)
 
 
 def _matches(sources: frozenset[str] | None, targets: frozenset[str], packet: Packet) -> bool:
