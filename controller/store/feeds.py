@@ -174,8 +174,10 @@ class Feeds(Shelf):
 def _is_published(connection: Connection, device: DeviceName, contents: Sequence[FeedContent]) -> bool:
     """Whether exactly this is served already, and readable."""
     served = _slot(connection, device, SERVED)
-    stays = {feed.name: (feed.kind, feed.digest) for feed in served.values() if not feed.leaving}
-    if stays != {content.name: (content.kind, content.digest) for content in contents}:
+    stays = {feed.name: _what(feed) for feed in served.values() if not feed.leaving}
+    if stays != {
+        content.name: (content.kind, content.digest, content.entries, len(content.text)) for content in contents
+    }:
         return False
     if len(stays) < len(served):  # something leaves with a change under way; without one it is to be put in order
         return False
@@ -226,7 +228,12 @@ def _after(before: PublishedFeed | None, feed: PublishedFeed, at: datetime) -> P
 
 
 def _is_same(before: PublishedFeed | None, feed: PublishedFeed) -> bool:
-    return before is not None and (before.kind, before.digest) == (feed.kind, feed.digest)
+    return before is not None and _what(before) == _what(feed)
+
+
+def _what(feed: PublishedFeed) -> tuple[str, str, int, int]:
+    """What the list is. Its counts are a part of it: a row in which they were damaged is put right as any other is."""
+    return feed.kind, feed.digest, feed.entries, feed.octets
 
 
 def _is_pending(served: Iterable[PublishedFeed]) -> bool:

@@ -269,6 +269,8 @@ def test_an_unchanged_device_changes_nothing_that_is_served(pulling: Pulling) ->
         pytest.param("UPDATE feed_bodies SET body = x'1f8b0800'", id="cut-off"),
         pytest.param("DELETE FROM feed_bodies", id="body-gone"),
         pytest.param("DELETE FROM feed_lists", id="list-gone"),
+        pytest.param("UPDATE feed_lists SET entries = 0", id="count-damaged"),
+        pytest.param("UPDATE feed_lists SET octets = octets - 1", id="length-damaged"),
     ],
 )
 def test_i02_what_was_lost_or_damaged_is_published_anew_by_the_next_sync(pulling: Pulling, harm: str) -> None:
