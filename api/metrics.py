@@ -145,8 +145,8 @@ class Facade(Collector):
 
     def _exceptions(self, now: datetime) -> Metric:
         family = GaugeMetricFamily("tokgate_exceptions", "Exceptions by what they wait for", labels=("state",))
-        waiting = self._controller.exceptions(state=ExceptionState.REQUESTED)
-        live = self._controller.exceptions(live=True)
+        waiting = self._controller.exceptions.find(state=ExceptionState.REQUESTED)
+        live = self._controller.exceptions.find(live=True)
         family.add_metric(("requested",), len(waiting))
         family.add_metric(("live",), len(live))
         return family
@@ -175,4 +175,9 @@ class Facade(Collector):
             entries.add_metric(at, view.feed.entries)
             if view.pulled is not None:
                 age.add_metric(at, (now - view.pulled.at).total_seconds())
-        yield from (age, stale, current, entries)
+        mixed = GaugeMetricFamily(
+            "tokgate_feed_mixed", "Lists that a group is not answered with: its devices differ", labels=["group"]
+        )
+        for group in self._controller.feeds.groups():
+            mixed.add_metric((group.name,), float(len(group.mixed)))
+        yield from (age, stale, current, entries, mixed)

@@ -172,7 +172,7 @@ class Scheduler:
             self._background.submit(self.tick)
 
     def _end_exceptions(self) -> None:
-        for exception in self._controller.end_due_exceptions():
+        for exception in self._controller.exceptions.end_due():
             log.info("exception.ended", exception=exception.id, ends=exception.ends.isoformat())
 
     def _follow_signatures(self) -> None:

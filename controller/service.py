@@ -20,13 +20,13 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-import controller.exceptions as lifecycle
 import controller.tokens as access
 from controller.alerts import origin_alerts
 from controller.desired import Facts, held_signature, modes_at, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import Conflict, Invalid, NotFound
-from controller.exceptions import ExceptionPreview, ExceptionRequest
+from controller.exception_desk import ExceptionDesk
+from controller.exceptions import check_text
 from controller.feeds import FeedDesk
 from controller.inventory import Device, Inventory, Site, load_inventory
 from controller.locks import DeviceLocks, FileLock
@@ -72,7 +72,7 @@ from controller.views import (
 from controller.windows import next_edge
 from core.clock import Clock, SystemClock
 from core.errors import TokgateError
-from core.ids import DeviceName, ExceptionId, PlanId, RunId, SiteName, SnapshotId, new_id
+from core.ids import DeviceName, PlanId, RunId, SiteName, SnapshotId, new_id
 from core.secret import Secret
 from ipsets.bundle import Bundle, Sealed, refuse_outdated, seal, unseal
 from ipsets.difference import SnapshotDiff, diff_snapshots
@@ -115,6 +115,7 @@ class Controller:
         self.store = store
         self.clock = clock
         self.feeds = FeedDesk(store, inventory, clock)
+        self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow)
         self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,
@@ -287,7 +288,7 @@ class Controller:
         Raises ``NoSnapshot``; ``SnapshotCorrupt``, ``GuardTripped``: it is damaged, or holds what is never blocked
         today; ``Invalid`` for a reason that is none.
         """
-        lifecycle.check_text("reason", reason, required=True)
+        check_text("reason", reason, required=True)
         with self._refreshing.hold(wait=REFRESH_WAIT):
             return self._pin(self.snapshot(snapshot_id), "snapshot.pin", actor=actor, reason=reason)
 
@@ -298,7 +299,7 @@ class Controller:
 
         Raises as ``pin_snapshot``; ``Conflict`` when another snapshot is in force: nothing was changed.
         """
-        lifecycle.check_text("reason", reason, required=True)
+        check_text("reason", reason, required=True)
         with self._refreshing.hold(wait=REFRESH_WAIT):
             current = self.snapshot().id
             if expected is not None and not current.startswith(expected):
@@ -335,7 +336,7 @@ class Controller:
 
     def make_bundle(self, snapshot_id: str | None = None, *, comment: str = "") -> Bundle:
         """A stored snapshot, by default the one in force, ready to be signed. Raises ``NoSnapshot``, ``Invalid``."""
-        lifecycle.check_text("comment", comment, required=False)
+        check_text("comment", comment, required=False)
         return Bundle(
             snapshot=self.snapshot(snapshot_id),
             made_at=self.clock.now(),
@@ -394,7 +395,7 @@ class Controller:
         Raises ``BundleUntrusted``, ``BundleUnreadable``, ``BundleOutdated``, ``GuardTripped``, ``Invalid`` for a reason
         that is none, ``Conflict`` when no key is trusted, ``KeyUnusable``: nothing was changed.
         """
-        lifecycle.check_text("reason", reason, required=True)
+        check_text("reason", reason, required=True)
         key = key or self._trusted_key(sealed.signature)
         bundle = unseal(sealed, key)
         with self._refreshing.hold(wait=REFRESH_WAIT):
@@ -415,7 +416,7 @@ class Controller:
 
         Raises ``Conflict`` when nothing is pinned.
         """
-        lifecycle.check_text("reason", reason, required=True)
+        check_text("reason", reason, required=True)
         with self._refreshing.hold(wait=REFRESH_WAIT):
             pin = self.store.pin()
             if pin is None:
@@ -429,7 +430,7 @@ class Controller:
 
         Said again, it is said again. Raises ``NotFound``; ``Invalid`` for a reason that is none.
         """
-        lifecycle.check_text("reason", reason, required=True)
+        check_text("reason", reason, required=True)
         with self._refreshing.hold(wait=REFRESH_WAIT):
             record = self.store.source_records().get(name)
             if record is None:
@@ -771,7 +772,7 @@ class Controller:
             devices={name: statuses.get(name) for name in site.devices},
             events=self.store.events_between(site.name, window),
             observations=self.store.observations(site.name, window),
-            exceptions=[self._shown(e, statuses) for e in self.store.exceptions(site=site.name)],
+            exceptions=self.exceptions.find(site=site.name),
             snapshot=self.store.current_snapshot(),
             sources=self.troubles(),
             freshness=self._freshness,
@@ -786,57 +787,8 @@ class Controller:
             sources=self.troubles(),
         )
 
-    # --- exceptions -----------------------------------------------------------------------------------------------
-
-    def preview_exception(self, request: ExceptionRequest) -> ExceptionPreview:
-        """What the request would open where, and what stands against it. Changes nothing."""
-        now = self.clock.now()
-        sources = lifecycle.check_request(request, self.inventory, now)
-        existing = self.store.exceptions(state=ExceptionState.APPROVED)
-        return lifecycle.preview(request, sources, self.inventory, existing, now)
-
-    def request_exception(self, request: ExceptionRequest, *, actor: str) -> AccessException:
-        now = self.clock.now()
-        sources = lifecycle.check_request(request, self.inventory, now)
-        exception = lifecycle.new_exception(request, sources, new_id=new_id, actor=actor, now=now)
-        self.store.add_exception(exception, audit=self._note(actor, "exception.request", exception, exception.reason))
-        return exception
-
-    def approve_exception(self, exception_id: str, *, actor: str) -> AccessException:
-        """Approve, and send it to its devices at once when it is already due."""
-        before = self.exception(exception_id)
-        after = lifecycle.approve(before, actor=actor, now=self.clock.now())
-        return self._decide(before, after, "exception.approve", actor=actor, reason="")
-
-    def deny_exception(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
-        before = self.exception(exception_id)
-        after = lifecycle.deny(before, actor=actor, now=self.clock.now())
-        return self._decide(before, after, "exception.deny", actor=actor, reason=reason)
-
-    def revoke_exception(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
-        """End it now; its devices are told at once."""
-        before = self.exception(exception_id)
-        after = lifecycle.revoke(before, now=self.clock.now())
-        return self._decide(before, after, "exception.revoke", actor=actor, reason=reason)
-
-    def end_due_exceptions(self) -> tuple[AccessException, ...]:
-        """Close the books on approved exceptions whose time is over; the devices follow by their signature."""
-        now = self.clock.now()
-        over = [e for e in self.store.exceptions(state=ExceptionState.APPROVED) if e.ends <= now]
-        ended = []
-        for exception in over:
-            after = lifecycle.end(exception)
-            note = self._note("system", "exception.end", exception, "its time is over")
-            with suppress(Conflict):  # somebody revoked it in this very moment: also over
-                self.store.update_exception(after, expected_state=ExceptionState.APPROVED, audit=note)
-                ended.append(after)
-        return tuple(ended)
-
-    def _decide(
-        self, before: AccessException, after: AccessException, action: str, *, actor: str, reason: str
-    ) -> AccessException:
-        note = self._note(actor, action, after, reason)
-        self.store.update_exception(after, expected_state=before.state, audit=note)
+    def _follow(self, before: AccessException, after: AccessException) -> None:
+        """Have the devices follow a decision at once: by the schedule when one runs, else by a run of our own."""
         now = self.clock.now()
         if self._wake is not None:
             self._wake()
@@ -844,37 +796,6 @@ class Controller:
             known = tuple(site for site in after.sites if site in self.inventory.sites)  # a site may have closed since
             if known:
                 self.start_sync(Selection(sites=known), actor="system", trigger=f"exception:{after.id}")
-        return after
-
-    @staticmethod
-    def _note(actor: str, action: str, exception: AccessException, reason: str) -> AuditNote:
-        detail = {
-            "sites": list(exception.sites),
-            "sources": [str(s) for s in exception.sources],
-            "service": exception.service,
-            "starts": exception.starts.isoformat(),
-            "ends": exception.ends.isoformat(),
-            "state": exception.state.value,
-            "owner": exception.owner,
-            "ticket": exception.ticket,
-        }
-        return AuditNote(actor=actor, action=action, subject=exception.id, reason=reason, detail=detail)
-
-    def exceptions(
-        self, *, state: ExceptionState | None = None, site: str | None = None, live: bool | None = None
-    ) -> tuple[AccessException, ...]:
-        now = self.clock.now()
-        statuses = self.store.statuses()
-        found = self.store.exceptions(state=state, site=SiteName(site) if site else None)
-        return tuple(self._shown(e, statuses) for e in found if live is None or e.is_live(now) is live)
-
-    def exception(self, exception_id: str) -> AccessException:
-        return self._shown(self.store.exception(ExceptionId(exception_id)), self.store.statuses())
-
-    @staticmethod
-    def _shown(exception: AccessException, statuses: dict[DeviceName, DeviceStatus]) -> AccessException:
-        live_on = tuple(sorted(name for name, status in statuses.items() if exception.id in status.exceptions))
-        return replace(exception, live_on=live_on)
 
     # --- access ---------------------------------------------------------------------------------------------------
 

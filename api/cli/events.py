@@ -43,7 +43,7 @@ def list_events(
             site=controller.inventory.site(site).name if site else None,
             device=controller.inventory.device(device).name if device else None,
             action=action,
-            exception=controller.exception(exception).id if exception else None,
+            exception=controller.exceptions.get(exception).id if exception else None,
             since=parse_time(since, option="--since", now=now, backwards=True) if since else None,
             until=parse_time(until, option="--until", now=now, backwards=True) if until else None,
             cursor=None,

@@ -72,8 +72,8 @@ def request(
             owner=owner,
             ticket=ticket,
         )
-        seen = controller.preview_exception(asked)
-        made = controller.request_exception(asked, actor=opening.actor())
+        seen = controller.exceptions.preview(asked)
+        made = controller.exceptions.request(asked, actor=opening.actor())
         now = controller.clock.now()
     note(seen.sentence)
     for conflict in seen.conflicts:
@@ -108,7 +108,7 @@ def preview(
             owner=owner,
             ticket=ticket,
         )
-        seen = controller.preview_exception(asked)
+        seen = controller.exceptions.preview(asked)
     if output is Plain.JSON:
         from api.models import Preview
 
@@ -177,7 +177,7 @@ def list_exceptions(
 
     with opening.controller() as controller:
         where = controller.inventory.site(site).name if site else None
-        found = controller.exceptions(state=state, site=where, live=True if live else None)
+        found = controller.exceptions.find(state=state, site=where, live=True if live else None)
         now = controller.clock.now()
     show_rows([AccessException.of(e, now=now) for e in found], _COLUMNS, output, none="no exceptions")
 
@@ -186,7 +186,7 @@ def list_exceptions(
 def show(exception: Id, output: AsPlain = Plain.TABLE) -> None:
     """Show one exception with everything that is known of it."""
     with opening.controller() as controller:
-        _show_one(controller.exception(exception), output, controller.clock.now())
+        _show_one(controller.exceptions.get(exception), output, controller.clock.now())
 
 
 @app.command()
@@ -195,13 +195,13 @@ def approve(exception: Id, output: AsPlain = Plain.TABLE) -> int:
 
     Who asked for it may not approve it. Ends with 4 when a device could not be changed: it is tried again.
     """
-    return _decide(lambda c: c.approve_exception(exception, actor=opening.actor()), output)
+    return _decide(lambda c: c.exceptions.approve(exception, actor=opening.actor()), output)
 
 
 @app.command()
 def deny(exception: Id, reason: Why, output: AsPlain = Plain.TABLE) -> int:
     """Refuse what was asked for."""
-    return _decide(lambda c: c.deny_exception(exception, actor=opening.actor(), reason=reason), output)
+    return _decide(lambda c: c.exceptions.deny(exception, actor=opening.actor(), reason=reason), output)
 
 
 @app.command()
@@ -210,7 +210,7 @@ def revoke(exception: Id, reason: Why, output: AsPlain = Plain.TABLE) -> int:
 
     Ends with 4 when a device could not be changed: it is tried again.
     """
-    return _decide(lambda c: c.revoke_exception(exception, actor=opening.actor(), reason=reason), output)
+    return _decide(lambda c: c.exceptions.revoke(exception, actor=opening.actor(), reason=reason), output)
 
 
 def _decide(act: Callable[[Controller], AccessException], output: Plain) -> int:
@@ -221,7 +221,7 @@ def _decide(act: Callable[[Controller], AccessException], output: Plain) -> int:
         if run is not None:
             with working("changing the devices"):
                 run = _finished(controller, run)
-        _show_one(controller.exception(decided.id), output, controller.clock.now())
+        _show_one(controller.exceptions.get(decided.id), output, controller.clock.now())
     if run is None:
         return ExitCode.DONE
     if output is Plain.TABLE:

@@ -30,20 +30,20 @@ def request_exception(
     """Recorded and waiting for an approver; nothing opens yet. Answers 200 when the key was used before."""
 
     def make() -> str:
-        return controller.request_exception(body.request(), actor=caller.actor).id
+        return controller.exceptions.request(body.request(), actor=caller.actor).id
 
     made, fresh = repeats.once(
         caller=caller.token.id, key=key, request=f"exception {body.model_dump_json()}", make=make
     )
     response.status_code = 201 if fresh else 200
     response.headers["Location"] = f"/api/v1/exceptions/{made}"
-    return _show(controller, controller.exception(made))
+    return _show(controller, controller.exceptions.get(made))
 
 
 @router.post("/preview", summary="What a request would open", responses=answers(404))
 def preview(controller: Ctl, caller: Requester, body: ExceptionBody) -> Preview:
     """Records nothing."""
-    return Preview.of(controller.preview_exception(body.request()))
+    return Preview.of(controller.exceptions.preview(body.request()))
 
 
 @router.get("", summary="Exceptions, the newest first")
@@ -56,7 +56,7 @@ def list_exceptions(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[AccessException]:
-    found = controller.exceptions(state=state, site=site, live=live)
+    found = controller.exceptions.find(state=state, site=site, live=live)
     return page_of(
         found,
         of="exceptions",
@@ -71,25 +71,25 @@ def list_exceptions(
 @router.get("/{id}", summary="One exception", responses=answers(404))
 def get_exception(controller: Ctl, caller: Reader, id: Ulid) -> AccessException:
     """`live_on` names the devices that were read back holding it."""
-    return _show(controller, controller.exception(id))
+    return _show(controller, controller.exceptions.get(id))
 
 
 @router.post("/{id}/approve", summary="Approve", responses=answers(404, 409, 503))
 def approve(controller: Ctl, caller: Approver, id: Ulid) -> AccessException:
     """In force on its devices within seconds when its time has come. Who asked for it cannot approve it."""
-    return _show(controller, controller.approve_exception(id, actor=caller.actor))
+    return _show(controller, controller.exceptions.approve(id, actor=caller.actor))
 
 
 @router.post("/{id}/deny", summary="Deny", responses=answers(404, 409, 503))
 def deny(controller: Ctl, caller: Approver, id: Ulid, body: ReasonBody) -> AccessException:
-    return _show(controller, controller.deny_exception(id, actor=caller.actor, reason=body.reason))
+    return _show(controller, controller.exceptions.deny(id, actor=caller.actor, reason=body.reason))
 
 
 @router.post("/{id}/revoke", summary="Revoke", responses=answers(404, 409, 503))
 def revoke(controller: Ctl, caller: Revoker, id: Ulid, body: ReasonBody) -> AccessException:
     """Ends it now, on its devices within seconds. With `request` alone, only what one asked for oneself."""
-    _refuse_strangers(controller.exception(id), caller)
-    return _show(controller, controller.revoke_exception(id, actor=caller.actor, reason=body.reason))
+    _refuse_strangers(controller.exceptions.get(id), caller)
+    return _show(controller, controller.exceptions.revoke(id, actor=caller.actor, reason=body.reason))
 
 
 def _refuse_strangers(exception: model.AccessException, caller: Caller) -> None:

@@ -633,7 +633,7 @@ def test_who_asks_may_not_approve_and_who_else_approves_changes_the_devices_at_o
     assert known(f"exceptions approve {made['id']}") == 5
     assert "TG6002" in known.err
     with Controller.open(load_settings()) as controller:
-        controller.approve_exception(made["id"], actor="cli:somebody-else")
+        controller.exceptions.approve(made["id"], actor="cli:somebody-else")
     assert known.json("exceptions list --live")[0]["decided_by"] == "cli:somebody-else"
     assert known(f"exceptions revoke {made['id']}", "--reason", "over") == 4
     assert "fw-berlin: failed: TG4001" in known.out

@@ -182,7 +182,7 @@ def test_approved_it_is_live_inside_its_time_and_not_a_second_longer(office: Off
     assert shown(office, where)["live"] is True
     office.clock.advance(timedelta(seconds=1))
     assert shown(office, where)["live"] is False
-    office.controller.end_due_exceptions()
+    office.controller.exceptions.end_due()
     assert shown(office, where)["state"] == "ended"
 
 

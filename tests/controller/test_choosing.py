@@ -102,13 +102,13 @@ def test_explain_exceptions_and_the_record_name_the_chosen_service(opened: Contr
             reason="r",
             owner="o",
         )
-        made = opened.request_exception(asked, actor="ann")
-        assert opened.approve_exception(made.id, actor="bob").service == "app-capcut"
-        held = replace(facts(opened.inventory), snapshot=opened.snapshot(), exceptions=opened.exceptions())
+        made = opened.exceptions.request(asked, actor="ann")
+        assert opened.exceptions.approve(made.id, actor="bob").service == "app-capcut"
+        held = replace(facts(opened.inventory), snapshot=opened.snapshot(), exceptions=opened.exceptions.find())
         text = first_plan(held, opened.inventory.device("fw-berlin"), NOON)
         assert f"exc-{made.id}" in text
         with pytest.raises(Invalid, match="known: app-capcut, owner-bytedance, tiktok"):
-            opened.request_exception(replace(asked, service="app-lemon8"), actor="ann")
+            opened.exceptions.request(replace(asked, service="app-lemon8"), actor="ann")
 
 
 def test_a_service_that_was_chosen_since_the_last_refresh_says_what_to_do(opened: Controller) -> None:

@@ -168,14 +168,14 @@ def test_an_approved_exception_is_live_within_seconds_and_gone_when_revoked(fres
         schedule.start()
         try:
             assert not browse(fresh, "marketing")
-            wanted = opened.request_exception(ask, actor="ann")
-            opened.approve_exception(wanted.id, actor="bob")
+            wanted = opened.exceptions.request(ask, actor="ann")
+            opened.exceptions.approve(wanted.id, actor="bob")
             assert marketing.wait_for(TARGET, "ok", deadline=5).outcome == "ok"
             assert not browse(fresh, "company")
-            assert _until(lambda: opened.exception(wanted.id).live_on == ("fw-berlin",))
-            opened.revoke_exception(wanted.id, actor="bob", reason="over")
+            assert _until(lambda: opened.exceptions.get(wanted.id).live_on == ("fw-berlin",))
+            opened.exceptions.revoke(wanted.id, actor="bob", reason="over")
             assert marketing.wait_for(TARGET, "blocked", deadline=5).is_blocked
-            assert _until(lambda: opened.exception(wanted.id).live_on == ())
+            assert _until(lambda: opened.exceptions.get(wanted.id).live_on == ())
         finally:
             schedule.stop()
         page = opened.events(EventQuery(site="berlin", exception=wanted.id, limit=50))  # type: ignore[arg-type]

@@ -85,7 +85,7 @@ def test_a_revocation_reaches_the_other_sites_when_one_has_left_the_inventory(op
     opened.store.add_exception(allowed)
     opened.sync(BERLIN, actor="test")
     assert _passes(firewall, allowed.id)
-    assert opened.revoke_exception(allowed.id, actor="bob", reason="over").state is ExceptionState.REVOKED
+    assert opened.exceptions.revoke(allowed.id, actor="bob", reason="over").state is ExceptionState.REVOKED
     opened._engine.close()
     assert not _passes(firewall, allowed.id)
     assert opened.runs()[0].devices[0].outcome is Outcome.APPLIED
@@ -100,9 +100,9 @@ def test_a_preview_does_not_say_that_nothing_opens_when_it_opens_later(opened: C
     """From 06:00 to 20:00 in Berlin: at its start the company is only watched, from 08:00 on it is blocked."""
     starts = NOON.replace(hour=5) + timedelta(days=1)
     asked = request(starts, starts + timedelta(hours=14))
-    shown = opened.preview_exception(asked)
+    shown = opened.exceptions.preview(asked)
     assert "would reach tiktok at berlin" in shown.sentence
-    night = opened.preview_exception(replace(asked, starts=starts - timedelta(hours=8), ends=starts))
+    night = opened.exceptions.preview(replace(asked, starts=starts - timedelta(hours=8), ends=starts))
     assert night.sentence.startswith("Nothing would open")
 
 

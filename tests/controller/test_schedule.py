@@ -291,8 +291,8 @@ def test_i12_a_clock_change_misses_no_edge(folder: Path, day: str, edges: list[s
 def test_an_exception_starts_and_ends_at_once(folder: Path) -> None:
     starts, ends = NOON + 2 * MINUTE, NOON + 4 * MINUTE
     with steady(folder) as made:
-        asked = made.opened.request_exception(request(starts, ends), actor="ann")
-        made.opened.approve_exception(asked.id, actor="bob")
+        asked = made.opened.exceptions.request(request(starts, ends), actor="ann")
+        made.opened.exceptions.approve(asked.id, actor="bob")
         made.tick()
         assert made.syncs() == [], "approved, and not yet due"
         made.after(2 * MINUTE - SECOND)
@@ -300,33 +300,33 @@ def test_an_exception_starts_and_ends_at_once(folder: Path) -> None:
         made.after(SECOND)
         assert made.syncs() == ["exception"]
         made.hold()
-        assert made.opened.exception(asked.id).live_on == ("fw-berlin",)
+        assert made.opened.exceptions.get(asked.id).live_on == ("fw-berlin",)
         made.after(2 * MINUTE - SECOND)
-        assert made.opened.exception(asked.id).state is ExceptionState.APPROVED
+        assert made.opened.exceptions.get(asked.id).state is ExceptionState.APPROVED
         made.after(SECOND)
         assert made.syncs() == ["exception", "exception"]
-        over = made.opened.exception(asked.id)
+        over = made.opened.exceptions.get(asked.id)
         assert (over.state, over.ended_at) == (ExceptionState.ENDED, ends)
         assert made.syncs("austin") == []
 
 
 def test_a_decision_wakes_the_schedule_without_a_tick(folder: Path) -> None:
     with steady(folder) as made:
-        asked = made.opened.request_exception(request(NOON, NOON + timedelta(hours=1)), actor="ann")
-        made.opened.approve_exception(asked.id, actor="bob")
+        asked = made.opened.exceptions.request(request(NOON, NOON + timedelta(hours=1)), actor="ann")
+        made.opened.exceptions.approve(asked.id, actor="bob")
         until(lambda: made.syncs() == ["exception"])
         made.settle()
         made.hold()
-        made.opened.revoke_exception(asked.id, actor="bob", reason="over")
+        made.opened.exceptions.revoke(asked.id, actor="bob", reason="over")
         until(lambda: made.syncs() == ["exception", "exception"])
         made.settle()
 
 
 def test_a_decision_while_the_schedule_stops_is_kept_for_the_next_start(folder: Path) -> None:
     with steady(folder) as made:
-        asked = made.opened.request_exception(request(NOON, NOON + timedelta(hours=1)), actor="ann")
+        asked = made.opened.exceptions.request(request(NOON, NOON + timedelta(hours=1)), actor="ann")
         made.schedule.stop()
-        made.opened.approve_exception(asked.id, actor="bob")
+        made.opened.exceptions.approve(asked.id, actor="bob")
         assert made.syncs() == []
     with world(folder) as again:
         again.tick()
@@ -405,14 +405,14 @@ def test_i12_a_jump_over_both_edges_of_a_window_leaves_the_right_mode(folder: Pa
 def test_an_exception_that_a_jump_ended_stays_ended_when_the_clock_is_set_right(folder: Path) -> None:
     """The safe side: nothing opens again by itself."""
     with steady(folder) as made:
-        asked = made.opened.request_exception(request(NOON, NOON + timedelta(hours=1)), actor="ann")
-        made.opened.approve_exception(asked.id, actor="bob")
+        asked = made.opened.exceptions.request(request(NOON, NOON + timedelta(hours=1)), actor="ann")
+        made.opened.exceptions.approve(asked.id, actor="bob")
         made.clock.jump(NOON + timedelta(days=400))
         made.tick()
         made.clock.jump(NOON + MINUTE)
         made.tick()
-        assert made.opened.exception(asked.id).state is ExceptionState.ENDED
-        assert made.opened.exceptions(live=True) == ()
+        assert made.opened.exceptions.get(asked.id).state is ExceptionState.ENDED
+        assert made.opened.exceptions.find(live=True) == ()
 
 
 # --- a restart in between -------------------------------------------------------------------------------------------
@@ -515,8 +515,8 @@ def test_a_source_and_a_gateway_that_hang_hold_up_nobody_else(folder: Path) -> N
             made.clock.advance(60 * MINUTE)
             made.schedule.tick()
             until(lambda: set(made.schedule.under_way()) == {"resolve", "sync"})
-            asked = made.opened.request_exception(request(NOON, NOON + timedelta(hours=2)), actor="ann")
-            made.opened.approve_exception(asked.id, actor="bob")
+            asked = made.opened.exceptions.request(request(NOON, NOON + timedelta(hours=2)), actor="ann")
+            made.opened.exceptions.approve(asked.id, actor="bob")
             until(lambda: made.syncs() == ["exception"], seconds=2)
             assert set(made.schedule.under_way()) == {"resolve", "sync"}, "or the test proves nothing"
             go.set()
@@ -580,8 +580,8 @@ def at_the_bench(made: World) -> Firewall:
 
 
 def approved(made: World) -> AccessException:
-    asked = made.opened.request_exception(request(NOON, NOON + timedelta(hours=1)), actor="ann")
-    return made.opened.approve_exception(asked.id, actor="bob")
+    asked = made.opened.exceptions.request(request(NOON, NOON + timedelta(hours=1)), actor="ann")
+    return made.opened.exceptions.approve(asked.id, actor="bob")
 
 
 def lets_pass(firewall: Firewall, exception: AccessException) -> bool:
@@ -612,7 +612,7 @@ def test_an_exception_whose_start_is_uncertain_does_not_outlive_its_revocation(f
         assert made.runs()[-1].devices[0].outcome is Outcome.UNCERTAIN
         firewall.on.clear()
         assert lets_pass(firewall, exception), "or the test proves nothing"
-        made.opened.revoke_exception(exception.id, actor="bob", reason="over")
+        made.opened.exceptions.revoke(exception.id, actor="bob", reason="over")
         until(lambda: not lets_pass(firewall, exception))
         made.settle()
 
@@ -629,7 +629,7 @@ def test_a_guard_that_holds_the_next_sync_does_not_end_the_doubt(folder: Path) -
             raise GuardTripped("guard: no")
 
         firewall.on = {"read": held}
-        made.opened.revoke_exception(exception.id, actor="bob", reason="over")
+        made.opened.exceptions.revoke(exception.id, actor="bob", reason="over")
         until(lambda: len(made.syncs()) == 3)
         made.settle()
         assert made.opened.store.statuses()[DeviceName("fw-berlin")].in_doubt
@@ -646,7 +646,7 @@ def test_an_exception_whose_start_could_not_be_recorded_does_not_outlive_its_rev
             until(lambda: lets_pass(firewall, exception))
             made.settle()
             assert made.runs()[-1].devices[0].outcome is Outcome.RUNNING
-        made.opened.revoke_exception(exception.id, actor="bob", reason="over")
+        made.opened.exceptions.revoke(exception.id, actor="bob", reason="over")
         until(lambda: not lets_pass(firewall, exception))
         made.settle()
         assert [d.outcome for d in made.runs()[1].devices] == [Outcome.UNCERTAIN], "it is not under way for ever"
