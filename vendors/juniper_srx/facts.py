@@ -58,16 +58,21 @@ class Facts:
 
 def facts_from(parts: Mapping[str, str]) -> Facts:
     """Raises ``Unreadable``."""
-    found = _COMMIT.search(part(parts, COMMITS))
-    if found is None:
-        raise Unreadable(f"`{COMMITS}` names no commit: {parts[COMMITS][:80]!r}")
-    rest = (found["rest"] or "") + found["stamp"]
+    commit, pending = last_commit(part(parts, COMMITS))
     banner = _NODE.search(part(parts, BANNER))
-    return Facts(
-        commit=found["stamp"].removesuffix(" commit confirmed"),
-        pending="rollback in" in rest,
-        role=banner["role"] if banner else "",
-    )
+    return Facts(commit=commit, pending=pending, role=banner["role"] if banner else "")
+
+
+def last_commit(text: str) -> tuple[str, bool]:
+    """Its line without the number, and whether it waits to be confirmed. Raises ``Unreadable`` when none is named.
+
+    In a cluster both nodes have the same commits, each below a header of its own.
+    """
+    found = _COMMIT.search(text)
+    if found is None:
+        raise Unreadable(f"`{COMMITS}` names no commit: {text[:80]!r}")
+    stamp = found["stamp"]
+    return stamp.removesuffix(" commit confirmed"), "rollback in" in (found["rest"] or "") + stamp
 
 
 def part(parts: Mapping[str, str], command: str) -> str:

@@ -141,9 +141,8 @@ class Job:
         """Under the lock nobody commits: what was read must still be what stands."""
         if self._ask(shell, "show | compare").text.strip():
             raise Refused("the candidate is not what is in force; nothing was sent", device=self.device)
-        told = self._ask(shell, f"run {facts.COMMITS}").text
-        last = self.current.extra.get("commit", "")
-        if not last or not told.lstrip().removeprefix("0").lstrip().startswith(last):
+        last, _ = facts.last_commit(self._ask(shell, f"run {facts.COMMITS}").text)
+        if last != self.current.extra.get("commit"):
             raise Refused(
                 "somebody committed since the device was read; nothing was sent",
                 hint="the next sync reads it first",
