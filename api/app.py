@@ -75,6 +75,7 @@ def create_app(controller: Controller) -> FastAPI:
     problems.install(app)
     for noun in _NOUNS:
         app.include_router(noun.router, prefix=PREFIX)
+    app.include_router(feeds.groups, prefix=PREFIX)
     app.include_router(health.api_router, prefix=PREFIX)
     app.include_router(health.router)
     app.include_router(feeds.lists)

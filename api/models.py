@@ -25,7 +25,7 @@ from pydantic import (
 
 from controller import model, refreshing, views
 from controller.exceptions import MAX_SOURCES, ExceptionPreview, ExceptionRequest
-from controller.feeds import FeedView
+from controller.feeds import FeedView, GroupView
 from controller.inventory import Device as InventoryDevice
 from controller.model import EventAction, ExceptionState, Mode, Outcome, Quality, Scope
 from controller.refreshing import Ending
@@ -1404,6 +1404,7 @@ class Feed(Answer):
 
     device: str = Field(examples=["fw-berlin"])
     site: str = Field(examples=["berlin"])
+    group: str | None = Field(examples=["edges"], description="with which it shares one more address of its lists")
     name: str = Field(examples=["dst-tiktok"])
     kind: str = Field(examples=["ip"], description="ip, domain or url")
     path: str = Field(examples=["/feeds/fw-berlin/dst-tiktok.txt"])
@@ -1423,6 +1424,7 @@ class Feed(Answer):
         return cls(
             device=feed.device,
             site=view.site,
+            group=view.group,
             name=feed.name,
             kind=feed.kind,
             path=f"/feeds/{feed.device}/{feed.name}.txt",
@@ -1473,6 +1475,7 @@ class FeedDevice(Answer):
     """What a device pulls, from where it may, and its last pulls, the newest first."""
 
     device: str
+    group: str | None
     allow: tuple[str, ...] = Field(examples=[["192.0.2.1/32"]])
     auth: str = Field(examples=["token"])
     stale_after_seconds: int
@@ -1491,11 +1494,49 @@ class FeedDevice(Answer):
     ) -> FeedDevice:
         return cls(
             device=device.name,
+            group=device.feed.group,
             allow=tuple(str(net) for net in device.pulls_from),
             auth=device.feed.auth,
             stale_after_seconds=int(device.feed.stale_after.total_seconds()),
             lists=tuple(Feed.of(view) for view in views),
             pulls=tuple(FeedPull.of(pull) for pull in pulls),
+            tokens=tuple(FeedToken.of(token) for token in tokens),
+        )
+
+
+class FeedMember(Answer):
+    """A device of a group, and from where it pulls."""
+
+    device: str
+    allow: tuple[str, ...] = Field(examples=[["192.0.2.1/32"]])
+
+
+class FeedMixed(Answer):
+    """A list that these devices hold differently although they may ask from one address: it is not served there."""
+
+    name: str
+    devices: tuple[str, ...]
+
+
+class FeedGroup(Answer):
+    """Devices that are told one address of lists: each is given its own there."""
+
+    name: str = Field(examples=["edges"])
+    path: str = Field(examples=["/feeds/edges/"], description="a list's name and `.txt` go behind it")
+    devices: tuple[FeedMember, ...]
+    mixed: tuple[FeedMixed, ...]
+    tokens: tuple[FeedToken, ...]
+
+    @classmethod
+    def of(cls, group: GroupView, tokens: Iterable[model.FeedToken]) -> FeedGroup:
+        return cls(
+            name=group.name,
+            path=f"/feeds/{group.name}/",
+            devices=tuple(
+                FeedMember(device=device.name, allow=tuple(str(net) for net in device.pulls_from))
+                for device in group.devices
+            ),
+            mixed=tuple(FeedMixed(name=mixed.list, devices=tuple(mixed.devices)) for mixed in group.mixed),
             tokens=tuple(FeedToken.of(token) for token in tokens),
         )
 

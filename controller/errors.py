@@ -97,6 +97,14 @@ class FeedUnknown(TokgateError):
     http_status = 404
 
 
+class FeedMixed(TokgateError):
+    """Several devices of a group may be asking from this address, and they do not hold the same list."""
+
+    code = "TG5012"
+    title = "Not known whose list"
+    http_status = 503
+
+
 class NotAllowed(TokgateError):
     """The caller's token lacks the scope."""
 

@@ -1,5 +1,8 @@
 """The counter where firewalls that pull are served: who may have which list, its text, and a book of who came.
 
+Devices of a group are told one address. Which of them asks is told by where it asks from, by a token of its own, or by
+the name that it gives with the group's token; while that leaves several, they are answered only if all hold one text.
+
 Called by the API's route for lists, by commands and by the schedule. It decides nothing about what is in a list: that
 is ``sync``'s, which publishes a change's lists with the change. Whatever goes wrong here, a firewall is never given an
 empty list or a part of one; it keeps its last good copy.
@@ -19,18 +22,28 @@ import secrets
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
+from itertools import combinations
 from typing import Final
 
 import structlog
 
 from controller.audit import AuditNote
-from controller.errors import FeedDamaged, FeedNotReady, FeedUnknown, NotAuthenticated, NotFound, StoreError
+from controller.errors import (
+    FeedDamaged,
+    FeedMixed,
+    FeedNotReady,
+    FeedUnknown,
+    NotAuthenticated,
+    NotFound,
+    StoreError,
+)
 from controller.feeding import LIST_NAME, is_whole
 from controller.inventory import Device, Inventory
+from controller.inventory.fields import did_you_mean
 from controller.model import FeedPull, FeedToken, GoodPull, PublishedFeed
 from controller.store import Store
 from controller.tokens import digest_of
@@ -59,11 +72,47 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks for lists: a device, or one of those of a group that may ask from that address."""
+
+    name: str  # a device's, or a group's
+    devices: tuple[Device, ...]  # at least one
+    is_group: bool = False
+
+    @property
+    def needs_token(self) -> bool:
+        return any(device.feed.auth == "token" for device in self.devices)
+
+    def narrowed(self, name: str) -> Asker:
+        """Only the device of that name; everybody when there is none."""
+        one = tuple(device for device in self.devices if device.name == name)
+        return replace(self, devices=one) if one else self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixed:
+    """Devices of a group that cannot be told from one another, and do not hold the same list of that name."""
+
+    list: str
+    devices: tuple[DeviceName, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupView:
+    """A group of devices with one address of lists. ``mixed``: what it is not answered with."""
+
+    name: str
+    devices: tuple[Device, ...]
+    mixed: tuple[Mixed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedView:
     """One list of one device, and whether the device comes for it."""
 
     feed: PublishedFeed
     site: SiteName
+    group: str | None
     pulled: GoodPull | None  # the last good pull; None: never
     stale: str  # why it is stale; empty when it is not
 
@@ -90,46 +139,80 @@ class FeedDesk:
 
     # --- serving --------------------------------------------------------------------------------------------------
 
-    def puller(self, device: str, address: str) -> Device:
-        """The device of that name, if it may pull from that address. Raises ``FeedUnknown`` in either case."""
-        known = self._inventory.by_name.get(DeviceName(device))
+    def puller(self, name: str, address: str) -> Asker:
+        """Who of that name may pull from that address. Raises ``FeedUnknown`` when nobody does."""
+        known = self._inventory.by_name.get(DeviceName(name))
+        named = (known,) if known is not None else self._inventory.feed_groups.get(name, ())
         asking = address_of(address)
-        if known is not None and asking is not None:
-            if any(asking in net for net in known.pulls_from if net.version == asking.version):
-                return known
-            allowed = [str(net) for net in known.pulls_from]
-            log.warning("feed.refused", device=device, address=str(asking), allowed=allowed, why="address")
+        if asking is not None:
+            if devices := tuple(device for device in named if _may_ask(device, asking)):
+                return Asker(name=name, devices=devices, is_group=known is None)
+            if named:
+                allowed = [str(net) for device in named for net in device.pulls_from]
+                log.warning("feed.refused", device=name, address=str(asking), allowed=allowed, why="address")
         raise FeedUnknown("there is no such list for this address", hint="see `feed` of the device in the inventory")
 
-    def authenticate(self, device: Device, text: str) -> FeedToken:
-        """The usable token of that device with that text. Raises ``NotAuthenticated``."""
+    def authenticate(self, asker: Asker, text: str, user: str = "") -> tuple[FeedToken, Asker]:
+        """The usable token with that text, and who asks now that it is known. Raises ``NotAuthenticated``.
+
+        A device's token says who it is. With a group's the user name may, by being the name of one of its devices.
+        """
         if _SHAPE.fullmatch(text):
             given, now = digest_of(text), self._clock.now()
-            known = self._store.feed_tokens(device.name)
-            for number, (token, kept) in enumerate(known):
-                if hmac.compare_digest(kept, given) and _is_usable([t for t, _ in known[number + 1 :]], now):
-                    return token
+            for owner in dict.fromkeys((asker.name, *(device.name for device in asker.devices))):
+                is_group = asker.is_group and owner == asker.name
+                if (token := self._usable(owner, given, now, of_group=is_group)) is not None:
+                    return token, asker.narrowed(user if is_group else owner)
         raise NotAuthenticated(
-            f"this is no token of {device.name}, or one that was revoked or replaced",
-            hint=f"`tokgate feed token {device.name} --rotate` makes another",
-            device=device.name,
+            f"this is no token of {asker.name}, or one that was revoked or replaced",
+            hint=f"`tokgate feed token {asker.name} --rotate` makes another",
+            device=asker.name,
         )
 
-    def find(self, device: Device, name: str) -> PublishedFeed | None:
-        """What is served to the device under that name; None when nothing is."""
-        return self._store.published_feed(device.name, name) if LIST_NAME.fullmatch(name) else None
+    def _usable(self, owner: str, given: str, now: datetime, *, of_group: bool) -> FeedToken | None:
+        known = self._store.feed_tokens(DeviceName(owner))
+        for number, (token, kept) in enumerate(known):
+            newer = [later for later, _ in known[number + 1 :]]
+            if hmac.compare_digest(kept, given) and _is_usable(token, newer, now, of_group=of_group):
+                return token
+        return None
 
-    def why_not(self, device: Device) -> TokgateError:
-        """Why ``find`` found nothing."""
-        names = [feed.name for feed in self._store.published_feeds(device.name)]
+    def held(self, asker: Asker, name: str) -> tuple[PublishedFeed, ...]:
+        """What is served under that name to those who may be asking; nothing when nothing is."""
+        if not LIST_NAME.fullmatch(name):
+            return ()
+        found = (self._store.published_feed(device.name, name) for device in asker.devices)
+        return tuple(feed for feed in found if feed is not None)
+
+    def one_of(self, asker: Asker, held: Sequence[PublishedFeed]) -> PublishedFeed:
+        """The list that all of them hold. Raises ``FeedNotReady``, ``FeedUnknown``: none does; ``FeedMixed``.
+
+        One to which nothing was ever published holds none, and does not count: the passive member of a pair is not
+        written to.
+        """
+        if not held:
+            raise self._why_none(asker)
+        having = {feed.device for feed in held}
+        without = (device.name for device in asker.devices if device.name not in having)
+        if len({feed.digest for feed in held}) > 1 or any(self._store.published_feeds(name) for name in without):
+            names = ", ".join(device.name for device in asker.devices)
+            log.warning("feed.mixed", group=asker.name, list=held[0].name, devices=names)
+            raise FeedMixed(
+                f"{names} of {asker.name} may ask from this address, and do not hold the same list",
+                hint="give each an address of its own in `feed.allow`, or its name as the user name it pulls with",
+            )
+        return held[0]
+
+    def _why_none(self, asker: Asker) -> TokgateError:
+        names = sorted({feed.name for device in asker.devices for feed in self._store.published_feeds(device.name)})
         if not names:
             return FeedNotReady(
-                f"nothing has been published for {device.name} so far",
+                f"nothing has been published for {asker.name} so far",
                 hint="the next sync of the device publishes its lists",
-                device=device.name,
+                device=asker.name,
             )
         return FeedUnknown(
-            f"{device.name} has no list of that name", hint=f"its lists: {', '.join(names[:20])}", device=device.name
+            f"{asker.name} has no list of that name", hint=f"its lists: {', '.join(names[:20])}", device=asker.name
         )
 
     def text(self, feed: PublishedFeed) -> Text:
@@ -162,9 +245,10 @@ class FeedDesk:
     def now(self) -> datetime:
         return self._clock.now()
 
-    def record(self, pull: FeedPull, token: FeedToken | None) -> None:
-        """Note it in the book, which is written aside: nobody waits for the disk."""
-        self._book.add(pull, token.id if token else None)
+    def record(self, pull: FeedPull, token: FeedToken | None, *, seen: str | None = None) -> None:
+        """Note it in the book, which is written aside: nobody waits for the disk. ``seen``: the digest of what was
+        only looked at."""
+        self._book.add(pull, token.id if token else None, seen)
 
     def flush(self) -> None:
         """Wait until everything noted so far is written, or given up."""
@@ -191,7 +275,7 @@ class FeedDesk:
     @staticmethod
     def _view(device: Device, feed: PublishedFeed, pulled: GoodPull | None, now: datetime) -> FeedView:
         stale = why_stale(feed, pulled, stale_after=device.feed.stale_after, now=now)
-        return FeedView(feed=feed, site=device.site, pulled=pulled, stale=stale)
+        return FeedView(feed=feed, site=device.site, group=device.feed.group, pulled=pulled, stale=stale)
 
     def pulls(self, device: str, *, limit: int = 50) -> list[FeedPull]:
         """The last pulls of the device, the newest first. Raises ``NotFound``."""
@@ -203,30 +287,51 @@ class FeedDesk:
         Raises ``NotFound``, ``FeedNotReady``, ``FeedUnknown``, ``FeedDamaged``.
         """
         known = self._inventory.device(device)
-        feed = self.find(known, name)
-        if feed is None:
-            raise self.why_not(known)
-        return self.text(feed).plain
+        asker = Asker(name=known.name, devices=(known,))
+        return self.text(self.one_of(asker, self.held(asker, name))).plain
+
+    def groups(self) -> tuple[GroupView, ...]:
+        """Every group of the inventory, by name."""
+        held: dict[DeviceName, dict[str, str]] = {}
+        for feed in self._store.published_feeds():
+            held.setdefault(feed.device, {})[feed.name] = feed.digest
+        groups = self._inventory.feed_groups.items()
+        return tuple(GroupView(name=name, devices=ds, mixed=tuple(_mixed(ds, held))) for name, ds in groups)
+
+    def group(self, name: str) -> GroupView:
+        """One of them. Raises ``NotFound``."""
+        found = next((group for group in self.groups() if group.name == name), None)
+        if found is None:
+            known = did_you_mean(name, self._inventory.feed_groups)
+            raise NotFound(f"no group {name!r} of devices that pull in the inventory{known}")
+        return found
 
     def tell_stale(self) -> tuple[FeedView, ...]:
         """One warning for each list that its device does not come for: it shouts until somebody looks."""
         stale = tuple(view for view in self.views() if view.stale)
         for view in stale:
             log.warning("feed.stale", device=view.feed.device, list=view.feed.name, why=view.stale)
+        for group in self.groups():
+            for mixed in group.mixed:
+                log.warning("feed.mixed", group=group.name, list=mixed.list, devices=", ".join(mixed.devices))
         return stale
 
     # --- tokens ---------------------------------------------------------------------------------------------------
 
+    def _owner(self, name: str) -> DeviceName:
+        """Who has tokens: a device, or a group. Raises ``NotFound``."""
+        return DeviceName(name) if name in self._inventory.feed_groups else self._inventory.device(name).name
+
     def tokens(self, device: str) -> tuple[FeedToken, ...]:
-        """Those of the device that were not revoked. Raises ``NotFound``."""
-        return tuple(token for token, _ in self._store.feed_tokens(self._inventory.device(device).name))
+        """Those of the device, or the group, that were not revoked. Raises ``NotFound``."""
+        return tuple(token for token, _ in self._store.feed_tokens(self._owner(device)))
 
     def create_token(self, device: str, *, actor: str, rotate: bool = False) -> tuple[FeedToken, Secret]:
-        """A new token of the device and its text, which is not kept. With ``rotate`` beside the one that it has.
+        """A new token of the device or group, and its text, which is not kept. With ``rotate`` beside what it has.
 
         Raises ``NotFound``; ``Conflict`` when it has one and ``rotate`` was not said.
         """
-        name = self._inventory.device(device).name
+        name = self._owner(device)
         prefix = secrets.token_hex(4)
         text = f"tokfeed_{prefix}_{secrets.token_hex(16)}"
         token = FeedToken(
@@ -238,8 +343,8 @@ class FeedDesk:
         return token, Secret(text)
 
     def revoke_tokens(self, device: str, *, actor: str, reason: str = "") -> int:
-        """Refuse every token of the device from now on. Raises ``NotFound`` when it has none."""
-        name = self._inventory.device(device).name
+        """Refuse every token of the device or group from now on. Raises ``NotFound`` when it has none."""
+        name = self._owner(device)
         note = AuditNote(actor=actor, action="feed.token.revoke", subject=name, reason=reason)
         count = self._store.revoke_feed_tokens(name, self._clock.now(), audit=note)
         if not count:
@@ -267,9 +372,31 @@ def address_of(text: str) -> Address | None:
     return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
 
 
-def _is_usable(newer: Iterable[FeedToken], now: datetime) -> bool:
-    """The newest token always is; one before it until a newer one has been in use for a day."""
-    return all(token.first_used_at is None or now < token.first_used_at + ROTATION for token in newer)
+def _may_ask(device: Device, address: Address) -> bool:
+    return any(address in net for net in device.pulls_from if net.version == address.version)
+
+
+def _is_usable(token: FeedToken, newer: Iterable[FeedToken], now: datetime, *, of_group: bool) -> bool:
+    """The newest token always is; one before it until a newer one has been in use for a day.
+
+    That one device of a group has learnt the new token says nothing of the others: there the old one is taken for as
+    long as somebody comes with it, and a day more.
+    """
+    if all(later.first_used_at is None or now < later.first_used_at + ROTATION for later in newer):
+        return True
+    return of_group and token.last_used_at is not None and now < token.last_used_at + ROTATION
+
+
+def _mixed(devices: Sequence[Device], held: Mapping[DeviceName, Mapping[str, str]]) -> Iterator[Mixed]:
+    """Lists that two of these devices, asking from one address, hold differently."""
+    apart: dict[str, dict[DeviceName, None]] = {}
+    for one, other in combinations((device for device in devices if device.name in held), 2):
+        if any(a.overlaps(b) for a in one.pulls_from for b in other.pulls_from if a.version == b.version):
+            left, right = held[one.name], held[other.name]
+            for name in sorted(left.keys() | right.keys()):
+                if left.get(name) != right.get(name):
+                    apart.setdefault(name, {}).update({one.name: None, other.name: None})
+    return (Mixed(list=name, devices=tuple(names)) for name, names in apart.items())
 
 
 # --- the book ---------------------------------------------------------------------------------------------------------
@@ -279,6 +406,7 @@ def _is_usable(newer: Iterable[FeedToken], now: datetime) -> bool:
 class _Entry:
     pull: FeedPull
     token: TokenId | None
+    seen: str | None
 
 
 @dataclass(slots=True)
@@ -296,11 +424,11 @@ class PullBook:
     def __post_init__(self) -> None:
         self._waiting = queue.Queue(self.room)
 
-    def add(self, pull: FeedPull, token: TokenId | None) -> None:
+    def add(self, pull: FeedPull, token: TokenId | None, seen: str | None) -> None:
         """Returns at once."""
         self._start()
         try:
-            self._waiting.put_nowait(_Entry(pull, token))
+            self._waiting.put_nowait(_Entry(pull, token, seen))
         except queue.Full:
             self._lost += 1
 
@@ -342,8 +470,9 @@ class PullBook:
         if not entries:
             return
         used: Mapping[TokenId, datetime] = {e.token: e.pull.at for e in entries if e.token is not None}
+        seen = {(e.pull.device, e.pull.name, e.seen): e.pull.at for e in entries if e.seen is not None}
         try:
-            self.store.record_pulls([entry.pull for entry in entries], used)
+            self.store.record_pulls([entry.pull for entry in entries], used, seen)
         except StoreError as exc:
             log.warning("feed.pulls_not_recorded", count=len(entries), error=str(exc))
         except Exception as exc:  # the top of the thread: one bad entry must not end the book

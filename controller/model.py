@@ -319,7 +319,7 @@ class FeedToken:
     """What a device proves itself with when it pulls, as stored: only its hash and prefix. It does not expire."""
 
     id: TokenId
-    device: DeviceName
+    device: DeviceName  # or the name of a group of devices
     prefix: str
     created_at: datetime
     created_by: str

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Lists that firewalls pull: what they are given, and whether they come.")
 Which = Annotated[str, typer.Argument(metavar="DEVICE", help="Which device.")]
+Owner = Annotated[str, typer.Argument(metavar="DEVICE", help="Which device, or which group of devices.")]
 SHOWN_PULLS: Final = 10
 """In a table; JSON has the last fifty."""
 
@@ -23,13 +24,16 @@ SHOWN_PULLS: Final = 10
 @app.command("list")
 def list_feeds(
     stale: Annotated[bool, typer.Option("--stale", help="Only those that their device does not come for.")] = False,
+    group: Annotated[str | None, typer.Option("--group", help="Only of the devices of this group.")] = None,
     output: As = Output.TABLE,
 ) -> None:
     """List what is served to each device, and when it was pulled last."""
     from api.models import Feed
 
     with opening.controller() as controller:
-        views = [view for view in controller.feeds.views() if view.stale or not stale]
+        if group is not None:
+            controller.feeds.group(group)
+        views = [v for v in controller.feeds.views() if (v.stale or not stale) and group in (None, v.group)]
     show_rows([Feed.of(view) for view in views], _COLUMNS, output, none="no list is served to any device")
 
 
@@ -41,9 +45,12 @@ def show(
 ) -> None:
     """Show what one device pulls, from where it may, and its last pulls; or one list, exactly as it is served."""
     from api.models import FeedDevice
+    from controller.errors import Conflict
 
     with opening.controller() as controller:
         desk = controller.feeds
+        if device in controller.inventory.feed_groups:
+            raise Conflict(f"{device} is a group", hint=f"`tokgate feed groups`, `tokgate feed list --group {device}`")
         if name is not None:
             say(desk.list_text(device, name).decode().removesuffix("\n"))
             return
@@ -59,6 +66,7 @@ def _show(found: FeedDevice) -> None:
     show_pairs(
         {
             "device": found.device,
+            "group": found.group or "none",
             "pulls from": found.allow or "nowhere: give `feed.allow` in the inventory",
             "proves itself by": "its address alone" if found.auth == "address" else _tokens(found),
             "stale after": f"{found.stale_after_seconds // 3600} h",
@@ -79,15 +87,29 @@ def _tokens(found: FeedDevice) -> str:
 
 
 @app.command()
+def groups(output: As = Output.TABLE) -> None:
+    """List the groups of devices that are told one address, who is in them, and what they cannot be answered with."""
+    from api.models import FeedGroup
+
+    with opening.controller() as controller:
+        desk = controller.feeds
+        rows = [FeedGroup.of(group, desk.tokens(group.name)) for group in desk.groups()]
+    show_rows(rows, _GROUPS, output, none="no device has `feed.group` in the inventory")
+
+
+@app.command()
 def token(
-    device: Which,
+    device: Owner,
     rotate: Annotated[
         bool,
         typer.Option("--rotate", help="Make another; the one before is taken until a day after the new one was used."),
     ] = False,
     output: AsPlain = Plain.TABLE,
 ) -> None:
-    """Make the token that a device pulls with. It is shown this once; only its hash is kept. It does not expire."""
+    """Make the token that a device, or a group, pulls with. It is shown this once; only its hash is kept.
+
+    It does not expire.
+    """
     with opening.controller() as controller:
         made, secret = controller.feeds.create_token(device, actor=opening.actor(), rotate=rotate)
     if output is Plain.JSON:
@@ -98,8 +120,8 @@ def token(
 
 
 @app.command()
-def revoke(device: Which, yes: Yes = False) -> None:
-    """Refuse every token of a device from now on: for one that leaked.
+def revoke(device: Owner, yes: Yes = False) -> None:
+    """Refuse every token of a device, or a group, from now on: for one that leaked.
 
     Some firewalls stop enforcing a list when their login is refused. Where nothing leaked, rotate instead.
     """
@@ -129,6 +151,13 @@ _COLUMNS = {
     "last pull": lambda row: moment(row.pulled_at) if row.pulled_at else "never",
     "from": lambda row: row.pulled_from or "",
     "state": _state,
+}
+_GROUPS = {
+    "group": lambda row: row.name,
+    "address": lambda row: row.path,
+    "devices": lambda row: [member.device for member in row.devices],
+    "tokens": lambda row: len(row.tokens),
+    "not answered": lambda row: [f"{mixed.name} ({', '.join(mixed.devices)})" for mixed in row.mixed],
 }
 _PULLS = {
     "at": lambda row: row.at,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Annotated, Any, Final
 
@@ -18,18 +18,18 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.auth import MAX_TOKEN_LENGTH, Ctl, GuessBrake, Reader
-from api.models import Feed, FeedDevice, Name, Page
+from api.models import Feed, FeedDevice, FeedGroup, Name, Page
 from api.pages import Cursor, Limit, page_of
 from api.problems import clean, problem_response, request_id_of
 from api.reference import FEED_SECURITY, answers
 from controller.errors import NotAuthenticated
-from controller.feeds import FeedDesk, Text, address_of
-from controller.inventory import Device
+from controller.feeds import Asker, FeedDesk, Text, address_of
 from controller.model import FeedPull, FeedToken, PublishedFeed
 from core.errors import TokgateError
 
 lists = APIRouter(prefix="/feeds", tags=["feeds"])
 router = APIRouter(prefix="/feeds", tags=["feeds"])
+groups = APIRouter(prefix="/feed-groups", tags=["feeds"])
 
 MEDIA_TYPE: Final = "text/plain; charset=utf-8"
 CHALLENGE: Final = 'Basic realm="tokgate feeds", charset="UTF-8"'
@@ -46,7 +46,9 @@ _LIST: Final[dict[int | str, dict[str, Any]]] = {
     **answers(401, 404, 429, 503),
 }
 
-DeviceName = Annotated[str, Path(max_length=80, description="the device's name in the inventory")]
+DeviceName = Annotated[
+    str, Path(max_length=80, description="the name of the device, or of its group, in the inventory")
+]
 ListName = Annotated[str, Path(max_length=80, description="the list's name, as the device knows it")]
 
 
@@ -62,7 +64,9 @@ ListName = Annotated[str, Path(max_length=80, description="the list's name, as t
 )
 def pull(controller: Ctl, request: Request, device: DeviceName, name: ListName) -> Response:
     """With a token of the device, as the password of HTTP Basic or as a bearer, from an address that the inventory
-    allows. Conditional by `If-None-Match` or `If-Modified-Since`; gzip when asked for; `HEAD` too."""
+    allows. Conditional by `If-None-Match` or `If-Modified-Since`; gzip when asked for; `HEAD` too.
+
+    Under the name of a group each of its devices is given its own list, by the address that it asks from."""
     return _answer(controller.feeds, request, device, name)
 
 
@@ -73,39 +77,55 @@ def look(controller: Ctl, request: Request, device: DeviceName, name: ListName) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Puller:
-    """A device that asks, from an address that may."""
+    """Who asks, from an address that may."""
 
     desk: FeedDesk
     request: Request
-    device: Device
+    asker: Asker
     address: str
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(device.name for device in self.asker.devices)
 
-def _answer(desk: FeedDesk, request: Request, device: str, name: str) -> Response:
+
+def _answer(desk: FeedDesk, request: Request, name: str, list_name: str) -> Response:
     """Raises ``FeedUnknown`` for who is not known to pull from there; anybody else is answered and noted."""
     address = request.client.host if request.client else "?"
-    puller = Puller(desk=desk, request=request, device=desk.puller(device, address), address=address)
-    request.state.actor = f"feed:{puller.device.name}"
-    feed = desk.find(puller.device, name)
+    puller = Puller(desk=desk, request=request, asker=desk.puller(name, address), address=address)
+    request.state.actor = f"feed:{name}"
+    held = desk.held(puller.asker, list_name)
     token: FeedToken | None = None
     digest = None
     try:
-        token = _proven(puller)
-        if feed is None:
-            raise desk.why_not(puller.device)
-        answer, digest = _served(puller, feed)
+        token, puller = _proven(puller)
+        held = tuple(feed for feed in held if feed.device in puller.names)
+        request.state.actor = f"feed:{','.join(sorted(puller.names))}"
+        answer, digest = _served(puller, desk.one_of(puller.asker, held))
     except TokgateError as exc:
         answer = _refused(request, exc)
-    if feed is not None and (token is not None or answer.status_code != 401 or _credentials(request)):
-        desk.record(_noted(puller, feed, answer, digest), token)
+    if token is not None or answer.status_code != 401 or _credentials(request)[1]:
+        _note(puller, held, answer, token, digest)
     return answer
 
 
-def _proven(puller: Puller) -> FeedToken | None:
-    """The device's token; None when its address is enough. Raises ``NotAuthenticated``, ``TooManyAttempts``."""
-    if puller.device.feed.auth == "address":
-        return None
-    text = _credentials(puller.request)
+def _note(
+    puller: Puller, held: Iterable[PublishedFeed], answer: Response, token: FeedToken | None, digest: str | None
+) -> None:
+    """For each device that may have asked and has the list. Who only looked, and has it, has it still."""
+    looked = puller.request.method == "HEAD" and answer.status_code in (200, 304)
+    for feed in held:
+        puller.desk.record(_noted(puller, feed, answer, digest), token, seen=feed.digest if looked else None)
+
+
+def _proven(puller: Puller) -> tuple[FeedToken | None, Puller]:
+    """The token, if the address is not enough, and who asks now that it is known.
+
+    Raises ``NotAuthenticated``, ``TooManyAttempts``.
+    """
+    if not puller.asker.needs_token:
+        return None, puller
+    user, text = _credentials(puller.request)
     if not text:
         raise NotAuthenticated(
             "no token of this device", hint="send one as the password of HTTP Basic; see `tokgate feed token`"
@@ -113,26 +133,27 @@ def _proven(puller: Puller) -> FeedToken | None:
     brake: GuessBrake = puller.request.app.state.brake
     brake.admit(puller.address, text)
     try:
-        token = puller.desk.authenticate(puller.device, text)
+        token, asker = puller.desk.authenticate(puller.asker, text, user)
     except NotAuthenticated:
         brake.failed(puller.address, text)
         raise
     brake.worked(text)
-    return token
+    return token, replace(puller, asker=asker)
 
 
-def _credentials(request: Request) -> str:
-    """The token in the request: the password of HTTP Basic, or a bearer; ``""`` when there is none."""
+def _credentials(request: Request) -> tuple[str, str]:
+    """User name and token in the request: HTTP Basic, or a bearer, which has no name; ``""`` for what is not there."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     given = given.strip()[: 2 * MAX_TOKEN_LENGTH]
     if scheme.lower() == "bearer":
-        return given
+        return "", given
     if scheme.lower() != "basic":
-        return ""
+        return "", ""
     try:
-        return base64.b64decode(given, validate=True).decode("utf-8").partition(":")[2]
+        user, _, text = base64.b64decode(given, validate=True).decode("utf-8").partition(":")
     except (binascii.Error, UnicodeError, ValueError):
-        return ""
+        return "", ""
+    return user, text
 
 
 def _served(puller: Puller, feed: PublishedFeed) -> tuple[Response, str | None]:
@@ -141,7 +162,8 @@ def _served(puller: Puller, feed: PublishedFeed) -> tuple[Response, str | None]:
     zipped = _takes_gzip(headers.get("accept-encoding", ""))
     tag = f'"{feed.digest}{_GZIP if zipped else ""}"'
     said = {"ETag": tag, "Vary": "Accept-Encoding", "Cache-Control": "private, no-cache"}
-    if feed.modified_at <= puller.desk.now():  # a date that lies ahead may not be told
+    if not puller.asker.is_group and feed.modified_at <= puller.desk.now():
+        # a date that lies ahead may not be told; and at a group's address two devices' lists may share a date
         said["Last-Modified"] = format_datetime(feed.modified_at, usegmt=True)
     is_head = puller.request.method == "HEAD"
     if _has_it(headers, feed, said.get("Last-Modified")):
@@ -192,7 +214,7 @@ def _refused(request: Request, error: TokgateError) -> Response:
 
 def _noted(puller: Puller, feed: PublishedFeed, answer: Response, digest: str | None) -> FeedPull:
     return FeedPull(
-        device=puller.device.name,
+        device=feed.device,
         name=feed.name,
         at=puller.desk.now(),
         address=str(address_of(puller.address)),
@@ -211,6 +233,7 @@ def list_feeds(
     controller: Ctl,
     caller: Reader,
     site: Annotated[Name | None, Query(description="only of devices of this site")] = None,
+    group: Annotated[Name | None, Query(description="only of devices of this group")] = None,
     stale: Annotated[
         bool | None, Query(description="only those that their device does not come for; false: only the others")
     ] = None,
@@ -220,7 +243,13 @@ def list_feeds(
     """By device, each with the last good pull."""
     if site is not None:
         controller.inventory.site(site)
-    rows = [v for v in controller.feeds.views() if site in (None, v.site) and stale in (None, bool(v.stale))]
+    if group is not None:
+        controller.feeds.group(group)
+    rows = [
+        view
+        for view in controller.feeds.views()
+        if site in (None, view.site) and group in (None, view.group) and stale in (None, bool(view.stale))
+    ]
     return page_of(
         rows, of="feeds", key=lambda v: f"{v.feed.device}/{v.feed.name}", show=Feed.of, limit=limit, cursor=cursor
     )
@@ -234,3 +263,22 @@ def get_feeds(controller: Ctl, caller: Reader, name: Name) -> FeedDevice:
     return FeedDevice.of(
         device, views=desk.views_of(name), pulls=desk.pulls(name, limit=PULLS_SHOWN), tokens=desk.tokens(name)
     )
+
+
+@groups.get("", summary="All groups of devices with one address of lists", responses=answers())
+def list_groups(controller: Ctl, caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[FeedGroup]:
+    """By name, each with its tokens (never their text) and the lists that it cannot be answered with."""
+    desk = controller.feeds
+    return page_of(
+        desk.groups(),
+        of="feedgroups",
+        key=lambda group: group.name,
+        show=lambda group: FeedGroup.of(group, desk.tokens(group.name)),
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+@groups.get("/{name}", summary="One group of devices with one address of lists", responses=answers(404))
+def get_group(controller: Ctl, caller: Reader, name: Name) -> FeedGroup:
+    return FeedGroup.of(controller.feeds.group(name), controller.feeds.tokens(name))

@@ -15,7 +15,7 @@ from vendors.registry import known_vendors
 
 def cross_problems(document: Document) -> Iterator[Problem]:
     """Everything below, over the whole document."""
-    for check in (_policies, _networks, _vendors, _credentials, _device_names, _device_addresses, _feeds):
+    for check in (_policies, _networks, _vendors, _credentials, _device_names, _device_addresses, _feeds, _feed_groups):
         yield from check(document)
 
 
@@ -155,6 +155,16 @@ def _feeds(document: Document) -> Iterator[Problem]:
         if isinstance(feed, dict) and not feed.get("allow") and not known:
             said = "no address is known from which it pulls: give `allow`, or `own_addresses` of the device"
             yield document.problem((*spot, "feed"), said)
+
+
+def _feed_groups(document: Document) -> Iterator[Problem]:
+    """A name in an address of lists is a device's or a group's, never both."""
+    names = {str(spot[-1]): spot for spot, _ in devices(document.data)}
+    for spot, device in devices(document.data):
+        group = _mapping(device.get("feed")).get("group")
+        if isinstance(group, str) and group in names:
+            said = f"{group!r} is a device (line {document.line(names[group])}); a group needs a name of its own"
+            yield document.problem((*spot, "feed", "group"), said)
 
 
 def _is_address(host: object) -> bool:

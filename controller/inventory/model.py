@@ -164,6 +164,8 @@ class DeviceFeed(Part):
     """``address``: for a device that can send no password. Whoever has such an address reads the lists."""
     stale_after: Span = DEFAULT_STALE_AFTER
     """A device that has not pulled for so long is told of aloud."""
+    group: Name | None = None
+    """A name that it shares with others, so that all may be told one address: each is given its own lists there."""
 
     @model_validator(mode="after")
     def _is_narrow_without_a_token(self) -> Self:
@@ -277,6 +279,15 @@ class Inventory(Part):
     def by_name(self) -> Mapping[DeviceName, Device]:
         """Every device of every site."""
         return {device.name: device for site in self.sites.values() for device in site.devices.values()}
+
+    @cached_property
+    def feed_groups(self) -> Mapping[str, tuple[Device, ...]]:
+        """The devices that share an address of lists, by the group's name, each in the order of their names."""
+        groups: dict[str, tuple[Device, ...]] = {}
+        for _, device in sorted(self.by_name.items()):
+            if device.feed.group is not None:
+                groups[device.feed.group] = (*groups.get(device.feed.group, ()), device)
+        return dict(sorted(groups.items()))
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -95,8 +95,17 @@ class Feeds(Shelf):
 
     # --- who pulled -----------------------------------------------------------------------------------------------
 
-    def record_pulls(self, pulls: Sequence[FeedPull], used: Mapping[TokenId, datetime]) -> None:
-        """Keep these pulls, and when each token was used last; of each list only the newest pulls stay."""
+    def record_pulls(
+        self,
+        pulls: Sequence[FeedPull],
+        used: Mapping[TokenId, datetime],
+        seen: Mapping[tuple[DeviceName, str, str], datetime] | None = None,
+    ) -> None:
+        """Keep these pulls, and when each token was used last; of each list only the newest pulls stay.
+
+        ``seen``: when a device looked at a list without taking it, by device, list and digest. If that is what it was
+        given last, it has it still.
+        """
         with self._db.write() as connection:
             connection.execute(insert(feed_pulls), [_pull_row(pull) for pull in pulls])
             for pull in pulls:
@@ -105,6 +114,9 @@ class Feeds(Shelf):
                     put(connection, feed_good, {"device": pull.device, "name": pull.name, **good})
             for device, name in {(pull.device, pull.name) for pull in pulls}:
                 _trim(connection, device, name)
+            for (device, name, digest), at in (seen or {}).items():
+                has_it = (feed_good.c.device == device, feed_good.c.name == name, feed_good.c.digest == digest)
+                connection.execute(update(feed_good).where(*has_it, feed_good.c.at < at).values(at=at))
             for token, at in used.items():
                 first = func.coalesce(feed_tokens.c.first_used_at, literal(at, Instant()))
                 which = feed_tokens.c.id == token
