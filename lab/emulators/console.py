@@ -105,7 +105,13 @@ class Console:
         yield from self._shown(Reply(text=self._cli.welcome()))
 
     def feed(self, data: str) -> Iterator[Chunk]:
-        """Keys, in the order they were typed; more than one line may be in there."""
+        """Keys, in the order they were typed; more than one line may be in there.
+
+        CR LF is one line's end when both come together. A LF that comes later is a key of its own: netmiko accepts a
+        FortiGate's banner with ``a`` and CR, and then asks for the prompt with LF. A pair that is torn over two packets
+        is thus a line and an empty one, as on a real terminal.
+        """
+        self._after_return = False
         at = 0
         while at < len(data) and not self.closed:
             run = _PLAIN.match(data, at)

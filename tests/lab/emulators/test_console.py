@@ -34,6 +34,13 @@ def test_any_line_end_is_one(end: str) -> None:
     assert device.seen == ["a", "b"]
 
 
+def test_a_line_feed_that_comes_later_is_a_line_of_its_own() -> None:
+    console, device = opened()
+    screen(console, "a\r")
+    assert screen(console, "\n") == "\r\nadmin@plain> "
+    assert device.seen == ["a", ""]
+
+
 def test_a_line_can_be_corrected_and_given_up() -> None:
     console, device = opened()
     assert screen(console, "ab\x7fc\r").startswith("ab\b \bc\r\nac\r\n")

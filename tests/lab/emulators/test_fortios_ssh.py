@@ -12,6 +12,7 @@ from lab.emulators.server import Access, Served, served
 from tests.lab.emulators.fortios import SITE, VDOMS, fortigate, shown
 
 MORE: Final = SITE.replace("set output standard", "set output more")
+BANNER: Final = f"{SITE}config system global\n    set post-login-banner enable\nend\n"
 MODERN: Final = {"kex": ["diffie-hellman-group1-sha1"]}
 """Any list but an empty one keeps the driver from asking for four old key exchanges only."""
 ANY_PROMPT: Final = r"[#$]\s*$"
@@ -59,6 +60,13 @@ def test_with_paging_off_netmiko_changes_nothing() -> None:
 def test_the_drivers_own_old_key_exchanges_are_taken() -> None:
     with served([fortigate()]) as at, connect(at["FGT"], disabled_algorithms=None) as session:
         assert session.find_prompt() == "FGT #"
+
+
+def test_netmiko_accepts_the_banner_after_the_login() -> None:
+    """With CR; the line feed behind it asks for the prompt."""
+    with served([fortigate(base=BANNER, post_banner="Only for staff.")]) as at, connect(at["FGT"]) as session:
+        assert session.find_prompt() == "FGT #"
+        assert "Only for staff." not in session.send_command("show system global")
 
 
 def test_with_vdoms_it_goes_through_the_global_scope() -> None:

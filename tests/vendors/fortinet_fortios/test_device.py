@@ -16,7 +16,7 @@ from lab.emulators.fortios import FortiGate
 from lab.emulators.fortios.switches import HostBits, LockText, Mandatory, Model, Switches, TransactionWords
 from lab.emulators.server import served
 from lab.emulators.traffic import Flow, Verdict
-from tests.lab.emulators.fortios import NOON, VDOMS, Keyboard, configuring, fortigate, shown
+from tests.lab.emulators.fortios import NOON, SITE, VDOMS, Keyboard, configuring, fortigate, shown
 from tests.vendors.fortinet_fortios.fleet import logged_in, look, push, reached
 from tests.vendors.fortinet_fortios.wishes import EMPTY, MEMBERS, OWNER, adapter, wish
 from vendors.adapter import Session
@@ -122,9 +122,11 @@ def test_the_pager_is_answered_and_the_console_is_left_alone() -> None:
 
 
 def test_a_banner_is_accepted() -> None:
-    device = fortigate(post_banner="Authorized people only.")
+    base = f"{SITE}config system global\n    set post-login-banner enable\nend\n"
+    device, using = fortigate(base=base, post_banner="Authorized people only."), adapter()
     with reached(device) as session:
-        assert adapter().read(session).mark is None
+        push(session, using, wish())
+        assert_holds(session, using, wish())
 
 
 def test_a_long_list_is_streamed() -> None:
