@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
+from lab.emulators.srx import Model, Switches, pair
 from lab.emulators.traffic import Flow
 from tests.contract.emulated import NAMES, EmulatedRig, Foreign
 from tests.lab.emulators import srx as boxes
@@ -28,9 +29,13 @@ class SrxRig(EmulatedRig):
     password: ClassVar[str] = "pw"
     has_candidate: ClassVar[bool] = True
 
+    def __init__(self, *, switches: Switches | None = None, model: Model | None = None) -> None:
+        self._box: dict[str, Any] = {"names": NAMES, "model": model, "switches": switches}
+        super().__init__()
+
     def made(self, rules: Sequence[Foreign] | None = None) -> Any:
         if rules is None:
-            return boxes.srx(names=NAMES)
+            return boxes.srx(**self._box)
         lines: list[str] = []
         for at, rule in enumerate(rules):
             for kind, network in (("source", rule.source), ("destination", rule.destination)):
@@ -39,7 +44,7 @@ class SrxRig(EmulatedRig):
             lines.append(f"{_PAIR} r{at} match application any")
             lines.append(f"{_PAIR} r{at} then {'permit' if rule.permit else 'deny'}")
         lines.sort(key=lambda line: "address-book" not in line)
-        return boxes.srx(base=_HEAD + "".join(f"{line}\n" for line in lines), names=NAMES)
+        return boxes.srx(base=_HEAD + "".join(f"{line}\n" for line in lines), **self._box)
 
     def options(self) -> dict[str, object]:
         return {"lock_wait_seconds": 0}
@@ -97,3 +102,10 @@ class SrxRig(EmulatedRig):
         yield
         keyboard.type("exit")
         keyboard.leave()
+
+    def standby(self) -> None:
+        pair(self.device, boxes.srx(name="edge-2", clock=self.device.clock))
+        self.device.fail_over()
+
+    def misspelt(self) -> Mapping[str, object] | None:
+        return {"places": [{"from_zone": "insde", "to_zone": "outside"}]}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, get_args, get_type_hints
+
+import pytest
 
 from core.clock import ManualClock
 from lab.emulators.console import Console
-from lab.emulators.srx import Srx
+from lab.emulators.srx import Model, Srx, Switches
 from lab.emulators.srx.cli import SrxCli
 
 DATA: Final = Path(__file__).parent / "data" / "juniper_srx"
@@ -53,9 +58,54 @@ set routing-options static route 0.0.0.0/0 next-hop 198.51.100.1
 """
 
 
+OLD: Final = Model(
+    version="12.3X48-D10.3",
+    hit_layout="plain",
+    identity_lines=False,
+    members=4_096,
+    dns_name=63,
+    dns_interval=False,
+    deny_reason=False,
+)
+"""How a release of ten years ago prints, and what it knows."""
+TURNED: Final = "TOKGATE_TEST_SRX"
+"""The environment's word for a position that the boxes of a whole run of tests have: ``name=value``."""
+
+
 def srx(**options: Any) -> Srx:
     """A device of this site, at noon of a Monday."""
-    return Srx(**{"name": "edge", "base": SITE, "clock": ManualClock(NOON), **options})
+    usual = {"name": "edge", "base": SITE, "clock": ManualClock(NOON), "switches": _asked()}
+    return Srx(**{**usual, **options})
+
+
+def _asked() -> Switches:
+    name, _, value = os.environ.get(TURNED, "").partition("=")
+    choices = {str(choice): choice for choice in turned().get(name, ())}
+    return replace(Switches(), **{name: choices[value]}) if name else Switches()
+
+
+def turned() -> dict[str, tuple[Any, ...]]:
+    """Every position of every switch."""
+    found = {}
+    for name, hint in get_type_hints(Switches).items():
+        choices = {bool: (False, True), str: ("never heard of {}",)}.get(hint) or get_args(hint)
+        found[name] = tuple(2 if choice is int else None if choice is NoneType else choice for choice in choices)
+    return found
+
+
+def positions() -> list[Any]:
+    """Each switch in each position that it usually is not in, the others as they are; and how other releases print."""
+    usual = {field.name: field.default for field in fields(Switches)}
+    return [
+        *(
+            pytest.param(replace(Switches(), **{name: value}), Model(), id=f"{name}={value}")
+            for name, values in turned().items()
+            for value in values
+            if value != usual[name]
+        ),
+        pytest.param(Switches(), OLD, id="old"),
+        pytest.param(Switches(), Model(hit_layout="lower"), id="lower"),
+    ]
 
 
 class Keyboard:
