@@ -81,7 +81,7 @@ class JuniperSrx:
     def parse_counters(self, text: str) -> Reading:
         return counters.reading_from(text, datetime.now(UTC), self.options.log_rows)
 
-    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
+    def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
         """None: what a `dynamic-address` has loaded cannot be read back entry by entry, so lists are pushed."""
         return ()
 
@@ -153,7 +153,7 @@ class JuniperSrx:
                 hint="give the address of the primary node of redundancy group 0, or the cluster's own",
                 device=self.device,
             )
-        if current.extra.get("pending"):
+        if current.extra.get("pending") == "yes":
             raise Refused(
                 "a commit of somebody else waits to be confirmed, and any commit would confirm it; nothing was sent",
                 hint="the next sync tries again",

@@ -20,6 +20,8 @@ COMMITS: Final = "show system commit"
 UPTIME: Final = "show system uptime"
 VERSION: Final = "show version"
 HITS: Final = "show security policies hit-count"
+WAITS: Final = "a commit of ours was not confirmed, and takes itself back soon"
+"""Said of a device whose last change broke off behind its commit: the next one ends it."""
 BANNER: Final = "banner"
 """Not a command: what stood over the prompt."""
 
@@ -33,7 +35,9 @@ DIALECT: Final = Dialect(
 )
 
 _COMMIT: Final = re.compile(
-    r"^0\s+(?P<stamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+ by \S+ via [^\n,]+?)(?P<rest>,[^\n]*)?\s*$", re.M
+    r"^0\s+(?P<stamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+ by \S+ via [^\n,]+?)(?P<rest>,[^\n]*)?[ \t]*$"
+    r"(?:\n {4}(?P<comment>\S[^\n]*))?",
+    re.M,
 )
 _BOOTED: Final = re.compile(r"^System booted: (?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+)", re.MULTILINE)
 _NOW: Final = re.compile(r"^Current time: (?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?P<zone>\S+)", re.MULTILINE)
@@ -52,27 +56,40 @@ class Facts:
     """The last commit's line without its number: it changes with every commit, by anybody."""
     pending: bool
     """Whether that commit takes itself back unless it is confirmed."""
+    comment: str
+    """What its maker wrote to it. A router of 20.4 shows it (genieparser); that SRX does is not on record."""
     role: str
     """In a cluster `primary` or what else this node is; empty: no cluster."""
 
 
 def facts_from(parts: Mapping[str, str]) -> Facts:
     """Raises ``Unreadable``."""
-    commit, pending = last_commit(part(parts, COMMITS))
+    found = _last_commit(part(parts, COMMITS))
     banner = _NODE.search(part(parts, BANNER))
-    return Facts(commit=commit, pending=pending, role=banner["role"] if banner else "")
+    return Facts(
+        commit=found["stamp"].removesuffix(" commit confirmed"),
+        pending="rollback in" in (found["rest"] or "") + found["stamp"],
+        comment=found["comment"] or "",
+        role=banner["role"] if banner else "",
+    )
 
 
-def last_commit(text: str) -> tuple[str, bool]:
-    """Its line without the number, and whether it waits to be confirmed. Raises ``Unreadable`` when none is named.
+def last_commit(text: str) -> str:
+    """Its line without the number. Raises ``Unreadable`` when none is named."""
+    return _last_commit(text)["stamp"].removesuffix(" commit confirmed")
 
-    In a cluster both nodes have the same commits, each below a header of its own.
-    """
+
+def _last_commit(text: str) -> re.Match[str]:
+    """In a cluster both nodes have the same commits, each below a header of its own."""
     found = _COMMIT.search(text)
     if found is None:
         raise Unreadable(f"`{COMMITS}` names no commit: {text[:80]!r}")
-    stamp = found["stamp"]
-    return stamp.removesuffix(" commit confirmed"), "rollback in" in (found["rest"] or "") + stamp
+    return found
+
+
+def commit_comment(owner: str, snapshot: str) -> str:
+    """What we write to a commit, so that one that waits to be confirmed is known as ours."""
+    return f"tokgate {owner} {snapshot}"
 
 
 def part(parts: Mapping[str, str], command: str) -> str:

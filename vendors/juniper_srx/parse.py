@@ -117,6 +117,8 @@ def observed_from(text: str, options: JuniperSrxOptions, can: Capabilities) -> O
         places=_places(options, sorted_out),
     )
     meaning = _meaning(held, options)
+    owner = meaning.mark.owner if meaning.mark else ""
+    ours = told.pending and bool(owner) and told.comment.startswith(facts.commit_comment(owner, ""))
     return Observed(
         groups=meaning.groups,
         rules=meaning.rules,
@@ -124,11 +126,11 @@ def observed_from(text: str, options: JuniperSrxOptions, can: Capabilities) -> O
         foreign=_digest(sorted_out.foreign),
         epoch="",
         can=_narrowed(can, sorted_out.foreign),
-        irregular=meaning.irregular,
+        irregular=(*meaning.irregular, *([facts.WAITS] if ours else ())),
         extra={
             "held": held.dumps(),
             "commit": told.commit,
-            "pending": "yes" if told.pending else "",
+            "pending": "ours" if ours else "yes" if told.pending else "",
             "role": told.role,
         },
     )

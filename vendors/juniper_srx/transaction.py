@@ -76,7 +76,7 @@ class Job:
                 self._confirm(shell)
             self._leave(shell, discard=False)
         return Receipt(
-            observed=replace(observed, extra={**observed.extra, "pending": ""}),
+            observed=replace(observed, irregular=_but_waiting(observed), extra={**observed.extra, "pending": ""}),
             commands=self.commands,
             flows_cut=None,
             timings=self.timings,
@@ -141,7 +141,7 @@ class Job:
         """Under the lock nobody commits: what was read must still be what stands."""
         if self._ask(shell, "show | compare").text.strip():
             raise Refused("the candidate is not what is in force; nothing was sent", device=self.device)
-        last, _ = facts.last_commit(self._ask(shell, f"run {facts.COMMITS}").text)
+        last = facts.last_commit(self._ask(shell, f"run {facts.COMMITS}").text)
         if last != self.current.extra.get("commit"):
             raise Refused(
                 "somebody committed since the device was read; nothing was sent",
@@ -199,8 +199,8 @@ class Job:
 
     def _differences(self, observed: Observed) -> str:
         wanted = self.plan.desired
-        if observed.irregular:
-            return observed.irregular[0]
+        if irregular := _but_waiting(observed):
+            return irregular[0]
         if observed.groups != wanted.groups:
             return "a list differs"
         if observed.rules != wanted.rules:
@@ -217,7 +217,8 @@ class Job:
 
     def _commit(self, shell: Shell) -> None:
         minutes = self.options.confirm_minutes
-        line = f'commit confirmed {minutes} comment "tokgate {self.plan.desired.snapshot}"'
+        comment = facts.commit_comment(self.plan.desired.owner, self.plan.desired.snapshot)
+        line = f'commit confirmed {minutes} comment "{comment}"'
         try:
             said = self._ask(shell, line, seconds=self.options.commit_seconds)
         except Unreachable as exc:
@@ -278,3 +279,8 @@ class Job:
             self._ask(shell, "exit configuration-mode")
         except DeviceError:
             return
+
+
+def _but_waiting(observed: Observed) -> tuple[str, ...]:
+    """What is irregular beside our own commit, which waits for us."""
+    return tuple(line for line in observed.irregular if line != facts.WAITS)

@@ -268,13 +268,39 @@ def test_i05_a_session_that_dies_before_it_confirms_leaves_the_old_state_by_the_
         if pending:
             clock_of(at.device).advance(timedelta(minutes=6))
             assert "192.0.2.0" in active(at.device), "not before its time"
-            with pytest.raises(Refused, match="waits to be confirmed"):
-                at.push(wish())
             clock_of(at.device).advance(timedelta(minutes=1))
             assert active(at.device) == old
         assert at.holds(wish()) or at.holds(more)
         at.push(more)
         assert at.holds(more)
+
+
+@pytest.mark.parametrize("words", ["commit confirmed .*", "commit"])
+def test_i05_the_next_change_ends_what_one_that_died_left_waiting(words: str) -> None:
+    more = wish(*MEMBERS, "192.0.2.0/24")
+    with reached() as at:
+        at.push(wish())
+        at.device.faults = DiesAt(words, "before" if words == "commit" else "after")
+        with pytest.raises(Uncertain):
+            at.push(more)
+        found, plan = at.plan(more)
+        assert found.irregular == (facts.WAITS,)
+        assert not plan.is_empty, "else it goes back by itself, unseen"
+        receipt = at.push(more)
+        assert receipt.observed.irregular == ()
+        assert at.device.database.pending is None
+        clock_of(at.device).advance(timedelta(minutes=30))
+        assert at.holds(more)
+
+
+def test_a_commit_that_waits_is_ours_only_with_our_owners_name() -> None:
+    with reached() as at:
+        at.push(wish())
+        theirs = configuring(at.device, "set security zones security-zone lab")
+        theirs.type('commit confirmed 10 comment "tokgate 01kb000000000000000000zzzz 0123456789ab"')
+        theirs.type("exit")
+        with pytest.raises(Refused, match="waits to be confirmed"):
+            at.push(wish(*MEMBERS, "192.0.2.0/24"))
 
 
 def test_a_change_that_the_device_holds_otherwise_is_taken_back() -> None:
