@@ -8,20 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from ipaddress import ip_network
-from typing import Final, TypeAlias
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from controller.inventory import Device, Policy, Site
 from controller.model import AccessException, CoverageState, DeviceStatus, Mode
-from controller.windows import mode_at, week_of
+from controller.modes import (
+    Weeks,
+    at_once,
+    has_calendar,
+    marks_of,
+    set_words,
+    sets_at,
+    weeks_of,
+)
+from controller.modes import mode_words as mode_words
+from controller.modes import modes_at as modes_at
 from core.errors import ConfigError
 from core.net import Network, aggregate, overlaps, subtract
 from ipsets.errors import GuardTripped
 from ipsets.model import ServiceSet, Snapshot
 from ipsets.spans import words
-from vendors.exempting import whole_of
+from vendors.exempting import MARK, whole_of
 from vendors.model import (
     Action,
     AddressGroup,
@@ -33,7 +43,6 @@ from vendors.model import (
     Observed,
     Rule,
     RuleName,
-    WeekSpan,
 )
 from vendors.week import holds_at, most_a_day
 
@@ -56,12 +65,7 @@ class Facts:
     never_block: tuple[Network, ...]  # what a live DNS answer may never bring into a block
     shared_cdn: tuple[Network, ...]
     owner: str
-
-
-def modes_at(site: Site, policy: Policy, at: datetime) -> dict[str, Mode]:
-    """The mode of every source role of a site, asked in the site's own zone (I12)."""
-    zone = ZoneInfo(site.time_zone)
-    return {role: mode_at(policy.roles[role], zone, at) for role in sorted(site.networks)}
+    holidays: frozenset[date] = frozenset()  # of the site
 
 
 def role_sources(networks: Mapping[str, tuple[Network, ...]]) -> dict[str, frozenset[Network]]:
@@ -90,15 +94,6 @@ def _within(inner: Network, outer: Network) -> bool:
     )
 
 
-Weeks: TypeAlias = Mapping[str, Mapping[Mode, tuple[WeekSpan, ...] | None]]
-"""Of each source role, when it has which mode; None: always."""
-
-
-def weeks_of(site: Site, policy: Policy) -> Weeks:
-    """The whole week of every source role of a site, by the site's wall clock."""
-    return {role: week_of(policy.roles[role]) for role in sorted(site.networks)}
-
-
 def desired_for(
     facts: Facts, device: Device, at: datetime, *, spares: bool = True, keeps_week: bool = False
 ) -> Desired:
@@ -117,7 +112,7 @@ def desired_for(
     weeks: Weeks = (
         weeks_of(facts.site, facts.policy)
         if keeps_week
-        else {role: {mode: None} for role, mode in modes_at(facts.site, facts.policy, at).items()}
+        else at_once(sets_at(facts.site, facts.policy, at, holidays=facts.holidays))
     )
     live = sorted((e for e in facts.exceptions if e.is_live(at)), key=lambda e: e.id)
     sources = role_sources(facts.site.networks)
@@ -126,7 +121,7 @@ def desired_for(
         *(
             _address_group(f"src-{role}", sources[role])
             for role in weeks
-            if weeks[role].keys() & _ACTIONS and sources[role]
+            if any(week.keys() & _ACTIONS for week in weeks[role].values()) and sources[role]
         ),
         *(_address_group(f"exc-{e.id}", e.sources) for e in live if e.service in facts.policy.services),
         AddressGroup(name=SPARED, members=frozenset(above)),
@@ -144,11 +139,17 @@ def own_week(facts: Facts, device: Device, observed: Observed, *, began: datetim
 
     None: nothing to tell, for no role has windows, or the device has no schedules.
     """
-    windows = [when for week in weeks_of(facts.site, facts.policy).values() for when in week.values() if when]
-    if not windows or not observed.can.schedules:
+    if not observed.can.schedules:
+        return None
+    by_calendar = has_calendar(facts.site, facts.policy)
+    weeks = () if by_calendar else weeks_of(facts.site, facts.policy).values()
+    windows = [when for sets in weeks for week in sets.values() for when in week.values() if when]
+    if not windows and not by_calendar:
         return None
     if device.schedules == "controller":
         return "its inventory says so"
+    if by_calendar:  # a week that is right today would be wrong on a device that we do not reach before the holiday
+        return "its windows depend on a calendar"
     if (most := observed.can.max_spans) is not None and max(map(most_a_day, windows)) > most:
         return f"it takes at most {most} windows a day"
     if observed.wall_time is None:
@@ -236,7 +237,6 @@ def _rules(
     destinations: Mapping[str, tuple[Group, ...]],
 ) -> tuple[Rule, ...]:
     targets = {service: tuple(g.name for g in found) for service, found in destinations.items()}
-    everything = tuple(name for names in targets.values() for name in names)
     rules = [Rule(name=RuleName("spare"), action=Action.SPARE, sources=None, destinations=(SPARED,))]
     rules += [
         Rule(
@@ -248,24 +248,29 @@ def _rules(
         for e in live
         if e.service in targets
     ]
+    marks = {role: marks_of(facts.policy.roles[role], facts.policy.services) for role in weeks}
     rules += [
         Rule(
-            name=rule_name(action, role),
+            name=rule_name(action, role, mark),
             action=action,
             sources=GroupName(f"src-{role}"),
-            destinations=everything,
+            destinations=found,
             when=week[mode],
         )
         for mode, action in _ACTIONS.items()
-        for role, week in weeks.items()
+        for role, sets in weeks.items()
+        for names, week in sets.items()
         if mode in week and sources[role]
+        for mark in (marks[role][names],)
+        for found in (tuple(name for service in names for name in targets[service]),)
+        if found or not mark  # of a set of which the snapshot knows nothing yet
     ]
     return tuple(rules)
 
 
-def rule_name(action: Action, what: str) -> RuleName:
-    """``deny-company``, ``mon-guest``, ``exc-<exception id>``."""
-    return RuleName(f"{_PREFIX[action]}-{what}")
+def rule_name(action: Action, what: str, mark: str = "") -> RuleName:
+    """``deny-company``, ``mon-guest``, ``exc-<exception id>``; ``deny-company--x7q`` for a set of services."""
+    return RuleName(f"{_PREFIX[action]}-{what}{MARK if mark else ''}{mark}")
 
 
 def subject_of(rule: RuleName) -> tuple[str | None, str | None]:
@@ -287,7 +292,8 @@ def state_of(rules: Iterable[Rule], local: datetime) -> CoverageState:
 def signature(facts: Facts, at: datetime) -> str:
     """Changes whenever a device of the site may have to change; cheap enough to ask every second."""
     live = (e.id for e in facts.exceptions if e.is_live(at) and e.service in facts.policy.services)
-    return _signature(facts.snapshot.id, mode_words(modes_at(facts.site, facts.policy, at)), live)
+    modes = sets_at(facts.site, facts.policy, at, holidays=facts.holidays)
+    return _signature(facts.snapshot.id, set_words(modes), live)
 
 
 def held_signature(status: DeviceStatus | None) -> str:
@@ -302,8 +308,3 @@ def held_signature(status: DeviceStatus | None) -> str:
 
 def _signature(snapshot: str, mode: str, exceptions: Iterable[str]) -> str:
     return "|".join((snapshot, mode, " ".join(sorted(exceptions))))
-
-
-def mode_words(modes: Mapping[str, Mode]) -> str:
-    """``company=enforce, guest=monitor``."""
-    return ", ".join(f"{role}={mode.value}" for role, mode in modes.items())

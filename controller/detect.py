@@ -27,8 +27,14 @@ MOST_SOURCES: Final = 1_000
 CLOCK_TOLERANCE: Final = timedelta(seconds=30)
 """Reading the counters of a large list takes seconds; a clock further off than this is set wrong."""
 
+IsOf: TypeAlias = Callable[[RuleName, Address], bool]
 _INSTANT: Final = timedelta(milliseconds=1)
 _Pair: TypeAlias = tuple[Action, Address, Address]
+
+
+def alone(_rule: RuleName, _destination: Address) -> bool:
+    """Of rules that share their role with no other."""
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,7 @@ class DetectContext:
     sources: Mapping[RuleName, tuple[Network, ...]]  # whom each rule stands for, in order of evaluation
     snapshot: SnapshotId | None
     members: tuple[Network, ...] = ()  # list entries, to name the entry that an address belongs to
+    is_of: IsOf = alone  # whether a flow to a destination is this rule's, where several stand for one role
     created_at: datetime | None = None  # our counters did not exist before; without it a first reading is a baseline
 
 
@@ -79,7 +86,7 @@ def detect(
             continue
         window = Window(*_clamped(delta.since, after.read_at))
         quality = Quality.AT_LEAST if before is not None and after.read_at <= before.read_at else delta.quality
-        seen = _sources_of(rule, flows, context.sources)
+        seen = _sources_of(rule, flows, context)
         events.append(
             DetectionEvent(
                 id=new_id(),
@@ -195,11 +202,9 @@ def _less(new: int | None, old: int | None) -> bool:
     return new is not None and old is not None and new < old
 
 
-def _sources_of(
-    rule: RuleCount, flows: Iterable[FlowCount], sources: Mapping[RuleName, tuple[Network, ...]]
-) -> tuple[SourceSeen, ...]:
+def _sources_of(rule: RuleCount, flows: Iterable[FlowCount], context: DetectContext) -> tuple[SourceSeen, ...]:
     """The pairs that this rule stands for, the busiest first."""
-    own = sources.get(rule.rule, ())
+    own = context.sources.get(rule.rule, ())
     seen = [
         SourceSeen(
             source=flow.source,
@@ -209,7 +214,9 @@ def _sources_of(
             last_seen=flow.last_seen,
         )
         for flow in flows
-        if flow.action is rule.action and any(flow.source in network for network in own)
+        if flow.action is rule.action
+        and any(flow.source in network for network in own)
+        and context.is_of(rule.rule, flow.destination)
     ]
     return tuple(sorted(seen, key=lambda s: (-(s.packets or 0), str(s.source), str(s.destination))))
 

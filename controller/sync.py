@@ -19,8 +19,6 @@ import structlog
 from controller.desired import (
     Facts,
     desired_for,
-    mode_words,
-    modes_at,
     own_week,
     role_sources,
     rule_name,
@@ -44,7 +42,9 @@ from controller.model import (
     Outcome,
     StoredPlan,
 )
+from controller.modes import marks_of, set_words, sets_at
 from controller.planning import Limits, in_part, plan_device, refuse_stale
+from controller.sharing import shared
 from controller.store import Store
 from controller.windows import next_edge
 from core.clock import Clock
@@ -353,6 +353,7 @@ class Worker:
             roles={rule.rule: role for rule in reading.rules if (role := subject_of(rule.rule)[0])},
             exceptions={rule.rule: ExceptionId(e) for rule in reading.rules if (e := subject_of(rule.rule)[1])},
             sources=self._rule_sources(facts, reading),
+            is_of=shared(facts.policy, snapshot, (rule.rule for rule in reading.rules)),
             snapshot=snapshot.id,
             members=entries_of(reading, snapshot),
             created_at=created_at,
@@ -377,8 +378,9 @@ class Worker:
         """Which sources each counted rule stands for, exceptions that have just ended included."""
         roles = role_sources(facts.site.networks)
         known: dict[RuleName, tuple[Network, ...]] = {
-            rule_name(action, role): tuple(members)
+            rule_name(action, role, mark): tuple(members)
             for role, members in roles.items()
+            for mark in marks_of(facts.policy.roles[role], facts.policy.services).values()
             for action in (Action.DENY, Action.MONITOR)
         }
         for rule in reading.rules:
@@ -574,7 +576,8 @@ class Record:
         if self.look is None:
             raise AssertionError("a run ends well only after a look")
         facts = self.look.facts
-        modes = modes_at(facts.site, facts.policy, self.look.at)  # an edge may have passed while we worked
+        at = self.look.at  # an edge may have passed while we worked
+        modes = sets_at(facts.site, facts.policy, at, holidays=facts.holidays)
         # where exceptions are holes in the denies, no rule on the device names them
         held = plan.desired if self.look.observed.can.exempt else self.look.desired
         exceptions = tuple(ExceptionId(e) for r in held.rules if (e := subject_of(r.name)[1]))
@@ -585,7 +588,7 @@ class Record:
             last_attempt_at=now,
             enforced_at=now,
             snapshot=facts.snapshot.id,
-            mode=mode_words(modes),
+            mode=set_words(modes),
             error_code=None,
             error=None,
             degraded=degraded,

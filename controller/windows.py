@@ -3,12 +3,17 @@
 Pure. ``desired`` asks ``mode_at``; people are shown ``next_edge``. A window is a question about now, put to the wall
 clock of the site's own zone, so a clock change leaves no edge to miss: in the night of 25 hours the hour that comes
 twice is answered twice, and a time that does not exist is simply never asked about. Nothing here remembers an edge.
+
+A window may hold on holidays only, or on all other days, and for some services only. Services that the same windows
+name have the same mode at every moment: such a set is one rule on a device (``service_sets``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from itertools import pairwise, product
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
@@ -20,14 +25,24 @@ from vendors.week import DAY, normal
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HORIZON: Final = timedelta(days=15)
 """Windows repeat weekly; two weeks and a day also pass the one week in which a clock change swallowed the window."""
+NO_HOLIDAYS: Final[AbstractSet[date]] = frozenset()
 
 _PROBE: Final = timedelta(hours=1)
 _TICK: Final = timedelta(microseconds=1)
 _MIDNIGHT: Final = time(0)
 _MONDAY: Final = datetime(2024, 1, 1)  # noqa: DTZ001  a reading of the wall clock
+_ONE_DAY: Final = timedelta(days=1)
 
 
-class ModeWindow(Protocol):
+class DayKind(StrEnum):
+    """On which of its days a window holds. A workday is a day that is no holiday, whatever its name."""
+
+    ANY = "any"
+    HOLIDAYS = "holidays"
+    WORKDAYS = "workdays"
+
+
+class Hours(Protocol):
     """From ``start`` to ``end`` (excluded) on ``days``; ``end`` at or before ``start`` is on the day after."""
 
     @property
@@ -36,8 +51,22 @@ class ModeWindow(Protocol):
     def start(self) -> time: ...
     @property
     def end(self) -> time: ...
+
+
+class DayHours(Hours, Protocol):
+    """Hours on some kind of days only."""
+
+    @property
+    def on(self) -> DayKind: ...
+
+
+class ModeWindow(DayHours, Protocol):
+    """Hours with another mode; for these services, or for all when it names none."""
+
     @property
     def mode(self) -> Mode: ...
+    @property
+    def services(self) -> Collection[str]: ...
 
 
 class RoleModes(Protocol):
@@ -49,32 +78,78 @@ class RoleModes(Protocol):
     def windows(self) -> Sequence[ModeWindow]: ...
 
 
-def mode_at(role: RoleModes, zone: ZoneInfo, at: datetime) -> Mode:
-    """The mode of ``role`` at ``at`` (aware): of the first window open then in ``zone``, else the role's own."""
-    local = at.astimezone(zone)
-    return next((window.mode for window in role.windows if is_inside(window, local)), role.mode)
+def mode_at(
+    role: RoleModes,
+    zone: ZoneInfo,
+    at: datetime,
+    *,
+    service: str | None = None,
+    holidays: AbstractSet[date] = NO_HOLIDAYS,
+) -> Mode:
+    """The mode of ``role`` at ``at`` (aware): of the first window open then in ``zone``, else the role's own.
+
+    For a ``service``; None: for one that no window names.
+    """
+    return _mode(role, at.astimezone(zone), service, holidays)
 
 
-def is_inside(window: ModeWindow, local: datetime) -> bool:
-    """Whether the wall clock ``local`` stands inside the window. A night belongs to the day on which it starts."""
-    now, today = local.time(), local.weekday()
-    if window.start < window.end:
-        return DAYS[today] in window.days and window.start <= now < window.end
-    return (DAYS[today] in window.days and now >= window.start) or (DAYS[today - 1] in window.days and now < window.end)
+def _mode(role: RoleModes, local: datetime, service: str | None, holidays: AbstractSet[date]) -> Mode:
+    ours = (window for window in role.windows if not window.services or service in window.services)
+    return next((window.mode for window in ours if is_open(window, local, holidays)), role.mode)
 
 
-def week_of(role: RoleModes) -> Mapping[Mode, tuple[WeekSpan, ...] | None]:
-    """When in the week of the site's wall clock the role has each mode that it ever has; None: always."""
+def is_inside(hours: Hours, local: datetime) -> bool:
+    """Whether the wall clock ``local`` stands inside the hours, whatever kind of day it is."""
+    return _day_of(hours, local) is not None
+
+
+def is_open(window: DayHours, local: datetime, holidays: AbstractSet[date] = NO_HOLIDAYS) -> bool:
+    """Whether the wall clock ``local`` stands inside the window."""
+    day = _day_of(window, local)
+    if day is None or window.on is DayKind.ANY:
+        return day is not None
+    return (day in holidays) is (window.on is DayKind.HOLIDAYS)
+
+
+def _day_of(hours: Hours, local: datetime) -> date | None:
+    """The day whose hours ``local`` stands in. A night belongs to the day on which it starts."""
+    now, today = local.time(), local.date()
+    if hours.start < hours.end:
+        day = today if hours.start <= now < hours.end else None
+    else:
+        day = today if now >= hours.start else today - _ONE_DAY if now < hours.end else None
+    return day if day is not None and DAYS[day.weekday()] in hours.days else None
+
+
+def service_sets(role: RoleModes, services: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """The services in sets that have one mode at every moment, for the same windows name them.
+
+    First the set that no window names, when there is one; inside a set, and else, in the given order.
+    """
+    naming = [frozenset(window.services) for window in role.windows if window.services]
+    found: dict[tuple[bool, ...], list[str]] = {}
+    for service in services:
+        found.setdefault(tuple(service in names for names in naming), []).append(service)
+    return tuple(tuple(names) for _, names in sorted(found.items(), key=lambda item: any(item[0])))
+
+
+def needs_calendar(role: RoleModes) -> bool:
+    """Whether any of its windows asks which days are holidays."""
+    return any(window.on is not DayKind.ANY for window in role.windows)
+
+
+def week_of(role: RoleModes, *, service: str | None = None) -> Mapping[Mode, tuple[WeekSpan, ...] | None]:
+    """When in the week of the site's wall clock the role has each mode that it ever has; None: always.
+
+    For a role whose windows need no calendar: one with holidays has no week.
+    """
+    assert not needs_calendar(role)
     cuts = sorted({0, DAY, *(_minute(t) for window in role.windows for t in (window.start, window.end))})
     spans: dict[Mode, list[WeekSpan]] = {}
     for day, (start, end) in product(range(len(DAYS)), pairwise(cuts)):
-        spans.setdefault(_wall_mode(role, day, start), []).append(WeekSpan(day, start, end))
+        mode = _mode(role, _MONDAY + timedelta(days=day, minutes=start), service, NO_HOLIDAYS)
+        spans.setdefault(mode, []).append(WeekSpan(day, start, end))
     return {mode: normal(found) for mode, found in spans.items()}
-
-
-def _wall_mode(role: RoleModes, day: int, minute: int) -> Mode:
-    local = _MONDAY + timedelta(days=day, minutes=minute)
-    return next((window.mode for window in role.windows if is_inside(window, local)), role.mode)
 
 
 def _minute(at: time) -> int:
@@ -82,17 +157,29 @@ def _minute(at: time) -> int:
     return at.hour * 60 + at.minute
 
 
-def next_edge(roles: Iterable[RoleModes], zone: ZoneInfo, after: datetime) -> datetime | None:
-    """The first moment after ``after`` at which any of the roles has another mode than at ``after``; UTC.
+def next_edge(
+    roles: Iterable[RoleModes], zone: ZoneInfo, after: datetime, *, holidays: AbstractSet[date] = NO_HOLIDAYS
+) -> datetime | None:
+    """The first moment after ``after`` at which any of the roles has another mode, for any service; UTC.
 
-    None: no mode ever changes. Between ``after`` and the answer every role keeps its mode.
+    None: no mode changes any more, as far as the holidays are known. Between ``after`` and the answer every role keeps
+    its modes.
     """
-    asked = tuple(roles)
-    now = [mode_at(role, zone, after) for role in asked]
-    for moment in _candidates(asked, zone, after):
-        if [mode_at(role, zone, moment) for role in asked] != now:
-            return moment
-    return None
+    asked = tuple((role, name) for role in roles for name in (None, *_named(role)))
+
+    def modes(at: datetime) -> list[Mode]:
+        local = at.astimezone(zone)
+        return [_mode(role, local, name, holidays) for role, name in asked]
+
+    windows = [window for role, name in asked if name is None for window in role.windows]
+    now = modes(after)
+    return next((moment for moment in edges(windows, zone, after, holidays) if modes(moment) != now), None)
+
+
+def _named(role: RoleModes) -> Iterator[str]:
+    """One service of every set that windows name."""
+    named = dict.fromkeys(name for window in role.windows for name in window.services)
+    return (names[0] for names in service_sets(role, named))
 
 
 def offset_changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -104,20 +191,40 @@ def offset_changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[d
             yield _bisect(zone, before, after)
 
 
-def _candidates(roles: Sequence[RoleModes], zone: ZoneInfo, after: datetime) -> list[datetime]:
-    """All moments within the horizon at which a wall clock can pass a window's edge, or jump over one."""
-    times = {_MIDNIGHT} | {t for role in roles for window in role.windows for t in (window.start, window.end)}
-    if len(times) == 1 and not any(role.windows for role in roles):
-        return []
-    first, until = after.astimezone(UTC), after.astimezone(UTC) + HORIZON
-    walls = {
-        moment for day in _dates(first.astimezone(zone).date()) for t in times for moment in _moments(day, t, zone)
-    }
-    return sorted(m for m in walls | set(offset_changes(zone, first, until)) if first < m <= until)
+def edges(
+    windows: Sequence[DayHours], zone: ZoneInfo, after: datetime, holidays: AbstractSet[date] = NO_HOLIDAYS
+) -> Iterator[datetime]:
+    """All moments within the horizon at which a wall clock can pass a window's edge, or jump over one; UTC.
+
+    Where a window asks for holidays also those around each holiday that lies beyond.
+    """
+    if not windows:
+        return
+    times = {_MIDNIGHT} | {t for window in windows for t in (window.start, window.end)}
+    first = after.astimezone(UTC)
+    today = first.astimezone(zone).date()
+    near = [today + timedelta(days=n) for n in range(-1, HORIZON.days + 2)]
+    yield from _edges_on(near, times, zone, first, first + HORIZON)
+    if any(window.on is not DayKind.ANY for window in windows):
+        last = first + HORIZON
+        for holiday in sorted(day for day in holidays if day >= near[-3]):
+            around = [holiday + timedelta(days=n) for n in (0, 1, 2)]
+            until = max(last, _start_of(around[-1], zone))
+            yield from _edges_on(around, times, zone, last, until)
+            last = until
 
 
-def _dates(first: date) -> Iterator[date]:
-    return (first + timedelta(days=n) for n in range(-1, HORIZON.days + 2))
+def _edges_on(
+    days: Iterable[date], times: Collection[time], zone: ZoneInfo, first: datetime, until: datetime
+) -> list[datetime]:
+    """Those in (first, until]."""
+    walls = {moment for day in days for t in times for moment in _moments(day, t, zone)}
+    jumps = offset_changes(zone, max(first, min(walls) - _PROBE), until) if first < until else ()
+    return sorted(m for m in walls | set(jumps) if first < m <= until)
+
+
+def _start_of(day: date, zone: ZoneInfo) -> datetime:
+    return max(_moments(day, _MIDNIGHT, zone))
 
 
 def _moments(day: date, at: time, zone: ZoneInfo) -> Iterator[datetime]:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from controller.errors import InventoryError
-from controller.inventory import checks
+from controller.inventory import checks, policy_checks
 from controller.inventory.document import Document, Problem, read_document
 from controller.inventory.fields import Host, HostKey, Name, Net, Role, Zone
 from controller.inventory.model import (
@@ -26,6 +26,7 @@ from controller.inventory.model import (
     LegacyAlgorithm,
     Part,
     Policy,
+    RolePolicy,
     Site,
     Title,
 )
@@ -112,7 +113,8 @@ def parse_inventory(text: str, *, name: str = "inventory.yaml", folder: Path | N
     except ValidationError as exc:
         shape = problems_of(exc, document, (), inventory_schema())
     chosen = () if further.problems else checks.chosen(document, catalogue)  # of a broken file nothing is known
-    problems = [*document.problems, *shape, *checks.cross_problems(document), *chosen, *_options_problems(document)]
+    crossed = (*checks.cross_problems(document), *policy_checks.problems(document))
+    problems = [*document.problems, *shape, *crossed, *chosen, *_options_problems(document)]
     _refuse({name: problems, str(place): further.problems})
     return _inventory(file, folder or Path.cwd(), further, catalogue)
 
@@ -168,7 +170,25 @@ def _joined(policy: Policy, catalogue: Catalogue) -> Policy:
     """Whatever a policy chooses by, devices, exceptions and reports meet services."""
     apps = (catalogue.service_of_app(app) for app in policy.apps)
     owners = (catalogue.service_of_owner(owner) for owner in policy.owners)
-    return policy.model_copy(update={"services": tuple(dict.fromkeys((*policy.services, *apps, *owners)))})
+    roles = {name: _joined_windows(role, catalogue) for name, role in policy.roles.items()}
+    services = tuple(dict.fromkeys((*policy.services, *apps, *owners)))
+    return policy.model_copy(update={"services": services, "roles": roles})
+
+
+def _joined_windows(role: RolePolicy, catalogue: Catalogue) -> RolePolicy:
+    windows = tuple(
+        window.model_copy(
+            update={
+                "services": (
+                    *window.services,
+                    *(catalogue.service_of_app(app) for app in window.apps),
+                    *(catalogue.service_of_owner(owner) for owner in window.owners),
+                )
+            }
+        )
+        for window in role.windows
+    )
+    return role.model_copy(update={"windows": windows})
 
 
 def _placed(intelligence: Intelligence, folder: Path) -> Intelligence:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -32,6 +32,7 @@ from controller.inventory.fields import (
     did_you_mean,
 )
 from controller.model import Mode
+from controller.windows import DAYS, DayKind
 from core.ids import DeviceName, SiteName
 from core.net import Network, parse_network
 from ipsets.catalogue import Catalogue, load_catalogue
@@ -86,12 +87,21 @@ class Intelligence(Part):
 
 
 class PolicyWindow(Part):
-    """Another mode from ``from`` to ``to`` on some days, by the wall clock of the site. ``to`` may be the next day."""
+    """Another mode from ``from`` to ``to`` on some days, by the wall clock of the site. ``to`` may be the next day.
 
-    days: Days
-    start: Start = Field(alias="from")
-    end: End = Field(alias="to")
+    What is left out is every day, the whole day, and everything that the policy chooses.
+    """
+
+    days: Days = DAYS
+    start: Start = Field(default=time(0), alias="from")
+    end: End = Field(default=time(0), alias="to")
+    on: DayKind = DayKind.ANY
+    """Only on holidays, or only on days that are none, by the calendars of the site or of the policy."""
     mode: Mode
+    services: Names = ()
+    """Of those that the policy chooses. Of an inventory that was read: the other two as services too."""
+    apps: Names = ()
+    owners: Names = ()
 
     @model_validator(mode="before")
     @classmethod

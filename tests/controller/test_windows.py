@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.model import Mode
-from controller.windows import DAYS, mode_at, next_edge, offset_changes
+from controller.windows import DAYS, DayKind, mode_at, next_edge, offset_changes
 
 MINUTE = timedelta(minutes=1)
 
@@ -22,6 +22,8 @@ class Hours:
     start: time
     end: time
     mode: Mode = Mode.ENFORCE
+    on: DayKind = DayKind.ANY
+    services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
