@@ -92,8 +92,8 @@ class Adapter(Protocol):
 
     def render(self, current: Observed, plan: Plan) -> Script: ...
 
-    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
-        """The lists that the device pulls to hold ``desired``; none when all of it is pushed. Pure.
+    def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
+        """The lists that the device, as read, pulls to hold ``desired``; none when all of it is pushed. Pure.
 
         They are published before ``apply`` is called, and taken back when it raises ``Refused`` or ``NotPrivileged``.
         """

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal, NewType, TypeAlias
+from typing import Final, Literal, NewType, TypeAlias
 
 from core.net import Address, DomainName, Network
 
@@ -101,6 +101,10 @@ class FeedList:
     name: GroupName
     kind: Literal["ip", "domain", "url"]
     lines: tuple[str, ...]
+
+
+WHOLE: Final = "whole:"
+"""Begins a note of a device that could hold longer lists in another way than it does: which."""
 
 
 class Transaction(StrEnum):

@@ -19,12 +19,12 @@ from vendors.fortinet_fortios.checkup import findings
 from vendors.fortinet_fortios.console import Console, opened, refusal, said_now
 from vendors.fortinet_fortios.counters import NOW, SHOW, Counted, counted_policies, iprope, reading_from
 from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, SIZES, Status, policy_tables
-from vendors.fortinet_fortios.feed import LOADED, feed_lists
+from vendors.fortinet_fortios.feed import LOADED
 from vendors.fortinet_fortios.job import COMMIT, SAVE, START, Job
 from vendors.fortinet_fortios.logs import DISPLAY, filters, is_partial, pages, question
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.parse import observed_from
-from vendors.fortinet_fortios.render import render_change
+from vendors.fortinet_fortios.render import lists_of, render_change
 from vendors.fortinet_fortios.syntax import quoted, table_of
 from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
 from vendors.shell import gathered, sections
@@ -50,7 +50,7 @@ class FortinetFortios:
             source_capture=self.options.log_device is not None,
             session_clearing=False,
             persistence=True,
-            feed=self.options.delivery != "push",
+            feed=self.options.pulls is not None,
             max_members=None,
             max_entries=self.options.max_addresses,
             spare=False,
@@ -74,8 +74,8 @@ class FortinetFortios:
         saves = self.options.save and current.extra["cfg_save"] != "automatic"
         return Script(text=change.text, commands=(*around, "read back and compare", *((SAVE,) if saves else ())))
 
-    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
-        return feed_lists(desired, self.options)
+    def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
+        return lists_of(current, desired, self.options)
 
     def parse_counters(self, text: str) -> Reading:
         return reading_from(text)
@@ -86,7 +86,7 @@ class FortinetFortios:
         with self._named(), opened(session, self.options, self.device) as console:
             for path in _tables(console.status):
                 console.told(f"show {path}")
-            if self.options.delivery != "push" and console.status.version >= (6, 2, 0):
+            if self.options.pulls is not None and console.status.version >= (6, 2, 0):
                 self._ask_lists(console)
             console.answers.append(console.ask(SIZES))
             answers = tuple(console.answers)

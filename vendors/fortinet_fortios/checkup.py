@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from vendors.adapter import Finding
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
-from vendors.model import Observed, Transaction
+from vendors.model import WHOLE, Observed, Transaction
 
 
 def findings(observed: Observed, options: FortinetFortiosOptions) -> tuple[Finding, ...]:
@@ -18,6 +19,7 @@ def findings(observed: Observed, options: FortinetFortiosOptions) -> tuple[Findi
         _rollback(can.transaction, wanted=options.workspace),
         _saving(extra["cfg_save"], options),
         _limits(observed),
+        *_delivery(observed),
         _owner(observed),
         *(Finding(check="our objects", ok=False, message=line) for line in observed.irregular),
     )
@@ -49,8 +51,16 @@ def _saving(mode: str, options: FortinetFortiosOptions) -> Finding:
 
 def _limits(observed: Observed) -> Finding:
     room = "no limit known" if observed.can.max_entries is None else f"room for {observed.can.max_entries:,} addresses"
-    said = f"{observed.extra['group_members']} members in one group, {observed.can.max_members:,} nested; {room}"
+    said = f"{observed.extra['group_members']} members in one group, {observed.can.max_members:,} of one list; {room}"
     return Finding(check="limits", ok=True, message=said)
+
+
+def _delivery(observed: Observed) -> Iterator[Finding]:
+    """Which lists are pulled, and whether they could be."""
+    for note in observed.can.notes:
+        for start in ("delivery:", "entries:", "feed:", WHOLE):
+            if note.startswith(start):
+                yield Finding(check="delivery", ok=True, message=note.removeprefix(start).strip())
 
 
 def _owner(observed: Observed) -> Finding:

@@ -10,37 +10,69 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address, summarize_address_range
 from typing import Final
 
 from core.net import Network, aggregate
 from vendors.errors import Unreadable
 from vendors.feeding import SENTINEL_NETWORK, ip_feed
+from vendors.fortinet_fortios import names
 from vendors.fortinet_fortios.facts import is_refusal
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.syntax import Attrs
 from vendors.model import AddressGroup, Desired, FeedList, Group, GroupName, Rule
 
+_OWN_OBJECTS: Final = 2
+"""The mark, and what stands in a list without members of a family."""
 LOADED: Final = "diagnose sys external-address-resource list"
 
 _HEAD: Final = re.compile(r"IPv[46] ranges of uuid-idx \d+ \(num=(\d+)\)")
 
 
-def fed_groups(groups: Iterable[Group], rules: Iterable[Rule], options: FortinetFortiosOptions) -> frozenset[GroupName]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What of ours a firewall takes as address objects: so many in one family, and so many in one list."""
+
+    objects: int
+    members: int
+
+    def holds(self, groups: Iterable[Group]) -> bool:
+        for version in (4, 6):
+            sizes = [len(found) for group in groups if (found := _objects(group, version))]
+            if max(sizes, default=0) > self.members or sum(sizes) + _OWN_OBJECTS > self.objects:
+                return False
+        return True
+
+
+def _objects(group: Group, version: int) -> list[object]:
+    """One for each object that a list needs in a family, at most: two lists may share some."""
+    if isinstance(group, AddressGroup):
+        return [network for network in group.members if network.version == version]
+    return [pair for domain in group.members for pair in names.domain_objects(domain)]
+
+
+def fed_groups(
+    groups: Iterable[Group], rules: Iterable[Rule], options: FortinetFortiosOptions, room: Room
+) -> frozenset[GroupName]:
     """The lists that are pulled: addresses that rules deny and none comes from. ``auto``: only when all do not fit."""
     known, judged = list(groups), list(rules)
-    if options.delivery == "push":
-        return frozenset()
-    if options.delivery == "auto" and sum(len(group.members) for group in known) <= options.max_addresses:
+    if options.pulls is None or (options.delivery == "auto" and room.holds(known)):
         return frozenset()
     sources = {rule.sources for rule in judged}
     denied = {name for rule in judged for name in rule.destinations} - sources
     return frozenset(g.name for g in known if isinstance(g, AddressGroup) and g.name in denied)
 
 
-def feed_lists(desired: Desired, options: FortinetFortiosOptions) -> tuple[FeedList, ...]:
-    fed = fed_groups(desired.groups, desired.rules, options)
+def feed_lists(desired: Desired, options: FortinetFortiosOptions, room: Room) -> tuple[FeedList, ...]:
+    fed = fed_groups(desired.groups, desired.rules, options, room)
     return tuple(ip_feed(g.name, g.members) for g in desired.groups if isinstance(g, AddressGroup) and g.name in fed)
+
+
+def told(name: GroupName, size: int, options: FortinetFortiosOptions, room: Room) -> str:
+    """That a list is pulled, and why, for people."""
+    why = f"; as objects this firewall takes {room.objects:,}, {room.members:,} of one list"
+    return f"{name} is pulled: {size:,} networks{why if options.delivery == 'auto' else ''}"
 
 
 def digest_of(members: Iterable[Network]) -> str:

@@ -19,8 +19,8 @@ from vendors.diff import mark_of
 from vendors.errors import DeviceError, LineRefused, NotVerified, Refused, Uncertain, Unreachable, Unreadable
 from vendors.fortinet_fortios.console import Console, opened
 from vendors.fortinet_fortios.facts import FEED
-from vendors.fortinet_fortios.feed import digest_of
-from vendors.fortinet_fortios.render import Change, change_between, fed_of, render_change
+from vendors.fortinet_fortios.feed import digest_of, told
+from vendors.fortinet_fortios.render import Change, change_between, fed_of, render_change, room_of
 from vendors.fortinet_fortios.shape import Held
 from vendors.model import AddressGroup, GroupName, Observed, Plan, Reading, Receipt
 
@@ -57,6 +57,7 @@ class Job:
         if fed := fed_of(self.plan, self.current, self.adapter.options):
             with self._timed("load lists"):
                 change = self._load(change, fed)
+            self.notes += [self._told(name) for name in sorted(fed)]
         with self._timed("change"):
             self._change(change)
         with self._timed("read back"):
@@ -124,9 +125,13 @@ class Job:
                 )
             time.sleep(_PAUSE)
 
+    def _told(self, name: GroupName) -> str:
+        size = next(len(group.members) for group in self.plan.desired.groups if group.name == name)
+        return told(name, size, self.adapter.options, room_of(self.current))
+
     @property
     def _load_seconds(self) -> int:
-        return self.adapter.options.feed.load_seconds if self.adapter.options.feed else 0
+        return self.adapter.options.pulls.load_seconds if self.adapter.options.pulls else 0
 
     # --- the change -----------------------------------------------------------------------------------------------
 

@@ -46,11 +46,11 @@ class FortinetFortiosOptions(BaseModel):
     max_addresses: PositiveInt = 5_000
     """The most address objects of ours this device is trusted with; a smaller room that the device tells wins. More is
     never pushed: `over_budget` decides."""
-    delivery: Literal["push", "feed", "auto"] = "push"
-    """`push`: address objects by SSH. `feed`: the firewall pulls the denied networks (6.2 and later). `auto`: only when
-    all lists together hold more than `max_addresses`."""
+    delivery: Literal["push", "feed", "auto"] = "auto"
+    """`push`: address objects by SSH. `feed`: the firewall pulls the denied networks (6.2 and later). `auto`: it pulls
+    them only when its lists do not fit as objects; without `feed` they are pushed."""
     feed: FeedOptions | None = None
-    """Needed for `feed` and `auto`."""
+    """Where lists are pulled from. Needed for `delivery: feed`."""
     names: bool = True
     """Enforce names, by FQDN objects that the device resolves or learns from DNS answers that pass through it."""
     send_deny_packet: bool = False
@@ -76,6 +76,11 @@ class FortinetFortiosOptions(BaseModel):
                 raise ValueError(f"`{name}` names no interface: the policies would judge nothing")
             if "any" in given and len(given) > 1:
                 raise ValueError(f"`{name}`: `any` stands alone")
-        if self.delivery != "push" and self.feed is None:
+        if "delivery" in self.model_fields_set and self.delivery != "push" and self.feed is None:
             raise ValueError(f"`delivery: {self.delivery}` needs `feed`, the place that the firewall pulls from")
         return self
+
+    @property
+    def pulls(self) -> FeedOptions | None:
+        """Where the firewall pulls its lists from, if it may have to."""
+        return None if self.delivery == "push" else self.feed

@@ -17,13 +17,14 @@ from core.net import DomainName, Network
 from vendors.errors import Unreadable
 from vendors.fortinet_fortios import names
 from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, Facts, facts_from
-from vendors.fortinet_fortios.feed import LOADED, digest_of, fed_groups, loaded_from, why_unfit
+from vendors.fortinet_fortios.feed import LOADED, Room, digest_of, fed_groups, loaded_from, told, why_unfit
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.placement import moves
 from vendors.fortinet_fortios.shape import FAMILIES, Form, Held, Nesting, Objects, Policy, normal
 from vendors.fortinet_fortios.syntax import Attrs, Entry, Table, normal_form, quoted, table_of
 from vendors.marks import mark_from
 from vendors.model import (
+    WHOLE,
     Action,
     AddressGroup,
     Capabilities,
@@ -55,12 +56,13 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
     rules = reader.rules(facts.policy_tables)
     groups = reader.groups(rules)
     fed = reader.fed(rules)
+    room = Room(objects=_room(tables, facts, options), members=form.nesting.most)
     mark = _mark(found.held.objects)
     owner = mark.owner if mark else _owner(found.held.objects)
     odd = [*reader.odd, *_strange(found.strangers, marked=owner is not None)]
     if _is_there(found.held.objects):
         odd += _deviations(form, groups, rules, mark or replace(_NO_MARK, owner=owner or "0"), found.held, fed)
-        odd += _misdelivered(groups, rules, fed, pulled, options, facts)
+        odd += _misdelivered(groups, rules, fed, pulled, options, facts, room)
         odd += _misplaced(options, rules, found.held)
     return Observed(
         groups=groups,
@@ -68,12 +70,13 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
         mark=mark,
         foreign=_fingerprint(tables, found),
         epoch=facts.serial,
-        can=_narrowed(most, options, facts, form.nesting, taken=_taken(tables)),
+        can=_narrowed(most, options, facts, room, (group for group in groups if group.name in fed)),
         irregular=tuple(dict.fromkeys(odd)),
         extra={
             "held": found.held.dumps(),
             "pulled": json.dumps({one.group: _told(one, options) for one in pulled}),
             "feeds": str(facts.feeds),
+            "room": str(room.objects),
             "owner": owner or "",
             "strangers": json.dumps(found.strangers),
             "release": facts.release,
@@ -140,7 +143,7 @@ def _told(one: Pulled, options: FortinetFortiosOptions) -> tuple[str | None, str
 
 
 def _pulled(parts: Mapping[str, str], facts: Facts, options: FortinetFortiosOptions) -> tuple[Pulled, ...]:
-    if options.delivery == "push" or not facts.feeds:
+    if options.pulls is None or not facts.feeds:
         return ()
     found: list[Pulled] = []
     for entry in table_of(_answer(parts, FEED), FEED).entries:
@@ -425,9 +428,10 @@ def _misdelivered(
     pulled: tuple[Pulled, ...],
     options: FortinetFortiosOptions,
     facts: Facts,
+    room: Room,
 ) -> Iterator[str]:
     """Lists that come the other way than the options say, or by a resource that somebody changed."""
-    wanted = fed_groups(groups, rules, options) if facts.feeds else frozenset()
+    wanted = fed_groups(groups, rules, options, room) if facts.feeds else frozenset()
     yield from (f"{name} is pushed, and should be pulled" for name in sorted(wanted - fed))
     yield from (f"{name} is pulled, and should be pushed" for name in sorted(fed - wanted))
     unfit = (why_unfit(one.group, one.attrs, options) for one in pulled if one.group in fed)
@@ -449,13 +453,33 @@ def _misplaced(options: FortinetFortiosOptions, rules: Iterable[Rule], held: Hel
 # --- what this device can do ----------------------------------------------------------------------------------------
 
 
-def _taken(tables: Mapping[str, Table]) -> int:
-    """Address objects that are not ours, in the fuller of the two tables."""
-    return max(sum(not names.is_ours(e.name) for e in tables[path].entries) for path in ADDRESS.values())
+def _room(tables: Mapping[str, Table], facts: Facts, options: FortinetFortiosOptions) -> int:
+    """How many address objects may be ours: the device's limit less those of others, in the fuller of its tables."""
+    if facts.addresses is None:
+        return options.max_addresses
+    others = max(sum(not names.is_ours(e.name) for e in tables[path].entries) for path in ADDRESS.values())
+    return min(options.max_addresses, max(facts.addresses - others, 0))
+
+
+def _delivered(options: FortinetFortiosOptions, facts: Facts, room: Room, pulled: Iterable[Group]) -> Iterator[str]:
+    """How lists come here, for people."""
+    if not facts.feeds:
+        if options.pulls is not None:
+            yield f"feed: policies of FortiOS {facts.release} take no list that is pulled; all is pushed"
+        return
+    listed = facts.feed_room - 1  # one entry means nothing
+    if options.pulls is None:
+        yield f"{WHOLE} with `feed` in its options the firewall would pull lists of up to {listed:,} networks"
+    elif options.delivery == "auto":
+        limits = f"{room.objects:,} address objects, {room.members:,} of one list"
+        yield f"entries: lists are pushed while they fit ({limits}), else pulled, up to {listed:,} networks"
+    else:
+        yield "feed: denied networks are pulled by the firewall, not pushed"
+    yield from (f"delivery: {told(group.name, len(group.members), options, room)}" for group in pulled)
 
 
 def _narrowed(
-    most: Capabilities, options: FortinetFortiosOptions, facts: Facts, nesting: Nesting, *, taken: int
+    most: Capabilities, options: FortinetFortiosOptions, facts: Facts, room: Room, pulled: Iterable[Group]
 ) -> Capabilities:
     notes = list(most.notes)
     if options.names and not facts.wildcards:
@@ -463,21 +487,16 @@ def _narrowed(
     saved = facts.cfg_save == "automatic" or options.save
     if not saved:
         notes.append(f"persistence: cfg-save is {facts.cfg_save}, and options.save is off")
-    room, members = options.max_addresses, nesting.most
-    if facts.addresses is not None:
-        room = min(room, max(facts.addresses - taken, 0))
-    if options.delivery != "push" and facts.feeds:
-        room = members = facts.feed_room - 1  # one entry means nothing
-        notes.append("feed: denied networks are pulled by the firewall, not pushed")
-    elif options.delivery != "push":
-        notes.append(f"feed: policies of FortiOS {facts.release} take no list that is pulled; all is pushed")
+    feeds = options.pulls is not None and facts.feeds
+    listed = facts.feed_room - 1 if feeds else 0
+    notes += _delivered(options, facts, room, pulled)
     return replace(
         most,
         wildcard_fqdn=most.wildcard_fqdn and facts.wildcards,
         transaction=Transaction.CANDIDATE if options.workspace and facts.workspace else Transaction.ORDERED,
         persistence=saved,
-        feed=options.delivery != "push" and facts.feeds,
-        max_members=members,
-        max_entries=room,
+        feed=feeds,
+        max_members=max(room.members, listed),
+        max_entries=max(room.objects, listed),
         notes=tuple(notes),
     )

@@ -21,13 +21,13 @@ from vendors.diff import mark_of
 from vendors.errors import CapacityExceeded, Refused
 from vendors.fortinet_fortios import names
 from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP
-from vendors.fortinet_fortios.feed import fed_groups, why_unfit
+from vendors.fortinet_fortios.feed import Room, fed_groups, feed_lists, why_unfit
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.parse import form_from
 from vendors.fortinet_fortios.placement import moves
-from vendors.fortinet_fortios.shape import FAMILIES, REFERENCES, Held, Objects
+from vendors.fortinet_fortios.shape import FAMILIES, REFERENCES, Held, Nesting, Objects
 from vendors.fortinet_fortios.syntax import Attrs, quoted
-from vendors.model import GroupName, Observed, Plan
+from vendors.model import Desired, FeedList, GroupName, Observed, Plan
 
 LONGEST_LINE: Final = 400
 """Characters. The echo of a longer line may come back wrapped, and is then not found."""
@@ -68,7 +68,7 @@ def render_change(current: Observed, plan: Plan, options: FortinetFortiosOptions
     form = form_from(options, current)
     fed = fed_of(plan, current, options)
     wanted = form.shape(plan.desired.groups, plan.desired.rules, mark_of(plan.desired), held, fed)
-    _refuse_overflow(wanted, current.can.max_entries)
+    _refuse_overflow(wanted, room_of(current).objects)
     return change_between(held, wanted, options)
 
 
@@ -76,7 +76,7 @@ def fed_of(plan: Plan, current: Observed, options: FortinetFortiosOptions) -> fr
     """The lists of a plan that this device pulls. Raises ``Refused`` when it has no fit resource for one."""
     if current.extra["feeds"] != "True":
         return frozenset()
-    fed = fed_groups(plan.desired.groups, plan.desired.rules, options)
+    fed = fed_groups(plan.desired.groups, plan.desired.rules, options, room_of(current))
     known = json.loads(current.extra["pulled"])
     for name in sorted(fed):
         why = known[name][0] if name in known else why_unfit(name, None, options)
@@ -85,10 +85,20 @@ def fed_of(plan: Plan, current: Observed, options: FortinetFortiosOptions) -> fr
     return fed
 
 
-def _refuse_overflow(wanted: Objects, limit: int | None) -> None:
+def room_of(current: Observed) -> Room:
+    """How much of ours the firewall takes as objects, by its reading."""
+    return Room(objects=int(current.extra["room"]), members=Nesting(int(current.extra["group_members"])).most)
+
+
+def lists_of(current: Observed, desired: Desired, options: FortinetFortiosOptions) -> tuple[FeedList, ...]:
+    """What the firewall, as read, pulls to hold ``desired``."""
+    return feed_lists(desired, options, room_of(current)) if current.extra["feeds"] == "True" else ()
+
+
+def _refuse_overflow(wanted: Objects, limit: int) -> None:
     for path in ADDRESS.values():
         count = len(wanted.table(path))
-        if limit is not None and count > limit:
+        if count > limit:
             raise CapacityExceeded(f"{count} objects in {path}, this device takes {limit} of ours; nothing was sent")
 
 

@@ -9,19 +9,22 @@ import pytest
 from pydantic import ValidationError
 
 from core.clock import ManualClock
+from core.net import DomainName
 from lab.emulators.fortios import FortiGate
 from lab.emulators.fortios.switches import Model
 from lab.emulators.traffic import Flow, Verdict
 from tests.lab.emulators.fortios import NOON, configuring, fortigate, shown
+from tests.vendors.fortinet_fortios.box import Box
 from tests.vendors.fortinet_fortios.fleet import look, reached
 from tests.vendors.fortinet_fortios.wishes import DST, MEMBERS, adapter, networks, wish
+from tests.vendors.test_diff import held
 from vendors.adapter import Session
 from vendors.diff import diff
 from vendors.errors import Refused, Uncertain, Unreadable
 from vendors.fortinet_fortios.adapter import FortinetFortios
 from vendors.fortinet_fortios.feed import loaded_from
 from vendors.fortinet_fortios.names import feed_from, feed_object
-from vendors.model import Desired, GroupName, Receipt
+from vendors.model import WHOLE, Desired, GroupName, Observed, Receipt
 
 URL = "https://tokgate.example/feeds/fw"
 FEED = {"delivery": "feed", "feed": {"url": URL, "load_seconds": 0}}
@@ -42,8 +45,9 @@ class Lists:
     def __init__(self) -> None:
         self.served: dict[str, str] = {}
 
-    def publish(self, using: FortinetFortios, desired: Desired) -> None:
-        self.served = {f"{URL}/{one.name}.txt": "\n".join([*one.lines, ""]) for one in using.feeds(desired)}
+    def publish(self, using: FortinetFortios, found: Observed, desired: Desired) -> None:
+        lists = using.feeds(found, desired)
+        self.served = {f"{URL}/{one.name}.txt": "\n".join([*one.lines, ""]) for one in lists}
 
     def fetch(self, url: str) -> bytes:
         if url not in self.served:
@@ -61,7 +65,7 @@ def pulling(**options: object) -> tuple[FortiGate, Lists, ManualClock]:
 def push(session: Session, using: FortinetFortios, lists: Lists, desired: Desired) -> Receipt:
     """As the controller does it: the lists of a change are published before it is sent."""
     found, plan = look(session, using, desired)
-    lists.publish(using, plan.desired)
+    lists.publish(using, found, plan.desired)
     return using.apply(session, found, plan)
 
 
@@ -103,7 +107,7 @@ def test_a_list_that_does_not_come_takes_nothing_away() -> None:
         with pytest.raises(Uncertain, match="has not loaded dst-tiktok yet"):
             using.apply(session, found, plan)
         assert is_denied(device, "71.18.1.1", 1)
-        lists.publish(using, plan.desired)
+        lists.publish(using, found, plan.desired)
         clock.advance(timedelta(minutes=6))
         push(session, using, lists, wanted())
         assert look(session, using, wanted())[1].is_empty
@@ -120,18 +124,57 @@ def test_a_device_goes_from_pulling_to_being_pushed_and_back() -> None:
             assert is_denied(device, "71.18.1.1", 1)
 
 
-def test_auto_pulls_only_what_does_not_fit() -> None:
+MANY = tuple(f"10.9.{low}.0/32" for low in range(1, 18, 2))
+NESTED = tuple(f"10.9.{low}.0/32" for low in range(1, 121, 2))
+PLACE = FEED["feed"]
+
+
+@pytest.mark.parametrize("limits", [{"max_addresses": 11}, {"group_members": 10}], ids=["in all", "in one list"])
+def test_what_does_not_fit_is_pulled_and_said_and_what_fits_again_is_pushed(limits: dict[str, object]) -> None:
+    """One source, nine members, the mark and the stand-in are twelve; a list of ten places, nested, holds 30."""
     device, lists, _ = pulling()
-    using = adapter(**{**FEED, "delivery": "auto", "max_addresses": 6})
-    many = [f"10.9.{low}.0/32" for low in range(9)]
+    using = adapter(feed=PLACE, **limits)
+    few, many = wanted(*MANY[:8]), wanted(*(MANY if "max_addresses" in limits else NESTED))
     with reached(device) as session:
-        push(session, using, lists, wanted())
-        assert lists.served == {}
-        push(session, using, lists, wanted(*many))
-        assert list(lists.served) == [f"{URL}/dst-tiktok.txt"]
-        found, again = look(session, using, wanted(*many))
-        assert (found.irregular, again.is_empty) == ((), True)
-        assert is_denied(device, "10.9.3.0", 1)
+        for turn, (desired, pulled) in enumerate([(few, False), (many, True), (few, False)]):
+            receipt = push(session, using, lists, desired)
+            assert list(lists.served) == ([f"{URL}/dst-tiktok.txt"] if pulled else [])
+            assert any(note.startswith("dst-tiktok is pulled: ") for note in receipt.notes) == pulled
+            found, again = look(session, using, desired)
+            assert (found.irregular, again.is_empty) == ((), True)
+            said = [one.message for one in using.doctor(session) if one.check == "delivery"]
+            assert any("dst-tiktok is pulled: " in line and "as objects this" in line for line in said) == pulled
+            assert is_denied(device, MANY[1].partition("/")[0], turn)
+            assert (f"tokgate-4-{MANY[1].replace('/', '-')}" in shown(device)) != pulled
+
+
+def test_the_models_own_limit_decides_as_well() -> None:
+    using = adapter(feed=PLACE)
+    for places, lists in ((60, 0), (15, 1)):  # the owner has a few
+        box = Box(sizes=f"firewall.address: {places} 0 0\n")
+        box.tables["system external-resource"] = {}
+        assert len(using.feeds(using.parse(box.reading()), wanted(*MANY))) == lists
+
+
+def test_names_take_places_as_well() -> None:
+    device, _, _ = pulling()
+    using = adapter(feed=PLACE, max_addresses=11)
+    named = wish(sources=("10.0.1.0/24",), members=MANY[:4], domains=[DomainName(f"a{n}.example") for n in range(3)])
+    with reached(device) as session:
+        found = using.read(session)
+    assert len(using.feeds(found, named)) == 1, "a source, four members, two for each name, and two of ours"
+    assert using.feeds(found, wish(sources=("10.0.1.0/24",), members=MANY[:4])) == ()
+
+
+def test_a_firewall_that_could_pull_says_so() -> None:
+    with reached(fortigate()) as session:
+        found = adapter().read(session)
+        assert any(one.check == "delivery" and "with `feed`" in one.message for one in adapter().doctor(session))
+    assert [note for note in found.can.notes if note.startswith(WHOLE)] == [
+        "whole: with `feed` in its options the firewall would pull lists of up to 299,999 networks"
+    ]
+    with reached(fortigate(model=Model(version=(6, 0, 7)))) as session:
+        assert not [note for note in adapter().read(session).can.notes if note.startswith(WHOLE)]
 
 
 HANDS = {
@@ -162,10 +205,12 @@ def test_an_old_release_is_pushed_and_says_why() -> None:
 
 
 def test_lists_are_for_destinations_alone() -> None:
-    (one,) = adapter(**FEED).feeds(wanted())
+    with reached(fortigate()) as session:
+        found = adapter().read(session)
+    (one,) = adapter(**FEED).feeds(found, wanted())
     assert (one.name, one.kind) == (DST, "ip")
     assert one.lines[0] == "192.0.2.255/32"
-    assert adapter().feeds(wanted()) == ()
+    assert adapter().feeds(found, wanted()) == ()
 
 
 @pytest.mark.parametrize("name", ["dst-tiktok", "dst-a-name-that-is-much-too-long-for-it"])
