@@ -17,7 +17,6 @@ from tests.lab.emulators.fortios import NOON, configuring, fortigate, shown
 from tests.vendors.fortinet_fortios.box import Box
 from tests.vendors.fortinet_fortios.fleet import look, reached
 from tests.vendors.fortinet_fortios.wishes import DST, MEMBERS, adapter, networks, wish
-from tests.vendors.test_diff import held
 from vendors.adapter import Session
 from vendors.diff import diff
 from vendors.errors import Refused, Uncertain, Unreadable
