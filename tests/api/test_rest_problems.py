@@ -338,6 +338,7 @@ LISTS = [
     "/api/v1/runs",
     "/api/v1/drift",
     "/api/v1/feeds",
+    "/api/v1/feed-groups",
     EXCEPTIONS,
     "/api/v1/events",
     "/api/v1/events/alerts",
