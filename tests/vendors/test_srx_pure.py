@@ -230,43 +230,46 @@ RULES = "set security policies from-zone inside to-zone outside policy tokgate-d
 MARKED = "set security address-book global address tokgate-_mark 0.0.0.0/32\n"
 
 
+OPTIONS = JuniperSrxOptions(log_file="flows")
+
+
 def counted(hits: str, *, rules: str = RULES, mark: str = MARKED, log: str | None = None) -> str:
+    asked = counters.Asked.of(OPTIONS)
     told = {
         "show security policies hit-count": hits,
         "show system uptime": UPTIME,
-        counters.RULES: rules,
-        counters.OURS: mark,
+        asked.rules: rules,
+        asked.ours: mark,
+        "show log flows | match RT_FLOW_SESSION_DENY | last 1000": log or "",
     }
-    if log is not None:
-        told["show log flows | match RT_FLOW_SESSION_DENY | last 1000"] = log
     return gathered(Said(line=line, text=text, prompt="") for line, text in told.items())
 
 
 @pytest.mark.parametrize("layout", ROWS)
 def test_i11_hits_are_read_in_every_layout(layout: str) -> None:
-    found = counters.reading_from(counted(ROWS[layout]), NOW, 1000)
+    found = counters.reading_from(counted(ROWS[layout]), NOW, OPTIONS)
     assert [(rule.rule, rule.hits, rule.packets) for rule in found.rules] == [("deny-company", 934740, None)]
     assert found.epoch == "2026-01-01T00:00:00TUTC"
 
 
 def test_i11_a_rule_without_a_row_is_an_error_and_never_zero() -> None:
     with pytest.raises(Unreadable, match="no hit count of tokgate-deny-company"):
-        counters.reading_from(counted(ROWS["vSRX 24.4"].replace("tokgate-deny-company", "other")), NOW, 1000)
+        counters.reading_from(counted(ROWS["vSRX 24.4"].replace("tokgate-deny-company", "other")), NOW, OPTIONS)
 
 
 def test_i11_nothing_of_ours_is_an_error() -> None:
     with pytest.raises(Unreadable, match="nothing of ours"):
-        counters.reading_from(counted(ROWS["vSRX 24.4"], rules="", mark=""), NOW, 1000)
+        counters.reading_from(counted(ROWS["vSRX 24.4"], rules="", mark=""), NOW, OPTIONS)
 
 
 def test_i11_counters_cut_off_or_garbled_are_no_counters() -> None:
     whole = counted(ROWS["vSRX 24.4"])
     for end in range(len(whole)):
         with pytest.raises(Unreadable):
-            counters.reading_from(whole[:end], NOW, 1000)
+            counters.reading_from(whole[:end], NOW, OPTIONS)
     for wrong in ("", "error: permission denied: security\n", ROWS["vSRX 24.4"].replace("934734", "many")):
         with pytest.raises(Unreadable):
-            counters.reading_from(counted(wrong), NOW, 1000)
+            counters.reading_from(counted(wrong), NOW, OPTIONS)
 
 
 STRUCTURED = (
@@ -283,7 +286,7 @@ UNSTRUCTURED = (
 def test_who_was_denied_is_read_from_both_forms_of_the_log_and_of_our_policies_alone() -> None:
     ours, theirs = "tokgate-deny-company", "default-deny"
     log = "".join(form.format(policy=policy) for form in (STRUCTURED, UNSTRUCTURED) for policy in (ours, ours, theirs))
-    flows = counters.reading_from(counted(ROWS["vSRX 24.4"], log=log), NOW, 1000).flows
+    flows = counters.reading_from(counted(ROWS["vSRX 24.4"], log=log), NOW, OPTIONS).flows
     assert [(str(flow.source), str(flow.destination), flow.last_seen) for flow in flows] == [
         ("10.0.1.5", "103.136.220.10", datetime(2026, 3, 2, 11, 46, 46, 573000, tzinfo=UTC)),
         ("10.0.1.6", "103.136.220.10", NOW),

@@ -79,7 +79,7 @@ class JuniperSrx:
         )
 
     def parse_counters(self, text: str) -> Reading:
-        return counters.reading_from(text, datetime.now(UTC), self.options.log_rows)
+        return counters.reading_from(text, datetime.now(UTC), self.options)
 
     def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
         """None: what a `dynamic-address` has loaded cannot be read back entry by entry, so lists are pushed."""
@@ -108,17 +108,14 @@ class JuniperSrx:
 
     def counters(self, session: Session) -> Reading:
         try:
-            return self.parse_counters(self._told(session, self._counted()))
+            return self.parse_counters(self._told(session, counters.Asked.of(self.options).commands))
         except DeviceError as exc:
             exc.device = self.device
             raise
 
-    def _counted(self) -> tuple[str, ...]:
-        asked = (facts.HITS, facts.UPTIME, counters.RULES, counters.OURS)
-        if self.options.log_file is None:
-            return asked
-        log = f"show log {self.options.log_file} | match RT_FLOW_SESSION_DENY | last {self.options.log_rows}"
-        return (*asked, log)
+    @property
+    def _hits(self) -> str:
+        return counters.Asked.of(self.options).hits
 
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
         self._refuse_stranger(current, plan)
@@ -163,7 +160,7 @@ class JuniperSrx:
     # --- doctor ---------------------------------------------------------------------------------------------------
 
     def doctor(self, session: Session) -> tuple[Finding, ...]:
-        text = self._told(session, (facts.CONFIGURATION, facts.COMMITS, facts.VERSION, facts.HITS))
+        text = self._told(session, (facts.CONFIGURATION, facts.COMMITS, facts.VERSION, self._hits))
         return tuple(self._findings(text))
 
     def _findings(self, text: str) -> Iterator[Finding]:
@@ -172,7 +169,7 @@ class JuniperSrx:
         parts = sections(text)
         version = " ".join(parts[facts.VERSION].split()[:6])
         yield Finding(check="version", ok="Junos" in version, message=version or "not told")
-        hits = parts[facts.HITS]
+        hits = parts[self._hits]
         yield Finding(
             check="counters",
             ok=not facts.is_refusal(hits),
@@ -200,7 +197,8 @@ class JuniperSrx:
             ok=rollback,
             message="confirmed commits and rollbacks are there" if rollback else "a commit waits to be confirmed",
         )
-        rematch = "set security policies policy-rematch" in parts[facts.CONFIGURATION]
+        where = " ".join(("set", *self.options.space, "security policies policy-rematch"))
+        rematch = where in parts[facts.CONFIGURATION]
         yield Finding(
             check="open sessions",
             ok=rematch,

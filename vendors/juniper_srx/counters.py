@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Final
@@ -18,42 +19,70 @@ from typing import Final
 from core.net import Address
 from vendors.errors import Unreadable
 from vendors.juniper_srx import facts
+from vendors.juniper_srx.options import JuniperSrxOptions
 from vendors.juniper_srx.shape import MARK, PREFIX
 from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName
 from vendors.shell import sections
 
-RULES: Final = f"show configuration security policies | display set | match {PREFIX}"
-OURS: Final = f"show configuration security address-book global address {MARK} | display set"
+_ROOT: Final = "root-logical-system"
 
 _HEADER: Final = re.compile(r"^\s*Index\s+From zone\s+To zone\s+Name\s+Policy count(?:\s+Action)?.*$", re.I | re.M)
 _ROW: Final = re.compile(
     r"^\s*\d+\s+(?P<from>\S+)\s+(?P<to>\S+)\s+(?P<name>\S+)\s+(?P<count>\d+)(?:\s+(?P<action>[A-Za-z]+))?(?:\s+\d+)?\s*$"
 )
-_OTHER: Final = re.compile(r"^\s*(?:Logical system: \S+|Number of policy: \d+|node\d+:|-{20,})?\s*$")
+_OTHER: Final = re.compile(
+    r"^\s*(?:(?:Logical system|Tenant(?: system)?): (?P<system>\S+)|Number of policy: \d+|node\d+:|-{20,})?\s*$"
+)
 _VALUE: Final = re.compile(r'([a-z0-9-]+)="([^"]*)"')
 _STAMPED: Final = re.compile(r"(?:<\d+>1 )?(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ")
 _PLAIN: Final = re.compile(
-    r"RT_FLOW_SESSION_DENY(?:_LS)?: session denied (?P<source>\S+)/\d+->(?P<destination>\S+)/\d+ .*?"
+    r"RT_FLOW_SESSION_DENY: session denied (?P<source>\S+)/\d+->(?P<destination>\S+)/\d+ .*?"
     r"(?P<policy>[A-Za-z0-9][A-Za-z0-9_-]*)\((?:global|\S*)\)"
 )
 _POLICY: Final = re.compile(rf"(?P<name>{PREFIX}[A-Za-z0-9_-]+)(?:\(global\))? ")
 
 
-def reading_from(text: str, now: datetime, rows: int) -> Reading:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a device is asked for its counters, in the system that is ours."""
+
+    hits: str
+    rules: str
+    ours: str
+    log: str | None
+
+    @classmethod
+    def of(cls, options: JuniperSrxOptions) -> Asked:
+        where = " ".join((*options.space, "security"))
+        last = f"| match RT_FLOW_SESSION_DENY | last {options.log_rows}"
+        return cls(
+            hits=f"{facts.HITS}{options.system}",
+            rules=f"show configuration {where} policies | display set | match {PREFIX}",
+            ours=f"show configuration {where} address-book global address {MARK} | display set",
+            log=None if options.log_file is None else f"show log {options.log_file} {last}",
+        )
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.hits, facts.UPTIME, self.rules, self.ours, self.log)))
+
+
+def reading_from(text: str, now: datetime, options: JuniperSrxOptions) -> Reading:
     """The reading. Raises ``Unreadable`` when it is cut off, of another form, or empty while ours is enforced."""
-    parts = sections(text)
-    hits = facts.part(parts, facts.HITS)
+    parts, asked = sections(text), Asked.of(options)
+    hits = facts.part(parts, asked.hits)
     if facts.is_refusal(hits):
-        raise Unreadable(f"`{facts.HITS}` was refused: {' '.join(hits.split())[:120]}")
+        raise Unreadable(f"`{asked.hits}` was refused: {' '.join(hits.split())[:120]}")
+    system = options.logical_system or options.tenant or ""
     epoch = facts.boots(facts.part(parts, facts.UPTIME))
     counts: dict[str, int] = {}
     for said in facts.by_node(hits).values():
-        for name, count in _rows(said):
+        for name, count in _rows(said, system or _ROOT):
             if name.startswith(PREFIX):
                 counts[name] = counts.get(name, 0) + count
-    _refuse_missing(counts, facts.part(parts, RULES), facts.part(parts, OURS))
-    told = next((said for command, said in parts.items() if command.startswith("show log ")), "")
-    flows = flows_from(told, now)
+    _refuse_missing(counts, facts.part(parts, asked.rules), facts.part(parts, asked.ours))
+    told = "" if asked.log is None else facts.part(parts, asked.log)
+    flows = flows_from(told, now, system)
     return Reading(
         epoch=epoch,
         read_at=now,
@@ -69,20 +98,26 @@ def reading_from(text: str, now: datetime, rows: int) -> Reading:
             for name, count in sorted(counts.items())
         ),
         flows=flows,
-        flows_truncated=len(told.splitlines()) >= rows,
+        flows_truncated=len(told.splitlines()) >= options.log_rows,
     )
 
 
-def _rows(text: str) -> Iterator[tuple[str, int]]:
+def _rows(text: str, system: str) -> Iterator[tuple[str, int]]:
+    """Those of one system: the blocks of several may follow each other."""
+    inside = True
     if _HEADER.search(text) is None:
         raise Unreadable(f"the hit counts have no header that is known: {text[:80]!r}")
     for line in text.splitlines():
-        if _HEADER.match(line) or _OTHER.match(line):
+        if _HEADER.match(line):
+            continue
+        if other := _OTHER.match(line):
+            inside = other["system"] == system if other["system"] else inside
             continue
         found = _ROW.match(line)
         if found is None:
             raise Unreadable(f"a row of the hit counts is not understood: {line[:120]!r}")
-        yield found["name"], int(found["count"])
+        if inside:
+            yield found["name"], int(found["count"])
 
 
 def _refuse_missing(counts: Mapping[str, int], rules: str, ours: str) -> None:
@@ -97,11 +132,11 @@ def _refuse_missing(counts: Mapping[str, int], rules: str, ours: str) -> None:
 # --- who was denied -------------------------------------------------------------------------------------------------
 
 
-def flows_from(text: str, now: datetime) -> tuple[FlowCount, ...]:
+def flows_from(text: str, now: datetime, system: str = "") -> tuple[FlowCount, ...]:
     """The denials by our policies in RT_FLOW messages, structured or not, one for each source and destination."""
     seen: dict[tuple[Address, Address], tuple[int, datetime]] = {}
     for line in text.splitlines():
-        found = _denial(line, now)
+        found = _denial(line, now, system)
         if found is not None:
             source, destination, at = found
             count, last = seen.get((source, destination), (0, at))
@@ -116,12 +151,15 @@ def _flows(seen: Iterable[tuple[tuple[Address, Address], tuple[int, datetime]]])
         )
 
 
-def _denial(line: str, now: datetime) -> tuple[Address, Address, datetime] | None:
-    if "RT_FLOW_SESSION_DENY" not in line:
+def _denial(line: str, now: datetime, system: str) -> tuple[Address, Address, datetime] | None:
+    """Records of other systems have the suffix `_LS` and name their system first (Junos logical systems guide)."""
+    if "RT_FLOW_SESSION_DENY" not in line or ("RT_FLOW_SESSION_DENY_LS" in line) is not bool(system):
         return None
     stamp = _STAMPED.search(line)
     at = datetime.fromisoformat(stamp["at"]).astimezone(UTC) if stamp else now  # plain syslog says no year and no zone
     values = dict(_VALUE.findall(line))
+    if system and values.get("logical-system-name") != system:
+        return None
     if "policy-name" in values:
         policy, source, destination = (
             values["policy-name"],

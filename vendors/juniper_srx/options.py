@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 from vendors.placing import Placement
 
 Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+SystemName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
@@ -35,6 +36,11 @@ class JuniperSrxOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    logical_system: SystemName | None = None
+    """The logical system that holds our objects and policies. It must be there: it is never made. The login is one of
+    the primary administrator's, who sees the whole configuration."""
+    tenant: SystemName | None = None
+    """Likewise for a tenant system (18.3 and later)."""
     places: Literal["all"] | tuple[PlaceOptions, ...] = "all"
     """Where our denies stand. `all`: on top of every pair of zones that has policies, and of the global ones. Zone
     policies are asked before global ones, so a global deny alone is never reached by what a zone policy permits."""
@@ -56,6 +62,26 @@ class JuniperSrxOptions(BaseModel):
     """At most so many of its denials are taken, the newest."""
     adopt: bool = False
     """Take over objects of our name that carry no mark or another controller's."""
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """The words in front of `security` in each statement of ours."""
+        if self.logical_system is not None:
+            return ("logical-systems", self.logical_system)
+        return () if self.tenant is None else ("tenants", self.tenant)
+
+    @property
+    def system(self) -> str:
+        """The same as an option of operational commands; empty: the root system, which they mean by themselves."""
+        if self.logical_system is not None:
+            return f" logical-system {self.logical_system}"
+        return "" if self.tenant is None else f" tenant {self.tenant}"
+
+    @model_validator(mode="after")
+    def _one_system(self) -> JuniperSrxOptions:
+        if self.logical_system is not None and self.tenant is not None:
+            raise ValueError("give `logical_system` or `tenant`, not both")
+        return self
 
     @model_validator(mode="after")
     def _names_each_place_once(self) -> JuniperSrxOptions:

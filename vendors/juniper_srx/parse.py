@@ -109,7 +109,7 @@ def observed_from(text: str, options: JuniperSrxOptions, can: Capabilities) -> O
             "the configuration names no version: the account may not read all of it, or it was cut off",
             hint="the login class needs `view-configuration` for all of it",
         )
-    sorted_out = _sort_out(lines)
+    sorted_out = _sort_out(lines, options.space)
     held = Held(
         objects=sorted_out.objects(),
         order=sorted_out.order(),
@@ -173,11 +173,19 @@ class _Sorted:
         return {place: tuple(found) for place, found in self.policies.items()}
 
 
-def _sort_out(lines: Iterable[tuple[str, Statement]]) -> _Sorted:
-    found = _Sorted()
+def _sort_out(lines: Iterable[tuple[str, Statement]], space: Statement) -> _Sorted:
+    """``space``: the logical system or tenant that is ours. Its statements are told without these words.
+
+    Raises ``Unreadable`` when there is none of that name.
+    """
+    found, deep, is_there = _Sorted(), len(space), not space
     for verb, words in lines:
-        if not _taken(found, verb, words):
+        inside = words[:deep] == space
+        is_there |= inside
+        if not (inside and _taken(found, verb, words[deep:])):
             found.foreign.append(" ".join((verb, *words)))
+    if not is_there:
+        raise Unreadable(f"there is no {' '.join(space)} on the device", hint="it is never made by us")
     return found
 
 

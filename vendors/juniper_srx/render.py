@@ -47,7 +47,14 @@ def render_change(held: Held, plan: Plan, mark: Mark, options: JuniperSrxOptions
     )
     ours = [named(rule.name) for rule in plan.desired.rules]
     lines = (*_changed(held, wanted),)
-    return Change(lines=lines, moves=tuple(_moves(held, wanted, ours, options, lines)))
+    moves = tuple(_moves(held, wanted, ours, options, lines))
+    return Change(lines=_inside(options.space, lines), moves=_inside(options.space, moves))
+
+
+def _inside(space: Statement, lines: Sequence[str]) -> tuple[str, ...]:
+    """The same lines for a logical system or a tenant."""
+    words = "".join(f"{word} " for word in space)
+    return tuple(line.replace(" ", f" {words}", 1) for line in lines)
 
 
 def _changed(held: Held, wanted: Objects) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface
 
 from lab.emulators.srx import answers, applications
 from lab.emulators.srx.book import WORDS, Books
+from lab.emulators.srx.schema import SPACES
 from lab.emulators.srx.switches import Model, Switches
 from lab.emulators.srx.tree import Node, missing
 
@@ -39,6 +40,16 @@ class Checker:
         self._books = Books(self.root)
 
     def complaints(self) -> list[Complaint]:
+        """Of the root system, then of each logical system and tenant by itself."""
+        inner = [space for name in SPACES for space in self.root.all(name)]
+        checked = (
+            replace(each, path=f"{space.name} {space.value} {each.path}")
+            for space in inner
+            for each in Checker(space, self.model, self.switches).complaints()
+        )
+        return [*self._own(), *checked]
+
+    def _own(self) -> list[Complaint]:
         security = self.root.at("security")
         if security is None:
             return []

@@ -15,6 +15,7 @@ from lab.emulators.server import Access
 from lab.emulators.srx.database import Database
 from lab.emulators.srx.engine import Engine
 from lab.emulators.srx.groups import loaded
+from lab.emulators.srx.schema import SPACES
 from lab.emulators.srx.switches import Model, Switches
 from lab.emulators.traffic import Flow, Names, Verdict
 
@@ -86,13 +87,35 @@ class Srx:
         self.mate: Srx | None = None
         self.node, self.failovers, self.down = 0, 0, False
         self.state: Literal["primary", "secondary"] = "primary"
+        self.log_files: dict[str, list[str]] = {}
+        """Lines by file, of all systems."""
+        self.spaces: dict[tuple[str, str], Engine] = {}
+        """The packet engines of logical systems and tenants, by what their statements begin with."""
         self.database.start(loaded(base, self.model, self.switches))
         self._power_on()
 
     def _power_on(self) -> None:
         self.engine = Engine(self)
-        self.database.installed.append(self.engine.adopt)
+        self._adopt_spaces()
+        self.database.installed += [self.engine.adopt, self._adopt_spaces]
         self._poll()
+
+    def _adopt_spaces(self) -> None:
+        """A logical system or tenant that goes takes its counters and sessions along."""
+        root = self.database.effective
+        keys = [(name, node.value) for name in SPACES for node in root.all(name)]
+        kept = {key: self.spaces.get(key) or Engine(self, key) for key in keys}
+        for engine in kept.values():
+            engine.adopt()
+        self.spaces = kept
+
+    @property
+    def engines(self) -> list[Engine]:
+        return [self.engine, *self.spaces.values()]
+
+    def engine_of(self, flow: Flow) -> Engine:
+        """The system whose zone, or interface, the flow comes from: of several, the root system."""
+        return next((each for each in self.engines if each.zone(flow.inside) in each.books.zones), self.engine)
 
     @property
     def host_name(self) -> str:
@@ -120,7 +143,8 @@ class Srx:
         self._poll()
 
     def _poll(self) -> None:
-        self.engine.feeds.poll(self.clock.monotonic(), self.fetch)
+        for engine in self.engines:
+            engine.feeds.poll(self.clock.monotonic(), self.fetch)
 
     # --- traffic --------------------------------------------------------------------------------------------------
 
@@ -132,7 +156,7 @@ class Srx:
         self.tick()
         if self.state != "primary" or self.down:
             return Verdict.DENY
-        return self.engine.forward(flow, keep_open=keep_open)
+        return self.engine_of(flow).forward(flow, keep_open=keep_open)
 
     # --- the cluster ----------------------------------------------------------------------------------------------
 
@@ -146,7 +170,8 @@ class Srx:
             raise ValueError(f"{self.name} has no mate")
         old, new = (self, self.mate) if self.state == "primary" else (self.mate, self)
         old.state, new.state = "secondary", "primary"
-        new.engine.sessions = list(old.engine.sessions)
+        for there, here in zip(old.engines, new.engines, strict=True):
+            here.sessions = list(there.sessions)
         self.failovers = self.mate.failovers = self.failovers + 1
 
     # --- memory ---------------------------------------------------------------------------------------------------
@@ -161,7 +186,8 @@ class Srx:
             self.database.discard()
         elif self.state == "primary":
             self.fail_over()
-        self.engine.restart()
+        for engine in self.engines:
+            engine.restart()
         self.boots, self.booted = self.boots + 1, self.clock.now()
 
 
@@ -172,7 +198,8 @@ def pair(first: Srx, second: Srx) -> None:
     first.node, second.node = 0, 1
     first.state, second.state = "primary", "secondary"
     second.engine = Engine(second)
-    first.database.installed.append(second.engine.adopt)
+    second._adopt_spaces()
+    first.database.installed += [second.engine.adopt, second._adopt_spaces]
 
 
 def _no_network(url: str) -> bytes:

@@ -16,7 +16,7 @@ from lab.emulators.srx import applications, schedule
 from lab.emulators.srx.book import Books
 from lab.emulators.srx.feeds import Feeds
 from lab.emulators.srx.records import Recorder
-from lab.emulators.srx.tree import Node
+from lab.emulators.srx.tree import Node, empty
 from lab.emulators.traffic import Flow, Verdict
 
 if TYPE_CHECKING:
@@ -94,16 +94,18 @@ class Session:
 
 
 class Engine:
-    def __init__(self, device: Srx) -> None:
-        self._device = device
-        self._root = device.database.effective
+    """Of the root system, or of the logical system or tenant that ``space`` names."""
+
+    def __init__(self, device: Srx, space: tuple[str, ...] = ()) -> None:
+        self._device, self.space = device, space
+        self._root = self._own_root()
         self._resolved: dict[str, tuple[float, tuple[Address, ...]]] = {}
         self._numbers = 0
         self.rules: list[Rule] = []
         self.counters: dict[Identity, Counter] = {}
         self.default = Counter(index=2)
         self.sessions: list[Session] = []
-        self.feeds, self.records = Feeds(), Recorder(device)
+        self.feeds, self.records = Feeds(), Recorder(device, self)
         self._next_index = 4
         self.adopt()
 
@@ -112,7 +114,7 @@ class Engine:
     def adopt(self) -> None:
         """After a commit: policies that stay keep their counters, and their index, wherever they moved."""
         old = {rule.identity: rule.node for rule in self.rules}
-        self._root = self._device.database.effective
+        self._root = self._own_root()
         self.books = Books(self._root)
         self.rules = list(self._configured())
         kept = {}
@@ -129,6 +131,14 @@ class Engine:
         self.feeds.adopt(self._root)
         if self._policies("policy-rematch") is not None:
             self.sessions = [each for each in self.sessions if self._still_permitted(each)]
+
+    def _own_root(self) -> Node:
+        whole = self._device.database.effective
+        return (whole.child(*self.space) or empty()) if self.space else whole
+
+    @property
+    def is_there(self) -> bool:
+        return not self.space or self._device.database.effective.child(*self.space) is not None
 
     def _policies(self, name: str) -> Node | None:
         return self._root.at("security", "policies", name)
@@ -277,7 +287,7 @@ class Engine:
         return tuple(each for each in known if only in (0, each.version))
 
     def _has_resolver(self) -> bool:
-        system = self._root.at("system")
+        system = self._device.database.effective.at("system")
         return system is not None and bool(system.all("name-server"))
 
     # --- clearing -------------------------------------------------------------------------------------------------

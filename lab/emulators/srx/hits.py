@@ -14,6 +14,7 @@ from lab.emulators.srx.engine import DEFAULT
 
 if TYPE_CHECKING:
     from lab.emulators.srx.device import Srx
+    from lab.emulators.srx.engine import Engine
 
 _STOPS: Final = (8, 25, 43, 58, 72)
 """Where the columns behind the first begin. What runs over pushes on what follows, by one blank at least."""
@@ -33,9 +34,8 @@ class Row:
         return hashlib.md5(" ".join((*self.zones, self.name)).encode(), usedforsecurity=False).hexdigest()
 
 
-def rows(device: Srx) -> list[Row]:
-    """All policies of the root logical system, with those that nobody configured where the release shows them."""
-    engine = device.engine
+def rows(device: Srx, engine: Engine) -> list[Row]:
+    """All policies of one system, with those that nobody configured where the release shows them."""
     found = [
         Row(zones=rule.zones, name=rule.node.value, count=engine.counters[rule.identity].hits,
             action=rule.action.capitalize())
@@ -67,14 +67,20 @@ def _wanted(row: Row, options: Mapping[str, str]) -> bool:
     )
 
 
-def table(device: Srx, found: Sequence[Row], system: str = "root-logical-system") -> str:
+def head(engine: Engine) -> str:
+    """What a table is of. That of a tenant is on no record."""
+    kind = "Tenant" if engine.space[:1] == ("tenants",) else "Logical system"
+    return f"{kind}: {engine.space[1] if engine.space else 'root-logical-system'}"
+
+
+def table(device: Srx, found: Sequence[Row], of: str) -> str:
     layout = device.model.hit_layout
     width = 6 if layout == "action" else 5
     margin = " " if layout == "plain" else ""
-    head = margin + _line(_HEADS[:width])
+    columns = margin + _line(_HEADS[:width])
     if layout == "lower":
-        head = head.lower()
-    lines = [f"Logical system: {system}", head]
+        columns = columns.lower()
+    lines = [of, columns]
     for number, row in enumerate(found, start=1):
         lines.append(margin + _line((str(number), *row.zones, row.name, str(row.count), row.action)[:width]))
     footer = [] if layout == "action" else ["", f"Number of policy: {len(found)}"]

@@ -16,7 +16,7 @@ from lab.emulators.traffic import Flow
 
 if TYPE_CHECKING:
     from lab.emulators.srx.device import Srx
-    from lab.emulators.srx.engine import Rule
+    from lab.emulators.srx.engine import Engine, Rule
 
 NUMBERS: Final = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "icmp6": 58}
 _LEVELS: Final = ("any", "info", "debug")
@@ -33,9 +33,11 @@ class File:
 
 
 class Recorder:
-    def __init__(self, device: Srx) -> None:
-        self._device = device
-        self._lines: dict[str, list[str]] = {}
+    """Of one engine, into the files of the box."""
+
+    def __init__(self, device: Srx, engine: Engine) -> None:
+        self._device, self._engine = device, engine
+        self._lines = device.log_files
 
     def files(self) -> list[str]:
         return [node.part.values[0] for node, _ in _files(self._root)]
@@ -51,7 +53,7 @@ class Recorder:
 
     def denied(self, flow: Flow, rule: Rule, number: int) -> None:
         name, ends = _name(rule), _ends(flow)
-        zones, where = self._zones(flow), self._device.engine.interface(flow.inside)
+        zones, where = self._zones(flow), self._engine.interface(flow.inside)
         service, protocol = self._service(flow), NUMBERS.get(flow.protocol, 0)
         reason = " UNKNOWN policy deny" if self._device.model.deny_reason else " UNKNOWN"
         plain = f"session denied {ends} {service} {protocol}(0) {name} {zones} UNKNOWN UNKNOWN N/A(N/A) {where}{reason}"
@@ -64,12 +66,12 @@ class Recorder:
         self._write("DENY", plain, fields)
 
     def created(self, flow: Flow, rule: Rule, number: int) -> None:
-        tail = f"{number} N/A(N/A) {self._device.engine.interface(flow.inside)}"
+        tail = f"{number} N/A(N/A) {self._engine.interface(flow.inside)}"
         self._write("CREATE", f"session created {self._kept(flow, rule)} {tail}", self._held(flow, rule, number))
 
     def closed(self, flow: Flow, rule: Rule, number: int) -> None:
         count = f"{flow.packets}({flow.packets * flow.octets})"
-        tail = f"{number} {count} {count} 1 UNKNOWN UNKNOWN N/A(N/A) {self._device.engine.interface(flow.inside)} No "
+        tail = f"{number} {count} {count} 1 UNKNOWN UNKNOWN N/A(N/A) {self._engine.interface(flow.inside)} No "
         reason = "TCP FIN" if flow.protocol == "tcp" else "idle Timeout"
         fields = {"reason": reason} | self._held(flow, rule, number)
         self._write("CLOSE", f"session closed {reason}: {self._kept(flow, rule)} {tail}", fields)
@@ -95,7 +97,7 @@ class Recorder:
         return applications.named(self._root, flow)
 
     def _zones(self, flow: Flow) -> str:
-        engine = self._device.engine
+        engine = self._engine
         return f"{engine.zone(flow.inside)} {engine.zone(flow.outside)}"
 
     # --- files ----------------------------------------------------------------------------------------------------
@@ -105,6 +107,8 @@ class Recorder:
             return
         now, host = self._device.database.now(), self._device.host_name
         tag = f"RT_FLOW_SESSION_{kind}"
+        if self._engine.space:  # the suffix and the first field: Junos logical systems guide; tenants likewise
+            tag, fields = f"{tag}_LS", {"logical-system-name": self._engine.space[1]} | fields
         listed = " ".join(f'{name}="{value}"' for name, value in fields.items())
         stamp = f"{now.isoformat(timespec='milliseconds')}"
         structured = f"<14>1 {stamp} {host} RT_FLOW - {tag} [junos@2636.1.1.1.2.129 {listed}]"

@@ -246,6 +246,14 @@ _SYSTEM: Final = box(
     Statement("name-server", "list", (Argument(values.address),), open=True),
     open=True,
 )
+_SCHEDULERS: Final = box("schedulers", _SCHEDULER)
+_APPLICATIONS: Final = box("applications", _APPLICATION, _APPLICATION_SET)
+SPACES: Final = ("logical-systems", "tenants")
+"""Each has policies, address books, schedulers and applications of its own (Junos logical systems guide)."""
+_SPACES: Final = tuple(
+    rows(name, values.policy_name, opened("interfaces"), _SECURITY, _SCHEDULERS, _APPLICATIONS, open=True)
+    for name in SPACES
+)
 ROOT: Final = box(
     "",
     leaf("version"),
@@ -257,7 +265,9 @@ ROOT: Final = box(
     _SECURITY,
     *(opened(name) for name in ("interfaces", "snmp", "forwarding-options", "event-options")),
     *(opened(name) for name in ("routing-options", "protocols", "policy-options", "class-of-service", "firewall")),
-    *(opened(name) for name in ("access", "logical-systems", "routing-instances", "vlans")),
-    box("schedulers", _SCHEDULER),
-    box("applications", _APPLICATION, _APPLICATION_SET),
+    opened("access"),
+    *_SPACES,
+    *(opened(name) for name in ("routing-instances", "vlans")),
+    _SCHEDULERS,
+    _APPLICATIONS,
 )

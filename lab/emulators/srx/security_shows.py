@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from core.net import Address
 from lab.emulators.srx import answers, commands, hits, policies
 from lab.emulators.srx.answers import Misread, Refused, Wrong
-from lab.emulators.srx.engine import GLOBAL, Rule, Session
+from lab.emulators.srx.engine import GLOBAL, Engine, Rule, Session
 from lab.emulators.srx.feeds import Feed
 from lab.emulators.srx.records import NUMBERS
 from lab.emulators.srx.words import Word
@@ -45,12 +45,28 @@ def _asked_for(rule: Rule, found: dict[str, str]) -> bool:
 
 
 def hit_count(asked: Asked) -> str:
-    """The logical systems one after the other."""
-    found = asked.options(values="from-zone to-zone less-than greater-than policy-name", flags="ascending descending")
-    text = hits.table(asked.device, hits.chosen(hits.rows(asked.device), found))
-    for name, rows in asked.device.other_systems.items():
-        text += "\n" + hits.table(asked.device, hits.chosen(rows, found), name)
+    """Of the root system, or of the one that is named. Several blocks may follow each other (genie's capture)."""
+    values = f"from-zone to-zone less-than greater-than policy-name {_SYSTEMS}"
+    found = asked.options(values=values, flags="ascending descending")
+    engine = _engine(asked, found)
+    text = hits.table(asked.device, hits.chosen(hits.rows(asked.device, engine), found), hits.head(engine))
+    for name, rows in asked.device.other_systems.items() if not engine.space else ():
+        text += "\n" + hits.table(asked.device, hits.chosen(rows, found), f"Logical system: {name}")
     return text
+
+
+_SYSTEMS: Final = "logical-system tenant"
+
+
+def _engine(asked: Asked, found: dict[str, str]) -> Engine:
+    """The root system by itself (`show security policies checksum` in the Junos CLI reference has the same options)."""
+    for option, name in (("logical-system", "logical-systems"), ("tenant", "tenants")):
+        if option in found:
+            engine = asked.device.spaces.get((name, found[option]))
+            if engine is None:
+                raise Refused(f"error: {option} {found[option]} not found\n")  # own words
+            return engine
+    return asked.device.engine
 
 
 def clear_hit_count(asked: Asked) -> str:
@@ -119,8 +135,8 @@ def _misread(asked: Asked, text: str, refusal: str) -> Misread:
 
 def dynamic_address(asked: Asked) -> str:
     """What was loaded, an entry a line; the columns are likely, no public capture shows them."""
-    found = asked.options(values="address-name feed-name family")
-    engine = asked.device.engine
+    found = asked.options(values=f"address-name feed-name family {_SYSTEMS}")
+    engine = _engine(asked, found)
     lines = [f"{'No.':<8} {'IP-start':<40} {'IP-end':<40} {'Feed':<25} Address", ""]
     rows = []
     for name, node in engine.books.dynamic.items():
