@@ -16,7 +16,7 @@ from core.net import Network, address_count
 from ipsets.aggregate import summarise, valued
 from ipsets.model import Dedication, Indicator
 from vendors.diff import degrade
-from vendors.model import AddressGroup, Capabilities, Desired, Group, GroupName, LeftOut, Shortened
+from vendors.model import WHOLE, AddressGroup, Capabilities, Degraded, Desired, Group, GroupName, LeftOut, Shortened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,15 @@ def fit(desired: Desired, can: Capabilities, *, services: Sequence[str], indicat
     return Fitted(
         desired=replace(desired, groups=tuple(_without(desired, found))), shortened=tuple(found[n] for n in short)
     )
+
+
+def whole_notes(fitted: Fitted, can: Capabilities) -> tuple[Degraded, ...]:
+    """What would hold the whole of lists that were shortened, as the adapter says it in its notes."""
+    if not fitted.shortened:
+        return ()
+    words = [note.partition(":")[2].strip() for note in can.notes if note.startswith(WHOLE)]
+    names = ", ".join(short.group for short in fitted.shortened)
+    return tuple(Degraded(capability="whole", message=f"{names}: {word}", is_gap=False) for word in words)
 
 
 def _places(sizes: Mapping[GroupName, int], lists: Sequence[GroupName], can: Capabilities) -> dict[GroupName, int]:

@@ -27,6 +27,7 @@ from vendors.codec import desired_digest
 from vendors.errors import CapacityExceeded
 from vendors.exempting import without_exempts
 from vendors.model import (
+    WHOLE,
     Action,
     AddMembers,
     AddressGroup,
@@ -185,8 +186,12 @@ def _refuse_overflow(desired: Desired, can: Capabilities) -> None:
     if can.max_entries is not None and total > can.max_entries:
         raise CapacityExceeded(
             f"{total} members in all groups, this device takes {can.max_entries}; nothing was sent",
-            hint="use a shorter list on this device, or a larger device",
+            hint="; ".join(["use a shorter list on this device, or a larger device", *_whole(can)]),
         )
+
+
+def _whole(can: Capabilities) -> Iterator[str]:
+    yield from (note.removeprefix(WHOLE).strip() for note in can.notes if note.startswith(WHOLE))
 
 
 # --- the change -----------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ class Firewall:
         self._come_to("after-apply")
         return Receipt(observed=self.observed(), commands=1, flows_cut=0, timings={})
 
-    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
+    def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
         """Every address list that it denies, when it is one that pulls."""
         groups = [g for g in desired.groups if isinstance(g, AddressGroup) and g.name.startswith("dst-")]
         return tuple(ip_feed(group.name, group.members) for group in groups) if self.pulls else ()

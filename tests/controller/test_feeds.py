@@ -207,7 +207,7 @@ def test_i02_a_list_that_a_firewall_would_misread_stops_the_change(pulling: Pull
     pulling.sync()
     held = pulling.firewall.state
     pulling.wants(*NEW)
-    pulling.firewall.feeds = lambda desired: (FeedList(name=GroupName(LIST), kind="ip", lines=bad),)  # type: ignore[method-assign]
+    pulling.firewall.feeds = lambda current, desired: (FeedList(name=GroupName(LIST), kind="ip", lines=bad),)  # type: ignore[method-assign]
     result = pulling.sync()
     assert (result.outcome, result.error_code) == (Outcome.FAILED, FeedUnfit.code)
     assert pulling.firewall.state == held

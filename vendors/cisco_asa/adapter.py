@@ -62,7 +62,7 @@ class CiscoAsa:
         saves = not plan.is_empty and self.saves(current)
         return script_of(self.batches(current, plan), context=self.options.context, saves=saves)
 
-    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
+    def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
         return ()
 
     def parse_counters(self, text: str) -> Reading:

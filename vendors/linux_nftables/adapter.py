@@ -91,7 +91,7 @@ class LinuxNftables:
             files[self.options.dns_path] = render_dns(plan.desired.groups)
         return Script(text=change.text, files=files, commands=("nft -c -f", "nft -f", "read back and compare"))
 
-    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
+    def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
         return ()
 
     def parse_counters(self, text: str) -> Reading:

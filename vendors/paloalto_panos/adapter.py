@@ -17,10 +17,21 @@ from vendors.adapter import Finding, Script, Session
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, Refused
 from vendors.feeding import ip_feed
-from vendors.model import AddressGroup, Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
+from vendors.model import (
+    WHOLE,
+    AddressGroup,
+    Capabilities,
+    Desired,
+    FeedList,
+    Observed,
+    Plan,
+    Reading,
+    Receipt,
+    Transaction,
+)
 from vendors.paloalto_panos import counters, facts
 from vendors.paloalto_panos.counters import hit_commands, log_command, our_rules, reading_from, rules_command
-from vendors.paloalto_panos.lists import fed_of
+from vendors.paloalto_panos.lists import fed_of, room_of
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import observed_from
 from vendors.paloalto_panos.render import Lines, after, moves_to_lists, render_lines
@@ -57,7 +68,7 @@ class PaloAltoPanos:
             source_capture=self.options.log_minutes > 0,
             session_clearing=False,
             persistence=True,
-            feed=self.options.delivery != "push",
+            feed=self.options.pulls is not None,
             max_members=None,
             max_entries=self.options.max_addresses,
             spare=False,
@@ -90,8 +101,8 @@ class PaloAltoPanos:
     def parse_counters(self, text: str) -> Reading:
         return reading_from(text, self.options)
 
-    def feeds(self, desired: Desired) -> tuple[FeedList, ...]:
-        pulled = fed_of(desired.groups, desired.rules, self.options)
+    def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
+        pulled = fed_of(desired.groups, desired.rules, self.options, room_of(current))
         return tuple(
             ip_feed(g.name, g.members) for g in desired.groups if isinstance(g, AddressGroup) and g.name in pulled
         )
@@ -207,8 +218,9 @@ class PaloAltoPanos:
             )
         except Refused as exc:
             yield Finding(check="writing", ok=False, message=exc.message)
-        limit = next(n for n in observed.can.notes if n.startswith("entries:"))
-        yield Finding(check="limits", ok=True, message=limit.partition(": ")[2])
+        for check, start in (("limits", "entries:"), ("delivery", "delivery:"), ("delivery", WHOLE)):
+            told = (note for note in observed.can.notes if note.startswith(start))
+            yield from (Finding(check=check, ok=True, message=note.partition(": ")[2]) for note in told)
         owner = extra["owner"]
         clean = bool(owner) or not extra["ours"]
         yield Finding(

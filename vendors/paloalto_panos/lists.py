@@ -7,14 +7,14 @@ more, and all of them when that is more than there are (measured by others, over
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from core.net import Network, parse_network
 from vendors.errors import Unreadable
 from vendors.feeding import SENTINEL_NETWORK
-from vendors.model import AddressGroup, Group, GroupName, Rule
+from vendors.model import AddressGroup, Group, GroupName, Observed, Rule
 from vendors.paloalto_panos import facts
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.setform import Attrs
@@ -33,19 +33,40 @@ _STATED: Final = re.compile(r"tokgate list ([a-z0-9-]+)")
 _LARGE: Final = ("PA-32", "PA-52", "PA-54", "PA-70")
 
 
-def fed_of(groups: Iterable[Group], rules: Iterable[Rule], options: PaloAltoPanosOptions) -> frozenset[GroupName]:
-    """The groups that are pulled: networks that rules have as destinations and never as sources."""
+def fed_of(
+    groups: Iterable[Group],
+    rules: Iterable[Rule],
+    options: PaloAltoPanosOptions,
+    room: int,
+    sizes: Mapping[GroupName, int] | None = None,
+) -> frozenset[GroupName]:
+    """The groups that are pulled: networks that rules have as destinations and never as sources.
+
+    ``room``: for how many address objects. ``sizes``: of groups whose members are not all known.
+    """
     known, ordered = list(groups), list(rules)
-    if options.feed is None or options.delivery == "push":
+    if options.pulls is None:
         return frozenset()
-    if options.delivery == "auto" and sum(len(g.members) for g in known) <= (options.max_addresses or 0):
+    count = sum((sizes or {}).get(g.name, len(g.members)) for g in known)
+    if options.delivery == "auto" and count <= room:
         return frozenset()
     targets = {name for rule in ordered for name in rule.destinations} - {rule.sources for rule in ordered}
     return frozenset(g.name for g in known if isinstance(g, AddressGroup) and g.name in targets)
 
 
+def room_of(current: Observed) -> int:
+    """How many address objects of ours the firewall takes, by its reading."""
+    return int(current.extra.get("room", "0"))
+
+
+def told(name: GroupName, size: int, options: PaloAltoPanosOptions, room: int) -> str:
+    """That a list is pulled, and why, for people."""
+    why = f", this firewall takes {room:,} address objects of ours" if options.delivery == "auto" else ""
+    return f"{name} is pulled as an external list: {size:,} networks{why}"
+
+
 def list_attrs(name: GroupName, options: PaloAltoPanosOptions) -> Attrs:
-    feed = options.feed
+    feed = options.pulls
     assert feed is not None
     attrs: dict[str, tuple[str, ...]] = {
         URL: (f"{feed.url.rstrip('/')}/{name}.txt",),

@@ -46,11 +46,11 @@ class PaloAltoPanosOptions(BaseModel):
     """A log forwarding profile. Sessions are logged at their end in any case."""
     max_addresses: PositiveInt | None = None
     """The most address objects this firewall is trusted with. Unset: its model's limit, less what others made."""
-    delivery: Literal["push", "feed", "auto"] = "push"
-    """`push`: address objects by SSH. `feed`: the firewall pulls the denied networks. `auto`: only when all lists
-    together hold more than `max_addresses`."""
+    delivery: Literal["push", "feed", "auto"] = "auto"
+    """`push`: address objects by SSH. `feed`: the firewall pulls the denied networks. `auto`: it pulls them when all
+    lists together hold more than `max_addresses`, or than its model takes; without `feed` they are pushed."""
     feed: FeedOptions | None = None
-    """Needed for `feed` and `auto`."""
+    """Where lists are pulled from. Needed for `feed`."""
     lock_wait_seconds: Annotated[int, Field(ge=0, le=600)] = 60
     """How long to wait for a lock that somebody else holds."""
     commit_seconds: Annotated[int, Field(ge=10, le=3600)] = 1200
@@ -64,8 +64,11 @@ class PaloAltoPanosOptions(BaseModel):
 
     @model_validator(mode="after")
     def _can_deliver(self) -> PaloAltoPanosOptions:
-        if self.delivery != "push" and self.feed is None:
+        if "delivery" in self.model_fields_set and self.delivery != "push" and self.feed is None:
             raise ValueError(f"`delivery: {self.delivery}` needs `feed`, the place that the firewall pulls from")
-        if self.delivery == "auto" and self.max_addresses is None:
-            raise ValueError("`delivery: auto` needs `max_addresses`, above which the firewall pulls")
         return self
+
+    @property
+    def pulls(self) -> FeedOptions | None:
+        """Where the firewall pulls its lists from, if it may have to."""
+        return None if self.delivery == "push" else self.feed

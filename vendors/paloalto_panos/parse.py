@@ -16,6 +16,7 @@ from core.net import DomainName, Network
 from vendors.errors import Refused, Unreadable
 from vendors.marks import mark_from
 from vendors.model import (
+    WHOLE,
     Action,
     AddressGroup,
     Capabilities,
@@ -142,7 +143,7 @@ def refuse_vsys(system: facts.System, rules: str, options: PaloAltoPanosOptions)
             f"this firewall has no virtual systems, and options.vsys names {options.vsys}; nothing was sent",
             hint="leave `vsys` out",
         )
-    if system.multi_vsys and options.delivery != "push":
+    if system.multi_vsys and options.pulls is not None:
         raise Refused(  # it shows them only after a command that changes the prompt, to what nobody wrote down
             "with several virtual systems the firewall cannot be asked what it has loaded of a list; nothing was sent",
             hint="use `delivery: push` here",
@@ -167,7 +168,10 @@ def observed_from(text: str, options: PaloAltoPanosOptions, most: Capabilities) 
     rules, owners = rules_of(tree, groups)
     order = tuple(reading.entries["rules"])
     owner = mark.owner if mark else starter_from(comment) or (owners.pop() if len(owners) == 1 else "")
-    odd = _deviations(tree, groups, rules, owner=owner, comment=comment, options=options)
+    room = room_in(reading, tree, options)
+    sizes = {group_of(tree, name): one.valid - 1 for name, one in loaded.items() if not one.is_whole}
+    pulled = lists.fed_of(groups, rules, options, room, sizes)
+    odd = _deviations(tree, groups, rules, pulled, owner=owner, comment=comment, options=options)
     odd += [
         f"external list {name} shows {one.shown} of {one.valid} entries: what it holds cannot be compared"
         for name, one in loaded.items()
@@ -182,7 +186,7 @@ def observed_from(text: str, options: PaloAltoPanosOptions, most: Capabilities) 
         mark=mark,
         foreign=foreign_of(reading.entries, tree),
         epoch=f"{reading.system.serial}/{options.vsys}",
-        can=_narrowed(most, reading, tree, options),
+        can=_narrowed(most, reading, tree, options, _held_lists(tree, groups, sizes, options, room)),
         irregular=tuple(odd),
         extra={
             "held": tree.dumps(),
@@ -197,6 +201,7 @@ def observed_from(text: str, options: PaloAltoPanosOptions, most: Capabilities) 
             "model": reading.system.model,
             "version": reading.system.version,
             "panorama": reading.panorama,
+            "room": str(room),
         },
     )
 
@@ -288,10 +293,15 @@ def groups_of(tree: Tree, loaded: Mapping[str, lists.Loaded]) -> Iterator[Group]
     """The groups that our address groups stand for, by what their members really are, and our external lists."""
     tops = [name for name in tree.groups if part_of(name) is None]
     found = {group.name: group for group in (_group(name, tree) for name in tops)}
-    for device, attrs in tree.lists.items():
-        name = lists.name_from(device, attrs) or GroupName(device.removeprefix(LIST_PREFIX))
+    for device in tree.lists:
+        name = group_of(tree, device)
         found.setdefault(name, AddressGroup(name=name, members=loaded[device].members))
     yield from sorted(found.values(), key=lambda group: group.name)
+
+
+def group_of(tree: Tree, device: str) -> GroupName:
+    """The group that one of our external lists stands for."""
+    return lists.name_from(device, tree.lists[device]) or GroupName(device.removeprefix(LIST_PREFIX))
 
 
 def _group(name: str, tree: Tree) -> Group:
@@ -368,6 +378,7 @@ def _deviations(
     tree: Tree,
     groups: tuple[Group, ...],
     rules: tuple[Rule, ...],
+    fed: Iterable[GroupName],
     *,
     owner: str,
     comment: str,
@@ -376,7 +387,7 @@ def _deviations(
     """How our entries differ from those that this state needs."""
     if tree.is_empty:
         return []
-    pulled = {name: lists.list_attrs(name, options) for name in lists.fed_of(groups, rules, options)}
+    pulled = {name: lists.list_attrs(name, options) for name in fed}
     meant = tree_of(groups, rules, owner, comment, options, tree, pulled)
     odd = [f"{g.name} has no members" for g in groups if not g.members]
     for kind, name in _NAMES.items():
@@ -399,18 +410,37 @@ def changed(kind: str, found: Attrs, wanted: Attrs) -> list[str]:
 # --- what this firewall can do --------------------------------------------------------------------------------------
 
 
-def _narrowed(most: Capabilities, reading: Reading, tree: Tree, options: PaloAltoPanosOptions) -> Capabilities:
+def room_in(reading: Reading, tree: Tree, options: PaloAltoPanosOptions) -> int:
+    """How many address objects may be ours: what the inventory says, else the firewall's limit less those of others."""
+    if options.max_addresses is not None:
+        return options.max_addresses
+    others = len(reading.entries["addresses"]) - len(tree.addresses)
+    return max(0, facts.address_limit(reading.system, reading.limits) - others)
+
+
+def _held_lists(
+    tree: Tree, groups: Iterable[Group], sizes: Mapping[GroupName, int], options: PaloAltoPanosOptions, room: int
+) -> tuple[str, ...]:
+    """Which lists are pulled as read, and why, for people."""
+    held = {group.name: sizes.get(group.name, len(group.members)) for group in groups}
+    names = sorted(group_of(tree, device) for device in tree.lists)
+    return tuple(f"delivery: {lists.told(name, held[name], options, room)}" for name in names)
+
+
+def _narrowed(
+    most: Capabilities, reading: Reading, tree: Tree, options: PaloAltoPanosOptions, held: tuple[str, ...]
+) -> Capabilities:
     limit = facts.address_limit(reading.system, reading.limits)
     others = len(reading.entries["addresses"]) - len(tree.addresses)
-    room = max(0, limit - others)
-    if options.feed is not None and options.delivery != "push":
-        most_listed = lists.most_entries(reading.system)
-        note = f"entries: it pulls lists of up to {most_listed} networks, by the table of its models"
-        return replace(most, max_entries=most_listed, notes=(*most.notes, note))
-    entries_most = room if options.max_addresses is None else options.max_addresses
     told = "as it says itself" if "max-address" in reading.limits else f"as model {reading.system.model}"
-    note = f"entries: it takes {limit} address objects, {told}, and holds {others} of others"
-    return replace(most, max_entries=entries_most, notes=(*most.notes, note))
+    pushed = f"entries: it takes {limit} address objects, {told}, and holds {others} of others"
+    room, listed = room_in(reading, tree, options), lists.most_entries(reading.system)
+    if options.pulls is None:
+        feed = f"{WHOLE} with `feed` in its options the firewall would pull lists of up to {listed:,} networks"
+        return replace(most, max_entries=room, notes=(*most.notes, pushed, *held, feed))
+    pulled = f"entries: it pulls lists of up to {listed:,} networks, by the table of its models"
+    both = (pushed, pulled) if options.delivery == "auto" else (pulled,)
+    return replace(most, max_entries=max(listed, room), notes=(*most.notes, *both, *held))
 
 
 __all__ = ["ASKED", "Mark", "Reading", "observed_from", "reading_of", "shows"]

@@ -49,7 +49,8 @@ def render_lines(
     held = Tree.loads(current.extra.get("held", ""))
     order = json.loads(current.extra.get("order", "[]"))
     desired = plan.desired
-    pulled = {n: lists.list_attrs(n, options) for n in sorted(lists.fed_of(desired.groups, desired.rules, options))}
+    fed = lists.fed_of(desired.groups, desired.rules, options, lists.room_of(current))
+    pulled = {name: lists.list_attrs(name, options) for name in sorted(fed)}
     wanted = tree_of(desired.groups, desired.rules, desired.owner, mark_text(mark), options, held, pulled)
     if bridge:
         wanted = bridged(wanted, held, frozenset(pulled))
@@ -69,7 +70,7 @@ def after(current: Observed, lines: Lines, options: PaloAltoPanosOptions) -> Obs
 def moves_to_lists(current: Observed, plan: Plan, options: PaloAltoPanosOptions) -> bool:
     """Whether a group that is enforced by its objects is pulled after the change."""
     held = Tree.loads(current.extra.get("held", ""))
-    pulled = lists.fed_of(plan.desired.groups, plan.desired.rules, options)
+    pulled = lists.fed_of(plan.desired.groups, plan.desired.rules, options, lists.room_of(current))
     return any(group_name(name) in held.groups for name in pulled)
 
 
@@ -115,7 +116,7 @@ class _Writer:
             yield tuple(
                 self._gone("groups", (n for n in self._gone_from("groups") if (part_of(n) is not None) == part))
             )
-        if options.delivery == "push":  # else it rests until its rule is back, with the login that a person gave it
+        if options.pulls is None:  # else it rests until its rule is back, with the login that a person gave it
             yield tuple(self._gone("lists", self._gone_from("lists")))
         yield tuple(self._gone("addresses", self._gone_from("addresses")))
         if self._comment_now() != comment:

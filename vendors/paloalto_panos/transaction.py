@@ -66,7 +66,8 @@ class Transaction:
             self._by_bridge() if moves_to_lists(self.current, self.plan, self.adapter.options) else self._carry_out()
         )
         for name in sorted(self._pulled):
-            self.notes.append(f"{name}: the firewall pulls this list ({len(self._members(name)):,} networks)")
+            size = len(self._members(name))
+            self.notes.append(lists.told(name, size, self.adapter.options, lists.room_of(self.current)))
         return Receipt(
             observed=observed,
             commands=self.commands,
@@ -90,7 +91,7 @@ class Transaction:
     @property
     def _pulled(self) -> frozenset[GroupName]:
         desired = self.plan.desired
-        return lists.fed_of(desired.groups, desired.rules, self.adapter.options)
+        return lists.fed_of(desired.groups, desired.rules, self.adapter.options, lists.room_of(self.current))
 
     def _members(self, name: GroupName) -> frozenset[Network]:
         return next(g.members for g in self.plan.desired.groups if isinstance(g, AddressGroup) and g.name == name)
@@ -313,7 +314,7 @@ class Transaction:
 
     def _load(self, talk: Talk) -> str:
         """Have the firewall pull its lists now, and wait until it has; what it has not loaded in time, in words."""
-        feed = self.adapter.options.feed
+        feed = self.adapter.options.pulls
         end = time.monotonic() + (feed.load_seconds if feed else 0)
         for name in sorted(self._pulled):
             device, members = list_name(name), self._members(name)

@@ -30,6 +30,7 @@ from tests.vendors.cisco_asa.boxes import (
     typed_in,
 )
 from tests.vendors.cisco_asa.reaching import DEVICE, Reached, reached
+from tests.vendors.test_diff import held
 from vendors.diff import diff, mark_of
 from vendors.errors import NotPrivileged, NotVerified, Refused, Uncertain, Unreachable, Unreadable
 from vendors.model import Desired
@@ -521,6 +522,6 @@ def watched(
 def test_the_registry_makes_one() -> None:
     adapter = adapter_for("cisco_asa", {"lists": [LISTED]}, DEVICE)
     assert adapter.capabilities.max_entries == 25_000
-    assert adapter.feeds(WISH) == ()
+    assert adapter.feeds(held(WISH), WISH) == ()
     with pytest.raises(Unreadable):
         adapter.parse("")

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 import pytest
 from pydantic import ValidationError
 
+from controller.fitting import fit, whole_notes
 from core.clock import SystemClock
 from core.secret import HIDDEN
 from lab.emulators.faults import Moment
@@ -24,7 +25,7 @@ from tests.vendors.paloalto_panos.test_panos_ssh import typed
 from tests.vendors.paloalto_panos.test_panos_text import EMPTY, _with, long
 from tests.vendors.paloalto_panos.test_panos_text import OFFICE as OFFICE_ELSEWHERE
 from vendors.diff import diff
-from vendors.errors import NotVerified, Refused, Uncertain, Unreachable, Unreadable
+from vendors.errors import CapacityExceeded, NotVerified, Refused, Uncertain, Unreachable, Unreadable
 from vendors.model import Desired, Receipt
 from vendors.paloalto_panos import PaloAltoPanos
 from vendors.paloalto_panos.lists import loaded_from
@@ -70,7 +71,7 @@ def sync(box: Box, server: Server, desired: Desired, adapter: PaloAltoPanos) -> 
         plan = diff(observed, desired, observed.can)
         server.pages |= {
             f"{URL}/{feed.name}.txt": "".join(f"{line}\n" for line in feed.lines).encode()
-            for feed in adapter.feeds(plan.desired)
+            for feed in adapter.feeds(observed, plan.desired)
         }
         return adapter.apply(session, observed, plan)
 
@@ -90,7 +91,7 @@ def test_a_list_is_pulled_and_read_back() -> None:
     server = Server()
     with pulling(server) as box:
         receipt = sync(box, server, OFFICE, fed())
-        assert "dst-tiktok: the firewall pulls this list (3 networks)" in receipt.notes
+        assert "dst-tiktok is pulled as an external list: 3 networks" in receipt.notes
         assert box.holds(OFFICE, fed())
         assert denied(box)
         shown = operating(box.device, "admin").type("show config running")
@@ -183,7 +184,7 @@ def test_what_is_shown_before_is_what_is_sent_also_by_two_commits() -> None:
             plan = diff(observed, OFFICE, observed.can)
             server.pages |= {
                 f"{URL}/{feed.name}.txt": "".join(f"{line}\n" for line in feed.lines).encode()
-                for feed in fed().feeds(plan.desired)
+                for feed in fed().feeds(observed, plan.desired)
             }
             fed().apply(session, observed, plan)
         lines = said.getvalue().replace(HIDDEN, "tokgate").splitlines()  # which is the password as well
@@ -220,16 +221,59 @@ def test_a_refused_login_empties_the_list_and_is_seen() -> None:
 
 def test_a_list_beyond_the_objects_of_the_model_is_pulled() -> None:
     server, desired = Server(), _with(long(3_000), "src-company", "10.0.1.0/24")
-    adapter = fed(delivery="auto", max_addresses=1_000)
+    adapter = firewall(feed=FEED)
     with pulling(server, model=replace(SMALL_VM, list_shown=10_000)) as box:
         sync(box, server, OFFICE, adapter)
-        assert adapter.feeds(OFFICE) == ()
+        assert adapter.feeds(box.read(adapter), OFFICE) == ()
         assert box.holds(OFFICE, adapter)
-        sync(box, server, desired, adapter)
+        receipt = sync(box, server, desired, adapter)
+        told = (
+            "dst-long is pulled as an external list: 3,000 networks, this firewall takes 1,997 address objects of ours"
+        )
+        assert told in receipt.notes
+        with box.session() as session:
+            said = {one.message for one in adapter.doctor(session) if one.check == "delivery"}
+        assert said == {told}
         assert box.holds(desired, adapter)
         assert denied(box, "100.64.0.8")
         sync(box, server, OFFICE, adapter)
         assert box.holds(OFFICE, adapter)
+        assert not denied(box, "100.64.0.8")
+
+
+def test_it_goes_with_the_room_that_the_firewall_is_trusted_with() -> None:
+    """The list did not change; how much may be pushed did."""
+    server, adapter = Server(), firewall(feed=FEED, max_addresses=2)
+    with pulling(server) as box:
+        sync(box, server, OFFICE, firewall(feed=FEED))
+        assert firewall(feed=FEED).feeds(box.read(firewall(feed=FEED)), OFFICE) == ()
+        assert not box.holds(OFFICE, adapter), "it is read as what should be pulled now"
+        sync(box, server, OFFICE, adapter)
+        assert box.holds(OFFICE, adapter)
+        assert denied(box)
+        assert [feed.name for feed in adapter.feeds(box.read(adapter), OFFICE)] == ["dst-tiktok"]
+
+
+def test_a_long_list_that_is_shown_in_part_is_still_the_one_that_is_pulled() -> None:
+    server, desired = Server(), _with(long(300), "src-company", "10.0.1.0/24")
+    adapter = fed(delivery="auto", max_addresses=200)
+    with pulling(server) as box:
+        receipt = sync(box, server, desired, adapter)
+        assert [line for line in receipt.observed.irregular if "shows 100 of 301" not in line] == []
+        assert [feed.name for feed in adapter.feeds(receipt.observed, desired)] == ["dst-long"]
+
+
+def test_without_a_feed_a_list_that_is_too_long_says_what_would_hold_it() -> None:
+    with pulling(Server(), model=SMALL_VM) as box:
+        observed = box.read()
+        with pytest.raises(CapacityExceeded) as refused:
+            diff(observed, long(3_000), observed.can)
+        assert "would pull lists of up to 50,000 networks" in (refused.value.hint or "")
+        fitted = fit(long(3_000), observed.can, services=("long",), indicators=())
+        (note,) = whole_notes(fitted, observed.can)
+        assert note.message.startswith("dst-long: with `feed` in its options")
+        assert not note.is_gap
+        assert whole_notes(fit(OFFICE, observed.can, services=("tiktok",), indicators=()), observed.can) == ()
 
 
 def test_a_list_that_is_shown_in_part_is_said_to_be() -> None:
@@ -242,9 +286,12 @@ def test_a_list_that_is_shown_in_part_is_said_to_be() -> None:
 
 
 def test_feed_needs_a_place_to_pull_from() -> None:
-    for options in ({"delivery": "feed"}, {"delivery": "auto", "feed": FEED}):
+    for options in ({"delivery": "feed"}, {"delivery": "auto"}):
         with pytest.raises(ValidationError):
             firewall(**options)
+    assert firewall().options.pulls is None
+    assert firewall(feed=FEED, delivery="push").options.pulls is None
+    assert firewall(feed=FEED).options.pulls is not None
 
 
 SHOWN = """\
