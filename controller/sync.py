@@ -29,7 +29,7 @@ from controller.desired import (
 from controller.detect import DetectContext, detect, on_our_clock
 from controller.errors import NotFound, PlanStale, StoreError
 from controller.feeding import content_of
-from controller.fitting import Fitted, fit
+from controller.fitting import Fitted, fit, whole_notes
 from controller.inventory import Device, Inventory
 from controller.locks import DeviceLocks
 from controller.model import (
@@ -189,7 +189,7 @@ class Worker:
             shortened=fitted.shortened,
             found=found,
             cause=cause,
-            said=(week_note(why),) if why else (),
+            said=(*((week_note(why),) if why else ()), *whole_notes(fitted, observed.can)),
         )
 
     def _held_in_part(self, device: Device, fitted: Fitted) -> str:
@@ -262,7 +262,7 @@ class Worker:
 
     def _carry_out(self, adapter: Adapter, session: Session, record: Record, look: Look, plan: Plan) -> DeviceRun:
         if plan.is_empty:
-            self._publish(adapter, record, plan)  # what is served may be damaged, or of a change that was cut short
+            self._publish(adapter, record, look, plan)  # what is served may be damaged, or of a change that was cut short
             self.store.settle_feeds(record.device.name)
             return record.done(Outcome.UNCHANGED, plan, None)
         began = self.clock.now()
@@ -272,7 +272,7 @@ class Worker:
         else:
             self._start_at_zero(record.device, look.observed, began)
         crash_point("sync.before-apply")
-        self._publish(adapter, record, plan)
+        self._publish(adapter, record, look, plan)
         crash_point("sync.published")
         receipt = self._change(adapter, session, record, look, plan)
         crash_point("sync.applied")
@@ -285,10 +285,10 @@ class Worker:
         crash_point("sync.recorded")
         return result
 
-    def _publish(self, adapter: Adapter, record: Record, plan: Plan) -> None:
+    def _publish(self, adapter: Adapter, record: Record, look: Look, plan: Plan) -> None:
         """Serve what the plan holds, to a device that pulls. Raises ``FeedUnfit``, ``StoreError``: nothing was sent."""
         device = record.device.name
-        contents = [content_of(feed, device) for feed in adapter.feeds(plan.desired)]
+        contents = [content_of(feed, device) for feed in adapter.feeds(look.observed, plan.desired)]
         changed = self.store.publish_feeds(device, contents, run=record.run, at=self.clock.now())
         if changed:
             log.info("feed.published", device=device, lists=changed)
