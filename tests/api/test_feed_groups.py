@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from ipaddress import ip_address
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from api.server import Bind, Server, serving
 from controller.errors import InventoryError, NotFound
 from controller.feeding import content_of
 from controller.feeds import ROTATION
-from controller.model import Scope
+from controller.model import FeedPull, Scope
 from controller.service import Controller
 from controller.settings import Settings
 from core.clock import ManualClock
 from core.ids import DeviceName, RunId
+from lab.emulators.fetching import Wire, polling
 from tests.api.conftest import MONTH
 from tests.controller.offices import NOON, offices
+from tests.lab.emulators.srx import configuring, srx
 from vendors.model import FeedList, GroupName
 
 LIST = "dst-tiktok"
@@ -94,9 +97,12 @@ class Edges:
         for client in self._clients.values():
             client.close()
 
-    def pulls(self, device: str) -> list[int]:
+    def flushed(self, device: str) -> list[FeedPull]:
         self.controller.feeds.flush()
-        return [pull.status for pull in self.controller.feeds.pulls(device)]
+        return self.controller.feeds.pulls(device)
+
+    def pulls(self, device: str) -> list[int]:
+        return [pull.status for pull in self.flushed(device)]
 
     def asked(self, path: str) -> Any:
         name = f"t{self.clock.monotonic():.0f}-{len(path)}-{abs(hash(path)) % 1000}"
@@ -257,6 +263,41 @@ def test_without_tokens_the_address_tells(edges: Edges) -> None:
     assert httpx.get(base).text == "10.0.0.1/32\n"
     with httpx.Client(transport=httpx.HTTPTransport(local_address=NAT, verify=False)) as client:
         assert code(client.get(base)) == (503, "TG5012")
+
+
+@pytest.mark.parametrize("edges", [inventory(auth="address")], indirect=True)
+def test_an_emulated_srx_that_sends_no_password_looks_by_head_and_takes_what_is_new(edges: Edges) -> None:
+    """Its owner has told it the group's address; it asks every minute."""
+    edges.publish("fw-b", "192.0.2.255/32", "203.0.113.0/24", "2001:db8:5::/48")
+    base, policy = "set security dynamic-address", "set security policies global policy P"
+    device = srx(clock=edges.clock, fetch=polling(Wire(source=TWO)))
+    keyboard = configuring(
+        device,
+        f"{base} feed-server tokgate url http://{ONE}:{edges.port}",
+        f"{base} feed-server tokgate update-interval 60",
+        f"{base} feed-server tokgate feed-name {LIST} path /feeds/edges/{LIST}.txt",
+        f"{base} address-name tiktok profile feed-name {LIST}",
+        f"{policy} match source-address any destination-address tiktok application any",
+        f"{policy} then deny",
+    )
+    assert keyboard.type("commit and-quit").startswith("commit complete")
+
+    def covered(address: str) -> bool:
+        edges.clock.advance(timedelta(minutes=1))
+        device.tick()
+        (feed,) = device.engines[0].feeds.all()
+        return any(ip_address(address) in net for net in feed.networks if net.version == ip_address(address).version)
+
+    assert [covered(at) for at in ("203.0.113.9", "2001:db8:5::1", "198.51.100.1")] == [True, True, False]
+    edges.publish("fw-b", "192.0.2.255/32", "198.51.100.0/24")
+    assert [covered(at) for at in ("203.0.113.9", "198.51.100.1")] == [False, True]
+    got = [pull.octets for pull in reversed(edges.flushed("fw-b"))]
+    assert sum(1 for octets in got if octets) == 2, "the whole list only when it is another"
+    for _ in range(200):
+        assert covered("198.51.100.1")
+    edges.flushed("fw-b")
+    (view,) = edges.controller.feeds.views_of("fw-b")
+    assert (view.is_current, view.stale) == (True, "")
 
 
 # --- looking ----------------------------------------------------------------------------------------------------------
