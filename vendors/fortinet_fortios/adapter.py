@@ -18,7 +18,7 @@ from vendors.fortinet_fortios import names
 from vendors.fortinet_fortios.checkup import findings
 from vendors.fortinet_fortios.console import Console, opened, refusal, said_now
 from vendors.fortinet_fortios.counters import NOW, SHOW, Counted, counted_policies, iprope, reading_from
-from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, SIZES, Status, policy_tables
+from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, RECURRING, SIZES, WEEKS, Status, policy_tables
 from vendors.fortinet_fortios.feed import LOADED
 from vendors.fortinet_fortios.job import COMMIT, SAVE, START, Job
 from vendors.fortinet_fortios.logs import DISPLAY, filters, is_partial, pages, question
@@ -44,7 +44,7 @@ class FortinetFortios:
             fqdn=self.options.names,
             wildcard_fqdn=self.options.names,
             monitor=False,
-            schedules=False,
+            schedules=self.options.schedules,
             transaction=Transaction.CANDIDATE,
             entry_counters=False,
             source_capture=self.options.log_device is not None,
@@ -86,12 +86,21 @@ class FortinetFortios:
         with self._named(), opened(session, self.options, self.device) as console:
             for path in _tables(console.status):
                 console.told(f"show {path}")
+            if self.options.schedules:
+                self._ask_schedules(console)
             if self.options.pulls is not None and console.status.version >= (6, 2, 0):
                 self._ask_lists(console)
             console.answers.append(console.ask(SIZES))
             answers = tuple(console.answers)
         with self._named():
             return self.parse(gathered(answers))
+
+    @staticmethod
+    def _ask_schedules(console: Console) -> None:
+        """An account without a right to schedules enforces without them."""
+        found = [console.ask(f"show {path}") for path in (RECURRING, WEEKS)]
+        if not any(refusal(said) for said in found):
+            console.answers += found
 
     @staticmethod
     def _ask_lists(console: Console) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from vendors.errors import Unreadable
@@ -22,6 +23,7 @@ POLICY, POLICY6 = "firewall policy", "firewall policy6"
 ADDRESS: Final = {4: "firewall address", 6: "firewall address6"}
 GROUP: Final = {4: "firewall addrgrp", 6: "firewall addrgrp6"}
 
+RECURRING, WEEKS = "firewall schedule recurring", "firewall schedule group"
 FEED: Final = "system external-resource"
 FEED_LINES: Final = 131_072
 """Of one list before 7.4.4, when the limit became one for all lists of a device (300,000 addresses)."""
@@ -140,6 +142,14 @@ def status_from(text: str) -> Status:
         primary=primary,
         time=known["System time"],
     )
+
+
+def wall_time_of(status: Status) -> datetime | None:
+    """What the device's clock showed, in its own zone. None where it is told in another form than the captured one."""
+    try:
+        return datetime.strptime(status.time, "%a %b %d %H:%M:%S %Y")  # noqa: DTZ007  # it names no zone
+    except ValueError:
+        return None
 
 
 def _role(mode: str) -> tuple[str, bool]:

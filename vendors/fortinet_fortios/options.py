@@ -53,6 +53,8 @@ class FortinetFortiosOptions(BaseModel):
     """Where lists are pulled from. Needed for `delivery: feed`."""
     names: bool = True
     """Enforce names, by FQDN objects that the device resolves or learns from DNS answers that pass through it."""
+    schedules: bool = True
+    """Let the device keep the hours of a policy itself, by schedules of ours."""
     send_deny_packet: bool = False
     """Answer what is denied with a reset or an ICMP error, so that clients give up at once."""
     workspace: bool = True

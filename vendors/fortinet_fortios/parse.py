@@ -15,8 +15,19 @@ from typing import Final
 
 from core.net import DomainName, Network
 from vendors.errors import Unreadable
-from vendors.fortinet_fortios import names
-from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, Facts, facts_from
+from vendors.fortinet_fortios import names, schedules
+from vendors.fortinet_fortios.facts import (
+    ADDRESS,
+    FEED,
+    GROUP,
+    RECURRING,
+    STATUS,
+    WEEKS,
+    Facts,
+    facts_from,
+    status_from,
+    wall_time_of,
+)
 from vendors.fortinet_fortios.feed import LOADED, Room, digest_of, fed_groups, loaded_from, told, why_unfit
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.placement import moves
@@ -36,6 +47,7 @@ from vendors.model import (
     Rule,
     RuleName,
     Transaction,
+    WeekSpan,
 )
 from vendors.shell import sections
 
@@ -49,6 +61,8 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
     facts = facts_from(parts)
     _refuse_other_vdom(parts, options)
     tables = {path: table_of(_answer(parts, path), path) for path in facts.tables}
+    weeks = tuple(path for path in (RECURRING, WEEKS) if f"show {path}" in parts)
+    tables |= {path: table_of(parts[f"show {path}"], path) for path in weeks}
     pulled = _pulled(parts, facts, options)
     found = _found(tables, facts, pulled)
     form = form_of(options, facts)
@@ -70,7 +84,9 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
         mark=mark,
         foreign=_fingerprint(tables, found),
         epoch=facts.serial,
-        can=_narrowed(most, options, facts, room, (group for group in groups if group.name in fed)),
+        can=_narrowed(
+            most, options, facts, room, (group for group in groups if group.name in fed), told=len(weeks) == 2
+        ),
         irregular=tuple(dict.fromkeys(odd)),
         extra={
             "held": found.held.dumps(),
@@ -89,6 +105,7 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
             "manager": facts.manager,
             "cfg_save": facts.cfg_save,
         },
+        wall_time=wall_time_of(status_from(parts[STATUS])),
     )
 
 
@@ -158,6 +175,7 @@ def _pulled(parts: Mapping[str, str], facts: Facts, options: FortinetFortiosOpti
 
 def _found(tables: Mapping[str, Table], facts: Facts, pulled: tuple[Pulled, ...]) -> _Found:
     named = {path: _ours(tables[path]) for path in (*ADDRESS.values(), *GROUP.values())}
+    named |= {path: _our_schedules(tables[path]) for path in (RECURRING, WEEKS) if path in tables}
     comments = {one.name: {"comments": one.attrs["comments"]} if "comments" in one.attrs else {} for one in pulled}
     policies = {path: _our_policies(tables[path]) for path in facts.policy_tables}
     ids = {path: frozenset(held) for path, held in named.items()}
@@ -176,6 +194,10 @@ def _found(tables: Mapping[str, Table], facts: Facts, pulled: tuple[Pulled, ...]
 
 def _ours(table: Table) -> dict[str, Attrs]:
     return {entry.name: normal(_attrs(entry)) for entry in table.entries if names.is_ours(entry.name)}
+
+
+def _our_schedules(table: Table) -> dict[str, Attrs]:
+    return {entry.name: normal(_attrs(entry)) for entry in table.entries if schedules.is_ours(entry.name)}
 
 
 def _attrs(entry: Entry) -> dict[str, tuple[str, ...]]:
@@ -225,6 +247,8 @@ def _shared(tables: Mapping[str, Table], ids: Mapping[str, frozenset[str]]) -> I
 
 def _strangers(named: Mapping[str, Mapping[str, Attrs]], policies: Mapping[str, tuple[Policy, ...]]) -> Iterator[str]:
     for path, held in named.items():
+        if path in (RECURRING, WEEKS):
+            continue  # these have no comment
         for name, attrs in held.items():
             if not names.carries_comment(" ".join(attrs.get("comment", ()))):
                 yield f"{path} {name}"
@@ -334,9 +358,16 @@ class _Reader:
         feeds = {one.name: one.group for one in self.pulled}
         for path in paths:
             for policy in self.objects.policies[path]:
-                if policy.rule != _UNKNOWN and (rule := _rule(policy, feeds)) is not None:
+                if policy.rule != _UNKNOWN and (rule := _rule(policy, feeds, self._when(policy))) is not None:
                     found.setdefault(rule.name, rule)
         return tuple(found.values())
+
+    def _when(self, policy: Policy) -> tuple[WeekSpan, ...] | None:
+        """Empty for a schedule that is not ours, or of which nothing is left."""
+        name = " ".join(policy.attrs.get("schedule", ()))
+        if name == schedules.ALWAYS:
+            return None
+        return schedules.meaning_of(name, self.objects.table(RECURRING), self.objects.table(WEEKS))
 
 
 def _networks(attrs: Attrs) -> tuple[Network, ...]:
@@ -369,8 +400,10 @@ def _domains(texts: Mapping[str, str]) -> frozenset[DomainName]:
     return frozenset(DomainName(t) for t in wide) | frozenset(DomainName(t, suffix=False) for t in exact)
 
 
-def _rule(policy: Policy, feeds: Mapping[str, GroupName]) -> Rule | None:
+def _rule(policy: Policy, feeds: Mapping[str, GroupName], when: tuple[WeekSpan, ...] | None) -> Rule | None:
     """The rule that a policy is, when it is a deny in force from one list of ours to lists of ours."""
+    if when == ():
+        return None
     attrs = policy.attrs
     sources = [names.group_from(name, "") for name in attrs.get("srcaddr", ())]
     destinations = [feeds.get(name) or names.group_from(name, "") for name in attrs.get("dstaddr", ())]
@@ -379,7 +412,7 @@ def _rule(policy: Policy, feeds: Mapping[str, GroupName]) -> Rule | None:
     known = tuple(dict.fromkeys(name for name in destinations if name is not None))
     if not known:
         return None
-    return Rule(name=policy.rule, action=Action.DENY, sources=sources[0], destinations=known)
+    return Rule(name=policy.rule, action=Action.DENY, sources=sources[0], destinations=known, when=when)
 
 
 # --- deviations -----------------------------------------------------------------------------------------------------
@@ -479,7 +512,13 @@ def _delivered(options: FortinetFortiosOptions, facts: Facts, room: Room, pulled
 
 
 def _narrowed(
-    most: Capabilities, options: FortinetFortiosOptions, facts: Facts, room: Room, pulled: Iterable[Group]
+    most: Capabilities,
+    options: FortinetFortiosOptions,
+    facts: Facts,
+    room: Room,
+    pulled: Iterable[Group],
+    *,
+    told: bool,
 ) -> Capabilities:
     notes = list(most.notes)
     if options.names and not facts.wildcards:
@@ -487,6 +526,8 @@ def _narrowed(
     saved = facts.cfg_save == "automatic" or options.save
     if not saved:
         notes.append(f"persistence: cfg-save is {facts.cfg_save}, and options.save is off")
+    if most.schedules and not told:
+        notes.append("schedules: the device does not show its schedules to this account")
     feeds = options.pulls is not None and facts.feeds
     listed = facts.feed_room - 1 if feeds else 0
     notes += _delivered(options, facts, room, pulled)
@@ -495,6 +536,7 @@ def _narrowed(
         wildcard_fqdn=most.wildcard_fqdn and facts.wildcards,
         transaction=Transaction.CANDIDATE if options.workspace and facts.workspace else Transaction.ORDERED,
         persistence=saved,
+        schedules=most.schedules and told,
         feed=feeds,
         max_members=max(room.members, listed),
         max_entries=max(room.objects, listed),

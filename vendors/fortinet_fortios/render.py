@@ -3,9 +3,9 @@
 Stages, with a barrier between them: nothing refers to what may still be refused. Every prefix denies at least what both
 ends deny, so the same order serves a transaction, a device without one, and the way back.
 
-1. addresses that are missing or changed; 2. members into parts, parts into groups; 3. policies, with old and new
-references, at their place; 4. policies in their final form, and those that go; 5. members out; 6. groups and addresses
-that nothing refers to any more; 7. the mark.
+1. addresses that are missing or changed; 2. members into parts, parts into groups, schedules; 3. policies, with old and
+new references, and at all times where theirs change, at their place; 4. policies in their final form, and those that
+go; 5. members out; 6. groups, addresses and schedules that nothing refers to any more; 7. the mark.
 
 `set` replaces a list, `append` adds to one and `unselect` takes from one (FortiOS CLI reference).
 """
@@ -20,11 +20,12 @@ from typing import Final
 from vendors.diff import mark_of
 from vendors.errors import CapacityExceeded, Refused
 from vendors.fortinet_fortios import names
-from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP
+from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, RECURRING, WEEKS
 from vendors.fortinet_fortios.feed import Room, fed_groups, feed_lists, why_unfit
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.parse import form_from
 from vendors.fortinet_fortios.placement import moves
+from vendors.fortinet_fortios.schedules import ALWAYS
 from vendors.fortinet_fortios.shape import FAMILIES, REFERENCES, Held, Nesting, Objects
 from vendors.fortinet_fortios.syntax import Attrs, quoted
 from vendors.model import Desired, FeedList, GroupName, Observed, Plan
@@ -32,7 +33,9 @@ from vendors.model import Desired, FeedList, GroupName, Observed, Plan
 LONGEST_LINE: Final = 400
 """Characters. The echo of a longer line may come back wrapped, and is then not found."""
 
-_BARE: Final = frozenset({"action", "status", "logtraffic", "send-deny-packet", "type", "subnet", "ip6"})
+_BARE: Final = frozenset(
+    {"action", "status", "logtraffic", "send-deny-packet", "type", "subnet", "ip6", "start", "end", "day"}
+)
 """Fields whose values are words and numbers, typed as they are printed: without quotes."""
 
 
@@ -122,6 +125,7 @@ class _Writer:
         yield from (self._addresses(ADDRESS[version]) for version in FAMILIES)
         for version in FAMILIES:
             yield from self._growing(GROUP[version])
+        yield from (self._addresses(path) for path in (RECURRING, WEEKS))
         for path in self.wanted.policies:
             yield self._tightened(path)
             yield self._moved(path)
@@ -129,8 +133,8 @@ class _Writer:
             yield self._final(path)
         for version in FAMILIES:
             yield from self._shrinking(GROUP[version])
-        for version in FAMILIES:
-            yield self._deleted(ADDRESS[version], self._gone(ADDRESS[version]))
+        for path in (*ADDRESS.values(), WEEKS, RECURRING):
+            yield self._deleted(path, self._gone(path))
         yield self._mark()
 
     def _lists(self) -> Block:
@@ -242,12 +246,15 @@ class _Writer:
 
 
 def _both(wanted: Attrs, before: Attrs | None) -> Attrs:
-    """The wanted policy over what it refers to and what it referred to."""
+    """The wanted policy over what it refers to and what it referred to; at all times where it changes when it holds."""
     if before is None:
         return wanted
-    return {
+    both = {
         key: _joined(values, before.get(key, ())) if key in REFERENCES else values for key, values in wanted.items()
     }
+    if before.get("schedule") != wanted["schedule"]:
+        both["schedule"] = (ALWAYS,)
+    return both
 
 
 def _joined(values: tuple[str, ...], before: tuple[str, ...]) -> tuple[str, ...]:

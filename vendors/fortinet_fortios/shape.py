@@ -15,8 +15,8 @@ from typing import Final
 
 from core.net import Network, in_order
 from vendors.errors import CapacityExceeded
-from vendors.fortinet_fortios import names
-from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, POLICY, POLICY6
+from vendors.fortinet_fortios import names, schedules
+from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, POLICY, POLICY6, RECURRING, WEEKS
 from vendors.fortinet_fortios.feed import digest_of
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.syntax import Attrs
@@ -26,7 +26,7 @@ from vendors.model import AddressGroup, DomainGroup, Group, GroupName, Mark, Rul
 _ZERO: Final = str(IPv4Address(0))
 FAMILIES: Final = (4, 6)
 REFERENCES: Final = ("srcaddr", "dstaddr", "srcaddr6", "dstaddr6")
-_SETS: Final = frozenset({"member", "exclude-member", "srcintf", "dstintf", "service"})
+_SETS: Final = frozenset({"member", "exclude-member", "srcintf", "dstintf", "service", "day"})
 """Fields whose order means nothing. What a policy refers to keeps the order it was typed in: a rule's destinations."""
 _DEFAULTS: Final = frozenset(
     {
@@ -36,6 +36,8 @@ _DEFAULTS: Final = frozenset(
         ("type", ("ipprefix",)),
         ("type", ("default",)),
         ("send-deny-packet", ("disable",)),
+        ("start", ("00:00",)),
+        ("end", ("00:00",)),
     }
 )
 """What `show` leaves out, and some releases may print."""
@@ -269,7 +271,9 @@ class Form:
 
         ``fed`` are lists that the device pulls: of their external resources only the comment is ours.
         """
-        named: dict[str, dict[str, Attrs]] = {path: {} for path in (*ADDRESS.values(), *GROUP.values(), FEED)}
+        named: dict[str, dict[str, Attrs]] = {
+            path: {} for path in (*ADDRESS.values(), *GROUP.values(), RECURRING, WEEKS, FEED)
+        }
         for group in groups:
             if isinstance(group, AddressGroup) and group.name in fed:
                 comment = names.feed_comment(group.name, mark.owner, digest_of(group.members))
@@ -278,6 +282,11 @@ class Form:
             for version in FAMILIES:
                 self._group(group, version, mark.owner, named, held)
         named[ADDRESS[4]][names.MARK_OBJECT] = mark_attrs(mark)
+        for when in (rule.when for rule in rules if rule.when is not None):
+            made = schedules.recurring_for(when)
+            named[RECURRING] |= {name: normal(attrs) for name, attrs in made.items()}
+            if len(made) > 1:
+                named[WEEKS][schedules.group_for(made)] = normal({"member": tuple(made)})
         return Objects(named=named, policies=self._policies(rules, mark.owner, held, fed))
 
     def _group(self, group: Group, version: int, owner: str, named: Mapping[str, dict[str, Attrs]], held: Held) -> None:
@@ -331,7 +340,7 @@ class Form:
             "name": (names.policy_name(rule.name, six=path == POLICY6),),
             "srcintf": self.options.srcintf,
             "dstintf": self.options.dstintf,
-            "schedule": ("always",),
+            "schedule": (_schedule(rule),),
             "service": ("ALL",),
             "logtraffic": ("all",),
             "comments": (names.rule_comment(rule.name, owner),),
@@ -342,6 +351,10 @@ class Form:
         if self.options.send_deny_packet:
             attrs["send-deny-packet"] = ("enable",)
         return normal(attrs)
+
+
+def _schedule(rule: Rule) -> str:
+    return schedules.ALWAYS if rule.when is None else schedules.group_for(schedules.recurring_for(rule.when))
 
 
 def mark_attrs(mark: Mark) -> Attrs:
