@@ -62,7 +62,7 @@ class PaloAltoPanos:
             fqdn=True,
             wildcard_fqdn=False,
             monitor=False,
-            schedules=False,
+            schedules=True,
             transaction=Transaction.CANDIDATE,
             entry_counters=False,
             source_capture=self.options.log_minutes > 0,

@@ -28,7 +28,7 @@ from vendors.model import (
     Rule,
     RuleName,
 )
-from vendors.paloalto_panos import facts, lists
+from vendors.paloalto_panos import facts, hours, lists
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.placement import misplaced
 from vendors.paloalto_panos.setform import Attrs, Entry, entries, is_absent
@@ -53,6 +53,7 @@ PATHS: Final[Mapping[str, str]] = {
     "tags": "tag",
     "addresses": "address",
     "groups": "address-group",
+    "schedules": "schedule",
     "lists": "external-list",
     "rules": "rulebase security rules",
 }
@@ -61,6 +62,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "tags": "tag",
     "addresses": "address",
     "groups": "address-group",
+    "schedules": "schedule",
     "lists": "external list",
     "rules": "rule",
 }
@@ -188,6 +190,7 @@ def observed_from(text: str, options: PaloAltoPanosOptions, most: Capabilities) 
         epoch=f"{reading.system.serial}/{options.vsys}",
         can=_narrowed(most, reading, tree, options, _held_lists(tree, groups, sizes, options, room)),
         irregular=tuple(odd),
+        wall_time=reading.system.time,
         extra={
             "held": tree.dumps(),
             "order": json.dumps(order),
@@ -234,7 +237,7 @@ def ours_of(found: Mapping[str, Mapping[str, Entry]], *, marked: bool, adopt: bo
             attrs = {key: value for key, value in entry.attrs().items() if not key.startswith(lists.AUTH)}
             if kind == "tags" and name != TAG:
                 continue
-            if marked or adopt or kind == "tags" or _is_tagged(kind, attrs):
+            if marked or adopt or kind == "tags" or _is_tagged(kind, name, attrs):
                 own[name] = attrs
             else:
                 strangers.append(f"{_NAMES[kind]} {name}")
@@ -250,7 +253,9 @@ def our_lists(text: str, options: PaloAltoPanosOptions) -> tuple[str, ...]:
     return tuple(name for name in found if name.startswith(PREFIX))
 
 
-def _is_tagged(kind: str, attrs: Attrs) -> bool:
+def _is_tagged(kind: str, name: str, attrs: Attrs) -> bool:
+    if kind == "schedules":
+        return hours.is_ours(name, attrs)
     if kind == "lists":
         return any(key.endswith("description") and "tokgate" in "".join(value) for key, value in attrs.items())
     return TAG in attrs.get("tag", ())
@@ -258,9 +263,9 @@ def _is_tagged(kind: str, attrs: Attrs) -> bool:
 
 def _refuse_dangling(tree: Tree, strangers: Iterable[str]) -> None:
     """The device lets nobody refer to what is not there: a reference into nothing means that something was not read."""
-    known = {*tree.addresses, *tree.groups, *tree.lists, *(s.rpartition(" ")[2] for s in strangers)}
+    known = {*tree.addresses, *tree.groups, *tree.schedules, *tree.lists, *(s.rpartition(" ")[2] for s in strangers)}
     for name, attrs in (*tree.groups.items(), *tree.rules.items()):
-        for key in ("static", "source", "destination"):
+        for key in ("static", "source", "destination", "schedule"):
             for member in attrs.get(key, ()):
                 if member.startswith(PREFIX) and member not in known:
                     raise Unreadable(f"{name} refers to {member}, which was not shown: the reading is not whole")
@@ -345,7 +350,7 @@ def rules_of(tree: Tree, groups: Iterable[Group]) -> tuple[tuple[Rule, ...], set
         stated = rule_from("".join(attrs.get("description", ())))
         if stated:
             owners.add(stated[1])
-        rule = _rule(name, attrs, stated, names)
+        rule = _rule(name, attrs, stated, names, tree)
         if rule is not None:
             found.append(rule)
     return tuple(found), owners
@@ -356,6 +361,7 @@ def _rule(
     attrs: Attrs,
     stated: tuple[RuleName, str, tuple[GroupName, ...]] | None,
     names: Mapping[str, GroupName],
+    tree: Tree,
 ) -> Rule | None:
     if not DENIES & set(attrs.get("action", ())):
         return None
@@ -368,7 +374,11 @@ def _rule(
     if stated and set(stated[2]) == set(destinations):
         destinations = stated[2]
     neutral = stated[0] if stated else RuleName(name.removeprefix(PREFIX))
-    return Rule(name=neutral, action=Action.DENY, sources=names[sources[0]], destinations=destinations)
+    made = Rule(name=neutral, action=Action.DENY, sources=names[sources[0]], destinations=destinations)
+    if (schedule := "".join(attrs.get("schedule", ()))) not in tree.schedules:
+        return made  # one of others is a deviation of the rule
+    spans = hours.spans_of(schedule, tree.schedules[schedule])
+    return replace(made, when=hours.when_of(spans)) if spans else None
 
 
 # --- deviations -----------------------------------------------------------------------------------------------------

@@ -19,7 +19,18 @@ from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import PATHS, changed
 from vendors.paloalto_panos.placement import moves, placed
 from vendors.paloalto_panos.setform import Attrs, quoted
-from vendors.paloalto_panos.shape import DEFAULTS, LISTED, TAG, Tree, group_name, normal, part_of, started, tree_of
+from vendors.paloalto_panos.shape import (
+    DEFAULTS,
+    LISTED,
+    TAG,
+    Tree,
+    group_name,
+    is_listed,
+    normal,
+    part_of,
+    started,
+    tree_of,
+)
 
 LINE: Final = 400
 """Characters of a line at most: at 500 the terminal breaks it up and repaints it."""
@@ -105,6 +116,8 @@ class _Writer:
         yield tuple(self._put("addresses", self.wanted.addresses))
         for part in (True, False):  # what is in a group is there before it
             yield tuple(self._put("groups", [n for n in self.wanted.groups if (part_of(n) is not None) == part]))
+        yield from (block for block in self._renewed() if block)
+        yield tuple(self._put("schedules", [n for n in self.wanted.schedules if n not in self.held.schedules]))
         yield tuple(self._put("lists", self.wanted.lists))
         yield tuple(self._widen_rules())
         yield tuple(self._put("rules", self.wanted.rules))
@@ -118,6 +131,7 @@ class _Writer:
             )
         if options.pulls is None:  # else it rests until its rule is back, with the login that a person gave it
             yield tuple(self._gone("lists", self._gone_from("lists")))
+        yield tuple(self._gone("schedules", self._gone_from("schedules")))
         yield tuple(self._gone("addresses", self._gone_from("addresses")))
         if self._comment_now() != comment:
             yield (self._line("set", "tags", TAG, f"comments {_text(comment)}"),)
@@ -135,10 +149,10 @@ class _Writer:
 
     # --- additions ------------------------------------------------------------------------------------------------
 
-    def _put(self, kind: str, names: Iterable[str]) -> Iterator[str]:
+    def _put(self, kind: str, names: Iterable[str], *, anew: bool = False) -> Iterator[str]:
         wanted, held = getattr(self.wanted, kind), getattr(self.held, kind)
         for name in names:
-            yield from self._entry(kind, name, held.get(name), wanted[name])
+            yield from self._entry(kind, name, None if anew else held.get(name), wanted[name])
 
     def _entry(self, kind: str, name: str, held: Attrs | None, wanted: Attrs) -> Iterator[str]:
         if held is None:
@@ -146,7 +160,7 @@ class _Writer:
             return
         for key in changed(kind, held, wanted):
             values = wanted.get(key, DEFAULTS.get(key, ()) if kind == "rules" else ())
-            if key in LISTED:
+            if is_listed(key):
                 missing = [v for v in values if v not in held.get(key, ())]
                 yield from self._members(kind, name, key, missing)
             elif values:
@@ -158,10 +172,10 @@ class _Writer:
         """A new entry on as few lines as fit, its references first: without them it would not be whole."""
         line = ""
         for key, values in attrs.items():
-            chunks = list(_chunks(values)) if key in LISTED else [values]
+            chunks = list(_chunks(values)) if is_listed(key) else [values]
             for chunk in chunks:
                 more = f"{key} {_values(key, chunk)}"
-                if line and (len(line) + len(more) >= LINE or key == "static" or kind == "lists"):
+                if line and (len(line) + len(more) >= LINE or key == "static" or kind in ("lists", "schedules")):
                     yield self._line("set", kind, name, line)
                     line = ""
                 line = f"{line} {more}" if line else more
@@ -170,6 +184,24 @@ class _Writer:
     def _members(self, kind: str, name: str, key: str, members: Sequence[str]) -> Iterator[str]:
         for chunk in _chunks(members):
             yield self._line("set", kind, name, f"{key} {_values(key, chunk)}")
+
+    # --- schedules ------------------------------------------------------------------------------------------------
+
+    def _changed_schedules(self) -> list[str]:
+        both = self.wanted.schedules.keys() & self.held.schedules.keys()
+        return sorted(n for n in both if changed("schedules", self.held.schedules[n], self.wanted.schedules[n]))
+
+    def _renewed(self) -> Iterator[tuple[str, ...]]:
+        """A schedule that somebody edited goes and comes back; until then its rules hold at all times."""
+        edited = self._changed_schedules()
+        rules = [name for name, attrs in self.held.rules.items() if set(attrs.get("schedule", ())) & set(edited)]
+        yield tuple(self._line("delete", "rules", name, "schedule") for name in rules)
+        yield tuple(self._gone("schedules", edited))
+        yield tuple(self._put("schedules", edited, anew=True))
+        yield tuple(
+            self._line("set", "rules", name, f"schedule {quoted(self.held.rules[name]['schedule'][0])}")
+            for name in rules
+        )
 
     # --- rules ----------------------------------------------------------------------------------------------------
 

@@ -127,6 +127,8 @@ def _attribute(name: str, rest: str) -> tuple[str, tuple[str, ...]]:
 
 def _depth(words: list[str]) -> int:
     """How many words are the attribute's path when one value follows."""
+    if words[0] == "schedule-type":
+        return max(1, len(words) - 1)
     if words[0] == "type" and words[2:3] in (["auth"], ["recurring"]) and len(words) > 4:
         return 4
     if words[0] in ("profile-setting", "qos"):

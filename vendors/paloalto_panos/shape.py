@@ -17,6 +17,7 @@ from typing import Final
 from core.ids import NAME
 from core.net import DomainName, Network, cidr_of, parse_network
 from vendors.model import AddressGroup, Group, GroupName, Rule, RuleName
+from vendors.paloalto_panos.hours import TYPE, schedule_attrs, schedule_name
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.setform import Attrs
 
@@ -34,8 +35,15 @@ PER_PART: Final = 2_500
 PER_TOP: Final = 2_400
 """A group holds so many members itself, and beside them room for the parts that hold the rest."""
 
+KINDS: Final = ("tags", "addresses", "groups", "schedules", "lists", "rules")
 LISTED: Final = frozenset({"from", "to", "source", "destination", "application", "service", "static", "tag"})
 """Attributes that are lists: `set` adds to them."""
+
+
+def is_listed(key: str) -> bool:
+    return key in LISTED or key.startswith(TYPE)
+
+
 DEFAULTS: Final[Attrs] = {
     "rule-type": ("universal",),
     "negate-source": ("no",),
@@ -61,16 +69,16 @@ class Tree:
     tags: Mapping[str, Attrs] = field(default_factory=dict)
     addresses: Mapping[str, Attrs] = field(default_factory=dict)
     groups: Mapping[str, Attrs] = field(default_factory=dict)
+    schedules: Mapping[str, Attrs] = field(default_factory=dict)
     lists: Mapping[str, Attrs] = field(default_factory=dict)
     rules: Mapping[str, Attrs] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
-        return not (self.addresses or self.groups or self.lists or self.rules)
+        return not (self.addresses or self.groups or self.schedules or self.lists or self.rules)
 
     def dumps(self) -> str:
-        kinds = ("tags", "addresses", "groups", "lists", "rules")
-        return json.dumps({kind: list(map(list, getattr(self, kind).items())) for kind in kinds})
+        return json.dumps({kind: list(map(list, getattr(self, kind).items())) for kind in KINDS})
 
     @classmethod
     def loads(cls, text: str) -> Tree:
@@ -192,6 +200,7 @@ def tree_of(
     """
     pulled = lists or {}
     known = sorted((g for g in groups if g.name not in pulled), key=lambda g: g.name)
+    rules = tuple(rules)
     made: dict[str, Attrs] = {}
     addresses: dict[str, Attrs] = {}
     for group in known:
@@ -202,6 +211,7 @@ def tree_of(
         tags={TAG: {"color": ("color1",), "comments": (comment,)}},
         addresses=addresses,
         groups=made,
+        schedules={schedule_name(rule.when): schedule_attrs(rule.when) for rule in rules if rule.when is not None},
         lists={list_name(name): attrs for name, attrs in pulled.items()},
         rules={rule_name(rule.name): rule_attrs(rule, owner, options, frozenset(pulled)) for rule in rules},
     )
@@ -263,6 +273,8 @@ def rule_attrs(
         "tag": (TAG,),
         "description": (rule_description(rule, owner),),
     }
+    if rule.when is not None:
+        attrs["schedule"] = (schedule_name(rule.when),)
     if options.log_setting:
         attrs["log-setting"] = (options.log_setting,)
     return attrs
@@ -270,7 +282,7 @@ def rule_attrs(
 
 def unlike(found: Tree, wanted: Tree) -> str:
     """The first difference between two trees, in words; empty when they mean the same."""
-    for kind in ("tags", "addresses", "groups", "lists", "rules"):
+    for kind in KINDS:
         one, other = getattr(found, kind), getattr(wanted, kind)
         if more := sorted(one.keys() ^ other.keys()):
             return f"{more[0]} is {'missing' if more[0] in other else 'still there'}"
@@ -286,7 +298,7 @@ def normal(kind: str, attrs: Attrs) -> dict[str, tuple[str, ...]]:
     for key, values in attrs.items():
         if not values or values == ("",) or (kind == "rules" and DEFAULTS.get(key) == values):
             continue
-        found[key] = tuple(sorted(set(values))) if key in LISTED else values
+        found[key] = tuple(sorted(set(values))) if is_listed(key) else values
     if kind == "addresses" and (member := member_from(attrs)) is not None:
         found["fqdn" if isinstance(member, DomainName) else "ip-netmask"] = (
             (member.name,) if isinstance(member, DomainName) else (cidr_of(member),)

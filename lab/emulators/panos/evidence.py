@@ -132,6 +132,8 @@ def _entry(row: Row) -> str:
 def policy(device: PanOs, vsys: str) -> str:
     """Every rule that is enforced, in order, and what the published output ends with."""
     rules = device.plane.rules.get(vsys, [])
+    if not device.switches.idle_rules_shown:
+        rules = [rule for rule in rules if device.plane.holds_now(rule)]
     blocks = [_block(device, rule, at) for at, rule in enumerate(rules, 1)]
     blocks += [_default(device, name, len(rules) + at) for at, name in enumerate(_DEFAULTS, 1)]
     ending = [] if _newer(device) else ["dynamic url: no", "pol objs matched"]

@@ -146,5 +146,7 @@ class Switches:
     """Open sessions outlive a commit that denies them though `rematch` is on."""
     schedule_end_inclusive: bool = False
     """The last minute of a schedule belongs to it."""
+    idle_rules_shown: bool = True
+    """`show running security-policy` also prints rules whose schedule does not hold at the moment."""
     log_query: bool = True
     """`show log traffic query equal …` is understood; otherwise it is no command."""

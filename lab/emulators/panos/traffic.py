@@ -167,11 +167,13 @@ class Plane:
         return None, "allow" if flow.inside == flow.outside else "deny"
 
     def takes(self, rule: Rule, flow: Flow) -> bool:
+        return self.holds_now(rule) and matching.matches(rule, flow, self._held)
+
+    def holds_now(self, rule: Rule) -> bool:
+        """By the firewall's local time."""
         inclusive = self.device.switches.schedule_end_inclusive
         now = self.device.zone.local(self.device.clock.now())
-        if rule.schedule is not None and not schedule.active(rule.schedule, now, inclusive=inclusive):
-            return False
-        return matching.matches(rule, flow, self._held)
+        return rule.schedule is None or schedule.active(rule.schedule, now, inclusive=inclusive)
 
     def _held(self, side: Addresses, address: Address) -> bool:
         if side.literal(address):

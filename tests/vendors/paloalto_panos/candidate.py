@@ -6,11 +6,12 @@ import re
 import shlex
 from dataclasses import dataclass, field
 
-CONTAINERS = ("rulebase security rules", "address-group", "external-list", "address", "tag")
+CONTAINERS = ("rulebase security rules", "address-group", "external-list", "address", "schedule", "tag")
 LEAVES = ("ip-netmask", "fqdn", "description", "comments", "color", "action", "log-end", "log-start", "log-setting")
 LEAVES += ("disabled", "negate-source", "negate-destination", "schedule", "rule-type")
 LISTS = ("static", "tag", "from", "to", "source", "destination", "application", "service", "source-user", "category")
-REFERENCES = ("static", "source", "destination")
+REFERENCES = ("static", "source", "destination", "schedule")
+HOURS = "schedule-type recurring weekly "
 LONGEST = 480
 BUILT_IN = ("any", "color1", "application-default")
 
@@ -43,21 +44,27 @@ class Candidate:
         entry = self.held[container].setdefault(name, {})
         while words:
             key, *words = words
-            assert key in LEAVES + LISTS, f"not an attribute: {key}"
+            if container == "schedule":
+                key, words = " ".join([key, *words[:3]]), words[3:]
+                assert key.startswith(HOURS), key
+            assert key in LEAVES + LISTS or container == "schedule", f"not an attribute: {key}"
             if words[0] == "[":
                 values, words = words[1 : words.index("]")], words[words.index("]") + 1 :]
-                assert key in LISTS
+                assert _is_list(key)
             else:
                 values, words = words[:1], words[1:]
             self._check_references(key, values)
-            if key in LISTS:
+            if _is_list(key):
                 entry[key] = [*entry.get(key, []), *(v for v in values if v not in entry.get(key, []))]
                 assert "any" not in entry[key] or len(entry[key]) == 1, f"{name} {key}: any beside others"
             else:
                 entry[key] = values
 
     def _check_references(self, key: str, values: list[str]) -> None:
-        known = {*self.held["address"], *self.held["address-group"], *self.held["external-list"], *BUILT_IN}
+        known = {"NIGHT", *BUILT_IN}
+        known |= {
+            name for kind in ("schedule", "address", "address-group", "external-list") for name in self.held[kind]
+        }
         if key == "tag":
             known = set(self.held["tag"])
         if key in (*REFERENCES, "tag"):
@@ -66,7 +73,7 @@ class Candidate:
     def _delete(self, container: str, name: str, words: list[str]) -> None:
         entry = self.held[container][name]  # what is not there cannot be deleted
         if not words:
-            users = self._users(name) if container in CONTAINERS[1:4] else []
+            users = self._users(name) if container in CONTAINERS[1:5] else []
             assert not users, f"{name} cannot be deleted because of references from {users}"
             del self.held[container][name]
         elif len(words) == 1:
@@ -115,7 +122,7 @@ class Candidate:
             head = f"set {scope}{container} {shown}"
             items = list(entry.items())
             for key, values in reversed(items) if flip else items:
-                if flip and key in LISTS:
+                if flip and _is_list(key):
                     lines += [f"{head} {key} {_word(v)}" for v in values]
                 elif len(values) > 1:
                     lines.append(f"{head} {key} [ {' '.join(map(_word, values))} ]")
@@ -124,6 +131,10 @@ class Candidate:
             if not items:
                 lines.append(head)
         return "".join(f"{line}\n" for line in lines)
+
+
+def _is_list(key: str) -> bool:
+    return key in LISTS or key.startswith(HOURS)
 
 
 def _word(value: str) -> str:

@@ -10,7 +10,7 @@ from tests.vendors.paloalto_panos.candidate import CONTAINERS, Candidate
 from vendors.paloalto_panos import PaloAltoPanos, PaloAltoPanosOptions
 
 DATA = Path(__file__).parent / "data"
-ORDER = ("tag", "address", "address-group", "external-list", "rulebase security rules")
+ORDER = ("tag", "address", "address-group", "schedule", "external-list", "rulebase security rules")
 FACTS = {
     "show system info": (DATA / "show_system_info_9.1.2_aws.txt").read_text(),
     "show high-availability state": "HA is not enabled\n",
