@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from api.certificates import ends_at
 from controller import planning
 from controller.model import ExceptionState, Mode
 from controller.service import Controller
@@ -46,11 +47,14 @@ class Facade(Collector):
     def __init__(self, controller: Controller, version: str) -> None:
         self._controller = controller
         self._version = version
+        chain = controller.settings.tls_cert
+        self._certificate_ends = ends_at(chain) if chain is not None else None  # of what was read at the start
 
     def collect(self) -> Iterator[Metric]:
         now = self._controller.clock.now()
         yield self._build()
         yield from self._process()
+        yield from self._certificate(now)
         yield from self._devices(now)
         yield self._modes()
         yield from self._intelligence(now)
@@ -161,6 +165,11 @@ class Facade(Collector):
             if found.hits is not None:
                 family.add_metric((found.site, found.action.value), found.hits)
         return family
+
+    def _certificate(self, now: datetime) -> Iterator[Metric]:
+        if self._certificate_ends is not None:
+            left = (self._certificate_ends - now).total_seconds()
+            yield GaugeMetricFamily("tokgate_certificate_left_seconds", "Until our certificate expires", value=left)
 
     def _feeds(self, now: datetime) -> Iterator[Metric]:
         labels = ("site", "device", "list")

@@ -38,14 +38,17 @@ def serve(
 def _serve(settings: Settings) -> None:
     import structlog
 
-    from api import server
+    from api import certificates, server
     from api.app import create_app
     from controller.locks import ServeLease
     from controller.schedule import Scheduler
     from controller.service import Controller
+    from core.clock import SystemClock
 
     log = structlog.get_logger()
     bind = _bind(settings)
+    if bind.tls is not None:
+        certificates.check(bind.tls.certificate, SystemClock().now())
     if bind.tls is None and not _is_loopback(bind.host):
         log.warning("serve.plain", host=bind.host, hint="tokens cross the network readable; give --tls-cert, --tls-key")
     with ServeLease(settings.data_dir), Controller.open(settings) as controller:
