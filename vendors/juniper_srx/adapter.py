@@ -5,8 +5,8 @@ Called by the controller's device work, always under the lock of the device.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core.ids import DeviceName
@@ -14,9 +14,11 @@ from vendors.adapter import Finding, Script, Session
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, Refused
 from vendors.juniper_srx import counters, facts
+from vendors.juniper_srx.feed import feed_lists, questions
 from vendors.juniper_srx.options import JuniperSrxOptions
 from vendors.juniper_srx.parse import Held, observed_from
-from vendors.juniper_srx.render import Change, render_change
+from vendors.juniper_srx.render import Change, render_change, takes_two
+from vendors.juniper_srx.times import MOST_SPANS
 from vendors.juniper_srx.transaction import Job
 from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
 from vendors.shell import Said, gathered
@@ -38,21 +40,23 @@ class JuniperSrx:
             fqdn=self.options.names,
             wildcard_fqdn=False,
             monitor=False,
-            schedules=False,
+            schedules=True,
+            max_spans=MOST_SPANS,
             transaction=Transaction.CANDIDATE,
             entry_counters=False,
             source_capture=self.options.log_file is not None,
             session_clearing=False,
             persistence=True,
-            feed=False,
+            feed=self.options.pulls is not None,
             max_members=None,
-            max_entries=self.options.max_entries,
+            max_entries=self._most,
             spare=False,
             exempt=False,
             notes=(
                 "monitor: the first policy that matches decides, and one that counted and let pass would open traffic",
                 "spare: the first policy that matches decides, and one that let pass would open traffic",
                 "wildcard-domains: an address object is one name (`dns-name`), and no wildcard",
+                *(() if self.options.pulls is None else ("feed: denied networks may be pulled by the firewall",)),
                 *(() if self.options.names else ("domains: switched off (options.names)",)),
             ),
         )
@@ -62,11 +66,18 @@ class JuniperSrx:
     def parse(self, text: str) -> Observed:
         return observed_from(text, self.options, self.capabilities)
 
+    @property
+    def _most(self) -> int:
+        """Entries of all lists: one of each list that is pulled means nothing."""
+        pulls = self.options.pulls
+        return self.options.max_entries if pulls is None else max(self.options.max_entries, pulls.max_entries - 1)
+
     def render(self, current: Observed, plan: Plan) -> Script:
-        change = self._change(current, plan)
         minutes = self.options.confirm_minutes
+        changes = [self._change(current, plan, keep_sets=True)] if self._takes_two(current, plan) else []
+        changes.append(self._change(current, plan))
         return Script(
-            text=change.text,
+            text="# and when the device has loaded the lists, in a second commit:\n".join(c.text for c in changes),
             commands=(
                 "configure exclusive",
                 "show | compare (must be empty)",
@@ -82,16 +93,22 @@ class JuniperSrx:
         return counters.reading_from(text, datetime.now(UTC), self.options)
 
     def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
-        """None: what a `dynamic-address` has loaded cannot be read back entry by entry, so lists are pushed."""
-        return ()
+        return feed_lists(desired, self.options)
 
-    def _change(self, current: Observed, plan: Plan) -> Change:
-        return render_change(Held.loads(current.extra["held"]), plan, mark_of(plan.desired), self.options)
+    def _takes_two(self, current: Observed, plan: Plan) -> bool:
+        return takes_two(Held.loads(current.extra["held"]), plan, self.options)
+
+    def _change(self, current: Observed, plan: Plan, *, keep_sets: bool = False) -> Change:
+        held, mark = Held.loads(current.extra["held"]), mark_of(plan.desired)
+        return render_change(held, plan, mark, self.options, keep_sets=keep_sets)
 
     # --- with a session -------------------------------------------------------------------------------------------
 
     def read(self, session: Session) -> Observed:
-        return self._parsed(self._told(session, (facts.CONFIGURATION, facts.COMMITS)))
+        with session.shell(facts.DIALECT) as shell:
+            said = [shell.ask(line, timeout=_READ) for line in (facts.CONFIGURATION, facts.COMMITS, facts.UPTIME)]
+            said += [shell.ask(line, timeout=_READ) for line in questions(said[0].text, self.options)]
+        return self._parsed(_gathered(said))
 
     def _parsed(self, text: str) -> Observed:
         try:
@@ -102,9 +119,7 @@ class JuniperSrx:
 
     def _told(self, session: Session, commands: tuple[str, ...]) -> str:
         with session.shell(facts.DIALECT) as shell:
-            answers = [shell.ask(command, timeout=_READ) for command in commands]
-        banner = Said(line=facts.BANNER, text=answers[-1].prompt.partition("\n")[0].strip() + "\n", prompt="")
-        return gathered([*answers, banner])
+            return _gathered([shell.ask(command, timeout=_READ) for command in commands])
 
     def counters(self, session: Session) -> Reading:
         try:
@@ -120,12 +135,20 @@ class JuniperSrx:
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
         self._refuse_stranger(current, plan)
         self._refuse_state(current)
+        if not self._takes_two(current, plan):
+            return self._apply_one(session, current, plan, self._change(current, plan))
+        first = self._apply_one(session, current, plan, self._change(current, plan, keep_sets=True))
+        between = self.read(session)
+        second = self._apply_one(session, between, plan, self._change(between, plan))
+        return replace(second, commands=first.commands + second.commands)
+
+    def _apply_one(self, session: Session, current: Observed, plan: Plan, change: Change) -> Receipt:
         return Job(
             session=session,
             look=self.read,
             current=current,
             plan=plan,
-            change=self._change(current, plan),
+            change=change,
             options=self.options,
             device=self.device,
         ).run()
@@ -160,7 +183,7 @@ class JuniperSrx:
     # --- doctor ---------------------------------------------------------------------------------------------------
 
     def doctor(self, session: Session) -> tuple[Finding, ...]:
-        text = self._told(session, (facts.CONFIGURATION, facts.COMMITS, facts.VERSION, self._hits))
+        text = self._told(session, (facts.CONFIGURATION, facts.COMMITS, facts.UPTIME, facts.VERSION, self._hits))
         return tuple(self._findings(text))
 
     def _findings(self, text: str) -> Iterator[Finding]:
@@ -207,3 +230,9 @@ class JuniperSrx:
             else "open sessions outlive a new deny: `set security policies policy-rematch` changes that",
         )
         yield from (Finding(check="our objects", ok=False, message=line) for line in observed.irregular)
+
+
+def _gathered(answers: Sequence[Said]) -> str:
+    """With what stood above the last prompt."""
+    banner = Said(line=facts.BANNER, text=answers[-1].prompt.partition("\n")[0].strip() + "\n", prompt="")
+    return gathered([*answers, banner])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from vendors.errors import Unreadable
@@ -58,6 +58,8 @@ class Facts:
     """Whether that commit takes itself back unless it is confirmed."""
     comment: str
     """What its maker wrote to it. A router of 20.4 shows it (genieparser); that SRX does is not on record."""
+    wall_time: datetime | None
+    """Its own local time at the reading, without a zone."""
     role: str
     """In a cluster `primary` or what else this node is; empty: no cluster."""
 
@@ -70,6 +72,7 @@ def facts_from(parts: Mapping[str, str]) -> Facts:
         commit=found["stamp"].removesuffix(" commit confirmed"),
         pending="rollback in" in (found["rest"] or "") + found["stamp"],
         comment=found["comment"] or "",
+        wall_time=wall_time(parts.get(UPTIME, ""), (banner["node"] or "") if banner else ""),
         role=banner["role"] if banner else "",
     )
 
@@ -119,9 +122,8 @@ def boots(text: str) -> str:
     return "/".join(f"{node}{match['at']}" for node, match in sorted(found.items()) if match).replace(" ", "T")
 
 
-def clock_of(text: str) -> datetime | None:
-    """What time the device has, when it keeps UTC; a zone by its letters alone is not known here."""
-    found = _NOW.search(text)
-    if found is None or found["zone"] not in ("UTC", "GMT"):
-        return None
-    return datetime.fromisoformat(found["at"]).replace(tzinfo=UTC)
+def wall_time(text: str, node: str) -> datetime | None:
+    """What the clock of this node shows; None when it is not told."""
+    said = by_node(text)
+    found = _NOW.search(said.get(node) or said.get("", ""))
+    return datetime.fromisoformat(found["at"]) if found else None

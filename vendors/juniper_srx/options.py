@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
@@ -31,6 +31,30 @@ class PlaceOptions(BaseModel):
         return self
 
 
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,230}(/[A-Za-z0-9._~/-]{0,500})?$")]
+MOST_SECONDS: Final = 4_294_967_295
+"""Of the intervals of a feed (Junos configuration model)."""
+
+
+class FeedOptions(BaseModel):
+    """Where the firewall pulls its lists from. It sends no password: the controller tells it by its address."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Url
+    """The address of this device's lists at the controller, as the firewall reaches it; `/NAME.txt` is put behind."""
+    tls_profile: SystemName | None = None
+    """An SSL initiation profile of the firewall that knows the authority of the controller's certificate."""
+    update_seconds: int = Field(default=60, ge=30, le=3_600)
+    """How often the firewall asks for another list."""
+    hold_seconds: int = Field(default=31_536_000, ge=86_400, le=MOST_SECONDS)
+    """How long it keeps a list that it cannot ask for any more; then it drops it, and denies nothing of it."""
+    load_seconds: int = Field(default=75, ge=0, le=600)
+    """How long to wait, after a change, until the firewall has loaded a list."""
+    max_entries: PositiveInt = 100_000
+    """The most entries of pulled lists this device is trusted with. More is never served: `over_budget` decides."""
+
+
 class JuniperSrxOptions(BaseModel):
     """Options of `vendor: juniper_srx`."""
 
@@ -50,6 +74,11 @@ class JuniperSrxOptions(BaseModel):
     """The most members of one address set; longer lists are nested. Releases up to 20.4 take 4,096, later 16,384."""
     max_entries: PositiveInt = 20_000
     """The most list entries this device is trusted with. More is never sent: `over_budget` decides."""
+    delivery: Literal["push", "feed", "auto"] = "auto"
+    """`push`: address sets by SSH. `feed`: the firewall pulls the denied networks. `auto`: it pulls them only when all
+    lists together hold more than `max_entries`; without `feed` they are pushed."""
+    feed: FeedOptions | None = None
+    """Where lists are pulled from. Needed for `delivery: feed`."""
     confirm_minutes: int = Field(default=5, ge=1, le=60)
     """The device takes a change back by itself after so long, unless it was seen to work from a second login."""
     commit_seconds: int = Field(default=300, ge=30, le=3_600)
@@ -76,6 +105,17 @@ class JuniperSrxOptions(BaseModel):
         if self.logical_system is not None:
             return f" logical-system {self.logical_system}"
         return "" if self.tenant is None else f" tenant {self.tenant}"
+
+    @property
+    def pulls(self) -> FeedOptions | None:
+        """Where the firewall pulls its lists from, if it may have to."""
+        return None if self.delivery == "push" else self.feed
+
+    @model_validator(mode="after")
+    def _can_pull(self) -> JuniperSrxOptions:
+        if "delivery" in self.model_fields_set and self.delivery != "push" and self.feed is None:
+            raise ValueError(f"`delivery: {self.delivery}` needs `feed`, the place that the firewall pulls from")
+        return self
 
     @model_validator(mode="after")
     def _one_system(self) -> JuniperSrxOptions:

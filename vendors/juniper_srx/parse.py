@@ -15,10 +15,11 @@ from typing import Final
 
 from core.net import DomainName, Network
 from vendors.errors import Unreadable
-from vendors.juniper_srx import facts, shape
+from vendors.juniper_srx import facts, shape, times
+from vendors.juniper_srx.feed import feeding, listed, loaded_in
 from vendors.juniper_srx.options import JuniperSrxOptions
 from vendors.juniper_srx.placement import target_order
-from vendors.juniper_srx.shape import BOOK, GLOBAL, MARK, PREFIX, Objects, Place
+from vendors.juniper_srx.shape import BOOK, GLOBAL, MARK, PATHS, PREFIX, SERVER, Objects, Place
 from vendors.juniper_srx.statements import Statement, statements
 from vendors.marks import mark_from
 from vendors.model import (
@@ -47,10 +48,21 @@ class Held:
     order: Mapping[Place, tuple[str, ...]]  # all policies of each list, the owner's too
     inactive: frozenset[Statement]  # paths of ours that are deactivated
     places: tuple[Place, ...]  # where our policies belong
+    dead: frozenset[Statement]  # what the owner has deactivated with all that is below it, and ours may be
+
+    def is_dead(self, path: Statement) -> bool:
+        return any(path[: len(above)] == above for above in self.dead)
+
+    def off(self) -> tuple[str, ...]:
+        """What of the owner's keeps ours from being in force: we do not touch it."""
+        paths = [BOOK, *self.places]
+        paths += [PATHS[which] for which in ("dynamic", "feeds", "schedulers") if self.objects.tables()[which]]
+        lines = {" ".join(above) for above in self.dead for path in paths if path[: len(above)] == above}
+        return tuple(f"deactivated by its owner, with ours below it: {line or 'everything'}" for line in sorted(lines))
 
     def owner(self) -> str:
         """The one controller that the descriptions of ours name; empty: none, or more than one."""
-        tables = [self.objects.sets, *self.objects.policies.values()]
+        tables = [*self.objects.tables().values(), *self.objects.policies.values()]
         told = {
             shape.owner_in(words[1])
             for table in tables
@@ -64,12 +76,12 @@ class Held:
         """As one text, for ``Observed.extra``."""
         return json.dumps(
             {
-                "addresses": _plain(self.objects.addresses),
-                "sets": _plain(self.objects.sets),
+                "tables": {name: _plain(table) for name, table in self.objects.tables().items()},
                 "policies": [[list(place), _plain(made)] for place, made in self.objects.policies.items()],
                 "order": [[list(place), list(names)] for place, names in self.order.items()],
                 "inactive": sorted(map(list, self.inactive)),
                 "places": [list(place) for place in self.places],
+                "dead": sorted(map(list, self.dead)),
             }
         )
 
@@ -78,13 +90,13 @@ class Held:
         told = json.loads(text)
         return cls(
             objects=Objects(
-                addresses=_typed(told["addresses"]),
-                sets=_typed(told["sets"]),
                 policies={tuple(place): _typed(made) for place, made in told["policies"]},
+                **{name: _typed(table) for name, table in told["tables"].items()},
             ),
             order={tuple(place): tuple(names) for place, names in told["order"]},
             inactive=frozenset(map(tuple, told["inactive"])),
             places=tuple(map(tuple, told["places"])),
+            dead=frozenset(map(tuple, told["dead"])),
         )
 
 
@@ -115,8 +127,10 @@ def observed_from(text: str, options: JuniperSrxOptions, can: Capabilities) -> O
         order=sorted_out.order(),
         inactive=frozenset(sorted_out.inactive),
         places=_places(options, sorted_out),
+        dead=frozenset(sorted_out.dead),
     )
-    meaning = _meaning(held, options)
+    loaded = loaded_in(parts)
+    meaning = _meaning(held, options, loaded)
     owner = meaning.mark.owner if meaning.mark else ""
     ours = told.pending and bool(owner) and told.comment.startswith(facts.commit_comment(owner, ""))
     return Observed(
@@ -132,7 +146,9 @@ def observed_from(text: str, options: JuniperSrxOptions, can: Capabilities) -> O
             "commit": told.commit,
             "pending": "ours" if ours else "yes" if told.pending else "",
             "role": told.role,
+            "loaded": json.dumps({name: listed(members) for name, members in loaded.items()}),
         },
+        wall_time=told.wall_time,
     )
 
 
@@ -152,10 +168,10 @@ def _narrowed(can: Capabilities, foreign: Sequence[str]) -> Capabilities:
 class _Sorted:
     """The statements of a configuration, ours apart from the owner's."""
 
-    addresses: dict[str, set[Statement]] = field(default_factory=dict)
-    sets: dict[str, set[Statement]] = field(default_factory=dict)
+    tables: dict[str, dict[str, set[Statement]]] = field(default_factory=lambda: {name: {} for name in PATHS})
     policies: dict[Place, dict[str, set[Statement]]] = field(default_factory=dict)  # all of them, by place, in order
     inactive: list[Statement] = field(default_factory=list)
+    dead: list[Statement] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
     def objects(self) -> Objects:
@@ -164,9 +180,11 @@ class _Sorted:
             for place, found in self.policies.items()
         }
         return Objects(
-            addresses={name: frozenset(inside) for name, inside in self.addresses.items()},
-            sets={name: frozenset(inside) for name, inside in self.sets.items()},
             policies={place: found for place, found in ours.items() if found},
+            **{
+                which: {name: frozenset(inside) for name, inside in table.items()}
+                for which, table in self.tables.items()
+            },
         )
 
     def order(self) -> dict[Place, tuple[str, ...]]:
@@ -182,6 +200,8 @@ def _sort_out(lines: Iterable[tuple[str, Statement]], space: Statement) -> _Sort
     for verb, words in lines:
         inside = words[:deep] == space
         is_there |= inside
+        if verb == "deactivate" and (inside or words == space[: len(words)]):
+            found.dead.append(words[deep:])
         if not (inside and _taken(found, verb, words[deep:])):
             found.foreign.append(" ".join((verb, *words)))
     if not is_there:
@@ -191,14 +211,14 @@ def _sort_out(lines: Iterable[tuple[str, Statement]], space: Statement) -> _Sort
 
 def _taken(found: _Sorted, verb: str, words: Statement) -> bool:
     """Put a statement of ours where it belongs. Policies of the owner are noted for their order, and stay his."""
-    kind, name, rest = (words[3:4], words[4:5], words[5:]) if words[:3] == BOOK else ((), (), ())
-    if kind in (("address",), ("address-set",)) and name and name[0].startswith(PREFIX):
-        if verb == "set":
-            table = found.addresses if kind == ("address",) else found.sets
-            table.setdefault(name[0], set()).update({rest} if rest else ())
-        else:
-            found.inactive.append(words)
-        return True
+    for which, path in PATHS.items():
+        name, rest = "".join(words[len(path) : len(path) + 1]), words[len(path) + 1 :]
+        if words[: len(path)] == path and (name.startswith(PREFIX) or (which, name) == ("servers", SERVER)):
+            if verb == "set":
+                found.tables[which].setdefault(name, set()).update({rest} if rest else ())
+            else:
+                found.inactive.append(words)
+            return True
     policy = shape.place_of(words)
     if policy is None:
         return False
@@ -221,7 +241,7 @@ def _places(options: JuniperSrxOptions, found: _Sorted) -> tuple[Place, ...]:
         for place, policies in found.policies.items()
         if place != GLOBAL and OWN_ZONE not in place and any(not name.startswith(PREFIX) for name in policies)
     ]
-    return (*sorted(pairs), GLOBAL)
+    return tuple(place for place in (*sorted(pairs), GLOBAL) if place not in found.dead)  # those judge nothing
 
 
 # --- what it means --------------------------------------------------------------------------------------------------
@@ -235,8 +255,8 @@ class _Meaning:
     irregular: tuple[str, ...]
 
 
-def _meaning(held: Held, options: JuniperSrxOptions) -> _Meaning:
-    reader = _Reader(held)
+def _meaning(held: Held, options: JuniperSrxOptions, loaded: Mapping[GroupName, frozenset[Network]]) -> _Meaning:
+    reader = _Reader(held, loaded)
     groups = tuple(reader.groups())
     rules = reader.rules({group.name for group in groups})
     mark = reader.mark()
@@ -252,15 +272,18 @@ def _meaning(held: Held, options: JuniperSrxOptions) -> _Meaning:
         places=held.places,
         set_members=options.set_members,
         held=held.objects.sets,
+        feeding=feeding(groups, rules, options),
     )
+    odd += [f"the device has loaded nothing of {name}" for name in sorted(loaded) if not loaded[name]]
     odd += _deviations(held, whole)
-    odd += _misplaced(held, [shape.named(rule.name) for rule in rules], options)
+    odd += misplaced(held, [shape.named(rule.name) for rule in rules], options)
     return _Meaning(groups=groups, rules=rules, mark=mark, irregular=tuple(dict.fromkeys(odd)))
 
 
 @dataclass(slots=True)
 class _Reader:
     held: Held
+    loaded: Mapping[GroupName, frozenset[Network]]
     odd: list[str] = field(default_factory=list)
 
     def mark(self) -> Mark | None:
@@ -269,6 +292,17 @@ class _Reader:
         return mark_from(texts[0]) if len(texts) == 1 and not self._is_inactive(MARK) else None
 
     def groups(self) -> Iterator[Group]:
+        """By name. A list that is pulled is what the device has loaded of it."""
+        pushed = {} if self.held.is_dead(BOOK) else {group.name: group for group in self._pushed()}
+        pulled = {
+            name: AddressGroup(name=name, members=members)
+            for name, members in self.loaded.items()
+            if members and not self._is_inactive(shape.feed_name(name)) and not self.held.is_dead(PATHS["feeds"])
+        }
+        for name in sorted({**pushed, **pulled}):
+            yield pushed.get(name) or pulled[name]
+
+    def _pushed(self) -> Iterator[Group]:
         for name in sorted(self.held.objects.sets):
             if shape.part_of(name) is not None or self._is_inactive(name):
                 continue
@@ -313,21 +347,32 @@ class _Reader:
         return tuple(rule for rule in first if all(rule in other for other in others))
 
     def _rules_in(self, place: Place, groups: set[GroupName]) -> list[Rule]:
-        found = self.held.objects.policies.get(place, {})
+        found = {} if self.held.is_dead(place) else self.held.objects.policies.get(place, {})
         order = [name for name in self.held.order.get(place, ()) if name in found]
         rules = (self._rule(place, name, found[name], groups) for name in order)
         return [rule for rule in rules if rule is not None]
 
     def _rule(self, place: Place, name: str, inside: frozenset[Statement], groups: set[GroupName]) -> Rule | None:
         sources = [GroupName(w[2].removeprefix(PREFIX)) for w in inside if w[:2] == ("match", "source-address")]
-        targets = [GroupName(w[2].removeprefix(PREFIX)) for w in inside if w[:2] == ("match", "destination-address")]
+        targets = sorted({shape.group_of(w[2]) for w in inside if w[:2] == ("match", "destination-address")})
+        hours = [self._when(words[1]) for words in inside if words[:1] == ("scheduler-name",) and len(words) == 2]
         denies = {("then", "deny"), ("match", "application", "any")} <= inside and not self._is_inactive(name, place)
         known = _in_told_order([target for target in targets if target in groups], inside)
-        if not denies or len(sources) != 1 or sources[0] not in groups or not known:
+        if not denies or len(sources) != 1 or sources[0] not in groups or not known or None in hours:
             return None
         return Rule(
-            name=RuleName(name.removeprefix(PREFIX)), action=Action.DENY, sources=sources[0], destinations=known
+            name=RuleName(name.removeprefix(PREFIX)),
+            action=Action.DENY,
+            sources=sources[0],
+            destinations=known,
+            when=hours[0] if hours else None,
         )
+
+    def _when(self, name: str) -> times.When | None:
+        """The times of a scheduler; None when they are not to be told."""
+        inside = self.held.objects.schedulers.get(name)
+        dead = self._is_inactive(name) or self.held.is_dead(PATHS["schedulers"])
+        return None if inside is None or dead else times.when_in(inside)
 
     def _is_inactive(self, name: str, place: Place = ()) -> bool:
         return any(name in words and words[: len(place)] == place for words in self.held.inactive)
@@ -341,12 +386,29 @@ def _in_told_order(targets: Sequence[GroupName], inside: frozenset[Statement]) -
 
 def _deviations(held: Held, whole: Objects) -> Iterator[str]:
     """Where our objects differ from the form that we write this meaning in."""
+    yield from held.off()
     yield from (f"deactivated: {' '.join(words)}" for words in sorted(held.inactive))
-    yield from _differing("address", held.objects.addresses, whole.addresses)
-    yield from _differing("address set", held.objects.sets, whole.sets)
-    for place in sorted({*held.objects.policies, *whole.policies}):
+    yield from differences(held.objects, whole)
+
+
+def differences(now: Objects, wanted: Objects) -> Iterator[str]:
+    """Each object that is not as it should be, by its name."""
+    there = wanted.tables()
+    for which, table in now.tables().items():
+        yield from _differing(_CALLED[which], table, there[which])
+    for place in sorted({*now.policies, *wanted.policies}):
         where = f"policy in {' '.join(place[2:])}"
-        yield from _differing(where, held.objects.policies.get(place, {}), whole.policies.get(place, {}))
+        yield from _differing(where, now.policies.get(place, {}), wanted.policies.get(place, {}))
+
+
+_CALLED: Final[Mapping[str, str]] = {
+    "addresses": "address",
+    "sets": "address set",
+    "servers": "feed server",
+    "feeds": "feed",
+    "dynamic": "dynamic address",
+    "schedulers": "scheduler",
+}
 
 
 def _differing(
@@ -363,7 +425,7 @@ def _differing(
             yield f"{what} {name} is not in the form that we write"
 
 
-def _misplaced(held: Held, wanted: Sequence[str], options: JuniperSrxOptions) -> Iterator[str]:
+def misplaced(held: Held, wanted: Sequence[str], options: JuniperSrxOptions) -> Iterator[str]:
     for place in held.places:
         now = [name for name in held.order.get(place, ()) if not name.startswith(PREFIX) or name in wanted]
         if not set(wanted) <= set(now):

@@ -7,48 +7,102 @@ traffic. What goes is deleted first: a `set` of the same words behind it makes i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from core.net import Network
 from vendors.errors import Refused
+from vendors.juniper_srx.feed import fed_groups, feeding
 from vendors.juniper_srx.options import JuniperSrxOptions
 from vendors.juniper_srx.parse import Held
 from vendors.juniper_srx.placement import inserts, target_order
-from vendors.juniper_srx.shape import BOOK, PREFIX, Objects, Place, named, shaped
+from vendors.juniper_srx.shape import FEED_PREFIX, PATHS, PREFIX, Objects, Place, group_of, named, shaped
 from vendors.juniper_srx.statements import Statement, line_of
-from vendors.model import Mark, Plan
+from vendors.model import AddressGroup, GroupName, Mark, Plan
 
 _LISTS: Final = (("address",), ("address-set",), ("match", "source-address"), ("match", "destination-address"))
-"""What may stand several times in one object: taken out by its value. Anything else is replaced by its new value."""
+"""What may stand several times in one object: taken out by its value."""
+_LEAVES: Final = (
+    ("description",),
+    ("path",),
+    ("profile", "feed-name"),
+    ("scheduler-name",),
+    *((name,) for name in ("url", "update-interval", "hold-interval", "tls-profile")),
+)
+"""What stands once in an object, and is replaced by its new value. Any other change makes the object anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """``lines`` go into `load set terminal`, ``moves`` are typed behind it."""
+    """One commit. ``lines`` go into `load set terminal`, ``moves`` are typed behind it.
+
+    ``wanted``: what then stands there of ours, policies in the order of ``ours``. ``lists``: to be loaded behind it.
+    """
 
     lines: tuple[str, ...]
     moves: tuple[str, ...]
+    wanted: Objects
+    ours: tuple[str, ...]
+    lists: Mapping[GroupName, frozenset[Network]]
 
     @property
     def text(self) -> str:
         return "".join(f"{line}\n" for line in (*self.lines, *self.moves))
 
 
-def render_change(held: Held, plan: Plan, mark: Mark, options: JuniperSrxOptions) -> Change:
-    """Raises ``Refused`` when the anchor of our policies is not there."""
+def takes_two(held: Held, plan: Plan, options: JuniperSrxOptions) -> bool:
+    """Whether a list that is pushed is to be pulled: its set goes only when the device has loaded it."""
+    fed = fed_groups(plan.desired.groups, plan.desired.rules, options)
+    return any(named(group) in held.objects.sets for group in fed)
+
+
+def render_change(held: Held, plan: Plan, mark: Mark, options: JuniperSrxOptions, *, keep_sets: bool = False) -> Change:
+    """``keep_sets``: lists that will be pulled stay denied by their sets as well. Raises ``Refused`` when the anchor of
+    our policies is not there."""
+    desired = plan.desired
     wanted = shaped(
-        plan.desired.groups,
-        plan.desired.rules,
+        desired.groups,
+        desired.rules,
         mark,
         owner=mark.owner,
         places=held.places,
         set_members=options.set_members,
         held=held.objects.sets,
+        feeding=feeding(desired.groups, desired.rules, options),
     )
-    ours = [named(rule.name) for rule in plan.desired.rules]
+    if keep_sets:
+        wanted = _with_sets(wanted, held.objects)
+    ours = tuple(named(rule.name) for rule in desired.rules)
     lines = (*_changed(held, wanted),)
     moves = tuple(_moves(held, wanted, ours, options, lines))
-    return Change(lines=_inside(options.space, lines), moves=_inside(options.space, moves))
+    fed = fed_groups(desired.groups, desired.rules, options)
+    lists = {group.name: group.members for group in desired.groups if isinstance(group, AddressGroup)}
+    return Change(
+        lines=_inside(options.space, lines),
+        moves=_inside(options.space, moves),
+        wanted=wanted,
+        ours=ours,
+        lists={name: members for name, members in lists.items() if name in fed},
+    )
+
+
+def _with_sets(wanted: Objects, now: Objects) -> Objects:
+    """Beside what is wanted, the sets that are there, and each deny of a pulled list over its set too."""
+    policies = {
+        place: {name: inside | set(_both(inside, now)) for name, inside in made.items()}
+        for place, made in wanted.policies.items()
+    }
+    return replace(
+        wanted, addresses={**now.addresses, **wanted.addresses}, sets={**now.sets, **wanted.sets}, policies=policies
+    )
+
+
+def _both(inside: frozenset[Statement], now: Objects) -> Iterator[Statement]:
+    for words in inside:
+        if words[:2] == ("match", "destination-address") and words[2].startswith(FEED_PREFIX):
+            pushed = named(group_of(words[2]))
+            if pushed in now.sets:
+                yield (*words[:2], pushed)
 
 
 def _inside(space: Statement, lines: Sequence[str]) -> tuple[str, ...]:
@@ -58,12 +112,14 @@ def _inside(space: Statement, lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _changed(held: Held, wanted: Objects) -> Iterator[str]:
-    tables: list[tuple[Statement, Mapping[str, frozenset[Statement]], Mapping[str, frozenset[Statement]]]] = [
-        ((*place, "policy"), held.objects.policies.get(place, {}), wanted.policies.get(place, {}))
-        for place in sorted({*held.objects.policies, *wanted.policies})
+    there = wanted.tables()
+    tables = [
+        *(
+            ((*place, "policy"), held.objects.policies.get(place, {}), wanted.policies.get(place, {}))
+            for place in sorted({*held.objects.policies, *wanted.policies})
+        ),
+        *((PATHS[which], table, there[which]) for which, table in held.objects.tables().items()),
     ]
-    tables.append(((*BOOK, "address-set"), held.objects.sets, wanted.sets))
-    tables.append(((*BOOK, "address"), held.objects.addresses, wanted.addresses))
     added: list[list[str]] = []
     for path, now, then in tables:
         added.append([])
@@ -71,7 +127,7 @@ def _changed(held: Held, wanted: Objects) -> Iterator[str]:
             gone, new = _edited((*path, name), now.get(name), then.get(name), held.inactive)
             yield from gone
             added[-1] += new
-    for some in reversed(added):  # addresses, then sets, then policies: easier to read
+    for some in reversed(added):  # what is referred to first: easier to read
         yield from some
 
 
@@ -80,18 +136,15 @@ def _edited(
 ) -> tuple[list[str], list[str]]:
     """(what goes, what comes) of one object."""
     touched = any(words[: len(path)] == path for words in inactive)
-    if now is not None and (then is None or touched or not _editable(now, then)):
+    old, new = (now or frozenset()) - (then or frozenset()), (then or frozenset()) - (now or frozenset())
+    if now is not None and (then is None or touched or not all(words[:-1] in (*_LISTS, *_LEAVES) for words in old)):
         return [line_of("delete", path)], [line_of("set", (*path, *words)) for words in sorted(then or ())]
-    if then is None:
-        return [], []
-    old, new = (now or frozenset()) - then, then - (now or frozenset())
-    gone = [line_of("delete", (*path, *words)) for words in sorted(old) if words[:-1] in _LISTS]
-    return gone, [line_of("set", (*path, *words)) for words in sorted(new)]
-
-
-def _editable(now: frozenset[Statement], then: frozenset[Statement]) -> bool:
-    """Whether taking out members and setting the rest ends in what is wanted."""
-    return all(words[:-1] in _LISTS or words[:1] == ("description",) for words in now - then)
+    kept = {words[:-1] for words in new}
+    gone = [words for words in old if words[:-1] in _LISTS or words[:-1] not in kept]
+    return (
+        [line_of("delete", (*path, *words)) for words in sorted(gone)],
+        [line_of("set", (*path, *words)) for words in sorted(new)],
+    )
 
 
 def _moves(
@@ -121,4 +174,4 @@ def _after_load(held: Held, place: Place, ours: Sequence[str], lines: Sequence[s
     return [*kept, *sorted(name for name in ours if name not in kept)]
 
 
-__all__ = ["Change", "render_change"]
+__all__ = ["Change", "render_change", "takes_two"]

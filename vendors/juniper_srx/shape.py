@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from core.net import DomainName, Network
+from vendors.juniper_srx import times
 from vendors.juniper_srx.statements import Statement
 from vendors.marks import mark_text
 from vendors.model import AddressGroup, DomainGroup, Group, GroupName, Mark, Rule
@@ -24,6 +25,12 @@ POLICIES: Final[Statement] = ("security", "policies")
 GLOBAL: Final[Statement] = (*POLICIES, "global")
 MARK: Final = f"{PREFIX}_mark"
 MARK_VALUE: Final = "0.0.0.0/32"
+DYNAMIC: Final[Statement] = ("security", "dynamic-address")
+SCHEDULERS: Final[Statement] = ("schedulers", "scheduler")
+SERVER: Final = "tokgate"
+"""Our feed server: such a name has 16 characters at most."""
+FEED_PREFIX: Final = f"{PREFIX}_feed-"
+"""A dynamic address, and its feed, of a list that is pulled: no group of ours has such a name."""
 LONGEST: Final = 63
 
 Place = Statement
@@ -63,6 +70,15 @@ def named(what: str) -> str:
     return f"{PREFIX}{what}"
 
 
+def feed_name(group: GroupName) -> str:
+    return f"{FEED_PREFIX}{group}"
+
+
+def group_of(name: str) -> GroupName:
+    """The list behind an address set, or a dynamic address, of ours."""
+    return GroupName(name.removeprefix(FEED_PREFIX if name.startswith(FEED_PREFIX) else PREFIX))
+
+
 def part_name(group: GroupName, number: int) -> str:
     return f"{PREFIX}{group}.{number}"
 
@@ -85,7 +101,10 @@ def rule_words(rule: Rule, owner: str) -> str:
 def owner_in(description: str) -> str:
     """The controller that a description names, for when the mark is gone; empty: none."""
     words = description.split()
-    return words[1] if len(words) >= 4 and words[0] == "tokgate" and words[2] in ("addresses", "names", "rule") else ""
+    return words[1] if len(words) >= 3 and words[0] == "tokgate" and words[2] in _KINDS else ""
+
+
+_KINDS: Final = ("addresses", "names", "rule", "lists", "times")
 
 
 # --- the objects ----------------------------------------------------------------------------------------------------
@@ -101,13 +120,51 @@ class Objects:
     addresses: Mapping[str, frozenset[Statement]] = field(default_factory=dict)
     sets: Mapping[str, frozenset[Statement]] = field(default_factory=dict)
     policies: Mapping[Place, Mapping[str, frozenset[Statement]]] = field(default_factory=dict)
+    servers: Mapping[str, frozenset[Statement]] = field(default_factory=dict)
+    feeds: Mapping[str, frozenset[Statement]] = field(default_factory=dict)  # of our server
+    dynamic: Mapping[str, frozenset[Statement]] = field(default_factory=dict)
+    schedulers: Mapping[str, frozenset[Statement]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
-        return not (self.addresses or self.sets or any(self.policies.values()))
+        return not any(self.tables().values()) and not any(self.policies.values())
+
+    def tables(self) -> dict[str, Mapping[str, frozenset[Statement]]]:
+        """All but the policies, in an order in which what refers to another comes first."""
+        return {
+            "dynamic": self.dynamic,
+            "feeds": self.feeds,
+            "servers": self.servers,
+            "schedulers": self.schedulers,
+            "sets": self.sets,
+            "addresses": self.addresses,
+        }
 
     def count(self) -> int:
         return len(self.addresses)
+
+
+PATHS: Final[Mapping[str, Statement]] = {
+    "dynamic": (*DYNAMIC, "address-name"),
+    "feeds": (*DYNAMIC, "feed-server", SERVER, "feed-name"),
+    "servers": (*DYNAMIC, "feed-server"),
+    "schedulers": SCHEDULERS,
+    "sets": (*BOOK, "address-set"),
+    "addresses": (*BOOK, "address"),
+}
+"""Where the tables of ``Objects`` stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feeding:
+    """``groups`` are pulled, not pushed. ``server``: the statements of the feed server; ``root``: the path of lists."""
+
+    groups: frozenset[GroupName] = frozenset()
+    server: frozenset[Statement] = frozenset()
+    root: str = ""
+
+    def name(self, group: GroupName) -> str:
+        return feed_name(group) if group in self.groups else named(group)
 
 
 def shaped(
@@ -119,18 +176,32 @@ def shaped(
     places: Sequence[Place],
     set_members: int,
     held: Mapping[str, frozenset[Statement]],
+    feeding: Feeding,
 ) -> Objects:
     """The objects for this state. ``held``: sets as they are, so that members keep the part that they are in."""
     addresses: dict[str, frozenset[Statement]] = {}
     sets: dict[str, frozenset[Statement]] = {}
+    fed = sorted(group.name for group in groups if group.name in feeding.groups)
     for group in groups:
+        if group.name in feeding.groups:
+            continue
         members = dict(_members(group))
         addresses |= members
         sets |= _sets(group, owner, list(members), set_members, held)
     if mark is not None:
         addresses[MARK] = frozenset({("description", mark_text(mark)), (MARK_VALUE,)})
-    policies = {place: {named(rule.name): _policy(rule, owner, place) for rule in rules} for place in places}
-    return Objects(addresses=addresses, sets=sets, policies={place: made for place, made in policies.items() if made})
+    policies = {place: {named(rule.name): _policy(rule, owner, place, feeding) for rule in rules} for place in places}
+    lists, hours = ("description", f"tokgate {owner} lists"), ("description", f"tokgate {owner} times")
+    whens = {rule.when for rule in rules if rule.when is not None}
+    return Objects(
+        addresses=addresses,
+        sets=sets,
+        policies={place: made for place, made in policies.items() if made},
+        servers={SERVER: feeding.server | {lists}} if fed else {},
+        feeds={feed_name(group): frozenset({("path", f"{feeding.root}/{group}.txt")}) for group in fed},
+        dynamic={feed_name(group): frozenset({lists, ("profile", "feed-name", feed_name(group))}) for group in fed},
+        schedulers={times.name_of(when): times.statements_of(when) | {hours} for when in whens},
+    )
 
 
 def _members(group: Group) -> Iterator[tuple[str, frozenset[Statement]]]:
@@ -182,16 +253,18 @@ def _parts(
     return {number: some for number, some in sorted(parts.items()) if some}
 
 
-def _policy(rule: Rule, owner: str, place: Place) -> frozenset[Statement]:
+def _policy(rule: Rule, owner: str, place: Place, feeding: Feeding) -> frozenset[Statement]:
     assert rule.sources is not None  # only what lets pass is about anyone, and that never comes here
     made: set[Statement] = {
         ("description", rule_words(rule, owner)),
         ("match", "source-address", named(rule.sources)),
-        *(("match", "destination-address", named(name)) for name in rule.destinations),
+        *(("match", "destination-address", feeding.name(name)) for name in rule.destinations),
         ("match", "application", "any"),
         ("then", "deny"),
         ("then", "log", "session-init"),
     }
+    if rule.when is not None:
+        made.add(("scheduler-name", times.name_of(rule.when)))
     if place == GLOBAL:
         made |= {("match", "from-zone", "any"), ("match", "to-zone", "any")}
     return frozenset(made)

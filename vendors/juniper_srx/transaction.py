@@ -7,6 +7,7 @@ or by the device itself when the time is over.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +17,11 @@ from typing import Final
 
 from core.ids import DeviceName
 from vendors.adapter import Session
-from vendors.diff import mark_of
 from vendors.errors import DeviceError, NotPrivileged, NotVerified, Refused, Uncertain, Unreachable
 from vendors.juniper_srx import facts
+from vendors.juniper_srx.feed import listed
 from vendors.juniper_srx.options import JuniperSrxOptions
+from vendors.juniper_srx.parse import Held, differences, misplaced, observed_from
 from vendors.juniper_srx.render import Change
 from vendors.model import Observed, Plan, Receipt
 from vendors.shell import Said, Shell
@@ -75,6 +77,8 @@ class Job:
             with self._timed("confirm"):
                 self._confirm(shell)
             self._leave(shell, discard=False)
+        with self._timed("load lists"):
+            observed = self._loaded(observed)
         return Receipt(
             observed=replace(observed, irregular=_but_waiting(observed), extra={**observed.extra, "pending": ""}),
             commands=self.commands,
@@ -180,33 +184,27 @@ class Job:
         """The candidate, read like a configuration in force, must be the plan and leave the owner's as it was."""
         self.commands += 1
         candidate = shell.ask("show | display set", timeout=timedelta(seconds=self.options.commit_seconds)).text
-        found = self._in_candidate(candidate)
-        if wrong := self._differences(found):
+        if wrong := self._differences(self._in_candidate(candidate)):
             raise self._refused("the candidate is not what the plan says", wrong)
 
     def _in_candidate(self, text: str) -> Observed:
-        from vendors.juniper_srx.parse import observed_from
-
-        gathered = "".join(
-            f"@@ {command}\n{answer}"
-            for command, answer in (
-                (facts.CONFIGURATION, text),
-                (facts.COMMITS, f"0   {self.current.extra['commit']}\n"),
-                (facts.BANNER, "\n"),
-            )
+        """What is loaded of pulled lists is not in a candidate: its lists are empty here."""
+        told = (
+            (facts.CONFIGURATION, text),
+            (facts.COMMITS, f"0   {self.current.extra['commit']}\n"),
+            (facts.BANNER, "\n"),
         )
+        gathered = "".join(f"@@ {command}\n{answer}" for command, answer in told)
         return observed_from(f"{gathered}@@ end\n", self.options, self.current.can)
 
     def _differences(self, observed: Observed) -> str:
-        wanted = self.plan.desired
-        if irregular := _but_waiting(observed):
-            return irregular[0]
-        if observed.groups != wanted.groups:
-            return "a list differs"
-        if observed.rules != wanted.rules:
-            return "the rules differ"
-        if observed.mark != mark_of(wanted):
-            return "the mark differs"
+        """Between the objects of ours that are there and those that should be, where they stand, and all the rest."""
+        held = Held.loads(observed.extra["held"])
+        wrong = next(iter((*held.off(), *differences(held.objects, self.change.wanted))), "")
+        if wrong or held.inactive:
+            return wrong or f"deactivated: {' '.join(min(held.inactive))}"
+        if wrong := next(misplaced(held, self.change.ours, self.options), ""):
+            return wrong
         return "" if observed.foreign == self.current.foreign else "what is not ours differs"
 
     def _refused(self, what: str, words: str) -> Refused:
@@ -262,6 +260,26 @@ class Job:
             raise self._uncertain(f"the session broke when the commit was confirmed: {exc.message}") from exc
         if "commit complete" not in said.text:
             raise self._uncertain(f"the commit was not confirmed: {' '.join(said.text.split())[:200]}")
+
+    def _loaded(self, observed: Observed) -> Observed:
+        """What is read when the device has loaded the lists of the change. Raises ``Uncertain`` when it is not in time:
+        it may load them yet, and denies until then what it denied before."""
+        until = time.monotonic() + (self.options.pulls.load_seconds if self.options.pulls else 0)
+        while missing := self._missing(observed):
+            if time.monotonic() >= until:
+                raise Uncertain(
+                    f"the firewall has not loaded {missing} yet; what it denied before it still denies",
+                    hint="`show security dynamic-address summary` on it, and `tokgate feed show` say whether it asks",
+                    device=self.device,
+                )
+            time.sleep(_SECONDS_BETWEEN)
+            observed = self.look(self.session)
+        return observed
+
+    def _missing(self, observed: Observed) -> str:
+        """The first list that is not loaded as it should be; empty: none."""
+        there = json.loads(observed.extra["loaded"])
+        return next((name for name, held in sorted(self.change.lists.items()) if there.get(name) != listed(held)), "")
 
     def _uncertain(self, message: str) -> Uncertain:
         return Uncertain(

@@ -8,7 +8,7 @@ from ipaddress import ip_interface
 
 from lab.emulators.srx import answers, applications
 from lab.emulators.srx.book import WORDS, Books
-from lab.emulators.srx.schema import SPACES
+from lab.emulators.srx.schema import DAYS, SPACES
 from lab.emulators.srx.switches import Model, Switches
 from lab.emulators.srx.tree import Node, missing
 
@@ -47,7 +47,20 @@ class Checker:
             for space in inner
             for each in Checker(space, self.model, self.switches).complaints()
         )
-        return [*self._own(), *checked]
+        return [*self._own(), *self._schedulers(), *checked]
+
+    def _schedulers(self) -> Iterator[Complaint]:
+        """Two windows a day at most; a day is those, `all-day` or `exclude` (Juniper/yang)."""
+        held = self.root.at("schedulers")
+        for scheduler in () if held is None else held.all("scheduler"):
+            for day in ("daily", *DAYS):
+                node = scheduler.at(day)
+                windows = 0 if node is None else len(node.all("start-time"))
+                path = f"schedulers scheduler {scheduler.value}"
+                if windows > 2:  # own words
+                    yield Complaint(path=path, statement=day, message="Number of elements exceeds 2")
+                if node is not None and windows and (node.has("all-day") or node.has("exclude")):  # own words
+                    yield Complaint(path=path, statement=day, message="a window cannot be configured with it")
 
     def _own(self) -> list[Complaint]:
         security = self.root.at("security")

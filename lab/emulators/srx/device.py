@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from core.clock import Clock, SystemClock
 from lab.emulators.console import Cli
 from lab.emulators.faults import Faults
+from lab.emulators.fetching import Fetch, Request, Trust, Wire, polling
 from lab.emulators.server import Access
 from lab.emulators.srx.database import Database
 from lab.emulators.srx.engine import Engine
@@ -52,7 +53,7 @@ class Srx:
     """One Juniper SRX.
 
     ``base``: the site's configuration as `set` lines, active from the start; raises ``Unread`` for a line that is none.
-    ``names``: what `dns-name` addresses resolve to. ``fetch``: the feed servers, by URL; raises OSError.
+    ``names``: what `dns-name` addresses resolve to. ``fetch``: the way to feed servers; a function raises OSError.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Srx:
         base: str = "",
         clock: Clock | None = None,
         names: Names | None = None,
-        fetch: Callable[[str], bytes] | None = None,
+        fetch: Fetch | Wire | None = None,
         users: Mapping[str, User] | None = None,
         model: Model | None = None,
         switches: Switches | None = None,
@@ -71,7 +72,8 @@ class Srx:
         self.model, self.switches = model or Model(), switches or Switches()
         self.clock: Clock = clock or SystemClock()
         self.names: Names = {} if names is None else names
-        self.fetch = fetch or _no_network
+        self.fetch: Fetch | Wire = fetch or _no_network
+        self._pollers: dict[str, Fetch] = {}
         self.users = dict(users or _ADMIN)
         self.access = Access(
             users={each: user.password for each, user in self.users.items()}, max_sessions=self.model.sessions
@@ -144,7 +146,22 @@ class Srx:
 
     def _poll(self) -> None:
         for engine in self.engines:
-            engine.feeds.poll(self.clock.monotonic(), self.fetch)
+            engine.feeds.poll(self.clock.monotonic(), self._fetched)
+
+    def _fetched(self, url: str, profile: str) -> bytes:
+        """By its own requests: no password, since a feed server has none in the model (Juniper/yang).
+
+        ``profile``: an SSL initiation profile, whose authority is looked for among the certificates on the box.
+        """
+        if not isinstance(self.fetch, Wire):
+            return self.fetch(url)
+        if profile and profile not in self.fetch.authorities:
+            raise ConnectionError(f"{url}: no authority of the profile {profile}")
+        trust = Trust(authorities=self.fetch.authorities[profile]) if profile else None
+        if trust is None and self.switches.feed_demands_profile and url.startswith("https:"):
+            raise ConnectionError(f"{url}: whose certificate is not known")
+        poller = self._pollers.setdefault(profile, polling(self.fetch, lambda each: Request(url=each, trust=trust)))
+        return poller(url)
 
     # --- traffic --------------------------------------------------------------------------------------------------
 

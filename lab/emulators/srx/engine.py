@@ -160,7 +160,9 @@ class Engine:
 
     def enabled(self, rule: Rule) -> bool:
         name = rule.node.leaf("scheduler-name")
-        return not name or schedule.holds(self._root, name, self._device.database.now())
+        return not name or schedule.holds(
+            self._root, name, self._device.database.now(), inclusive=self._device.switches.stop_inclusive
+        )
 
     def counted(self, rule: Rule) -> bool:
         """Whether statistics are kept: `then count`, or `policy-stats system-wide enable`."""

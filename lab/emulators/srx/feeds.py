@@ -51,13 +51,13 @@ class Feed:
         """Its own interval, or its server's."""
         return int(self.node.leaf(name) or self.server.leaf(name) or default)
 
-    def poll(self, now: float, fetch: Callable[[str], bytes]) -> None:
+    def poll(self, now: float, fetch: Callable[[str, str], bytes]) -> None:
         """Fetch it if it is time. What was loaded stays for the hold interval when the server is gone."""
         if self.tried is not None and now - self.tried < self.seconds("update-interval", UPDATE):
             return
         self.tried = now
         try:
-            self._load(fetch(self.url))
+            self._load(fetch(self.url, self.server.leaf("tls-profile")))
             self.loaded = now
         except (OSError, tarfile.TarError, KeyError):
             if self.loaded is not None and now - self.loaded >= self.seconds("hold-interval", HOLD):
@@ -110,7 +110,7 @@ class Feeds:
                 kept[key] = made
         self._feeds = kept
 
-    def poll(self, now: float, fetch: Callable[[str], bytes]) -> None:
+    def poll(self, now: float, fetch: Callable[[str, str], bytes]) -> None:
         for feed in self._feeds.values():
             feed.poll(now, fetch)
 

@@ -8,11 +8,11 @@ from lab.emulators.srx.schema import DAYS
 from lab.emulators.srx.tree import Node
 
 
-def holds(root: Node, name: str, now: datetime) -> bool:
-    """``now``: in the device's zone."""
+def holds(root: Node, name: str, now: datetime, *, inclusive: bool = False) -> bool:
+    """``now``: in the device's zone. ``inclusive``: also in the second of a `stop-time`."""
     schedulers = root.at("schedulers")
     scheduler = None if schedulers is None else schedulers.child("scheduler", name)
-    return scheduler is not None and _on_date(scheduler, now) and _on_day(scheduler, now)
+    return scheduler is not None and _on_date(scheduler, now) and _on_day(scheduler, now, inclusive=inclusive)
 
 
 def _on_date(scheduler: Node, now: datetime) -> bool:
@@ -26,7 +26,7 @@ def _moment(text: str, now: datetime) -> datetime:
     return datetime.strptime(dated, "%Y-%m-%d.%H:%M").replace(tzinfo=now.tzinfo)
 
 
-def _on_day(scheduler: Node, now: datetime) -> bool:
+def _on_day(scheduler: Node, now: datetime, *, inclusive: bool) -> bool:
     """A weekday's own entry counts instead of `daily`."""
     day = scheduler.at(DAYS[now.weekday()]) or scheduler.at("daily")
     if day is None:
@@ -35,8 +35,10 @@ def _on_day(scheduler: Node, now: datetime) -> bool:
         return False
     minute = f"{now:%H:%M:%S}"
     windows = [window.part.values for window in day.all("start-time")]
-    return day.has("all-day") or any(_full(start) <= minute < _full(stop) for start, stop in windows)
+    return day.has("all-day") or any(
+        _full(start) <= minute < _full(stop) or (inclusive and minute == _full(stop)) for start, stop in windows
+    )
 
 
 def _full(time: str) -> str:
-    return time if time.count(":") == 2 else f"{time}:00"
+    return f"{time}{':00' * (2 - time.count(':'))}"

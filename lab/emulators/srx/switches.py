@@ -78,6 +78,10 @@ class Switches:
     """`security log mode stream` leaves its records in the box's own files too."""
     clear_takes_prefix: bool = True
     """`clear security flow session` knows `destination-prefix`, as the show form does."""
+    feed_demands_profile: bool = False
+    """A list is not pulled over https without a `tls-profile`; else nobody looks at the certificate then."""
+    stop_inclusive: bool = False
+    """A scheduler's window holds in the second of its `stop-time` too."""
     feed_request: bool = False
     """`request security dynamic-address update` exists; only guides name it."""
     denied_packets: bool = False

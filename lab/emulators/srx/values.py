@@ -17,7 +17,7 @@ from lab.emulators.srx.switches import Model, Switches
 Check: TypeAlias = Callable[[str, Model, Switches], str]
 
 _DNS: Final = re.compile(r"[A-Za-z0-9._-]+")
-_TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
+_TIME: Final = re.compile(r"([01]\d|2[0-3])(:[0-5]\d)?(:[0-5]\d)?")
 _DATE: Final = re.compile(r"(\d{4}-)?(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\.([01]\d|2[0-3]):[0-5]\d")
 
 

@@ -157,6 +157,32 @@ def test_an_anchor_that_goes_away_is_told_and_the_denies_stay() -> None:
         assert order(at.device, "security policies global") == ["tokgate-deny-company", "web-too"]
 
 
+OFF = ("security policies", "security", PAIR)
+
+
+@pytest.mark.parametrize("above", OFF)
+def test_what_the_owner_deactivated_above_ours_is_told_and_left_to_him(above: str) -> None:
+    with reached(places=[{"from_zone": "inside", "to_zone": "outside"}]) as at:
+        at.push(wish())
+        typed(at.device, f"deactivate {above}")
+        assert any("deactivated by its owner" in line for line in at.look().irregular)
+        assert at.look().rules == ()
+        before = active(at.device)
+        with pytest.raises(Refused, match="deactivated by its owner"):
+            at.push(wish(*MEMBERS, "192.0.2.0/24"))
+        assert active(at.device) == before
+        typed(at.device, f"activate {above}")
+        assert at.holds(wish())
+
+
+def test_a_pair_whose_policies_are_deactivated_is_no_place_of_ours() -> None:
+    with reached(srx(base=SITE + GUEST)) as at:
+        typed(at.device, "deactivate security policies from-zone guest to-zone outside")
+        at.push(wish())
+        assert at.holds(wish())
+        assert order(at.device, "security policies from-zone guest to-zone outside") == ["all"]
+
+
 # --- who else is at it ----------------------------------------------------------------------------------------------
 
 
