@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from core.clock import ManualClock
 from lab.emulators.fortios import FortiGate
+from lab.emulators.fortios.switches import Model, Switches
 from lab.emulators.traffic import Flow
 from tests.contract.emulated import NAMES, ROLES, EmulatedRig, Foreign
 from tests.lab.emulators.fortios import Keyboard, shown
@@ -46,7 +47,8 @@ class FortiOsRig(EmulatedRig):
     password: ClassVar[str] = "fortinet"
     has_candidate: ClassVar[bool] = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, switches: Switches | None = None, model: Model | None = None) -> None:
+        self._box: dict[str, Any] = {"switches": switches or Switches(), "model": model or Model()}
         self.clock = ManualClock(_NOON)
         self._ports = count(20_000)
         super().__init__()
@@ -63,7 +65,7 @@ class FortiOsRig(EmulatedRig):
                 text += "".join(_address(place, place) for place in places if place != "0.0.0.0/0")
                 source, target = ("all" if place == "0.0.0.0/0" else place for place in places)
                 text += _policy(number, f"R{number}", source, target, "ALL", "accept" if rule.permit else "deny")
-        return FortiGate("edge", base=_HEAD + text, names=NAMES, clock=self.clock)
+        return FortiGate("edge", base=_HEAD + text, names=NAMES, clock=self.clock, **self._box)
 
     def options(self) -> dict[str, object]:
         return {"lock_seconds": 0}
@@ -134,6 +136,8 @@ class FortiOsRig(EmulatedRig):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
+        if not self.device.model.workspace:
+            raise NotImplementedError  # nobody can hold anything there
         self.clock.advance(timedelta(minutes=2))
         with self.device.lock:
             other = Keyboard(self.device)
@@ -144,7 +148,7 @@ class FortiOsRig(EmulatedRig):
             other.type("execute config-transaction abort")
 
     def standby(self) -> None:
-        self.device.pair(FortiGate("edge-2", base=_HEAD, serial="FG100FTK00000002", clock=self.clock))
+        self.device.pair(FortiGate("edge-2", base=_HEAD, serial="FG100FTK00000002", clock=self.clock, **self._box))
         self.device.fail_over()
 
     def misspelt(self) -> Mapping[str, object] | None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
+
+import pytest
 
 from core.clock import ManualClock
 from lab.emulators.console import Console
 from lab.emulators.fortios import FortiGate
 from lab.emulators.fortios.session import FortiCli
+from lab.emulators.fortios.switches import Model, Switches
 
 DATA: Final = Path(__file__).parent / "data" / "fortios"
 NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
@@ -114,9 +120,50 @@ end
 """
 
 
+TURNED: Final = "TOKGATE_TEST_FORTIOS"
+"""The environment's word for a position that the boxes of a whole run of tests have: ``name=value``."""
+WIDE: Final = 512
+"""Characters: of what has no limit, the least that the adapter needs (its lines have at most 480)."""
+RELEASES: Final = ((6, 0, 7), (6, 2, 4), (6, 4, 4), (7, 0, 13), (7, 6, 2))
+
+
 def fortigate(**options: Any) -> FortiGate:
     """A device of this site, at noon of a Monday. Its pager is off; ``base=""`` has it on, as boxes come."""
-    return FortiGate(**{"base": SITE, "clock": ManualClock(NOON), **options})
+    return FortiGate(**{"base": SITE, "clock": ManualClock(NOON), "switches": asked(), **options})
+
+
+def asked() -> Switches:
+    """The switches of this run of tests."""
+    name, _, value = os.environ.get(TURNED, "").partition("=")
+    choices = {str(choice): choice for choice in turned().get(name, ())}
+    return replace(Switches(), **{name: choices[value]}) if name else Switches()
+
+
+def turned() -> dict[str, tuple[Any, ...]]:
+    """Every switch in each position that it usually is not in."""
+    usual = {field.name: field.default for field in fields(Switches)}
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, hint in get_type_hints(Switches).items():
+        every: tuple[Any, ...] = (WIDE,) if hint is int else (False, True) if hint is bool else _positions(hint)
+        found[name] = tuple(choice for choice in every if choice != usual[name])
+    return found
+
+
+def _positions(hint: Any) -> tuple[Any, ...]:
+    assert issubclass(hint, StrEnum)
+    return tuple(hint)
+
+
+def positions() -> list[Any]:
+    """One switch turned, the others as they are; and other releases."""
+    return [
+        *(
+            pytest.param(replace(Switches(), **{name: value}), Model(), id=f"{name}={value}")
+            for name, values in turned().items()
+            for value in values
+        ),
+        *(pytest.param(Switches(), Model(version=version), id=".".join(map(str, version))) for version in RELEASES),
+    ]
 
 
 class Keyboard:
