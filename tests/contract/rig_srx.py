@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
+from core.clock import Clock
 from lab.emulators.srx import Model, Switches, pair
 from lab.emulators.traffic import Flow
 from tests.contract.emulated import NAMES, EmulatedRig, Foreign
@@ -29,8 +30,12 @@ class SrxRig(EmulatedRig):
     password: ClassVar[str] = "pw"
     has_candidate: ClassVar[bool] = True
 
-    def __init__(self, *, switches: Switches | None = None, model: Model | None = None) -> None:
+    def __init__(
+        self, *, switches: Switches | None = None, model: Model | None = None, clock: Clock | None = None
+    ) -> None:
         self._box: dict[str, Any] = {"names": NAMES, "model": model, "switches": switches}
+        if clock is not None:
+            self._box["clock"] = clock
         super().__init__()
 
     def made(self, rules: Sequence[Foreign] | None = None) -> Any:

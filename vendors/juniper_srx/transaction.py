@@ -272,7 +272,7 @@ class Job:
                     hint="`show security dynamic-address summary` on it, and `tokgate feed show` say whether it asks",
                     device=self.device,
                 )
-            time.sleep(_SECONDS_BETWEEN)
+            time.sleep(min(_SECONDS_BETWEEN, max(0.0, until - time.monotonic())))
             observed = self.look(self.session)
         return observed
 
