@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from vendors.errors import UnknownVendor
 from vendors.fortinet_fortios import FortinetFortios, FortinetFortiosOptions
 from vendors.juniper_srx import JuniperSrx, JuniperSrxOptions
 from vendors.linux_nftables import LinuxNftables, LinuxNftablesOptions
+from vendors.paloalto_panos import BUDGET as PANOS_BUDGET
 from vendors.paloalto_panos import PaloAltoPanos, PaloAltoPanosOptions
 
 
@@ -24,6 +26,8 @@ class Vendor:
 
     options: type[BaseModel]
     make: Callable[[Any, DeviceName], Adapter]
+    budget: timedelta = timedelta()
+    """Below this a session of such a device may end before a change of it does; its page says why."""
 
 
 ADAPTERS: Final[Mapping[str, Vendor]] = {
@@ -31,7 +35,7 @@ ADAPTERS: Final[Mapping[str, Vendor]] = {
     "fortinet_fortios": Vendor(FortinetFortiosOptions, FortinetFortios),
     "juniper_srx": Vendor(JuniperSrxOptions, JuniperSrx),
     "linux_nftables": Vendor(LinuxNftablesOptions, LinuxNftables),
-    "paloalto_panos": Vendor(PaloAltoPanosOptions, PaloAltoPanos),
+    "paloalto_panos": Vendor(PaloAltoPanosOptions, PaloAltoPanos, budget=PANOS_BUDGET),
 }
 
 
@@ -42,6 +46,11 @@ def known_vendors() -> tuple[str, ...]:
 def options_model(vendor: str) -> type[BaseModel]:
     """The options an inventory may give for this vendor. Raises ``UnknownVendor`` naming the known ones."""
     return _vendor(vendor).options
+
+
+def least_budget(vendor: str) -> timedelta:
+    """How long a session of such a device should be allowed to take. Raises ``UnknownVendor``."""
+    return _vendor(vendor).budget
 
 
 def adapter_for(vendor: str, options: BaseModel | Mapping[str, object] | None, device: DeviceName) -> Adapter:

@@ -11,6 +11,8 @@ from api.cli.options import AsPlain, Plain
 from api.cli.show import say, show_json, show_pairs, show_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from controller.inventory import Inventory
 
 app = typer.Typer(no_args_is_help=True, help="Configuration: check it, show what is in force, and its schema.")
@@ -25,8 +27,23 @@ def check() -> None:
     found = load_inventory(settings.inventory)
     devices = sum(len(site.devices) for site in found.sites.values())
     say(f"{settings.inventory} is good: {_count(len(found.sites), 'site')}, {_count(devices, 'device')}")
+    for warning in _short_budgets(found):
+        say(warning)
     if found.intelligence.catalogue is not None:
         say(f"{found.intelligence.catalogue} is good: {_count(len(found.own_services), 'service')} of your own")
+
+
+def _short_budgets(inventory: Inventory) -> Iterator[str]:
+    """Devices whose session may end before a change of theirs does."""
+    from vendors.registry import least_budget
+
+    for device in (device for site in inventory.sites.values() for device in site.devices.values()):
+        least = least_budget(device.vendor).total_seconds()
+        if device.budget_seconds < least:
+            yield (
+                f"warning: {device.name}: budget_seconds is {device.budget_seconds:g}, and a change of a "
+                f"{device.vendor} may take {least:g}; one that does not end in time is told as uncertain"
+            )
 
 
 def _count(number: int, noun: str) -> str:

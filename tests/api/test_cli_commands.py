@@ -148,6 +148,15 @@ def test_the_shipped_example_passes_the_check(tokgate: Shell, monkeypatch: pytes
     assert tokgate("config check") == 0, tokgate.err
 
 
+def test_the_check_warns_of_a_session_too_short_for_the_vendor(tokgate: Shell, place: Path) -> None:
+    text = (place / "inventory.yaml").read_text()
+    assert tokgate("config check") == 0
+    assert "warning" not in tokgate.out
+    (place / "inventory.yaml").write_text(text.replace("vendor: linux_nftables", "vendor: paloalto_panos"))
+    assert tokgate("config check") == 0, tokgate.err
+    assert re.search(r"warning: \S+: budget_seconds is 120, and a change of a paloalto_panos may take 900", tokgate.out)
+
+
 def test_every_mistake_of_the_inventory_is_told_with_its_line(tokgate: Shell, place: Path) -> None:
     text = (place / "inventory.yaml").read_text()
     (place / "inventory.yaml").write_text(

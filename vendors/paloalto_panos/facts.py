@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from vendors.errors import Unreadable
@@ -24,6 +24,9 @@ LOGIN: Final = "login"
 LIMITS: Final = "show system state filter cfg.general.max*"
 CONFIG_LOCKS: Final = "show config-locks"
 COMMIT_LOCKS: Final = "show commit-locks"
+
+BUDGET: Final = timedelta(seconds=900)
+"""What a session needs at least: one validation and one commit of minutes each, and the reading around them."""
 
 ACTIVE: Final = ("active", "active-primary")
 _NO_HA: Final = re.compile(r"not enabled|disabled|not configured", re.IGNORECASE)

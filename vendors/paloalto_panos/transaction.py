@@ -41,6 +41,9 @@ _FAILED: Final = re.compile(r"^.*(?:Error\s*:|Commit failed|Validation Error|is 
 _DONE: Final = re.compile(r"committed successfully|configuration is valid|validat\w+ (?:was )?success", re.IGNORECASE)
 _PROGRESS: Final = re.compile(r"^[.\d%\s]+$")
 _LOAD_POLL: Final = 0.5
+_LATE: Final = "out of time"
+"""What a session says whose budget has ended."""
+_BUDGET: Final = int(facts.BUDGET.total_seconds())
 _AGAIN: Final = 2.0
 """Seconds until a commit is tried again that was told to wait for another one."""
 
@@ -141,10 +144,14 @@ class Transaction:
         except (Unreachable, Unreadable) as exc:
             if not self.edits:
                 raise
-            raise self._uncertain(f"the change was begun, and how it went is not known: {exc.message}") from exc
+            raise self._uncertain("the change was begun, and how it went is not known", exc) from exc
 
-    def _uncertain(self, message: str) -> Uncertain:
-        return Uncertain(message, hint="the next sync reads the firewall first", device=self.adapter.device)
+    def _uncertain(self, message: str, cause: DeviceError | None = None) -> Uncertain:
+        said = f"{message}: {cause.message}" if cause else message
+        hint = "the next sync reads the firewall first"
+        if cause is not None and _LATE in cause.message:
+            hint = f"{hint}; a commit may outlast the session: raise budget_seconds of the device, {_BUDGET} or more"
+        return Uncertain(said, hint=hint, device=self.adapter.device)
 
     # --- locks ----------------------------------------------------------------------------------------------------
 
@@ -293,7 +300,7 @@ class Transaction:
                 running = self._running(talk, observed)
                 self.commands += talk.commands
         except DeviceError as exc:
-            raise self._uncertain(f"the change was committed and then not proven: {exc.message}") from exc
+            raise self._uncertain("the change was committed and then not proven", exc) from exc
         wrong = missing or self._unlike(observed) or ("" if bridge else self._differences(observed))
         if running is not None and not wrong:
             action = self.adapter.options.action

@@ -206,7 +206,7 @@ def _validate(cli: PanCli, words: list[str]) -> Reply:
 def _revert(cli: PanCli, words: list[str]) -> str:
     if not words:
         cli.device.revert(cli.user)
-    elif words[0] == "partial":
+    elif words[0] == "partial" and cli.device.switches.revert_partial:
         part, at = _part(words, 1)
         if at != len(words):
             raise Invalid(at + 2)

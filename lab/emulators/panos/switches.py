@@ -118,6 +118,8 @@ class Switches:
     """What `commit` answers when nothing would change."""
     config_lock_survives_commit: bool = True
     """The holder's commit leaves the config lock; so KB kA14u000000bpo7CAA; the guide says otherwise."""
+    revert_partial: bool = True
+    """`revert config partial admin NAME` is understood; it is told in forums, and not in the documents."""
     whole_config: Literal["braces", "xml"] = "braces"
     """What `show config running` and `show config candidate` print; sources differ."""
     candidate_survives_reboot: bool = False

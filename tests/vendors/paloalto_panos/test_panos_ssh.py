@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, get_args, get_type_hints
@@ -13,10 +13,10 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from core.clock import ManualClock, SystemClock
-from lab.emulators.faults import Moment
+from lab.emulators.faults import Faults, Moment
 from lab.emulators.panos import PA_5250, SMALL_VM, PanOs, Switches, pair
 from lab.emulators.traffic import Flow, Verdict
-from tests.lab.emulators.panos import NOON, SITE, configuring, operating, panos
+from tests.lab.emulators.panos import NOON, SITE, candidate, configuring, operating, panos
 from tests.vendors.paloalto_panos.boxes import PASSWORD, USERS, Box, serving
 from tests.vendors.paloalto_panos.readings import firewall
 from tests.vendors.paloalto_panos.test_panos_text import EMPTY, HANDS, OFFICE, _with, long
@@ -257,6 +257,48 @@ def test_a_commit_that_the_firewall_refuses_is_reverted(box: Box) -> None:
     assert box.holds(OFFICE)
 
 
+@dataclass(slots=True)
+class Meanwhile(Faults):
+    """Somebody acts when a line arrives that begins so, once."""
+
+    at: str = ""
+    act: Callable[[], None] | None = None
+
+    def next_line(self, line: str) -> tuple[int | None, int | None]:
+        if self.act is not None and line.startswith(self.at):
+            act, self.act = self.act, None
+            act()
+        return Faults.next_line(self, line)
+
+
+@pytest.mark.parametrize("understood", [True, False])
+def test_only_ours_is_reverted_where_somebody_got_past_our_lock(understood: bool) -> None:
+    """The lock of one virtual system may not bind those who work in another."""
+    with serving(made(switches=Switches(revert_partial=understood))) as box:
+        box.sync(OFFICE)
+        running = box.running()
+
+        def bob() -> None:
+            box.device.load_set("set address theirs ip-netmask 203.0.113.77", admin="bob")
+            box.device.mishaps.commit_errors.append(("Error: Fail to count address groups",))
+
+        box.device.faults = Meanwhile(at="validate full", act=bob)
+        with pytest.raises(
+            Refused if understood else Uncertain, match="reverted" if understood else "could not be reverted"
+        ):
+            box.sync(MORE)
+        assert box.running() == running
+        assert "theirs" in candidate(box.device), "what is somebody else's stays"
+        assert ("203.0.113.0" in candidate(box.device)) is not understood
+        with pytest.raises(Refused, match="bob"):
+            box.sync(MORE)
+        keyboard = configuring(box.device, user="bob")
+        keyboard.type("revert config")
+        keyboard.type("exit")
+        box.sync(MORE)
+        assert box.holds(MORE)
+
+
 def test_a_question_before_the_commit_is_answered(box: Box) -> None:
     box.device.mishaps.ask_commit = True
     box.sync(OFFICE)
@@ -274,8 +316,9 @@ def test_a_commit_that_outlasts_the_session_is_uncertain_and_the_next_sync_finds
     adapter = firewall()
     with box.session(budget=timedelta(seconds=5)) as session:
         observed = adapter.read(session)
-        with pytest.raises(Uncertain):
+        with pytest.raises(Uncertain) as late:
             adapter.apply(session, observed, diff(observed, OFFICE, observed.can))
+    assert "raise budget_seconds of the device, 900 or more" in (late.value.hint or "")
     box.device.mishaps.commit_takes = timedelta()
     box.sync(OFFICE)
     assert box.holds(OFFICE)
