@@ -154,7 +154,7 @@ def test_the_check_warns_of_a_session_too_short_for_the_vendor(tokgate: Shell, p
     assert "warning" not in tokgate.out
     (place / "inventory.yaml").write_text(text.replace("vendor: linux_nftables", "vendor: paloalto_panos"))
     assert tokgate("config check") == 0, tokgate.err
-    assert re.search(r"warning: \S+: budget_seconds is 120, and a change of a paloalto_panos may take 900", tokgate.out)
+    assert re.search(r"warning: \S+: budget_seconds is 10, and a change of a paloalto_panos may take 900", tokgate.out)
 
 
 def test_every_mistake_of_the_inventory_is_told_with_its_line(tokgate: Shell, place: Path) -> None:
