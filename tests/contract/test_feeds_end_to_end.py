@@ -45,7 +45,7 @@ from tests.ipsets.certificates import Certificates, Pair, make
 from tests.lab.emulators.fortios import configuring as configuring_fortios
 from tests.lab.emulators.panos import configuring as configuring_panos
 
-EDGE: Final = DeviceName("edge")
+EDGE, TWIN = DeviceName("edge"), DeviceName("edge-2")
 LIST: Final = "dst-tiktok"
 FIRST: Final = (f"{TIKTOK}/32", "71.18.0.0/16")
 NEW: Final = "192.0.2.9"
@@ -211,13 +211,16 @@ one_of_them = pytest.mark.parametrize("office", ONE_OF_THEM, ids=lambda kind: ki
 
 
 class Office:
-    """One firewall, the controller beside it, and the server that it pulls from."""
+    """One firewall, the controller beside it, and the server that it pulls from; or two that are told one address."""
 
-    def __init__(self, puller: Puller, folder: Path, certificates: Certificates) -> None:
-        self.puller, self.folder, self.certificates = puller, folder, certificates
+    def __init__(self, puller: Puller, folder: Path, certificates: Certificates, *, twin: Puller | None = None) -> None:
+        self.puller, self.twin, self.folder, self.certificates = puller, twin, folder, certificates
         self.port = free_port()
-        self.url = f"https://127.0.0.1:{self.port}/feeds/edge"
+        self.name = EDGE if twin is None else "edges"
+        self.url = f"https://127.0.0.1:{self.port}/feeds/{self.name}"
         self.trust()
+        if twin is not None:
+            twin.wire(Wire(source="127.0.0.2", authorities={"FEED_CA": certificates.authority.read_text()}))
         (folder / "inventory.yaml").write_text(self.inventory(), encoding="utf-8")
 
     def trust(self, source: str = "127.0.0.1") -> None:
@@ -226,23 +229,14 @@ class Office:
         self.puller.wire(Wire(source=source, authorities=known))
 
     def inventory(self) -> str:
-        served = self.puller.rig.served
-        assert served is not None
-        device = {
-            "vendor": self.puller.rig.vendor,
-            "host": served.host,
-            "port": served.port,
-            "username": self.puller.rig.user,
-            "password": "secret://env/TOKGATE_TEST_PASSWORD",
-            "host_keys": [served.host_key],
-            "feed": {"allow": ["127.0.0.1"], "stale_after": "1h"},
-            "options": self.puller.options(self.url),
-        }
+        devices: dict[str, object] = {EDGE: self._device(self.puller, "127.0.0.1")}
+        if self.twin is not None:
+            devices[TWIN] = self._device(self.twin, "127.0.0.2")
         site = {
             "time_zone": "UTC",
             "policy": "standard",
             "networks": {"company": [ROLES["company"]]},
-            "devices": {EDGE: device},
+            "devices": devices,
         }
         policy = {"services": ["tiktok"], "roles": {"company": {"mode": "enforce"}}}
         whole = {
@@ -252,6 +246,21 @@ class Office:
             "sites": {"office": site},
         }
         return json.dumps(whole)
+
+    def _device(self, puller: Puller, source: str) -> dict[str, object]:
+        served = puller.rig.served
+        assert served is not None
+        group = {"group": self.name} if self.twin is not None else {}
+        return {
+            "vendor": puller.rig.vendor,
+            "host": served.host,
+            "port": served.port,
+            "username": puller.rig.user,
+            "password": "secret://env/TOKGATE_TEST_PASSWORD",
+            "host_keys": [served.host_key],
+            "feed": {"allow": [source], "stale_after": "1h", **group},
+            "options": puller.options(self.url),
+        }
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Controller]:
@@ -274,8 +283,8 @@ class Office:
         self.controller.store.save_snapshot(made)
         self.controller.store.set_current(made.id)
 
-    def sync(self) -> Outcome:
-        run = self.controller.sync(Selection(devices=(EDGE,)), actor="test", force=True)
+    def sync(self, device: DeviceName = EDGE) -> Outcome:
+        run = self.controller.sync(Selection(devices=(device,)), actor="test", force=True)
         (self.last,) = run.devices
         return self.last.outcome
 
@@ -291,7 +300,7 @@ class Office:
         assert self.puller.denies()
 
     def token(self, *, rotate: bool = False) -> str:
-        return self.controller.feeds.create_token(EDGE, actor="test", rotate=rotate)[1].reveal()
+        return self.controller.feeds.create_token(self.name, actor="test", rotate=rotate)[1].reveal()
 
     def pulls(self) -> list[int]:
         """The answers so far, the newest first."""
@@ -380,6 +389,42 @@ def test_one_more_entry_comes_with_the_next_poll_and_the_others_bring_nothing(of
         puller.poll()
         assert not puller.denies(NEW)
         assert puller.denies()
+
+
+@pytest.mark.parametrize("kind", PULLERS, ids=lambda kind: kind.__name__)
+def test_two_firewalls_that_are_told_one_address_each_pull_their_own_list(
+    kind: type[Puller], tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a template of a manager tells it: one address, one token."""
+    clock = ManualClock(datetime.now(UTC))
+    one, two = kind(clock), kind(clock)  # type: ignore[call-arg]
+    monkeypatch.setenv("TOKGATE_TEST_PASSWORD", one.rig.password)
+    with one.rig.serving(), two.rig.serving():
+        office = Office(one, tmp_path, certificates, twin=two)
+        with office.open(), office.server():
+            office.wants(*FIRST)
+            token = office.token()
+            for puller, device in ((one, EDGE), (two, TWIN)):
+                puller.prepare(office.url, token)
+                office.sync(device)
+                puller.log_in(token)
+                puller.poll()
+                assert office.sync(device) in (Outcome.APPLIED, Outcome.UNCHANGED), office.last
+            assert (one.denies(), two.denies()) == (True, True)
+            office.wants(*MORE)
+            assert office.sync(TWIN) is Outcome.APPLIED
+            one.poll()
+            two.poll()
+            assert (one.denies(NEW), two.denies(NEW)) == (False, True), "the change of one is not the other's"
+            office.controller.feeds.flush()
+            views = {view.feed.device: (view.is_current, view.pulled) for view in office.controller.feeds.views()}
+            assert {name: (now, pulled and pulled.address) for name, (now, pulled) in views.items()} == {
+                EDGE: (True, "127.0.0.1"),
+                TWIN: (True, "127.0.0.2"),
+            }
+            office.trust("127.0.0.3")
+            one.poll()
+            assert one.denies(), "from an address that is nobody's it is given nothing, and keeps what it has"
 
 
 # --- when it is not ---------------------------------------------------------------------------------------------------
