@@ -37,6 +37,7 @@ class Job:
     run: RunId | None = None  # the run that waits for it
     plan: PlanId | None = None  # APPLY: exactly this plan
     force: bool = False
+    override_freeze: bool = False
 
     @property
     def key(self) -> tuple[JobKind, DeviceName]:

@@ -12,6 +12,22 @@ class InventoryError(ConfigError):
     title = "Inventory error"
 
 
+class CalendarUnknown(ConfigError):
+    """A calendar of holidays was never read, or cannot be understood; nothing is sent where it matters."""
+
+    code = "TG1004"
+    title = "Calendar not known"
+
+
+class ChangeFrozen(TokgateError):
+    """A freeze, or the change windows, hold a change back; nothing was sent, and it goes out when they let it."""
+
+    code = "TG5020"
+    title = "Held by a freeze"
+    exit_code = ExitCode.GUARD_REFUSED
+    http_status = 409
+
+
 class NotFound(TokgateError):
     """A site, device, run, plan, exception or token of that name is not known."""
 

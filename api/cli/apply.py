@@ -34,6 +34,9 @@ def apply(
     devices: Devices = None,
     reason: Reason = "",
     force: Force = False,
+    override_freeze: Annotated[
+        bool, typer.Option("--override-freeze", help="Do not wait for the end of a freeze. Needs a --reason.")
+    ] = False,
     yes: Yes = False,
     output: AsPlain = Plain.TABLE,
 ) -> int:
@@ -46,6 +49,8 @@ def apply(
         raise typer.BadParameter("name plans, or choose devices with --site, --device and --force; not both")
     if force and not reason.strip():
         raise typer.BadParameter("--force needs a --reason")
+    if override_freeze and not reason.strip():
+        raise typer.BadParameter("--override-freeze needs a --reason")
     refuse_unasked(yes=yes)
     with opening.controller() as controller:
         planned = () if plans else _plan(controller, sites, devices, force=force, show=output is Plain.TABLE)
@@ -56,7 +61,7 @@ def apply(
         if plans and not yes:
             show_stored(controller, plans)
         confirm(f"Apply {'this plan' if len(chosen) == 1 else f'these {len(chosen)} plans'}?", yes=yes)
-        run = _carry_out(controller, chosen, reason)
+        run = _carry_out(controller, chosen, reason, override_freeze=override_freeze)
     _show_run(run, output)
     return max(failed, _exit_code(run))
 
@@ -92,10 +97,10 @@ def _nothing_to_do(failed: ExitCode, output: Plain) -> int:
     return failed
 
 
-def _carry_out(controller: Controller, plans: Sequence[str], reason: str) -> Run:
+def _carry_out(controller: Controller, plans: Sequence[str], reason: str, *, override_freeze: bool) -> Run:
     done = _finished_since(controller, controller.clock.now())
     with working("changing the devices", total=len(plans), done=done):
-        return controller.apply(plans, actor=opening.actor(), reason=reason)
+        return controller.apply(plans, actor=opening.actor(), reason=reason, override_freeze=override_freeze)
 
 
 def _finished_since(controller: Controller, began: datetime) -> Callable[[], int]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from controller.inventory import Inventory
+    from controller.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Configuration: check it, show what is in force, and its schema.")
 
@@ -25,6 +26,7 @@ def check() -> None:
 
     settings = opening.settings()
     found = load_inventory(settings.inventory)
+    _refuse_unread(settings, found)
     devices = sum(len(site.devices) for site in found.sites.values())
     say(f"{settings.inventory} is good: {_count(len(found.sites), 'site')}, {_count(devices, 'device')}")
     for warning in _short_budgets(found):
@@ -44,6 +46,25 @@ def _short_budgets(inventory: Inventory) -> Iterator[str]:
                 f"warning: {device.name}: budget_seconds is {device.budget_seconds:g}, and a change of a "
                 f"{device.vendor} may take {least:g}; one that does not end in time is told as uncertain"
             )
+
+
+def _refuse_unread(settings: Settings, inventory: Inventory) -> None:
+    """Raises ``InventoryError``: a calendar can be read neither now nor from what was kept."""
+    if all(calendar.source is None for calendar in inventory.calendars.values()):
+        return
+    from controller.calendars import unread
+    from controller.errors import InventoryError
+    from controller.store import Store
+    from core.clock import SystemClock
+
+    if (settings.data_dir / "store.db").exists():
+        with Store.open(settings.data_dir, clock=SystemClock(), migrate=False) as store:
+            missing = unread(inventory, store.kept_calendar)
+    else:
+        missing = unread(inventory, lambda _name: None)
+    if missing:
+        said = "; ".join(f"calendars.{name}: {why}" for name, why in missing.items())
+        raise InventoryError(said, hint="and nothing was kept of it", place=str(settings.inventory))
 
 
 def _count(number: int, noun: str) -> str:

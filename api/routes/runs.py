@@ -35,10 +35,17 @@ def start_run(
 ) -> Run:
     """Queues the work and answers at once; `Location` is the run to ask about."""
     if isinstance(request, ApplyRequest):
-        run = controller.start_apply(request.plans, actor=caller.actor, reason=request.reason)
+        run = controller.start_apply(
+            request.plans, actor=caller.actor, reason=request.reason, override_freeze=request.override_freeze
+        )
     else:
         run = controller.start_sync(
-            request.selection(), actor=caller.actor, trigger="api", reason=request.reason, force=request.force
+            request.selection(),
+            actor=caller.actor,
+            trigger="api",
+            reason=request.reason,
+            force=request.force,
+            override_freeze=request.override_freeze,
         )
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return Run.of(run)

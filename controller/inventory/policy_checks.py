@@ -15,7 +15,7 @@ MARKED_ROLE_LENGTH: Final = 27
 
 def problems(document: Document) -> Iterator[Problem]:
     """Everything below, over the whole document."""
-    for check in (_window_choices, _long_roles):
+    for check in (_window_choices, _long_roles, _named_calendars, _missing_calendars):
         yield from check(document)
 
 
@@ -49,6 +49,35 @@ def _long_roles(document: Document) -> Iterator[Problem]:
         for role in sorted(str(role) for role in named if len(str(role)) > MARKED_ROLE_LENGTH):
             said = f"the name of a role whose windows name services is at most {MARKED_ROLE_LENGTH} characters"
             yield document.problem((*spot, "roles", role), f"{said}: it is a part of names on devices")
+
+
+def _named_calendars(document: Document) -> Iterator[Problem]:
+    """Every calendar that a site or a policy names is there."""
+    known = _mapping(_mapping(document.data).get("calendars"))
+    for kind in ("policies", "sites"):
+        for owner, part in _mapping(_mapping(document.data).get(kind)).items():
+            for name in _words(_mapping(part).get("calendars")):
+                if name not in known:
+                    said = f"no calendar {name[:40]!r}{did_you_mean(name, known)}"
+                    yield document.problem((kind, owner, "calendars"), said)
+
+
+def _missing_calendars(document: Document) -> Iterator[Problem]:
+    """Whoever asks for holidays says where they stand."""
+    data = _mapping(document.data)
+    policies = _mapping(data.get("policies"))
+    common = _mapping(_mapping(data.get("defaults")).get("changes"))
+    for name, part in _mapping(data.get("sites")).items():
+        site = _mapping(part)
+        policy = _mapping(policies.get(str(site.get("policy"))))
+        if _words(site.get("calendars")) or _words(policy.get("calendars")):
+            continue
+        asked = [window for _, window in _windows((), policy)]
+        for said in (common, _mapping(policy.get("changes")), _mapping(site.get("changes"))):
+            asked += [_mapping(hours) for key in ("windows", "freezes") for hours in _list(said.get(key))]
+        if any(hours.get("on") in ("holidays", "workdays") for hours in asked):
+            why = "something that holds here is `on` holidays or workdays, and no calendar says which days those are"
+            yield document.problem(("sites", name), f"{why}: give `calendars`, here or in the policy")
 
 
 def _words(given: Any) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from controller.audit import AuditNote
 from controller.errors import Conflict, StoreError
 from controller.locks import ServeLease
 from controller.store.access import AuditLog, Exceptions, Tokens
+from controller.store.calendars import Calendars
 from controller.store.database import Database, damaged
 from controller.store.evidence import Evidence
 from controller.store.feeds import Feeds
@@ -81,7 +82,7 @@ class Jobs(Shelf):
         return True
 
 
-class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, AuditLog, Jobs):
+class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, AuditLog, Calendars, Jobs):
     """Everything tokgate remembers. Thread-safe; any number of processes may have it open.
 
     Every method may raise ``StoreError``; then nothing of what it was asked was recorded.
