@@ -18,6 +18,7 @@ from vendors.juniper_srx.feed import feed_lists, questions
 from vendors.juniper_srx.options import JuniperSrxOptions
 from vendors.juniper_srx.parse import Held, observed_from
 from vendors.juniper_srx.render import Change, render_change, takes_two
+from vendors.juniper_srx.sessions import cut, newly_denied
 from vendors.juniper_srx.times import MOST_SPANS
 from vendors.juniper_srx.transaction import Job
 from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
@@ -45,7 +46,7 @@ class JuniperSrx:
             transaction=Transaction.CANDIDATE,
             entry_counters=False,
             source_capture=self.options.log_file is not None,
-            session_clearing=False,
+            session_clearing=self._cuts,
             persistence=True,
             feed=self.options.pulls is not None,
             max_members=None,
@@ -135,6 +136,20 @@ class JuniperSrx:
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
         self._refuse_stranger(current, plan)
         self._refuse_state(current)
+        receipt = self._applied(session, current, plan)
+        if not self._cuts or current.extra["rematch"]:  # then the device ends them itself, and tells nobody how many
+            return receipt
+        denied = newly_denied(current, plan, receipt.observed.wall_time)
+        done = cut(session, denied, self.options.cut_sessions)
+        notes = (*receipt.notes, *([done.note] if done.note else ()))
+        return replace(receipt, flows_cut=done.count, notes=notes, commands=receipt.commands + done.commands)
+
+    @property
+    def _cuts(self) -> bool:
+        """Sessions of other systems than the root one are listed in no form that is on record."""
+        return self.options.cut_sessions > 0 and not self.options.space
+
+    def _applied(self, session: Session, current: Observed, plan: Plan) -> Receipt:
         if not self._takes_two(current, plan):
             return self._apply_one(session, current, plan, self._change(current, plan))
         first = self._apply_one(session, current, plan, self._change(current, plan, keep_sets=True))
@@ -220,14 +235,14 @@ class JuniperSrx:
             ok=rollback,
             message="confirmed commits and rollbacks are there" if rollback else "a commit waits to be confirmed",
         )
-        where = " ".join(("set", *self.options.space, "security policies policy-rematch"))
-        rematch = where in parts[facts.CONFIGURATION]
+        rematch = bool(observed.extra["rematch"])
         yield Finding(
             check="open sessions",
             ok=rematch,
             message="changed policies meet open sessions too"
             if rematch
-            else "open sessions outlive a new deny: `set security policies policy-rematch` changes that",
+            else f"{'only some' if self._cuts else 'no'} open sessions end at a new deny: "
+            "`set security policies policy-rematch` ends them all",
         )
         yield from (Finding(check="our objects", ok=False, message=line) for line in observed.irregular)
 

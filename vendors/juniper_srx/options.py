@@ -89,6 +89,8 @@ class JuniperSrxOptions(BaseModel):
     """A file of the device's own syslog that carries RT_FLOW messages. Unset: who was denied is not asked."""
     log_rows: int = Field(default=1_000, ge=1, le=10_000)
     """At most so many of its denials are taken, the newest."""
+    cut_sessions: int = Field(default=200, ge=0, le=5_000)
+    """At most so many open sessions to newly denied networks are ended after a change. 0: none."""
     adopt: bool = False
     """Take over objects of our name that carry no mark or another controller's."""
 

@@ -146,6 +146,7 @@ def observed_from(text: str, options: JuniperSrxOptions, can: Capabilities) -> O
             "commit": told.commit,
             "pending": "ours" if ours else "yes" if told.pending else "",
             "role": told.role,
+            "rematch": "yes" if _rematches(sorted_out.foreign, options) else "",
             "loaded": json.dumps({name: listed(members) for name, members in loaded.items()}),
         },
         wall_time=told.wall_time,
@@ -154,6 +155,12 @@ def observed_from(text: str, options: JuniperSrxOptions, can: Capabilities) -> O
 
 def _digest(foreign: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(foreign).encode()).hexdigest()
+
+
+def _rematches(foreign: Sequence[str], options: JuniperSrxOptions) -> bool:
+    """Whether changed policies meet the sessions that are open."""
+    line = " ".join(("set", *options.space, "security policies policy-rematch"))
+    return any(found == line or found.startswith(f"{line} ") for found in foreign)
 
 
 def _narrowed(can: Capabilities, foreign: Sequence[str]) -> Capabilities:

@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """``configure``: whether the login class lets into configuration mode; ``logs``: whether `show log` is allowed."""
+    """``configure``: whether the login class lets into configuration mode; ``logs``: whether `show log` is allowed.
+    ``clear``: whether `clear` is.
+    """
 
     password: str
     configure: bool = True
     logs: bool = True
+    clear: bool = True
 
 
 _ADMIN: Final = {"admin": User(password="pw")}  # noqa: S106  # of an emulated device

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lab.emulators.srx.shows import Asked, Show
 
 _PREFIXES: Final = "source-prefix destination-prefix"
+_ONE: Final = "session-identifier node"
 _PORTS: Final = "source-port destination-port protocol"
 
 
@@ -216,7 +217,7 @@ def update_feeds(asked: Asked) -> str:
 
 
 def flow_sessions(asked: Asked) -> str:
-    found = asked.options(values=f"{_PREFIXES} {_PORTS}", flags="summary")
+    found = asked.options(values=f"{_PREFIXES} {_PORTS} {_ONE}", flags="summary")
     chosen = [each for each in asked.device.engine.sessions if _taken(asked, each, found)]
     shown = "" if "summary" in found else "".join(_session(asked.device, each) for each in chosen)
     return f"{shown}Total sessions: {len(chosen)}\n"
@@ -225,7 +226,7 @@ def flow_sessions(asked: Asked) -> str:
 def _session(device: Srx, session: Session) -> str:
     """An entry as on a vSRX 24.4; nothing comes back in this traffic."""
     flow = session.flow
-    high = "" if device.mate is None else "HA State: Active, "
+    high = "" if device.mate is None else f"HA State: {'Active' if device.state == 'primary' else 'Backup'}, "
     there, back = f"{flow.source}/{flow.source_port}", f"{flow.destination}/{flow.port}"
     ends = device.engine.interface(flow.inside), device.engine.interface(flow.outside)
     return (
@@ -238,18 +239,24 @@ def _session(device: Srx, session: Session) -> str:
 
 
 def clear_sessions(asked: Asked) -> str:
-    """By hand, as the show form selects them."""
-    found = asked.options(values=f"{_PREFIXES} {_PORTS}" if asked.device.switches.clear_takes_prefix else "")
+    """By hand (Junos command reference). The login class needs `clear`. All that is named has to fit."""
+    user = asked.device.users.get(asked.cli.user)
+    if user is not None and not user.clear:
+        raise commands.unknown(Word("clear", 0), first=True, switches=asked.device.switches)
+    prefixes = f"{_PREFIXES} {_PORTS} " if asked.device.switches.clear_takes_prefix else ""
+    found = asked.options(values=f"{prefixes}{_ONE}")
     chosen = [each for each in asked.device.engine.sessions if _taken(asked, each, found)]
     for session in chosen:
         asked.device.engine.close(session)
-    return f"{len(chosen)} active sessions cleared\n"  # own words
+    return f"{len(chosen)} active sessions cleared\n"
 
 
 def _taken(asked: Asked, session: Session, found: dict[str, str]) -> bool:
     flow = session.flow
     ports = {"source-port": str(flow.source_port), "destination-port": str(flow.port), "protocol": flow.protocol}
     ends = {"source-prefix": flow.source, "destination-prefix": flow.destination}
+    if found.get("session-identifier", str(session.number)) != str(session.number):
+        return False
     same = all(_protocol(found.get(name, value)) == value for name, value in ports.items())
     return same and all(name not in found or _inside(asked, ends[name], found[name]) for name in ends)
 

@@ -145,6 +145,9 @@ def _ago(span: timedelta) -> str:
 def per_node(make: Show, asked: Asked) -> str:
     """In a cluster every node answers below a header of its own (vSRX cluster, ntc-templates)."""
     nodes = [] if asked.device.mate is None or make in security_shows.ONCE else asked.device.nodes()
+    words = [word.text for word in asked.words]
+    if "node" in words[:-1]:
+        nodes = [node for node in nodes if str(node.node) == words[words.index("node") + 1]]
     answered = [f"node{node.node}:\n{'-' * 74}\n{make(replace(asked, device=node))}" for node in nodes if not node.down]
     return "\n".join(answered) if nodes else make(asked)
 
