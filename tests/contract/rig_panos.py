@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
-from lab.emulators.panos import PanOs, User, pair
+from lab.emulators.panos import PanOs, Switches, User, pair
 from lab.emulators.traffic import Flow
 from tests.contract.emulated import NAMES, ROLES, EmulatedRig, Foreign
 from tests.lab.emulators.panos import configuring, operating
@@ -37,6 +38,10 @@ class PanOsRig(EmulatedRig):
     vendor: ClassVar[str] = "paloalto_panos"
     has_candidate: ClassVar[bool] = True
 
+    def __init__(self, switches: Switches | None = None) -> None:
+        self.switches = switches or Switches()
+        super().__init__()
+
     def made(self, rules: Sequence[Foreign] | None = None) -> Any:
         if rules is None:
             lines = _rule("no telnet", "any", "any", "TELNET", "deny")
@@ -48,7 +53,9 @@ class PanOsRig(EmulatedRig):
                 place = "any" if rule.destination == "0.0.0.0/0" else rule.destination
                 source = "any" if rule.source == "0.0.0.0/0" else rule.source
                 lines += _rule(f"R{number}", source, place, "any", "allow" if rule.permit else "deny")
-        return PanOs("edge", base="\n".join([_HEAD.rstrip(), *lines, ""]), names=NAMES, users=_USERS)
+        return PanOs(
+            "edge", base="\n".join([_HEAD.rstrip(), *lines, ""]), names=NAMES, users=_USERS, switches=self.switches
+        )
 
     def options(self) -> dict[str, object]:
         return {"lock_wait_seconds": 0}
@@ -59,7 +66,10 @@ class PanOsRig(EmulatedRig):
     def configuration(self) -> str:
         """In set form; nothing is pending when it is asked, or what is in force is what was there before."""
         with self.device.lock:
+            asked = self.device.switches
+            self.device.switches = replace(asked, whole_config="braces")  # the form that is compared here
             text = operating(self.device).type("show config running")
+            self.device.switches = asked
         return "\n".join(_paths(text))
 
     def ours(self, line: str) -> bool:
@@ -119,7 +129,7 @@ class PanOsRig(EmulatedRig):
             bob.type("request config-lock remove")
 
     def standby(self) -> None:
-        pair(self.device, PanOs("edge-2", base=_HEAD, users=_USERS))
+        pair(self.device, PanOs("edge-2", base=_HEAD, users=_USERS, switches=self.switches))
         self.device.fail_over()
 
     def misspelt(self) -> Mapping[str, object] | None:

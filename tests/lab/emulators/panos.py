@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args, get_type_hints
 
 from core.clock import ManualClock
 from lab.emulators.console import Console
-from lab.emulators.panos import PanOs, User
+from lab.emulators.panos import PanOs, Switches, User
 from lab.emulators.panos.cli import PanCli
 
 DATA: Final = Path(__file__).parent / "data" / "paloalto_panos"
@@ -62,9 +64,38 @@ set mgt-config users admin permissions role-based superuser yes
 """
 
 
+TURNED: Final = "TOKGATE_TEST_PANOS_POSITION"
+"""A variable that names one position of ``positions``: every device of ``panos`` is in it then."""
+
+
 def panos(**options: Any) -> PanOs:
     """A device of this site, at noon of a Monday."""
+    options["switches"] = _turned(options.get("switches") or Switches())
     return PanOs(**{"name": "edge", "base": SITE, "clock": ManualClock(NOON), "users": ADMINS, **options})
+
+
+def positions() -> dict[str, tuple[str, object]]:
+    """Each switch in each position that it usually is not in: its name and value, by how a test is called."""
+    hints = get_type_hints(Switches)
+    found: list[tuple[str, object]] = []
+    for one in fields(Switches):
+        choices: tuple[object, ...] = get_args(hints[one.name])
+        if hints[one.name] is bool:
+            choices = (True, False)
+        if hints[one.name] is str:
+            choices = ("High availability is disabled",)
+        found += [(one.name, choice) for choice in choices if choice != one.default]
+    return {f"{name}={value}": (name, value) for name, value in found}
+
+
+def _turned(switches: Switches) -> Switches:
+    """In the position that the variable names, unless the test itself has turned that switch."""
+    if (position := os.environ.get(TURNED)) is None:
+        return switches
+    name, value = positions()[position]
+    if getattr(switches, name) != getattr(Switches(), name):
+        return switches
+    return replace(switches, **{name: value})  # type: ignore[arg-type]
 
 
 class Keyboard:

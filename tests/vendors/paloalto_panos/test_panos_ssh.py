@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 
@@ -16,7 +16,7 @@ from core.clock import ManualClock, SystemClock
 from lab.emulators.faults import Faults, Moment
 from lab.emulators.panos import PA_5250, SMALL_VM, PanOs, Switches, pair
 from lab.emulators.traffic import Flow, Verdict
-from tests.lab.emulators.panos import NOON, SITE, candidate, configuring, operating, panos
+from tests.lab.emulators.panos import NOON, SITE, candidate, configuring, operating, panos, positions
 from tests.vendors.paloalto_panos.boxes import PASSWORD, USERS, Box, serving
 from tests.vendors.paloalto_panos.readings import firewall
 from tests.vendors.paloalto_panos.test_panos_text import EMPTY, HANDS, OFFICE, _with, long
@@ -426,19 +426,7 @@ def test_a_rule_that_was_made_anew_counts_anew_and_says_so() -> None:
 # --- what no source settles -------------------------------------------------------------------------------------------
 
 
-def positions() -> list[tuple[str, object]]:
-    """Every switch of the emulated firewall in every position but its default."""
-    hints = get_type_hints(Switches)
-    found: list[tuple[str, object]] = []
-    for field in fields(Switches):
-        choices: tuple[object, ...] = get_args(hints[field.name])
-        if hints[field.name] is bool:
-            choices = (True, False)
-        found += [(field.name, choice) for choice in choices if choice != field.default]
-    return [*found, ("ha_off", "High availability is disabled")]
-
-
-@pytest.mark.parametrize(("switch", "position"), positions())
+@pytest.mark.parametrize(("switch", "position"), positions().values(), ids=positions())
 def test_it_works_at_every_position_of_every_switch(switch: str, position: object) -> None:
     with serving(made(switches=Switches(**{switch: position}))) as box:  # type: ignore[arg-type]
         before = foreign(box)
