@@ -24,10 +24,9 @@ from pydantic import (
 )
 
 from controller import model, refreshing, views
-from controller.exceptions import MAX_SOURCES, ExceptionPreview, ExceptionRequest
 from controller.feeds import FeedView, GroupView
 from controller.inventory import Device as InventoryDevice
-from controller.model import EventAction, ExceptionState, Mode, Outcome, Quality, Scope
+from controller.model import EventAction, Mode, Outcome, Quality, Scope
 from controller.refreshing import Ending
 from controller.scoreboard import Scoreboard as Board
 from controller.scoreboard import SourceScore
@@ -74,7 +73,7 @@ def show_time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
-def _network(text: str) -> str:
+def network_text(text: str) -> str:
     if not _NETWORK_TEXT.fullmatch(text):
         raise ValueError("expected an address or a network, as in 10.20.3.7 or 10.20.3.0/24")
     return str(parse_network(text))
@@ -99,7 +98,6 @@ Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_printable)
 ]
 OptionalLine = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_printable)]
-SourceText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64), AfterValidator(_network)]
 
 
 class Request(BaseModel):
@@ -974,34 +972,25 @@ def degraded_lines(plan: VendorPlan | None) -> tuple[str, ...]:
 
 
 class SyncRequest(Selection):
-    """Bring devices to what they should hold now. ``force`` passes the shrink guard, ``override_freeze`` a freeze;
-    each needs a reason."""
+    """Bring devices to what they should hold now. ``force`` passes the shrink guard and needs a reason."""
 
     kind: Literal["sync"]
     reason: OptionalLine = ""
     force: bool = Field(default=False, strict=True)
-    override_freeze: bool = Field(default=False, strict=True)
 
     @model_validator(mode="after")
     def _explained(self) -> SyncRequest:
-        if (self.force or self.override_freeze) and not self.reason:
-            raise ValueError("force and override_freeze need a reason")
+        if self.force and not self.reason:
+            raise ValueError("force needs a reason")
         return self
 
 
 class ApplyRequest(Request):
-    """Apply exactly these stored plans. ``override_freeze`` does not wait for the end of a freeze; with a reason."""
+    """Apply exactly these stored plans."""
 
     kind: Literal["apply"]
     plans: tuple[Ulid, ...] = Field(min_length=1, max_length=1000)
     reason: OptionalLine = ""
-    override_freeze: bool = Field(default=False, strict=True)
-
-    @model_validator(mode="after")
-    def _explained(self) -> ApplyRequest:
-        if self.override_freeze and not self.reason:
-            raise ValueError("override_freeze needs a reason")
-        return self
 
 
 RunRequest = Annotated[SyncRequest | ApplyRequest, Field(discriminator="kind")]
@@ -1121,50 +1110,6 @@ def _in_step(status: model.DeviceStatus | None) -> bool | None:
 
 # --- exceptions -----------------------------------------------------------------------------------------------------
 
-_REQUEST_EXAMPLE: Final[dict[str, Any]] = {
-    "sites": ["berlin"],
-    "sources": ["10.20.3.7", "2001:db8:20:3::7"],
-    "service": "tiktok",
-    "starts": "2026-11-25T08:00:00Z",
-    "ends": "2026-11-25T18:00:00Z",
-    "reason": "spring campaign goes live",
-    "owner": "marketing@example.org",
-    "ticket": "MKT-42",
-}
-
-
-class ExceptionBody(Request):
-    """What to let through: which sources at which sites, from when until when, and why. It ends by itself."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_REQUEST_EXAMPLE]})
-
-    sites: tuple[Name, ...] = Field(min_length=1, max_length=1000)
-    sources: tuple[SourceText, ...] = Field(min_length=1, max_length=MAX_SOURCES)
-    service: Name
-    starts: Instant
-    ends: Instant
-    reason: Line
-    owner: Line
-    ticket: OptionalLine = ""
-
-    @model_validator(mode="after")
-    def _forward(self) -> ExceptionBody:
-        if self.ends <= self.starts:
-            raise ValueError("ends must lie after starts")
-        return self
-
-    def request(self) -> ExceptionRequest:
-        return ExceptionRequest(
-            sites=self.sites,
-            sources=self.sources,
-            service=self.service,
-            starts=self.starts,
-            ends=self.ends,
-            reason=self.reason,
-            owner=self.owner,
-            ticket=self.ticket,
-        )
-
 
 class ReasonBody(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "the campaign is over"}]})
@@ -1216,87 +1161,6 @@ class ExportBody(Request):
 
     snapshot: Digest | None = None
     comment: OptionalLine = ""
-
-
-class AccessException(Answer):
-    """An exception. ``live``: approved and inside its time now; ``live_on``: the devices read back as holding it."""
-
-    id: str
-    state: ExceptionState
-    live: bool
-    live_on: tuple[str, ...]
-    sites: tuple[str, ...]
-    sources: tuple[str, ...]
-    service: str
-    starts: Instant
-    ends: Instant
-    reason: str
-    owner: str
-    ticket: str
-    requested_by: str
-    requested_at: Instant
-    decided_by: str | None
-    decided_at: Instant | None
-    ended_at: Instant | None
-
-    @classmethod
-    def of(cls, exception: model.AccessException, *, now: datetime) -> AccessException:
-        return cls(
-            id=exception.id,
-            state=exception.state,
-            live=exception.is_live(now),
-            live_on=exception.live_on,
-            sites=exception.sites,
-            sources=tuple(str(s) for s in exception.sources),
-            service=exception.service,
-            starts=exception.starts,
-            ends=exception.ends,
-            reason=exception.reason,
-            owner=exception.owner,
-            ticket=exception.ticket,
-            requested_by=exception.requested_by,
-            requested_at=exception.requested_at,
-            decided_by=exception.decided_by,
-            decided_at=exception.decided_at,
-            ended_at=exception.ended_at,
-        )
-
-
-class PreviewLine(Answer):
-    """What one source would gain at one site."""
-
-    site: str
-    devices: tuple[str, ...]
-    source: str
-    role: str | None
-    mode: Mode | None = Field(description="the role's mode at the start; null: the source lies in no role of the site")
-    effect: str
-
-
-class Preview(Answer):
-    """What a request would open, where, in one sentence and line by line. Nothing was recorded."""
-
-    sentence: str
-    opens: tuple[PreviewLine, ...]
-    conflicts: tuple[str, ...]
-
-    @classmethod
-    def of(cls, preview: ExceptionPreview) -> Preview:
-        return cls(
-            sentence=preview.sentence,
-            opens=tuple(
-                PreviewLine(
-                    site=line.site,
-                    devices=line.devices,
-                    source=line.source,
-                    role=line.role,
-                    mode=line.mode,
-                    effect=line.effect,
-                )
-                for line in preview.opens
-            ),
-            conflicts=preview.conflicts,
-        )
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from controller.modes import (
 )
 from controller.modes import mode_words as mode_words
 from controller.modes import modes_at as modes_at
+from controller.windows import is_inside
 from core.errors import ConfigError
 from core.net import Network, aggregate, overlaps, subtract
 from ipsets.errors import GuardTripped
@@ -114,7 +115,7 @@ def desired_for(
         if keeps_week
         else at_once(sets_at(facts.site, facts.policy, at, holidays=facts.holidays))
     )
-    live = sorted((e for e in facts.exceptions if e.is_live(at)), key=lambda e: e.id)
+    live = sorted((e for e in facts.exceptions if is_open(e, facts.site, at)), key=lambda e: e.id)
     sources = role_sources(facts.site.networks)
     groups = [
         *(group for found in destinations.values() for group in found),
@@ -123,7 +124,7 @@ def desired_for(
             for role in weeks
             if any(week.keys() & _ACTIONS for week in weeks[role].values()) and sources[role]
         ),
-        *(_address_group(f"exc-{e.id}", e.sources) for e in live if e.service in facts.policy.services),
+        *(_address_group(f"exc-{e.id}", excepted(e, sources)) for e in live if e.service in facts.policy.services),
         AddressGroup(name=SPARED, members=frozenset(above)),
     ]
     return Desired(
@@ -163,6 +164,19 @@ def own_week(facts: Facts, device: Device, observed: Observed, *, began: datetim
 def week_note(why: str) -> Degraded:
     """What is said of a device that could keep the week and is not told it."""
     return Degraded(capability=SCHEDULES, message=f"windows are kept by the controller's clock: {why}", is_gap=False)
+
+
+def is_open(exception: AccessException, site: Site, at: datetime) -> bool:
+    """Whether it is live at the site, and inside its hours by the site's clock."""
+    if not exception.is_live(at):
+        return False
+    local = at.astimezone(ZoneInfo(site.time_zone))
+    return not exception.hours or any(is_inside(hours, local) for hours in exception.hours)
+
+
+def excepted(exception: AccessException, sources: Mapping[str, frozenset[Network]]) -> tuple[Network, ...]:
+    """Whom it lets pass at a site with these ``role_sources``."""
+    return (*exception.sources, *(network for role in exception.roles for network in sources.get(role, ())))
 
 
 def _service(snapshot: Snapshot, name: str) -> ServiceSet:
@@ -291,7 +305,7 @@ def state_of(rules: Iterable[Rule], local: datetime) -> CoverageState:
 
 def signature(facts: Facts, at: datetime) -> str:
     """Changes whenever a device of the site may have to change; cheap enough to ask every second."""
-    live = (e.id for e in facts.exceptions if e.is_live(at) and e.service in facts.policy.services)
+    live = (e.id for e in facts.exceptions if is_open(e, facts.site, at) and e.service in facts.policy.services)
     modes = sets_at(facts.site, facts.policy, at, holidays=facts.holidays)
     return _signature(facts.snapshot.id, set_words(modes), live)
 

@@ -5,19 +5,24 @@ The desk decides nothing by itself but what time decides. Every change is in the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
+from typing import Final
 
 from controller import exceptions as lifecycle
 from controller.audit import AuditNote
-from controller.errors import Conflict
+from controller.errors import Conflict, NotAllowed
 from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Inventory
-from controller.model import AccessException, DeviceStatus, ExceptionState
+from controller.model import AccessException, DeviceStatus, ExceptionState, Use
 from controller.store import Store
 from core.clock import Clock
 from core.ids import DeviceName, ExceptionId, SiteName, new_id
+from vendors.registry import adapter_for
+
+MAX_HISTORY: Final = 100
 
 
 class ExceptionDesk:
@@ -48,33 +53,91 @@ class ExceptionDesk:
         now = self._clock.now()
         statuses = self._store.statuses()
         found = self._store.exceptions(state=state, site=SiteName(site) if site else None)
-        return tuple(_shown(e, statuses) for e in found if live is None or e.is_live(now) is live)
+        return tuple(self._shown(e, statuses) for e in found if live is None or e.is_live(now) is live)
 
     def get(self, exception_id: str) -> AccessException:
         """Raises ``NotFound``."""
-        return _shown(self._store.exception(ExceptionId(exception_id)), self._store.statuses())
+        return self._shown(self._store.exception(ExceptionId(exception_id)), self._store.statuses())
 
     def preview(self, request: ExceptionRequest) -> ExceptionPreview:
         """What the request would open where, and what stands against it. Changes nothing."""
-        now = self._clock.now()
-        sources = lifecycle.check_request(request, self._inventory, now)
+        return self._previewed(self._new(request, actor=""))
+
+    def preview_of(self, exception_id: str) -> ExceptionPreview:
+        """The same of one that was asked for: what an approver approves. Raises ``NotFound``."""
+        return self._previewed(self.get(exception_id))
+
+    def use(self, exception_id: str) -> Use:
+        """What was counted of it so far. Raises ``NotFound``."""
+        return self._use(self.get(exception_id))
+
+    def _use(self, exception: AccessException) -> Use:
+        known = (self._inventory.by_name.get(name) for name in exception.devices)
+        silent = (d.name for d in known if d and not adapter_for(d.vendor, d.options, d.name).capabilities.exempt)
+        return replace(self._store.exception_use(exception.id), uncounted=tuple(silent))
+
+    def _previewed(self, exception: AccessException) -> ExceptionPreview:
         existing = self._store.exceptions(state=ExceptionState.APPROVED)
-        return lifecycle.preview(request, sources, self._inventory, existing, now)
+        return lifecycle.preview(exception, self._inventory, existing, self._clock.now())
 
     # --- asking and deciding ----------------------------------------------------------------------------------------
 
-    def request(self, request: ExceptionRequest, *, actor: str) -> AccessException:
-        now = self._clock.now()
-        sources = lifecycle.check_request(request, self._inventory, now)
-        exception = lifecycle.new_exception(request, sources, new_id=new_id, actor=actor, now=now)
-        self._store.add_exception(exception, audit=_note(actor, "exception.request", exception, exception.reason))
-        return exception
+    def request(self, request: ExceptionRequest, *, actor: str, draft: bool = False) -> AccessException:
+        """Ask for it; with ``draft`` only write it down. Raises ``Invalid``, ``NotFound``."""
+        exception = self._new(request, actor=actor, draft=draft)
+        action = "exception.draft" if draft else "exception.request"
+        self._store.add_exception(exception, audit=_note(actor, action, exception, exception.reason))
+        return self._shown(exception, self._store.statuses())
 
-    def approve(self, exception_id: str, *, actor: str) -> AccessException:
-        """Approve, and send it to its devices at once when it is already due."""
+    def submit(self, exception_id: str, *, actor: str) -> AccessException:
+        """Hand a draft in, if what it asks for is still possible."""
         before = self.get(exception_id)
-        after = lifecycle.approve(before, actor=actor, now=self._clock.now())
-        return self._decide(before, after, "exception.approve", actor=actor, reason="")
+        after = lifecycle.submit(before, actor=actor, now=self._clock.now())
+        lifecycle.check_request(lifecycle.request_again(after), self._inventory, self._clock.now())
+        return self._decide(before, after, "exception.request", actor=actor, reason=after.reason)
+
+    def renew(
+        self, exception_id: str, *, ends: datetime, actor: str, reason: str = "", draft: bool = False
+    ) -> AccessException:
+        """Ask for the same once more, from its end on, or from now where that is past. Raises as ``request``."""
+        before = self.get(exception_id)
+        again = lifecycle.request_again(before)
+        starts = max(self._clock.now(), min(before.ends, before.ended_at or before.ends))
+        asked = replace(again, starts=starts, ends=ends, reason=reason or before.reason, renews=before.id)
+        return self.request(asked, actor=actor, draft=draft)
+
+    def history(self, exception_id: str) -> tuple[AccessException, ...]:
+        """It and those that it renews, one by one, the newest first. Raises ``NotFound``."""
+        found = [self.get(exception_id)]
+        while (before := found[-1].renews) is not None and len(found) < MAX_HISTORY:
+            found.append(self.get(before))
+        return tuple(found)
+
+    def _new(self, request: ExceptionRequest, *, actor: str, draft: bool = False) -> AccessException:
+        now = self._clock.now()
+        asked = lifecycle.check_request(request, self._inventory, now)
+        if request.renews:
+            self.get(request.renews)
+        return lifecycle.new_exception(request, asked, new_id=new_id, actor=actor, now=now, draft=draft)
+
+    def approve(
+        self, exception_id: str, *, actor: str, preview: str | None = None, reason: str = ""
+    ) -> AccessException:
+        """Approve, and send it to its devices at once when that was enough and it is already due.
+
+        ``preview``: the digest of what the approver has seen. Raises ``Conflict`` when it would open something else by
+        now.
+        """
+        before = self.get(exception_id)
+        seen = self._previewed(before).digest
+        if preview is not None and preview != seen:
+            raise Conflict(
+                f"exception {before.id} would open something else by now than what you saw",
+                hint="look at its preview again, then decide",
+            )
+        rules = self._inventory.exceptions
+        after = lifecycle.approve(before, actor=actor, now=self._clock.now(), preview=seen, rules=rules)
+        return self._decide(before, after, "exception.approve", actor=actor, reason=reason, preview=seen)
 
     def deny(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
         before = self.get(exception_id)
@@ -87,35 +150,68 @@ class ExceptionDesk:
         after = lifecycle.revoke(before, now=self._clock.now())
         return self._decide(before, after, "exception.revoke", actor=actor, reason=reason)
 
+    def seat(self, exception_id: str, sources: Iterable[str], *, actor: str, may_all: bool = False) -> AccessException:
+        """Give the seats of a team to these addresses; its lead may, and with ``may_all`` everybody.
+
+        Raises ``NotAllowed``, ``Conflict`` when it has no seats or is over, ``Invalid`` for what is no address there.
+        """
+        before = self.get(exception_id)
+        if not may_all and actor != before.lead:
+            raise NotAllowed("the seats of a team are given by its lead", hint=f"ask {before.lead or before.owner}")
+        networks = lifecycle.check_networks(sources, before.sites, self._inventory)
+        after = lifecycle.seat(before, networks, now=self._clock.now())
+        return self._decide(before, after, "exception.seat", actor=actor, reason="")
+
     def end_due(self) -> tuple[AccessException, ...]:
-        """Close the books on approved exceptions whose time is over; the devices follow by their signature."""
-        now = self._clock.now()
-        over = [e for e in self._store.exceptions(state=ExceptionState.APPROVED) if e.ends <= now]
-        ended = []
-        for exception in over:
-            after = lifecycle.end(exception)
-            note = _note("system", "exception.end", exception, "its time is over")
-            with suppress(Conflict):  # somebody revoked it in this very moment: also over
-                self._store.update_exception(after, expected_state=ExceptionState.APPROVED, audit=note)
-                ended.append(after)
-        return tuple(ended)
+        """What time makes of exceptions: ended, lapsed, idle, reminded of. The devices follow by their signature."""
+        now, rules = self._clock.now(), self._inventory.exceptions
+        done = []
+        for state in (ExceptionState.DRAFT, ExceptionState.REQUESTED, ExceptionState.APPROVED):
+            for exception in self._store.exceptions(state=state):
+                shown = self._shown(exception, {})
+                use = self._use(shown) if lifecycle.rule_of(exception, rules).idle_after else Use()
+                after = lifecycle.due(exception, now=now, use=use, rules=rules)
+                if after is None:
+                    continue
+                action, reason = _OF_TIME.get(after.state, _REMINDED)
+                note = _note("system", action, after, reason)
+                with suppress(Conflict):  # somebody decided in this very moment
+                    self._store.update_exception(after, expected_state=state, audit=note)
+                    done.append(after)
+        return tuple(done)
 
     def _decide(
-        self, before: AccessException, after: AccessException, action: str, *, actor: str, reason: str
+        self,
+        before: AccessException,
+        after: AccessException,
+        action: str,
+        *,
+        actor: str,
+        reason: str,
+        preview: str | None = None,
     ) -> AccessException:
-        note = _note(actor, action, after, reason)
+        note = _note(actor, action, after, reason, **({"preview": preview} if preview else {}))
         self._store.update_exception(after, expected_state=before.state, audit=note)
         self._follow(before, after)
         return after
 
+    def _shown(self, exception: AccessException, statuses: Mapping[DeviceName, DeviceStatus]) -> AccessException:
+        live_on = tuple(sorted(name for name, status in statuses.items() if exception.id in status.exceptions))
+        known = (self._inventory.sites[site].devices for site in exception.sites if site in self._inventory.sites)
+        return replace(exception, live_on=live_on, devices=tuple(name for devices in known for name in devices))
 
-def _shown(exception: AccessException, statuses: dict[DeviceName, DeviceStatus]) -> AccessException:
-    live_on = tuple(sorted(name for name, status in statuses.items() if exception.id in status.exceptions))
-    return replace(exception, live_on=live_on)
+
+_OF_TIME: Final = {
+    ExceptionState.ENDED: ("exception.end", "its time is over"),
+    ExceptionState.LAPSED: ("exception.lapse", "nobody decided in time"),
+    ExceptionState.IDLE: ("exception.idle", "nobody used it"),
+}
+_REMINDED: Final = ("exception.remind", "it ends soon")
 
 
-def _note(actor: str, action: str, exception: AccessException, reason: str) -> AuditNote:
+def _note(actor: str, action: str, exception: AccessException, reason: str, **more: object) -> AuditNote:
     detail = {
+        **more,
         "sites": list(exception.sites),
         "sources": [str(s) for s in exception.sources],
         "service": exception.service,
@@ -124,5 +220,11 @@ def _note(actor: str, action: str, exception: AccessException, reason: str) -> A
         "state": exception.state.value,
         "owner": exception.owner,
         "ticket": exception.ticket,
+        "code": exception.code,
+        "roles": list(exception.roles),
+        "hours": [str(hours) for hours in exception.hours],
+        "seats": exception.seats,
+        "renews": exception.renews,
+        "approvals": [f"{a.actor} {a.preview}" for a in exception.approvals],
     }
     return AuditNote(actor=actor, action=action, subject=exception.id, reason=reason, detail=detail)

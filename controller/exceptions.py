@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from controller.desired import modes_at, role_sources
 from controller.errors import Conflict, Invalid, NotAllowed
 from controller.inventory import Inventory, Policy, Site
-from controller.model import AccessException, ExceptionState, Mode, Window
+from controller.inventory.exception_rules import OTHER, ExceptionReason, ExceptionRules
+from controller.inventory.fields import parse_days, parse_end, parse_start
+from controller.model import AccessException, Approval, ExceptionState, Mode, OpenHours, Use, Window
 from controller.windows import HORIZON, next_edge
 from core.ids import DeviceName, ExceptionId, SiteName
 from core.net import Network, aggregate, overlaps, parse_network
+from ipsets.spans import short
 
-MAX_LIFE: Final = timedelta(days=366)
 MAX_SOURCES: Final = 256
+MAX_HOURS: Final = 20
+ROLE: Final = "role:"
+"""Before the name of a source role, among the sources that a person asks for."""
 _TEXT_LIMIT: Final = 500
+_WAITING: Final = (ExceptionState.DRAFT, ExceptionState.REQUESTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +34,28 @@ class ExceptionRequest:
     """What a person asks for, as text where they typed text."""
 
     sites: tuple[str, ...]
-    sources: tuple[str, ...]  # addresses or networks
+    sources: tuple[str, ...]  # addresses, networks, or ``role:NAME``
     service: str
     starts: datetime
     ends: datetime
     reason: str
     owner: str
     ticket: str = ""
+    code: str = ""  # of the inventory's reasons; ``other`` when it is empty and there is one of that name
+    hours: tuple[str, ...] = ()  # ``mon-fri 08:00-12:00``
+    seats: int | None = None
+    lead: str = ""
+    renews: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a request says, parsed and checked."""
+
+    sources: tuple[Network, ...]
+    roles: tuple[str, ...]
+    hours: tuple[OpenHours, ...]
+    code: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +78,90 @@ class ExceptionPreview:
     opens: tuple[PreviewLine, ...]
     conflicts: tuple[str, ...]
 
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits over all that it says: who approves, approves exactly this."""
+        said = json.dumps(asdict(self), sort_keys=True, default=str)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
-def check_request(request: ExceptionRequest, inventory: Inventory, now: datetime) -> tuple[Network, ...]:
-    """The parsed sources. Raises ``Invalid`` naming the field, ``NotFound`` for an unknown site."""
+
+def check_request(request: ExceptionRequest, inventory: Inventory, now: datetime) -> Asked:
+    """What it asks for. Raises ``Invalid`` naming the field, ``NotFound`` for an unknown site."""
     if not request.sites:
         raise Invalid("sites: name at least one site")
     services = {s for site in request.sites for s in inventory.policies[inventory.site(site).policy].services}
     if request.service not in services:
         raise Invalid(f"service: {request.service!r} is not enforced there; known: {', '.join(sorted(services))}")
-    for field in ("reason", "owner", "ticket"):
-        check_text(field, getattr(request, field), required=field != "ticket")
-    _check_life(request, now)
-    return _check_sources(request, inventory)
+    code, rule = _reason_of(request.code, inventory.exceptions)
+    for field in ("reason", "owner", "ticket", "lead"):
+        required = field in ("reason", "owner") or (field == "ticket" and rule.needs_ticket)
+        check_text(field, getattr(request, field), required=required)
+    _check_life(request, now, rule)
+    _check_seats(request)
+    roles = _check_roles(request, inventory)
+    return Asked(sources=_check_sources(request, inventory, roles), roles=roles, hours=_hours_of(request), code=code)
+
+
+def _reason_of(code: str, rules: ExceptionRules) -> tuple[str, ExceptionReason]:
+    found = code or (OTHER if OTHER in rules.reasons else "")
+    if found not in rules.reasons:
+        known = ", ".join(sorted(rules.reasons))
+        raise Invalid(f"code: {code!r} is none of the reasons; known: {known}" if code else f"code: one of {known}")
+    return found, rules.reasons[found]
+
+
+def rule_of(exception: AccessException, rules: ExceptionRules) -> ExceptionReason:
+    """What its reason demands; of one that the inventory knows no more, what demands nothing further."""
+    return rules.reasons.get(exception.code, ExceptionReason())
+
+
+def _hours_of(request: ExceptionRequest) -> tuple[OpenHours, ...]:
+    if len(request.hours) > MAX_HOURS:
+        raise Invalid(f"hours: at most {MAX_HOURS}")
+    return tuple(parse_hours(text) for text in request.hours)
+
+
+def parse_hours(text: str) -> OpenHours:
+    """``mon,wed 08:00-12:00``, ``weekdays 22:00-06:00``. Raises ``Invalid``."""
+    days, _, span = text.strip().partition(" ")
+    start, _, end = span.strip().partition("-")
+    try:
+        return OpenHours(days=tuple(parse_days(days.split(","))), start=parse_start(start), end=parse_end(end))
+    except ValueError as exc:
+        raise Invalid(f"hours: {text[:60]!r} is not like 'mon,tue 08:00-12:00' ({exc})") from exc
+
+
+def _check_seats(request: ExceptionRequest) -> None:
+    if request.seats is None:
+        if request.lead:
+            raise Invalid("lead: only of a team, with seats")
+        return
+    if not 1 <= request.seats <= MAX_SOURCES:
+        raise Invalid(f"seats: 1 to {MAX_SOURCES}")
+    if not request.lead.strip():
+        raise Invalid("lead: name who may change the seats, as the audit log names them")
+    if any(text.startswith(ROLE) for text in request.sources):
+        raise Invalid("seats: a seat is an address, not a role")
+
+
+def _check_seated(sources: Sequence[Network], seats: int | None) -> None:
+    if seats is None:
+        return
+    wide = next((n for n in sources if n.num_addresses > 1), None)
+    if wide is not None:
+        raise Invalid(f"sources: a seat is one address, and {wide} is more")
+    if len(sources) > seats:
+        raise Invalid(f"sources: {len(sources)} addresses for {seats} seats")
+
+
+def _check_roles(request: ExceptionRequest, inventory: Inventory) -> tuple[str, ...]:
+    roles = tuple(dict.fromkeys(t.removeprefix(ROLE) for t in request.sources if t.startswith(ROLE)))
+    for site in request.sites:
+        known = inventory.site(site).networks
+        stranger = next((role for role in roles if role not in known), None)
+        if stranger is not None:
+            raise Invalid(f"sources: site {site} has no source role {stranger!r}; it has: {', '.join(sorted(known))}")
+    return roles
 
 
 def check_text(field: str, value: str, *, required: bool) -> None:
@@ -77,22 +172,30 @@ def check_text(field: str, value: str, *, required: bool) -> None:
         raise Invalid(f"{field}: at most {_TEXT_LIMIT} printable characters on one line")
 
 
-def _check_life(request: ExceptionRequest, now: datetime) -> None:
+def _check_life(request: ExceptionRequest, now: datetime, rule: ExceptionReason) -> None:
     if request.starts.tzinfo is None or request.ends.tzinfo is None:
         raise Invalid("starts, ends: give the time zone, as in 2026-11-25T18:00:00Z")
     if request.ends <= request.starts:
         raise Invalid("ends: must lie after starts")
     if request.ends <= now:
         raise Invalid("ends: lies in the past")
-    if request.ends - request.starts > MAX_LIFE:
-        raise Invalid(f"ends: an exception lives {MAX_LIFE.days} days at most; renew it then")
+    if request.ends - request.starts > rule.max_life:
+        raise Invalid(f"ends: an exception for this reason lives {short(rule.max_life)} at most; renew it then")
 
 
-def _check_sources(request: ExceptionRequest, inventory: Inventory) -> tuple[Network, ...]:
+def _check_sources(request: ExceptionRequest, inventory: Inventory, roles: tuple[str, ...]) -> tuple[Network, ...]:
     if not 0 < len(request.sources) <= MAX_SOURCES:
-        raise Invalid(f"sources: give 1 to {MAX_SOURCES} addresses or networks")
-    parsed = [_parse_source(text) for text in request.sources]
-    for site in request.sites:
+        raise Invalid(f"sources: give 1 to {MAX_SOURCES} addresses, networks or roles")
+    texts = tuple(text for text in request.sources if text.removeprefix(ROLE) not in roles or ROLE not in text)
+    parsed = check_networks(texts, request.sites, inventory)
+    _check_seated(parsed, request.seats)
+    return parsed if request.seats is not None else aggregate(parsed)
+
+
+def check_networks(texts: Iterable[str], sites: Iterable[str], inventory: Inventory) -> tuple[Network, ...]:
+    """Networks that lie in the source networks of each of these sites, in order. Raises ``Invalid``."""
+    parsed = [_parse_source(text) for text in texts]
+    for site in sites:
         known = [n for networks in inventory.site(site).networks.values() for n in networks]
         stranger = next((n for n in parsed if not overlaps(known, n)), None)
         if stranger is not None:
@@ -100,7 +203,7 @@ def _check_sources(request: ExceptionRequest, inventory: Inventory) -> tuple[Net
         wide = next((n for n in parsed if any(_covers_more(n, k) for k in known)), None)
         if wide is not None:
             raise Invalid(f"sources: {wide} is wider than the site's own network; name the part that is meant")
-    return aggregate(parsed)
+    return tuple(dict.fromkeys(parsed))
 
 
 def _parse_source(text: str) -> Network:
@@ -115,41 +218,39 @@ def _covers_more(source: Network, known: Network) -> bool:
 
 
 def preview(
-    request: ExceptionRequest,
-    sources: tuple[Network, ...],
-    inventory: Inventory,
-    existing: Iterable[AccessException],
-    now: datetime,
+    exception: AccessException, inventory: Inventory, existing: Iterable[AccessException], now: datetime
 ) -> ExceptionPreview:
-    """What would open where, and what stands against it. Nothing is changed."""
-    life = Window(max(now, request.starts), request.ends)
-    lines = tuple(line for site in request.sites for line in _lines(site, sources, inventory, life))
+    """What it would open where, and what stands against it. Nothing is changed."""
+    life = Window(max(now, exception.starts), exception.ends)
+    lines = tuple(line for site in exception.sites for line in _lines(site, exception, inventory, life))
     opening = [line for line in lines if line.mode is Mode.ENFORCE]
-    where = ", ".join(request.sites)
-    span = f"from {request.starts:%Y-%m-%d %H:%M} to {request.ends:%Y-%m-%d %H:%M} UTC"
-    what = ", ".join(str(s) for s in sources)
-    sentence = f"{what} would reach {request.service} at {where} {span}; all other sources stay as they are."
+    where = ", ".join(exception.sites)
+    span = f"from {exception.starts:%Y-%m-%d %H:%M} to {exception.ends:%Y-%m-%d %H:%M} UTC"
+    if exception.hours:
+        span += f", only {' and '.join(map(str, exception.hours))} by the site's clock"
+    what = ", ".join((*map(str, exception.sources), *(f"the role {role}" for role in exception.roles)))
+    sentence = f"{what} would reach {exception.service} at {where} {span}; all other sources stay as they are."
     if not opening:
-        sentence = f"Nothing would open: at that time none of {what} is blocked from {request.service} at {where}."
+        sentence = f"Nothing would open: at that time none of {what} is blocked from {exception.service} at {where}."
     return ExceptionPreview(
-        sentence=sentence, opens=lines, conflicts=tuple(_conflicts(request, sources, lines, existing, now))
+        sentence=sentence, opens=lines, conflicts=tuple(_conflicts(exception, lines, existing, now))
     )
 
 
-def _lines(site_name: str, sources: Iterable[Network], inventory: Inventory, life: Window) -> Iterable[PreviewLine]:
+def _lines(site_name: str, exception: AccessException, inventory: Inventory, life: Window) -> Iterable[PreviewLine]:
     site = inventory.site(site_name)
     modes = _strictest_modes(site, inventory.policies[site.policy], life)
     roles = role_sources(site.networks)
-    for source in sources:
-        for role in [r for r in modes if overlaps(roles[r], source)]:
-            yield PreviewLine(
-                site=site.name,
-                devices=tuple(site.devices),
-                source=str(source),
-                role=role,
-                mode=modes[role],
-                effect=_EFFECTS[modes[role]],
-            )
+    met = [(str(source), role) for source in exception.sources for role in modes if overlaps(roles[role], source)]
+    for source, role in (*met, *((f"{ROLE}{role}", role) for role in exception.roles)):
+        yield PreviewLine(
+            site=site.name,
+            devices=tuple(site.devices),
+            source=source,
+            role=role,
+            mode=modes[role],
+            effect=_EFFECTS[modes[role]],
+        )
 
 
 def _strictest_modes(site: Site, policy: Policy, life: Window) -> dict[str, Mode]:
@@ -175,17 +276,16 @@ _EFFECTS: Final[Mapping[Mode, str]] = {
 
 
 def _conflicts(
-    request: ExceptionRequest,
-    sources: tuple[Network, ...],
-    lines: Iterable[PreviewLine],
-    existing: Iterable[AccessException],
-    now: datetime,
-) -> Iterable[str]:
+    exception: AccessException, lines: Iterable[PreviewLine], existing: Iterable[AccessException], now: datetime
+) -> Iterator[str]:
     for other in existing:
-        same = set(other.sites) & set(request.sites) and other.service == request.service
-        apart = other.ends <= request.starts or request.ends <= other.starts or other.ends <= now
-        covered = [s for s in sources if overlaps(other.sources, s)]
-        if same and covered and not apart:
+        same = set(other.sites) & set(exception.sites) and other.service == exception.service
+        apart = other.ends <= exception.starts or exception.ends <= other.starts or other.ends <= now
+        covered = [
+            *(str(s) for s in exception.sources if overlaps(other.sources, s)),
+            *(f"{ROLE}{role}" for role in exception.roles if role in other.roles),
+        ]
+        if same and covered and not apart and other.id not in (exception.id, exception.renews):
             yield f"{covered[0]} is already covered by exception {other.id} until {other.ends:%Y-%m-%d %H:%M} UTC"
     for line in lines:
         if line.mode is Mode.OFF:
@@ -193,33 +293,97 @@ def _conflicts(
 
 
 def new_exception(
-    request: ExceptionRequest, sources: tuple[Network, ...], *, new_id: Callable[[], str], actor: str, now: datetime
+    request: ExceptionRequest,
+    asked: Asked,
+    *,
+    new_id: Callable[[], str],
+    actor: str,
+    now: datetime,
+    draft: bool = False,
 ) -> AccessException:
-    """The request as recorded."""
+    """The request as recorded; as a ``draft`` nobody is asked yet."""
     return AccessException(
         id=ExceptionId(new_id()),
         sites=tuple(SiteName(s) for s in dict.fromkeys(request.sites)),
-        sources=sources,
+        sources=asked.sources,
         service=request.service,
         starts=request.starts,
         ends=request.ends,
         reason=request.reason.strip(),
         owner=request.owner.strip(),
         ticket=request.ticket.strip(),
-        state=ExceptionState.REQUESTED,
+        state=ExceptionState.DRAFT if draft else ExceptionState.REQUESTED,
         requested_by=actor,
         requested_at=now,
+        code=asked.code,
+        roles=asked.roles,
+        hours=asked.hours,
+        seats=request.seats,
+        lead=request.lead.strip(),
+        renews=ExceptionId(request.renews) if request.renews else None,
     )
 
 
-def approve(exception: AccessException, *, actor: str, now: datetime) -> AccessException:
-    """Raises ``Conflict`` unless it waits for a decision, ``NotAllowed`` to the person who asked."""
+def request_again(exception: AccessException) -> ExceptionRequest:
+    """What would ask for it anew: a draft that is handed in, a renewal to be changed."""
+    return ExceptionRequest(
+        sites=exception.sites,
+        sources=(*map(str, exception.sources), *(f"{ROLE}{role}" for role in exception.roles)),
+        service=exception.service,
+        starts=exception.starts,
+        ends=exception.ends,
+        reason=exception.reason,
+        owner=exception.owner,
+        ticket=exception.ticket,
+        code=exception.code,
+        hours=tuple(map(str, exception.hours)),
+        seats=exception.seats,
+        lead=exception.lead,
+        renews=exception.renews,
+    )
+
+
+def submit(exception: AccessException, *, actor: str, now: datetime) -> AccessException:
+    """Hand a draft in. Raises ``Conflict`` unless it is one, ``NotAllowed`` to others than its author."""
+    _require(exception, ExceptionState.DRAFT, "handed in")
+    if actor != exception.requested_by:
+        raise NotAllowed("a draft is handed in by who wrote it", hint=f"ask {exception.requested_by}")
+    return replace(exception, state=ExceptionState.REQUESTED, requested_at=now)
+
+
+def approve(
+    exception: AccessException, *, actor: str, now: datetime, preview: str, rules: ExceptionRules
+) -> AccessException:
+    """With one more approval; approved once it has as many as its reason demands, all of the same preview.
+
+    Raises ``Conflict`` unless it waits for a decision, and for a second approval by the same person; ``NotAllowed`` to
+    the person who asked, and to whom its reason does not name.
+    """
     _require(exception, ExceptionState.REQUESTED, "approved")
     if exception.ends <= now:
         raise Conflict(f"exception {exception.id} is over since {exception.ends:%Y-%m-%d %H:%M} UTC")
-    if actor == exception.requested_by:
+    rule = rule_of(exception, rules)
+    if actor in (exception.requested_by, exception.lead):
         raise NotAllowed("nobody approves an exception that they asked for", hint="ask another approver")
-    return replace(exception, state=ExceptionState.APPROVED, decided_by=actor, decided_at=now)
+    if rule.approvers and actor not in rule.approvers:
+        raise NotAllowed(
+            f"exceptions for {exception.code} are approved by others", hint=f"ask {', '.join(rule.approvers)}"
+        )
+    standing = standing_approvals(exception, now=now, preview=preview, rules=rules)
+    if any(approval.actor == actor for approval in standing):
+        raise Conflict(f"{actor} has approved it already", hint=f"it needs {rule.approvals}, each by another person")
+    approvals = (*standing, Approval(actor=actor, at=now, preview=preview))
+    if len(approvals) < rule.approvals:
+        return replace(exception, approvals=approvals)
+    return replace(exception, approvals=approvals, state=ExceptionState.APPROVED, decided_by=actor, decided_at=now)
+
+
+def standing_approvals(
+    exception: AccessException, *, now: datetime, preview: str, rules: ExceptionRules
+) -> tuple[Approval, ...]:
+    """Those that still count: given lately, and to what it would open now."""
+    holds = rules.approval_holds
+    return tuple(a for a in exception.approvals if a.preview == preview and now < a.at + holds)
 
 
 def deny(exception: AccessException, *, actor: str, now: datetime) -> AccessException:
@@ -230,14 +394,41 @@ def deny(exception: AccessException, *, actor: str, now: datetime) -> AccessExce
 
 def revoke(exception: AccessException, *, now: datetime) -> AccessException:
     """End it now. Raises ``Conflict`` when there is nothing left to end."""
-    if exception.state not in (ExceptionState.REQUESTED, ExceptionState.APPROVED) or exception.ends <= now:
+    if exception.state not in (*_WAITING, ExceptionState.APPROVED) or exception.ends <= now:
         raise Conflict(f"exception {exception.id} is {exception.state.value} and cannot be revoked")
     return replace(exception, state=ExceptionState.REVOKED, ended_at=now)
 
 
-def end(exception: AccessException) -> AccessException:
-    """Its time is over; the end is its own, however late it was noticed."""
-    return replace(exception, state=ExceptionState.ENDED, ended_at=exception.ends)
+def seat(exception: AccessException, sources: tuple[Network, ...], *, now: datetime) -> AccessException:
+    """Give the seats of a team to other addresses. Raises ``Conflict`` when it has none or is over, ``Invalid``."""
+    if exception.seats is None:
+        raise Conflict(f"exception {exception.id} has no seats", hint="ask for another exception")
+    if exception.state not in (*_WAITING, ExceptionState.APPROVED) or exception.ends <= now:
+        raise Conflict(f"exception {exception.id} is {exception.state.value} and its seats are given up")
+    if not sources:
+        raise Invalid("sources: name at least one address", hint="revoke it when nobody needs it any more")
+    _check_seated(sources, exception.seats)
+    return replace(exception, sources=sources)
+
+
+def due(exception: AccessException, *, now: datetime, use: Use, rules: ExceptionRules) -> AccessException | None:
+    """What time makes of it: ended, lapsed, idle, reminded of; None when there is nothing to do.
+
+    An exception ends at its own time, however late that was noticed. Idle is only one whose use every device counts.
+    """
+    if exception.state in _WAITING:
+        over = min(exception.ends, exception.requested_at + rules.lapses_after)
+        return replace(exception, state=ExceptionState.LAPSED, ended_at=over) if over <= now else None
+    if exception.state is not ExceptionState.APPROVED:
+        return None
+    if exception.ends <= now:
+        return replace(exception, state=ExceptionState.ENDED, ended_at=exception.ends)
+    since = max(exception.starts, exception.decided_at or exception.starts, use.last_used_at or exception.starts)
+    idle_after = rule_of(exception, rules).idle_after
+    if idle_after is not None and since + idle_after <= now and not use.uncounted:
+        return replace(exception, state=ExceptionState.IDLE, ended_at=now)
+    soon = exception.starts <= now and exception.ends - now <= rules.remind_before
+    return replace(exception, reminded_at=now) if soon and exception.reminded_at is None else None
 
 
 def _require(exception: AccessException, state: ExceptionState, what: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from enum import StrEnum
 from typing import Any
 
@@ -40,11 +40,46 @@ class Window:
 
 
 class ExceptionState(StrEnum):
+    DRAFT = "draft"  # only its author sees to it; nobody is asked yet
     REQUESTED = "requested"
     APPROVED = "approved"  # live between its start and end
     DENIED = "denied"
     REVOKED = "revoked"
     ENDED = "ended"
+    LAPSED = "lapsed"  # nobody decided in time
+    IDLE = "idle"  # ended, because nobody used it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """One person's yes, to exactly what a preview said."""
+
+    actor: str
+    at: datetime
+    preview: str  # ``ExceptionPreview.digest``
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHours:
+    """From ``start`` to ``end`` (excluded) on ``days``, by the site's wall clock; ``end`` may be on the day after."""
+
+    days: tuple[str, ...]
+    start: time
+    end: time
+
+    def __str__(self) -> str:
+        return f"{','.join(self.days)} {self.start:%H:%M}-{self.end:%H:%M}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What counters say of an exception's use. ``uncounted`` devices hold it and tell nothing: more is possible."""
+
+    hits: int | None = None
+    packets: int | None = None
+    octets: int | None = None
+    last_used_at: datetime | None = None
+    uncounted: tuple[DeviceName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +101,19 @@ class AccessException:
     decided_by: str | None = None
     decided_at: datetime | None = None
     ended_at: datetime | None = None  # when it was revoked or found over
+    code: str = "other"  # of the inventory's reasons
+    roles: tuple[str, ...] = ()  # source roles of its sites, beside ``sources``
+    hours: tuple[OpenHours, ...] = ()  # only then, while it lives; always when empty
+    seats: int | None = None  # how many addresses its lead may name; None: the sources are fixed
+    lead: str = ""  # who may change the seats
+    renews: ExceptionId | None = None  # the one that it takes over from
+    approvals: tuple[Approval, ...] = ()
+    reminded_at: datetime | None = None
     live_on: tuple[DeviceName, ...] = ()  # derived from DeviceStatus.exceptions when shown; never stored
+    devices: tuple[DeviceName, ...] = ()  # of its sites; derived as well
 
     def is_live(self, at: datetime) -> bool:
+        """Whether it is approved and in its life; by its hours it may be closed just then."""
         return self.state is ExceptionState.APPROVED and self.starts <= at < self.ends
 
 

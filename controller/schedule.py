@@ -34,8 +34,6 @@ ACTOR: Final = "system"
 RETRY_FIRST: Final = timedelta(seconds=15)
 RETRY_MOST: Final = timedelta(minutes=15)
 JITTER_SHARE: Final = 0.1
-CALENDARS_EVERY: Final = timedelta(minutes=15)
-"""How often the calendars of holidays are looked at; each says itself how often it is asked."""
 _AGAIN: Final = (Outcome.FAILED, Outcome.UNCERTAIN, Outcome.RUNNING)  # still "running": its end could not be recorded
 
 
@@ -44,7 +42,7 @@ class _Site:
     """What the schedule has under way at one site. What its devices hold is the store's to say."""
 
     run: RunId | None = None  # the sync that runs now
-    sent: tuple[str, tuple[str, ...], str] | None = None  # (wanted, held, freeze) when the last one began
+    sent: tuple[str, tuple[str, ...]] | None = None  # (wanted, held) when the last one began
     failures: int = 0
     retry_at: float | None = None  # monotonic
 
@@ -81,7 +79,6 @@ class Scheduler:
             _Interval("resolve", settings.resolve_interval, self._resolve, jitter_share=JITTER_SHARE),
             _Interval("counters", settings.counters_interval, self._poll),
             _Interval("sync", settings.sync_interval, self._sync_all),
-            _Interval("calendars", CALENDARS_EVERY, controller.calendars.refresh),
             _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
         )
         # a thread for each job and one for `wake`: a source or a gateway that hangs holds up nothing but its own job
@@ -176,7 +173,9 @@ class Scheduler:
 
     def _end_exceptions(self) -> None:
         for exception in self._controller.exceptions.end_due():
-            log.info("exception.ended", exception=exception.id, ends=exception.ends.isoformat())
+            over = exception.ended_at is not None
+            event = "exception.ended" if over else "exception.ends_soon"
+            log.info(event, exception=exception.id, state=exception.state.value, ends=exception.ends.isoformat())
 
     def _follow_signatures(self) -> None:
         """Start a sync at each site whose devices do not hold the snapshot, modes and exceptions of this moment.
@@ -184,16 +183,16 @@ class Scheduler:
         Asked of what was read back, never of what was sent: an exception that came and went between two ticks may
         still be on a device. What a whole sync did not change is not tried again until something else does.
         """
-        held, freezes = self._controller.held_signatures(), self._controller.freezes()
+        held = self._controller.held_signatures()
         for site, wanted in self._controller.signatures().items():
             state = self._sites.setdefault(site, _Site())
             if state.run is not None and not self._settle(state):
                 continue
             if set(held[site]) <= {wanted}:
                 state.failures, state.retry_at = 0, None
-            elif state.sent != (seen := (wanted, held[site], freezes.get(site, ""))):
+            elif state.sent != (wanted, held[site]):
                 self._send(site, state, trigger=_what_differs(held[site], wanted))
-                state.sent = seen  # only now: what could not be sent is tried at the next tick
+                state.sent = (wanted, held[site])  # only now: what could not be sent is tried at the next tick
             elif state.retry_at is not None and self._clock.monotonic() >= state.retry_at:
                 self._send(site, state, trigger="retry")
 

@@ -21,7 +21,7 @@ from core.errors import ExitCode
 
 if TYPE_CHECKING:
     from controller.exceptions import ExceptionPreview, ExceptionRequest
-    from controller.model import AccessException, Run
+    from controller.model import AccessException, Run, Use
     from controller.service import Controller
 
 app = typer.Typer(no_args_is_help=True, help="Exceptions: who may pass for a while, where and why.")
@@ -30,7 +30,11 @@ SYNC_SECONDS: Final = 180.0
 AtSites = Annotated[list[str], typer.Option("--site", "-s", metavar="SITE", help="Where; may be repeated.")]
 Sources = Annotated[
     list[str],
-    typer.Option("--source", metavar="NETWORK", help="Which clients, as address or network; may be repeated."),
+    typer.Option(
+        "--source",
+        metavar="NETWORK",
+        help="Which clients: an address, a network, or a whole source role as role:guest; may be repeated.",
+    ),
 ]
 Service = Annotated[str, typer.Option("--service", help="Which service of the catalogue.")]
 From = Annotated[
@@ -42,6 +46,19 @@ For = Annotated[str | None, typer.Option("--for", metavar="SPAN", help="For how 
 Why = Annotated[str, typer.Option("--reason", help="Why.")]
 Owner = Annotated[str, typer.Option("--owner", help="Who answers for it, best by mail address.")]
 Ticket = Annotated[str, typer.Option("--ticket", help="Where it was asked for.")]
+Code = Annotated[str, typer.Option("--code", help="Which reason of the inventory.")]
+OpenAt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hours", metavar="HOURS", help='Only then, by the site\'s clock: "weekdays 08:00-12:00"; repeatable.'
+    ),
+]
+Seats = Annotated[int | None, typer.Option("--seats", help="For a team with so many addresses.")]
+Lead = Annotated[str, typer.Option("--lead", help="Who may give its seats to other addresses, as the audit log says.")]
+Draft = Annotated[bool, typer.Option("--draft", help="Only write it down; `submit` hands it in.")]
+Seen = Annotated[
+    str | None, typer.Option("--preview", metavar="DIGEST", help="Of the preview that you saw; refused if it changed.")
+]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Which exception.")]
 
 
@@ -56,6 +73,11 @@ def request(
     starts: From = "now",
     until: Until = None,
     lasts: For = None,
+    code: Code = "",
+    hours: OpenAt = None,
+    seats: Seats = None,
+    lead: Lead = "",
+    draft: Draft = False,
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Ask for an exception. Nothing opens before somebody else approves it."""
@@ -71,9 +93,13 @@ def request(
             reason=reason,
             owner=owner,
             ticket=ticket,
+            code=code,
+            hours=hours,
+            seats=seats,
+            lead=lead,
         )
         seen = controller.exceptions.preview(asked)
-        made = controller.exceptions.request(asked, actor=opening.actor())
+        made = controller.exceptions.request(asked, actor=opening.actor(), draft=draft)
         now = controller.clock.now()
     note(seen.sentence)
     for conflict in seen.conflicts:
@@ -92,6 +118,10 @@ def preview(
     starts: From = "now",
     until: Until = None,
     lasts: For = None,
+    code: Code = "",
+    hours: OpenAt = None,
+    seats: Seats = None,
+    lead: Lead = "",
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Say what an exception would open where. Nothing is recorded."""
@@ -107,10 +137,14 @@ def preview(
             reason=reason,
             owner=owner,
             ticket=ticket,
+            code=code,
+            hours=hours,
+            seats=seats,
+            lead=lead,
         )
         seen = controller.exceptions.preview(asked)
     if output is Plain.JSON:
-        from api.models import Preview
+        from api.exception_models import Preview
 
         show_json(Preview.of(seen).model_dump(mode="json"))
     else:
@@ -129,6 +163,10 @@ def _request(
     reason: str,
     owner: str,
     ticket: str,
+    code: str,
+    hours: list[str] | None,
+    seats: int | None,
+    lead: str,
 ) -> ExceptionRequest:
     from controller.exceptions import ExceptionRequest
 
@@ -142,6 +180,10 @@ def _request(
         reason=reason,
         owner=owner,
         ticket=ticket,
+        code=code,
+        hours=tuple(hours or ()),
+        seats=seats,
+        lead=lead,
     )
 
 
@@ -163,6 +205,7 @@ def _show_preview(seen: ExceptionPreview) -> None:
         show_table(("site", "devices", "source", "role", "mode", "effect"), rows)
     for conflict in seen.conflicts:
         say(f"note: {conflict}")
+    say(f"digest: {seen.digest}")
 
 
 @app.command("list")
@@ -173,7 +216,7 @@ def list_exceptions(
     output: As = Output.TABLE,
 ) -> None:
     """List exceptions, with the devices that were read back holding them."""
-    from api.models import AccessException
+    from api.exception_models import AccessException
 
     with opening.controller() as controller:
         where = controller.inventory.site(site).name if site else None
@@ -186,16 +229,62 @@ def list_exceptions(
 def show(exception: Id, output: AsPlain = Plain.TABLE) -> None:
     """Show one exception with everything that is known of it."""
     with opening.controller() as controller:
-        _show_one(controller.exceptions.get(exception), output, controller.clock.now())
+        found = controller.exceptions.get(exception)
+        _show_one(found, output, controller.clock.now(), use=controller.exceptions.use(found.id))
+        if output is Plain.TABLE and found.state is ExceptionState.REQUESTED:
+            say()
+            _show_preview(controller.exceptions.preview_of(found.id))
 
 
 @app.command()
-def approve(exception: Id, output: AsPlain = Plain.TABLE) -> int:
+def history(exception: Id, output: As = Output.TABLE) -> None:
+    """List an exception and those that it renews, the newest first."""
+    from api.exception_models import AccessException
+
+    with opening.controller() as controller:
+        now = controller.clock.now()
+        found = [AccessException.of(e, now=now) for e in controller.exceptions.history(exception)]
+    show_rows(found, _COLUMNS, output, none="no exceptions")
+
+
+@app.command()
+def submit(exception: Id, output: AsPlain = Plain.TABLE) -> None:
+    """Hand a draft in: it waits for an approver then. Only its author can."""
+    with opening.controller() as controller:
+        made = controller.exceptions.submit(exception, actor=opening.actor())
+        _show_one(controller.exceptions.get(made.id), output, controller.clock.now())
+
+
+@app.command()
+def renew(
+    exception: Id, until: Until = None, lasts: For = None, reason: Why = "", output: AsPlain = Plain.TABLE
+) -> None:
+    """Ask for an exception once more, from its end on. Somebody else approves it, as before."""
+    with opening.controller() as controller:
+        before, now = controller.exceptions.get(exception), controller.clock.now()
+        _, ends = times(max(now, before.ends).isoformat(), until, lasts, now=now)
+        made = controller.exceptions.renew(before.id, ends=ends, actor=opening.actor(), reason=reason)
+        note(controller.exceptions.preview_of(made.id).sentence)
+        _show_one(made, output, now)
+
+
+@app.command()
+def seats(exception: Id, sources: Sources, output: AsPlain = Plain.TABLE) -> int:
+    """Give the seats of a team to these addresses and no others. Its devices are changed at once.
+
+    Ends with 4 when a device could not be changed: it is tried again.
+    """
+    return _decide(lambda c: c.exceptions.seat(exception, sources, actor=opening.actor(), may_all=True), output)
+
+
+@app.command()
+def approve(exception: Id, preview: Seen = None, output: AsPlain = Plain.TABLE) -> int:
     """Let an exception come true. Its devices are changed at once when it has begun.
 
-    Who asked for it may not approve it. Ends with 4 when a device could not be changed: it is tried again.
+    Who asked for it may not approve it, and some reasons need several people. Ends with 4 when a device could not be
+    changed: it is tried again.
     """
-    return _decide(lambda c: c.exceptions.approve(exception, actor=opening.actor()), output)
+    return _decide(lambda c: c.exceptions.approve(exception, actor=opening.actor(), preview=preview), output)
 
 
 @app.command()
@@ -242,29 +331,53 @@ def _finished(controller: Controller, run: Run) -> Run:
     return run
 
 
-def _show_one(exception: AccessException, output: Plain, now: datetime) -> None:
+def _show_one(exception: AccessException, output: Plain, now: datetime, *, use: Use | None = None) -> None:
     if output is Plain.JSON:
-        from api.models import AccessException as Answer
+        from api.exception_models import AccessException as Answer
 
         show_json(Answer.of(exception, now=now).model_dump(mode="json"))
         return
-    show_pairs(
-        {
-            "id": exception.id,
-            "state": exception.state.value + (", live" if exception.is_live(now) else ""),
-            "live on": exception.live_on or "no device",
-            "sites": exception.sites,
-            "sources": exception.sources,
-            "service": exception.service,
-            "from": exception.starts,
-            "until": exception.ends,
-            "reason": exception.reason,
-            "owner": exception.owner,
-            "ticket": exception.ticket or "none",
-            "requested": f"{text_of(exception.requested_at)} by {exception.requested_by}",
-            "decided": f"{text_of(exception.decided_at)} by {exception.decided_by}" if exception.decided_by else "no",
-        }
-    )
+    said = {
+        "id": exception.id,
+        "state": exception.state.value + (", live" if exception.is_live(now) else ""),
+        _where_word(exception): _where(exception),
+        "sites": exception.sites,
+        "sources": (*map(str, exception.sources), *(f"role:{role}" for role in exception.roles)),
+        "seats": f"{len(exception.sources)} of {exception.seats}, given by {exception.lead}" if exception.seats else "",
+        "service": exception.service,
+        "from": exception.starts,
+        "until": exception.ends,
+        "hours": tuple(map(str, exception.hours)),
+        "reason": f"{exception.code}: {exception.reason}",
+        "owner": exception.owner,
+        "ticket": exception.ticket or "none",
+        "renews": exception.renews or "",
+        "used": _use_in_words(use) if use else "",
+        "requested": f"{text_of(exception.requested_at)} by {exception.requested_by}",
+        "approvals": tuple(f"{text_of(a.at)} by {a.actor}" for a in exception.approvals),
+        "decided": f"{text_of(exception.decided_at)} by {exception.decided_by}" if exception.decided_by else "no",
+    }
+    show_pairs({key: value for key, value in said.items() if value not in ("", ())})
+
+
+def _where_word(exception: AccessException) -> str:
+    return "removed from" if exception.ended_at and exception.decided_by else "live on"
+
+
+def _where(exception: AccessException) -> str:
+    """``2/3 devices: fw-a, fw-b``; of one that is over, where it is gone, and where not yet."""
+    devices, live = exception.devices or exception.live_on, exception.live_on
+    if _where_word(exception) == "live on":
+        return f"{len(live)}/{len(devices)} devices" + (f": {', '.join(live)}" if live else "")
+    still = f"; still on {', '.join(live)}" if live else ""
+    return f"{len(devices) - len(live)}/{len(devices)} devices{still}"
+
+
+def _use_in_words(use: Use) -> str:
+    counted = [f"{n:,} {what}" for n, what in ((use.hits, "connections"), (use.packets, "packets")) if n is not None]
+    said = ", ".join(counted) or "nothing counted"
+    last = f", last {text_of(use.last_used_at)}" if use.last_used_at else ""
+    return said + last + (f"; not counted on {', '.join(use.uncounted)}" if use.uncounted else "")
 
 
 _COLUMNS = {
@@ -277,5 +390,5 @@ _COLUMNS = {
     "until": lambda row: row.ends,
     "owner": lambda row: row.owner,
     "ticket": lambda row: row.ticket,
-    "live on": lambda row: row.live_on,
+    "live on": lambda row: f"{len(row.live_on)}/{len(row.devices)}",
 }

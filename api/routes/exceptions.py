@@ -7,8 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.auth import Approver, Caller, Ctl, Reader, Requester, Revoker
+from api.exception_models import (
+    AccessException,
+    ApproveBody,
+    ExceptionBody,
+    ExceptionUse,
+    Preview,
+    RenewBody,
+    SeatsBody,
+)
 from api.idempotency import Key, RepeatsOf
-from api.models import AccessException, ExceptionBody, Name, Page, Preview, ReasonBody, Ulid
+from api.models import Name, Page, ReasonBody, Ulid
 from api.pages import Cursor, Limit, page_of
 from api.reference import answers
 from controller import model
@@ -30,7 +39,7 @@ def request_exception(
     """Recorded and waiting for an approver; nothing opens yet. Answers 200 when the key was used before."""
 
     def make() -> str:
-        return controller.exceptions.request(body.request(), actor=caller.actor).id
+        return controller.exceptions.request(body.request(), actor=caller.actor, draft=body.draft).id
 
     made, fresh = repeats.once(
         caller=caller.token.id, key=key, request=f"exception {body.model_dump_json()}", make=make
@@ -75,9 +84,69 @@ def get_exception(controller: Ctl, caller: Reader, id: Ulid) -> AccessException:
 
 
 @router.post("/{id}/approve", summary="Approve", responses=answers(404, 409, 503))
-def approve(controller: Ctl, caller: Approver, id: Ulid) -> AccessException:
-    """In force on its devices within seconds when its time has come. Who asked for it cannot approve it."""
-    return _show(controller, controller.exceptions.approve(id, actor=caller.actor))
+def approve(controller: Ctl, caller: Approver, id: Ulid, body: ApproveBody | None = None) -> AccessException:
+    """In force on its devices within seconds when its time has come. Who asked for it cannot approve it.
+
+    Where its reason demands several people it waits for the others; `approvals` has those of now.
+    """
+    said = body or ApproveBody()
+    approved = controller.exceptions.approve(id, actor=caller.actor, preview=said.preview, reason=said.reason)
+    return _show(controller, approved)
+
+
+@router.get("/{id}/preview", summary="What one that was asked for would open", responses=answers(404))
+def preview_of(controller: Ctl, caller: Reader, id: Ulid) -> Preview:
+    """What an approver approves: its `digest` goes with the approval."""
+    return Preview.of(controller.exceptions.preview_of(id))
+
+
+@router.get("/{id}/use", summary="What was counted of its use", responses=answers(404))
+def use(controller: Ctl, caller: Reader, id: Ulid) -> ExceptionUse:
+    return ExceptionUse.of(controller.exceptions.use(id))
+
+
+@router.get("/{id}/history", summary="It and those that it renews", responses=answers(404))
+def history(controller: Ctl, caller: Reader, id: Ulid) -> Page[AccessException]:
+    """The newest first."""
+    return Page(items=tuple(_show(controller, found) for found in controller.exceptions.history(id)))
+
+
+@router.post("/{id}/submit", summary="Hand a draft in", responses=answers(404, 409, 503))
+def submit(controller: Ctl, caller: Requester, id: Ulid) -> AccessException:
+    """It waits for an approver then. Only its author can."""
+    return _show(controller, controller.exceptions.submit(id, actor=caller.actor))
+
+
+@router.post("/{id}/renew", summary="Ask for it once more", status_code=201, responses=answers(404, 409, 503))
+def renew(
+    controller: Ctl,
+    caller: Requester,
+    repeats: RepeatsOf,
+    response: Response,
+    id: Ulid,
+    body: RenewBody,
+    key: Key = None,
+) -> AccessException:
+    """Another exception like it, from its end on, that waits for an approver. 200 when the key was used before."""
+
+    def make() -> str:
+        made = controller.exceptions.renew(id, ends=body.ends, actor=caller.actor, reason=body.reason, draft=body.draft)
+        return made.id
+
+    made, fresh = repeats.once(
+        caller=caller.token.id, key=key, request=f"renew {id} {body.model_dump_json()}", make=make
+    )
+    response.status_code = 201 if fresh else 200
+    response.headers["Location"] = f"/api/v1/exceptions/{made}"
+    return _show(controller, controller.exceptions.get(made))
+
+
+@router.put("/{id}/seats", summary="Give the seats of a team", responses=answers(404, 409, 503))
+def give_seats(controller: Ctl, caller: Revoker, id: Ulid, body: SeatsBody) -> AccessException:
+    """To these addresses and no others; on its devices within seconds. Its lead may, and approvers."""
+    may_all = caller.allows(Scope.APPROVE)
+    given = controller.exceptions.seat(id, body.sources, actor=caller.actor, may_all=may_all)
+    return _show(controller, given)
 
 
 @router.post("/{id}/deny", summary="Deny", responses=answers(404, 409, 503))

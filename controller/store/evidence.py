@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, case, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.errors import Invalid
@@ -22,12 +22,13 @@ from controller.model import (
     Observation,
     Quality,
     SourceSeen,
+    Use,
     Window,
 )
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
 from controller.store.schema import device_status, events, micros, moment, observations, readings
 from controller.store.shelf import Shelf, put
-from core.ids import DeviceName, SiteName
+from core.ids import DeviceName, ExceptionId, SiteName
 from vendors.codec import dumps_reading, loads_reading
 from vendors.model import Reading
 
@@ -150,6 +151,14 @@ class Evidence(Shelf):
             HitSum(site=SiteName(site), action=EventAction(action), hits=None if uncounted else int(hits))
             for site, action, uncounted, hits in rows
         ]
+
+    def exception_use(self, exception: ExceptionId) -> Use:
+        """The sums of its events; None where none of them counted."""
+        used = case((func.coalesce(events.c.hits, events.c.packets, 0) > 0, events.c.end))
+        sums = (func.sum(events.c.hits), func.sum(events.c.packets), func.sum(events.c.octets), func.max(used))
+        with self._db.read() as connection:
+            hits, packets, octets, last = connection.execute(select(*sums).where(events.c.exception == exception)).one()
+        return Use(hits=hits, packets=packets, octets=octets, last_used_at=last)
 
     def destinations_since(self, at: datetime, *, limit: int) -> Iterator[tuple[SourceSeen, ...]]:
         """Who was seen going where in each event that ends after ``at``, the newest event first."""

@@ -311,3 +311,81 @@ def test_lists_are_filtered_by_state_site_and_whether_it_is_in_force(office: Off
 def test_an_exception_is_found_by_its_id_in_either_case(shared_office: Office) -> None:
     where = requested(shared_office)
     assert shown(shared_office, where.upper().replace(EXCEPTIONS.upper(), EXCEPTIONS)) == shown(shared_office, where)
+
+
+# --- a whole life -----------------------------------------------------------------------------------------------------
+
+
+def test_a_draft_asks_nobody_until_its_author_hands_it_in(office: Office) -> None:
+    where = requested(office, draft=True)
+    assert shown(office, where)["state"] == "draft"
+    assert decide(office, where, "approve").status_code == 409
+    assert decide(office, where, "submit", token="admin").status_code == 403
+    assert decide(office, where, "submit", token="helpdesk").json()["state"] == "requested"
+    assert decide(office, where, "approve").json()["state"] == "approved"
+
+
+def test_an_approval_is_of_what_was_seen(office: Office) -> None:
+    where = requested(office)
+    seen = office.ask("GET", f"{where}/preview", token="helpdesk").json()["digest"]
+    other = requested(office)
+    decide(office, other, "approve")
+    stale = office.ask("POST", f"{where}/approve", token="lead", json={"preview": seen})
+    assert (stale.status_code, stale.json()["code"]) == (409, "TG5002")
+    assert "something else by now" in stale.json()["detail"]
+    fresh = office.ask("GET", f"{where}/preview", token="helpdesk").json()
+    assert "already covered by exception" in fresh["conflicts"][0]
+    approved = office.ask("POST", f"{where}/approve", token="lead", json={"preview": fresh["digest"]}).json()
+    assert [(a["actor"], a["preview"]) for a in approved["approvals"]] == [("token:lead", fresh["digest"])]
+
+
+def test_a_renewal_begins_where_the_one_before_ends_and_waits(office: Office) -> None:
+    where = requested(office, sources=["role:company"], hours=["weekdays 08:00-12:00"], code="marketing")
+    before = decide(office, where, "approve").json()
+    ends = (office.clock.now() + timedelta(days=30)).isoformat()
+    made = office.ask("POST", f"{where}/renew", token="helpdesk", json={"ends": ends})
+    assert made.status_code == 201
+    found = made.json()
+    assert (found["state"], found["starts"], found["renews"]) == ("requested", before["ends"], before["id"])
+    same = ("sources", "roles", "hours", "code", "reason", "owner", "ticket", "service", "sites")
+    assert {k: found[k] for k in same} == {k: before[k] for k in same}
+    listed = office.ask("GET", f"{made.headers['location']}/history", token="helpdesk").json()["items"]
+    assert [e["id"] for e in listed] == [found["id"], before["id"]]
+
+
+def test_the_lead_of_a_team_gives_its_seats_and_nobody_else(office: Office) -> None:
+    where = requested(office, seats=2, lead="token:helpdesk")
+    decide(office, where, "approve")
+    runs = len(office.get("/runs")["items"])
+    wanted = {"sources": ["10.20.0.8", "10.20.0.9"]}
+    assert office.ask("PUT", f"{where}/seats", token="helpdesk", json=wanted).json()["sources"] == [
+        "10.20.0.8/32",
+        "10.20.0.9/32",
+    ]
+    assert len(office.get("/runs")["items"]) == runs + 1, "its devices are told at once"
+    office.add_token("stranger", Scope.REQUEST)
+    assert office.ask("PUT", f"{where}/seats", token="stranger", json=wanted).status_code == 403
+    assert office.ask("PUT", f"{where}/seats", token="lead", json=wanted).status_code == 200
+    crowded = {"sources": ["10.20.0.7", "10.20.0.8", "10.20.0.9"]}
+    assert office.ask("PUT", f"{where}/seats", token="helpdesk", json=crowded).status_code == 422
+
+
+def test_what_nobody_decides_lapses_and_what_ends_is_told_before(office: Office) -> None:
+    starts = office.clock.now()
+    forgotten = requested(office, ends=(starts + timedelta(days=20)).isoformat())
+    kept = requested(office, ends=(starts + timedelta(days=20)).isoformat())
+    decide(office, kept, "approve")
+    office.clock.advance(timedelta(days=14))
+    office.controller.exceptions.end_due()
+    assert (shown(office, forgotten)["state"], shown(office, kept)["state"]) == ("lapsed", "approved")
+    office.clock.advance(timedelta(days=3))
+    office.controller.exceptions.end_due()
+    office.controller.exceptions.end_due()
+    told = [e["action"] for e in office.get("/audit")["items"] if e["subject"] == kept.rsplit("/", 1)[1]]
+    assert told.count("exception.remind") == 1
+
+
+def test_its_use_is_unknown_until_something_was_counted(office: Office) -> None:
+    where = requested(office)
+    found = office.ask("GET", f"{where}/use", token="helpdesk").json()
+    assert found == {"hits": None, "packets": None, "bytes": None, "last_used_at": None, "uncounted": []}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from controller.desired import (
     subject_of,
 )
 from controller.inventory import Inventory
-from controller.model import CoverageState, ExceptionState
+from controller.model import CoverageState, ExceptionState, OpenHours
 from core.errors import ConfigError
 from core.net import Network, Ranges, subtract
 from ipsets.errors import GuardTripped
@@ -235,3 +235,21 @@ def test_a_device_is_judged_by_its_strictest_rule(inventory: Inventory) -> None:
     assert state_of(desired_for(facts(inventory), device, NOON).rules, WALL) is CoverageState.ENFORCED
     assert state_of(desired_for(facts(inventory), device, NIGHT).rules, WALL) is CoverageState.MONITORED
     assert state_of((), WALL) is CoverageState.OFF
+
+
+def test_an_exception_is_open_only_in_its_hours_by_the_clock_of_the_site(inventory: Inventory) -> None:
+    hours = OpenHours(days=("wed",), start=time(12), end=time(13))  # 12:00 in Berlin is NOON
+    exception = replace(an_exception("10.20.1.7"), hours=(hours,), ends=NOON + timedelta(days=8))
+    device, known = inventory.device("fw-berlin"), facts(inventory, exceptions=(exception,))
+    open_at = [
+        Action.EXEMPT in {rule.action for rule in desired_for(known, device, NOON + timedelta(minutes=m)).rules}
+        for m in (-1, 0, 59, 60, 24 * 60, 7 * 24 * 60)
+    ]
+    assert open_at == [False, True, True, False, False, True]
+    assert signature(known, NOON) != signature(known, NOON + timedelta(hours=1)), "its end wakes the loop"
+
+
+def test_a_role_that_is_excepted_is_its_networks_of_now(inventory: Inventory) -> None:
+    exception = replace(an_exception(), sources=(), roles=("company",))
+    desired = desired_for(facts(inventory, exceptions=(exception,)), inventory.device("fw-berlin"), NOON)
+    assert members(desired, f"exc-{exception.id}") == members(desired, "src-company")

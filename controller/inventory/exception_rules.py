@@ -1,0 +1,58 @@
+"""What exceptions may be given for, for how long, and by how many people: the part ``exceptions`` of an inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from controller.inventory.fields import Name
+from ipsets.spans import Span
+
+LONGEST: Final = timedelta(days=366)
+"""No exception lives longer, whatever its reason; it is renewed then."""
+OTHER: Final = "other"
+"""The reason of who names none, where there is one of that name."""
+Actor = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[!-~]+$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExceptionReason(_Part):
+    """One reason, and what goes with it."""
+
+    title: Annotated[str, Field(max_length=200)] = ""
+    max_life: Annotated[Span, Field(le=LONGEST)] = LONGEST
+    approvals: Annotated[int, Field(ge=1, le=5)] = 1
+    """How many people have to approve."""
+    approvers: tuple[Actor, ...] = ()
+    """Who may, as the audit log names them (``token:legal``, ``cli:ann``); everybody with the right when empty."""
+    idle_after: Span | None = None
+    """An exception that nobody used for so long is ended."""
+    needs_ticket: bool = False
+
+
+class ExceptionRules(_Part):
+    """For all exceptions of the inventory."""
+
+    lapses_after: Span = timedelta(days=14)
+    """A request that nobody decided is over then."""
+    approval_holds: Span = timedelta(days=1)
+    """How long an approval waits for a further one."""
+    remind_before: Span = timedelta(days=3)
+    """How long before its end a person is told."""
+    reasons: Annotated[Mapping[Name, ExceptionReason], Field(min_length=1)] = {
+        "marketing": ExceptionReason(title="marketing and communication"),
+        "research": ExceptionReason(title="research"),
+        "security-research": ExceptionReason(title="security research"),
+        "law-enforcement": ExceptionReason(title="law enforcement"),
+        OTHER: ExceptionReason(title="anything else"),
+    }
+    """By code."""
+
+
+__all__ = ["LONGEST", "OTHER", "ExceptionReason", "ExceptionRules"]
