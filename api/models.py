@@ -972,25 +972,34 @@ def degraded_lines(plan: VendorPlan | None) -> tuple[str, ...]:
 
 
 class SyncRequest(Selection):
-    """Bring devices to what they should hold now. ``force`` passes the shrink guard and needs a reason."""
+    """Bring devices to what they should hold now. ``force`` passes the shrink guard, ``override_freeze`` a freeze;
+    each needs a reason."""
 
     kind: Literal["sync"]
     reason: OptionalLine = ""
     force: bool = Field(default=False, strict=True)
+    override_freeze: bool = Field(default=False, strict=True)
 
     @model_validator(mode="after")
     def _explained(self) -> SyncRequest:
-        if self.force and not self.reason:
-            raise ValueError("force needs a reason")
+        if (self.force or self.override_freeze) and not self.reason:
+            raise ValueError("force and override_freeze need a reason")
         return self
 
 
 class ApplyRequest(Request):
-    """Apply exactly these stored plans."""
+    """Apply exactly these stored plans. ``override_freeze`` does not wait for the end of a freeze; with a reason."""
 
     kind: Literal["apply"]
     plans: tuple[Ulid, ...] = Field(min_length=1, max_length=1000)
     reason: OptionalLine = ""
+    override_freeze: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _explained(self) -> ApplyRequest:
+        if self.override_freeze and not self.reason:
+            raise ValueError("override_freeze needs a reason")
+        return self
 
 
 RunRequest = Annotated[SyncRequest | ApplyRequest, Field(discriminator="kind")]

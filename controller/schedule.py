@@ -34,6 +34,8 @@ ACTOR: Final = "system"
 RETRY_FIRST: Final = timedelta(seconds=15)
 RETRY_MOST: Final = timedelta(minutes=15)
 JITTER_SHARE: Final = 0.1
+CALENDARS_EVERY: Final = timedelta(minutes=15)
+"""How often the calendars of holidays are looked at; each says itself how often it is asked."""
 _AGAIN: Final = (Outcome.FAILED, Outcome.UNCERTAIN, Outcome.RUNNING)  # still "running": its end could not be recorded
 
 
@@ -42,7 +44,7 @@ class _Site:
     """What the schedule has under way at one site. What its devices hold is the store's to say."""
 
     run: RunId | None = None  # the sync that runs now
-    sent: tuple[str, tuple[str, ...]] | None = None  # (wanted, held) when the last one began
+    sent: tuple[str, tuple[str, ...], str] | None = None  # (wanted, held, freeze) when the last one began
     failures: int = 0
     retry_at: float | None = None  # monotonic
 
@@ -79,6 +81,7 @@ class Scheduler:
             _Interval("resolve", settings.resolve_interval, self._resolve, jitter_share=JITTER_SHARE),
             _Interval("counters", settings.counters_interval, self._poll),
             _Interval("sync", settings.sync_interval, self._sync_all),
+            _Interval("calendars", CALENDARS_EVERY, controller.calendars.refresh),
             _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
         )
         # a thread for each job and one for `wake`: a source or a gateway that hangs holds up nothing but its own job
@@ -183,16 +186,16 @@ class Scheduler:
         Asked of what was read back, never of what was sent: an exception that came and went between two ticks may
         still be on a device. What a whole sync did not change is not tried again until something else does.
         """
-        held = self._controller.held_signatures()
+        held, freezes = self._controller.held_signatures(), self._controller.freezes()
         for site, wanted in self._controller.signatures().items():
             state = self._sites.setdefault(site, _Site())
             if state.run is not None and not self._settle(state):
                 continue
             if set(held[site]) <= {wanted}:
                 state.failures, state.retry_at = 0, None
-            elif state.sent != (wanted, held[site]):
+            elif state.sent != (seen := (wanted, held[site], freezes.get(site, ""))):
                 self._send(site, state, trigger=_what_differs(held[site], wanted))
-                state.sent = (wanted, held[site])  # only now: what could not be sent is tried at the next tick
+                state.sent = seen  # only now: what could not be sent is tried at the next tick
             elif state.retry_at is not None and self._clock.monotonic() >= state.retry_at:
                 self._send(site, state, trigger="retry")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import TracebackType
@@ -22,12 +22,14 @@ import structlog
 
 import controller.tokens as access
 from controller.alerts import origin_alerts
+from controller.calendars import CalendarBook
 from controller.desired import Facts, held_signature, modes_at, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
-from controller.errors import Conflict, Invalid, NotFound
+from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound
 from controller.exception_desk import ExceptionDesk
 from controller.exceptions import check_text
 from controller.feeds import FeedDesk
+from controller.freezing import Frozen, held_at
 from controller.inventory import Device, Inventory, Site, load_inventory
 from controller.locks import DeviceLocks, FileLock
 from controller.model import (
@@ -38,6 +40,7 @@ from controller.model import (
     DeviceRun,
     DeviceStatus,
     ExceptionState,
+    Mode,
     Outcome,
     Pin,
     Run,
@@ -116,6 +119,7 @@ class Controller:
         self.clock = clock
         self.feeds = FeedDesk(store, inventory, clock)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow)
+        self.calendars = CalendarBook(store, inventory, clock)
         self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,
@@ -126,6 +130,7 @@ class Controller:
             limits=Limits(),
             transcripts=settings.data_dir / "transcripts",
             freshness=self._freshness,
+            holidays=self.calendars.of,
         )
         self._engine: Engine = ThreadEngine(
             {JobKind.SYNC: self._do_sync, JobKind.APPLY: self._do_apply, JobKind.COLLECT: self._do_collect},
@@ -577,23 +582,42 @@ class Controller:
     def stored_plan(self, plan_id: str) -> StoredPlan:
         return self.store.plan(PlanId(plan_id))
 
-    def apply(self, plan_ids: Iterable[str], *, actor: str, reason: str = "") -> Run:
-        """Apply exactly these plans. Each device checks that nothing moved since. Returns the finished run."""
-        run, futures = self._start_apply(plan_ids, actor=actor, reason=reason)
+    def apply(self, plan_ids: Iterable[str], *, actor: str, reason: str = "", override_freeze: bool = False) -> Run:
+        """Apply exactly these plans. Each device checks that nothing moved since. Returns the finished run.
+
+        ``override_freeze``: also where a freeze holds changes back. Raises ``Invalid`` when that has no reason.
+        """
+        run, futures = self._start_apply(plan_ids, actor=actor, reason=reason, override_freeze=override_freeze)
         return self._wait(run.id, futures)
 
-    def start_apply(self, plan_ids: Iterable[str], *, actor: str, reason: str = "") -> Run:
+    def start_apply(
+        self, plan_ids: Iterable[str], *, actor: str, reason: str = "", override_freeze: bool = False
+    ) -> Run:
         """As ``apply``, without waiting: ask ``run(id)``."""
-        return self._start_apply(plan_ids, actor=actor, reason=reason)[0]
+        return self._start_apply(plan_ids, actor=actor, reason=reason, override_freeze=override_freeze)[0]
 
-    def _start_apply(self, plan_ids: Iterable[str], *, actor: str, reason: str) -> tuple[Run, list[Future[object]]]:
+    def _start_apply(
+        self, plan_ids: Iterable[str], *, actor: str, reason: str, override_freeze: bool
+    ) -> tuple[Run, list[Future[object]]]:
+        if override_freeze:
+            check_text("reason", reason, required=True)
         plans = [self._fresh_plan(plan_id) for plan_id in plan_ids]
         devices = [self._device_here(plan) for plan in plans]
         if len({d.name for d in devices}) < len(devices):
             raise Conflict("two plans for one device", hint="apply them one after the other")
-        applied = {"plans": [plan.id for plan in plans]}
+        applied: dict[str, object] = {"plans": [plan.id for plan in plans], **_overriding(override_freeze)}
         run = self._open_run(devices, trigger="apply", actor=actor, reason=reason, detail=applied)
-        jobs = (Job(kind=JobKind.APPLY, device=p.device, actor=actor, run=run.id, plan=p.id) for p in plans)
+        jobs = (
+            Job(
+                kind=JobKind.APPLY,
+                device=p.device,
+                actor=actor,
+                run=run.id,
+                plan=p.id,
+                override_freeze=override_freeze,
+            )
+            for p in plans
+        )
         return run, self._queue(run.id, jobs)
 
     def _fresh_plan(self, plan_id: str) -> StoredPlan:
@@ -606,24 +630,58 @@ class Controller:
         return self.inventory.device(plan.device)
 
     def sync(
-        self, selection: Selection, *, actor: str, trigger: str = "cli", reason: str = "", force: bool = False
+        self,
+        selection: Selection,
+        *,
+        actor: str,
+        trigger: str = "cli",
+        reason: str = "",
+        force: bool = False,
+        override_freeze: bool = False,
     ) -> Run:
-        """Bring the selected devices to what they should hold now. Returns the finished run."""
-        run, futures = self._start_sync(selection, actor=actor, trigger=trigger, reason=reason, force=force)
+        """Bring the selected devices to what they should hold now. Returns the finished run.
+
+        ``override_freeze``: also where a freeze holds changes back. Raises ``Invalid`` when that has no reason.
+        """
+        run, futures = self._start_sync(
+            selection, actor=actor, trigger=trigger, reason=reason, force=force, override_freeze=override_freeze
+        )
         return self._wait(run.id, futures)
 
     def start_sync(
-        self, selection: Selection, *, actor: str, trigger: str, reason: str = "", force: bool = False
+        self,
+        selection: Selection,
+        *,
+        actor: str,
+        trigger: str,
+        reason: str = "",
+        force: bool = False,
+        override_freeze: bool = False,
     ) -> Run:
         """As ``sync``, without waiting: ask ``run(id)``."""
-        return self._start_sync(selection, actor=actor, trigger=trigger, reason=reason, force=force)[0]
+        return self._start_sync(
+            selection, actor=actor, trigger=trigger, reason=reason, force=force, override_freeze=override_freeze
+        )[0]
 
     def _start_sync(
-        self, selection: Selection, *, actor: str, trigger: str, reason: str, force: bool
+        self, selection: Selection, *, actor: str, trigger: str, reason: str, force: bool, override_freeze: bool
     ) -> tuple[Run, list[Future[object]]]:
+        if override_freeze:
+            check_text("reason", reason, required=True)
         devices = self._select(selection)
-        run = self._open_run(devices, trigger=trigger, actor=actor, reason=reason, detail={"force": force})
-        jobs = (Job(kind=JobKind.SYNC, device=d.name, actor=actor, run=run.id, force=force) for d in devices)
+        detail = {"force": force, **_overriding(override_freeze)}
+        run = self._open_run(devices, trigger=trigger, actor=actor, reason=reason, detail=detail)
+        jobs = (
+            Job(
+                kind=JobKind.SYNC,
+                device=d.name,
+                actor=actor,
+                run=run.id,
+                force=force,
+                override_freeze=override_freeze,
+            )
+            for d in devices
+        )
         return run, self._queue(run.id, jobs)
 
     def _queue(self, run_id: RunId, jobs: Iterable[Job]) -> list[Future[object]]:
@@ -676,11 +734,18 @@ class Controller:
 
     def _do_sync(self, job: Job) -> object:
         run = self._run_of(job)
-        return self._finishing_run(run, lambda d: self._worker.sync(d, run, force=job.force), job)
+        return self._finishing_run(
+            run, lambda d: self._worker.sync(d, run, force=job.force, override_freeze=job.override_freeze), job
+        )
 
     def _do_apply(self, job: Job) -> object:
         run = self._run_of(job)
-        return self._finishing_run(run, lambda d: self._worker.apply(d, run, self.stored_plan(job.plan or "")), job)
+
+        def work(device: Device) -> DeviceRun:
+            plan = self.stored_plan(job.plan or "")
+            return self._worker.apply(device, run, plan, override_freeze=job.override_freeze)
+
+        return self._finishing_run(run, work, job)
 
     def _run_of(self, job: Job) -> RunId:
         if job.run is None:
@@ -759,7 +824,6 @@ class Controller:
         return self._site_report(self.inventory.site(site), window)
 
     def _site_report(self, site: Site, window: Window) -> SiteReport:
-        policy = self.inventory.policies[site.policy]
         statuses = self.store.statuses()
         now = self.clock.now()
         return site_report(
@@ -768,7 +832,7 @@ class Controller:
             time_zone=site.time_zone,
             window=window,
             now=now,
-            modes=modes_at(site, policy, now if window.end > now else window.end - timedelta.resolution),
+            modes=self._modes(site, now if window.end > now else window.end - timedelta.resolution),
             devices={name: statuses.get(name) for name in site.devices},
             events=self.store.events_between(site.name, window),
             observations=self.store.observations(site.name, window),
@@ -850,10 +914,23 @@ class Controller:
             title=site.title,
             time_zone=site.time_zone,
             policy=site.policy,
-            modes=modes_at(site, policy, now),
-            next_edge=next_edge(roles, ZoneInfo(site.time_zone), now),
+            modes=self._modes(site, now),
+            next_edge=next_edge(roles, ZoneInfo(site.time_zone), now, holidays=self._holidays(site)),
             devices=tuple(self._device_view(d, statuses) for d in site.devices.values()),
         )
+
+    def _modes(self, site: Site, at: datetime) -> dict[str, Mode]:
+        """None where nobody knows the holidays that they depend on."""
+        try:
+            return modes_at(site, self.inventory.policies[site.policy], at, holidays=self.calendars.of(site))
+        except CalendarUnknown:
+            return {}
+
+    def _holidays(self, site: Site) -> frozenset[date]:
+        """As far as they are known."""
+        with suppress(CalendarUnknown):
+            return self.calendars.of(site)
+        return frozenset()
 
     def doctor(self, device: str) -> tuple[Finding, ...]:
         """Check that one device is prepared. Changes nothing. Raises ``DeviceError`` when it cannot be asked."""
@@ -876,7 +953,25 @@ class Controller:
             return {}
         approved = self.store.exceptions(state=ExceptionState.APPROVED)
         now = self.clock.now()
-        return {site.name: signature(self._facts(site, snapshot, approved), now) for site in self._sites()}
+        found = {}
+        for site in self._sites():
+            with suppress(CalendarUnknown):  # told when it was asked; what the site's devices hold stays
+                found[site.name] = signature(self._facts(site, snapshot, approved), now)
+        return found
+
+    def freezes(self) -> dict[SiteName, str]:
+        """What holds changes back at which site; only sites that one does."""
+        now, found = self.clock.now(), {}
+        for site in self._sites():
+            said = self.inventory.changes_of(site)
+            zone, holidays = ZoneInfo(site.time_zone), self._holidays(site) if said else frozenset()
+            if said and (held := held_at(said, zone, now, holidays=holidays)) is not None:
+                found[site.name] = ": ".join(held)
+        return found
+
+    def frozen(self, site: str) -> Frozen | None:
+        """What holds changes back at one site now, and until when."""
+        return self._worker.frozen(self.inventory.site(site))
 
     def held_signatures(self) -> dict[SiteName, tuple[str, ...]]:
         """What each site's devices were last read back holding, in the same words."""
@@ -897,6 +992,7 @@ class Controller:
             never_block=(),
             shared_cdn=(),
             owner="",
+            holidays=self.calendars.of(site),
         )
 
     def queue_collect(self) -> None:
@@ -955,6 +1051,11 @@ class Controller:
         devices = self._select(selection)
         with ThreadPoolExecutor(max_workers=min(self.settings.workers, len(devices) or 1)) as pool:
             return tuple(pool.map(work, devices))
+
+
+def _overriding(override_freeze: bool) -> dict[str, object]:
+    """What the audit log says of it, only where it was said."""
+    return {"override_freeze": True} if override_freeze else {}
 
 
 def _is_any_left(futures: Iterable[Future[object]]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final, TextIO, TypeAlias
 from zoneinfo import ZoneInfo
@@ -28,10 +28,12 @@ from controller.desired import (
     week_note,
 )
 from controller.detect import DetectContext, detect, on_our_clock
-from controller.errors import NotFound, PlanStale, StoreError
+from controller.errors import ChangeFrozen, NotFound, PlanStale, StoreError
 from controller.feeding import content_of
 from controller.fitting import Fitted, fit, whole_notes
-from controller.inventory import Device, Inventory
+from controller.freezing import Frozen, frozen_at, goes_on
+from controller.inventory import Device, Inventory, Site
+from controller.inventory.changes import Hold
 from controller.locks import DeviceLocks
 from controller.model import (
     CoverageState,
@@ -76,7 +78,8 @@ from vendors.session import SessionLimiter, connect
 
 log = structlog.get_logger()
 
-_HELD: Final = (GuardTripped, CapacityExceeded, PlanStale)
+_HELD: Final = (GuardTripped, CapacityExceeded, PlanStale, ChangeFrozen)
+FREEZE_HINT: Final = "it goes out when the freeze ends; `tokgate apply --override-freeze --reason …` does not wait"
 Work: TypeAlias = "Callable[[Adapter, Session, Record], DeviceRun]"
 
 
@@ -99,6 +102,11 @@ class Look:
         return self.observed.mark is not None and self.found is not CoverageState.NOT_ENFORCED
 
 
+def no_holidays(_site: Site) -> frozenset[date]:
+    """Where no policy asks for any."""
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     """Everything device work needs; a value, so that any number of threads share it."""
@@ -111,6 +119,7 @@ class Worker:
     limits: Limits
     transcripts: Path
     freshness: timedelta  # how long one look at a device proves what follows it
+    holidays: Callable[[Site], frozenset[date]] = no_holidays  # raises ``CalendarUnknown``
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -129,6 +138,7 @@ class Worker:
             never_block=aggregate((*never, *self.inventory.intelligence.guard.never_block)),
             shared_cdn=aggregate((*shared_cdn_ranges(), *(n for block in published for n in block.networks))),
             owner=self.store.instance_id(),
+            holidays=self.holidays(site),
         )
 
     def _decided(self) -> Iterator[Indicator]:
@@ -168,9 +178,31 @@ class Worker:
         with stream:
             yield stream
 
-    def look(self, device: Device, adapter: Adapter, session: Session) -> Look:
-        """Read the device and say what it should hold now."""
+    def frozen(self, site: Site) -> Frozen | None:
+        """What holds changes back at the site now. Raises ``CalendarUnknown``."""
+        said = self.inventory.changes_of(site)
+        if not said:
+            return None
+        return frozen_at(said, ZoneInfo(site.time_zone), self.clock.now(), holidays=self.holidays(site))
+
+    def _held_back(self, device: Device, facts: Facts) -> Facts:
+        """The same with the list that the device holds: what goes on in a freeze. Raises ``ChangeFrozen``."""
+        status = self.store.status(device.name)
+        if status is None or status.snapshot is None or status.snapshot == facts.snapshot.id:
+            return facts
+        try:
+            held = self.store.snapshot(status.snapshot)
+        except NoSnapshot as exc:
+            raise ChangeFrozen("frozen, and the list that it holds is not kept any more", device=device.name) from exc
+        if set(facts.policy.services) - {service.service for service in held.services}:
+            raise ChangeFrozen("frozen, and the list that it holds has not every service", device=device.name)
+        return replace(facts, snapshot=held)
+
+    def look(self, device: Device, adapter: Adapter, session: Session, *, frozen: Frozen | None = None) -> Look:
+        """Read the device and say what it should hold now, in a freeze with the list that it has."""
         facts = self.facts(device)
+        if frozen is not None and frozen.hold is Hold.CHANGES:
+            facts = self._held_back(device, facts)
         at = self.clock.now()
         observed = adapter.read(session)
         why = own_week(facts, device, observed, began=at, ended=self.clock.now())
@@ -202,13 +234,13 @@ class Worker:
 
     # --- the jobs -------------------------------------------------------------------------------------------------
 
-    def sync(self, device: Device, run: RunId, *, force: bool = False) -> DeviceRun:
-        """Bring the device to what it should hold now."""
-        return self._run(device, run, lambda adapter, session, record: self._sync(adapter, session, record, force))
+    def sync(self, device: Device, run: RunId, *, force: bool = False, override_freeze: bool = False) -> DeviceRun:
+        """Bring the device to what it should hold now, as far as no freeze holds it back."""
+        return self._run(device, run, lambda *way: self._sync(*way, force=force, override_freeze=override_freeze))
 
-    def apply(self, device: Device, run: RunId, stored: StoredPlan) -> DeviceRun:
-        """Apply exactly the plan that was read, or ``PlanStale``."""
-        return self._run(device, run, lambda adapter, session, record: self._apply(adapter, session, record, stored))
+    def apply(self, device: Device, run: RunId, stored: StoredPlan, *, override_freeze: bool = False) -> DeviceRun:
+        """Apply exactly the plan that was read, or ``PlanStale``, or ``ChangeFrozen``."""
+        return self._run(device, run, lambda *way: self._apply(*way, stored=stored, override_freeze=override_freeze))
 
     def collect(self, device: Device) -> tuple[DetectionEvent, ...]:
         """Poll the counters and record what they prove. Raises ``DeviceError`` (recorded as a failed look)."""
@@ -243,8 +275,11 @@ class Worker:
                 break
         return record.failed(failure)
 
-    def _sync(self, adapter: Adapter, session: Session, record: Record, force: bool) -> DeviceRun:
-        look = record.look = self.look(record.device, adapter, session)
+    def _sync(
+        self, adapter: Adapter, session: Session, record: Record, *, force: bool, override_freeze: bool
+    ) -> DeviceRun:
+        frozen = None if override_freeze else self.frozen(self.inventory.site(record.device.site))
+        look = record.look = self.look(record.device, adapter, session, frozen=frozen)
         plan = plan_device(
             look.observed,
             look.desired,
@@ -254,18 +289,33 @@ class Worker:
             shortened=look.shortened,
             said=look.said,
         )
+        if frozen is not None:
+            self._refuse_frozen(record.device, look, plan, frozen)
         return self._carry_out(adapter, session, record, look, plan)
 
-    def _apply(self, adapter: Adapter, session: Session, record: Record, stored: StoredPlan) -> DeviceRun:
+    def _refuse_frozen(self, device: Device, look: Look, plan: Plan, frozen: Frozen) -> None:
+        """Raises ``ChangeFrozen`` where something waits. Asked once: what has begun ends, whatever the clock says."""
+        waits = f", and snapshot {new.id[:12]} waits" if (new := self.snapshot()).id != look.facts.snapshot.id else ""
+        if plan.is_empty and not waits:
+            return
+        status = self.store.status(device.name)
+        if not plan.is_empty and goes_on(frozen, status, look.facts, at=look.at, altered=not look.is_ours):
+            return
+        raise ChangeFrozen(f"{frozen}{waits}; nothing was sent", hint=FREEZE_HINT, device=device.name)
+
+    def _apply(
+        self, adapter: Adapter, session: Session, record: Record, *, stored: StoredPlan, override_freeze: bool
+    ) -> DeviceRun:
+        frozen = None if override_freeze else self.frozen(self.inventory.site(record.device.site))
+        if frozen is not None:
+            raise ChangeFrozen(f"{frozen}; nothing was sent", hint=FREEZE_HINT, device=record.device.name)
         look = record.look = self.look(record.device, adapter, session)
         plan = refuse_stale(stored, look.observed, look.desired, look.shortened, look.said)
         return self._carry_out(adapter, session, record, look, plan)
 
     def _carry_out(self, adapter: Adapter, session: Session, record: Record, look: Look, plan: Plan) -> DeviceRun:
         if plan.is_empty:
-            self._publish(
-                adapter, record, look, plan
-            )  # what is served may be damaged, or of a cut change
+            self._publish(adapter, record, look, plan)  # what is served may be damaged, or of a cut change
             self.store.settle_feeds(record.device.name)
             return record.done(Outcome.UNCHANGED, plan, None)
         began = self.clock.now()

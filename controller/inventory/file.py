@@ -14,6 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from controller.errors import InventoryError
 from controller.inventory import checks, policy_checks
+from controller.inventory.calendars import Calendar
+from controller.inventory.changes import Changes
 from controller.inventory.document import Document, Problem, read_document
 from controller.inventory.exception_rules import ExceptionRules
 from controller.inventory.fields import Host, HostKey, Name, Net, Role, Zone
@@ -25,6 +27,7 @@ from controller.inventory.model import (
     Intelligence,
     Inventory,
     LegacyAlgorithm,
+    Names,
     Part,
     Policy,
     RolePolicy,
@@ -63,6 +66,8 @@ class SiteEntry(Part):
     time_zone: Zone
     policy: Name
     networks: dict[Role, tuple[Net, ...]]
+    calendars: Names = ()
+    changes: Changes | None = None
     devices: dict[Name, DeviceEntry] = Field(default_factory=dict)
 
 
@@ -74,6 +79,7 @@ class InventoryFile(Part):
     defaults: Defaults = Field(default_factory=Defaults)
     policies: dict[Name, Policy]
     sites: dict[Name, SiteEntry]
+    calendars: dict[Name, Calendar] = Field(default_factory=dict)
     exceptions: ExceptionRules = Field(default_factory=ExceptionRules)
 
 
@@ -166,7 +172,12 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         exceptions=file.exceptions,
         policies={name: _joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,
+        calendars={name: _beside(folder, calendar) for name, calendar in file.calendars.items()},
     )
+
+
+def _beside(folder: Path, calendar: Calendar) -> Calendar:
+    return calendar if calendar.file is None else calendar.model_copy(update={"file": folder / calendar.file})
 
 
 def _joined(policy: Policy, catalogue: Catalogue) -> Policy:
@@ -225,6 +236,8 @@ def _site(name: SiteName, entry: SiteEntry, defaults: DeviceDefaults) -> Site:
         time_zone=entry.time_zone,
         policy=entry.policy,
         networks=dict(entry.networks),
+        calendars=entry.calendars,
+        changes=entry.changes,
         devices={DeviceName(d): _device(DeviceName(d), name, e, defaults) for d, e in entry.devices.items()},
     )
 

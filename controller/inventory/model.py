@@ -17,6 +17,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from controller.errors import NotFound
+from controller.inventory.calendars import Calendar
+from controller.inventory.changes import Changes
 from controller.inventory.exception_rules import ExceptionRules
 from controller.inventory.fields import (
     Days,
@@ -130,6 +132,10 @@ class Policy(Part):
     """Everything of these companies."""
     shared_addresses: Literal["block", "spare"] = "block"
     """Live DNS answers inside published CDN ranges: ``block`` them like all others, or ``spare`` them."""
+    calendars: Names = ()
+    """Which days are holidays, at sites that do not say so themselves."""
+    changes: Changes | None = None
+    """When devices may be changed."""
     roles: dict[Role, RolePolicy] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -164,6 +170,7 @@ class DeviceDefaults(Part):
 
 class Defaults(Part):
     device: DeviceDefaults = Field(default_factory=DeviceDefaults)
+    changes: Changes | None = None
 
 
 class DeviceFeed(Part):
@@ -250,6 +257,9 @@ class Site(Part):
     time_zone: Zone
     policy: Name
     networks: dict[Role, tuple[Net, ...]]
+    calendars: Names = ()
+    """Instead of those of its policy."""
+    changes: Changes | None = None
     devices: dict[DeviceName, Device] = Field(default_factory=dict)
 
 
@@ -262,6 +272,8 @@ class Inventory(Part):
     """Already merged into every device."""
     policies: dict[str, Policy]
     sites: dict[SiteName, Site]
+    calendars: dict[str, Calendar] = Field(default_factory=dict)
+    exceptions: ExceptionRules = Field(default_factory=ExceptionRules)
     own_services: dict[str, OwnService] = Field(default_factory=dict)
     """What the file at ``intelligence.catalogue`` defines."""
 
@@ -272,14 +284,21 @@ class Inventory(Part):
         outright = entries_of(self.own_services)
         return (*self.intelligence.sources, *of_services, *((CatalogueConfig(entries=outright),) if outright else ()))
 
-    exceptions: ExceptionRules = Field(default_factory=ExceptionRules)
-
     def site(self, name: str) -> Site:
         """Raises ``NotFound``."""
         try:
             return self.sites[SiteName(name)]
         except KeyError:
             raise NotFound(f"no site {name!r} in the inventory{did_you_mean(name, self.sites)}") from None
+
+    def calendars_of(self, site: Site) -> tuple[str, ...]:
+        """The calendars whose holidays a site has."""
+        return site.calendars or self.policies[site.policy].calendars
+
+    def changes_of(self, site: Site) -> tuple[Changes, ...]:
+        """What is said of changes at a site, the nearest first."""
+        found = (site.changes, self.policies[site.policy].changes, self.defaults.changes)
+        return tuple(changes for changes in found if changes is not None)
 
     def device(self, name: str) -> Device:
         """Raises ``NotFound``."""
