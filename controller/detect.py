@@ -142,6 +142,10 @@ def _delta(before: RuleCount | None, after: RuleCount, *, since: datetime, same_
             return _from_zero(after, since, Quality.EXACT)
         case RuleCount(epoch=epoch) if epoch != after.epoch:
             return _from_zero(after, since, Quality.AT_LEAST)
+        case RuleCount() if before.units and after.units:
+            hits, exact = _of_units(before, after)
+            quality = Quality.EXACT if exact else Quality.AT_LEAST
+            return _Delta(since=since, hits=hits, packets=None, octets=None, quality=quality)
         case RuleCount():
             return _Delta(
                 since=since,
@@ -150,6 +154,23 @@ def _delta(before: RuleCount | None, after: RuleCount, *, since: datetime, same_
                 octets=_moved(after.octets, before.octets),
                 quality=Quality.AT_LEAST if _went_back(before, after) else Quality.EXACT,
             )
+
+
+def _of_units(before: RuleCount, after: RuleCount) -> tuple[int, bool]:
+    """What the nodes of a cluster counted at least, and whether that is all of it.
+
+    A node that restarted counts from zero, and it alone. One that was not there before may have been told of earlier:
+    what it shows is only where it goes on from.
+    """
+    known = {unit.unit: unit for unit in before.units}
+    moved = 0
+    for unit in after.units:
+        old = known.get(unit.unit)
+        if old is not None:
+            went_on = old.epoch == unit.epoch and old.hits <= unit.hits
+            moved += unit.hits - old.hits if went_on else unit.hits
+    same = {(u.unit, u.epoch) for u in before.units} == {(u.unit, u.epoch) for u in after.units}
+    return moved, same and all(unit.hits >= known[unit.unit].hits for unit in after.units)
 
 
 def _from_zero(after: RuleCount, since: datetime, quality: Quality) -> _Delta:

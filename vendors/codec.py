@@ -42,6 +42,7 @@ from vendors.model import (
     RuleName,
     Shortened,
     Step,
+    UnitCount,
     WeekSpan,
 )
 
@@ -167,12 +168,18 @@ def dumps_reading(reading: Reading) -> str:
         {
             "epoch": reading.epoch,
             "read_at": reading.read_at.astimezone(UTC).isoformat(),
-            "rules": [[r.rule, r.action.value, r.epoch, r.hits, r.packets, r.octets] for r in reading.rules],
+            "rules": [_counted(rule) for rule in reading.rules],
             "entries": [[e.group, str(e.network), e.packets, e.octets] for e in reading.entries],
             "flows": [_flow(flow) for flow in reading.flows],
             "flows_truncated": reading.flows_truncated,
         }
     )
+
+
+def _counted(rule: RuleCount) -> list[object]:
+    """A rule without units is written as by versions that knew none."""
+    row = [rule.rule, rule.action.value, rule.epoch, rule.hits, rule.packets, rule.octets]
+    return [*row, [[u.unit, u.epoch, u.hits] for u in rule.units]] if rule.units else row
 
 
 def _flow(flow: FlowCount) -> list[object]:
@@ -209,9 +216,15 @@ def loads_reading(text: str) -> Reading:
         read_at=datetime.fromisoformat(data["read_at"]),
         rules=tuple(
             RuleCount(
-                rule=RuleName(rule), action=Action(action), epoch=epoch, hits=hits, packets=packets, octets=octets
+                rule=RuleName(rule),
+                action=Action(action),
+                epoch=epoch,
+                hits=hits,
+                packets=packets,
+                octets=octets,
+                units=tuple(UnitCount(unit=u, epoch=e, hits=h) for rows in units for u, e, h in rows),
             )
-            for rule, action, epoch, hits, packets, octets in data["rules"]
+            for rule, action, epoch, hits, packets, octets, *units in data["rules"]
         ),
         entries=tuple(
             EntryCount(group=GroupName(group), network=ip_network(network), packets=packets, octets=octets)

@@ -278,8 +278,20 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCount:
+    """What one node of a cluster counted of a rule. Its counters restart with it, and with it alone."""
+
+    unit: str
+    epoch: str
+    hits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleCount:
-    """Totals of one rule since its counter began. None: this vendor does not count it."""
+    """Totals of one rule since its counter began. None: this vendor does not count it.
+
+    ``units``: of a cluster whose nodes count for themselves, what ``hits`` is the sum of; empty: there is one counter.
+    """
 
     rule: RuleName
     action: Action
@@ -287,6 +299,7 @@ class RuleCount:
     hits: int | None  # new connections that met the rule (vendor's nearest unit, named on the adapter's page)
     packets: int | None
     octets: int | None
+    units: tuple[UnitCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

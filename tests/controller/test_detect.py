@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from controller.detect import LIVE_DNS, DetectContext, detect
 from controller.model import DetectionEvent, EventAction, Quality
 from core.ids import DeviceName, EventId, ExceptionId, SiteName, SnapshotId
-from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName
+from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName, UnitCount
 
 T0 = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 T1 = T0 + timedelta(minutes=5)
@@ -227,3 +227,34 @@ def test_i11_events_never_exceed_the_truth_and_equal_it_without_restarts(story: 
 def _hidden_reset(story: list[tuple[str, int]]) -> bool:
     """A counter that was reset and has passed its old value again looks like one that went on."""
     return any(what == "reset" for what, _ in story)
+
+
+# --- clusters whose nodes count for themselves ------------------------------------------------------------------------
+
+
+def nodes(**hits: tuple[str, int]) -> RuleCount:
+    """By node: since when it is up, and what it counted since."""
+    units = tuple(UnitCount(unit=name, epoch=epoch, hits=count) for name, (epoch, count) in sorted(hits.items()))
+    total = sum(unit.hits for unit in units)
+    return RuleCount(rule=DENY, action=Action.DENY, epoch="", hits=total, packets=None, octets=None, units=units)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "hits", "quality"),
+    [
+        pytest.param({"a": ("1", 90), "b": ("1", 7)}, {"a": ("1", 95), "b": ("1", 9)}, 7, Quality.EXACT, id="both-up"),
+        pytest.param({"a": ("1", 90), "b": ("1", 7)}, {"a": ("1", 95), "b": ("2", 3)}, 8, Quality.AT_LEAST,
+                     id="one-booted"),
+        pytest.param({"a": ("1", 90), "b": ("1", 7)}, {"a": ("1", 95), "b": ("2", 12)}, 17, Quality.AT_LEAST,
+                     id="one-booted-and-counted-more"),
+        pytest.param({"a": ("1", 90), "b": ("1", 7)}, {"a": ("1", 95)}, 5, Quality.AT_LEAST, id="one-down"),
+        pytest.param({"a": ("1", 90)}, {"a": ("1", 95), "b": ("1", 7)}, 5, Quality.AT_LEAST, id="one-back"),
+        pytest.param({"a": ("1", 90), "b": ("1", 7)}, {"a": ("1", 4), "b": ("1", 9)}, 6, Quality.AT_LEAST, id="zero"),
+        pytest.param({"a": ("1", 90), "b": ("1", 7)}, {"a": ("2", 0), "b": ("2", 1)}, 1, Quality.AT_LEAST, id="power"),
+    ],
+)  # fmt: skip
+def test_i11_a_node_that_goes_down_alone_has_the_others_told_once(
+    before: dict[str, tuple[str, int]], after: dict[str, tuple[str, int]], hits: int, quality: Quality
+) -> None:
+    (event,) = found(reading(nodes(**before)), reading(nodes(**after), at=T1))
+    assert (event.hits, event.quality) == (hits, quality)

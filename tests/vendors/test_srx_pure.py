@@ -198,6 +198,7 @@ def test_inserts_end_in_the_wanted_order(now: list[str], where: str) -> None:
 # --- counters -------------------------------------------------------------------------------------------------------
 
 UPTIME = "Current time: 2026-03-02 12:00:00 UTC\nSystem booted: 2026-01-01 00:00:00 UTC (8w4d 12:00 ago)\n"
+NODES = ("node0", "node1")
 ROWS = {
     "vSRX 24.4": """\
 Logical system: root-logical-system
@@ -237,7 +238,7 @@ def counted(hits: str, *, rules: str = RULES, mark: str = MARKED, log: str | Non
     asked = counters.Asked.of(OPTIONS)
     told = {
         "show security policies hit-count": hits,
-        "show system uptime": UPTIME,
+        "show system uptime": UPTIME if "node1:" not in hits else "".join(f"{n}:\n{'-' * 74}\n{UPTIME}" for n in NODES),
         asked.rules: rules,
         asked.ours: mark,
         "show log flows | match RT_FLOW_SESSION_DENY | last 1000": log or "",
@@ -249,7 +250,12 @@ def counted(hits: str, *, rules: str = RULES, mark: str = MARKED, log: str | Non
 def test_i11_hits_are_read_in_every_layout(layout: str) -> None:
     found = counters.reading_from(counted(ROWS[layout]), NOW, OPTIONS)
     assert [(rule.rule, rule.hits, rule.packets) for rule in found.rules] == [("deny-company", 934740, None)]
-    assert found.epoch == "2026-01-01T00:00:00TUTC"
+    if layout == "two nodes":
+        assert found.epoch == "cluster"
+        assert [unit.unit for unit in found.rules[0].units] == list(NODES)
+        assert {unit.epoch for unit in found.rules[0].units} == {"2026-01-01T00:00:00TUTC"}
+    else:
+        assert (found.epoch, found.rules[0].units) == ("2026-01-01T00:00:00TUTC", ())
 
 
 def test_i11_a_rule_without_a_row_is_an_error_and_never_zero() -> None:

@@ -21,7 +21,7 @@ from vendors.errors import Unreadable
 from vendors.juniper_srx import facts
 from vendors.juniper_srx.options import JuniperSrxOptions
 from vendors.juniper_srx.shape import MARK, PREFIX
-from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName
+from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName, UnitCount
 from vendors.shell import sections
 
 _ROOT: Final = "root-logical-system"
@@ -74,28 +74,30 @@ def reading_from(text: str, now: datetime, options: JuniperSrxOptions) -> Readin
     if facts.is_refusal(hits):
         raise Unreadable(f"`{asked.hits}` was refused: {' '.join(hits.split())[:120]}")
     system = options.logical_system or options.tenant or ""
-    epoch = facts.boots(facts.part(parts, facts.UPTIME))
-    counts: dict[str, int] = {}
-    for said in facts.by_node(hits).values():
+    boots = facts.boots(facts.part(parts, facts.UPTIME))
+    counts: dict[str, dict[str, int]] = {}
+    for node, said in facts.by_node(hits).items():
         for name, count in _rows(said, system or _ROOT):
             if name.startswith(PREFIX):
-                counts[name] = counts.get(name, 0) + count
+                of_node = counts.setdefault(name, {})
+                of_node[node] = of_node.get(node, 0) + count
     _refuse_missing(counts, facts.part(parts, asked.rules), facts.part(parts, asked.ours))
     told = "" if asked.log is None else facts.part(parts, asked.log)
     flows = flows_from(told, now, system)
     return Reading(
-        epoch=epoch,
+        epoch=boots.get("", "cluster"),
         read_at=now,
         rules=tuple(
             RuleCount(
                 rule=RuleName(name.removeprefix(PREFIX)),
                 action=Action.DENY,
                 epoch="",
-                hits=count,
+                hits=sum(by_node.values()),
                 packets=None,
                 octets=None,
+                units=_units(by_node, boots),
             )
-            for name, count in sorted(counts.items())
+            for name, by_node in sorted(counts.items())
         ),
         flows=flows,
         flows_truncated=len(told.splitlines()) >= options.log_rows,
@@ -120,7 +122,14 @@ def _rows(text: str, system: str) -> Iterator[tuple[str, int]]:
             yield found["name"], int(found["count"])
 
 
-def _refuse_missing(counts: Mapping[str, int], rules: str, ours: str) -> None:
+def _units(by_node: Mapping[str, int], boots: Mapping[str, str]) -> tuple[UnitCount, ...]:
+    """Of a cluster: a node that boots counts anew, alone. Raises ``Unreadable`` when it is not told when it did."""
+    if unknown := by_node.keys() - boots.keys():
+        raise Unreadable(f"`{facts.UPTIME}` does not say when {min(unknown) or 'the device'} was booted")
+    return tuple(UnitCount(unit=node, epoch=boots[node], hits=hits) for node, hits in sorted(by_node.items()) if node)
+
+
+def _refuse_missing(counts: Mapping[str, object], rules: str, ours: str) -> None:
     """A policy of ours that is configured and not counted is an error, never zero hits (I11)."""
     if not ours.strip():
         raise Unreadable("nothing of ours is on the device: nothing is counted there", hint="a sync puts it back")

@@ -114,12 +114,12 @@ def by_node(text: str) -> Mapping[str, str]:
     return {head["node"]: text[head.end() : end] for head, end in zip(heads, ends, strict=True)}
 
 
-def boots(text: str) -> str:
+def boots(text: str) -> Mapping[str, str]:
     """When each node was booted, as one word for an epoch. Raises ``Unreadable``."""
     found = {node: _BOOTED.search(said) for node, said in by_node(text).items()}
     if not all(found.values()):
         raise Unreadable(f"`{UPTIME}` does not say when the device was booted: {text[:80]!r}")
-    return "/".join(f"{node}{match['at']}" for node, match in sorted(found.items()) if match).replace(" ", "T")
+    return {node: match["at"].replace(" ", "T") for node, match in found.items() if match}
 
 
 def wall_time(text: str, node: str) -> datetime | None:

@@ -427,6 +427,23 @@ def test_i11_hits_of_both_nodes_count() -> None:
         assert first.hits() == second.hits() == {"deny-company": 4}
 
 
+def test_i11_a_node_that_boots_or_goes_down_alone_changes_its_own_count() -> None:
+    with clustered() as (first, second):
+        first.push(wish())
+        assert not first.passes()
+        before = first.count()
+        clock_of(first.device).advance(timedelta(minutes=4))
+        second.device.reboot()
+        assert not first.passes()
+        after = first.count()
+        assert before.epoch == after.epoch
+        old, new = ({unit.unit: unit for unit in reading.rules[0].units} for reading in (before, after))
+        assert (new["node0"].epoch, new["node0"].hits - old["node0"].hits) == (old["node0"].epoch, 1)
+        assert new["node1"].epoch != old["node1"].epoch
+        second.device.down = True
+        assert [unit.unit for unit in first.count().rules[0].units] == ["node0"]
+
+
 # --- counters and the log ---------------------------------------------------------------------------------------------
 
 LAYOUTS = (Model(), Model(hit_layout="plain"), Model(hit_layout="lower"))
