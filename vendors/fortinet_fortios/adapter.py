@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
 from vendors.errors import DeviceError, Refused, Unreachable
-from vendors.fortinet_fortios import names
+from vendors.fortinet_fortios import managed, names
 from vendors.fortinet_fortios.checkup import findings
 from vendors.fortinet_fortios.console import Console, opened, refusal, said_now
 from vendors.fortinet_fortios.counters import NOW, SHOW, Counted, counted_policies, iprope, reading_from
@@ -69,6 +69,8 @@ class FortinetFortios:
 
     def render(self, current: Observed, plan: Plan) -> Script:
         change = render_change(current, plan, self.options)
+        if self.options.managed is not None:
+            return Script(text="", commands=("wait until the firewall has pulled its lists", "read and compare"))
         workspace = self.options.workspace and current.extra["workspace"] == "True"
         around = (START, COMMIT) if workspace else ()
         saves = self.options.save and current.extra["cfg_save"] != "automatic"
@@ -111,6 +113,8 @@ class FortinetFortios:
                 console.told(f"{LOADED} {quoted(entry.name)}")
 
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
+        if self.options.managed is not None:
+            return Job(self, session, current, plan).watch()
         self._refuse_place(current)
         self._refuse_stranger(current, plan)
         return Job(self, session, current, plan).run()
@@ -120,6 +124,8 @@ class FortinetFortios:
             console.answers.append(console.ask(f"show firewall address {names.MARK_OBJECT}"))
             for path in policy_tables(console.status.version):
                 console.told(f"show {path}")
+            if self.options.managed is not None:
+                console.answers += said_now([(managed.NOTE, "")])
             policies = counted_policies(sections(gathered(console.answers)))
             if policies:
                 console.answers += [console.ask(iprope(version, policies)) for version in SHOW]

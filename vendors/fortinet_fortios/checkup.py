@@ -15,7 +15,7 @@ def findings(observed: Observed, options: FortinetFortiosOptions) -> tuple[Findi
     return (
         Finding(check="version", ok=True, message=f"FortiOS {extra['release']}, {extra['model']}"),
         _role(extra["ha"], primary=extra["primary"] == "True"),
-        _manager(extra["manager"]),
+        _manager(extra["manager"], only_pulls=options.managed is not None),
         _rollback(can.transaction, wanted=options.workspace),
         _saving(extra["cfg_save"], options),
         _limits(observed),
@@ -30,7 +30,9 @@ def _role(ha: str, *, primary: bool) -> Finding:
     return Finding(check="cluster", ok=primary, message=where)
 
 
-def _manager(manager: str) -> Finding:
+def _manager(manager: str, *, only_pulls: bool) -> Finding:
+    if only_pulls:
+        return Finding(check="manager", ok=True, message=f"{manager or 'managed by nobody'}: nothing is written here")
     said = f"managed by {manager}: its next installation overwrites local changes" if manager else "managed by nobody"
     return Finding(check="manager", ok=not manager, message=said)
 

@@ -17,6 +17,7 @@ from vendors.errors import Unreadable
 from vendors.fortinet_fortios import names
 from vendors.fortinet_fortios.facts import POLICY, POLICY6, STATUS, is_refusal, status_from
 from vendors.fortinet_fortios.logs import flows_from
+from vendors.fortinet_fortios.managed import NOTE, rule_of
 from vendors.fortinet_fortios.syntax import table_of
 from vendors.model import Action, Reading, RuleCount, RuleName
 from vendors.shell import sections
@@ -98,15 +99,18 @@ class Counted:
 def counted_policies(parts: Mapping[str, str]) -> tuple[Counted, ...]:
     """Our policies, in order. Raises ``Unreadable``."""
     return tuple(
-        one for path in (POLICY, POLICY6) if f"show {path}" in parts for one in _counted(path, parts[f"show {path}"])
+        one
+        for path in (POLICY, POLICY6)
+        if f"show {path}" in parts
+        for one in _counted(path, parts[f"show {path}"], managed=NOTE in parts)
     )
 
 
-def _counted(path: str, text: str) -> Iterator[Counted]:
+def _counted(path: str, text: str, *, managed: bool) -> Iterator[Counted]:
     for entry in table_of(text, path).entries:
         name, comment = (" ".join(entry.attrs.get(key, ())) for key in ("name", "comments"))
-        rule = names.rule_from(name, comment)
-        if names.is_ours(name) and rule is not None and entry.name.isdigit():
+        rule = rule_of(comment) if managed else names.rule_from(name, comment)
+        if (managed or names.is_ours(name)) and rule is not None and entry.name.isdigit():
             uuid = " ".join(entry.attrs.get("uuid", ()))
             yield Counted(path=path, id=int(entry.name), rule=rule, uuid=uuid)
 

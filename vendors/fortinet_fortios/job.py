@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from vendors.adapter import Session
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, LineRefused, NotVerified, Refused, Uncertain, Unreachable, Unreadable
+from vendors.fortinet_fortios import managed
 from vendors.fortinet_fortios.console import Console, opened
 from vendors.fortinet_fortios.facts import FEED
 from vendors.fortinet_fortios.feed import digest_of, told
@@ -48,6 +49,28 @@ class Job:
     timings: dict[str, timedelta] = field(default_factory=dict)
     commands: int = 0
     notes: list[str] = field(default_factory=list)
+
+    def watch(self) -> Receipt:
+        """Under a manager: nothing is sent; the firewall pulls, and the site's policies must deny by what it has.
+
+        Raises ``Refused`` when a person has to do something first, ``Uncertain`` when a list does not come in time.
+        """
+        desired = self.plan.desired
+        for name in sorted(fed_of(self.plan, self.current, self.adapter.options)):
+            self.notes.append(f"{self._told(name)}; nothing is written")
+        if why := next(managed.to_do(self.current, desired), None):
+            raise Refused(
+                f"{why}; nothing was sent",
+                hint="in FortiManager; see it in docs/vendors/fortinet_fortios.md",
+                device=self.adapter.device,
+            )
+        until = time.monotonic() + self._load_seconds
+        with self._timed("load lists"):
+            while (why := self._difference(now := self._read_back())) is not None:
+                if time.monotonic() + _PAUSE > until:
+                    raise self._uncertain(f"the firewall has not loaded its lists yet: {why}")
+                time.sleep(_PAUSE)
+        return Receipt(observed=now, commands=0, flows_cut=None, timings=self.timings, notes=tuple(self.notes))
 
     def run(self) -> Receipt:
         change = render_change(self.current, self.plan, self.adapter.options)

@@ -51,6 +51,9 @@ class FortinetFortiosOptions(BaseModel):
     them only when its lists do not fit as objects; without `feed` they are pushed."""
     feed: FeedOptions | None = None
     """Where lists are pulled from. Needed for `delivery: feed`."""
+    managed: Literal["fortimanager"] | None = None
+    """The device is under a FortiManager: nothing is written. It pulls the lists, and the site's own policies in front
+    of which nothing lets pass must deny by them (`delivery: feed`; FortiOS 6.4 and later)."""
     names: bool = True
     """Enforce names, by FQDN objects that the device resolves or learns from DNS answers that pass through it."""
     schedules: bool = True
@@ -80,6 +83,8 @@ class FortinetFortiosOptions(BaseModel):
                 raise ValueError(f"`{name}`: `any` stands alone")
         if "delivery" in self.model_fields_set and self.delivery != "push" and self.feed is None:
             raise ValueError(f"`delivery: {self.delivery}` needs `feed`, the place that the firewall pulls from")
+        if self.managed is not None and self.delivery != "feed":
+            raise ValueError(f"`managed: {self.managed}` needs `delivery: feed`: nothing else works without writing")
         return self
 
     @property

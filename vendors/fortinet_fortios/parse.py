@@ -15,7 +15,7 @@ from typing import Final
 
 from core.net import DomainName, Network
 from vendors.errors import Unreadable
-from vendors.fortinet_fortios import names, schedules
+from vendors.fortinet_fortios import managed, names, schedules
 from vendors.fortinet_fortios.facts import (
     ADDRESS,
     FEED,
@@ -78,7 +78,7 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
         odd += _deviations(form, groups, rules, mark or replace(_NO_MARK, owner=owner or "0"), found.held, fed)
         odd += _misdelivered(groups, rules, fed, pulled, options, facts, room)
         odd += _misplaced(options, rules, found.held)
-    return Observed(
+    base = Observed(
         groups=groups,
         rules=rules,
         mark=mark,
@@ -107,6 +107,10 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
         },
         wall_time=wall_time_of(status_from(parts[STATUS])),
     )
+    if options.managed is None:
+        return base
+    loaded = {one.name: AddressGroup(name=one.group, members=one.members) for one in pulled}
+    return managed.observed_under_manager(base, parts, loaded, options)
 
 
 def form_of(options: FortinetFortiosOptions, facts: Facts) -> Form:

@@ -19,7 +19,7 @@ from typing import Final
 
 from vendors.diff import mark_of
 from vendors.errors import CapacityExceeded, Refused
-from vendors.fortinet_fortios import names
+from vendors.fortinet_fortios import managed, names
 from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, RECURRING, WEEKS
 from vendors.fortinet_fortios.feed import Room, fed_groups, feed_lists, why_unfit
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
@@ -67,6 +67,8 @@ def render_change(current: Observed, plan: Plan, options: FortinetFortiosOptions
 
     Raises ``Refused`` when the anchor of our policies is not there, ``CapacityExceeded`` when it cannot hold all of it.
     """
+    if options.managed is not None:
+        return Change(blocks=())
     held = Held.loads(current.extra["held"])
     form = form_from(options, current)
     fed = fed_of(plan, current, options)
@@ -95,7 +97,8 @@ def room_of(current: Observed) -> Room:
 
 def lists_of(current: Observed, desired: Desired, options: FortinetFortiosOptions) -> tuple[FeedList, ...]:
     """What the firewall, as read, pulls to hold ``desired``."""
-    return feed_lists(desired, options, room_of(current)) if current.extra["feeds"] == "True" else ()
+    lists = feed_lists(desired, options, room_of(current)) if current.extra["feeds"] == "True" else ()
+    return lists if options.managed is None else managed.marked(lists, desired)
 
 
 def _refuse_overflow(wanted: Objects, limit: int) -> None:
