@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
-from itertools import combinations
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -50,7 +50,7 @@ from controller.tokens import digest_of
 from core.clock import Clock
 from core.errors import TokgateError
 from core.ids import DeviceName, SiteName, TokenId, new_id
-from core.net import Address
+from core.net import Address, Network
 from core.secret import Secret
 from ipsets.spans import short, words
 
@@ -129,6 +129,7 @@ class FeedDesk:
         self._store = store
         self._inventory = inventory
         self._clock = clock
+        self._places = {name: Places(devices) for name, devices in inventory.feed_groups.items()}
         self._book = PullBook(store)
         self._texts: OrderedDict[str, Text] = OrderedDict()
         self._guard = threading.Lock()
@@ -142,14 +143,13 @@ class FeedDesk:
     def puller(self, name: str, address: str) -> Asker:
         """Who of that name may pull from that address. Raises ``FeedUnknown`` when nobody does."""
         known = self._inventory.by_name.get(DeviceName(name))
-        named = (known,) if known is not None else self._inventory.feed_groups.get(name, ())
+        named = self._places.get(name) if known is None else Places((known,))
         asking = address_of(address)
-        if asking is not None:
-            if devices := tuple(device for device in named if _may_ask(device, asking)):
+        if named is not None and asking is not None:
+            if devices := named.of(asking):
                 return Asker(name=name, devices=devices, is_group=known is None)
-            if named:
-                allowed = [str(net) for device in named for net in device.pulls_from]
-                log.warning("feed.refused", device=name, address=str(asking), allowed=allowed, why="address")
+            allowed = [str(net) for net in named.shown]
+            log.warning("feed.refused", device=name, address=str(asking), allowed=allowed, why="address")
         raise FeedUnknown("there is no such list for this address", hint="see `feed` of the device in the inventory")
 
     def authenticate(self, asker: Asker, text: str, user: str = "") -> tuple[FeedToken, Asker]:
@@ -372,10 +372,6 @@ def address_of(text: str) -> Address | None:
     return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
 
 
-def _may_ask(device: Device, address: Address) -> bool:
-    return any(address in net for net in device.pulls_from if net.version == address.version)
-
-
 def _is_usable(token: FeedToken, newer: Iterable[FeedToken], now: datetime, *, of_group: bool) -> bool:
     """The newest token always is; one before it until a newer one has been in use for a day.
 
@@ -387,16 +383,53 @@ def _is_usable(token: FeedToken, newer: Iterable[FeedToken], now: datetime, *, o
     return of_group and token.last_used_at is not None and now < token.last_used_at + ROTATION
 
 
+class Places:
+    """Which of some devices may ask from an address: found at once among thousands that each have one of their own."""
+
+    SHOWN: Final = 20
+
+    def __init__(self, devices: Sequence[Device]) -> None:
+        self._hosts: dict[Address, list[Device]] = {}
+        self._wide: list[tuple[Network, Device]] = []
+        for device in devices:
+            for net in dict.fromkeys(device.pulls_from):
+                if net.prefixlen == net.max_prefixlen:
+                    self._hosts.setdefault(net.network_address, []).append(device)
+                else:
+                    self._wide.append((net, device))
+        self.shown = tuple(islice((net for device in devices for net in device.pulls_from), self.SHOWN))
+
+    def of(self, address: Address) -> tuple[Device, ...]:
+        """Each once, by name."""
+        wide = (device for net, device in self._wide if net.version == address.version and address in net)
+        found = {device.name: device for device in (*self._hosts.get(address, ()), *wide)}
+        return tuple(found[name] for name in sorted(found))
+
+
 def _mixed(devices: Sequence[Device], held: Mapping[DeviceName, Mapping[str, str]]) -> Iterator[Mixed]:
     """Lists that two of these devices, asking from one address, hold differently."""
-    apart: dict[str, dict[DeviceName, None]] = {}
-    for one, other in combinations((device for device in devices if device.name in held), 2):
-        if any(a.overlaps(b) for a in one.pulls_from for b in other.pulls_from if a.version == b.version):
-            left, right = held[one.name], held[other.name]
-            for name in sorted(left.keys() | right.keys()):
+    apart: dict[str, set[DeviceName]] = {}
+    for one, other in _meeting([device for device in devices if device.name in held]):
+        left, right = held[one], held[other]
+        if left != right:
+            for name in left.keys() | right.keys():
                 if left.get(name) != right.get(name):
-                    apart.setdefault(name, {}).update({one.name: None, other.name: None})
-    return (Mixed(list=name, devices=tuple(names)) for name, names in apart.items())
+                    apart.setdefault(name, set()).update((one, other))
+    return (Mixed(list=name, devices=tuple(sorted(apart[name]))) for name in sorted(apart))
+
+
+def _meeting(devices: Iterable[Device]) -> Iterator[tuple[DeviceName, DeviceName]]:
+    """Pairs that share an address: along the addresses in order, each with those whose networks are still open."""
+    spans = sorted(
+        (net.version, int(net.network_address), int(net.broadcast_address), device.name)
+        for device in devices
+        for net in device.pulls_from
+    )
+    still_open: list[tuple[int, int, DeviceName]] = []
+    for version, first, last, name in spans:
+        still_open = [span for span in still_open if span[0] == version and span[1] >= first]
+        yield from ((other, name) for _, _, other in still_open if other != name)
+        still_open.append((version, last, name))
 
 
 # --- the book ---------------------------------------------------------------------------------------------------------

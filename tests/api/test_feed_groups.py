@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from ipaddress import ip_address
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from api.app import create_app
 from api.server import Bind, Server, serving
 from controller.errors import InventoryError, NotFound
 from controller.feeding import content_of
-from controller.feeds import ROTATION
+from controller.feeds import ROTATION, Places, _meeting
 from controller.model import FeedPull, Scope
 from controller.service import Controller
 from controller.settings import Settings
 from core.clock import ManualClock
 from core.ids import DeviceName, RunId
+from core.net import parse_network
 from lab.emulators.fetching import Wire, polling
 from tests.api.conftest import MONTH
 from tests.controller.offices import NOON, offices
@@ -362,3 +364,38 @@ def test_groups_are_of_all_sites_in_order(tmp_path: Path) -> None:
     read = offices(tmp_path, inventory(dict(reversed(ALLOWED.items()))))
     assert {name: [d.name for d in ds] for name, ds in read.feed_groups.items()} == {"edges": list(ALLOWED)}
     assert {a for a, b in product(read.by_name, read.feed_groups) if a == b} == set()
+
+
+PLACES = st.lists(
+    st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.0/30", "10.0.0.2/31", "10.0.1.0/24", "2001:db8::1"]), max_size=3
+)
+
+
+@given(allowed=st.lists(PLACES, min_size=1, max_size=5))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_who_may_ask_from_an_address_is_who_is_allowed_there(tmp_path: Path, allowed: list[list[str]]) -> None:
+    read = offices(tmp_path, inventory({f"fw-{number}": nets for number, nets in enumerate(allowed)}))
+    devices = read.feed_groups["edges"]
+    for asking in map(ip_address, ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.1.9", "192.0.2.1", "2001:db8::1")):
+        expected = [d.name for d in devices if any(asking in n for n in d.pulls_from if n.version == asking.version)]
+        assert [device.name for device in Places(devices).of(asking)] == expected
+    meeting = {frozenset(pair) for pair in _meeting(devices)}
+    assert meeting == {
+        frozenset((one.name, other.name))
+        for one, other in combinations(devices, 2)
+        if any(a.overlaps(b) for a in one.pulls_from for b in other.pulls_from if a.version == b.version)
+    }
+
+
+def test_a_group_of_thousands_is_looked_over_at_once(tmp_path: Path) -> None:
+    some = offices(tmp_path, inventory({"fw-0": ["10.0.0.1"]})).feed_groups["edges"][0]
+    nets = [parse_network(f"10.{n >> 8}.{n & 255}.1/32") for n in range(10_000)]
+    devices = [
+        some.model_copy(update={"name": f"fw-{n:05}", "feed": some.feed.model_copy(update={"allow": (net,)})})
+        for n, net in enumerate(nets)
+    ]
+    began = time.process_time()
+    places = Places(devices)
+    assert [places.of(net.network_address)[0].name for net in nets] == [device.name for device in devices]
+    assert list(_meeting(devices)) == []
+    assert time.process_time() - began < 5
