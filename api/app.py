@@ -25,6 +25,7 @@ from api.routes import (
     intel_bundles,
     intel_lists,
     plans,
+    policies,
     reports,
     runs,
     sites,
@@ -37,6 +38,7 @@ from controller.service import Controller
 PREFIX = "/api/v1"
 _NOUNS = (
     sites,
+    policies,
     devices,
     snapshots,
     sources,

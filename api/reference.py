@@ -49,6 +49,7 @@ FEED_SCHEMES: Final = {
 FEED_SECURITY: Final[list[dict[str, list[str]]]] = [{name: []} for name in FEED_SCHEMES]
 TAGS: Final = (
     ("sites", "Places with a time zone, source networks, devices and a policy"),
+    ("policies", "Who is blocked from what, and when; at a moment, over a week, and what another would have done"),
     ("devices", "The firewalls, and the latest word on each"),
     ("snapshots", "What TikTok is, entry by entry, as it was put in force"),
     ("sources", "Where that comes from, and how old it is"),

@@ -50,6 +50,7 @@ from controller.model import (
     Window,
 )
 from controller.planning import Limits, plan_device, store_plan
+from controller.policy_desk import PolicyDesk
 from controller.refreshing import Refresh, Refresher
 from controller.report import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
 from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
@@ -120,6 +121,7 @@ class Controller:
         self.feeds = FeedDesk(store, inventory, clock)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow)
         self.calendars = CalendarBook(store, inventory, clock)
+        self.policies = PolicyDesk(store, inventory, clock, self.calendars)
         self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,

@@ -90,10 +90,11 @@ def mode_at(
 
     For a ``service``; None: for one that no window names.
     """
-    return _mode(role, at.astimezone(zone), service, holidays)
+    return wall_mode(role, at.astimezone(zone), service, holidays)
 
 
-def _mode(role: RoleModes, local: datetime, service: str | None, holidays: AbstractSet[date]) -> Mode:
+def wall_mode(role: RoleModes, local: datetime, service: str | None, holidays: AbstractSet[date]) -> Mode:
+    """As ``mode_at``, by a reading of the wall clock, with or without its zone."""
     ours = (window for window in role.windows if not window.services or service in window.services)
     return next((window.mode for window in ours if is_open(window, local, holidays)), role.mode)
 
@@ -147,7 +148,7 @@ def week_of(role: RoleModes, *, service: str | None = None) -> Mapping[Mode, tup
     cuts = sorted({0, DAY, *(_minute(t) for window in role.windows for t in (window.start, window.end))})
     spans: dict[Mode, list[WeekSpan]] = {}
     for day, (start, end) in product(range(len(DAYS)), pairwise(cuts)):
-        mode = _mode(role, _MONDAY + timedelta(days=day, minutes=start), service, NO_HOLIDAYS)
+        mode = wall_mode(role, _MONDAY + timedelta(days=day, minutes=start), service, NO_HOLIDAYS)
         spans.setdefault(mode, []).append(WeekSpan(day, start, end))
     return {mode: normal(found) for mode, found in spans.items()}
 
@@ -169,7 +170,7 @@ def next_edge(
 
     def modes(at: datetime) -> list[Mode]:
         local = at.astimezone(zone)
-        return [_mode(role, local, name, holidays) for role, name in asked]
+        return [wall_mode(role, local, name, holidays) for role, name in asked]
 
     windows = [window for role, name in asked if name is None for window in role.windows]
     now = modes(after)

@@ -170,7 +170,7 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         own_services=_services(file.intelligence, further, folder),
         defaults=file.defaults,
         exceptions=file.exceptions,
-        policies={name: _joined(policy, catalogue) for name, policy in file.policies.items()},
+        policies={name: joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,
         calendars={name: _beside(folder, calendar) for name, calendar in file.calendars.items()},
     )
@@ -180,7 +180,7 @@ def _beside(folder: Path, calendar: Calendar) -> Calendar:
     return calendar if calendar.file is None else calendar.model_copy(update={"file": folder / calendar.file})
 
 
-def _joined(policy: Policy, catalogue: Catalogue) -> Policy:
+def joined(policy: Policy, catalogue: Catalogue) -> Policy:
     """Whatever a policy chooses by, devices, exceptions and reports meet services."""
     apps = (catalogue.service_of_app(app) for app in policy.apps)
     owners = (catalogue.service_of_owner(owner) for owner in policy.owners)
