@@ -77,6 +77,18 @@ def test_a_week_is_read_back_as_it_was_written(some: list[WeekSpan]) -> None:
     assert all(len(name) <= 31 and is_ours(name) for name in (group, *recurring))
 
 
+def test_a_schedule_over_midnight_ends_on_the_next_day_also_of_the_next_week() -> None:
+    attrs = {"start": ("22:00",), "end": ("06:00",), "day": ("friday", "sunday")}
+    early, late = (0, 6 * 60), (22 * 60, 24 * 60)
+    assert meaning_of("x", {"x": attrs}, {}) == (
+        WeekSpan(0, *early),
+        WeekSpan(4, *late),
+        WeekSpan(5, *early),
+        WeekSpan(6, *late),
+    )
+    assert meaning_of("x", {"x": {"start": ("8",), "day": ("friday",)}}, {}) == ()
+
+
 @pytest.mark.parametrize("when", WEEKS.values(), ids=WEEKS)
 def test_the_device_denies_by_its_own_clock(when: Week) -> None:
     device, clock = all_day()
@@ -163,6 +175,7 @@ def test_what_a_hand_did_to_a_schedule_is_seen_and_put_right(hand: str) -> None:
         found, plan = look(session, adapter(), timed(BREAKS))
         assert not plan.is_empty
         assert found.irregular
+        assert (found.rules == ()) == (hand in ("never", "the owner's")), "what we do not know denies nothing"
         adapter().apply(session, found, plan)
         assert look(session, adapter(), timed(BREAKS))[1].is_empty
     assert shown(device) == before
