@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,11 +13,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab import demo, inventory, machine
+from lab import demo, emulated, inventory, machine, processes
+from lab.errors import LabError
 from lab.topology import Client, Lab
-from lab.workspace import Leftovers, known, leftovers, remove, sweep
+from lab.workspace import Leftovers, Workspace, known, leftovers, remove, sweep
 
 DEFAULT: Final = "tglab"
+_FLEET: Final = "fleet.json"
+_FLEET_SECONDS: Final = 120.0
 
 lab_commands = typer.Typer(
     no_args_is_help=True, help="A fleet on this machine: real Linux firewalls in network namespaces. Needs root."
@@ -32,8 +37,24 @@ Format = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
 
 
 @lab_commands.command("up")
-def up(name: Name = DEFAULT, output: Format = Output.TABLE) -> None:
-    """Build an internet and two offices with a firewall each, and write an inventory for them."""
+def up(
+    name: Name = DEFAULT,
+    fleet: Annotated[
+        int | None,
+        typer.Option(
+            "--fleet", metavar="N", min=1, max=2000, help="Instead: so many emulated firewalls of four vendors."
+        ),
+    ] = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Build an internet and two offices with a firewall each, and write an inventory for them.
+
+    With `--fleet`: emulated firewalls of four vendors in one process, for tests of scale; no clients, no packets.
+    """
+    if fleet is not None:
+        facts, text = _fleet_up(name, fleet)
+        _print(output, facts, text)
+        return
     lab = Lab.up(name)
     try:
         path, env = inventory.write(lab)
@@ -69,6 +90,9 @@ def status(name: Name = DEFAULT, output: Format = Output.TABLE) -> None:
     found = leftovers(name)
     if found.is_empty:
         _print(output, {"name": name, "state": "down"}, f"{name}: down")
+    elif (machine.BASE / name / _FLEET).exists():
+        facts = _fleet_facts(name)
+        _print(output, facts, f"{name}: {facts['devices']} emulated firewalls, {facts['state']}")
     elif not (machine.BASE / name / "topology.json").exists():
         text = f"{name}: not complete: {_removed(found)}. Remove it with `tokgate lab down --name {name}`."
         _print(output, {"name": name, "state": "incomplete"}, text)
@@ -105,6 +129,54 @@ def demo_command(
 ) -> None:
     """Show the whole loop on two real firewalls, check every claim, and clean up. Needs root; under two minutes."""
     raise typer.Exit(demo.main(demo.Options(serve=serve, reports=reports)))
+
+
+def _fleet_up(name: str, count: int) -> tuple[dict[str, Any], str]:
+    """Start the process that serves a fleet, and wait for its inventory. Raises ``LabError`` when it does not come."""
+    began = time.monotonic()
+    workspace = Workspace.open(name)
+    folder = workspace.run_dir
+    try:
+        written = _serve_fleet(workspace, count)
+        (folder / _FLEET).write_text(json.dumps({"devices": count}), encoding="utf-8")
+        workspace.keep()
+    except BaseException:
+        workspace.close()
+        raise
+    took = time.monotonic() - began
+    text = f"""\
+{count} emulated firewalls of {len(emulated.MAKES)} vendors are up after {took:.1f} s; their inventory is {written}
+
+  . {folder / emulated.ENVIRONMENT}
+  tokgate db upgrade && tokgate intel refresh
+  tokgate plan
+
+Remove them with `tokgate lab down{"" if name == DEFAULT else f" --name {name}"}`."""
+    return {**_fleet_facts(name), "seconds": round(took, 1)}, text
+
+
+def _serve_fleet(workspace: Workspace, count: int) -> Path:
+    """The inventory, once it is there."""
+    folder = workspace.run_dir
+    process = workspace.spawn("fleet", [sys.executable, "-m", emulated.__name__, str(folder), str(count)])
+    written = folder / emulated.INVENTORY
+    processes.wait_until(lambda: written.exists() or not process.is_alive, seconds=_FLEET_SECONDS)
+    if not written.exists():
+        raise LabError(f"{count} emulated firewalls did not come up", hint=workspace.log("fleet"))
+    return written
+
+
+def _fleet_facts(name: str) -> dict[str, Any]:
+    folder = machine.BASE / name
+    process = processes.read_pid_file(folder / "pids" / "fleet.pid.json")
+    running = process is not None and process.is_alive
+    return {
+        "name": name,
+        "state": "up" if running else "ended",
+        "run_dir": str(folder),
+        "devices": json.loads((folder / _FLEET).read_text(encoding="utf-8"))["devices"],
+        "environment": emulated.environment(folder),
+    }
 
 
 def describe(lab: Lab) -> dict[str, Any]:

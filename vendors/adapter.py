@@ -68,7 +68,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """A rendered plan: pure text, for people to read (``plan --commands``) and for ``apply`` to carry."""
+    """A rendered plan: pure text, for people to read (``plan -o commands``) and for ``apply`` to carry."""
 
     text: str  # the vendor's own language, complete
     files: Mapping[str, str] = field(default_factory=dict)  # path on the device -> content (persistence, DNS feed)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from api.cli import opening
-from api.cli.options import AsPlain, Devices, Force, Plain, Sites
+from api.cli.options import Devices, Force, Sites
 from api.cli.show import say, show_error, show_json, to_stdout
 from api.cli.wait import working
 from core.errors import ExitCode, TokgateError
@@ -27,14 +28,28 @@ _SIGNS: Final = {
 }  # fmt: skip
 
 
+class Planned(StrEnum):
+    """How plans are printed."""
+
+    TABLE = "table"
+    COMMANDS = "commands"
+    JSON = "json"
+
+
+AsPlanned = Annotated[
+    Planned,
+    typer.Option("--format", "-o", help="How to print; `commands`: the very lines for each device.", show_default=True),
+]
+
+
 def plan(
     sites: Sites = None,
     devices: Devices = None,
     commands: Annotated[
-        bool, typer.Option("--commands", help="Also show the change in the device's language.")
+        bool, typer.Option("--commands", help="Show the steps, and below them what `-o commands` shows.")
     ] = False,
     force: Force = False,
-    output: AsPlain = Plain.TABLE,
+    output: AsPlanned = Planned.TABLE,
 ) -> int:
     """Show what would change on which device.
 
@@ -43,8 +58,10 @@ def plan(
     """
     with opening.controller() as controller, working("reading the devices"):
         results = controller.plan(opening.selection(sites, devices), actor=opening.actor(), force=force)
-    if output is Plain.JSON:
+    if output is Planned.JSON:
         show_json(_facts(results))
+    elif output is Planned.COMMANDS:
+        _show_commands(results)
     else:
         show_plans(results, commands=commands)
     return exit_code(results)
@@ -69,6 +86,15 @@ def show_plans(results: Iterable[PlanResult], *, commands: bool) -> None:
                 say()
                 to_stdout().print(_indented(result.script))
         say()
+
+
+def _show_commands(results: Iterable[PlanResult]) -> None:
+    """What would be sent, as it would be sent; one line with a ``#`` names the device that the next ones are for."""
+    for result in results:
+        if result.error is not None:
+            show_error(result.error)
+        else:
+            say(f"# {result.device} ({result.site})\n{result.script.rstrip() or '# nothing to do'}")
 
 
 def show_stored(controller: Controller, plan_ids: Iterable[str]) -> None:
