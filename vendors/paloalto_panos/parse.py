@@ -145,11 +145,6 @@ def refuse_vsys(system: facts.System, rules: str, options: PaloAltoPanosOptions)
             f"this firewall has no virtual systems, and options.vsys names {options.vsys}; nothing was sent",
             hint="leave `vsys` out",
         )
-    if system.multi_vsys and options.pulls is not None:
-        raise Refused(  # it shows them only after a command that changes the prompt, to what nobody wrote down
-            "with several virtual systems the firewall cannot be asked what it has loaded of a list; nothing was sent",
-            hint="use `delivery: push` here",
-        )
     if system.multi_vsys and is_absent(rules):
         raise Refused(
             f"{options.vsys} is not on this firewall, or has no rules at all; nothing was sent",

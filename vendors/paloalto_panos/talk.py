@@ -20,9 +20,11 @@ from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import our_lists, refuse_panorama, shows
 from vendors.shell import Dialect, Said, Shell, gathered
 
+_VSYS: Final = r"(?:[- /]?vsys\d+)?"
+"""How a prompt may name the virtual system that a login looks at; whether and how it does is on no public record."""
 DIALECT: Final = Dialect(
     driver="paloalto_panos",
-    prompt=r"(?:\[edit[^\]\r\n]*\][ \t]*\r*\n)?(?P<host>[\w.-]+@[\w.:-]+)(?:\([\w-]+\))?[>#] ?",
+    prompt=rf"(?:\[edit[^\]\r\n]*\][ \t]*\r*\n)?(?P<host>[\w.-]+@[\w.:-]+?){_VSYS}(?:\([\w-]+\))*[>#] ?",
     pager=r"--more--|lines \d+-\d+ ",
     quiet=(
         "set cli scripting-mode on",
@@ -33,7 +35,7 @@ DIALECT: Final = Dialect(
 )
 """All four change this login alone, never the configuration."""
 
-_LOGIN: Final = re.compile(r"([\w.-]+)@[\w.:-]+(?:\([\w-]+\))?[>#] ?\Z")
+_LOGIN: Final = re.compile(rf"([\w.-]+)@[\w.:-]+?{_VSYS}(?:\([\w-]+\))*[>#] ?\Z")
 _TAKEN: Final = re.compile(r"currently locked|is locked by|already held", re.IGNORECASE)
 _BY: Final = re.compile(r"(?:locked|held) by (?:administrator |admin |user )?[\"']?([\w.@-]+)", re.IGNORECASE)
 _OWN: Final = re.compile(r"already own", re.IGNORECASE)
@@ -110,9 +112,32 @@ class Talk:
         refuse_panorama(system)
         with self.configuring():
             answers += [self.ask(line) for line in shows(self.options, multi_vsys=system.multi_vsys)]
-        answers += [self.loaded(name) for name in our_lists(answers[-2].text, self.options)]
+        if names := our_lists(answers[-2].text, self.options):
+            with self.targeting(multi_vsys=system.multi_vsys):
+                answers += [self.loaded(name) for name in names]
         answers.append(Said(line=facts.LOGIN, text=f"{self.login}\n", prompt=""))
         return gathered(answers)
+
+    @contextmanager
+    def targeting(self, *, multi_vsys: bool) -> Iterator[None]:
+        """Looks at our virtual system, in operational mode: external lists are shown of that one alone.
+
+        It holds for this login and changes no configuration. Public scripts set and leave it so; one of them says that
+        a real device shows external lists only then.
+
+        Raises ``Unreadable`` when it cannot be chosen or left again.
+        """
+        if multi_vsys:
+            self._target(self.options.vsys)
+        yield
+        if multi_vsys:
+            self._target("none")
+
+    def _target(self, vsys: str) -> None:
+        line = f"set system setting target-vsys {vsys}"
+        said = self.ask(line)
+        if facts.is_refused(said.text):
+            raise Unreadable(f"`{line}` was answered with {' '.join(said.text.split())[:120]!r}")
 
     def loaded(self, name: str) -> Said:
         """What the firewall has of one external list, whole where it knows how to show that."""

@@ -322,15 +322,21 @@ class Transaction:
     def _load(self, talk: Talk) -> str:
         """Have the firewall pull its lists now, and wait until it has; what it has not loaded in time, in words."""
         feed = self.adapter.options.pulls
-        end = time.monotonic() + (feed.load_seconds if feed else 0)
-        for name in sorted(self._pulled):
-            device, members = list_name(name), self._members(name)
-            if not lists.loaded_from(talk.loaded(device).text).holds(members):
-                talk.ask(f"{lists.REFRESH}{device}")
-            while not (found := lists.loaded_from(talk.loaded(device).text)).holds(members):
-                if time.monotonic() >= end:
-                    return f"{name} is not loaded: the firewall has {found.valid} entries of {len(members) + 1}"
-                time.sleep(_LOAD_POLL)
+        if not self._pulled or feed is None:
+            return ""
+        end = time.monotonic() + feed.load_seconds
+        with talk.targeting(multi_vsys=bool(self.current.extra["multi_vsys"])):
+            found = (self._load_one(talk, name, end) for name in sorted(self._pulled))
+            return next((words for words in found if words), "")
+
+    def _load_one(self, talk: Talk, name: GroupName, end: float) -> str:
+        device, members = list_name(name), self._members(name)
+        if not lists.loaded_from(talk.loaded(device).text).holds(members):
+            talk.ask(f"{lists.REFRESH}{device}")
+        while not (found := lists.loaded_from(talk.loaded(device).text)).holds(members):
+            if time.monotonic() >= end:
+                return f"{name} is not loaded: the firewall has {found.valid} entries of {len(members) + 1}"
+            time.sleep(_LOAD_POLL)
         return ""
 
     def _running(self, talk: Talk, observed: Observed) -> tuple[policy.Compiled, ...] | None:

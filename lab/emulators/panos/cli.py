@@ -60,7 +60,7 @@ class PanCli(Cli):
     @property
     def prompt_text(self) -> str:
         role = f"({self.device.ha})" if self.device.ha else ""
-        vsys = f"-{self.target}" if self.target else ""
+        vsys = self.device.switches.vsys_prompt.format(self.target) if self.target else ""
         return f"{self.user}@{self.device.hostname}{vsys}{role}{'#' if self.configuring else '>'} "
 
     @property

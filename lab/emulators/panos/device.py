@@ -17,6 +17,7 @@ from lab.emulators.panos.answers import Refused
 from lab.emulators.panos.changes import ALL, Changes, Part
 from lab.emulators.panos.feeds import Feeds
 from lab.emulators.panos.jobs import Job, Kind, TimeZone
+from lab.emulators.panos.matching import list_key
 from lab.emulators.panos.names import Resolver
 from lab.emulators.panos.space import RULES, Space, new_uuid
 from lab.emulators.panos.switches import Model, Switches
@@ -209,11 +210,12 @@ class PanOs:
             self._refreshed(name)
         self.plane.resolver.tick(now)
 
-    def refresh_list(self, name: str) -> None:
+    def refresh_list(self, name: str, vsys: str = schema.ONLY) -> None:
         """`request system external-list refresh`: one more job."""
-        if name in self.plane.feeds.used:
-            self.plane.feeds.pull(name, self.clock.now(), self.zone)
-            self._refreshed(name)
+        key = list_key(vsys, name)
+        if key in self.plane.feeds.used:
+            self.plane.feeds.pull(key, self.clock.now(), self.zone)
+            self._refreshed(key)
 
     def _refreshed(self, name: str) -> None:
         state = self.plane.feeds.used[name].state

@@ -369,7 +369,7 @@ def _feed(device: PanOs, one: Feed) -> Iterator[str]:
     yield one.name
     if device.switches.list_header:
         at = f"{device.zone.local(one.next_at):%a %b %e %H:%M:%S %Y}" if one.next_at else "-"
-        referenced = "Yes" if one.state != "pending" or one.name in device.plane.feeds.used else "No"
+        referenced = "Yes" if one.state != "pending" or one in device.plane.feeds.used.values() else "No"
         for word, value in (
             ("Next update at", at),
             ("Source", one.url),
@@ -413,4 +413,4 @@ def known_feed(device: PanOs, vsys: str, kind: str, name: str) -> Feed | None:
     configured = device.plane.feed_of(vsys, name)
     if configured is None or configured.kind != kind:
         return None
-    return device.plane.feeds.used.get(name, configured)
+    return device.plane.feeds.used.get(matching.list_key(vsys, name), configured)

@@ -215,7 +215,7 @@ def _refresh_feed(cli: PanCli, words: list[str]) -> str:
     kind, name = words
     if evidence.known_feed(cli.device, cli.target or schema.ONLY, kind, name) is None:
         raise Missing
-    cli.device.refresh_list(name)
+    cli.device.refresh_list(name, cli.target or schema.ONLY)
     return f"{answers.LIST_ENQUEUED}\n"
 
 

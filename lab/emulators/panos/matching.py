@@ -193,11 +193,16 @@ def _add(space: Space, path: tuple[str, ...], member: str, into: Addresses, abov
         case ("address", node):
             _add_address(member, node, into)
         case ("external-list", _):
-            into.lists.append(member)
+            into.lists.append(list_key(path[-1], member))
             into.shown.append(f"list:{member}")
         case (_, node) if member not in above:
             for each in [*node.members("static"), *_tagged(space, path, node.value("dynamic", "filter"))]:
                 _add(space, path, each, into, (*above, member))
+
+
+def list_key(vsys: str, name: str) -> str:
+    """Virtual systems pull and keep lists of one name apart."""
+    return f"{vsys}/{name}"
 
 
 def _add_address(name: str, node: Node, into: Addresses) -> None:

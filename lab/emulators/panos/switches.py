@@ -148,6 +148,8 @@ class Switches:
     """Open sessions outlive a commit that denies them though `rematch` is on."""
     schedule_end_inclusive: bool = False
     """The last minute of a schedule belongs to it."""
+    vsys_prompt: Literal["-{}", " {}", "({})", ""] = "-{}"
+    """How the prompt of a login names the virtual system that `set system setting target-vsys` chose."""
     idle_rules_shown: bool = True
     """`show running security-policy` also prints rules whose schedule does not hold at the moment."""
     log_query: bool = True

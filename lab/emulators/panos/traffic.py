@@ -95,7 +95,7 @@ class Plane:
 
     def _lists(self, vsys: str, rules: list[Rule]) -> list[tuple[str, Feed]]:
         names = dict.fromkeys(name for rule in rules for side in (rule.source, rule.destination) for name in side.lists)
-        found = [(name, self.feed_of(vsys, name)) for name in names]
+        found = [(name, self.feed_of(vsys, name.partition("/")[2])) for name in names]
         return [(name, feed) for name, feed in found if feed is not None]
 
     def feed_of(self, vsys: str, name: str) -> Feed | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from pydantic import ValidationError
@@ -16,12 +17,12 @@ from controller.fitting import fit, whole_notes
 from core.clock import SystemClock
 from core.secret import HIDDEN
 from lab.emulators.faults import Moment
-from lab.emulators.panos import SMALL_VM, PanOs
+from lab.emulators.panos import PA_5250, SMALL_VM, PanOs, Switches
 from lab.emulators.traffic import Flow, Verdict
 from tests.lab.emulators.panos import operating, panos
 from tests.vendors.paloalto_panos.boxes import PASSWORD, USERS, Box, serving
 from tests.vendors.paloalto_panos.readings import firewall
-from tests.vendors.paloalto_panos.test_panos_ssh import typed
+from tests.vendors.paloalto_panos.test_panos_ssh import VSYS, typed
 from tests.vendors.paloalto_panos.test_panos_text import EMPTY, _with, long
 from tests.vendors.paloalto_panos.test_panos_text import OFFICE as OFFICE_ELSEWHERE
 from vendors.diff import diff
@@ -283,6 +284,27 @@ def test_a_list_that_is_shown_in_part_is_said_to_be() -> None:
         assert any("shows 100 of 301 entries" in line for line in receipt.observed.irregular)
         assert not box.holds(desired, fed()), "what cannot be compared is not said to be right"
         assert denied(box, "100.64.0.8")
+
+
+@pytest.mark.parametrize("prompt", get_args(get_type_hints(Switches)["vsys_prompt"]))
+def test_a_virtual_system_pulls_its_own_lists(prompt: Any) -> None:
+    server, adapter = Server(), fed(vsys="vsys2")
+    with pulling(server, model=PA_5250, base=VSYS, switches=Switches(vsys_prompt=prompt)) as box:
+        for desired in (OFFICE, MORE):
+            sync(box, server, desired, adapter)
+            assert box.holds(desired, adapter)
+        with box.device.lock:
+            flow = Flow(source=ip_address("10.0.1.5"), destination=ip_address("203.0.113.5"))
+            assert box.device.forward(flow, vsys="vsys2") is Verdict.DENY
+        server.broken = PermissionError
+        keyboard = operating(box.device, "admin")
+        keyboard.type("set system setting target-vsys vsys2")
+        keyboard.type("request system external-list refresh type ip name tokgate-list.dst-tiktok")
+        assert not box.holds(MORE, adapter)
+        server.broken = None
+        sync(box, server, MORE, adapter)
+        sync(box, server, EMPTY, adapter)
+        assert box.holds(EMPTY, adapter)
 
 
 def test_feed_needs_a_place_to_pull_from() -> None:

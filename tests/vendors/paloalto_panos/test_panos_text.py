@@ -389,13 +389,6 @@ def test_a_misspelt_vsys_is_refused_instead_of_made() -> None:
         firewall(vsys="vsys3").parse(_without_sets(said[0]) + said[1] + "Invalid syntax.\n@@ end\n")
 
 
-def test_lists_are_not_pulled_where_they_could_not_be_read_back() -> None:
-    box = site("vsys2")
-    pulling = firewall(vsys="vsys2", delivery="feed", feed={"url": "https://tokgate.example/feeds/fw-test"})
-    with pytest.raises(Refused, match="delivery: push"):
-        pulling.parse(reading(box, show_system_info=_system(box)))
-
-
 def test_panorama_is_told_for_what_it_is() -> None:
     managed = {"show_panorama-status": "Panorama Server 1 : 10.0.0.1\n    Connected     : yes\n"}
     assert firewall().parse(reading(site(), **managed)).extra["panorama"] == "10.0.0.1"
