@@ -808,7 +808,7 @@ def test_serve_serves_alone_and_ends_politely(known: Shell) -> None:
             )
             assert sites.status_code == 200
             with served(free_port()) as second:
-                _, said = second.communicate(timeout=20)
+                _, said = second.communicate(timeout=60)
             assert second.returncode == 1
             assert "TG5004" in said
         finally:
