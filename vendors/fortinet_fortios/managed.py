@@ -238,11 +238,12 @@ def _passing(site: Site, at: int, sources: frozenset[Network], listed: frozenset
 
 def _meets(entry: Entry, site: Site, version: int, sources: frozenset[Network], listed: frozenset[Network]) -> bool:
     end = "6" if version == 6 else ""
-    negated = any(entry.attrs.get(f"{key}-negate") == ("enable",) for key in ("srcaddr", "dstaddr"))
+    vague = any(entry.attrs.get(key) == ("enable",) for key in entry.attrs if key.endswith("-negate"))
+    vague = vague or any(key.startswith("internet-service") for key in entry.attrs)  # instead of an address
     for key, ours in (("srcaddr", sources), ("dstaddr", listed)):
         theirs = site.networks(entry.attrs.get(f"{key}{end}", ()), version)
         mine = [n for n in ours if n.version == version]
-        if not negated and theirs is not None and not intersect(mine, theirs):
+        if not vague and theirs is not None and not intersect(mine, theirs):
             return False
     return True
 

@@ -144,6 +144,17 @@ HANDS = {
     "fewer": (("edit 12", 'set srcaddr "some of them"', "next"), r"is about 10\.0\.1\.0/25.*not exactly about"),
     "more": (("edit 12", 'set srcaddr "all"', "next"), "not exactly about src-company"),
     "names": (("edit 12", 'set srcaddr "CDN"', "next"), "sources that cannot be told"),
+    "below a service": (
+        (
+            "move 12 after 3",
+            "edit 3",
+            "set internet-service enable",
+            'set internet-service-name "ByteDance-TikTok"',
+            "unset dstaddr",
+            "next",
+        ),
+        "stands below policy 3, which may let the same pass",
+    ),
     "below": (("move 12 after 3",), "stands below policy 3, which may let the same pass"),
 }
 
