@@ -51,6 +51,7 @@ class ExceptionBody(Request):
     owner: Line
     ticket: OptionalLine = ""
     code: Annotated[str, Field(max_length=40, description="of the inventory's reasons")] = ""
+    surface: Annotated[str, Field(max_length=40, description="a part of the service; all of it when empty")] = ""
     hours: tuple[HoursText, ...] = Field(default=(), max_length=MAX_HOURS, examples=[["mon,tue 08:00-12:00"]])
     seats: Annotated[int | None, Field(ge=1, le=MAX_SOURCES)] = None
     lead: OptionalLine = Field(default="", description="who may change the seats, as the audit log names them")
@@ -74,6 +75,7 @@ class ExceptionBody(Request):
             owner=self.owner,
             ticket=self.ticket,
             code=self.code,
+            surface=self.surface,
             hours=self.hours,
             seats=self.seats,
             lead=self.lead,
@@ -151,6 +153,7 @@ class AccessException(Answer):
     sources: tuple[str, ...]
     roles: tuple[str, ...]
     service: str
+    surface: str
     starts: Instant
     ends: Instant
     hours: tuple[str, ...]
@@ -180,6 +183,7 @@ class AccessException(Answer):
             sources=tuple(str(s) for s in exception.sources),
             roles=exception.roles,
             service=exception.service,
+            surface=exception.surface,
             starts=exception.starts,
             ends=exception.ends,
             hours=tuple(str(h) for h in exception.hours),

@@ -6,8 +6,9 @@ exception only takes its sources out of the deny (I15).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from ipaddress import ip_network
 from typing import Final
@@ -28,7 +29,7 @@ from controller.modes import mode_words as mode_words
 from controller.modes import modes_at as modes_at
 from controller.windows import is_inside
 from core.errors import ConfigError
-from core.net import Network, aggregate, overlaps, subtract
+from core.net import DomainName, Network, aggregate, overlaps, subtract
 from ipsets.errors import GuardTripped
 from ipsets.model import ServiceSet, Snapshot
 from ipsets.spans import words
@@ -48,6 +49,7 @@ from vendors.model import (
 from vendors.week import holds_at, most_a_day
 
 SPARED = GroupName("spared")
+_LONGEST_NAME: Final = 40
 CLOCK_SKEW: Final = timedelta(minutes=2)
 """How far a device's clock may be from the site's time when it is to keep the week."""
 SCHEDULES: Final = "schedules"
@@ -67,6 +69,7 @@ class Facts:
     shared_cdn: tuple[Network, ...]
     owner: str
     holidays: frozenset[date] = frozenset()  # of the site
+    surfaces: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)  # names of parts of services
 
 
 def role_sources(networks: Mapping[str, tuple[Network, ...]]) -> dict[str, frozenset[Network]]:
@@ -115,7 +118,7 @@ def desired_for(
         if keeps_week
         else at_once(sets_at(facts.site, facts.policy, at, holidays=facts.holidays))
     )
-    live = sorted((e for e in facts.exceptions if is_open(e, facts.site, at)), key=lambda e: e.id)
+    live = _opening(facts, at)
     sources = role_sources(facts.site.networks)
     groups = [
         *(group for found in destinations.values() for group in found),
@@ -124,7 +127,8 @@ def desired_for(
             for role in weeks
             if any(week.keys() & _ACTIONS for week in weeks[role].values()) and sources[role]
         ),
-        *(_address_group(f"exc-{e.id}", excepted(e, sources)) for e in live if e.service in facts.policy.services),
+        *(_address_group(f"exc-{e.id}", excepted(e, sources)) for e in live),
+        *_surfaces(facts, live),
         AddressGroup(name=SPARED, members=frozenset(above)),
     ]
     return Desired(
@@ -164,6 +168,12 @@ def own_week(facts: Facts, device: Device, observed: Observed, *, began: datetim
 def week_note(why: str) -> Degraded:
     """What is said of a device that could keep the week and is not told it."""
     return Degraded(capability=SCHEDULES, message=f"windows are kept by the controller's clock: {why}", is_gap=False)
+
+
+def _opening(facts: Facts, at: datetime) -> list[AccessException]:
+    """The exceptions that let something pass at that moment, by id."""
+    meant = (e for e in facts.exceptions if e.service in facts.policy.services and is_open(e, facts.site, at))
+    return sorted((e for e in meant if not e.surface or surface_of(facts, e)), key=lambda e: e.id)
 
 
 def is_open(exception: AccessException, site: Site, at: datetime) -> bool:
@@ -232,6 +242,24 @@ def destination_name(service: str) -> GroupName:
     return GroupName(f"dst-{service}")
 
 
+def surface_name(service: str, surface: str) -> GroupName:
+    """``srf-tiktok-ads-manager``; told apart by a digest where that is too long for a name."""
+    name = f"srf-{service}-{surface}"
+    short = name[: _LONGEST_NAME - 9].rstrip("-")
+    return GroupName(name if len(name) <= _LONGEST_NAME else f"{short}-{hashlib.sha256(name.encode()).hexdigest()[:8]}")
+
+
+def surface_of(facts: Facts, exception: AccessException) -> frozenset[DomainName]:
+    """The names of the part of a service that an exception is for; none when the catalogue knows it no more."""
+    names = facts.surfaces.get(exception.service, {}).get(exception.surface, ())
+    return frozenset(DomainName(name, suffix=True) for name in names)
+
+
+def _surfaces(facts: Facts, live: Iterable[AccessException]) -> Iterable[Group]:
+    found = {surface_name(e.service, e.surface): names for e in live if e.surface and (names := surface_of(facts, e))}
+    return (DomainGroup(name=name, members=names) for name, names in found.items())
+
+
 def _address_group(name: str, members: Iterable[Network]) -> AddressGroup:
     return AddressGroup(name=GroupName(name), members=frozenset(aggregate(members)))
 
@@ -257,10 +285,9 @@ def _rules(
             name=rule_name(Action.EXEMPT, e.id),
             action=Action.EXEMPT,
             sources=GroupName(f"exc-{e.id}"),
-            destinations=targets[e.service],
+            destinations=(surface_name(e.service, e.surface),) if e.surface else targets[e.service],
         )
         for e in live
-        if e.service in targets
     ]
     marks = {role: marks_of(facts.policy.roles[role], facts.policy.services) for role in weeks}
     rules += [
@@ -305,7 +332,7 @@ def state_of(rules: Iterable[Rule], local: datetime) -> CoverageState:
 
 def signature(facts: Facts, at: datetime) -> str:
     """Changes whenever a device of the site may have to change; cheap enough to ask every second."""
-    live = (e.id for e in facts.exceptions if is_open(e, facts.site, at) and e.service in facts.policy.services)
+    live = (e.id for e in _opening(facts, at))
     modes = sets_at(facts.site, facts.policy, at, holidays=facts.holidays)
     return _signature(facts.snapshot.id, set_words(modes), live)
 

@@ -222,6 +222,7 @@ def _note(actor: str, action: str, exception: AccessException, reason: str, **mo
         "ticket": exception.ticket,
         "code": exception.code,
         "roles": list(exception.roles),
+        "surface": exception.surface,
         "hours": [str(hours) for hours in exception.hours],
         "seats": exception.seats,
         "renews": exception.renews,

@@ -20,6 +20,7 @@ from controller.windows import HORIZON, next_edge
 from core.ids import DeviceName, ExceptionId, SiteName
 from core.net import Network, aggregate, overlaps, parse_network
 from ipsets.spans import short
+from vendors.registry import adapter_for
 
 MAX_SOURCES: Final = 256
 MAX_HOURS: Final = 20
@@ -42,6 +43,7 @@ class ExceptionRequest:
     owner: str
     ticket: str = ""
     code: str = ""  # of the inventory's reasons; ``other`` when it is empty and there is one of that name
+    surface: str = ""  # a part of the service; all of it when empty
     hours: tuple[str, ...] = ()  # ``mon-fri 08:00-12:00``
     seats: int | None = None
     lead: str = ""
@@ -92,6 +94,9 @@ def check_request(request: ExceptionRequest, inventory: Inventory, now: datetime
     services = {s for site in request.sites for s in inventory.policies[inventory.site(site).policy].services}
     if request.service not in services:
         raise Invalid(f"service: {request.service!r} is not enforced there; known: {', '.join(sorted(services))}")
+    surfaces = surfaces_of(inventory, request.service)
+    if request.surface and request.surface not in surfaces:
+        raise Invalid(f"surface: {request.service} has none named {request.surface!r}; it has: {', '.join(surfaces)}")
     code, rule = _reason_of(request.code, inventory.exceptions)
     for field in ("reason", "owner", "ticket", "lead"):
         required = field in ("reason", "owner") or (field == "ticket" and rule.needs_ticket)
@@ -100,6 +105,12 @@ def check_request(request: ExceptionRequest, inventory: Inventory, now: datetime
     _check_seats(request)
     roles = _check_roles(request, inventory)
     return Asked(sources=_check_sources(request, inventory, roles), roles=roles, hours=_hours_of(request), code=code)
+
+
+def surfaces_of(inventory: Inventory, service: str) -> tuple[str, ...]:
+    """The parts of a service that an exception may be for."""
+    known = inventory.catalogue.services.get(service)
+    return tuple(sorted(known.surfaces)) if known else ()
 
 
 def _reason_of(code: str, rules: ExceptionRules) -> tuple[str, ExceptionReason]:
@@ -229,12 +240,23 @@ def preview(
     if exception.hours:
         span += f", only {' and '.join(map(str, exception.hours))} by the site's clock"
     what = ", ".join((*map(str, exception.sources), *(f"the role {role}" for role in exception.roles)))
-    sentence = f"{what} would reach {exception.service} at {where} {span}; all other sources stay as they are."
+    part = f"{exception.surface} of {exception.service}" if exception.surface else exception.service
+    sentence = f"{what} would reach {part} at {where} {span}; all other sources stay as they are."
     if not opening:
         sentence = f"Nothing would open: at that time none of {what} is blocked from {exception.service} at {where}."
-    return ExceptionPreview(
-        sentence=sentence, opens=lines, conflicts=tuple(_conflicts(exception, lines, existing, now))
-    )
+    conflicts = (*_conflicts(exception, lines, existing, now), *_coarse(exception, inventory))
+    return ExceptionPreview(sentence=sentence, opens=lines, conflicts=conflicts)
+
+
+def _coarse(exception: AccessException, inventory: Inventory) -> Iterator[str]:
+    """Where a part of a service cannot be told from the rest of it."""
+    if not exception.surface:
+        return
+    for device in (device for site in exception.sites for device in inventory.site(site).devices.values()):
+        can = adapter_for(device.vendor, device.options, device.name).capabilities
+        if not (can.fqdn and can.exempt):
+            yield f"{device.name} cannot tell {exception.surface} apart from the rest: nothing opens there"
+    yield f"what shares an address with {exception.surface} opens with it where its name is looked up"
 
 
 def _lines(site_name: str, exception: AccessException, inventory: Inventory, life: Window) -> Iterable[PreviewLine]:
@@ -285,7 +307,8 @@ def _conflicts(
             *(str(s) for s in exception.sources if overlaps(other.sources, s)),
             *(f"{ROLE}{role}" for role in exception.roles if role in other.roles),
         ]
-        if same and covered and not apart and other.id not in (exception.id, exception.renews):
+        wider = not other.surface or other.surface == exception.surface
+        if same and covered and wider and not apart and other.id not in (exception.id, exception.renews):
             yield f"{covered[0]} is already covered by exception {other.id} until {other.ends:%Y-%m-%d %H:%M} UTC"
     for line in lines:
         if line.mode is Mode.OFF:
@@ -317,6 +340,7 @@ def new_exception(
         requested_at=now,
         code=asked.code,
         roles=asked.roles,
+        surface=request.surface,
         hours=asked.hours,
         seats=request.seats,
         lead=request.lead.strip(),
@@ -336,6 +360,7 @@ def request_again(exception: AccessException) -> ExceptionRequest:
         owner=exception.owner,
         ticket=exception.ticket,
         code=exception.code,
+        surface=exception.surface,
         hours=tuple(map(str, exception.hours)),
         seats=exception.seats,
         lead=exception.lead,

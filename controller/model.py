@@ -103,6 +103,7 @@ class AccessException:
     ended_at: datetime | None = None  # when it was revoked or found over
     code: str = "other"  # of the inventory's reasons
     roles: tuple[str, ...] = ()  # source roles of its sites, beside ``sources``
+    surface: str = ""  # of the service, as the catalogue names it; all of the service when empty
     hours: tuple[OpenHours, ...] = ()  # only then, while it lives; always when empty
     seats: int | None = None  # how many addresses its lead may name; None: the sources are fixed
     lead: str = ""  # who may change the seats

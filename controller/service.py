@@ -935,10 +935,13 @@ class Controller:
         return frozenset()
 
     def doctor(self, device: str) -> tuple[Finding, ...]:
-        """Check that one device is prepared. Changes nothing. Raises ``DeviceError`` when it cannot be asked."""
+        """Check that one device is prepared, and how we log in. Changes nothing.
+
+        Raises ``DeviceError`` when it cannot be asked.
+        """
         found = self.inventory.device(device)
         with self._worker.session(found, None) as (adapter, session):
-            return adapter.doctor(session)
+            return (*login_findings(session.login()), *adapter.doctor(session))
 
     def host_keys(self, device: str) -> HostKeys:
         """What the inventory pins and what the device shows now; a person compares and decides (I10)."""
@@ -995,6 +998,7 @@ class Controller:
             shared_cdn=(),
             owner="",
             holidays=self.calendars.of(site),
+            surfaces=self.inventory.surfaces,
         )
 
     def queue_collect(self) -> None:

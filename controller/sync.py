@@ -139,6 +139,7 @@ class Worker:
             shared_cdn=aggregate((*shared_cdn_ranges(), *(n for block in published for n in block.networks))),
             owner=self.store.instance_id(),
             holidays=self.holidays(site),
+            surfaces=self.inventory.surfaces,
         )
 
     def _decided(self) -> Iterator[Indicator]:
@@ -154,7 +155,7 @@ class Worker:
         return snapshot
 
     @contextmanager
-    def session(self, device: Device, run: RunId | None) -> Iterator[tuple[Adapter, Session]]:
+    def session(self, device: Device, run: RunId | None) -> Iterator[tuple[Adapter, SshSession]]:
         """A login to the device, alone with it: under its lock over all threads and processes (I8)."""
         adapter = adapter_for(device.vendor, device.options, device.name)
         with (

@@ -46,6 +46,7 @@ For = Annotated[str | None, typer.Option("--for", metavar="SPAN", help="For how 
 Why = Annotated[str, typer.Option("--reason", help="Why.")]
 Owner = Annotated[str, typer.Option("--owner", help="Who answers for it, best by mail address.")]
 Ticket = Annotated[str, typer.Option("--ticket", help="Where it was asked for.")]
+Surface = Annotated[str, typer.Option("--surface", help="Only this part of the service, as the catalogue names it.")]
 Code = Annotated[str, typer.Option("--code", help="Which reason of the inventory.")]
 OpenAt = Annotated[
     list[str] | None,
@@ -74,6 +75,7 @@ def request(
     until: Until = None,
     lasts: For = None,
     code: Code = "",
+    surface: Surface = "",
     hours: OpenAt = None,
     seats: Seats = None,
     lead: Lead = "",
@@ -94,6 +96,7 @@ def request(
             owner=owner,
             ticket=ticket,
             code=code,
+            surface=surface,
             hours=hours,
             seats=seats,
             lead=lead,
@@ -119,6 +122,7 @@ def preview(
     until: Until = None,
     lasts: For = None,
     code: Code = "",
+    surface: Surface = "",
     hours: OpenAt = None,
     seats: Seats = None,
     lead: Lead = "",
@@ -138,6 +142,7 @@ def preview(
             owner=owner,
             ticket=ticket,
             code=code,
+            surface=surface,
             hours=hours,
             seats=seats,
             lead=lead,
@@ -164,6 +169,7 @@ def _request(
     owner: str,
     ticket: str,
     code: str,
+    surface: str,
     hours: list[str] | None,
     seats: int | None,
     lead: str,
@@ -181,6 +187,7 @@ def _request(
         owner=owner,
         ticket=ticket,
         code=code,
+        surface=surface,
         hours=tuple(hours or ()),
         seats=seats,
         lead=lead,
@@ -344,7 +351,7 @@ def _show_one(exception: AccessException, output: Plain, now: datetime, *, use: 
         "sites": exception.sites,
         "sources": (*map(str, exception.sources), *(f"role:{role}" for role in exception.roles)),
         "seats": f"{len(exception.sources)} of {exception.seats}, given by {exception.lead}" if exception.seats else "",
-        "service": exception.service,
+        "service": exception.service + (f", only {exception.surface}" if exception.surface else ""),
         "from": exception.starts,
         "until": exception.ends,
         "hours": tuple(map(str, exception.hours)),
@@ -385,7 +392,7 @@ _COLUMNS = {
     "state": lambda row: row.state.value + (", live" if row.live else ""),
     "sites": lambda row: row.sites,
     "sources": lambda row: row.sources,
-    "service": lambda row: row.service,
+    "service": lambda row: f"{row.service}/{row.surface}" if row.surface else row.service,
     "from": lambda row: row.starts,
     "until": lambda row: row.ends,
     "owner": lambda row: row.owner,

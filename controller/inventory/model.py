@@ -327,6 +327,11 @@ class Inventory(Part):
         return choosing(with_own(load_catalogue(), self.own_services), self.policies.values())
 
     @cached_property
+    def surfaces(self) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        """Of each service, the names of its parts that an exception may be for."""
+        return {name: service.surfaces for name, service in self.catalogue.services.items()}
+
+    @cached_property
     def digest(self) -> str:
         """sha256 over what it says; layout, comments and the order of keys do not matter."""
         said = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

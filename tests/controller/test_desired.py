@@ -21,11 +21,13 @@ from controller.desired import (
     signature,
     state_of,
     subject_of,
+    surface_name,
 )
 from controller.inventory import Inventory
 from controller.model import CoverageState, ExceptionState, OpenHours
 from core.errors import ConfigError
-from core.net import Network, Ranges, subtract
+from core.ids import NAME
+from core.net import DomainName, Network, Ranges, subtract
 from ipsets.errors import GuardTripped
 from ipsets.model import ServiceSet
 from tests.controller.offices import NIGHT, NOON, an_exception, facts, networks, offices, snapshot
@@ -253,3 +255,33 @@ def test_a_role_that_is_excepted_is_its_networks_of_now(inventory: Inventory) ->
     exception = replace(an_exception(), sources=(), roles=("company",))
     desired = desired_for(facts(inventory, exceptions=(exception,)), inventory.device("fw-berlin"), NOON)
     assert members(desired, f"exc-{exception.id}") == members(desired, "src-company")
+
+
+SURFACES = {"tiktok": {"ads-manager": ("ads.tiktok.com",)}}
+
+
+def test_an_exception_for_a_part_of_a_service_opens_its_names_and_nothing_else(inventory: Inventory) -> None:
+    exception = replace(an_exception("10.20.1.7"), surface="ads-manager")
+    known = replace(facts(inventory, exceptions=(exception,)), surfaces=SURFACES)
+    desired = desired_for(known, inventory.device("fw-berlin"), NOON)
+    [exempt] = [rule for rule in desired.rules if rule.action is Action.EXEMPT]
+    assert exempt.destinations == ("srf-tiktok-ads-manager",)
+    [group] = [g for g in desired.groups if g.name == "srf-tiktok-ads-manager"]
+    assert group.members == {DomainName("ads.tiktok.com", suffix=True)}
+    without = desired_for(facts(inventory), inventory.device("fw-berlin"), NOON)
+    assert [r for r in desired.rules if r.action is Action.DENY] == [
+        r for r in without.rules if r.action is Action.DENY
+    ]
+
+
+def test_a_part_that_the_catalogue_lost_opens_nothing(inventory: Inventory) -> None:
+    exception = replace(an_exception("10.20.1.7"), surface="gone")
+    known = replace(facts(inventory, exceptions=(exception,)), surfaces=SURFACES)
+    assert Action.EXEMPT not in {rule.action for rule in desired_for(known, inventory.device("fw-berlin"), NOON).rules}
+
+
+def test_names_of_parts_fit_a_device_and_are_told_apart() -> None:
+    long = [surface_name("a" * 30, f"{'b' * 20}{n}") for n in range(3)]
+    assert len(set(long)) == 3
+    assert all(NAME.fullmatch(name) for name in long)
+    assert surface_name("tiktok", "shop") == "srf-tiktok-shop"

@@ -16,6 +16,7 @@ from controller.inventory.exception_rules import ExceptionReason, ExceptionRules
 from controller.model import AccessException, ExceptionState, Use
 from core.ids import DeviceName, ExceptionId, new_id
 from tests.controller.offices import NIGHT, NOON, an_exception, networks, offices
+from vendors.registry import options_model
 
 ASK = ExceptionRequest(
     sites=("berlin",),
@@ -324,3 +325,38 @@ def test_what_is_asked_again_is_the_same(inventory: Inventory) -> None:
         wanted, lifecycle.check_request(wanted, inventory, NOON), new_id=new_id, actor="ann", now=NOON
     )
     assert lifecycle.request_again(made) == wanted
+
+
+# --- a part of a service ----------------------------------------------------------------------------------------------
+
+
+def test_a_part_that_the_service_has_not_is_refused(inventory: Inventory) -> None:
+    with pytest.raises(Invalid, match="surface: tiktok has none named 'dance'; it has: ads-manager, business-api"):
+        lifecycle.check_request(replace(ASK, surface="dance"), inventory, NOON)
+    assert lifecycle.check_request(replace(ASK, surface="ads-manager"), inventory, NOON).code == "other"
+
+
+def test_the_preview_says_where_a_part_cannot_be_told_apart(inventory: Inventory) -> None:
+    part = replace(asked("10.20.1.7/32"), surface="ads-manager")
+    plain = lifecycle.preview(part, inventory, (), NOON)
+    assert "would reach ads-manager of tiktok at berlin" in plain.sentence
+    assert plain.conflicts == ("what shares an address with ads-manager opens with it where its name is looked up",)
+    device = inventory.device("fw-berlin")
+    blunt = device.model_copy(
+        update={"vendor": "cisco_asa", "options": options_model("cisco_asa")(lists=[{"acl": "INSIDE"}])}
+    )
+    site = inventory.site("berlin").model_copy(update={"devices": {device.name: blunt}})
+    coarse = inventory.model_copy(update={"sites": {**inventory.sites, site.name: site}})
+    assert any(
+        "fw-berlin cannot tell ads-manager apart" in line
+        for line in lifecycle.preview(part, coarse, (), NOON).conflicts
+    )
+
+
+def test_a_part_is_covered_by_an_exception_for_all_and_not_the_other_way_round(inventory: Inventory) -> None:
+    other = replace(an_exception("10.20.1.0/24"), id=ExceptionId("01hzexception0000000000002"))
+    part = replace(asked("10.20.1.7/32"), surface="ads-manager")
+    assert any("already covered" in line for line in lifecycle.preview(part, inventory, (other,), NOON).conflicts)
+    narrow = replace(other, surface="shop")
+    for wanted in (part, asked("10.20.1.7/32")):
+        assert not any("already" in line for line in lifecycle.preview(wanted, inventory, (narrow,), NOON).conflicts)
