@@ -43,6 +43,7 @@ ABOUT: Final[dict[str, tuple[str, ...]]] = {
     ),
     "stream_logs_kept=True": ("test_where_records_do_not_go",),
     "clear_takes_prefix=False": ("test_sessions_are_shown_and_cleared_by_hand",),
+    "stop_inclusive=True": ("test_a_policy_holds_in_its_schedulers_hours",),
     "feed_request=True": ("test_entries_are_listed_by_family",),
     "default_log_mode=stream": ("test_records_have_the_shape_of_published_ones", "test_where_records_do_not_go"),
 }
