@@ -178,7 +178,7 @@ def dumps_reading(reading: Reading) -> str:
 
 def _counted(rule: RuleCount) -> list[object]:
     """A rule without units is written as by versions that knew none."""
-    row = [rule.rule, rule.action.value, rule.epoch, rule.hits, rule.packets, rule.octets]
+    row: list[object] = [rule.rule, rule.action.value, rule.epoch, rule.hits, rule.packets, rule.octets]
     return [*row, [[u.unit, u.epoch, u.hits] for u in rule.units]] if rule.units else row
 
 
