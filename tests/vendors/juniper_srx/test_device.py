@@ -10,7 +10,7 @@ import pytest
 
 from lab.emulators.faults import Faults, Moment
 from lab.emulators.srx import Model, Srx, Switches, User
-from tests.lab.emulators.srx import SITE, active, configuring, operating, srx
+from tests.lab.emulators.srx import SITE, Keyboard, active, configuring, operating, srx
 from tests.vendors.juniper_srx.fleet import (
     MEMBERS,
     NOTHING,
@@ -26,7 +26,7 @@ from tests.vendors.juniper_srx.fleet import (
     wish,
 )
 from vendors.errors import DeviceError, NotPrivileged, NotVerified, Refused, Uncertain, Unreadable
-from vendors.juniper_srx import facts
+from vendors.juniper_srx import facts, transaction
 
 GUEST = (
     "set security zones security-zone guest interfaces ge-0/0/2.0\n"
@@ -213,6 +213,39 @@ def test_i08_a_lock_is_told_with_its_holder() -> None:
         holder.type("exit")
         at.push(wish())
         assert at.holds(wish())
+
+
+class GivesUp(Faults):
+    """Whoever holds the lock leaves when he is asked for it the second time."""
+
+    def __init__(self, holder: Keyboard) -> None:
+        super().__init__()
+        self.holder, self.asked = holder, 0
+
+    def next_line(self, line: str) -> tuple[int | None, int | None]:
+        self.asked += line == "configure exclusive"
+        if self.asked == 2:
+            self.holder.leave()
+        return super().next_line(line)
+
+
+def test_i08_a_lock_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transaction, "_SECONDS_BETWEEN", 0.01)
+    with reached(lock_wait_seconds=30) as at:
+        at.device.faults = GivesUp(configuring(at.device))
+        at.push(wish())
+        assert at.holds(wish())
+
+
+def test_a_line_that_the_device_refuses_is_told_in_its_words() -> None:
+    """A release with shorter names: `load complete` comes all the same, and the good part stays in the candidate."""
+    name = f"{'a' * 30}.{'b' * 30}.{'c' * 30}.example"
+    with reached(srx(model=Model(dns_name=63))) as at:
+        before = active(at.device)
+        with pytest.raises(Refused, match=r"lines of the change were refused.*Must be a valid DNS name"):
+            at.push(wish(names=(name,)))
+        assert active(at.device) == before
+        assert not at.device.database.dirty
 
 
 def test_a_commit_between_the_reading_and_the_lock_refuses() -> None:
