@@ -288,6 +288,17 @@ def test_i01_what_a_person_made_under_our_name_is_left_alone() -> None:
         assert "tokgate-x" not in active(at.device)
 
 
+def test_i01_without_the_mark_the_descriptions_tell_whose_it_is() -> None:
+    with reached() as at:
+        at.push(wish())
+        gone = "delete security address-book global address tokgate-_mark"
+        typed(at.device, gone)
+        with pytest.raises(Refused, match="01kb000000000000000000tkga"):
+            at.push(wish(owner="01kb000000000000000000zzzz"))
+        at.push(wish())
+        assert at.holds(wish())
+
+
 # --- the commit that takes itself back --------------------------------------------------------------------------------
 
 
