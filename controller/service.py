@@ -96,6 +96,7 @@ from ipsets.sources.attributed import AttributedSource
 from ipsets.standing import standing
 from ipsets.watch import asked, heard, told, vouched, watched
 from vendors.adapter import Finding
+from vendors.checkup import login_findings
 from vendors.codec import describe
 from vendors.session import SessionLimiter, scan_host_keys
 

@@ -74,7 +74,7 @@ from vendors.errors import (
 )
 from vendors.model import Action, Degraded, Desired, Observed, Plan, Reading, Receipt, RuleName, Shortened
 from vendors.registry import adapter_for
-from vendors.session import SessionLimiter, connect
+from vendors.session import SessionLimiter, SshSession, connect
 
 log = structlog.get_logger()
 

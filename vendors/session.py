@@ -33,6 +33,7 @@ from core.errors import ConfigError
 from core.ids import DeviceName
 from core.secret import HIDDEN, Secret
 from vendors.adapter import Endpoint, Output
+from vendors.checkup import LoginFacts
 from vendors.errors import (
     AuthRejected,
     DeviceError,
@@ -273,6 +274,25 @@ class SshSession:
             shell = _Shell(Terminal(_Channel(channel), dialect, self.device), self)
             shell.start()
             yield shell
+
+    def login(self) -> LoginFacts:
+        """What the device and we agreed on at this login. Asks nothing."""
+        transport = self._transport
+        key = transport.get_remote_server_key()
+        cipher = str(getattr(transport, "remote_cipher", ""))  # its stubs do not know it
+        return LoginFacts(
+            key=key.get_name(),
+            fingerprint=fingerprint(_text_of(key)),
+            bits=key.get_bits(),
+            pinned=len(self._endpoint.host_keys),
+            exchange=str(getattr(transport.kex_engine, "name", "unknown")),
+            signature=str(transport.host_key_type),
+            cipher=cipher,
+            mac="" if "gcm" in cipher else str(getattr(transport, "remote_mac", "")),
+            method="publickey" if self._endpoint.key_file else "password",
+            software=transport.remote_version,
+            legacy=self._endpoint.legacy_algorithms,
+        )
 
     @contextmanager
     def again(self) -> Iterator[SshSession]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,10 +34,21 @@ def list_devices(output: As = Output.TABLE) -> None:
 
 
 @app.command()
-def doctor(devices: Names = None, output: As = Output.TABLE) -> int:
-    """Check that devices are prepared: login, rights, programs, persistence. Changes nothing on them.
+def doctor(
+    devices: Names = None,
+    share: Annotated[
+        bool,
+        typer.Option(
+            "--share",
+            help="Names, addresses, users and secrets of the inventory become numbers; as Markdown by itself.",
+        ),
+    ] = False,
+    output: As = Output.TABLE,
+) -> int:
+    """Check that devices are prepared: host key, algorithms, login, rights, programs, persistence. Changes nothing.
 
-    Ends with 4 when a device is not prepared or cannot be reached.
+    Ends with 4 when a device is not prepared or cannot be reached. What `--share` prints may go into a ticket; what
+    only a device knows, as its serial number, stays in it: read it before you send it.
     """
     rows: list[Diagnosis] = []
     errors: list[TokgateError] = []
@@ -46,7 +57,12 @@ def doctor(devices: Names = None, output: As = Output.TABLE) -> int:
             found, error = _examine(controller, name)
             rows += found
             errors += [error] if error is not None else []
-    show_rows(rows, _DIAGNOSIS, output)
+        if share:
+            rows = _hidden(controller, rows)
+    if share and output is Output.TABLE:
+        _show_markdown(rows)
+    else:
+        show_rows(rows, _DIAGNOSIS, output)
     for error in errors:
         show_error(error)
     sick = any(not row.ok for row in rows)
@@ -74,6 +90,25 @@ def _examine(controller: Controller, name: str) -> tuple[list[Diagnosis], Tokgat
     except TokgateError as exc:
         return [Diagnosis(device=name, check="login", ok=False, message=exc.message)], exc
     return [Diagnosis(device=name, check=f.check, ok=f.ok, message=f.message) for f in findings], None
+
+
+def _hidden(controller: Controller, rows: list[Diagnosis]) -> list[Diagnosis]:
+    from controller.pseudonyms import Pseudonyms
+
+    names = Pseudonyms(controller.inventory)
+    return [replace(row, device=names.hide(row.device), message=names.hide(row.message)) for row in rows]
+
+
+def _show_markdown(rows: list[Diagnosis]) -> None:
+    """A table as ticket systems and code forges show it, with the version that found it."""
+    from importlib.metadata import version
+
+    say(f"tokgate {version('tokgate')}, `tokgate device doctor --share`\n")
+    say("| device | check | ok | found |\n| --- | --- | --- | --- |")
+    for row in rows:
+        # as code, so that <device 1> is not taken for a tag
+        cells = (f"`{row.device}`", row.check, "yes" if row.ok else "NO", f"`{row.message.replace('`', chr(39))}`")
+        say(f"| {' | '.join(' '.join(cell.split()).replace('|', '/') for cell in cells)} |")
 
 
 @app.command()

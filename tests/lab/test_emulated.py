@@ -13,10 +13,12 @@ import pytest
 from api.cli.main import main
 from controller.inventory import load_inventory
 from core.clock import SystemClock
+from core.ids import SiteName
 from lab import emulated, processes
 from lab.emulators.server import served
 from lab.workspace import leftovers, remove
 from tests.lab.test_lab_cli import lab
+from vendors.session import fingerprint
 
 NAME = f"e{os.getpid() % 100000}"
 
@@ -89,3 +91,53 @@ def test_a_fleet_goes_up_is_told_and_goes_down(name: str) -> None:
     assert lab("down", "--name", name).returncode == 0
     assert not process.is_alive
     assert leftovers(name).is_empty
+
+
+def test_the_doctor_tells_key_algorithms_and_login_of_every_vendor(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "db upgrade")
+    _, out, _ = run(capsys, "device doctor -o json")
+    found = {(row["device"], row["check"]): row for row in json.loads(out)}
+    inventory = load_inventory(place / "inventory.yaml")
+    for device in inventory.sites[SiteName("site-000")].devices.values():
+        key = found[device.name, "host key"]
+        assert key["ok"]
+        assert key["message"] == f"ssh-ed25519 256 bits {fingerprint(device.host_keys[0])}, pinned (1 in the inventory)"
+        algorithms = found[device.name, "algorithms"]
+        assert algorithms["ok"], algorithms
+        assert "host key ssh-ed25519, cipher aes" in algorithms["message"]
+        assert "logged in with a password; the server is SSH-2.0-AsyncSSH" in found[device.name, "login"]["message"]
+        assert sum(name == device.name for name, _ in found) > 5, "and what the adapter finds"
+
+
+@pytest.mark.parametrize("form", ["", " -o json", " -o csv"])
+def test_what_the_doctor_shares_holds_no_name_no_address_and_no_secret(
+    place: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    run(capsys, "db upgrade")
+    _, plain, _ = run(capsys, "device doctor -o json")
+    _, out, _ = run(capsys, f"device doctor --share{form}")
+    inventory = load_inventory(place / "inventory.yaml")
+    private = {"standard", "company", "guest", "admin", "fortinet", "enable", *emulated.environment(place)}
+    for site in inventory.sites.values():
+        private |= {site.name, site.title, *(str(net) for nets in site.networks.values() for net in nets)}
+        for device in site.devices.values():
+            private |= {device.name, device.host, device.username, fingerprint(device.host_keys[0])}
+            private |= {device.host_keys[0].split()[1], f"secret://env/{device.vendor}"}
+    assert any(each in plain for each in private), "there is something to hide"
+    for each in private:
+        assert not re.search(rf"(?<![A-Za-z0-9]){re.escape(each)}(?![A-Za-z0-9])", out), each
+    assert len(set(re.findall(r"<device \d+>", out))) == 4
+    assert "aes" in out
+
+
+def test_a_refusal_is_shared_without_the_address(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TGLAB_CISCO_ASA", "wrong")
+    run(capsys, "db upgrade")
+    code, out, _ = run(capsys, "device doctor asa-0000 --share")
+    assert code == 4
+    assert "| `<device 1>` | login | NO | `login as <user 1> with the password refused" in out
+    assert "wrong" not in out
