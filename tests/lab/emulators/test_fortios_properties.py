@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.clock import ManualClock
 from lab.emulators.fortios import FortiGate, HostBits, LockText, Mandatory, Switches, TransactionWords
 from lab.emulators.fortios.editing import InEntry
-from tests.lab.emulators.fortios import NOON, SITE, Keyboard, fortigate, shown
+from tests.lab.emulators.fortios import NOON, SITE, Keyboard, asked, fortigate, shown
 
 NAMES = st.sampled_from(["a", "b", '"c d"', "STAFF", "ALL_STAFF", "all", "nobody"])
 LISTS = st.lists(NAMES, min_size=1, max_size=3).map(" ".join)
@@ -116,7 +116,7 @@ def test_what_it_prints_it_takes_again_and_what_it_refuses_changes_nothing(lines
     keyboard.all(*FEED)
     play(keyboard, lines)
     text = shown(device)
-    again = FortiGate(base=text, bare=True, clock=ManualClock(NOON))
+    again = FortiGate(base=text, bare=True, clock=ManualClock(NOON), switches=asked())
     assert shown(again) == text
 
 
@@ -129,7 +129,7 @@ def test_who_uses_what_is_what_the_text_says(lines: list[str]) -> None:
     keyboard.all(*FEED)
     for line in lines:
         keyboard.type(line)
-    again = FortiGate(base=shown(device), bare=True, clock=ManualClock(NOON))
+    again = FortiGate(base=shown(device), bare=True, clock=ManualClock(NOON), switches=asked())
     for key in [*device.config.all_keys()]:
         assert set(device.config.users(key)) == set(again.config.users(key)), key
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 
@@ -226,6 +227,21 @@ def test_ranges_that_are_not_all_shown_are_no_list(cut: int) -> None:
     assert loaded_from(whole) == networks("1.2.3.0/24")
     with pytest.raises(Unreadable):
         loaded_from(whole[: len(whole) - 1 - cut])
+
+
+def test_more_ranges_than_are_told_of_are_no_list() -> None:
+    with pytest.raises(Unreadable, match="not all shown"):
+        loaded_from("IPv4 ranges of uuid-idx 863 (num=1)\n1.2.3.0-1.2.3.255\n192.0.2.255-192.0.2.255\n")
+
+
+def test_a_list_that_traffic_comes_from_as_well_is_pushed() -> None:
+    with reached(fortigate()) as session:
+        found = adapter().read(session)
+    both = wanted()
+    (rule,) = both.rules
+    assert rule.sources is not None
+    both = replace(both, rules=(replace(rule, destinations=(DST, rule.sources)),))
+    assert [one.name for one in adapter(**FEED).feeds(found, both)] == [DST]
 
 
 def test_pulling_needs_a_place_to_pull_from() -> None:
