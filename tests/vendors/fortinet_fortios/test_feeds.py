@@ -148,6 +148,18 @@ def test_what_does_not_fit_is_pulled_and_said_and_what_fits_again_is_pushed(limi
             assert (f"tokgate-4-{MANY[1].replace('/', '-')}" in shown(device)) != pulled
 
 
+def test_a_list_that_would_fit_now_is_drift_until_it_is_pushed() -> None:
+    device, lists, _ = pulling()
+    with reached(device) as session:
+        push(session, adapter(feed=PLACE, max_addresses=11), lists, wanted(*MANY))
+        found, plan = look(session, adapter(feed=PLACE), wanted(*MANY))
+        assert found.irregular == ("dst-tiktok is pulled, and should be pushed",)
+        adapter(feed=PLACE).apply(session, found, plan)
+        assert look(session, adapter(feed=PLACE), wanted(*MANY))[1].is_empty
+        assert is_denied(device, MANY[1].partition("/")[0], 1)
+    assert f"tokgate-4-{MANY[1].replace('/', '-')}" in shown(device)
+
+
 def test_the_models_own_limit_decides_as_well() -> None:
     using = adapter(feed=PLACE)
     for places, lists in ((60, 0), (15, 1)):  # the owner has a few
@@ -201,6 +213,7 @@ def test_an_old_release_is_pushed_and_says_why() -> None:
         push(session, adapter(**FEED), Lists(), wanted())
         found, again = look(session, adapter(**FEED), wanted())
         assert again.is_empty
+        assert adapter(**FEED).feeds(found, wanted()) == ()
         assert any(note.startswith("feed: policies of FortiOS 6.0.7") for note in found.can.notes)
 
 

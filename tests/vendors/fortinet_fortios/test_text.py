@@ -27,6 +27,7 @@ from tests.vendors.fortinet_fortios.wishes import (
 )
 from vendors.diff import diff, mark_of
 from vendors.errors import CapacityExceeded, Refused, Unreadable
+from vendors.fortinet_fortios.shape import Nesting, spread
 from vendors.model import Action, AddressGroup, Desired, Rule, RuleName, Transaction
 
 DATA = Path(__file__).parent / "data"
@@ -418,3 +419,16 @@ def test_a_list_of_two_thousand_is_read_quickly_enough_to_poll() -> None:
     push(box, wish(members=many), using)
     found = using.parse(box.reading())
     assert len(next(g.members for g in found.groups if isinstance(g, AddressGroup) and g.name == DST)) == 2000
+
+
+@pytest.mark.parametrize("limit", [10, 11, 300])
+def test_a_list_nests_as_far_as_it_says_and_no_further(limit: int) -> None:
+    nesting = Nesting(limit)
+    members = [f"m{number}" for number in range(nesting.most)]
+    places = spread(DST, members, {}, nesting)
+    assert sorted(name for held in places.values() for name in held) == sorted(members)
+    assert max(len(held) for held in places.values()) <= limit
+    parent = next(iter(places))
+    assert len(places[parent]) + len(places) - 1 <= limit
+    with pytest.raises(CapacityExceeded):
+        spread(DST, [*members, "one more"], {}, nesting)
