@@ -127,7 +127,7 @@ def demo_command(
         "tokgate-demo"
     ),
 ) -> None:
-    """Show the whole loop on two real firewalls, check every claim, and clean up. Needs root; under two minutes."""
+    """Show the whole loop on two real and four emulated firewalls, check every claim. Needs root; three minutes."""
     raise typer.Exit(demo.main(demo.Options(serve=serve, reports=reports)))
 
 

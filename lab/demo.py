@@ -22,6 +22,7 @@ from rich.console import Console
 
 from lab import inventory, processes
 from lab.errors import LabError, LabNotPossible
+from lab.mixed import mixed_office
 from lab.probe import OK, Result
 from lab.product import Api, Product, ProductBroken, installed
 from lab.story import Story
@@ -180,6 +181,7 @@ class Demo:
         self.reboot()
         self.hits_and_events()
         self.report()
+        self.third_office()
 
     def introduce(self) -> None:
         self.story.say(
@@ -448,6 +450,11 @@ class Demo:
             "</html>" in page and not outside,
             f"{path}, {len(page) // 1024} KiB",
         )
+
+    def third_office(self) -> None:
+        """Other vendors, without packets: emulators, judged by simulated flows."""
+        with mixed_office(self.story, self.product, self.lab.workspace.folder("mixed")) as office:
+            office.tell()
 
     # --- and after --------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import yaml
 
@@ -23,6 +23,7 @@ from lab.emulators.fortios import FortiGate
 from lab.emulators.panos import PanOs, User
 from lab.emulators.server import Device, Served, served
 from lab.emulators.srx import Srx
+from lab.emulators.traffic import Flow, Verdict
 
 DATA: Final = Path(__file__).parent / "data" / "emulated"
 PER_SITE: Final = 8
@@ -33,13 +34,21 @@ _FILES: Final = 8
 _SPARE: Final = 256
 
 
+class Firewall(Device, Protocol):
+    """A device through which flows go."""
+
+    def forward(self, flow: Flow) -> Verdict:
+        """What becomes of it. The caller holds ``lock``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Make:
     """How a device of one vendor is made, and what an inventory says of it beside its address."""
 
     vendor: str
     password: str
-    device: Callable[[str, str, Clock], Device]  # name, the owner's configuration, clock
+    device: Callable[[str, str, Clock], Firewall]  # name, the owner's configuration, clock
     options: Mapping[str, Any]
 
 
@@ -84,7 +93,7 @@ class Emulated:
 
     site: str
     make: Make
-    device: Device
+    device: Firewall
 
 
 def fleet(count: int, clock: Clock) -> tuple[Emulated, ...]:

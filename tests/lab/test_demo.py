@@ -13,7 +13,9 @@ from rich.console import Console
 
 from lab import processes
 from lab.demo import DEDICATED, Options, all_blocked, all_ok, by_address, by_name, evidence_of, items, main, tally
+from lab.mixed import mixed_office
 from lab.probe import Result
+from lab.product import Product, installed
 from lab.story import Story
 from lab.workspace import leftovers
 
@@ -112,3 +114,13 @@ def test_an_interrupted_demo_takes_the_lab_down(tmp_path: Path, number: signal.S
     assert demo.returncode == 1
     assert "interrupted; the lab was removed" in told
     assert leftovers(prefix).is_empty
+
+
+@pytest.mark.soak
+def test_the_third_office_holds_on_firewalls_of_four_vendors(tmp_path: Path) -> None:
+    story = Story(console=Console(record=True, width=160))
+    with mixed_office(story, Product(program=installed(), settings={}), tmp_path) as office:
+        office.tell()
+    assert [check.claim for check in story.checks if not check.holds] == []
+    assert len(story.checks) == 6
+    assert "not devices" in story.console.export_text()

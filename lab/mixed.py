@@ -1,0 +1,100 @@
+"""The demo's third office: one emulated firewall of each of four vendors, judged by what becomes of simulated flows.
+
+Called by ``lab.demo`` at its end. It has an inventory and a store of its own, and needs neither root nor the network:
+the firewalls are emulators behind real SSH in this process, and the demo says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from core.clock import SystemClock
+from lab import emulated
+from lab.emulators.server import served
+from lab.emulators.traffic import Flow, Verdict
+from lab.product import Product
+from lab.story import Story
+
+SITE: Final = "site-000"
+_COMPANY: Final = "10.0.1.5"
+_TIKTOK: Final = "103.136.220.10"
+_ORDINARY: Final = "198.51.100.80"
+_TRIES: Final = 3
+_PORTS: Final = count(40_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixedOffice:
+    """Four firewalls that answer, and tokgate pointed at them."""
+
+    story: Story
+    product: Product
+    devices: tuple[emulated.Emulated, ...]
+
+    def tell(self) -> None:
+        """The chapter."""
+        self.story.chapter("A third office: firewalls of four vendors, emulated")
+        names = ", ".join(one.device.name for one in self.devices)
+        self.story.say(
+            f"{names}: emulators of their command lines behind real SSH, not devices. Flows are simulated in them."
+        )
+        began = datetime.now(UTC).isoformat()
+        self._flows("before tokgate", _TIKTOK, Verdict.PERMIT)
+        self.product.run("db", "upgrade")
+        self.product.run("intel", "refresh")
+        planned = self.product.json("plan", accept=(2,))["items"]
+        steps = ", ".join(f"{item['device']} {len(item['steps'])} steps" for item in planned)
+        self.story.check("a plan for every vendor, in its own language", all(i["script"] for i in planned), steps)
+        self.story.show("tokgate apply --yes", self.product.run("apply", "--yes").stdout)
+        again = self.product.run("plan", accept=(0, 2))
+        self.story.check("a second plan is empty on all four", again.returncode == 0, f"exit {again.returncode}")
+        self.product.run("hits", "collect")  # from here on every flow is counted between two readings
+        for _ in range(_TRIES):
+            self._try(_TIKTOK)
+        self._flows("with tokgate", _TIKTOK, Verdict.DENY)
+        self._flows("with tokgate", _ORDINARY, Verdict.PERMIT)
+        self.product.run("hits", "collect")
+        self._report(self.product.json("report", "site", SITE, "--since", began))
+
+    def _try(self, destination: str) -> dict[str, Verdict]:
+        verdicts = {}
+        for one in self.devices:
+            flow = Flow(source=ip_address(_COMPANY), destination=ip_address(destination), source_port=next(_PORTS))
+            with one.device.lock:
+                verdicts[one.device.name] = one.device.forward(flow)
+        return verdicts
+
+    def _flows(self, when: str, destination: str, wanted: Verdict) -> None:
+        seen = self._try(destination)
+        what = "TikTok" if destination == _TIKTOK else "an ordinary site"
+        word = "reaches" if wanted is Verdict.PERMIT else "is kept from"
+        said = ", ".join(f"{name} {verdict}" for name, verdict in seen.items())
+        self.story.check(f"{when}, company {word} {what} at all four", set(seen.values()) == {wanted}, said)
+
+    def _report(self, report: dict[str, Any]) -> None:
+        hits, tried = report["totals"]["blocked"]["hits"], (_TRIES + 1) * len(self.devices)
+        self.story.check(
+            "the report counts the flows that the four refused",
+            isinstance(hits, int) and hits >= tried,
+            f"{hits} hits in the report, {tried} tries",
+        )
+
+
+@contextmanager
+def mixed_office(story: Story, product: Product, folder: Path) -> Iterator[MixedOffice]:
+    """One firewall of each vendor, reachable until the block ends. ``folder`` gets inventory and store."""
+    devices = emulated.fleet(len(emulated.MAKES), SystemClock())
+    with served(_served(devices)) as at:
+        emulated.write(folder, devices, at)
+        yield MixedOffice(story=story, product=replace(product, settings=emulated.environment(folder)), devices=devices)
+
+
+def _served(devices: Iterable[emulated.Emulated]) -> list[emulated.Firewall]:
+    return [one.device for one in devices]
