@@ -13,7 +13,7 @@ from core.ids import DeviceName
 from core.net import DomainName
 from vendors.diff import diff, mark_of
 from vendors.errors import CapacityExceeded, Unreadable
-from vendors.juniper_srx import JuniperSrx, JuniperSrxOptions, counters
+from vendors.juniper_srx import JuniperSrx, JuniperSrxOptions, counters, shape
 from vendors.juniper_srx.parse import Held
 from vendors.juniper_srx.placement import inserts, target_order
 from vendors.juniper_srx.render import render_change
@@ -126,6 +126,28 @@ def test_i03_one_more_network_is_two_lines_and_a_mark() -> None:
     lines = made.render(held, plan).text.splitlines()
     assert len(lines) == 3
     assert sum("203.0.113.0" in line for line in lines) == 2
+
+
+def test_a_rule_is_exactly_these_lines() -> None:
+    made = adapter(places=[{"from_zone": "inside", "to_zone": "outside"}])
+    before = made.parse(reading())
+    lines = made.render(before, diff(before, wish("192.0.2.0/24"), before.can)).text.splitlines()
+    policy = "set security policies from-zone inside to-zone outside policy tokgate-deny-company"
+    assert [line.removeprefix(policy) for line in lines if line.startswith(policy)] == [
+        ' description "tokgate 01kb000000000000000000tkga rule deny-company dst-tiktok"',
+        " match application any",
+        " match destination-address tokgate-dst-tiktok",
+        " match source-address tokgate-src-company",
+        " then deny",
+        " then log session-init",
+    ]
+
+
+@pytest.mark.parametrize("length", range(40, 80, 3))
+def test_names_of_objects_are_never_longer_than_the_model_takes(length: int) -> None:
+    names = [shape.domain_object(DomainName(f"{letter * (length - 8)}.example", suffix=False)) for letter in "ab"]
+    assert len(set(names)) == 2
+    assert max(map(len, names)) <= 63
 
 
 def test_long_lists_are_nested_and_members_stay_where_they_are() -> None:
@@ -292,6 +314,7 @@ UNSTRUCTURED = (
 def test_who_was_denied_is_read_from_both_forms_of_the_log_and_of_our_policies_alone() -> None:
     ours, theirs = "tokgate-deny-company", "default-deny"
     log = "".join(form.format(policy=policy) for form in (STRUCTURED, UNSTRUCTURED) for policy in (ours, ours, theirs))
+    log += "".join(form.format(policy=theirs).replace("10.0.1.", "10.0.9.") for form in (STRUCTURED, UNSTRUCTURED))
     flows = counters.reading_from(counted(ROWS["vSRX 24.4"], log=log), NOW, OPTIONS).flows
     assert [(str(flow.source), str(flow.destination), flow.last_seen) for flow in flows] == [
         ("10.0.1.5", "103.136.220.10", datetime(2026, 3, 2, 11, 46, 46, 573000, tzinfo=UTC)),

@@ -86,6 +86,21 @@ def test_i11_blocks_of_other_systems_that_follow_are_not_counted() -> None:
         assert at.hits() == {"deny-company": 1}
 
 
+def test_what_two_systems_record_in_one_file_is_kept_apart() -> None:
+    second = site(SYSTEMS[0]).removeprefix(SITE + LOG).replace("logical-systems branch", "logical-systems depot")
+    second = (
+        second.replace("lan", "shop").replace("wan", "road").replace("ge-0/0/3", "ge-0/0/5").replace("/4.0", "/6.0")
+    )
+    with reached(srx(base=site(SYSTEMS[0]) + second), **options(SYSTEMS[0])) as branch:
+        depot = branch.with_options(logical_system="depot")
+        for each in (branch, depot):
+            each.push(wish())
+        assert not branch.passes(source="10.0.1.5", **BRANCH)
+        assert not depot.passes(source="10.0.1.6", inside="shop", outside="road")
+        assert {str(flow.source) for flow in branch.count().flows} == {"10.0.1.5"}
+        assert {str(flow.source) for flow in depot.count().flows} == {"10.0.1.6"}
+
+
 @pytest.mark.parametrize("space", SYSTEMS)
 def test_a_system_that_is_not_there_is_never_made(space: str) -> None:
     with reached(srx(base=site(space)), **options(space.replace("branch", "branhc"))) as at:
