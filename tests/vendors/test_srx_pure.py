@@ -8,6 +8,7 @@ from ipaddress import ip_network
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core.ids import DeviceName
 from core.net import DomainName
@@ -126,6 +127,33 @@ def test_i03_one_more_network_is_two_lines_and_a_mark() -> None:
     lines = made.render(held, plan).text.splitlines()
     assert len(lines) == 3
     assert sum("203.0.113.0" in line for line in lines) == 2
+
+
+def test_i03_what_stands_right_is_not_moved() -> None:
+    order = ["tokgate-a", "tokgate-b", "theirs", "tokgate-c"]
+    assert list(inserts(order, order, order[:2], GLOBAL)) == []
+    target = ["tokgate-a", "tokgate-b", "tokgate-c", "theirs"]
+    (line,) = inserts(order, target, ["tokgate-a", "tokgate-b", "tokgate-c"], GLOBAL)
+    assert line == "insert security policies global policy tokgate-c after policy tokgate-b"
+
+
+def test_an_owners_comments_are_no_statements() -> None:
+    assert adapter().parse(reading(f"# of the owner\n{SITE}")).foreign == adapter().parse(reading()).foreign
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [],
+        [{}, {"placement": {"before": "x"}}],
+        [{"from_zone": "a", "to_zone": "b"}, {"from_zone": "a", "to_zone": "b"}],
+        [{"from_zone": "a"}],
+        [{"from_zone": "a; x", "to_zone": "b"}],
+    ],
+)
+def test_places_are_named_once_and_whole(places: list[dict[str, object]]) -> None:
+    with pytest.raises(ValidationError):
+        adapter(places=places)
 
 
 def test_a_rule_is_exactly_these_lines() -> None:
