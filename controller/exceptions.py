@@ -6,17 +6,18 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from controller.desired import modes_at, role_sources
+from controller.desired import role_sources
 from controller.errors import Conflict, Invalid, NotAllowed
 from controller.inventory import Inventory, Policy, Site
 from controller.inventory.exception_rules import OTHER, ExceptionReason, ExceptionRules
 from controller.inventory.fields import parse_days, parse_end, parse_start
 from controller.model import AccessException, Approval, ExceptionState, Mode, OpenHours, Use, Window
-from controller.windows import HORIZON, next_edge
+from controller.modes import strictest
+from controller.windows import HORIZON, NO_HOLIDAYS, edges, mode_at
 from core.ids import DeviceName, ExceptionId, SiteName
 from core.net import Network, aggregate, overlaps, parse_network
 from ipsets.spans import short
@@ -261,7 +262,7 @@ def _coarse(exception: AccessException, inventory: Inventory) -> Iterator[str]:
 
 def _lines(site_name: str, exception: AccessException, inventory: Inventory, life: Window) -> Iterable[PreviewLine]:
     site = inventory.site(site_name)
-    modes = _strictest_modes(site, inventory.policies[site.policy], life)
+    modes = _strictest_modes(site, inventory.policies[site.policy], life, exception.service)
     roles = role_sources(site.networks)
     met = [(str(source), role) for source in exception.sources for role in modes if overlaps(roles[role], source)]
     for source, role in (*met, *((f"{ROLE}{role}", role) for role in exception.roles)):
@@ -275,21 +276,25 @@ def _lines(site_name: str, exception: AccessException, inventory: Inventory, lif
         )
 
 
-def _strictest_modes(site: Site, policy: Policy, life: Window) -> dict[str, Mode]:
-    """The strictest mode that every role has at any moment of ``life``. Windows repeat weekly: the horizon has all."""
-    zone, roles = ZoneInfo(site.time_zone), [policy.roles[role] for role in site.networks]
-    until = min(life.end, life.start + HORIZON)
-    found = modes_at(site, policy, life.start)
-    at = next_edge(roles, zone, life.start)
-    while at is not None and at < until:
-        found = {
-            role: min(found[role], mode, key=_STRICTEST.index) for role, mode in modes_at(site, policy, at).items()
-        }
-        at = next_edge(roles, zone, at)
+def _strictest_modes(site: Site, policy: Policy, life: Window, service: str) -> dict[str, Mode]:
+    """The strictest mode that every role has for the service at any moment of ``life``, whatever days are holidays.
+
+    Windows repeat weekly: the horizon has all.
+    """
+    zone, until = ZoneInfo(site.time_zone), min(life.end, life.start + HORIZON)
+    days = frozenset(life.start.date() + timedelta(days=n) for n in range(-2, HORIZON.days + 3))
+    found = {}
+    for role in sorted(site.networks):
+        rules = policy.roles[role]
+        moments = (life.start, *(at for at in edges(rules.windows, zone, life.start) if at < until))
+        found[role] = strictest(
+            mode_at(rules, zone, at, service=service, holidays=holidays)
+            for at in moments
+            for holidays in (NO_HOLIDAYS, days)
+        )
     return found
 
 
-_STRICTEST: Final = (Mode.ENFORCE, Mode.MONITOR, Mode.OFF)
 _EFFECTS: Final[Mapping[Mode, str]] = {
     Mode.ENFORCE: "is blocked by policy and would pass our deny; the firewall's own rules still apply",
     Mode.MONITOR: "is only watched by policy; would be counted as allowed instead",

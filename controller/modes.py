@@ -11,12 +11,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from controller.inventory import Policy, RolePolicy, Site
 from controller.model import Mode
-from controller.windows import NO_HOLIDAYS, mode_at, needs_calendar, service_sets, week_of
+from controller.windows import NO_HOLIDAYS, needs_calendar, service_sets, wall_mode, week_of
 from vendors.model import WeekSpan
 
 Services: TypeAlias = tuple[str, ...]
@@ -35,14 +36,33 @@ def sets_at(
     site: Site, policy: Policy, at: datetime, *, holidays: AbstractSet[date] = NO_HOLIDAYS
 ) -> dict[str, dict[Services, Mode]]:
     """The modes of every source role of a site, asked in the site's own zone (I12)."""
-    zone = ZoneInfo(site.time_zone)
+    local = at.astimezone(ZoneInfo(site.time_zone))
+    sets = _sets_of(_Same(policy))
     return {
-        role: {
-            names: mode_at(policy.roles[role], zone, at, service=names[0], holidays=holidays)
-            for names in service_sets(policy.roles[role], policy.services)
-        }
+        role: {names: wall_mode(policy.roles[role], local, names[0], holidays) for names in sets[role]}
         for role in sorted(site.networks)
     }
+
+
+class _Same:
+    """A policy, told from others by identity: comparing what they say takes longer than what is asked of them."""
+
+    __slots__ = ("policy",)
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.policy is other.policy
+
+    def __hash__(self) -> int:
+        return id(self.policy)
+
+
+@lru_cache(maxsize=1024)  # asked for every site every second
+def _sets_of(same: _Same) -> Mapping[str, tuple[Services, ...]]:
+    policy = same.policy
+    return {role: service_sets(rules, policy.services) for role, rules in policy.roles.items()}
 
 
 def modes_at(site: Site, policy: Policy, at: datetime, *, holidays: AbstractSet[date] = NO_HOLIDAYS) -> dict[str, Mode]:

@@ -60,10 +60,20 @@ def apply(
             return _nothing_to_do(failed, output)
         if plans and not yes:
             show_stored(controller, plans)
+        if not override_freeze:
+            _tell_freezes(controller, chosen)
         confirm(f"Apply {'this plan' if len(chosen) == 1 else f'these {len(chosen)} plans'}?", yes=yes)
         run = _carry_out(controller, chosen, reason, override_freeze=override_freeze)
     _show_run(run, output)
     return max(failed, _exit_code(run))
+
+
+def _tell_freezes(controller: Controller, plans: Sequence[str]) -> None:
+    """What will be held, before anybody says yes to it."""
+    for site in dict.fromkeys(controller.stored_plan(plan).site for plan in plans):
+        frozen = controller.frozen(site)
+        if frozen is not None:
+            note(f"{site}: {frozen}; it will be held unless --override-freeze is given", style="yellow")
 
 
 def refuse_unasked(*, yes: bool) -> None:

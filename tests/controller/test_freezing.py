@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,7 +25,9 @@ from core.clock import ManualClock
 from core.ids import SiteName
 from tests.controller.memory import Bench, Firewall, bench, start_run
 from tests.controller.offices import NIGHT, NOON, YAML, an_exception, offices
+from tests.controller.test_review_facade import at_the_bench
 from tests.controller.test_review_sync import in_force
+from tests.controller.test_schedule import until
 from tests.controller.test_windows import at
 from vendors.model import Desired
 
@@ -231,6 +234,15 @@ def test_what_a_hand_took_off_is_put_back(site: Site) -> None:
     assert site.held.groups == good.groups
 
 
+def test_an_edit_of_the_inventory_waits(site: Site, tmp_path: Path) -> None:
+    before = site.held
+    site.inventory = offices(tmp_path, frozen(WEEK).replace("10.20.0.0/16", "10.20.0.0/17"))
+    site.work = replace(site.work, inventory=site.inventory)
+    run = site.sync()
+    assert (run.outcome, run.error_code) == (Outcome.HELD, "TG5020")
+    assert site.held == before
+
+
 def test_hold_everything_holds_edges_too(tmp_path: Path, store: Store, clock: ManualClock) -> None:
     site = Site(tmp_path, store, clock, WEEK.replace("reason", "hold: everything, reason"))
     site.clock.jump(NIGHT)
@@ -292,26 +304,33 @@ def test_the_loop_knows_which_sites_are_frozen(controller: Controller, clock: Ma
 
 
 def test_the_end_of_a_freeze_wakes_the_loop(controller: Controller, clock: ManualClock) -> None:
-    """What did not change since is not tried again, until the freeze ends. Nothing listens at the devices."""
+    """What is held is tried once, and again as soon as the freeze ends; not before."""
+    from controller.views import Selection
+
+    firewall = at_the_bench(controller)
     in_force(controller.store, "103.136.220.0/23")
+    clock.jump(NOON)
+    controller.sync(Selection(), actor="test")
+    assert firewall.state is not None
     clock.jump(NOON + timedelta(hours=2))
-    for job in ("resolve", "counters", "sync", "housekeeping", "calendars"):
-        controller.store.set_done(job, datetime(2026, 11, 30, tzinfo=UTC))
+    in_force(controller.store, "103.136.220.0/23", "16.162.0.0/24")
     schedule = Scheduler(controller)
 
-    def tries() -> int:
-        for job in ("resolve", "counters", "sync", "housekeeping", "calendars"):
-            controller.store.set_done(job, clock.now())
-        schedule.tick()
-        for run in controller.runs():
-            while controller.is_under_way(run.id):
-                pass
-        return len(controller.runs(site="berlin"))
+    def outcomes() -> list[Outcome]:
+        """Of the site's runs so far, the first of all first, after two turns of the loop."""
+        for _ in range(2):
+            for job in ("resolve", "counters", "sync", "housekeeping", "calendars"):
+                controller.store.set_done(job, clock.now())
+            schedule.tick()
+            until(lambda: not any(controller.is_under_way(run.id) for run in controller.runs()))
+        return [run.devices[0].outcome for run in reversed(controller.runs(site="berlin"))]
 
-    first = tries()
-    assert tries() == first
-    clock.jump(datetime(2026, 11, 29, 23, tzinfo=UTC))
-    assert tries() == first + 1
+    assert outcomes() == [Outcome.APPLIED, Outcome.HELD]
+    assert outcomes() == [Outcome.APPLIED, Outcome.HELD]
+    clock.jump(NOON + timedelta(hours=3))
+    assert outcomes() == [Outcome.APPLIED, Outcome.HELD]
+    clock.jump(datetime(2026, 11, 30, 11, tzinfo=UTC))  # noon, as before: nothing but the freeze is different
+    assert outcomes() == [Outcome.APPLIED, Outcome.HELD, Outcome.APPLIED]
     schedule.stop()
 
 

@@ -524,6 +524,10 @@ def test_the_example_is_good_and_complete() -> None:
             "RolePolicy",
             "PolicyWindow",
             "Intelligence",
+            "Calendar",
+            "Changes",
+            "ChangeWindow",
+            "Freeze",
         ):
             missing = [key for key in definition["properties"] if f"{key}:" not in text]
             assert missing == [], f"the example shows no {name}.{missing}"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from controller.desired import desired_for, own_week, rule_name, subject_of
 from controller.detect import alone
 from controller.errors import InventoryError
+from controller.exceptions import preview
 from controller.inventory import Inventory
 from controller.model import Mode, Outcome
 from controller.modes import marks_of, modes_at, set_words, sets_at
@@ -26,7 +27,7 @@ from core.ids import NAME
 from ipsets.model import ServiceSet, Snapshot
 from ipsets.snapshot import content_id
 from tests.controller.memory import bench, start_run
-from tests.controller.offices import NIGHT, NOON, YAML, facts, networks, offices, snapshot
+from tests.controller.offices import NIGHT, NOON, YAML, an_exception, facts, networks, offices, snapshot
 from tests.controller.test_own_week import LOOKED
 from tests.controller.test_windows import Hours, Role, clock_times
 from vendors.exempting import without_exempts
@@ -236,3 +237,30 @@ def test_an_edge_of_one_service_moves_one_rule(
     after = firewall.state
     assert set(before.rules) - set(after.rules) == {rule for rule in before.rules if rule.name == CAPCUT}
     assert set(after.rules) <= set(before.rules)
+
+
+@pytest.mark.parametrize(
+    ("service", "start", "mode"),
+    [
+        pytest.param("tiktok", NIGHT, Mode.ENFORCE, id="always"),
+        pytest.param("app-capcut", NOON, Mode.ENFORCE, id="in-work-hours"),
+        pytest.param("app-capcut", NIGHT, Mode.OFF, id="at-night"),
+    ],
+)
+def test_a_preview_says_what_holds_for_its_service(
+    inventory: Inventory, service: str, start: datetime, mode: Mode
+) -> None:
+    asked = replace(
+        an_exception("10.20.1.7/32", starts=start, ends=start + timedelta(hours=1)), service=service, code="other"
+    )
+    found = preview(asked, inventory, (), start)
+    assert [line.mode for line in found.opens] == [mode]
+
+
+def test_i15_a_preview_takes_every_day_for_a_holiday_and_for_none(tmp_path: Path) -> None:
+    closed = YAML.replace(OLD, "windows: [{on: holidays, mode: enforce}]").replace(
+        "time_zone: Europe/Berlin", "time_zone: Europe/Berlin\n    calendars: [ours]"
+    )
+    made = offices(tmp_path, closed + "calendars:\n  ours: {dates: [2026-12-25]}\n")
+    found = preview(replace(an_exception("10.20.1.7/32"), code="other"), made, (), NOON)
+    assert [line.mode for line in found.opens] == [Mode.ENFORCE]
