@@ -1,0 +1,1 @@
+"""Sites and devices from elsewhere: read from a source, and merged into what people wrote."""
