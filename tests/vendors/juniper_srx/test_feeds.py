@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -28,8 +29,8 @@ from tests.vendors.juniper_srx.fleet import (
 )
 from vendors.errors import Uncertain, Unreadable
 from vendors.juniper_srx import JuniperSrx
-from vendors.juniper_srx.feed import loaded_from
-from vendors.model import Desired, Observed, Plan, Receipt
+from vendors.juniper_srx.feed import fed_groups, loaded_from
+from vendors.model import Desired, GroupName, Observed, Plan, Receipt
 
 HOST, URL = "https://tokgate.example:8443", "https://tokgate.example:8443/feeds/edge"
 FEED: dict[str, Any] = {"delivery": "feed", "feed": {"url": URL, "load_seconds": 0}}
@@ -260,6 +261,21 @@ def test_lists_are_for_destinations_alone() -> None:
     assert (one.name, one.kind, one.lines[0]) == (DST, "ip", "192.0.2.255/32")
     assert adapter().feeds(found, wish()) == ()
     assert adapter(feed=FEED["feed"]).feeds(found, wish()) == (), "auto, and it fits"
+
+
+def test_auto_pulls_from_one_entry_too_many_on() -> None:
+    desired = wish()
+    total = sum(len(group.members) for group in desired.groups)
+    for most, fed in ((total, set()), (total - 1, {DST})):
+        options = adapter(feed=FEED["feed"], max_entries=most).options
+        assert fed_groups(desired.groups, desired.rules, options) == fed
+
+
+def test_what_sources_are_told_by_is_never_pulled() -> None:
+    desired = wish()
+    (rule,) = desired.rules
+    both = replace(rule, destinations=(DST, GroupName("src-company")))
+    assert fed_groups(desired.groups, (both,), adapter(**FEED).options) == {DST}
 
 
 def test_pulling_needs_a_place_to_pull_from() -> None:

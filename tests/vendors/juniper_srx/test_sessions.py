@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -11,7 +12,7 @@ from lab.emulators.traffic import Flow, Verdict
 from tests.lab.emulators.srx import SITE, srx
 from tests.vendors.juniper_srx.fleet import MEMBERS, Reached, clustered, reached, wish
 from vendors.juniper_srx.sessions import MOST_NETWORKS, cleared_in, open_in
-from vendors.model import WeekSpan
+from vendors.model import AddressGroup, GroupName, WeekSpan
 
 NEW = "192.0.2.0/24"
 
@@ -46,6 +47,16 @@ def test_a_role_that_is_denied_from_now_on_loses_its_own() -> None:
         opened(at, "71.18.1.1", "10.0.2.7")
         assert at.push(wish(deny=("company", "marketing"))).flows_cut == 1
         assert standing(at) == []
+
+
+def test_more_sources_of_a_rule_lose_theirs_too() -> None:
+    wider = wish()
+    company = AddressGroup(name=GroupName("src-company"), members=frozenset({ip_network("10.0.0.0/16")}))
+    groups = tuple(company if group.name == company.name else group for group in wider.groups)
+    with reached() as at:
+        at.push(wish())
+        opened(at, "71.18.1.1", "10.0.2.7")
+        assert at.push(replace(wider, groups=groups)).flows_cut == 1
 
 
 def test_nothing_new_ends_nothing() -> None:
