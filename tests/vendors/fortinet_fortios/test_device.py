@@ -416,7 +416,8 @@ def test_an_answer_that_was_cut_is_no_state() -> None:
                     using.read(session)
 
 
-def test_a_read_back_that_differs_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hand", ["set status disable", "set logtraffic disable"], ids=["no rule", "irregular alone"])
+def test_a_read_back_that_differs_is_undone(hand: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody writes between the change and the look at it."""
     device, using = fortigate(), adapter(workspace=False)
     with reached(device) as session:
@@ -430,7 +431,7 @@ def test_a_read_back_that_differs_is_undone(monkeypatch: pytest.MonkeyPatch) -> 
             apply(change)  # type: ignore[arg-type]
             if not done and "ba9876543210" in str(change):
                 done = True
-                configuring(device, "firewall policy", "edit 900001", "set status disable", "next", "end")
+                configuring(device, "firewall policy", "edit 900001", hand, "next", "end")
 
         monkeypatch.setattr(device, "apply", meddle)
         wanted = wish(sources=("10.0.1.0/24",), members=("71.18.0.0/16",), snapshot="ba9876543210")
