@@ -36,6 +36,16 @@ class Window:
         return (self.end - self.start).total_seconds()
 
 
+class ImportKind(StrEnum):
+    """Where sites and devices of an inventory may come from."""
+
+    NETBOX = "netbox"
+    NAUTOBOT = "nautobot"
+    ANSIBLE = "ansible"
+    NORNIR = "nornir"
+    CSV = "csv"
+
+
 # --- exceptions -----------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import typer
 from api.cli import opening
 from api.cli.errors import FileTrouble
 from api.cli.show import note, say
-from controller.inventory.importing.sources import Kind
+from controller.model import ImportKind
 
 if TYPE_CHECKING:
     from controller.inventory.importing.merging import Merged
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Take sites and devices from NetBox, Nautobot, Ansible, Nornir or CSV.")
 
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The server's address, or a file (nornir: a folder).")]
-From = Annotated[Kind, typer.Option("--from", help="What kind of source it is.")]
+From = Annotated[ImportKind, typer.Option("--from", help="What kind of source it is.")]
 Token = Annotated[
     str | None, typer.Option("--token", metavar="SECRET", help="Reference to the token: secret://env/NAME.")
 ]
@@ -136,7 +136,7 @@ def sync(
 
 
 def _reading(
-    kind: Kind,
+    kind: ImportKind,
     source: str,
     token: str | None,
     filters: list[str] | None,

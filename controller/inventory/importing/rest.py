@@ -67,6 +67,8 @@ def asked(read: Callable[[], _T]) -> _T:
         raise SourceFailed("the answer is cut off or no JSON", hint="is it the address of the server itself?") from exc
     except requests.exceptions.RequestException as exc:
         raise SourceFailed(f"no answer: {type(exc).__name__}", hint="check the address and the network") from exc
+    except OSError as exc:  # how requests says that the file of --ca-file is none
+        raise SourceFailed("the file of --ca-file cannot be used", hint="a PEM file with the authority") from exc
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
         raise SourceFailed("the answer is of an unknown form", hint="is it the address of the server itself?") from exc
     except Exception as exc:  # the clients' own errors share no root

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -14,36 +13,27 @@ from controller.inventory.importing.model import Said
 from controller.inventory.importing.nautobot import read_nautobot
 from controller.inventory.importing.netbox import read_netbox
 from controller.inventory.importing.nornir import parse_nornir
+from controller.model import ImportKind
 from core.secret import SecretRef
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 
 
-class Kind(StrEnum):
-    """Where sites and devices come from."""
-
-    NETBOX = "netbox"
-    NAUTOBOT = "nautobot"
-    ANSIBLE = "ansible"
-    NORNIR = "nornir"
-    CSV = "csv"
-
-
 def read_source(
-    kind: Kind, place: str, *, token: SecretRef | None, filters: Mapping[str, str], ca_file: str | None
+    kind: ImportKind, place: str, *, token: SecretRef | None, filters: Mapping[str, str], ca_file: str | None
 ) -> Said:
     """What the source at ``place``, an address or a file, says. Raises ``SourceFailed``, ``SecretUnavailable``."""
     try:
         match kind:
-            case Kind.NETBOX:
+            case ImportKind.NETBOX:
                 return read_netbox(place, token, filters=filters, ca_file=ca_file)
-            case Kind.NAUTOBOT:
+            case ImportKind.NAUTOBOT:
                 return read_nautobot(place, token, filters=filters, ca_file=ca_file)
-            case Kind.ANSIBLE:
+            case ImportKind.ANSIBLE:
                 return parse_ansible(_text(Path(place)))
-            case Kind.CSV:
+            case ImportKind.CSV:
                 return parse_csv(_text(Path(place)))
-            case Kind.NORNIR:
+            case ImportKind.NORNIR:
                 hosts = Path(place) / "hosts.yaml" if Path(place).is_dir() else Path(place)
                 beside = (hosts.with_name(f"{name}.yaml") for name in ("groups", "defaults"))
                 return parse_nornir(_text(hosts), *(_text(file) if file.exists() else "" for file in beside))

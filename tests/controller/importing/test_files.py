@@ -16,7 +16,8 @@ from controller.inventory.importing.errors import SourceFailed
 from controller.inventory.importing.model import Wishes, fitted
 from controller.inventory.importing.nornir import parse_nornir
 from controller.inventory.importing.platforms import vendor_of
-from controller.inventory.importing.sources import Kind, read_source
+from controller.inventory.importing.sources import read_source
+from controller.model import ImportKind
 
 ANSIBLE = {
     "_meta": {
@@ -76,9 +77,9 @@ def test_a_platform_of_ones_own_goes_first() -> None:
     assert vendor_of(("house-os",), {"house-os": "linux_nftables"}) == "linux_nftables"
 
 
-@pytest.mark.parametrize("kind", [Kind.ANSIBLE, Kind.NORNIR, Kind.CSV])
+@pytest.mark.parametrize("kind", [ImportKind.ANSIBLE, ImportKind.NORNIR, ImportKind.CSV])
 @pytest.mark.parametrize("raw", [b"\xff", b"{", b"[1]", b"\0"])
-def test_rubbish_and_missing_files_are_told(kind: Kind, raw: bytes, tmp_path: Path) -> None:
+def test_rubbish_and_missing_files_are_told(kind: ImportKind, raw: bytes, tmp_path: Path) -> None:
     file = tmp_path / "it"
     for _ in range(2):
         with pytest.raises(SourceFailed) as raised:

@@ -19,7 +19,8 @@ import pytest
 
 from controller.inventory.importing.errors import SourceFailed
 from controller.inventory.importing.model import Said, Wishes, fitted
-from controller.inventory.importing.sources import Kind, read_source
+from controller.inventory.importing.sources import read_source
+from controller.model import ImportKind
 from core.secret import SecretRef
 
 pytest.importorskip("pynetbox")
@@ -157,13 +158,13 @@ def _token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKGATE_TEST_TOKEN", TOKEN)
 
 
-def read(kind: Kind, url: str, token: str = "secret://env/TOKGATE_TEST_TOKEN") -> Said:
+def read(kind: ImportKind, url: str, token: str = "secret://env/TOKGATE_TEST_TOKEN") -> Said:
     return read_source(kind, url, token=SecretRef.parse(token), filters={}, ca_file=None)
 
 
 def test_netbox_is_read_over_all_its_pages() -> None:
     with served(Server(NETBOX)) as server:
-        found = fitted(read(Kind.NETBOX, server.url), Wishes())
+        found = fitted(read(ImportKind.NETBOX, server.url), Wishes())
     assert {name: dict(d.fields) for name, d in found.devices.items()} == {
         "fw-berlin": {"vendor": "fortinet_fortios", "host": "192.0.2.1"},
         "fw-paris": {"vendor": "paloalto_panos", "host": "192.0.2.2"},
@@ -178,7 +179,7 @@ def test_netbox_is_read_over_all_its_pages() -> None:
 
 def test_nautobot_is_joined_by_ids() -> None:
     with served(Server(NAUTOBOT)) as server:
-        found = fitted(read(Kind.NAUTOBOT, server.url), Wishes())
+        found = fitted(read(ImportKind.NAUTOBOT, server.url), Wishes())
     assert {name: d.fields["host"] for name, d in found.devices.items()} == {
         "fw-berlin": "192.0.2.41",
         "fw-two": "192.0.2.42",
@@ -188,32 +189,35 @@ def test_nautobot_is_joined_by_ids() -> None:
     assert len(found.left_out) == 1
 
 
-@pytest.mark.parametrize("kind", [Kind.NETBOX, Kind.NAUTOBOT])
+@pytest.mark.parametrize("kind", [ImportKind.NETBOX, ImportKind.NAUTOBOT])
 @pytest.mark.parametrize(
     ("fault", "said"),
     [("500", "answered 500"), ("cut", "cut off"), ("loop", "back to themselves"), ("elsewhere", "another server")],
 )
-def test_a_fault_on_the_way_is_an_error_and_no_half_answer(kind: Kind, fault: str, said: str) -> None:
-    things = NETBOX if kind is Kind.NETBOX else NAUTOBOT
+def test_a_fault_on_the_way_is_an_error_and_no_half_answer(kind: ImportKind, fault: str, said: str) -> None:
+    things = NETBOX if kind is ImportKind.NETBOX else NAUTOBOT
     with served(Server(things, fault)) as server, pytest.raises(SourceFailed, match=said) as raised:
         read(kind, server.url)
     assert raised.value.hint
     assert TOKEN not in str(raised.value)
 
 
-@pytest.mark.parametrize("kind", [Kind.NETBOX, Kind.NAUTOBOT])
-def test_a_refused_token_is_told_without_the_token(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [ImportKind.NETBOX, ImportKind.NAUTOBOT])
+def test_a_refused_token_is_told_without_the_token(kind: ImportKind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKGATE_TEST_TOKEN", "f" * 40)
     with served(Server(NETBOX)) as server, pytest.raises(SourceFailed, match="token was refused") as raised:
         read(kind, server.url)
     assert "ffff" not in str(raised.value)
 
 
-@pytest.mark.parametrize("kind", [Kind.NETBOX, Kind.NAUTOBOT])
-def test_nobody_there_no_tls_and_no_https(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ImportKind.NETBOX, ImportKind.NAUTOBOT])
+def test_nobody_there_no_tls_and_no_https(kind: ImportKind) -> None:
     with served(Server(NETBOX)) as server, pytest.raises(SourceFailed, match=r"certificate|no answer"):
         read(kind, server.url.replace("http:", "https:"))
     with pytest.raises(SourceFailed, match="no answer"):
         read(kind, server.url)
+        reference = SecretRef.parse("secret://env/TOKGATE_TEST_TOKEN")
+        with pytest.raises(SourceFailed, match="ca-file"):
+            read_source(kind, server.url.replace("http:", "https:"), token=reference, filters={}, ca_file="/none")
     with pytest.raises(SourceFailed, match="https"):
         read(kind, "http://netbox.example.net")
