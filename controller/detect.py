@@ -145,7 +145,8 @@ def _delta(before: RuleCount | None, after: RuleCount, *, since: datetime, same_
         case RuleCount() if before.units and after.units:
             hits, exact = _of_units(before, after)
             quality = Quality.EXACT if exact else Quality.AT_LEAST
-            return _Delta(since=since, hits=hits, packets=None, octets=None, quality=quality)
+            packets = hits if before.packets == before.hits and after.packets == after.hits else None  # one number
+            return _Delta(since=since, hits=hits, packets=packets, octets=None, quality=quality)
         case RuleCount():
             return _Delta(
                 since=since,

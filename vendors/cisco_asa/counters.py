@@ -2,8 +2,8 @@
 
 Units: for a deny the device counts packets, with the repeats that its log cache holds back; each is an attempt. Both
 ``hits`` and ``packets`` are that number; octets are not counted. Entries of a list are counted by element of the
-expansion, sources taken together. In a failover pair the counts of both units are added: what a unit counted stays with
-it. Pure but for ``told``.
+expansion, sources taken together. In a failover pair the counts of both units are added, and told by unit: one that
+goes down takes its counts along, and the other's were told before. Pure but for ``told``.
 
 Source: ASA configuration guide, "Access list logging"; ntc-templates, show_access-list.
 """
@@ -28,12 +28,14 @@ from vendors.codec import content_digest
 from vendors.errors import Unreadable
 from vendors.feeding import SENTINEL_NETWORK
 from vendors.marks import mark_from
-from vendors.model import Action, EntryCount, GroupName, Reading, RuleCount, RuleName
+from vendors.model import Action, EntryCount, GroupName, Reading, RuleCount, RuleName, UnitCount
 from vendors.shell import Said, gathered, sections
 
 NOW: Final = "now"
 MARK: Final = f"show running-config object-group id {MARK_GROUP}"
 MATE: Final = "failover exec mate "
+EPOCH: Final = "asa"  # of readings: which hardware counted is told by unit
+PAIR: Final = "pair"  # of a release that copies the counts: there is one count, whichever unit tells it
 
 _HEADER: Final = re.compile(
     r"access-list (?P<acl>\S+); (?P<elements>\d+) elements?; name hash: 0x(?P<hash>[0-9a-f]+)\s*"
@@ -206,26 +208,35 @@ def reading_from(text: str, options: CiscoAsaOptions) -> Reading:
     own = [one for acl in acls for one in counted_in(acl, said[listing(acl)])]
     if not own:
         _refuse_silence(said[MARK])
-    mates = [one for acl in acls for one in _of_the_mate(acl, said)]
-    hashes = {value for one in (*own, *mates) for value in one.hashes}
+    mates = _of_the_mate(acls, said)
+    role = facts.role_of(said[FAILOVER])
+    unit = role.ours if role.paired else facts.serial_of(said[VERSION]) or EPOCH
+    hashes = {value for one in (*own, *(mates or ())) for value in one.hashes}
     flows, truncated = flows_from(said[LOGGING], said[CLOCK], hashes, now)
     return Reading(
-        epoch=facts.epoch_of(said[VERSION], facts.role_of(said[FAILOVER])),
+        epoch=EPOCH,
         read_at=now,
-        rules=tuple(_rules(own, mates, "+".join(acls))),
-        entries=tuple(_entries((*own, *mates))),
+        rules=tuple(
+            _rules(
+                {
+                    unit if options.standby_counts or not role.paired else PAIR: _totals(own),
+                    **({role.mate: _totals(mates)} if mates is not None else {}),
+                },
+                "+".join(acls),
+            )
+        ),
+        entries=tuple(_entries((*own, *(mates or ())))),
         flows=flows,
         flows_truncated=truncated,
     )
 
 
-def _of_the_mate(acl: str, said: Mapping[str, str]) -> tuple[Counted, ...]:
-    """Nothing when it does not answer: a unit that is down has no counters."""
-    text = said.get(f"{MATE}{listing(acl)}", "")
+def _of_the_mate(acls: Iterable[str], said: Mapping[str, str]) -> list[Counted] | None:
+    """None when it does not answer for every list: a part of its counts would look as if the rest had come later."""
     try:
-        return counted_in(acl, text)
+        return [one for acl in acls for one in counted_in(acl, said.get(f"{MATE}{listing(acl)}", ""))]
     except Unreadable:
-        return ()
+        return None
 
 
 def _refuse_silence(mark: str) -> None:
@@ -236,17 +247,27 @@ def _refuse_silence(mark: str) -> None:
         raise Unreadable("no entry of ours is in the access list: nothing is counted there", hint="a sync puts it back")
 
 
-def _rules(own: Iterable[Counted], mates: Iterable[Counted], epoch: str) -> Iterator[RuleCount]:
-    """By rule, over its entries, access lists and units. What only the mate has is not in force yet."""
+def _totals(counted: Iterable[Counted]) -> dict[str, int]:
+    """By rule, over its entries and access lists."""
     totals: dict[str, int] = {}
-    for one in own:
+    for one in counted:
         totals[one.rule] = totals.get(one.rule, 0) + one.total
-    for one in mates:
-        if one.rule in totals:
-            totals[one.rule] += one.total
-    for rule, hits in totals.items():
+    return totals
+
+
+def _rules(by_unit: Mapping[str, Mapping[str, int]], epoch: str) -> Iterator[RuleCount]:
+    """This unit is the first. What only the mate has is not in force yet."""
+    for rule in next(iter(by_unit.values())):
         if rule:
-            yield RuleCount(rule=RuleName(rule), action=Action.DENY, epoch=epoch, hits=hits, packets=hits, octets=None)
+            units = tuple(
+                UnitCount(unit=unit, epoch="", hits=totals[rule])
+                for unit, totals in sorted(by_unit.items())
+                if rule in totals
+            )
+            hits = sum(unit.hits for unit in units)
+            yield RuleCount(
+                rule=RuleName(rule), action=Action.DENY, epoch=epoch, hits=hits, packets=hits, octets=None, units=units
+            )
 
 
 def _entries(counted: Iterable[Counted]) -> Iterator[EntryCount]:

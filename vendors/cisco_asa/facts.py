@@ -63,6 +63,8 @@ class Role:
     paired: bool
     why_not: str | None
     units: tuple[str, ...]  # serial numbers of both units, in any order; empty when they are not told
+    ours: str = ""  # what this unit and its mate count under: serial number, else part in the pair
+    mate: str = ""
 
 
 def role_of(text: str) -> Role:
@@ -72,7 +74,19 @@ def role_of(text: str) -> Role:
     if not text.lstrip().startswith("Failover On"):
         raise Unreadable(f"`show failover` is not understood: {' '.join(text.split())[:80]!r}")
     serials = _PAIR.search(text)
-    return Role(paired=True, why_not=_why_not(text), units=tuple(sorted(serials.groups())) if serials else ())
+    units = tuple(serials.groups()) if serials else ()
+    ours, mate = _counting_as(text, units)
+    return Role(paired=True, why_not=_why_not(text), units=tuple(sorted(units)), ours=ours, mate=mate)
+
+
+def _counting_as(text: str, serials: tuple[str, ...]) -> tuple[str, str]:
+    """A serial number stays with the counters; a part in the pair stands in where it is not told, as of a new mate."""
+    host = _HOST.search(text)
+    parts = ("Secondary", "Primary") if host is not None and "Secondary" in host[0] else ("Primary", "Secondary")
+    if len(set(serials)) < 2:
+        return parts
+    ours, mate = (serial if serial != "Unknown" else part for serial, part in zip(serials, parts, strict=True))
+    return ours, mate
 
 
 def _why_not(text: str) -> str | None:

@@ -24,6 +24,7 @@ SHUTDOWN = "***\n*** --- START GRACEFUL SHUTDOWN ---\nShutting down File system\
 NOT_SAVED = "%Error copying system:/running-config (No Device)\nError executing command\n[FAILED]"
 REPLICATION = "Beginning configuration replication: Sending to mate."
 REPLICATED = "End Configuration Replication to mate"
+MATE_SILENT = "ERROR: Unable to reach the mate"  # unverified text
 REDUNDANT = (
     "WARNING: Same object-group is used more than once in one config line. This config is redundant."
     " Please use seperate object-groups"

@@ -503,6 +503,8 @@ def _of_the_mate(cli: AsaCli, arguments: list[str], cursor: Cursor) -> Reply:
     """`failover exec mate show …`: the mate answers (pyntc)."""
     if cli.device.mate is None or not cursor.peek().startswith("show"):
         raise Invalid(cursor.at)
+    if cli.device.mate.state == "Failed":
+        return Reply(text=f"{answers.MATE_SILENT}\n")
     there = AsaCli(cli.device.mate, cli.user)
     there.privilege = 15
     there.context = cli.device.mate.contexts.get(cli.context.name, cli.device.mate.system)

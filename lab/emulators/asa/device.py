@@ -142,6 +142,19 @@ class Asa:
         for name, context in old.contexts.items():
             new.contexts[name].connections = set(context.connections)
 
+    def go_down(self) -> None:
+        """This unit fails; its mate takes over, and asks it nothing any more."""
+        if self.active:
+            self.fail_over()
+        self.state = "Failed"
+
+    def come_back(self) -> None:
+        """Up again as the standby unit, with counters at zero and the configuration of the active one."""
+        self.state = "Standby Ready"
+        self.reboot()
+        if self.mate is not None:
+            self.mate.replicate()
+
     def replicate(self) -> None:
         """What the standby unit gets when it comes up: the whole configuration."""
         if self.mate is not None:

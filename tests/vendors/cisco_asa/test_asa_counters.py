@@ -33,7 +33,7 @@ from tests.vendors.cisco_asa.reaching import DEVICE, Reached, reached
 from vendors.cisco_asa.counters import brief_from, counted_in, reading_from
 from vendors.cisco_asa.logs import flows_from
 from vendors.errors import Unreadable
-from vendors.model import Action, Reading, RuleCount
+from vendors.model import Action, Reading, RuleCount, UnitCount
 from vendors.shell import Said, gathered
 
 HIT = Flow(source=ip_address("10.0.1.9"), destination=ip_address("203.0.113.5"))
@@ -71,12 +71,19 @@ def test_every_layout_tells_the_same(tmp_path: Path, layout: str) -> None:
     with reached(device, tmp_path) as at:
         reading = at.count()
     assert reading.rules == (
-        RuleCount(rule=WISH.rules[0].name, action=Action.DENY, epoch="INSIDE_IN", hits=6, packets=6, octets=None),
+        RuleCount(
+            rule=WISH.rules[0].name,
+            action=Action.DENY,
+            epoch="INSIDE_IN",
+            hits=6,
+            packets=6,
+            octets=None,
+            units=(UnitCount(unit=device.model.serial, epoch="", hits=6),),
+        ),
     )
     assert met(reading) == {"203.0.113.0/24": 2, "2001:db8:f00::/40": 3}
     assert {entry.group for entry in reading.entries} == {"dst-video"}
     assert len(reading.entries) == 4  # those without a hit too
-    assert reading.epoch == device.model.serial
     assert {(str(flow.source), str(flow.destination)) for flow in reading.flows} == {
         ("10.0.1.9", "203.0.113.5"), ("2001:db8:1::7", "2001:db8:f00::1"), ("10.0.1.9", "192.0.2.80"),
     }  # fmt: skip
@@ -232,6 +239,78 @@ def test_i11_a_failover_counts_nothing_twice(tmp_path: Path, *, replicated: bool
         primary.forward(HIT)
         primary.forward(HIT)
         assert proven(_later(second), _later(one.count(), 2)) == [(2, Quality.EXACT)]
+
+
+def test_i11_a_unit_that_goes_down_and_comes_back_counts_nothing_twice(tmp_path: Path) -> None:
+    primary, secondary = box(), box(name="other", model=Model(serial="MATE"))
+    pair(primary, secondary)
+    pushed(primary, WISH)
+    with reached(primary, tmp_path) as one, reached(secondary, tmp_path) as other:
+
+        def met(device: Asa, times: int) -> None:
+            for _ in range(times):
+                device.forward(HIT)
+
+        met(primary, 2)
+        primary.fail_over()
+        met(secondary, 4)
+        both = other.count()
+        assert hits(both) == {"deny-company": 6}
+        primary.go_down()
+        met(secondary, 1)
+        alone = other.count()
+        assert hits(alone) == {"deny-company": 5}
+        assert proven(both, _later(alone)) == [(1, Quality.AT_LEAST)]
+        met(secondary, 3)
+        again = other.count()
+        assert proven(alone, _later(again)) == [(3, Quality.EXACT)]
+        primary.come_back()
+        back = other.count()
+        assert proven(again, _later(back)) == []
+        secondary.fail_over()
+        met(primary, 2)
+        taken = one.count()
+        assert proven(back, _later(taken)) == [(2, Quality.EXACT)]
+        secondary.go_down()
+        met(primary, 1)
+        last = one.count()
+        assert proven(taken, _later(last)) == [(1, Quality.AT_LEAST)]
+        assert detect(taken, _later(last), context=CONTEXT, new_id=lambda: EventId("e"))[0].packets == 1
+
+
+def test_i11_a_pair_that_is_parted_or_gets_another_mate_tells_nothing_twice(tmp_path: Path) -> None:
+    device, mate, new = box(), box(model=Model(serial="MATE")), box(model=Model(serial="NEW"))
+    pushed(device, WISH)
+    device.forward(HIT)
+    with reached(device, tmp_path) as at:
+        single = at.count()
+        pair(device, mate)
+        paired = at.count()
+        assert proven(single, _later(paired)) == []
+        pair(device, new)
+        device.fail_over()
+        new.forward(HIT)
+        new.fail_over()
+        other = at.count()
+        assert hits(other) == {"deny-company": 2}
+        assert proven(paired, _later(other)) == []
+        device.mate = new.mate = None
+        device.forward(HIT)
+        assert proven(other, _later(at.count())) == [(1, Quality.AT_LEAST)]
+
+
+def test_a_mate_that_answers_for_a_part_of_the_lists_is_not_counted() -> None:
+    device = pushed(box(), WISH)
+    device.forward(HIT)
+    mate = "@@ failover exec mate show access-list INSIDE_IN\n"
+    answer = enabled(device).type("show access-list INSIDE_IN")
+    text = told(device).removesuffix("@@ end\n")
+    two = options().model_copy(
+        update={"lists": (*options().lists, *listed(acl="B", interface=None, direction=None).lists)}
+    )
+    text += f"@@ show access-list B\naccess-list B; 0 elements; name hash: 0x1\n{mate}{answer}\n@@ end\n"
+    (rule,) = reading_from(text, two).rules
+    assert [unit.hits for unit in rule.units] == [1]
 
 
 def _later(reading: Reading, minutes: int = 1) -> Reading:

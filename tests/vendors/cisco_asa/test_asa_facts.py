@@ -81,7 +81,18 @@ def test_both_units_are_told_in_the_same_order() -> None:
     here = PAIR.format(this="Active", other="Standby Ready")
     there = here.replace("Ours JAF1610APKQ, Mate JAF1610ALGM", "Ours JAF1610ALGM, Mate JAF1610APKQ")
     assert role_of(here).units == role_of(there).units == ("JAF1610ALGM", "JAF1610APKQ")
+    assert (role_of(here).ours, role_of(here).mate) == (role_of(there).mate, role_of(there).ours)
     assert role_of(here.replace("- Active\n", "- Active \n")).why_not is None  # some print a blank behind it
+
+
+def test_a_unit_without_a_serial_number_counts_under_its_part() -> None:
+    text = PAIR.format(this="Active", other="Standby Ready")
+    own = next(part for part in ("Primary", "Secondary") if f"This host: {part}" in text)
+    other = {"Primary": "Secondary", "Secondary": "Primary"}[own]
+    fresh = role_of(text.replace("Mate JAF1610ALGM", "Mate Unknown"))
+    assert (fresh.ours, fresh.mate) == ("JAF1610APKQ", other)
+    silent = role_of(text.replace("Serial Number: Ours JAF1610APKQ, Mate JAF1610ALGM", ""))
+    assert (silent.ours, silent.mate) == (own, other)
 
 
 @pytest.mark.parametrize("text", ["", "ERROR: % Invalid input", "Failover On\nnothing else\n", GROUPS[:32]])
