@@ -327,6 +327,7 @@ def made_cursor(text: str) -> str:
 
 LISTS = [
     "/api/v1/sites",
+    "/api/v1/policies",
     "/api/v1/devices",
     "/api/v1/snapshots",
     "/api/v1/sources",
