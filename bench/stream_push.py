@@ -9,6 +9,7 @@ leaves. The line is ``lab.delay``, the device ``lab.emulators.asa``, which acts 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +57,6 @@ def lines(count: int) -> list[str]:
 class Bench:
     """One device on its line, and every way to send to it. Each returns the seconds from the first byte to the last."""
 
-    device: Asa
     at: Served
     port: int
     sent: list[str]
@@ -158,12 +159,25 @@ def _refusal(said: Said) -> str | None:
     return said.text.strip() if "ERROR" in said.text else None
 
 
+def _device(ports: Connection) -> None:
+    """The device and the line to it, in a process of their own: no real one shares an interpreter with who writes."""
+    with served([Asa("bench")]) as places, delayed(LOOPBACK, places["bench"].port, ROUND_TRIP) as port:
+        ports.send((places["bench"], port))
+        ports.recv()  # until the bench is over
+
+
 @contextmanager
 def bench(count: int) -> Iterator[Bench]:
     os.environ["TOKGATE_BENCH_PASSWORD"] = PASSWORD
-    device = Asa("bench")
-    with served([device]) as places, delayed(LOOPBACK, places["bench"].port, ROUND_TRIP) as port:
-        yield Bench(device, places["bench"], port, lines(count))
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_device, args=(there,))
+    process.start()
+    try:
+        at, port = here.recv()
+        yield Bench(at, port, lines(count))
+    finally:
+        here.send(None)
+        process.join(10)
 
 
 def main(count: int) -> None:
