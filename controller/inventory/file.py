@@ -146,6 +146,8 @@ def _refuse(problems: Mapping[str, Iterable[Problem]]) -> None:
 def _options_problems(document: Document) -> Iterator[Problem]:
     for spot, device in checks.devices(document.data):
         vendor, options = device.get("vendor"), device.get("options")
+        if options is None:
+            options = {}  # a vendor may have some that nobody can leave out
         if vendor not in known_vendors() or not isinstance(options, dict):
             continue  # said elsewhere
         try:

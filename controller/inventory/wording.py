@@ -53,8 +53,9 @@ def _spot(loc: tuple[int | str, ...], data: Any, at: Spot) -> Spot:
 
 
 def _value(data: Any, spot: Spot) -> Any:
+    """What stands there; None for what was left out."""
     for part in spot:
-        data = data[part]
+        data = data[part] if _has(data, part) else None
     return data
 
 

@@ -465,6 +465,17 @@ def test_options_arrive_as_the_vendors_own_model() -> None:
     assert parse_inventory(GOOD).device("fw-berlin").options.conntrack is True  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("options", ["", "\n        options:", "\n        options: {}"])
+def test_options_that_cannot_be_left_out_are_missed_with_their_place(options: str) -> None:
+    text = GOOD.replace("vendor: linux_nftables", "vendor: cisco_asa", 1).replace(
+        "host: 192.0.2.1", f"host: 192.0.2.1{options}", 1
+    )
+    with pytest.raises(InventoryError, match="is missing") as caught:
+        parse_inventory(text)
+    assert caught.value.place is not None
+    assert caught.value.place.endswith("sites.berlin.devices.fw-berlin.options.lists")
+
+
 def test_a_whole_day_may_end_at_24_00() -> None:
     window = parse_inventory(GOOD.replace("08:00", "00:00").replace("18:00", "24:00"))
     assert window.policies["standard"].roles["guest"].windows[0].end == time(0)

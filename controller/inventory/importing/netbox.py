@@ -1,7 +1,7 @@
 """NetBox, read with pynetbox: ``dcim/sites``, ``dcim/devices`` and ``ipam/prefixes``. Nothing is written there.
 
-The form of the answers is that of NetBox's REST API documentation and its OpenAPI schema, 3.7 (``site`` of a prefix)
-and 4.2 and later (``scope_type`` and ``scope`` instead).
+Unverified: the form of the answers is that of 3.7 (``site`` of a prefix) and of 4.2 and later (``scope_type`` and
+``scope`` instead) as it is generally known; no server was asked.
 """
 
 from __future__ import annotations

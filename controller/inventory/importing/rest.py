@@ -41,14 +41,12 @@ def session_for(url: str, ca_file: str | None) -> Any:
                     "its pages point back to themselves", hint="nothing was taken; ask its administrator"
                 )
             seen.add(place)
-            return super().request(
-                method, url, *args, **{**kwargs, "timeout": TIMEOUT_SECONDS, "allow_redirects": False}
-            )
+            ours = {"timeout": TIMEOUT_SECONDS, "allow_redirects": False, "verify": verify}
+            return super().request(method, url, *args, **{**kwargs, **ours})
 
     seen: set[str] = set()
-    session = Once()
-    session.verify = ca_file or True
-    return session
+    verify = ca_file or None  # said with each request: requests prefers REQUESTS_CA_BUNDLE to what the session says
+    return Once()
 
 
 def missing(package: str) -> SourceFailed:

@@ -1,7 +1,7 @@
 """NetBox and Nautobot by their real clients, against a server that answers in the form of their REST APIs.
 
-The answers are written after the REST API documentation and OpenAPI schemas of NetBox 4.2 and Nautobot 2.4, not
-recorded from a server; pages of two, so that the clients have to follow ``next``.
+The answers are written in the form of NetBox 4.2 and Nautobot 2.4 as it is generally known, not recorded from a
+server; pages of two, so that the clients have to follow ``next``.
 """
 
 from __future__ import annotations
@@ -216,8 +216,8 @@ def test_nobody_there_no_tls_and_no_https(kind: ImportKind) -> None:
         read(kind, server.url.replace("http:", "https:"))
     with pytest.raises(SourceFailed, match="no answer"):
         read(kind, server.url)
-        reference = SecretRef.parse("secret://env/TOKGATE_TEST_TOKEN")
-        with pytest.raises(SourceFailed, match="ca-file"):
-            read_source(kind, server.url.replace("http:", "https:"), token=reference, filters={}, ca_file="/none")
+    reference = SecretRef.parse("secret://env/TOKGATE_TEST_TOKEN")
+    with pytest.raises(SourceFailed, match="ca-file"):
+        read_source(kind, "https://127.0.0.1:1", token=reference, filters={}, ca_file="/none")
     with pytest.raises(SourceFailed, match="https"):
         read(kind, "http://netbox.example.net")
