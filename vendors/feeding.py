@@ -16,12 +16,12 @@ guide, "Threat feeds"; Junos ``security dynamic-address`` reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import IPv4Network
 from typing import Final
 
 from core.net import DomainName, Network, in_order
-from vendors.model import FeedList, GroupName
+from vendors.model import AddressGroup, FeedList, Group, GroupName, Rule
 
 SENTINEL_NETWORK: Final = IPv4Network("192.0.2.255/32")
 """TEST-NET-1 (RFC 5737): routed nowhere, so that denying it changes nothing."""
@@ -47,6 +47,18 @@ def url_feed(name: GroupName, members: Iterable[DomainName]) -> FeedList:
     return FeedList(name=name, kind="url", lines=_after(f"{SENTINEL_NAME}/", lines))
 
 
+def pullable(groups: Iterable[Group], rules: Iterable[Rule]) -> frozenset[GroupName]:
+    """The lists that a firewall may pull: addresses that rules have as destinations, and never as sources."""
+    judged = list(rules)
+    targets = {name for rule in judged for name in rule.destinations} - {rule.sources for rule in judged}
+    return frozenset(group.name for group in groups if isinstance(group, AddressGroup) and group.name in targets)
+
+
+def ip_feeds(groups: Iterable[Group], pulled: Collection[GroupName]) -> tuple[FeedList, ...]:
+    """Those of the lists that are pulled."""
+    return tuple(ip_feed(g.name, g.members) for g in groups if isinstance(g, AddressGroup) and g.name in pulled)
+
+
 def _with_below(member: DomainName, *, wildcards: bool) -> tuple[str, ...]:
     return (member.name, f"*.{member.name}") if member.suffix and wildcards else (member.name,)
 
@@ -56,4 +68,4 @@ def _after(sentinel: str, lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((sentinel, *lines)))
 
 
-__all__ = ["SENTINEL_NAME", "SENTINEL_NETWORK", "domain_feed", "ip_feed", "url_feed"]
+__all__ = ["SENTINEL_NAME", "SENTINEL_NETWORK", "domain_feed", "ip_feed", "ip_feeds", "pullable", "url_feed"]

@@ -16,7 +16,7 @@ from typing import Final
 
 from core.net import Network, aggregate
 from vendors.errors import Unreadable
-from vendors.feeding import SENTINEL_NETWORK, ip_feed
+from vendors.feeding import SENTINEL_NETWORK, ip_feeds, pullable
 from vendors.fortinet_fortios import names
 from vendors.fortinet_fortios.facts import is_refusal
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
@@ -56,17 +56,14 @@ def fed_groups(
     groups: Iterable[Group], rules: Iterable[Rule], options: FortinetFortiosOptions, room: Room
 ) -> frozenset[GroupName]:
     """The lists that are pulled: addresses that rules deny and none comes from. ``auto``: only when all do not fit."""
-    known, judged = list(groups), list(rules)
+    known = list(groups)
     if options.pulls is None or (options.delivery == "auto" and room.holds(known)):
         return frozenset()
-    sources = {rule.sources for rule in judged}
-    denied = {name for rule in judged for name in rule.destinations} - sources
-    return frozenset(g.name for g in known if isinstance(g, AddressGroup) and g.name in denied)
+    return pullable(known, rules)
 
 
 def feed_lists(desired: Desired, options: FortinetFortiosOptions, room: Room) -> tuple[FeedList, ...]:
-    fed = fed_groups(desired.groups, desired.rules, options, room)
-    return tuple(ip_feed(g.name, g.members) for g in desired.groups if isinstance(g, AddressGroup) and g.name in fed)
+    return ip_feeds(desired.groups, fed_groups(desired.groups, desired.rules, options, room))
 
 
 def told(name: GroupName, size: int, options: FortinetFortiosOptions, room: Room) -> str:

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 from core.net import Network, aggregate
 from vendors.errors import Unreadable
-from vendors.feeding import SENTINEL_NETWORK, ip_feed
+from vendors.feeding import SENTINEL_NETWORK, ip_feeds, pullable
 from vendors.juniper_srx import facts
 from vendors.juniper_srx.options import FeedOptions, JuniperSrxOptions
 from vendors.juniper_srx.shape import FEED_PREFIX, Feeding
-from vendors.model import AddressGroup, Desired, FeedList, Group, GroupName, Rule
+from vendors.model import Desired, FeedList, Group, GroupName, Rule
 
 _HEADER: Final = re.compile(r"^\s*No\.\s+IP-start\s+IP-end\s+Feed\s+Address.*$")
 _ROW: Final = re.compile(r"^\s*\d+\s+(?P<first>[0-9A-Fa-f.:]+)\s+(?P<last>[0-9A-Fa-f.:]+)\s+\S+\s+\S+(?:\s+\S+)?\s*$")
@@ -30,19 +30,16 @@ _NAMED: Final = re.compile(rf" dynamic-address address-name (?P<name>{FEED_PREFI
 
 def fed_groups(groups: Iterable[Group], rules: Iterable[Rule], options: JuniperSrxOptions) -> frozenset[GroupName]:
     """The lists that are pulled: addresses that rules deny and none comes from. ``auto``: only when all do not fit."""
-    known, judged = list(groups), list(rules)
+    known = list(groups)
     if options.pulls is None:
         return frozenset()
     if options.delivery == "auto" and sum(len(group.members) for group in known) <= options.max_entries:
         return frozenset()
-    sources = {rule.sources for rule in judged}
-    denied = {name for rule in judged for name in rule.destinations} - sources
-    return frozenset(g.name for g in known if isinstance(g, AddressGroup) and g.name in denied)
+    return pullable(known, rules)
 
 
 def feed_lists(desired: Desired, options: JuniperSrxOptions) -> tuple[FeedList, ...]:
-    fed = fed_groups(desired.groups, desired.rules, options)
-    return tuple(ip_feed(g.name, g.members) for g in desired.groups if isinstance(g, AddressGroup) and g.name in fed)
+    return ip_feeds(desired.groups, fed_groups(desired.groups, desired.rules, options))
 
 
 def feeding(groups: Iterable[Group], rules: Iterable[Rule], options: JuniperSrxOptions) -> Feeding:

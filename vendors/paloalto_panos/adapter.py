@@ -16,10 +16,9 @@ from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, Refused
-from vendors.feeding import ip_feed
+from vendors.feeding import ip_feeds
 from vendors.model import (
     WHOLE,
-    AddressGroup,
     Capabilities,
     Desired,
     FeedList,
@@ -103,9 +102,7 @@ class PaloAltoPanos:
 
     def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
         pulled = fed_of(desired.groups, desired.rules, self.options, room_of(current))
-        return tuple(
-            ip_feed(g.name, g.members) for g in desired.groups if isinstance(g, AddressGroup) and g.name in pulled
-        )
+        return ip_feeds(desired.groups, pulled)
 
     def _lines(self, current: Observed, plan: Plan, *, bridge: bool = False) -> Lines:
         return render_lines(current, plan, mark_of(plan.desired), self.options, bridge=bridge)

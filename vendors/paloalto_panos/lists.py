@@ -13,8 +13,8 @@ from typing import Final
 
 from core.net import Network, parse_network
 from vendors.errors import Unreadable
-from vendors.feeding import SENTINEL_NETWORK
-from vendors.model import AddressGroup, Group, GroupName, Observed, Rule
+from vendors.feeding import SENTINEL_NETWORK, pullable
+from vendors.model import Group, GroupName, Observed, Rule
 from vendors.paloalto_panos import facts
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.setform import Attrs
@@ -44,14 +44,13 @@ def fed_of(
 
     ``room``: for how many address objects. ``sizes``: of groups whose members are not all known.
     """
-    known, ordered = list(groups), list(rules)
+    known = list(groups)
     if options.pulls is None:
         return frozenset()
     count = sum((sizes or {}).get(g.name, len(g.members)) for g in known)
     if options.delivery == "auto" and count <= room:
         return frozenset()
-    targets = {name for rule in ordered for name in rule.destinations} - {rule.sources for rule in ordered}
-    return frozenset(g.name for g in known if isinstance(g, AddressGroup) and g.name in targets)
+    return pullable(known, rules)
 
 
 def room_of(current: Observed) -> int:
