@@ -14,6 +14,7 @@ from controller.inventory.changes import Hold
 from controller.model import EventAction, Mode
 from controller.whatif import Would
 from controller.windows import DayKind
+from vendors.week import clock
 
 
 class PolicyWindow(Answer):
@@ -177,10 +178,7 @@ class PolicyWeek(Answer):
                     role=line.role,
                     services=line.services,
                     days=tuple(
-                        tuple(
-                            WeekSpan(start=policy_week.clock(s.start), end=policy_week.clock(s.end), mode=s.mode)
-                            for s in spans
-                        )
+                        tuple(WeekSpan(start=clock(s.start), end=clock(s.end), mode=s.mode) for s in spans)
                         for spans in line.days
                     ),
                 )

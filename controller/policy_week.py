@@ -18,7 +18,7 @@ from controller.inventory import Policy, PolicyWindow, RolePolicy, Site
 from controller.model import Mode
 from controller.modes import Services, sets_at
 from controller.windows import DAYS, NO_HOLIDAYS, DayKind, is_open, next_edge, service_sets, wall_mode
-from vendors.week import DAY
+from vendors.week import DAY, clock
 
 DAY_NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _GROUPS: Final = {DAYS: "daily", DAYS[:5]: "weekdays", DAYS[5:]: "weekend"}
@@ -113,10 +113,6 @@ class Span:
     @property
     def words(self) -> str:
         return f"{clock(self.start)}–{clock(self.end)} {self.mode.value}"
-
-
-def clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +227,6 @@ __all__ = [
     "Span",
     "WeekDay",
     "WeekLine",
-    "clock",
     "line_title",
     "policy_now",
     "policy_week",

@@ -45,6 +45,7 @@ from vendors.model import (
     UnitCount,
     WeekSpan,
 )
+from vendors.week import NAMES, clock
 
 Json: TypeAlias = dict[str, Any]
 
@@ -310,7 +311,6 @@ def _as_step(data: Json) -> Step:
 
 # --- for people -----------------------------------------------------------------------------------------------------
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SHOWN = 3
 _NAMED = 5
 _SITE = 2**80
@@ -349,22 +349,15 @@ def describe_week(spans: Iterable[WeekSpan]) -> str:
     """``mon-fri 08:00-12:00 13:00-17:00; sat 00:00-24:00``: days of the same hours together."""
     hours: dict[int, list[str]] = {}
     for span in spans:
-        hours.setdefault(span.day, []).append(f"{_clock(span.start)}-{_clock(span.end)}")
-    runs = (list(days) for _, days in groupby(sorted(hours), key=lambda day: (hours[day], day - _rank(hours, day))))
-    return "; ".join(f"{_days(run)} {' '.join(hours[run[0]])}" for run in runs)
+        hours.setdefault(span.day, []).append(f"{clock(span.start)}-{clock(span.end)}")
+    # days that follow each other are as far from their places among the days that are there
+    runs = groupby(enumerate(sorted(hours)), key=lambda placed: (hours[placed[1]], placed[1] - placed[0]))
+    return "; ".join(_days([day for _, day in run], hours) for _, run in runs)
 
 
-def _rank(hours: Mapping[int, object], day: int) -> int:
-    """Days that follow each other are as far from their places among the days that are there."""
-    return sorted(hours).index(day)
-
-
-def _days(run: Sequence[int]) -> str:
-    return _DAYS[run[0]] if len(run) == 1 else f"{_DAYS[run[0]]}-{_DAYS[run[-1]]}"
-
-
-def _clock(minutes: int) -> str:
-    return f"{minutes // 60:02}:{minutes % 60:02}"
+def _days(run: Sequence[int], hours: Mapping[int, Sequence[str]]) -> str:
+    first, last = (NAMES[day][:3] for day in (run[0], run[-1]))
+    return " ".join((first if first == last else f"{first}-{last}", *hours[run[0]]))
 
 
 def describe_shortened(short: Shortened) -> str:

@@ -14,6 +14,8 @@ from vendors.model import WeekSpan
 
 DAY: Final = 24 * 60
 """Minutes of a local day: a day of 23 or 25 hours has the same times on its clock."""
+NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""Of ``WeekSpan.day``."""
 ALWAYS: Final = tuple(WeekSpan(day, 0, DAY) for day in range(7))
 
 
@@ -47,9 +49,14 @@ def holds_at(when: tuple[WeekSpan, ...] | None, local: datetime) -> bool:
     return when is None or any(span.day == local.weekday() and span.start <= minute < span.end for span in when)
 
 
+def clock(minute: int) -> str:
+    """``08:30``."""
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
 def most_a_day(when: tuple[WeekSpan, ...] | None) -> int:
     """How many spans the fullest day has."""
     return max(Counter(span.day for span in when or ()).values(), default=0)
 
 
-__all__ = ["ALWAYS", "DAY", "either", "holds_at", "most_a_day", "normal"]
+__all__ = ["ALWAYS", "DAY", "NAMES", "clock", "either", "holds_at", "most_a_day", "normal"]

@@ -20,7 +20,6 @@ from vendors.model import WeekSpan
 
 ALWAYS: Final = "always"
 """Every FortiGate is born with it."""
-DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _OURS: Final = re.compile(rf"{PREFIX}(?:[0-9a-f]{{2}}-\d{{4}}-\d{{4}}|week-[0-9a-f]{{12}})")
 _TIME: Final = re.compile(r"(\d\d):(\d\d)")
 
@@ -49,13 +48,13 @@ def group_for(names: Iterable[str]) -> str:
 
 def _name(times: tuple[int, int], days: Iterable[int]) -> str:
     """``tokgate-1f-0800-1800``: the days as bits from Monday on, and both times."""
-    start, end = (f"{minutes // 60:02}{minutes % 60:02}" for minutes in times)
+    start, end = (week.clock(minutes).replace(":", "") for minutes in times)
     return f"{PREFIX}{sum(1 << day for day in set(days)):02x}-{start}-{end}"
 
 
 def _attrs(times: tuple[int, int], days: Iterable[int]) -> dict[str, tuple[str, ...]]:
-    start, end = (f"{minutes // 60 % 24:02}:{minutes % 60:02}" for minutes in times)
-    return {"start": (start,), "end": (end,), "day": tuple(DAYS[day] for day in sorted(set(days)))}
+    start, end = (week.clock(minutes % week.DAY) for minutes in times)
+    return {"start": (start,), "end": (end,), "day": tuple(week.NAMES[day] for day in sorted(set(days)))}
 
 
 def meaning_of(name: str, recurring: Mapping[str, Attrs], groups: Mapping[str, Attrs]) -> tuple[WeekSpan, ...] | None:
@@ -69,7 +68,7 @@ def _spans(attrs: Attrs) -> Iterator[WeekSpan]:
     start, end = (_minutes(attrs.get(key, ("00:00",))) for key in ("start", "end"))
     if start is None or end is None:
         return
-    for day in (DAYS.index(word) for word in attrs.get("day", ()) if word in DAYS):
+    for day in (week.NAMES.index(word) for word in attrs.get("day", ()) if word in week.NAMES):
         yield WeekSpan(day, start, end if end > start else week.DAY)
         if end < start and end:
             yield WeekSpan((day + 1) % 7, 0, end)
@@ -80,4 +79,4 @@ def _minutes(words: tuple[str, ...]) -> int | None:
     return int(found[1]) * 60 + int(found[2]) if found else None
 
 
-__all__ = ["ALWAYS", "DAYS", "group_for", "is_ours", "meaning_of", "recurring_for"]
+__all__ = ["ALWAYS", "group_for", "is_ours", "meaning_of", "recurring_for"]

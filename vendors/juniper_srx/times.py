@@ -16,7 +16,6 @@ from vendors.juniper_srx.statements import Statement
 from vendors.model import WeekSpan
 
 When = tuple[WeekSpan, ...]
-DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MOST_SPANS: Final = 2
 _LAST: Final = "23:59:59"
 
@@ -28,7 +27,8 @@ def name_of(when: When) -> str:
 
 
 def statements_of(when: When) -> frozenset[Statement]:
-    return frozenset(words for day, name in enumerate(DAYS) for words in _day(name, [s for s in when if s.day == day]))
+    days = ((name, [span for span in when if span.day == day]) for day, name in enumerate(week.NAMES))
+    return frozenset(words for name, spans in days for words in _day(name, spans))
 
 
 def _day(name: str, spans: list[WeekSpan]) -> Iterator[Statement]:
@@ -42,7 +42,7 @@ def _day(name: str, spans: list[WeekSpan]) -> Iterator[Statement]:
 
 
 def _written(minute: int) -> str:
-    return _LAST if minute == week.DAY else f"{minute // 60:02}:{minute % 60:02}"
+    return _LAST if minute == week.DAY else week.clock(minute)
 
 
 def when_in(inside: Iterable[Statement]) -> When | None:
@@ -52,13 +52,13 @@ def when_in(inside: Iterable[Statement]) -> When | None:
         match words:
             case ("description", _) | (_, "exclude"):
                 continue
-            case (day, "all-day") if day in DAYS:
-                spans.append(WeekSpan(DAYS.index(day), 0, week.DAY))
-            case (day, "start-time", start, "stop-time", stop) if day in DAYS:
+            case (day, "all-day") if day in week.NAMES:
+                spans.append(WeekSpan(week.NAMES.index(day), 0, week.DAY))
+            case (day, "start-time", start, "stop-time", stop) if day in week.NAMES:
                 first, last = _minute(start), _minute(stop)
                 if first is None or last is None or first >= last:
                     return None
-                spans.append(WeekSpan(DAYS.index(day), first, last))
+                spans.append(WeekSpan(week.NAMES.index(day), first, last))
             case _:
                 return None
     return week.normal(spans) or None

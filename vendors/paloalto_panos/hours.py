@@ -16,11 +16,10 @@ from typing import Final
 from vendors.errors import Unreadable
 from vendors.model import WeekSpan
 from vendors.paloalto_panos.setform import Attrs
-from vendors.week import DAY, normal
+from vendors.week import DAY, NAMES, clock, normal
 
 PREFIX: Final = "tokgate-w-"
 TYPE: Final = "schedule-type "
-_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WEEKLY: Final = f"{TYPE}recurring weekly "
 _DAILY: Final = f"{TYPE}recurring daily"
 _NAME: Final = re.compile(rf"{PREFIX}(?P<hash>[0-9a-f]{{12}})-(?P<full>[0-9a-f]{{2}})")
@@ -38,7 +37,7 @@ def schedule_name(when: Iterable[WeekSpan]) -> str:
 def schedule_attrs(when: Iterable[WeekSpan]) -> Attrs:
     found: dict[str, tuple[str, ...]] = {}
     for span in when:
-        key = f"{_WEEKLY}{_DAYS[span.day]}"
+        key = f"{_WEEKLY}{NAMES[span.day]}"
         found[key] = (*found.get(key, ()), _text(span))
     return found
 
@@ -47,11 +46,7 @@ def _text(span: WeekSpan) -> str:
     """A window ends after it begins: one of the day's last minute alone begins a minute sooner."""
     end = min(span.end, _LAST)
     start = min(span.start, end - 1)
-    return f"{_clock(start)}-{_clock(end)}"
-
-
-def _clock(minutes: int) -> str:
-    return f"{minutes // 60:02}:{minutes % 60:02}"
+    return f"{clock(start)}-{clock(end)}"
 
 
 def spans_of(name: str, attrs: Attrs) -> tuple[WeekSpan, ...]:
@@ -66,8 +61,8 @@ def spans_of(name: str, attrs: Attrs) -> tuple[WeekSpan, ...]:
 def _read(key: str, values: Iterable[str], full: int) -> Iterator[WeekSpan]:
     if key == _DAILY:
         days: tuple[int, ...] = tuple(range(7))
-    elif key.startswith(_WEEKLY) and key.removeprefix(_WEEKLY) in _DAYS:
-        days = (_DAYS.index(key.removeprefix(_WEEKLY)),)
+    elif key.startswith(_WEEKLY) and key.removeprefix(_WEEKLY) in NAMES:
+        days = (NAMES.index(key.removeprefix(_WEEKLY)),)
     else:
         return
     for value in values:
