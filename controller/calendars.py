@@ -197,6 +197,10 @@ class CalendarBook:
         policy = self._inventory.policies[site.policy]
         if not (has_calendar(site, policy) or any(said.needs_calendar for said in self._inventory.changes_of(site))):
             return frozenset()
+        return self.all_of(site)
+
+    def all_of(self, site: Site) -> frozenset[date]:
+        """The same, whether or not anything asks for them. Raises ``CalendarUnknown``."""
         return frozenset(day for name in self._inventory.calendars_of(site) for day in self.days(name))
 
     def days(self, name: str) -> frozenset[date]:

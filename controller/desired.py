@@ -25,8 +25,6 @@ from controller.modes import (
     sets_at,
     weeks_of,
 )
-from controller.modes import mode_words as mode_words
-from controller.modes import modes_at as modes_at
 from controller.windows import is_inside
 from core.errors import ConfigError
 from core.net import DomainName, Network, aggregate, overlaps, subtract

@@ -96,13 +96,8 @@ def has_calendar(site: Site, policy: Policy) -> bool:
     return any(needs_calendar(policy.roles[role]) for role in site.networks if role in policy.roles)
 
 
-def mode_words(modes: Mapping[str, Mode]) -> str:
-    """``company=enforce, guest=monitor``."""
-    return ", ".join(f"{role}={mode.value}" for role, mode in modes.items())
-
-
 def set_words(modes: SetModes) -> str:
-    """As ``mode_words`` where all services of a role have one mode; else ``company=enforce[tiktok] off[capcut]``."""
+    """``company=enforce, guest=monitor``; where services differ ``company=enforce[tiktok] off[capcut]``."""
     return ", ".join(f"{role}={_words(sets)}" for role, sets in modes.items())
 
 

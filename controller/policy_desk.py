@@ -74,7 +74,7 @@ class PolicyDesk:
             raise Invalid(f"from: at most {LONGEST.days} days are replayed")
         found = self._inventory.site(site)
         name, policy = self._other(found, other)
-        holidays = self._known_holidays(found) if _asks(found, policy, self._inventory) else frozenset()
+        holidays = self._calendars.all_of(found) if _asks(found, policy, self._inventory) else frozenset()
         return replay(
             found,
             self._inventory.policies[found.policy],
@@ -101,9 +101,6 @@ class PolicyDesk:
         if holidays and abs(day.year - self._clock.now().year) > _YEARS:
             raise Invalid("at: holidays are known a year back and ahead")
         return holidays
-
-    def _known_holidays(self, site: Site) -> frozenset[date]:
-        return frozenset(day for name in self._inventory.calendars_of(site) for day in self._calendars.days(name))
 
     def _frozen(self, site: Site, at: datetime, holidays: frozenset[date]) -> Frozen | None:
         said = self._inventory.changes_of(site)

@@ -23,7 +23,7 @@ import structlog
 import controller.tokens as access
 from controller.alerts import origin_alerts
 from controller.calendars import CalendarBook
-from controller.desired import Facts, held_signature, modes_at, signature
+from controller.desired import Facts, held_signature, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound
 from controller.exception_desk import ExceptionDesk
@@ -49,6 +49,7 @@ from controller.model import (
     Token,
     Window,
 )
+from controller.modes import modes_at
 from controller.planning import Limits, plan_device, store_plan
 from controller.policy_desk import PolicyDesk
 from controller.refreshing import Refresh, Refresher

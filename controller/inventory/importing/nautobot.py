@@ -23,7 +23,7 @@ def read_nautobot(url: str, token: SecretRef | None, *, filters: Mapping[str, st
         raise missing("pynautobot") from exc
 
     def read() -> Said:
-        api = pynautobot.api(url, token=token_of(token), verify=ca_file or True)  # type: ignore[no-untyped-call]
+        api = pynautobot.api(url, token=token_of(token))  # type: ignore[no-untyped-call]
         api.http_session = session
         devices = api.dcim.devices.filter(**filters) if filters else api.dcim.devices.all(limit=PAGE)
         return said(
