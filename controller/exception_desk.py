@@ -43,6 +43,7 @@ class ExceptionDesk:
         self._inventory = inventory
         self._clock = clock
         self._follow = follow
+        self._in_use_until: dict[ExceptionId, datetime] = {}  # not idle before: later use only puts that off
 
     # --- looking --------------------------------------------------------------------------------------------------
 
@@ -168,8 +169,7 @@ class ExceptionDesk:
         done = []
         for state in (ExceptionState.DRAFT, ExceptionState.REQUESTED, ExceptionState.APPROVED):
             for exception in self._store.exceptions(state=state):
-                shown = self._shown(exception, {})
-                use = self._use(shown) if lifecycle.rule_of(exception, rules).idle_after else Use()
+                use = self._use_if_idle(exception, now)
                 after = lifecycle.due(exception, now=now, use=use, rules=rules)
                 if after is None:
                     continue
@@ -179,6 +179,19 @@ class ExceptionDesk:
                     self._store.update_exception(after, expected_state=state, audit=note)
                     done.append(after)
         return tuple(done)
+
+    def _use_if_idle(self, exception: AccessException, now: datetime) -> Use | None:
+        """What was counted of it, once it may be idle by what was known; None before. Asked every second."""
+        idle_after = lifecycle.rule_of(exception, self._inventory.exceptions).idle_after
+        if exception.state is not ExceptionState.APPROVED or idle_after is None:
+            return None
+        first = lifecycle.idle_from(exception, Use()) + idle_after
+        if now < self._in_use_until.get(exception.id, first):
+            return None
+        use = self._use(self._shown(exception, {}))
+        idle = exception.ends if use.uncounted else lifecycle.idle_from(exception, use) + idle_after
+        self._in_use_until[exception.id] = idle
+        return use
 
     def _decide(
         self,

@@ -105,7 +105,7 @@ def check_request(request: ExceptionRequest, inventory: Inventory, now: datetime
     _check_life(request, now, rule)
     _check_seats(request)
     roles = _check_roles(request, inventory)
-    return Asked(sources=_check_sources(request, inventory, roles), roles=roles, hours=_hours_of(request), code=code)
+    return Asked(sources=_check_sources(request, inventory), roles=roles, hours=_hours_of(request), code=code)
 
 
 def surfaces_of(inventory: Inventory, service: str) -> tuple[str, ...]:
@@ -195,11 +195,10 @@ def _check_life(request: ExceptionRequest, now: datetime, rule: ExceptionReason)
         raise Invalid(f"ends: an exception for this reason lives {short(rule.max_life)} at most; renew it then")
 
 
-def _check_sources(request: ExceptionRequest, inventory: Inventory, roles: tuple[str, ...]) -> tuple[Network, ...]:
+def _check_sources(request: ExceptionRequest, inventory: Inventory) -> tuple[Network, ...]:
     if not 0 < len(request.sources) <= MAX_SOURCES:
         raise Invalid(f"sources: give 1 to {MAX_SOURCES} addresses, networks or roles")
-    texts = tuple(text for text in request.sources if text.removeprefix(ROLE) not in roles or ROLE not in text)
-    parsed = check_networks(texts, request.sites, inventory)
+    parsed = check_networks((t for t in request.sources if not t.startswith(ROLE)), request.sites, inventory)
     _check_seated(parsed, request.seats)
     return parsed if request.seats is not None else aggregate(parsed)
 
@@ -441,10 +440,16 @@ def seat(exception: AccessException, sources: tuple[Network, ...], *, now: datet
     return replace(exception, sources=sources)
 
 
-def due(exception: AccessException, *, now: datetime, use: Use, rules: ExceptionRules) -> AccessException | None:
+def idle_from(exception: AccessException, use: Use) -> datetime:
+    """Since when it has not been used."""
+    return max(exception.starts, exception.decided_at or exception.starts, use.last_used_at or exception.starts)
+
+
+def due(exception: AccessException, *, now: datetime, use: Use | None, rules: ExceptionRules) -> AccessException | None:
     """What time makes of it: ended, lapsed, idle, reminded of; None when there is nothing to do.
 
-    An exception ends at its own time, however late that was noticed. Idle is only one whose use every device counts.
+    An exception ends at its own time, however late that was noticed. Idle is only one whose use every device counts;
+    with None for ``use`` it is not asked.
     """
     if exception.state in _WAITING:
         over = min(exception.ends, exception.requested_at + rules.lapses_after)
@@ -453,9 +458,13 @@ def due(exception: AccessException, *, now: datetime, use: Use, rules: Exception
         return None
     if exception.ends <= now:
         return replace(exception, state=ExceptionState.ENDED, ended_at=exception.ends)
-    since = max(exception.starts, exception.decided_at or exception.starts, use.last_used_at or exception.starts)
     idle_after = rule_of(exception, rules).idle_after
-    if idle_after is not None and since + idle_after <= now and not use.uncounted:
+    if (
+        idle_after is not None
+        and use is not None
+        and idle_from(exception, use) + idle_after <= now
+        and not use.uncounted
+    ):
         return replace(exception, state=ExceptionState.IDLE, ended_at=now)
     soon = exception.starts <= now and exception.ends - now <= rules.remind_before
     return replace(exception, reminded_at=now) if soon and exception.reminded_at is None else None

@@ -1,0 +1,99 @@
+"""What time makes of exceptions, over a real store: when it is asked, and what was counted of their use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.exception_desk import ExceptionDesk
+from controller.inventory import Inventory
+from controller.model import DetectionEvent, EventAction, ExceptionState, Quality, Use, Window
+from controller.store import Store
+from core.clock import ManualClock
+from core.ids import DeviceName, EventId, SiteName, new_id
+from tests.controller.offices import NOON, YAML, an_exception, offices
+from vendors.model import Reading, RuleName
+from vendors.registry import options_model
+
+DAY = timedelta(days=1)
+IDLE = f"{YAML}exceptions: {{reasons: {{other: {{idle_after: 7d}}}}}}\n"
+FW = DeviceName("fw-berlin")
+GIVEN = replace(an_exception("10.20.1.7"), ends=NOON + 60 * DAY, decided_at=NOON)
+
+
+def desk(store: Store, inventory: Inventory, clock: ManualClock) -> ExceptionDesk:
+    return ExceptionDesk(store, inventory, clock, follow=lambda before, after: None)
+
+
+def used(store: Store, at: datetime, hits: int = 3) -> None:
+    event = DetectionEvent(
+        id=EventId(new_id()),
+        site=SiteName("berlin"),
+        device=FW,
+        rule=RuleName(f"exc-{GIVEN.id}"),
+        role=None,
+        exception=GIVEN.id,
+        action=EventAction.ALLOWED,
+        window=Window(at - timedelta(minutes=5), at),
+        hits=hits,
+        packets=2 * hits,
+        octets=None,
+        quality=Quality.EXACT,
+        snapshot=None,
+    )
+    store.record_events(FW, Reading(epoch="e", read_at=at, rules=()), (event,))
+
+
+def states(found: ExceptionDesk, clock: ManualClock, days: range) -> dict[int, ExceptionState]:
+    """What is made of it on which day, asked on each."""
+    seen: dict[int, ExceptionState] = {}
+    for day in days:
+        clock.jump(NOON + day * DAY)
+        for exception in found.end_due():
+            if exception.ended_at is not None:
+                seen[day] = exception.state
+    return seen
+
+
+@pytest.mark.parametrize(("at", "ends"), [([], 7), ([5], 12), ([2, 6, 12], 19)], ids=["never", "once", "often"])
+def test_one_is_ended_when_nobody_has_used_it_for_its_time(
+    store: Store, clock: ManualClock, tmp_path: Path, at: list[int], ends: int
+) -> None:
+    store.add_exception(GIVEN)
+    for day in at:
+        used(store, NOON + day * DAY)
+    assert states(desk(store, offices(tmp_path, IDLE), clock), clock, range(30)) == {ends: ExceptionState.IDLE}
+
+
+def test_use_that_comes_in_while_it_waits_puts_the_end_off(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    store.add_exception(GIVEN)
+    found = desk(store, offices(tmp_path, IDLE), clock)
+    used(store, NOON + 3 * DAY)
+    assert states(found, clock, range(8)) == {}
+    used(store, NOON + 9 * DAY)
+    assert states(found, clock, range(10, 20)) == {16: ExceptionState.IDLE}
+
+
+def test_i13_one_that_a_device_does_not_count_is_never_idle(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    store.add_exception(GIVEN)
+    inventory = offices(tmp_path, IDLE)
+    options = options_model("cisco_asa")(lists=[{"acl": "INSIDE"}])
+    blind = inventory.site("berlin").devices[FW].model_copy(update={"vendor": "cisco_asa", "options": options})
+    site = inventory.site("berlin").model_copy(update={"devices": {FW: blind}})
+    unseen = inventory.model_copy(update={"sites": {**inventory.sites, site.name: site}})
+    found = desk(store, unseen, clock)
+    assert found.use(GIVEN.id).uncounted == (FW,)
+    assert states(found, clock, range(62)) == {60: ExceptionState.ENDED}
+
+
+def test_use_is_the_sum_of_what_was_counted(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    store.add_exception(GIVEN)
+    used(store, NOON + DAY, 3)
+    used(store, NOON + 2 * DAY, 4)
+    used(store, NOON + 3 * DAY, 0)
+    assert desk(store, offices(tmp_path), clock).use(GIVEN.id) == Use(
+        hits=7, packets=14, octets=None, last_used_at=NOON + 2 * DAY
+    )
