@@ -5,9 +5,6 @@ By default on two boxes with all of it turned at once; with ``-m soak`` one posi
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, get_args
 
@@ -15,40 +12,14 @@ import pytest
 
 from lab.emulators.faults import Moment
 from lab.emulators.fortios.switches import Model, Switches
-from tests.contract import test_emulated as contract
 from tests.contract.rig_fortios import FortiOsRig
+from tests.contract.turning import killed_at_every_line, run
 from tests.lab.emulators.fortios import positions, turned
-
-Scenario = Callable[[FortiOsRig], None]
-SCENARIOS: Final[dict[str, Scenario]] = {
-    name: found
-    for name, found in vars(contract).items()
-    if name.startswith("test_") and list(inspect.signature(found).parameters) in (["rig"], ["loose"])
-}
 
 
 @pytest.fixture
 def password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKGATE_TEST_PASSWORD", FortiOsRig.password)
-
-
-def run(scenarios: dict[str, Scenario], switches: Switches, model: Model) -> None:
-    for name, scenario in scenarios.items():
-        with _serving(switches, model) as rig:
-            before = rig.foreign()
-            try:
-                scenario(rig)
-            except pytest.skip.Exception:
-                continue
-            if "rig" in inspect.signature(scenario).parameters:
-                assert rig.foreign() == before, f"{name}: what is the owner's was touched"
-
-
-@contextmanager
-def _serving(switches: Switches, model: Model) -> Iterator[FortiOsRig]:
-    rig = FortiOsRig(switches=switches, model=model)
-    with rig.serving():
-        yield rig
 
 
 def everything() -> list[Any]:
@@ -75,7 +46,7 @@ QUICK: Final = (
 @pytest.mark.usefixtures("password")
 @pytest.mark.parametrize(("switches", "model"), everything())
 def test_the_contract_holds_with_everything_turned(switches: Switches, model: Model) -> None:
-    run({name: SCENARIOS[name] for name in QUICK}, switches, model)
+    run(lambda: FortiOsRig(switches=switches, model=model), QUICK)
 
 
 @pytest.mark.soak
@@ -83,8 +54,7 @@ def test_the_contract_holds_with_everything_turned(switches: Switches, model: Mo
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("switches", "model"), [*positions(), *everything()])
 def test_every_scenario_holds_at_every_position(switches: Switches, model: Model) -> None:
-    assert len(SCENARIOS) > 12
-    run(SCENARIOS, switches, model)
+    run(lambda: FortiOsRig(switches=switches, model=model))
 
 
 @pytest.mark.soak
@@ -95,5 +65,6 @@ def test_every_scenario_holds_at_every_position(switches: Switches, model: Model
 def test_a_session_that_dies_leaves_it_strict_at_every_position(
     switches: Switches, model: Model, moment: Moment, request: pytest.FixtureRequest
 ) -> None:
-    with _serving(switches, model) as rig:
-        contract.test_i05_killed_at_every_line_it_stays_strict_and_the_next_push_ends_it(rig, moment, request)
+    rig = FortiOsRig(switches=switches, model=model)
+    with rig.serving():
+        killed_at_every_line(rig, moment, request)

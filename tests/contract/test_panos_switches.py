@@ -5,8 +5,6 @@ By default on two boxes with all of it turned at once; with ``-m soak`` one posi
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, get_args
 
@@ -14,16 +12,10 @@ import pytest
 
 from lab.emulators.faults import Moment
 from lab.emulators.panos import Switches
-from tests.contract import test_emulated as contract
 from tests.contract.rig_panos import PanOsRig
+from tests.contract.turning import killed_at_every_line, run
 from tests.lab.emulators.panos import positions
 
-Scenario = Callable[[PanOsRig], None]
-SCENARIOS: Final[dict[str, Scenario]] = {
-    name: found
-    for name, found in vars(contract).items()
-    if name.startswith("test_") and list(inspect.signature(found).parameters) in (["rig"], ["loose"])
-}
 POSITIONS: Final = positions()
 
 
@@ -43,19 +35,6 @@ def password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKGATE_TEST_PASSWORD", PanOsRig.password)
 
 
-def run(scenarios: dict[str, Scenario], switches: Switches) -> None:
-    for name, scenario in scenarios.items():
-        rig = PanOsRig(switches)
-        with rig.serving():
-            before = rig.foreign()
-            try:
-                scenario(rig)
-            except pytest.skip.Exception:
-                continue
-            if "rig" in inspect.signature(scenario).parameters:
-                assert rig.foreign() == before, f"{name}: what is the owner's was touched"
-
-
 QUICK: Final = (
     "test_i03_the_first_push_blocks_and_the_second_plan_is_empty",
     "test_names_are_blocked_by_what_they_resolve_to",
@@ -70,7 +49,7 @@ QUICK: Final = (
 @pytest.mark.usefixtures("password")
 @pytest.mark.parametrize("switches", everything(), ids=["first", "second"])
 def test_the_contract_holds_with_everything_turned(switches: Switches) -> None:
-    run({name: SCENARIOS[name] for name in QUICK}, switches)
+    run(lambda: PanOsRig(switches), QUICK)
 
 
 @pytest.mark.soak
@@ -78,8 +57,8 @@ def test_the_contract_holds_with_everything_turned(switches: Switches) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("switch", "value"), POSITIONS.values(), ids=POSITIONS)
 def test_every_scenario_holds_at_every_position(switch: str, value: object) -> None:
-    assert len(SCENARIOS) > 12
-    run(SCENARIOS, replace(Switches(), **{switch: value}))  # type: ignore[arg-type]
+    switches = replace(Switches(), **{switch: value})  # type: ignore[arg-type]
+    run(lambda: PanOsRig(switches))
 
 
 @pytest.mark.soak
@@ -92,4 +71,4 @@ def test_a_session_that_dies_leaves_it_strict_at_every_position(
 ) -> None:
     rig = PanOsRig(replace(Switches(), **{switch: value}))  # type: ignore[arg-type]
     with rig.serving():
-        contract.test_i05_killed_at_every_line_it_stays_strict_and_the_next_push_ends_it(rig, moment, request)
+        killed_at_every_line(rig, moment, request)

@@ -5,8 +5,6 @@ By default on two boxes with all of it turned at once; with ``-m soak`` one posi
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final, get_args
 
@@ -14,16 +12,10 @@ import pytest
 
 from lab.emulators.faults import Moment
 from lab.emulators.srx import Model, Switches
-from tests.contract import test_emulated as contract
 from tests.contract.rig_srx import SrxRig
+from tests.contract.turning import killed_at_every_line, run
 from tests.lab.emulators.srx import OLD, positions, turned
 
-Scenario = Callable[[SrxRig], None]
-SCENARIOS: Final[dict[str, Scenario]] = {
-    name: found
-    for name, found in vars(contract).items()
-    if name.startswith("test_") and list(inspect.signature(found).parameters) in (["rig"], ["loose"])
-}
 KEPT_LOCK: Final = "stale_lock=True"
 """A lock that a dead session leaves behind is a person's to break: the change is refused, and says who holds it."""
 
@@ -31,28 +23,6 @@ KEPT_LOCK: Final = "stale_lock=True"
 @pytest.fixture
 def password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKGATE_TEST_PASSWORD", SrxRig.password)
-
-
-def serving(switches: Switches, model: Model) -> Iterator[SrxRig]:
-    """One box after the other, each as new."""
-    while True:
-        rig = SrxRig(switches=switches, model=model)
-        with rig.serving():
-            yield rig
-
-
-def run(scenarios: dict[str, Scenario], switches: Switches, model: Model) -> None:
-    boxes = serving(switches, model)
-    for name, scenario in scenarios.items():
-        rig = next(boxes)
-        before = rig.foreign()
-        try:
-            scenario(rig)
-        except pytest.skip.Exception:
-            continue
-        if "rig" in inspect.signature(scenario).parameters:
-            assert rig.foreign() == before, f"{name}: what is the owner's was touched"
-    boxes.close()  # type: ignore[attr-defined]  # a generator
 
 
 def everything() -> list[Any]:
@@ -82,7 +52,7 @@ QUICK: Final = (
 @pytest.mark.usefixtures("password")
 @pytest.mark.parametrize(("switches", "model"), everything())
 def test_the_contract_holds_with_everything_turned(switches: Switches, model: Model) -> None:
-    run({name: SCENARIOS[name] for name in QUICK}, switches, model)
+    run(lambda: SrxRig(switches=switches, model=model), QUICK)
 
 
 @pytest.mark.soak
@@ -90,8 +60,7 @@ def test_the_contract_holds_with_everything_turned(switches: Switches, model: Mo
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("switches", "model"), [*positions(), *everything()])
 def test_every_scenario_holds_at_every_position(switches: Switches, model: Model) -> None:
-    assert len(SCENARIOS) > 12
-    run(SCENARIOS, switches, model)
+    run(lambda: SrxRig(switches=switches, model=model))
 
 
 @pytest.mark.soak
@@ -104,4 +73,4 @@ def test_a_session_that_dies_leaves_it_strict_at_every_position(
 ) -> None:
     rig = SrxRig(switches=switches, model=model)
     with rig.serving():
-        contract.test_i05_killed_at_every_line_it_stays_strict_and_the_next_push_ends_it(rig, moment, request)
+        killed_at_every_line(rig, moment, request)

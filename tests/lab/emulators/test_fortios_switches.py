@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from lab.emulators.fortios.switches import Model, Switches
 from tests.lab.emulators.fortios import TURNED, WIDE, positions
+from tests.lab.emulators.turning import failing
 
-HERE: Final = Path(__file__).parent
+FILES: Final = tuple(f"test_fortios_{name}" for name in ("dialogue", "state", "traffic", "replay", "properties"))
 _CHECKED: Final = ("test_an_entry_that_fails_its_check_is_discarded",)
 _REFUSED: Final = ("test_a_refused_line_changes_nothing",)
 ABOUT: Final[dict[str, tuple[str, ...]]] = {
@@ -60,19 +57,4 @@ ABOUT: Final[dict[str, tuple[str, ...]]] = {
 @pytest.mark.parametrize(("switches", "model"), [one for one in positions() if "=" in str(one.id)])
 def test_the_dialogue_holds_at_every_position(switches: Switches, model: Model, request: pytest.FixtureRequest) -> None:
     position = request.node.callspec.id
-    assert failing(position) == set(ABOUT.get(position, ()))
-
-
-def failing(position: str) -> set[str]:
-    """The tests that fail on boxes which are all in this position."""
-    files = [str(HERE / f"test_fortios_{name}.py") for name in ("dialogue", "state", "traffic", "replay", "properties")]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rf", *files],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, TURNED: position},
-    )
-    assert done.returncode in (0, 1), done.stdout[-2000:] + done.stderr[-2000:]
-    lines = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
-    return {line.split("::")[1].split(" - ")[0].split("[")[0] for line in lines}
+    assert failing(FILES, variable=TURNED, position=position) == set(ABOUT.get(position, ()))

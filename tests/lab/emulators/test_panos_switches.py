@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.lab.emulators.panos import TURNED, positions
+from tests.lab.emulators.turning import failing
 
-HERE: Final = Path(__file__).parent
+FILES: Final = tuple(f"test_panos_{name}" for name in ("dialogue", "traffic", "replay", "properties"))
 ABOUT: Final[dict[str, tuple[str, ...]]] = {
     "error_prefix=Server error : ": (
         "test_a_commit_lock_keeps_others_from_committing_and_goes_with_the_holder_s_commit",
@@ -118,19 +115,4 @@ The tests that say how a box usually is in just this, by the position that has i
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("position", positions())
 def test_the_dialogue_holds_at_every_position(position: str) -> None:
-    assert failing(position) == set(ABOUT.get(position, ()))
-
-
-def failing(position: str) -> set[str]:
-    """The tests that fail on boxes which are all in this position."""
-    files = [str(HERE / f"test_panos_{name}.py") for name in ("dialogue", "traffic", "replay", "properties")]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rf", "-p", "no:cacheprovider", *files],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, TURNED: position},
-    )
-    assert done.returncode in (0, 1), done.stdout[-2000:] + done.stderr[-2000:]
-    lines = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
-    return {line.split("::")[1].split(" - ")[0].split("[")[0] for line in lines}
+    assert failing(FILES, variable=TURNED, position=position) == set(ABOUT.get(position, ()))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from lab.emulators.srx import Model, Switches
 from tests.lab.emulators.srx import TURNED, positions
+from tests.lab.emulators.turning import failing
 
-HERE: Final = Path(__file__).parent
+FILES: Final = tuple(f"test_srx_{name}" for name in ("dialogue", "traffic", "replay", "properties"))
 ABOUT: Final[dict[str, tuple[str, ...]]] = {
     "words_swapped=True": (
         "test_a_user_without_the_right_has_no_configure",
@@ -55,19 +52,4 @@ ABOUT: Final[dict[str, tuple[str, ...]]] = {
 @pytest.mark.parametrize(("switches", "model"), [one for one in positions() if "=" in str(one.id)])
 def test_the_dialogue_holds_at_every_position(switches: Switches, model: Model, request: pytest.FixtureRequest) -> None:
     position = request.node.callspec.id
-    assert failing(position) == set(ABOUT.get(position, ()))
-
-
-def failing(position: str) -> set[str]:
-    """The tests that fail on boxes which are all in this position."""
-    files = [str(HERE / f"test_srx_{name}.py") for name in ("dialogue", "traffic", "replay", "properties")]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rf", *files],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, TURNED: position},
-    )
-    assert done.returncode in (0, 1), done.stdout[-2000:] + done.stderr[-2000:]
-    lines = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
-    return {line.split("::")[1].split(" - ")[0].split("[")[0] for line in lines}
+    assert failing(FILES, variable=TURNED, position=position) == set(ABOUT.get(position, ()))
