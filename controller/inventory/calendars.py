@@ -6,9 +6,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from controller.inventory.fields import did_you_mean
+from controller.inventory.parts import Part
 from ipsets.errors import SourceError
 from ipsets.sources.http import allowed
 from ipsets.spans import Span
@@ -36,10 +37,8 @@ Dates = Annotated[
 ]
 
 
-class Calendar(BaseModel):
+class Calendar(Part):
     """Which days are holidays: by country, by an iCalendar file or address, or by naming them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     country: str | None = None
     """ISO 3166-1, two letters: what the package ``holidays`` knows of it."""

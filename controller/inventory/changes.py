@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from controller.inventory.fields import Days, End, Start
-from controller.windows import DAYS, DayKind
+from controller.inventory.parts import Part, WeeklyHours
+from controller.windows import DayKind
 
 
 class Hold(StrEnum):
@@ -19,25 +19,7 @@ class Hold(StrEnum):
     EVERYTHING = "everything"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
-
-
-class _Weekly(_Part):
-    days: Days = DAYS
-    start: Start = Field(default=time(0), alias="from")
-    end: End = Field(default=time(0), alias="to")
-    on: DayKind = DayKind.ANY
-
-    @model_validator(mode="before")
-    @classmethod
-    def _covers_time(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("from") is not None and given.get("from") == given.get("to"):
-            raise ValueError('`from` and `to` are equal; a whole day is from "00:00" to "24:00"')
-        return given
-
-
-class ChangeWindow(_Weekly):
+class ChangeWindow(WeeklyHours):
     """Changes begin only inside one of these, by the wall clock of the site."""
 
 
@@ -60,7 +42,7 @@ Moment = Annotated[
 _WEEKLY: Final = frozenset({"days", "from", "to", "on"})
 
 
-class Freeze(_Weekly):
+class Freeze(WeeklyHours):
     """No changes from ``starts`` to ``ends``; or each week in these hours, as a window has them."""
 
     starts: Moment | None = None
@@ -87,7 +69,7 @@ class Freeze(_Weekly):
         return self
 
 
-class Changes(_Part):
+class Changes(Part):
     """The freezes of defaults, policy and site all hold; of the windows those that stand nearest to the site."""
 
     windows: tuple[ChangeWindow, ...] = ()

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from controller.inventory.fields import Name
+from controller.inventory.parts import Part
 from ipsets.spans import Span
 
 LONGEST: Final = timedelta(days=366)
@@ -18,11 +19,7 @@ OTHER: Final = "other"
 Actor = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[!-~]+$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ExceptionReason(_Part):
+class ExceptionReason(Part):
     """One reason, and what goes with it."""
 
     title: Annotated[str, Field(max_length=200)] = ""
@@ -36,7 +33,7 @@ class ExceptionReason(_Part):
     needs_ticket: bool = False
 
 
-class ExceptionRules(_Part):
+class ExceptionRules(Part):
     """For all exceptions of the inventory."""
 
     lapses_after: Span = timedelta(days=14)

@@ -28,12 +28,12 @@ from controller.inventory.model import (
     Inventory,
     LegacyAlgorithm,
     Names,
-    Part,
     Policy,
     RolePolicy,
     Site,
     Title,
 )
+from controller.inventory.parts import Part
 from controller.inventory.services import Further, named_in, parse_services
 from controller.inventory.wording import problems_of
 from core.ids import DeviceName, SiteName

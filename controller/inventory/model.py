@@ -8,21 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import time, timedelta
+from datetime import timedelta
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SerializeAsAny, model_validator
 
 from controller.errors import NotFound
 from controller.inventory.calendars import Calendar
 from controller.inventory.changes import Changes
 from controller.inventory.exception_rules import ExceptionRules
 from controller.inventory.fields import (
-    Days,
-    End,
     Host,
     HostKey,
     Login,
@@ -30,12 +28,11 @@ from controller.inventory.fields import (
     Net,
     Reference,
     Role,
-    Start,
     Zone,
     did_you_mean,
 )
+from controller.inventory.parts import Part, WeeklyHours
 from controller.model import Mode
-from controller.windows import DAYS, DayKind
 from core.ids import DeviceName, SiteName
 from core.net import Network, parse_network
 from ipsets.catalogue import Catalogue, load_catalogue
@@ -67,12 +64,6 @@ DEFAULT_STALE_AFTER: Final = timedelta(hours=2)
 WIDEST_WITHOUT_TOKEN: Final = {4: 24, 6: 56}
 
 
-class Part(BaseModel):
-    """A piece of an inventory: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
-
-
 def _names(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -89,29 +80,17 @@ class Intelligence(Part):
     guard: GuardLimits = Field(default_factory=GuardLimits)
 
 
-class PolicyWindow(Part):
+class PolicyWindow(WeeklyHours):
     """Another mode from ``from`` to ``to`` on some days, by the wall clock of the site. ``to`` may be the next day.
 
     What is left out is every day, the whole day, and everything that the policy chooses.
     """
 
-    days: Days = DAYS
-    start: Start = Field(default=time(0), alias="from")
-    end: End = Field(default=time(0), alias="to")
-    on: DayKind = DayKind.ANY
-    """Only on holidays, or only on days that are none, by the calendars of the site or of the policy."""
     mode: Mode
     services: Names = ()
     """Of those that the policy chooses. Of an inventory that was read: the other two as services too."""
     apps: Names = ()
     owners: Names = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _covers_time(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("from") is not None and given.get("from") == given.get("to"):
-            raise ValueError('`from` and `to` are equal; a whole day is from "00:00" to "24:00"')
-        return given
 
 
 class RolePolicy(Part):
