@@ -15,6 +15,7 @@ from api.limits import Limits
 from api.metrics import Metrics
 from api.routes import (
     audit,
+    config,
     devices,
     drift,
     events,
@@ -54,6 +55,7 @@ _NOUNS = (
     reports,
     tokens,
     audit,
+    config,
 )
 
 

@@ -170,6 +170,7 @@ class AccessException(Answer):
     decided_by: str | None
     decided_at: Instant | None
     ended_at: Instant | None
+    declared: str | None = Field(description="its key in the file that declares it, which alone changes it")
 
     @classmethod
     def of(cls, exception: model.AccessException, *, now: datetime) -> AccessException:
@@ -200,6 +201,7 @@ class AccessException(Answer):
             decided_by=exception.decided_by,
             decided_at=exception.decided_at,
             ended_at=exception.ended_at,
+            declared=exception.declared.key if exception.declared else None,
         )
 
 

@@ -63,6 +63,7 @@ TAGS: Final = (
     ("reports", "Who used it, what was blocked, how long it was really enforced"),
     ("tokens", "Who may call this API"),
     ("audit", "Every change, by whom and why"),
+    ("config", "What files declare, and how far what is in force is from it"),
     ("health", "Whether this process does its work"),
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -37,6 +38,7 @@ HANDSHAKE_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 512
 MAX_HEADER_BYTES: Final = 16 * 1024
 GRACE_SECONDS: Final = 10
+_BACKLOG: Final = 2048
 _UNRECEIVED: Final = (h11.IDLE, h11.SEND_BODY)
 
 
@@ -176,7 +178,10 @@ class PromptLoop(asyncio.SelectorEventLoop):
 class Server(uvicorn.Server):
     """uvicorn, but a signal ends ``run`` in the ordinary way: who called it has a store to close."""
 
+    was_told_to_end = False  # by a signal
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.was_told_to_end = True
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         self.should_exit = True
@@ -232,14 +237,31 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def run(app: FastAPI, bind: Bind) -> None:
-    """Serve until SIGINT or SIGTERM; open requests get ``GRACE_SECONDS`` to end. Raises ``ConfigError``."""
-    _run(build_server(app, bind), bind)
+@contextmanager
+def listening(bind: Bind) -> Iterator[socket.socket]:
+    """A socket that listens for as long as the block runs, over one server after another: no caller is refused.
 
-
-def _run(server: Server, bind: Bind) -> None:
+    Raises ``ConfigError``.
+    """
     try:
-        server.run()
+        family = socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM)[0][0]
+        opened = socket.create_server((bind.host, bind.port), family=family, backlog=_BACKLOG)
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot listen on {bind.host}:{bind.port}: {exc.strerror}", hint="choose another address or port"
+        ) from exc
+    with opened:
+        yield opened
+
+
+def run(server: Server, bind: Bind, opened: socket.socket) -> None:
+    """Serve on it until SIGINT, SIGTERM or ``should_exit``; open requests get ``GRACE_SECONDS`` to end."""
+    _run(server, bind, [opened.dup()])  # uvicorn closes what it is given
+
+
+def _run(server: Server, bind: Bind, sockets: list[socket.socket] | None = None) -> None:
+    try:
+        server.run(sockets)
     except SystemExit as exc:  # uvicorn's way to say that it could not listen
         raise ConfigError(f"cannot listen on {bind.host}:{bind.port}", hint="choose another address or port") from exc
 

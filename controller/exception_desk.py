@@ -84,10 +84,17 @@ class ExceptionDesk:
     # --- asking and deciding ----------------------------------------------------------------------------------------
 
     def request(self, request: ExceptionRequest, *, actor: str, draft: bool = False) -> AccessException:
-        """Ask for it; with ``draft`` only write it down. Raises ``Invalid``, ``NotFound``."""
+        """Ask for it; with ``draft`` only write it down.
+
+        Raises ``Invalid``, ``NotFound``; ``Conflict`` where exceptions come from a file alone.
+        """
+        if self._inventory.exceptions.only_from_file:
+            raise Conflict(
+                "exceptions are declared in a file here", hint=f"add it to {self._inventory.exceptions.file}"
+            )
         exception = self._new(request, actor=actor, draft=draft)
         action = "exception.draft" if draft else "exception.request"
-        self._store.add_exception(exception, audit=_note(actor, action, exception, exception.reason))
+        self._store.add_exception(exception, audit=note_of(actor, action, exception, exception.reason))
         return self._shown(exception, self._store.statuses())
 
     def submit(self, exception_id: str, *, actor: str) -> AccessException:
@@ -101,7 +108,7 @@ class ExceptionDesk:
         self, exception_id: str, *, ends: datetime, actor: str, reason: str = "", draft: bool = False
     ) -> AccessException:
         """Ask for the same once more, from its end on, or from now where that is past. Raises as ``request``."""
-        before = self.get(exception_id)
+        before = self._undeclared(exception_id)
         again = lifecycle.request_again(before)
         starts = max(self._clock.now(), min(before.ends, before.ended_at or before.ends))
         asked = replace(again, starts=starts, ends=ends, reason=reason or before.reason, renews=before.id)
@@ -146,7 +153,7 @@ class ExceptionDesk:
         return self._decide(before, after, "exception.deny", actor=actor, reason=reason)
 
     def revoke(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
-        """End it now; its devices are told at once."""
+        """End it now, a declared one too; its devices are told at once."""
         before = self.get(exception_id)
         after = lifecycle.revoke(before, now=self._clock.now())
         return self._decide(before, after, "exception.revoke", actor=actor, reason=reason)
@@ -156,12 +163,22 @@ class ExceptionDesk:
 
         Raises ``NotAllowed``, ``Conflict`` when it has no seats or is over, ``Invalid`` for what is no address there.
         """
-        before = self.get(exception_id)
+        before = self._undeclared(exception_id)
         if not may_all and actor != before.lead:
             raise NotAllowed("the seats of a team are given by its lead", hint=f"ask {before.lead or before.owner}")
         networks = lifecycle.check_networks(sources, before.sites, self._inventory)
         after = lifecycle.seat(before, networks, now=self._clock.now())
         return self._decide(before, after, "exception.seat", actor=actor, reason="")
+
+    def _undeclared(self, exception_id: str) -> AccessException:
+        """One that may be changed here. Raises ``NotFound``; ``Conflict``: a file declares it."""
+        found = self.get(exception_id)
+        if found.declared is not None:
+            raise Conflict(
+                f"exception {found.id} is declared in a file, as {found.declared.key}",
+                hint=f"change it in {self._inventory.exceptions.file}; to end it at once, revoke it",
+            )
+        return found
 
     def end_due(self) -> tuple[AccessException, ...]:
         """What time makes of exceptions: ended, lapsed, idle, reminded of. The devices follow by their signature."""
@@ -174,7 +191,7 @@ class ExceptionDesk:
                 if after is None:
                     continue
                 action, reason = _OF_TIME.get(after.state, _REMINDED)
-                note = _note("system", action, after, reason)
+                note = note_of("system", action, after, reason)
                 with suppress(Conflict):  # somebody decided in this very moment
                     self._store.update_exception(after, expected_state=state, audit=note)
                     done.append(after)
@@ -203,7 +220,7 @@ class ExceptionDesk:
         reason: str,
         preview: str | None = None,
     ) -> AccessException:
-        note = _note(actor, action, after, reason, **({"preview": preview} if preview else {}))
+        note = note_of(actor, action, after, reason, **({"preview": preview} if preview else {}))
         self._store.update_exception(after, expected_state=before.state, audit=note)
         self._follow(before, after)
         return after
@@ -222,7 +239,8 @@ _OF_TIME: Final = {
 _REMINDED: Final = ("exception.remind", "it ends soon")
 
 
-def _note(actor: str, action: str, exception: AccessException, reason: str, **more: object) -> AuditNote:
+def note_of(actor: str, action: str, exception: AccessException, reason: str, **more: object) -> AuditNote:
+    """What the audit log says of a change of it."""
     detail = {
         **more,
         "sites": list(exception.sites),
@@ -239,6 +257,7 @@ def _note(actor: str, action: str, exception: AccessException, reason: str, **mo
         "hours": [str(hours) for hours in exception.hours],
         "seats": exception.seats,
         "renews": exception.renews,
+        "declared": exception.declared and exception.declared.key,
         "approvals": [f"{a.actor} {a.preview}" for a in exception.approvals],
     }
     return AuditNote(actor=actor, action=action, subject=exception.id, reason=reason, detail=detail)

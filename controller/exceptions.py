@@ -393,7 +393,7 @@ def approve(
         raise Conflict(f"exception {exception.id} is over since {exception.ends:%Y-%m-%d %H:%M} UTC")
     rule = rule_of(exception, rules)
     if actor in (exception.requested_by, exception.lead):
-        raise NotAllowed("nobody approves an exception that they asked for", hint="ask another approver")
+        raise NotAllowed(_NOT_OWN, hint="ask another approver")
     if rule.approvers and actor not in rule.approvers:
         raise NotAllowed(
             f"exceptions for {exception.code} are approved by others", hint=f"ask {', '.join(rule.approvers)}"
@@ -405,6 +405,19 @@ def approve(
     if len(approvals) < rule.approvals:
         return replace(exception, approvals=approvals)
     return replace(exception, approvals=approvals, state=ExceptionState.APPROVED, decided_by=actor, decided_at=now)
+
+
+_NOT_OWN: Final = "nobody approves an exception that they asked for"
+
+
+def check_named_approvers(approvers: Sequence[str], asking: Sequence[str], rule: ExceptionReason) -> None:
+    """The same rules for approvers whom a file names. Raises ``Invalid``."""
+    if own := next((who for who in approvers if who in asking), None):
+        raise Invalid(f"approved_by: {_NOT_OWN}, and {own} did")
+    if strange := next((who for who in approvers if rule.approvers and who not in rule.approvers), None):
+        raise Invalid(f"approved_by: not {strange}: this reason is approved by {', '.join(rule.approvers)}")
+    if len(set(approvers)) < rule.approvals:
+        raise Invalid(f"approved_by: this reason needs {rule.approvals} people")
 
 
 def standing_approvals(

@@ -93,6 +93,14 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """Where an exception is declared in a file: under which key, and a digest of what the file says of it."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessException:
     """An allow for sources at sites, from-until, with reason, owner, ticket and approver. Ends by itself."""
 
@@ -120,6 +128,7 @@ class AccessException:
     renews: ExceptionId | None = None  # the one that it takes over from
     approvals: tuple[Approval, ...] = ()
     reminded_at: datetime | None = None
+    declared: Declared | None = None  # in the inventory's file of exceptions, which alone changes it
     live_on: tuple[DeviceName, ...] = ()  # derived from DeviceStatus.exceptions when shown; never stored
     devices: tuple[DeviceName, ...] = ()  # of its sites; derived as well
 

@@ -67,8 +67,17 @@ class _Interval:
 class Scheduler:
     """Rings for one controller. ``start`` and ``stop`` are called by ``serve``; ``tick`` by tests too."""
 
-    def __init__(self, controller: Controller, *, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        *,
+        jitter: Callable[[], float] = random.random,
+        reload: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``reload`` is called when somebody asks for another inventory than the controller has."""
         self._controller = controller
+        self._reload = reload
+        self._reload_asked = controller.store.inventory_asked()  # what was asked of an earlier process is done
         self._clock = controller.clock
         self._jitter = jitter
         self._sites: dict[SiteName, _Site] = {}
@@ -123,7 +132,8 @@ class Scheduler:
         """Ask what is due, once. One failing question does not keep the others from being asked."""
         with self._one_tick:
             settle = self._controller.settle_unrecorded
-            for question in (self._start_intervals, settle, self._end_exceptions, self._follow_signatures):
+            devices = (self._end_exceptions, self._follow_signatures)
+            for question in (self._start_intervals, settle, *devices, self._follow_files):
                 try:
                     question()
                 except Exception as exc:  # the top of the tick: logged, asked again in a second
@@ -198,6 +208,14 @@ class Scheduler:
                 state.sent = seen  # only now: what could not be sent is tried at the next tick
             elif state.retry_at is not None and self._clock.monotonic() >= state.retry_at:
                 self._send(site, state, trigger="retry")
+
+    def _follow_files(self) -> None:
+        asked = self._controller.store.inventory_asked()
+        if asked is None or asked == self._reload_asked:
+            return
+        self._reload_asked = asked
+        if asked.partition(" ")[0] != self._controller.inventory.digest:
+            self._reload()
 
     def _send(self, site: SiteName, state: _Site, *, trigger: str) -> None:
         run = self._controller.start_sync(Selection(sites=(site,)), actor=ACTOR, trigger=trigger)

@@ -23,6 +23,7 @@ import structlog
 import controller.tokens as access
 from controller.alerts import origin_alerts
 from controller.calendars import CalendarBook
+from controller.declared_desk import DeclaredDesk
 from controller.desired import Facts, held_signature, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound
@@ -122,6 +123,7 @@ class Controller:
         self.clock = clock
         self.feeds = FeedDesk(store, inventory, clock)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow)
+        self.declared = DeclaredDesk(store, inventory, clock, path=settings.inventory)
         self.calendars = CalendarBook(store, inventory, clock)
         self.policies = PolicyDesk(store, inventory, clock, self.calendars)
         self._catalogue = inventory.catalogue

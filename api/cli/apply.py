@@ -37,6 +37,9 @@ def apply(
     override_freeze: Annotated[
         bool, typer.Option("--override-freeze", help="Do not wait for the end of a freeze. Needs a --reason.")
     ] = False,
+    config_only: Annotated[
+        bool, typer.Option("--config-only", help="Put in force what the files declare; ask and change no device.")
+    ] = False,
     yes: Yes = False,
     output: AsPlain = Plain.TABLE,
 ) -> int:
@@ -44,7 +47,12 @@ def apply(
 
     Without a plan it makes new ones, shows them, and asks. Ends with 0 when every device holds what it should, 3 when a
     guard held one or its plan is out of date, 4 when one failed.
+
+    With --config-only it gives and ends exceptions as their file says, and a server that runs takes up the inventory
+    as it is now; the schedule then brings the devices along.
     """
+    if config_only and (plans or sites or devices or override_freeze):
+        raise typer.BadParameter("--config-only concerns no device: leave plans, --site and --device out")
     if plans and (sites or devices or force):
         raise typer.BadParameter("name plans, or choose devices with --site, --device and --force; not both")
     if force and not reason.strip():
@@ -52,6 +60,8 @@ def apply(
     if override_freeze and not reason.strip():
         raise typer.BadParameter("--override-freeze needs a --reason")
     refuse_unasked(yes=yes)
+    if config_only:
+        return _apply_files(reason, force=force, yes=yes, output=output)
     with opening.controller() as controller:
         planned = () if plans else _plan(controller, sites, devices, force=force, show=output is Plain.TABLE)
         chosen = list(plans or (result.stored.id for result in planned if result.stored is not None))
@@ -66,6 +76,29 @@ def apply(
         run = _carry_out(controller, chosen, reason, override_freeze=override_freeze)
     _show_run(run, output)
     return max(failed, _exit_code(run))
+
+
+def _apply_files(reason: str, *, force: bool, yes: bool, output: Plain) -> int:
+    from api.cli.config import show_declared
+    from api.config_models import DeclaredChange
+    from controller.declared import CHANGING
+    from controller.locks import ServeLease
+
+    with opening.controller() as controller:
+        actor = opening.actor()
+        wanted = [c for c in controller.declared.differences(actor=actor) if c.kind in CHANGING]
+        if output is Plain.TABLE:
+            show_declared(wanted)
+        if wanted:
+            confirm(f"Carry out {'this change' if len(wanted) == 1 else f'these {len(wanted)} changes'}?", yes=yes)
+        done = controller.declared.carry_out(actor=actor, reason=reason, force=force)
+        serving = ServeLease(controller.settings.data_dir).holder()
+    if output is Plain.JSON:
+        show_json([DeclaredChange.of(change).model_dump(mode="json") for change in done])
+    follows = "the schedule brings" if serving else "no schedule runs; `tokgate apply` brings"
+    follows += " the devices along"
+    note(f"{len(done)} of the declared exceptions changed; {follows}")
+    return ExitCode.DONE
 
 
 def _tell_freezes(controller: Controller, plans: Sequence[str]) -> None:

@@ -11,8 +11,9 @@ from api.cli.options import AsPlain, Plain
 from api.cli.show import say, show_json, show_pairs, show_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from controller.declared import DeclaredChange
     from controller.inventory import Inventory
     from controller.settings import Settings
 
@@ -33,6 +34,54 @@ def check() -> None:
         say(warning)
     if found.intelligence.catalogue is not None:
         say(f"{found.intelligence.catalogue} is good: {_count(len(found.own_services), 'service')} of your own")
+    _check_declared(found)
+
+
+def _check_declared(inventory: Inventory) -> None:
+    """Raises ``InventoryError``: the file of exceptions is wrong."""
+    if inventory.exceptions.file is None:
+        return
+    from controller.declared import load_declared
+    from core.clock import SystemClock
+
+    now = SystemClock().now()
+    found = load_declared(inventory, now)
+    over = sum(entry.ends <= now for entry in found.values())
+    told = f", {over} of them over" if over else ""
+    say(f"{inventory.exceptions.file} is good: {_count(len(found), 'exception')}{told}")
+
+
+@app.command()
+def drift(output: AsPlain = Plain.TABLE) -> int:
+    """Compare what is in force with the files as they are now. Ends with 2 when they differ, 6 when a file is wrong."""
+    from core.errors import ExitCode
+
+    with opening.controller() as controller:
+        found = controller.declared.drift()
+    if output is Plain.JSON:
+        from api.config_models import ConfigDrift
+
+        show_json(ConfigDrift.of(found).model_dump(mode="json"))
+    else:
+        if found.trouble:
+            say(found.trouble, style="red")
+        if found.serving is None:
+            say("no schedule ever ran here: the inventory is in force when `tokgate serve` begins")
+        elif found.moved:
+            say("the inventory was edited since the schedule took it up; `tokgate apply --config-only` has it do so")
+        show_declared(found.exceptions)
+        if found.is_none:
+            say("all is as the files say")
+    if found.trouble:
+        return ExitCode.BAD_CONFIGURATION
+    return ExitCode.DONE if found.is_none else ExitCode.CHANGES
+
+
+def show_declared(changes: Iterable[DeclaredChange]) -> None:
+    """A row for each key of the file of exceptions."""
+    rows = [(change.key, change.kind.value, change.told) for change in changes]
+    if rows:
+        show_table(("key", "what", "why"), rows)
 
 
 def _short_budgets(inventory: Inventory) -> Iterator[str]:
@@ -136,8 +185,15 @@ def schema(
     catalogue: Annotated[
         bool, typer.Option("--catalogue", help="Of the file of services of your own (intelligence.catalogue).")
     ] = False,
+    exceptions: Annotated[
+        bool, typer.Option("--exceptions", help="Of the file of declared exceptions (exceptions.file).")
+    ] = False,
 ) -> None:
-    """Print the JSON schema of the inventory, or of the file of your own services, for editors."""
+    """Print the JSON schema of the inventory, or of a file that it names, for editors."""
+    from controller.declared import declared_schema
     from controller.inventory import inventory_schema, services_schema
 
-    show_json(services_schema() if catalogue else inventory_schema())
+    if exceptions:
+        show_json(declared_schema())
+    else:
+        show_json(services_schema() if catalogue else inventory_schema())

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    import socket
+
+    from api.reloading import Rounds
     from api.server import Bind
     from controller.settings import Settings
 
@@ -24,7 +27,8 @@ def serve(
 ) -> None:
     """Keep the loop going and serve the API: resolve, sync, poll counters, end exceptions, all by themselves.
 
-    Ctrl-C or SIGTERM ends it; what is enforced stays enforced. One process may serve a data folder.
+    Ctrl-C or SIGTERM ends it; what is enforced stays enforced. SIGHUP has it take up the inventory and the certificate
+    anew, if they are good. One process may serve a data folder.
     """
     from controller.log import set_up_logging
     from controller.settings import load_settings
@@ -39,10 +43,8 @@ def _serve(settings: Settings) -> None:
     import structlog
 
     from api import certificates, server
-    from api.app import create_app
+    from api.reloading import Rounds
     from controller.locks import ServeLease
-    from controller.schedule import Scheduler
-    from controller.service import Controller
     from core.clock import SystemClock
 
     log = structlog.get_logger()
@@ -51,16 +53,34 @@ def _serve(settings: Settings) -> None:
         certificates.check(bind.tls.certificate, SystemClock().now())
     if bind.tls is None and not _is_loopback(bind.host):
         log.warning("serve.plain", host=bind.host, hint="tokens cross the network readable; give --tls-cert, --tls-key")
-    with ServeLease(settings.data_dir), Controller.open(settings) as controller:
-        scheduler = Scheduler(controller)
+    rounds = Rounds(settings.inventory, bind.tls)
+    with ServeLease(settings.data_dir), server.listening(bind) as opened, rounds.signals():
+        while rounds.goes_on():
+            _serve_once(settings, bind, opened, rounds)
+    log.info("serve.stopped")
+
+
+def _serve_once(settings: Settings, bind: Bind, opened: socket.socket, rounds: Rounds) -> None:
+    """Until the end, or until another inventory or certificate is to be taken up."""
+    import structlog
+
+    from api import server
+    from api.app import create_app
+    from controller.schedule import Scheduler
+    from controller.service import Controller
+
+    log = structlog.get_logger()
+    with Controller.open(settings) as controller:
+        made = server.build_server(create_app(controller), bind)
+        rounds.begin(made)
+        scheduler = Scheduler(controller, reload=rounds.ask)
         scheduler.start()
-        log.info("serve.started", host=bind.host, port=bind.port, tls=bind.tls is not None)
+        log.info("serve.started", host=bind.host, port=opened.getsockname()[1], tls=bind.tls is not None)
         try:
-            server.run(create_app(controller), bind)
+            server.run(made, bind, opened)
         finally:
             log.info("serve.stopping")
             scheduler.stop()
-    log.info("serve.stopped")
 
 
 def _bind(settings: Settings) -> Bind:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from controller.inventory.fields import Name
 from controller.inventory.parts import Part
@@ -36,6 +37,10 @@ class ExceptionReason(Part):
 class ExceptionRules(Part):
     """For all exceptions of the inventory."""
 
+    file: Path | None = None
+    """Exceptions that are declared beside the inventory, as under version control; ``tokgate apply --config-only``."""
+    only_from_file: bool = False
+    """Whether nothing is asked for in any other way."""
     lapses_after: Span = timedelta(days=14)
     """A request that nobody decided is over then."""
     approval_holds: Span = timedelta(days=1)
@@ -50,6 +55,12 @@ class ExceptionRules(Part):
         OTHER: ExceptionReason(title="anything else"),
     }
     """By code."""
+
+    @model_validator(mode="after")
+    def _needs_file(self) -> Self:
+        if self.only_from_file and self.file is None:
+            raise ValueError("`only_from_file` needs a `file`")
+        return self
 
 
 __all__ = ["LONGEST", "OTHER", "ExceptionReason", "ExceptionRules"]

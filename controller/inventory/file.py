@@ -85,15 +85,16 @@ class InventoryFile(Part):
 
 def load_inventory(path: Path) -> Inventory:
     """Read and check the file. Raises ``InventoryError`` with every problem, one for each line."""
-    return parse_inventory(_read(path), name=str(path), folder=path.absolute().parent)
+    hint = "set TOKGATE_INVENTORY, or run `tokgate init` to write one"
+    return parse_inventory(read_text(path, hint=hint), name=str(path), folder=path.absolute().parent)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path, *, hint: str) -> str:
+    """A file of YAML as text. Raises ``InventoryError``; ``hint`` is for one that cannot be read."""
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except OSError as exc:
-        hint = "set TOKGATE_INVENTORY, or run `tokgate init` to write one"
         raise InventoryError(f"cannot be read: {exc.strerror}", hint=hint, place=str(path)) from exc
     if len(raw) > MAX_BYTES:
         raise InventoryError(
@@ -109,11 +110,12 @@ def _read(path: Path) -> str:
 def parse_inventory(text: str, *, name: str = "inventory.yaml", folder: Path | None = None) -> Inventory:
     """The inventory that ``text`` is. ``folder`` is where its relative paths start. Raises ``InventoryError``."""
     document = read_document(text)
-    _refuse({name: document.problems if not document.is_whole else ()})
+    refuse({name: document.problems if not document.is_whole else ()})
     if document.data is None:
-        _refuse({name: [*document.problems, Problem(1, "", "the file is empty")]})
+        refuse({name: [*document.problems, Problem(1, "", "the file is empty")]})
     place = named_in(document, folder or Path.cwd())
-    further = parse_services(_read(place), document) if place is not None else Further()
+    hint = "correct `intelligence.catalogue`, or leave it out"
+    further = parse_services(read_text(place, hint=hint), document) if place is not None else Further()
     catalogue = with_own(load_catalogue(), further.services)
     try:
         file = InventoryFile.model_validate(document.data, by_name=False, by_alias=True)
@@ -123,11 +125,11 @@ def parse_inventory(text: str, *, name: str = "inventory.yaml", folder: Path | N
     chosen = () if further.problems else checks.chosen(document, catalogue)  # of a broken file nothing is known
     crossed = (*checks.cross_problems(document), *policy_checks.problems(document))
     problems = [*document.problems, *shape, *crossed, *chosen, *_options_problems(document)]
-    _refuse({name: problems, str(place): further.problems})
+    refuse({name: problems, str(place): further.problems})
     return _inventory(file, folder or Path.cwd(), further, catalogue)
 
 
-def _refuse(problems: Mapping[str, Iterable[Problem]]) -> None:
+def refuse(problems: Mapping[str, Iterable[Problem]], *, hint: str = HINT) -> None:
     """Raises ``InventoryError`` when there is any problem in one of these files."""
     found = [(name, problem) for name, those in problems.items() for problem in sorted(set(those))]
     if not found:
@@ -135,9 +137,9 @@ def _refuse(problems: Mapping[str, Iterable[Problem]]) -> None:
     if len(found) == 1:
         [(name, only)] = found
         place = f"{name}:{only.line}" + (f": {only.spot}" if only.spot else "")
-        raise InventoryError(only.message, hint=HINT, place=place)
+        raise InventoryError(only.message, hint=hint, place=place)
     lines = [f"{name}:{p.line}: " + (f"{p.spot}: " if p.spot else "") + p.message for name, p in found]
-    raise InventoryError("\n".join((f"{len(found)} problems", *lines, "")), hint=HINT)
+    raise InventoryError("\n".join((f"{len(found)} problems", *lines, "")), hint=hint)
 
 
 # --- the vendor's own options -----------------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         intelligence=_placed(file.intelligence, folder),
         own_services=_services(file.intelligence, further, folder),
         defaults=file.defaults,
-        exceptions=file.exceptions,
+        exceptions=_declared_beside(folder, file.exceptions),
         policies={name: joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,
         calendars={name: _beside(folder, calendar) for name, calendar in file.calendars.items()},
@@ -180,6 +182,10 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
 
 def _beside(folder: Path, calendar: Calendar) -> Calendar:
     return calendar if calendar.file is None else calendar.model_copy(update={"file": folder / calendar.file})
+
+
+def _declared_beside(folder: Path, rules: ExceptionRules) -> ExceptionRules:
+    return rules if rules.file is None else rules.model_copy(update={"file": folder / rules.file})
 
 
 def joined(policy: Policy, catalogue: Catalogue) -> Policy:

@@ -45,6 +45,7 @@ log = structlog.get_logger()
 
 INSTANCE: Final = "instance"
 INVENTORY: Final = "inventory"
+INVENTORY_ASKED: Final = "inventory_asked"
 QUICK: Final = timedelta(seconds=2)
 """How long the check at the opening may look; ``check()`` takes all the time it needs."""
 FULL: Final = timedelta(hours=1)
@@ -80,6 +81,21 @@ class Jobs(Shelf):
                 connection, AuditNote(actor="system", action="inventory.change", subject=digest[:12], detail=detail)
             )
         return True
+
+    def ask_inventory(self, digest: str) -> None:
+        """Have the schedule, in whatever process it runs, take up the inventory of that digest."""
+        with self._db.write() as connection:
+            put_meta(connection, INVENTORY_ASKED, f"{digest} {new_id()}")
+
+    def inventory_asked(self) -> str | None:
+        """The digest that somebody last asked for, and after a space what tells this time from every other."""
+        with self._db.read() as connection:
+            return get_meta(connection, INVENTORY_ASKED)
+
+    def inventory_followed(self) -> str | None:
+        """The digest of the inventory that a schedule last took up; None: none ever ran."""
+        with self._db.read() as connection:
+            return get_meta(connection, INVENTORY)
 
 
 class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, AuditLog, Calendars, Jobs):

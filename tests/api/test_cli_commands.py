@@ -819,6 +819,97 @@ def test_serve_serves_alone_and_ends_politely(known: Shell) -> None:
     assert {"serve.started", "serve.stopped"} <= set(events)
 
 
+def test_serve_takes_up_an_edited_inventory_and_refuses_a_broken_one(known: Shell, place: Path) -> None:
+    """By a word of `apply --config-only` and by SIGHUP; nobody who calls meanwhile is turned away."""
+    port, path = free_port(), place / "inventory.yaml"
+    good = path.read_text(encoding="utf-8")
+    token = known.json("token create watcher --scope read")["token"]
+
+    def titles() -> set[str]:
+        headers = {"Authorization": f"Bearer {token}"}
+        found = httpx.get(f"http://127.0.0.1:{port}/api/v1/sites", headers=headers, timeout=30)
+        return {site["title"] for site in found.json()["items"]}
+
+    def comes(title: str) -> bool:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and title not in titles():
+            time.sleep(0.05)
+        return title in titles()
+
+    def rename(title: str) -> None:
+        path.write_text(good.replace("title: Berlin office", f"title: {title}"), encoding="utf-8")
+
+    with served(port) as server:
+        try:
+            assert answers(f"http://127.0.0.1:{port}/livez")
+            rename("Renamed")
+            assert known("config drift") == 2
+            assert "edited since" in known.out
+            assert known("apply --config-only --yes") == 0
+            assert "the schedule brings" in known.err
+            assert comes("Renamed")
+            assert known("config drift") == 0
+
+            path.write_text("version: 2", encoding="utf-8")
+            server.send_signal(signal.SIGHUP)
+            assert _told(server, "serve.reload_refused")
+            assert "Renamed" in titles()
+            rename("Again")
+            server.send_signal(signal.SIGHUP)
+            assert comes("Again")
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=30)
+    assert server.returncode == 0
+
+
+def _told(server: subprocess.Popen[str], event: str) -> bool:
+    assert server.stderr is not None
+    return any(json.loads(line)["event"] == event for line in iter(server.stderr.readline, ""))
+
+
+DECLARED = """\
+version: 1
+exceptions:
+  campaign:
+    sites: [{site}]
+    sources: [{source}]
+    service: tiktok
+    starts: 2026-11-01T00:00:00Z
+    ends: 2099-01-01T00:00:00Z
+    reason: campaign
+    owner: marketing
+    requested_by: dan
+    approved_by: [ann]
+"""
+
+
+def test_exceptions_from_a_file_are_checked_shown_and_carried_out(known: Shell, place: Path) -> None:
+    path, declared = place / "inventory.yaml", place / "exceptions.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "exceptions: {file: exceptions.yaml}\n", encoding="utf-8")
+    text = DECLARED.format(site="berlin", source="10.20.1.7")
+    declared.write_text(text, encoding="utf-8")
+    assert known("config check") == 6
+    assert f"{declared}:8: exceptions.campaign.ends: an exception for this reason lives" in known.err
+    ends = (datetime.now(UTC) + timedelta(days=200)).strftime("%Y-%m-%dT00:00:00Z")
+    declared.write_text(text.replace("2099-01-01T00:00:00Z", ends), encoding="utf-8")
+    assert known("config check") == 0
+    assert f"{declared} is good: 1 exception" in known.out
+
+    assert known("config drift") == 2
+    assert "campaign" in known.out
+    assert known("apply --config-only") == 1  # nobody can be asked
+    [done] = known.json("apply --config-only --yes")
+    assert (done["key"], done["kind"]) == ("campaign", "add")
+    assert known("config drift") == 0
+    [given] = known.json("exceptions list")
+    assert (given["declared"], given["state"]) == ("campaign", "approved")
+    assert known("exceptions renew", given["id"], "--for", "1d") == 1
+    assert "declared in a file, as campaign" in known.err
+    assert known("config schema --exceptions") == 0
+    assert json.loads(known.out)["title"] == "tokgate exceptions"
+
+
 def test_serve_refuses_a_port_in_use_and_a_key_without_certificate(known: Shell, place: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

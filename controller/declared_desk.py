@@ -1,0 +1,100 @@
+"""Where what files say is compared with what is in force, and carried into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller import exceptions as lifecycle
+from controller.declared import CHANGING, DeclaredChange, differences, guard_gone, load_declared
+from controller.errors import InventoryError
+from controller.exception_desk import note_of
+from controller.exceptions import check_text
+from controller.inventory import Inventory, load_inventory
+from controller.model import ExceptionState
+from controller.store import Store
+from core.clock import Clock
+from ipsets.errors import GuardTripped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigDrift:
+    """How what is in force differs from the files as they are now.
+
+    ``serving`` and ``on_disk`` are digests of the inventory: of the one that the schedule follows (None: none ever ran)
+    and of the file (None: it cannot be read, and ``trouble`` says why).
+    """
+
+    serving: str | None
+    on_disk: str | None
+    trouble: str
+    exceptions: tuple[DeclaredChange, ...]
+
+    @property
+    def moved(self) -> bool:
+        """Whether the inventory was edited since the schedule last took it up."""
+        return self.serving is not None and self.on_disk is not None and self.serving != self.on_disk
+
+    @property
+    def is_none(self) -> bool:
+        """Whether all is as the files say."""
+        return not (self.moved or self.trouble or any(change.kind in CHANGING for change in self.exceptions))
+
+
+class DeclaredDesk:
+    """One for a controller. It touches no device: the schedule follows what is kept."""
+
+    def __init__(self, store: Store, inventory: Inventory, clock: Clock, *, path: Path) -> None:
+        self._store = store
+        self._inventory = inventory
+        self._clock = clock
+        self._path = path
+
+    def drift(self) -> ConfigDrift:
+        """Read the files anew and compare. A file that is wrong is told, not raised."""
+        serving = self._store.inventory_followed()
+        on_disk = None
+        try:
+            inventory = load_inventory(self._path)
+            on_disk = inventory.digest
+            found = self._differences(inventory, actor="")
+        except InventoryError as exc:
+            return ConfigDrift(serving=serving, on_disk=on_disk, trouble=str(exc), exceptions=())
+        return ConfigDrift(serving=serving, on_disk=on_disk, trouble="", exceptions=found)
+
+    def differences(self, *, actor: str) -> tuple[DeclaredChange, ...]:
+        """What ``carry_out`` would do. Raises ``InventoryError``: the file is wrong."""
+        return self._differences(self._inventory, actor=actor)
+
+    def _differences(self, inventory: Inventory, *, actor: str) -> tuple[DeclaredChange, ...]:
+        now = self._clock.now()
+        declared = load_declared(inventory, now)
+        return differences(declared, self._store.exceptions(), inventory, now, actor=actor)
+
+    def carry_out(self, *, actor: str, reason: str, force: bool = False) -> tuple[DeclaredChange, ...]:
+        """Make what is kept say what the file says, and have a schedule that runs take up the inventory on disk.
+
+        Returns what was changed. Said again after an interruption, it does what is left. Raises ``InventoryError``;
+        ``GuardTripped``: more would end than a person may expect, and nothing was changed; ``Invalid``: forced without
+        a reason.
+        """
+        check_text("reason", reason, required=force)
+        changes = [c for c in self.differences(actor=actor) if c.kind in CHANGING]
+        held = [e for e in self._store.exceptions(state=ExceptionState.APPROVED) if e.declared is not None]
+        why = guard_gone(changes, len(held))
+        if why is not None and not force:
+            raise GuardTripped(why, hint="nothing was changed; if it is meant, --force with a --reason")
+        for change in changes:
+            self._carry_out(change, actor, reason)
+        self._store.ask_inventory(self._inventory.digest)
+        return tuple(changes)
+
+    def _carry_out(self, change: DeclaredChange, actor: str, reason: str) -> None:
+        """Given before taken: who may pass under both passes all the time."""
+        now = self._clock.now()
+        if change.add is not None:
+            self._store.add_exception(change.add, audit=note_of(actor, "exception.declare", change.add, reason))
+        for before in change.end:
+            after = lifecycle.revoke(before, now=now)
+            note = note_of(actor, "exception.undeclare", after, reason or change.told)
+            self._store.update_exception(after, expected_state=before.state, audit=note)
