@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from api import problems, reference
 from api.auth import GuessBrake
+from api.dry_run import DryRun
 from api.idempotency import Repeats
 from api.lanes import Lane
 from api.limits import Limits
@@ -75,6 +76,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.state.lane = Lane()
     app.state.bundles = Lane(1, busy="bundle is being imported or exported already")
     app.state.metrics = Metrics(controller, version=app.version)
+    app.add_middleware(DryRun)
     app.add_middleware(Limits)
     problems.install(app)
     for noun in _NOUNS:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.auth import SCHEME
+from api.dry_run import CHANGES, HEADER, PARAMETER, PREFIX
 from api.models import FieldError, Problem
 from api.problems import MEDIA_TYPE
 
@@ -38,6 +39,8 @@ any one of them is enough, and `admin` holds all. A list is for one device, whic
 RFC 3339 in UTC; `null` is *unknown*, `0` is *counted, none*. What is long comes in pages: pass `next_cursor` back as
 `cursor`. Whatever goes wrong is answered as `application/problem+json` (RFC 9457) with a stable `code`.
 """
+PREVIEW: Final[dict[str, Any]] = {"x-preview": True}
+"""``openapi_extra`` of an operation that is sent as a change and changes nothing: it needs no dry run."""
 FEED_SCHEMES: Final = {
     "feed-basic": {
         "type": "http",
@@ -100,9 +103,32 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
         schemas[model.__name__] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for _, _, operation in operations(found):
+    for method, path, operation in operations(found):
+        if may_be_rehearsed(method, path, operation):
+            _offer_dry_run(operation)
         _complete(operation)
     return found
+
+
+def may_be_rehearsed(method: str, path: str, operation: Mapping[str, Any]) -> bool:
+    """Whether it changes something, so that ``dry_run`` is offered."""
+    return method.upper() in CHANGES and path.startswith(PREFIX) and not operation.get("x-preview", False)
+
+
+def _offer_dry_run(operation: dict[str, Any]) -> None:
+    operation.setdefault("parameters", []).append(
+        {
+            "name": PARAMETER,
+            "in": "query",
+            "required": False,
+            "schema": {"type": "boolean", "default": False},
+            "description": "decide and answer as usual, and change nothing; the header `Dry-Run` says so",
+        }
+    )
+    for status, response in operation["responses"].items():
+        if status.startswith("2"):
+            header = {"schema": {"const": "true"}, "description": "there after a dry run: nothing was changed"}
+            response.setdefault("headers", {})[HEADER] = header
 
 
 def operations(found: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from controller.errors import Busy, NotFound
+from controller.rehearsal import rehearsal
 from controller.views import RefreshResult
 from core.clock import Clock
 from core.errors import TokgateError
@@ -69,6 +70,9 @@ class Refresher:
                     raise Busy("a refresh of another kind is under way", hint="start it again when that one has ended")
                 return last
             begun = Refresh(id=new_id(), actor=actor, force=force, started_at=self._clock.now())
+            if (running := rehearsal()) is not None:
+                running.made[begun.id] = begun
+                return begun
             self._known[begun.id] = begun
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
@@ -78,6 +82,9 @@ class Refresher:
 
     def get(self, refresh_id: str) -> Refresh:
         """Raises ``NotFound``."""
+        running = rehearsal()
+        if running is not None and isinstance(begun := running.made.get(refresh_id), Refresh):
+            return begun
         with self._guard:
             found = self._known.get(refresh_id)
         if found is None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
@@ -26,7 +27,7 @@ from controller.calendars import CalendarBook
 from controller.declared_desk import DeclaredDesk
 from controller.desired import Facts, held_signature, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
-from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound
+from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound, StoreError
 from controller.exception_desk import ExceptionDesk
 from controller.exceptions import check_text
 from controller.feeds import FeedDesk
@@ -54,6 +55,7 @@ from controller.modes import modes_at
 from controller.planning import Limits, plan_device, store_plan
 from controller.policy_desk import PolicyDesk
 from controller.refreshing import Refresh, Refresher
+from controller.rehearsal import rehearsal
 from controller.report import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
 from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
 from controller.settings import Settings
@@ -190,7 +192,7 @@ class Controller:
     def attach_schedule(self, *, tick_age: Callable[[], float | None], wake: Callable[[], None]) -> None:
         """A schedule runs in this process: it carries decisions to the devices, and its pulse is part of our health."""
         self.last_tick = tick_age
-        self._wake = wake
+        self._wake = lambda: wake() if rehearsal() is None else None
 
     # --- intelligence ---------------------------------------------------------------------------------------------
 
@@ -543,9 +545,22 @@ class Controller:
 
     def plan(self, selection: Selection, *, actor: str, force: bool = False) -> tuple[PlanResult, ...]:
         """Read every selected device and say exactly what would change. Changes nothing on a device."""
-        return self._each(selection, lambda device: self._plan_one(device, actor=actor, force=force))
+        found = self._each(selection, lambda device: self._plan_one(device, force=force))
+        return tuple(self._kept(result, actor=actor, force=force) for result in found)
 
-    def _plan_one(self, device: Device, *, actor: str, force: bool) -> PlanResult:
+    def _kept(self, result: PlanResult, *, actor: str, force: bool) -> PlanResult:
+        """The plan is stored, after all devices were read: nobody waits for the store meanwhile."""
+        if (stored := result.stored) is None:
+            return result
+        detail = {"device": result.device}
+        note = AuditNote(actor=actor, action="plan.force", subject=stored.id, detail=detail) if force else None
+        try:
+            self.store.save_plan(stored, audit=note)
+        except StoreError as exc:
+            return replace(result, error=exc)
+        return result
+
+    def _plan_one(self, device: Device, *, force: bool) -> PlanResult:
         plan = stored = error = None
         script = ""
         try:
@@ -570,9 +585,6 @@ class Controller:
                     snapshot=look.facts.snapshot.id,
                     now=self.clock.now(),
                 )
-                detail = {"device": device.name}
-                note = AuditNote(actor=actor, action="plan.force", subject=stored.id, detail=detail) if force else None
-                self.store.save_plan(stored, audit=note)
         except TokgateError as exc:
             error = exc
         return PlanResult(
@@ -1059,8 +1071,9 @@ class Controller:
     def _each(self, selection: Selection, work: Callable[[Device], T]) -> tuple[T, ...]:
         """The work on every selected device, side by side, in the order of the inventory."""
         devices = self._select(selection)
+        contexts = [copy_context() for _ in devices]
         with ThreadPoolExecutor(max_workers=min(self.settings.workers, len(devices) or 1)) as pool:
-            return tuple(pool.map(work, devices))
+            return tuple(pool.map(lambda context, device: context.run(work, device), contexts, devices))
 
 
 def _overriding(override_freeze: bool) -> dict[str, object]:

@@ -10,7 +10,7 @@ from api.auth import Ctl, Operator, Reader
 from api.lanes import LaneOf
 from api.models import Device, Doctor, Name, Page
 from api.pages import Cursor, Limit, page_of
-from api.reference import answers
+from api.reference import PREVIEW, answers
 from controller.service import Controller
 from controller.views import DeviceView
 
@@ -45,7 +45,12 @@ def get_device(controller: Ctl, caller: Reader, name: Name) -> Device:
     return next(Device.of(device) for device in controller.devices() if device.name == known)
 
 
-@router.post("/{name}/doctor", summary="Check that a device is prepared", responses=answers(404, 502, 503))
+@router.post(
+    "/{name}/doctor",
+    summary="Check that a device is prepared",
+    responses=answers(404, 502, 503),
+    openapi_extra=PREVIEW,
+)
 def doctor(controller: Ctl, caller: Operator, lane: LaneOf, name: Name) -> Doctor:
     """Logs in and looks; changes nothing."""
     with lane.enter():

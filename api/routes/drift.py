@@ -10,7 +10,7 @@ from api.auth import Ctl, Operator, Reader
 from api.lanes import LaneOf
 from api.models import Drift, DriftedDevice, KnownDrift, Name, Page, Selection
 from api.pages import Cursor, Limit, page_of
-from api.reference import answers
+from api.reference import PREVIEW, answers
 from api.routes.devices import devices_of
 
 router = APIRouter(prefix="/drift", tags=["drift"])
@@ -30,7 +30,7 @@ def known_drift(
     )
 
 
-@router.post("", summary="Look now", responses=answers(404, 503))
+@router.post("", summary="Look now", responses=answers(404, 503), openapi_extra=PREVIEW)
 def look_now(controller: Ctl, caller: Operator, lane: LaneOf, selection: Selection) -> Drift:
     """Reads the selected devices; changes nothing on them."""
     with lane.enter():

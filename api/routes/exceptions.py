@@ -19,7 +19,7 @@ from api.exception_models import (
 from api.idempotency import Key, RepeatsOf
 from api.models import Name, Page, ReasonBody, Ulid
 from api.pages import Cursor, Limit, page_of
-from api.reference import answers
+from api.reference import PREVIEW, answers
 from controller import model
 from controller.errors import NotAllowed
 from controller.model import ExceptionState, Scope
@@ -49,7 +49,7 @@ def request_exception(
     return _show(controller, controller.exceptions.get(made))
 
 
-@router.post("/preview", summary="What a request would open", responses=answers(404))
+@router.post("/preview", summary="What a request would open", responses=answers(404), openapi_extra=PREVIEW)
 def preview(controller: Ctl, caller: Requester, body: ExceptionBody) -> Preview:
     """Records nothing."""
     return Preview.of(controller.exceptions.preview(body.request()))

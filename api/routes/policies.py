@@ -13,7 +13,7 @@ from api.auth import Ctl, Operator, Reader
 from api.models import Instant, Name, Page
 from api.pages import Cursor, Limit, page_of
 from api.policy_models import Policy, PolicyNow, PolicyWeek, WhatIf, WhatIfBody
-from api.reference import PAGE_POLICY, answers
+from api.reference import PAGE_POLICY, PREVIEW, answers
 from controller.model import Window
 from controller.policy_svg import render_week
 
@@ -85,7 +85,12 @@ def calendar(
     return JSONResponse(PolicyWeek.of(found).model_dump(mode="json", by_alias=True))
 
 
-@router.post("/sites/{name}/what-if", summary="What another policy would have done", responses=answers(404))
+@router.post(
+    "/sites/{name}/what-if",
+    summary="What another policy would have done",
+    responses=answers(404),
+    openapi_extra=PREVIEW,
+)
 def what_if(controller: Ctl, caller: Operator, name: Name, body: WhatIfBody) -> WhatIf:
     """Replays what was recorded in that time. Changes and records nothing."""
     other = body.policy if body.policy is not None else body.proposed or {}

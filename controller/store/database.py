@@ -22,6 +22,7 @@ from sqlalchemy.pool import QueuePool
 
 from controller.errors import Busy, StoreError
 from controller.locks import FileLock
+from controller.rehearsal import rehearsal
 
 FILE: Final = "store.db"
 WRITE_WAIT: Final = timedelta(seconds=30)
@@ -94,8 +95,13 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction, alone over all threads and processes: committed when the block ends, undone when it raises.
 
-        Raises ``StoreError``, also when another process has been writing for too long.
+        In a rehearsal it is a part of that one's. Raises ``StoreError``, also when another process has been writing for
+        too long.
         """
+        if (running := rehearsal()) is not None:
+            with told(self.path), running.part(self._undone()) as connection:
+                yield connection
+            return
         with self._alone(), told(self.path):
             with self._writer.begin() as connection:
                 yield connection
@@ -105,8 +111,21 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent picture. Keep it short: a long reader keeps the log from shrinking. Raises ``StoreError``."""
-        with told(self.path), self._readers.begin() as connection:
+        running = rehearsal()
+        written = running is not None and running.has_written
+        picture = running.part(self._undone()) if running is not None and written else self._readers.begin()
+        with told(self.path), picture as connection:
             yield connection
+
+    @contextmanager
+    def _undone(self) -> Iterator[Connection]:
+        """One transaction, alone over all threads and processes, that is never committed."""
+        with self._alone(), self._writer.connect() as connection:
+            transaction = connection.begin()
+            try:
+                yield connection
+            finally:
+                transaction.rollback()
 
     def checkpoint(self) -> None:
         """Write the log back into the file and cut it, as far as readers allow."""
