@@ -9,15 +9,15 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 
 from api.models import Answer, Digest, Instant, Line, Name, OptionalLine, Request, Ulid, network_text
 from controller import model
-from controller.exceptions import MAX_HOURS, MAX_SOURCES, ROLE, ExceptionPreview, ExceptionRequest
+from controller.exceptions import HOST, MAX_HOURS, MAX_SOURCES, ROLE, ExceptionPreview, ExceptionRequest
 from controller.model import ExceptionState, Mode
 
 
 def _source(text: str) -> str:
-    return text if text.startswith(ROLE) else network_text(text)
+    return text if text.startswith((ROLE, HOST)) else network_text(text)
 
 
-SourceText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64), AfterValidator(_source)]
+SourceText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=260), AfterValidator(_source)]
 HoursText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 
 _REQUEST_EXAMPLE: Final[dict[str, Any]] = {
@@ -138,6 +138,28 @@ class ExceptionUse(Answer):
         )
 
 
+class HostLookup(Answer):
+    """What a host name stands for at one site. ``at``: when it was last answered; it counts ``until`` then."""
+
+    site: str
+    host: str
+    addresses: tuple[str, ...]
+    at: Instant | None
+    until: Instant
+    trouble: str = Field(description="why an address does not count, or what kept the name from being answered")
+
+    @classmethod
+    def of(cls, found: model.HostLookup) -> HostLookup:
+        return cls(
+            site=found.site,
+            host=found.host,
+            addresses=tuple(map(str, found.addresses)),
+            at=found.at,
+            until=found.until,
+            trouble=found.trouble,
+        )
+
+
 class AccessException(Answer):
     """An exception. ``live``: approved and inside its time now.
 
@@ -152,6 +174,8 @@ class AccessException(Answer):
     sites: tuple[str, ...]
     sources: tuple[str, ...]
     roles: tuple[str, ...]
+    hosts: tuple[str, ...]
+    lookups: tuple[HostLookup, ...]
     service: str
     surface: str
     starts: Instant
@@ -183,6 +207,8 @@ class AccessException(Answer):
             sites=exception.sites,
             sources=tuple(str(s) for s in exception.sources),
             roles=exception.roles,
+            hosts=exception.hosts,
+            lookups=tuple(HostLookup.of(found) for found in exception.lookups),
             service=exception.service,
             surface=exception.surface,
             starts=exception.starts,
@@ -222,6 +248,7 @@ class Preview(Answer):
     sentence: str
     opens: tuple[PreviewLine, ...]
     conflicts: tuple[str, ...]
+    lookups: tuple[HostLookup, ...] = Field(description="what its host names stand for now")
     digest: str = Field(description="an approval is of exactly this")
 
     @classmethod
@@ -240,5 +267,6 @@ class Preview(Answer):
                 for line in preview.opens
             ),
             conflicts=preview.conflicts,
+            lookups=tuple(HostLookup.of(found) for found in preview.lookups),
             digest=preview.digest,
         )

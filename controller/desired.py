@@ -27,6 +27,7 @@ from controller.modes import (
 )
 from controller.windows import is_inside
 from core.errors import ConfigError
+from core.ids import SiteName
 from core.net import DomainName, Network, aggregate, overlaps, subtract
 from ipsets.errors import GuardTripped
 from ipsets.model import ServiceSet, Snapshot
@@ -125,7 +126,7 @@ def desired_for(
             for role in weeks
             if any(week.keys() & _ACTIONS for week in weeks[role].values()) and sources[role]
         ),
-        *(_address_group(f"exc-{e.id}", excepted(e, sources)) for e in live),
+        *(_address_group(f"exc-{e.id}", excepted(e, sources, facts.site.name, at)) for e in live),
         *_surfaces(facts, live),
         AddressGroup(name=SPARED, members=frozenset(above)),
     ]
@@ -171,7 +172,13 @@ def week_note(why: str) -> Degraded:
 def _opening(facts: Facts, at: datetime) -> list[AccessException]:
     """The exceptions that let something pass at that moment, by id."""
     meant = (e for e in facts.exceptions if e.service in facts.policy.services and is_open(e, facts.site, at))
-    return sorted((e for e in meant if not e.surface or surface_of(facts, e)), key=lambda e: e.id)
+    named = (e for e in meant if not e.surface or surface_of(facts, e))
+    return sorted((e for e in named if not e.hosts or _lets_anybody(e, facts.site, at)), key=lambda e: e.id)
+
+
+def _lets_anybody(exception: AccessException, site: Site, at: datetime) -> bool:
+    """One for host names alone lets nobody pass while none of them has an address."""
+    return bool(excepted(exception, role_sources(site.networks), site.name, at))
 
 
 def is_open(exception: AccessException, site: Site, at: datetime) -> bool:
@@ -182,9 +189,16 @@ def is_open(exception: AccessException, site: Site, at: datetime) -> bool:
     return not exception.hours or any(is_inside(hours, local) for hours in exception.hours)
 
 
-def excepted(exception: AccessException, sources: Mapping[str, frozenset[Network]]) -> tuple[Network, ...]:
-    """Whom it lets pass at a site with these ``role_sources``."""
-    return (*exception.sources, *(network for role in exception.roles for network in sources.get(role, ())))
+def excepted(
+    exception: AccessException, sources: Mapping[str, frozenset[Network]], site: SiteName, at: datetime
+) -> tuple[Network, ...]:
+    """Whom it lets pass at a site with these ``role_sources``, at that moment."""
+    named = (a for found in exception.lookups if found.site == site and at < found.until for a in found.addresses)
+    return (
+        *exception.sources,
+        *(network for role in exception.roles for network in sources.get(role, ())),
+        *(ip_network(address) for address in named),
+    )
 
 
 def _service(snapshot: Snapshot, name: str) -> ServiceSet:

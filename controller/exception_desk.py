@@ -16,7 +16,7 @@ from controller.audit import AuditNote
 from controller.errors import Conflict, NotAllowed
 from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Inventory
-from controller.model import AccessException, DeviceStatus, ExceptionState, Use
+from controller.model import AccessException, DeviceStatus, ExceptionState, HostLookup, Use
 from controller.store import Store
 from core.clock import Clock
 from core.ids import DeviceName, ExceptionId, SiteName, new_id
@@ -38,11 +38,13 @@ class ExceptionDesk:
         clock: Clock,
         *,
         follow: Callable[[AccessException, AccessException], None],
+        look_up: Callable[[AccessException], tuple[HostLookup, ...]] = lambda _: (),
     ) -> None:
         self._store = store
         self._inventory = inventory
         self._clock = clock
         self._follow = follow
+        self._look_up = look_up
         self._in_use_until: dict[ExceptionId, datetime] = {}  # not idle before: later use only puts that off
 
     # --- looking --------------------------------------------------------------------------------------------------
@@ -79,7 +81,11 @@ class ExceptionDesk:
 
     def _previewed(self, exception: AccessException) -> ExceptionPreview:
         existing = self._store.exceptions(state=ExceptionState.APPROVED)
+        exception = self._looked_up(exception)
         return lifecycle.preview(exception, self._inventory, existing, self._clock.now())
+
+    def _looked_up(self, exception: AccessException) -> AccessException:
+        return replace(exception, lookups=self._look_up(exception)) if exception.hosts else exception
 
     # --- asking and deciding ----------------------------------------------------------------------------------------
 
@@ -145,6 +151,7 @@ class ExceptionDesk:
             )
         rules = self._inventory.exceptions
         after = lifecycle.approve(before, actor=actor, now=self._clock.now(), preview=seen, rules=rules)
+        after = self._looked_up(after) if after.state is ExceptionState.APPROVED else after
         return self._decide(before, after, "exception.approve", actor=actor, reason=reason, preview=seen)
 
     def deny(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
@@ -253,6 +260,7 @@ def note_of(actor: str, action: str, exception: AccessException, reason: str, **
         "ticket": exception.ticket,
         "code": exception.code,
         "roles": list(exception.roles),
+        "hosts": list(exception.hosts),
         "surface": exception.surface,
         "hours": [str(hours) for hours in exception.hours],
         "seats": exception.seats,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -14,8 +15,8 @@ from controller.desired import role_sources
 from controller.errors import Conflict, Invalid, NotAllowed
 from controller.inventory import Inventory, Policy, Site
 from controller.inventory.exception_rules import OTHER, ExceptionReason, ExceptionRules
-from controller.inventory.fields import parse_days, parse_end, parse_start
-from controller.model import AccessException, Approval, ExceptionState, Mode, OpenHours, Use, Window
+from controller.inventory.fields import parse_days, parse_end, parse_host, parse_start
+from controller.model import AccessException, Approval, ExceptionState, HostLookup, Mode, OpenHours, Use, Window
 from controller.modes import strictest
 from controller.windows import HORIZON, NO_HOLIDAYS, edges, mode_at
 from core.ids import DeviceName, ExceptionId, SiteName
@@ -25,6 +26,9 @@ from vendors.registry import adapter_for
 
 MAX_SOURCES: Final = 256
 MAX_HOURS: Final = 20
+HOST: Final = "host:"
+"""Before the name of a machine."""
+MAX_HOSTS: Final = 32
 ROLE: Final = "role:"
 """Before the name of a source role, among the sources that a person asks for."""
 _TEXT_LIMIT: Final = 500
@@ -36,7 +40,7 @@ class ExceptionRequest:
     """What a person asks for, as text where they typed text."""
 
     sites: tuple[str, ...]
-    sources: tuple[str, ...]  # addresses, networks, or ``role:NAME``
+    sources: tuple[str, ...]  # addresses, networks, ``role:NAME`` or ``host:NAME``
     service: str
     starts: datetime
     ends: datetime
@@ -57,6 +61,7 @@ class Asked:
 
     sources: tuple[Network, ...]
     roles: tuple[str, ...]
+    hosts: tuple[str, ...]
     hours: tuple[OpenHours, ...]
     code: str
 
@@ -80,11 +85,15 @@ class ExceptionPreview:
     sentence: str
     opens: tuple[PreviewLine, ...]
     conflicts: tuple[str, ...]
+    lookups: tuple[HostLookup, ...] = ()  # what its host names stand for now
 
     @property
     def digest(self) -> str:
-        """Sixteen hex digits over all that it says: who approves, approves exactly this."""
-        said = json.dumps(asdict(self), sort_keys=True, default=str)
+        """Sixteen hex digits over all that it says: who approves, approves exactly this.
+
+        Approved are host names, not what they stand for just then.
+        """
+        said = json.dumps(asdict(replace(self, lookups=())), sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
@@ -105,7 +114,9 @@ def check_request(request: ExceptionRequest, inventory: Inventory, now: datetime
     _check_life(request, now, rule)
     _check_seats(request)
     roles = _check_roles(request, inventory)
-    return Asked(sources=_check_sources(request, inventory), roles=roles, hours=_hours_of(request), code=code)
+    hosts = _check_hosts(request)
+    sources = _check_sources(request, inventory)
+    return Asked(sources=sources, roles=roles, hosts=hosts, hours=_hours_of(request), code=code)
 
 
 def surfaces_of(inventory: Inventory, service: str) -> tuple[str, ...]:
@@ -152,8 +163,8 @@ def _check_seats(request: ExceptionRequest) -> None:
         raise Invalid(f"seats: 1 to {MAX_SOURCES}")
     if not request.lead.strip():
         raise Invalid("lead: name who may change the seats, as the audit log names them")
-    if any(text.startswith(ROLE) for text in request.sources):
-        raise Invalid("seats: a seat is an address, not a role")
+    if any(text.startswith((ROLE, HOST)) for text in request.sources):
+        raise Invalid("seats: a seat is an address, not a role or a name")
 
 
 def _check_seated(sources: Sequence[Network], seats: int | None) -> None:
@@ -174,6 +185,24 @@ def _check_roles(request: ExceptionRequest, inventory: Inventory) -> tuple[str, 
         if stranger is not None:
             raise Invalid(f"sources: site {site} has no source role {stranger!r}; it has: {', '.join(sorted(known))}")
     return roles
+
+
+def _check_hosts(request: ExceptionRequest) -> tuple[str, ...]:
+    named = [text.removeprefix(HOST) for text in request.sources if text.startswith(HOST)]
+    if len(named) > MAX_HOSTS:
+        raise Invalid(f"sources: at most {MAX_HOSTS} host names")
+    return tuple(dict.fromkeys(_parse_host(name) for name in named))
+
+
+def _parse_host(name: str) -> str:
+    """Whole names only: a short one means another machine at each resolver."""
+    try:
+        found = parse_host(name)
+    except ValueError as exc:
+        raise Invalid(f"sources: {exc}") from exc
+    if "." not in found or ":" in found or found.rpartition(".")[2].isdigit():
+        raise Invalid(f"sources: {HOST}{found} is no whole name of a host; write it as host:pc7.example.org")
+    return found
 
 
 def check_text(field: str, value: str, *, required: bool) -> None:
@@ -197,8 +226,8 @@ def _check_life(request: ExceptionRequest, now: datetime, rule: ExceptionReason)
 
 def _check_sources(request: ExceptionRequest, inventory: Inventory) -> tuple[Network, ...]:
     if not 0 < len(request.sources) <= MAX_SOURCES:
-        raise Invalid(f"sources: give 1 to {MAX_SOURCES} addresses, networks or roles")
-    parsed = check_networks((t for t in request.sources if not t.startswith(ROLE)), request.sites, inventory)
+        raise Invalid(f"sources: give 1 to {MAX_SOURCES} addresses, networks, roles or host names")
+    parsed = check_networks((t for t in request.sources if not t.startswith((ROLE, HOST))), request.sites, inventory)
     _check_seated(parsed, request.seats)
     return parsed if request.seats is not None else aggregate(parsed)
 
@@ -239,13 +268,14 @@ def preview(
     span = f"from {exception.starts:%Y-%m-%d %H:%M} to {exception.ends:%Y-%m-%d %H:%M} UTC"
     if exception.hours:
         span += f", only {' and '.join(map(str, exception.hours))} by the site's clock"
-    what = ", ".join((*map(str, exception.sources), *(f"the role {role}" for role in exception.roles)))
+    named = (*(f"the role {role}" for role in exception.roles), *(f"the host {host}" for host in exception.hosts))
+    what = ", ".join((*map(str, exception.sources), *named))
     part = f"{exception.surface} of {exception.service}" if exception.surface else exception.service
     sentence = f"{what} would reach {part} at {where} {span}; all other sources stay as they are."
     if not opening:
         sentence = f"Nothing would open: at that time none of {what} is blocked from {exception.service} at {where}."
     conflicts = (*_conflicts(exception, lines, existing, now), *_coarse(exception, inventory))
-    return ExceptionPreview(sentence=sentence, opens=lines, conflicts=conflicts)
+    return ExceptionPreview(sentence=sentence, opens=lines, conflicts=conflicts, lookups=exception.lookups)
 
 
 def _coarse(exception: AccessException, inventory: Inventory) -> Iterator[str]:
@@ -264,7 +294,9 @@ def _lines(site_name: str, exception: AccessException, inventory: Inventory, lif
     modes = _strictest_modes(site, inventory.policies[site.policy], life, exception.service)
     roles = role_sources(site.networks)
     met = [(str(source), role) for source in exception.sources for role in modes if overlaps(roles[role], source)]
-    for source, role in (*met, *((f"{ROLE}{role}", role) for role in exception.roles)):
+    met += [(f"{ROLE}{role}", role) for role in exception.roles]
+    met += [(f"{HOST}{host}", role) for host, role in _hosts_met(exception, site.name, roles)]
+    for source, role in met:
         yield PreviewLine(
             site=site.name,
             devices=tuple(site.devices),
@@ -273,6 +305,16 @@ def _lines(site_name: str, exception: AccessException, inventory: Inventory, lif
             mode=modes[role],
             effect=_EFFECTS[modes[role]],
         )
+
+
+def _hosts_met(
+    exception: AccessException, site: SiteName, roles: Mapping[str, frozenset[Network]]
+) -> Iterator[tuple[str, str]]:
+    """(name, role) of its host names, as far as they stand for an address there now."""
+    for found in exception.lookups:
+        for role, networks in roles.items():
+            if found.site == site and any(overlaps(networks, ip_network(a)) for a in found.addresses):
+                yield found.host, role
 
 
 def _strictest_modes(site: Site, policy: Policy, life: Window, service: str) -> dict[str, Mode]:
@@ -310,6 +352,7 @@ def _conflicts(
         covered = [
             *(str(s) for s in exception.sources if overlaps(other.sources, s)),
             *(f"{ROLE}{role}" for role in exception.roles if role in other.roles),
+            *(f"{HOST}{host}" for host in exception.hosts if host in other.hosts),
         ]
         wider = not other.surface or other.surface == exception.surface
         if same and covered and wider and not apart and other.id not in (exception.id, exception.renews):
@@ -344,6 +387,7 @@ def new_exception(
         requested_at=now,
         code=asked.code,
         roles=asked.roles,
+        hosts=asked.hosts,
         surface=request.surface,
         hours=asked.hours,
         seats=request.seats,
@@ -356,7 +400,7 @@ def request_again(exception: AccessException) -> ExceptionRequest:
     """What would ask for it anew: a draft that is handed in, a renewal to be changed."""
     return ExceptionRequest(
         sites=exception.sites,
-        sources=(*map(str, exception.sources), *(f"{ROLE}{role}" for role in exception.roles)),
+        sources=sources_in_words(exception),
         service=exception.service,
         starts=exception.starts,
         ends=exception.ends,
@@ -370,6 +414,12 @@ def request_again(exception: AccessException) -> ExceptionRequest:
         lead=exception.lead,
         renews=exception.renews,
     )
+
+
+def sources_in_words(exception: AccessException) -> tuple[str, ...]:
+    """As they are asked for: addresses, networks, ``role:NAME``, ``host:NAME``."""
+    roles, hosts = (f"{ROLE}{role}" for role in exception.roles), (f"{HOST}{host}" for host in exception.hosts)
+    return (*map(str, exception.sources), *roles, *hosts)
 
 
 def submit(exception: AccessException, *, actor: str, now: datetime) -> AccessException:

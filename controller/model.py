@@ -93,6 +93,18 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostLookup:
+    """What a host name stands for at one site. ``at``: when it was last answered; it counts ``until`` then."""
+
+    site: SiteName
+    host: str
+    addresses: tuple[Address, ...]
+    at: datetime | None
+    until: datetime
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """Where an exception is declared in a file: under which key, and a digest of what the file says of it."""
 
@@ -121,6 +133,8 @@ class AccessException:
     ended_at: datetime | None = None  # when it was revoked or found over
     code: str = "other"  # of the inventory's reasons
     roles: tuple[str, ...] = ()  # source roles of its sites, beside ``sources``
+    hosts: tuple[str, ...] = ()  # names of machines, beside ``sources``; looked up while it lives
+    lookups: tuple[HostLookup, ...] = ()  # what they stand for, at each site
     surface: str = ""  # of the service, as the catalogue names it; all of the service when empty
     hours: tuple[OpenHours, ...] = ()  # only then, while it lives; always when empty
     seats: int | None = None  # how many addresses its lead may name; None: the sources are fixed

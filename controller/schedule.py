@@ -21,6 +21,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from controller.hosts import EVERY as HOSTS_EVERY
 from controller.model import Outcome
 from controller.service import Controller
 from controller.views import Selection
@@ -91,6 +92,7 @@ class Scheduler:
             _Interval("counters", settings.counters_interval, self._poll),
             _Interval("sync", settings.sync_interval, self._sync_all),
             _Interval("calendars", CALENDARS_EVERY, controller.calendars.refresh),
+            _Interval("hosts", HOSTS_EVERY, controller.hosts.refresh),
             _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
         )
         # a thread for each job and one for `wake`: a source or a gateway that hangs holds up nothing but its own job

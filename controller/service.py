@@ -32,6 +32,7 @@ from controller.exception_desk import ExceptionDesk
 from controller.exceptions import check_text
 from controller.feeds import FeedDesk
 from controller.freezing import Frozen, held_at
+from controller.hosts import HostBook, named
 from controller.inventory import Device, Inventory, Site, load_inventory
 from controller.locks import DeviceLocks, FileLock
 from controller.model import (
@@ -124,7 +125,8 @@ class Controller:
         self.store = store
         self.clock = clock
         self.feeds = FeedDesk(store, inventory, clock)
-        self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow)
+        self.hosts = HostBook(store, inventory, clock, follow=self._follow)
+        self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.declared = DeclaredDesk(store, inventory, clock, path=settings.inventory)
         self.calendars = CalendarBook(store, inventory, clock)
         self.policies = PolicyDesk(store, inventory, clock, self.calendars)
@@ -872,7 +874,9 @@ class Controller:
     def _follow(self, before: AccessException, after: AccessException) -> None:
         """Have the devices follow a decision at once: by the schedule when one runs, else by a run of our own."""
         now = self.clock.now()
-        moved = before.sources != after.sources and after.is_live(now)  # the schedule sees only which are live
+        moved = after.is_live(now) and (  # the schedule sees only which are live
+            before.sources != after.sources or named(before) != named(after)
+        )
         if self._wake is not None and not moved:
             self._wake()
         elif moved or before.is_live(now) != after.is_live(now):

@@ -53,7 +53,7 @@ from controller.windows import next_edge
 from core.clock import Clock
 from core.errors import TokgateError
 from core.faults import crash_point
-from core.ids import EventId, ExceptionId, RunId, new_id
+from core.ids import EventId, ExceptionId, RunId, SiteName, new_id
 from core.net import Network, aggregate
 from ipsets.catalogue import shared_cdn_ranges
 from ipsets.errors import GuardTripped, NoSnapshot
@@ -440,18 +440,18 @@ class Worker:
         for rule in reading.rules:
             _, exception = subject_of(rule.rule)
             if exception is not None:
-                known[rule.rule] = self._exception_sources(ExceptionId(exception), roles)
+                known[rule.rule] = self._exception_sources(ExceptionId(exception), roles, facts.site.name)
         return {rule.rule: known.get(rule.rule, ()) for rule in reading.rules}
 
     def _exception_sources(
-        self, exception: ExceptionId, roles: Mapping[str, frozenset[Network]]
+        self, exception: ExceptionId, roles: Mapping[str, frozenset[Network]], site: SiteName
     ) -> tuple[Network, ...]:
         """Whom it lets pass; nobody that we know when a device holds one that is not in this store.
 
         A store put back from a backup is older than its devices, and they must still be counted and put right.
         """
         try:
-            return excepted(self.store.exception(exception), roles)
+            return excepted(self.store.exception(exception), roles, site, self.clock.now())
         except NotFound:
             log.warning("exception.unknown", exception=exception)
             return ()

@@ -21,7 +21,7 @@ from core.errors import ExitCode
 
 if TYPE_CHECKING:
     from controller.exceptions import ExceptionPreview, ExceptionRequest
-    from controller.model import AccessException, Run, Use
+    from controller.model import AccessException, HostLookup, Run, Use
     from controller.service import Controller
 
 app = typer.Typer(no_args_is_help=True, help="Exceptions: who may pass for a while, where and why.")
@@ -33,7 +33,7 @@ Sources = Annotated[
     typer.Option(
         "--source",
         metavar="NETWORK",
-        help="Which clients: an address, a network, or a whole source role as role:guest; may be repeated.",
+        help="Which clients: an address, a network, host:NAME, or a source role as role:guest; may be repeated.",
     ),
 ]
 Service = Annotated[str, typer.Option("--service", help="Which service of the catalogue.")]
@@ -210,6 +210,8 @@ def _show_preview(seen: ExceptionPreview) -> None:
         say()
         rows = ((o.site, o.devices, o.source, o.role, o.mode.value if o.mode else "none", o.effect) for o in seen.opens)
         show_table(("site", "devices", "source", "role", "mode", "effect"), rows)
+    for found in seen.lookups:
+        say(_host_in_words(found))
     for conflict in seen.conflicts:
         say(f"note: {conflict}")
     say(f"digest: {seen.digest}")
@@ -344,12 +346,15 @@ def _show_one(exception: AccessException, output: Plain, now: datetime, *, use: 
 
         show_json(Answer.of(exception, now=now).model_dump(mode="json"))
         return
+    from controller.exceptions import sources_in_words
+
     said = {
         "id": exception.id,
         "state": exception.state.value + (", live" if exception.is_live(now) else ""),
         _where_word(exception): _where(exception),
         "sites": exception.sites,
-        "sources": (*map(str, exception.sources), *(f"role:{role}" for role in exception.roles)),
+        "sources": sources_in_words(exception),
+        "hosts": tuple(_host_in_words(found) for found in exception.lookups),
         "seats": f"{len(exception.sources)} of {exception.seats}, given by {exception.lead}" if exception.seats else "",
         "service": exception.service + (f", only {exception.surface}" if exception.surface else ""),
         "from": exception.starts,
@@ -365,6 +370,11 @@ def _show_one(exception: AccessException, output: Plain, now: datetime, *, use: 
         "decided": f"{text_of(exception.decided_at)} by {exception.decided_by}" if exception.decided_by else "no",
     }
     show_pairs({key: value for key, value in said.items() if value not in ("", ())})
+
+
+def _host_in_words(found: HostLookup) -> str:
+    known = ", ".join(map(str, found.addresses)) or "no address"
+    return f"{found.host} at {found.site}: {known}" + (f" ({found.trouble})" if found.trouble else "")
 
 
 def _where_word(exception: AccessException) -> str:

@@ -47,6 +47,8 @@ class ExceptionRules(Part):
     """How long an approval waits for a further one."""
     remind_before: Span = timedelta(days=3)
     """How long before its end a person is told."""
+    host_answers_hold: Annotated[Span, Field(ge=timedelta(minutes=5), le=timedelta(days=7))] = timedelta(hours=4)
+    """How long the last good answer for a host name counts, when no resolver answers."""
     reasons: Annotated[Mapping[Name, ExceptionReason], Field(min_length=1)] = {
         "marketing": ExceptionReason(title="marketing and communication"),
         "research": ExceptionReason(title="research"),

@@ -29,6 +29,7 @@ from controller.inventory.model import (
     LegacyAlgorithm,
     Names,
     Policy,
+    Resolvers,
     RolePolicy,
     Site,
     Title,
@@ -68,6 +69,7 @@ class SiteEntry(Part):
     networks: dict[Role, tuple[Net, ...]]
     calendars: Names = ()
     changes: Changes | None = None
+    resolvers: Resolvers = ()
     devices: dict[Name, DeviceEntry] = Field(default_factory=dict)
 
 
@@ -246,6 +248,7 @@ def _site(name: SiteName, entry: SiteEntry, defaults: DeviceDefaults) -> Site:
         networks=dict(entry.networks),
         calendars=entry.calendars,
         changes=entry.changes,
+        resolvers=entry.resolvers,
         devices={DeviceName(d): _device(DeviceName(d), name, e, defaults) for d, e in entry.devices.items()},
     )
 

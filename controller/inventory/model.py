@@ -39,6 +39,7 @@ from ipsets.catalogue import Catalogue, load_catalogue
 from ipsets.guard import GuardLimits
 from ipsets.services import OwnService, entries_of, with_own
 from ipsets.sources import AnySource, CatalogueConfig, SourceConfig, check_names
+from ipsets.sources.fields import ResolverAddress
 from ipsets.spans import Span
 from vendors.adapter import Endpoint
 
@@ -69,6 +70,7 @@ def _names(value: object) -> object:
 
 
 Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]
+Resolvers = Annotated[tuple[ResolverAddress, ...], Field(max_length=4)]
 
 
 class Intelligence(Part):
@@ -239,6 +241,8 @@ class Site(Part):
     calendars: Names = ()
     """Instead of those of its policy."""
     changes: Changes | None = None
+    resolvers: Resolvers = ()
+    """Who says what host names stand for there; those of this machine when empty."""
     devices: dict[DeviceName, Device] = Field(default_factory=dict)
 
 

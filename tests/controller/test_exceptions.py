@@ -61,7 +61,7 @@ def test_sources_are_parsed_once_at_the_border(inventory: Inventory) -> None:
     ("change", "message"),
     [
         ({"sites": ()}, "sites: name at least one"),
-        ({"sources": ()}, "sources: give 1 to 256 addresses, networks or roles"),
+        ({"sources": ()}, "sources: give 1 to 256 addresses, networks, roles or host names"),
         ({"sources": ("marketing",)}, "sources: 'marketing' is neither"),
         ({"sources": ("10.20.1.7/16",)}, "host bits"),
         ({"sources": ("192.168.1.1",)}, "lies in no source network of site berlin"),
