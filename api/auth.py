@@ -1,4 +1,4 @@
-"""Who is asking, and what they may: bearer tokens, their scopes, and a brake on guessing.
+"""Who is asking, and what they may: how callers prove themselves, their scopes, and a brake on guessing.
 
 Every route but the health probes names the scopes it takes; any one of them is enough, and ``admin`` holds all. The
 brake stands before the token is looked up, so a flood of guesses costs us nothing; a token that worked lately passes
@@ -12,6 +12,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Final
 
 from fastapi import Depends, Security
@@ -19,11 +20,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from starlette.requests import Request
 
 from api.errors import TooManyAttempts
+from controller.access_roles import holds
 from controller.errors import NotAllowed, NotAuthenticated
 from controller.model import Scope, Token
 from controller.rehearsal import in_earnest
 from controller.service import Controller
 from core.clock import Clock
+from core.ids import SiteName
 
 MAX_TOKEN_LENGTH: Final = 512
 SCHEME: Final = "bearer"
@@ -38,18 +41,34 @@ _bearer = HTTPBearer(
 )
 
 
+class Proof(StrEnum):
+    """How a caller proved who they are."""
+
+    TOKEN = "token"  # noqa: S105  the word, not one of them
+    SESSION = "session"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A token that proved itself. ``actor`` is what records and the audit log call it."""
+    """Somebody who proved themselves: a person, or a program with a token.
 
-    token: Token
+    ``id`` tells callers apart (of the token, or of the person). ``actor`` is what records and the audit log call them:
+    ``token:NAME``, or ``person:NAME``. ``sites``: all that they see and change; None is every site.
+    """
 
-    @property
-    def actor(self) -> str:
-        return f"token:{self.token.name}"
+    id: str
+    actor: str
+    scopes: frozenset[Scope]
+    sites: frozenset[SiteName] | None = None
+    how: Proof = Proof.TOKEN
 
     def allows(self, *scopes: Scope) -> bool:
-        return any(self.token.allows(scope) for scope in scopes)
+        """Whether any one of the scopes is held."""
+        return any(holds(self.scopes, scope) for scope in scopes)
+
+
+def _of_token(token: Token) -> Caller:
+    return Caller(id=token.id, actor=f"token:{token.name}", scopes=token.scopes)
 
 
 class GuessBrake:
@@ -112,18 +131,18 @@ def _caller(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> Caller:
     """Raises ``NotAuthenticated``, ``NotAllowed``, ``TooManyAttempts``."""
-    caller = Caller(token=_proven(request, controller, credentials))
+    caller = _proven(request, controller, credentials)
     request.state.actor = caller.actor
     wanted = [Scope(scope) for scope in scopes.scopes]
     if not caller.allows(*wanted):
-        held = ", ".join(sorted(caller.token.scopes)) or "none"
+        held = ", ".join(sorted(caller.scopes)) or "none"
         raise NotAllowed(
-            f"this needs a token with the scope {' or '.join(wanted)}; yours has: {held}", hint="ask an administrator"
+            f"this needs the scope {' or '.join(wanted)}; yours: {held}", hint="ask an administrator for it"
         )
     return caller
 
 
-def _proven(request: Request, controller: Controller, credentials: HTTPAuthorizationCredentials | None) -> Token:
+def _proven(request: Request, controller: Controller, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     text = credentials.credentials if credentials else ""
     if not text:
         raise NotAuthenticated("no bearer token", hint="send Authorization: Bearer …; see `tokgate token create`")
@@ -137,7 +156,7 @@ def _proven(request: Request, controller: Controller, credentials: HTTPAuthoriza
         brake.failed(address, text)
         raise
     brake.worked(text)
-    return token
+    return _of_token(token)
 
 
 Ctl = Annotated[Controller, Depends(controller_of)]
@@ -146,4 +165,5 @@ Requester = Annotated[Caller, Security(_caller, scopes=[Scope.REQUEST.value])]
 Approver = Annotated[Caller, Security(_caller, scopes=[Scope.APPROVE.value])]
 Revoker = Annotated[Caller, Security(_caller, scopes=[Scope.APPROVE.value, Scope.REQUEST.value])]
 Operator = Annotated[Caller, Security(_caller, scopes=[Scope.OPERATE.value])]
+Auditor = Annotated[Caller, Security(_caller, scopes=[Scope.AUDIT.value])]
 Admin = Annotated[Caller, Security(_caller, scopes=[Scope.ADMIN.value])]

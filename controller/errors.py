@@ -122,7 +122,7 @@ class FeedMixed(TokgateError):
 
 
 class NotAllowed(TokgateError):
-    """The caller's token lacks the scope."""
+    """The caller lacks the scope, or the thing lies outside the sites that they are limited to."""
 
     code = "TG6002"
     title = "Not allowed"

@@ -11,6 +11,7 @@ from ipaddress import ip_network
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from controller.access_roles import may_be_one_person
 from controller.desired import role_sources
 from controller.errors import Conflict, Invalid, NotAllowed
 from controller.inventory import Inventory, Policy, Site
@@ -442,14 +443,14 @@ def approve(
     if exception.ends <= now:
         raise Conflict(f"exception {exception.id} is over since {exception.ends:%Y-%m-%d %H:%M} UTC")
     rule = rule_of(exception, rules)
-    if actor in (exception.requested_by, exception.lead):
+    if any(may_be_one_person(actor, other) for other in (exception.requested_by, exception.lead)):
         raise NotAllowed(_NOT_OWN, hint="ask another approver")
     if rule.approvers and actor not in rule.approvers:
         raise NotAllowed(
             f"exceptions for {exception.code} are approved by others", hint=f"ask {', '.join(rule.approvers)}"
         )
     standing = standing_approvals(exception, now=now, preview=preview, rules=rules)
-    if any(approval.actor == actor for approval in standing):
+    if any(may_be_one_person(approval.actor, actor) for approval in standing):
         raise Conflict(f"{actor} has approved it already", hint=f"it needs {rule.approvals}, each by another person")
     approvals = (*standing, Approval(actor=actor, at=now, preview=preview))
     if len(approvals) < rule.approvals:

@@ -415,6 +415,7 @@ class Scope(StrEnum):
     REQUEST = "request"
     APPROVE = "approve"
     OPERATE = "operate"
+    AUDIT = "audit"
     ADMIN = "admin"
 
 
@@ -431,9 +432,6 @@ class Token:
     expires_at: datetime
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
-
-    def allows(self, scope: Scope) -> bool:
-        return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,9 +41,7 @@ def request_exception(
     def make() -> str:
         return controller.exceptions.request(body.request(), actor=caller.actor, draft=body.draft).id
 
-    made, fresh = repeats.once(
-        caller=caller.token.id, key=key, request=f"exception {body.model_dump_json()}", make=make
-    )
+    made, fresh = repeats.once(caller=caller.id, key=key, request=f"exception {body.model_dump_json()}", make=make)
     response.status_code = 201 if fresh else 200
     response.headers["Location"] = f"/api/v1/exceptions/{made}"
     return _show(controller, controller.exceptions.get(made))
@@ -133,9 +131,7 @@ def renew(
         made = controller.exceptions.renew(id, ends=body.ends, actor=caller.actor, reason=body.reason, draft=body.draft)
         return made.id
 
-    made, fresh = repeats.once(
-        caller=caller.token.id, key=key, request=f"renew {id} {body.model_dump_json()}", make=make
-    )
+    made, fresh = repeats.once(caller=caller.id, key=key, request=f"renew {id} {body.model_dump_json()}", make=make)
     response.status_code = 201 if fresh else 200
     response.headers["Location"] = f"/api/v1/exceptions/{made}"
     return _show(controller, controller.exceptions.get(made))

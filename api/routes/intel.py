@@ -78,7 +78,7 @@ def roll_back(controller: Ctl, caller: Operator, repeats: RepeatsOf, body: Rollb
         made = controller.roll_back(actor=caller.actor, reason=body.reason, expected=body.from_)
         return Pin.of(made).model_dump_json()
 
-    made, _ = repeats.once(caller=caller.token.id, key=key, request=f"rollback {body.model_dump_json()}", make=make)
+    made, _ = repeats.once(caller=caller.id, key=key, request=f"rollback {body.model_dump_json()}", make=make)
     return Pin.model_validate_json(made)
 
 
@@ -92,7 +92,7 @@ def refresh(
     def make() -> str:
         return controller.start_refresh(actor=caller.actor, force=body.force).id
 
-    made, _ = repeats.once(caller=caller.token.id, key=key, request=f"refresh {body.model_dump_json()}", make=make)
+    made, _ = repeats.once(caller=caller.id, key=key, request=f"refresh {body.model_dump_json()}", make=make)
     response.headers["Location"] = f"/api/v1/intel/refresh/{made}"
     return Refresh.of(controller.refresh(made))
 

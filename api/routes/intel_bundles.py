@@ -111,5 +111,5 @@ def import_bundle(
         return Imported.of(made).model_dump_json()
 
     sent = f"import {hashlib.sha256(body).hexdigest()} {force} {reason}"
-    made, _ = repeats.once(caller=caller.token.id, key=key, request=sent, make=make)
+    made, _ = repeats.once(caller=caller.id, key=key, request=sent, make=make)
     return Imported.model_validate_json(made)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Response
 
-from api.auth import Admin, Ctl
+from api.auth import Admin, Auditor, Ctl
 from api.models import NewToken, Page, Token, TokenBody, Ulid
 from api.pages import Cursor, Limit, page_of
 from api.reference import answers
@@ -23,7 +23,7 @@ def create_token(controller: Ctl, caller: Admin, response: Response, body: Token
 
 
 @router.get("", summary="All tokens")
-def list_tokens(controller: Ctl, caller: Admin, limit: Limit = 100, cursor: Cursor = None) -> Page[Token]:
+def list_tokens(controller: Ctl, caller: Auditor, limit: Limit = 100, cursor: Cursor = None) -> Page[Token]:
     """Also the expired and the revoked ones."""
     return page_of(controller.tokens(), of="tokens", key=lambda t: t.id, show=Token.of, limit=limit, cursor=cursor)
 

@@ -111,6 +111,15 @@ def test_the_preview_names_an_exception_that_covers_it_already(inventory: Invent
     assert lifecycle.preview(asked("10.20.1.7/32"), inventory, (apart,), NOON).conflicts == ()
 
 
+@pytest.mark.parametrize("approver", ["cli:anna", "person:anna", "person:Anna"])
+def test_one_person_under_two_names_is_one_person(approver: str) -> None:
+    """Who asked at the machine's command line does not approve by a session."""
+    with pytest.raises(NotAllowed, match="nobody approves"):
+        approved(
+            replace(an_exception("10.20.1.7/32", state=ExceptionState.REQUESTED), requested_by="cli:anna"), approver
+        )
+
+
 def test_nobody_approves_their_own() -> None:
     exception = an_exception("10.20.1.7/32", state=ExceptionState.REQUESTED)
     with pytest.raises(NotAllowed, match="nobody approves"):
