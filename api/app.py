@@ -16,6 +16,7 @@ from api.limits import Limits
 from api.metrics import Metrics
 from api.routes import (
     audit,
+    check,
     config,
     devices,
     drift,
@@ -39,6 +40,7 @@ from controller.service import Controller
 
 PREFIX = "/api/v1"
 _NOUNS = (
+    check,
     sites,
     policies,
     devices,

@@ -516,6 +516,16 @@ class InForce(Answer):
     until: Instant | None
     pin: Pin | None
 
+    @classmethod
+    def of(cls, explained: views.Explained) -> InForce:
+        return cls(
+            id=explained.snapshot.id,
+            created_at=explained.snapshot.created_at,
+            since=explained.since,
+            until=explained.until,
+            pin=Pin.of(explained.pin) if explained.pin else None,
+        )
+
 
 class Covering(Answer):
     """An entry of what is enforced that holds the address or the name."""
@@ -596,19 +606,13 @@ class Explanation(Answer):
 
     @classmethod
     def of(cls, explained: views.Explained) -> Explanation:
-        found, snapshot = explained.explanation, explained.snapshot
+        found = explained.explanation
         return cls(
             query=found.text,
             kind=found.kind,
             covered=found.covered,
             at=explained.at,
-            snapshot=InForce(
-                id=snapshot.id,
-                created_at=snapshot.created_at,
-                since=explained.since,
-                until=explained.until,
-                pin=Pin.of(explained.pin) if explained.pin else None,
-            ),
+            snapshot=InForce.of(explained),
             entries=tuple(Covering(service=c.service, entry=c.entry) for c in found.entries),
             decisions=tuple(Decision.of(d) for d in found.decisions),
             known=tuple(Indicator.of(i, explained.owners) for i in found.known),

@@ -85,6 +85,10 @@ class RoleNow(Answer):
     mode: Mode
     why: str = Field(examples=["window weekdays 08:00–18:00"])
 
+    @classmethod
+    def of(cls, now: policy_week.RoleNow) -> RoleNow:
+        return cls(role=now.role, services=now.services, mode=now.mode, why=now.why)
+
 
 class PolicyNow(Answer):
     """What a policy says at one site and moment."""
@@ -132,7 +136,7 @@ class PolicyNow(Answer):
             at=now.at,
             local=now.local.replace(tzinfo=None).isoformat(timespec="seconds"),
             holiday=now.holiday,
-            roles=tuple(RoleNow(role=r.role, services=r.services, mode=r.mode, why=r.why) for r in now.roles),
+            roles=tuple(RoleNow.of(role) for role in now.roles),
             next_edge=now.next_edge,
             freeze=Freeze.of(now.frozen),
         )

@@ -51,6 +51,7 @@ FEED_SCHEMES: Final = {
 }
 FEED_SECURITY: Final[list[dict[str, list[str]]]] = [{name: []} for name in FEED_SCHEMES]
 TAGS: Final = (
+    ("check", "What becomes of one flow, and why"),
     ("sites", "Places with a time zone, source networks, devices and a policy"),
     ("policies", "Who is blocked from what, and when; at a moment, over a week, and what another would have done"),
     ("devices", "The firewalls, and the latest word on each"),

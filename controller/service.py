@@ -24,6 +24,7 @@ import structlog
 import controller.tokens as access
 from controller.alerts import origin_alerts
 from controller.calendars import CalendarBook
+from controller.check_desk import CheckDesk
 from controller.declared_desk import DeclaredDesk
 from controller.desired import Facts, held_signature, signature
 from controller.engine import Engine, Job, JobKind, ThreadEngine
@@ -141,6 +142,15 @@ class Controller:
             transcripts=settings.data_dir / "transcripts",
             freshness=self._freshness,
             holidays=self.calendars.of,
+        )
+        self.flows = CheckDesk(
+            store=store,
+            inventory=inventory,
+            clock=clock,
+            policies=self.policies,
+            explain=self.explain,
+            facts_of=self._worker.facts_of,
+            freshness=self._freshness,
         )
         self._engine: Engine = ThreadEngine(
             {JobKind.SYNC: self._do_sync, JobKind.APPLY: self._do_apply, JobKind.COLLECT: self._do_collect},

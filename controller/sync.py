@@ -125,8 +125,10 @@ class Worker:
 
     def facts(self, device: Device) -> Facts:
         """What decides this device's desired state. Raises ``NoSnapshot`` before the first resolve."""
-        snapshot = self.snapshot()
-        site = self.inventory.site(device.site)
+        return self.facts_of(self.inventory.site(device.site), self.snapshot())
+
+    def facts_of(self, site: Site, snapshot: Snapshot) -> Facts:
+        """What decides the desired state of a site's devices, were that snapshot in force."""
         allowed = off_limits((*snapshot.indicators, *self._decided()), categories=ALWAYS)
         published = off_limits(snapshot.indicators, categories={PUBLISHED})
         never = (n for block in (*default_never_block(), *allowed) for n in block.networks)

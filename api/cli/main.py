@@ -33,6 +33,7 @@ from api.cli import (
     drift,
     events,
     exceptions,
+    explain,
     feed,
     hits,
     init,
@@ -62,7 +63,7 @@ app = typer.Typer(
 )
 for _noun in (audit, config, db, device, events, exceptions, feed, hits, intel, inventory, policy, report, token):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
-for _verb in (apply.apply, drift.drift, init.init, plan.plan, serve.serve, version.version):
+for _verb in (apply.apply, drift.drift, explain.explain, init.init, plan.plan, serve.serve, version.version):
     app.command()(_verb)
 
 

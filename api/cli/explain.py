@@ -1,0 +1,91 @@
+"""``tokgate explain``: what becomes of one flow, why, and whether that is proven; as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from api.cli import opening
+from api.cli.options import AsPlain, Plain
+from api.cli.show import moment, say, show_json
+
+if TYPE_CHECKING:
+    from api.check_models import Check, Evidence
+
+_WORDS: Final = {
+    "blocked": "is BLOCKED",
+    "monitored": "is only watched: it is counted, and the firewall's own rules decide",
+    "allowed-by-exception": "passes our deny by an exception; the firewall's own rules decide",
+    "never-blocked": "is never blocked by us: no list may hold it",
+    "off": "is not blocked: the policy is off then and there",
+    "not-listed": "is not blocked by us: nothing that the policy blocks holds it",
+    "no-role": "is not blocked by us: the source is in none of the site's networks",
+    "unknown": "is NOT KNOWN to us",
+}
+
+
+def explain(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="The address that asks.")],
+    destination: Annotated[str, typer.Argument(metavar="DST", help="The address or the name that it asks for.")],
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="At another moment: 2026-11-25T18:00Z, or 24h for a day ago."),
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", help="The site; found by its source networks when left out.")
+    ] = None,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Say what becomes of one flow: blocked or not, by which rule, entry, window and exception, and what proves it.
+
+    Ends with 0 whatever the answer; scripts read `verdict` of the JSON.
+    """
+    from api.check_models import Check
+    from api.cli.times import parse_time
+
+    with opening.controller() as controller:
+        then = parse_time(at, option="--at", now=controller.clock.now(), backwards=True) if at else None
+        answer = Check.of(controller.flows.check(source, destination, at=then, site=site))
+    if output is Plain.JSON:
+        show_json(answer.model_dump(mode="json"))
+    else:
+        say("\n".join(lines(answer)))
+
+
+def lines(answer: Check) -> Iterator[str]:
+    """The answer, line by line: what becomes of it, why, and how far that is proven."""
+    yield f"{answer.src} to {answer.dst} at {answer.site}, {moment(answer.at)}: {_WORDS[answer.verdict.value]}"
+    if answer.verdict is not answer.decided:
+        yield f"  should {_WORDS[answer.decided.value]}"
+    yield from _why(answer)
+    yield from (f"  device {_device(one)}" for one in answer.devices)
+    yield from (f"  note   {note}" for note in answer.notes)
+    found = answer.snapshot
+    pin = f", PINNED by {found.pin.by}: {found.pin.reason}" if found.pin else ""
+    yield f"  list   snapshot {found.id[:12]}{f', in force since {moment(found.since)}' if found.since else ''}{pin}"
+
+
+def _why(answer: Check) -> Iterator[str]:
+    role = f"{answer.role}, by the networks of {answer.site}" if answer.role else "none"
+    yield f"  role   {role}"
+    if answer.window is not None:
+        edge = f"; it may change {moment(answer.next_edge)}" if answer.next_edge else ""
+        yield f"  policy {answer.policy}: {answer.window.mode.value}, {answer.window.why}{edge}"
+    if answer.rule is not None:
+        yield f"  rule   {answer.rule}"
+    if answer.entry is not None:
+        yield f"  entry  {answer.entry.entry} of {answer.entry.service}"
+    yield from (f"  why    {decision.entry}: {decision.reason}" for decision in answer.decisions)
+    for word in (source for entry in answer.known for source in entry.sources):
+        yield f"  source {word.source}: seen {moment(word.first_seen)} to {moment(word.last_seen)}"
+    if (passing := answer.exception) is not None:
+        ticket = f", {passing.ticket}" if passing.ticket else ""
+        until = f"until {moment(passing.ends)}: {passing.reason}{ticket}"
+        yield f"  passes by exception {passing.id} of {passing.owner} {until}"
+
+
+def _device(one: Evidence) -> str:
+    seen = f"read {moment(one.last_seen_at)}" if one.last_seen_at else "never read"
+    return f"{one.device}: {one.verdict.value}: {one.why} ({seen}{f'; {one.mode}' if one.mode else ''})"
