@@ -17,7 +17,7 @@ from typing import Final
 from core.clock import Clock, SystemClock
 from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
-from vendors.cisco_asa import counters
+from vendors.cisco_asa import counters, facts
 from vendors.cisco_asa.checks import findings
 from vendors.cisco_asa.config import Held
 from vendors.cisco_asa.options import CiscoAsaOptions
@@ -85,7 +85,8 @@ class CiscoAsa:
             return self.reading(at)
 
     def reading(self, at: Terminal) -> Observed:
-        return self.parse(gathered(at.asked(READ)))
+        """The clock is asked too, and may be refused: the device is not told the week then."""
+        return self.parse(gathered([at.ask(facts.CLOCK), *at.asked(READ)]))
 
     def counters(self, session: Session) -> Reading:
         with self._named(), terminal(session, self.options) as at:
@@ -286,4 +287,5 @@ def _lines(held: Held) -> tuple[object, ...]:
     ours = {acl: [e.text for e in found if e.is_ours] for acl, found in held.lists.items()}
     entries = {acl: texts for acl, texts in ours.items() if texts}
     groups = {name: (one.description, sorted(one.members)) for name, one in held.groups.items()}
-    return dict(held.objects), groups, entries
+    ranges = {name: sorted(lines) for name, lines in held.ranges.items()}
+    return dict(held.objects), groups, ranges, entries

@@ -14,6 +14,7 @@ from typing import Final
 
 from core.net import Network, parse_network
 from vendors.cisco_asa.shape import MARK_GROUP, PREFIX, is_our_ace, rule_of_remark
+from vendors.cisco_asa.times import RANGE
 from vendors.errors import Unreadable
 
 _DROPPED: Final = re.compile(r"[:!]|ASA Version |Cryptochecksum:|\s*$")
@@ -60,6 +61,7 @@ class Held:
 
     objects: Mapping[str, HeldGroup]
     groups: Mapping[str, HeldGroup]
+    ranges: Mapping[str, tuple[str, ...]]  # time-ranges, each with its lines
     lists: Mapping[str, tuple[Entry, ...]]
     aliases: Mapping[str, str]  # name -> address, where the device prints names for addresses
     used: frozenset[str]  # names of ours that lines of the site refer to
@@ -108,6 +110,8 @@ def is_ours(block: Block) -> bool:
     match words:
         case ["object" | "object-group", "network", name]:
             return name.startswith(PREFIX)
+        case ["time-range", name]:
+            return name.startswith(RANGE)
         case ["access-list", _, *_]:
             return entry_of(block).is_ours
         case _:
@@ -125,6 +129,7 @@ def held_from(blocks: Iterable[Block], lists: Iterable[str]) -> Held:
     wanted = set(lists)
     objects: dict[str, HeldGroup] = {}
     groups: dict[str, HeldGroup] = {}
+    ranges: dict[str, tuple[str, ...]] = {}
     entries: dict[str, list[Entry]] = {}
     aliases: dict[str, str] = {}
     used: set[str] = set()
@@ -136,6 +141,8 @@ def held_from(blocks: Iterable[Block], lists: Iterable[str]) -> Held:
                 objects[name] = _held(block)
             case ["object-group", "network", name] if name.startswith(PREFIX):
                 groups[name] = _held(block)
+            case ["time-range", name] if name.startswith(RANGE):
+                ranges[name] = block.body
             case ["access-list", name, _, *_]:
                 entries.setdefault(name, []).append(entry_of(block))
             case ["names"]:
@@ -150,6 +157,7 @@ def held_from(blocks: Iterable[Block], lists: Iterable[str]) -> Held:
     return Held(
         objects=objects,
         groups=groups,
+        ranges=ranges,
         lists=kept,
         aliases=aliases if prints_names else {},
         used=frozenset(used),

@@ -19,7 +19,8 @@ from typing import Final
 
 from core.net import Network
 from vendors.cisco_asa import facts
-from vendors.cisco_asa.logs import CLOCK, LOGGING, flows_from
+from vendors.cisco_asa.facts import CLOCK
+from vendors.cisco_asa.logs import LOGGING, flows_from
 from vendors.cisco_asa.options import CiscoAsaOptions
 from vendors.cisco_asa.parse import FAILOVER, VERSION
 from vendors.cisco_asa.shape import MARK_GROUP, PREFIX, Ace, ace_of, rule_of_remark

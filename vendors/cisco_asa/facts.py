@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
@@ -20,6 +21,15 @@ _CONTEXT: Final = re.compile(r"^\s*This context: (?P<state>[A-Za-z ]+?)\s*$", re
 _GROUP: Final = re.compile(r"^\s*(?:Group \d+ +State:|Group \d+ State:) +(?P<state>[A-Za-z ]+?)\s*$", re.MULTILINE)
 _ELSEWHERE: Final = ("access-list", "address", "match", "value", "redirect-list", "group-list", "group-policy-filter")
 """Words of lines that put an access list to another use: VPN filters, class maps, NAT, crypto maps, AAA."""
+
+
+CLOCK: Final = "show clock"
+_CLOCK: Final = re.compile(
+    r"^[*.]?(?P<time>\d\d:\d\d:\d\d)(?:\.\d+)? \S+ [A-Z][a-z]{2} "
+    r"(?P<month>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) (?P<year>\d{4})\s*$",
+    re.MULTILINE,
+)
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,18 @@ def epoch_of(version: str, role: Role) -> str:
 
 
 # --- the configuration ----------------------------------------------------------------------------------------------
+
+
+def wall_time(text: str) -> datetime | None:
+    """What `show clock` says: ``23:30:05.142 UTC Fri Aug 5 2005``; None when it is not understood."""
+    found = _CLOCK.search(text)
+    if found is None or found["month"] not in _MONTHS:
+        return None
+    day = f"{found['year']}-{_MONTHS.index(found['month']) + 1:02}-{int(found['day']):02}"
+    try:
+        return datetime.fromisoformat(f"{day}T{found['time']}")
+    except ValueError:
+        return None
 
 
 def resolves(blocks: Iterable[Block]) -> bool:

@@ -16,10 +16,10 @@ from ipaddress import ip_address
 from typing import Final
 
 from core.net import Address
+from vendors.cisco_asa import facts
 from vendors.model import Action, FlowCount
 
 LOGGING: Final = "show logging"
-CLOCK: Final = "show clock"
 IDLE: Final = timedelta(hours=1)
 MOST_LINES: Final = 50_000
 """The newest that are looked at; the largest buffer holds about a fifth of that."""
@@ -37,7 +37,6 @@ _DENIED: Final = re.compile(
     r"Deny (?:protocol )?\S+ src [^\s:]+:(?P<source>[^\s/(]+)(?:/\S+)?(?: ?\([^)]*\))?"
     r" dst [^\s:]+:(?P<destination>[^\s/(]+)" + _HASHES
 )
-_CLOCK: Final = re.compile(r"[*.]?(\d{2}:\d{2}:\d{2})(?:\.\d+)? \S+ \w{3} (\w{3}) +(\d{1,2}) (\d{4})")
 _FULL: Final = "106101"
 
 
@@ -92,12 +91,11 @@ def _flows(pairs: dict[tuple[Address, Address], _Pair], now: datetime) -> Iterat
 
 def _behind(clock: str, now: datetime) -> timedelta:
     """How far the device's clock face is ahead of UTC, zone and all, to a quarter of an hour; 0 when it is not told."""
-    found = _CLOCK.search(clock)
-    if found is None:
+    shown = facts.wall_time(clock)
+    if shown is None:
         return timedelta()
-    time, month, day, year = found.groups()
     quarter = timedelta(minutes=15)
-    return round((_moment(f"{month} {day} {year} {time}") - now) / quarter) * quarter
+    return round((shown.replace(tzinfo=UTC) - now) / quarter) * quarter
 
 
 def _moment(text: str) -> datetime:

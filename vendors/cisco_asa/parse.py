@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from core.net import DomainName, Network
-from vendors.cisco_asa import facts
+from vendors.cisco_asa import facts, times
 from vendors.cisco_asa.config import Block, Held, HeldGroup, blocks_of, held_from, is_ours, network_of, relevant, whole
 from vendors.cisco_asa.options import CiscoAsaOptions
 from vendors.cisco_asa.places import anchor_of, is_in_place
@@ -29,6 +29,7 @@ from vendors.cisco_asa.shape import (
     rule_of_remark,
 )
 from vendors.cisco_asa.target import lines_between, target_of
+from vendors.cisco_asa.times import When
 from vendors.errors import DeviceError, Refused, Unreadable
 from vendors.marks import mark_from
 from vendors.model import (
@@ -52,6 +53,7 @@ FAILOVER: Final = "show failover"
 RUNNING: Final = "show running-config"
 STARTUP: Final = "show startup-config"
 READ: Final = (VERSION, FAILOVER, STARTUP, RUNNING)
+"""Without one of these nothing is known; without `show clock` only the time is not."""
 
 NO_MONITOR: Final = (
     "monitor: an access list ends at its first match: an entry that only counts would let through what later ones stop"
@@ -68,7 +70,7 @@ def most(options: CiscoAsaOptions) -> Capabilities:
         fqdn=options.names,
         wildcard_fqdn=False,
         monitor=False,
-        schedules=False,
+        schedules=True,
         transaction=Transaction.ORDERED,
         entry_counters=True,
         source_capture=True,
@@ -114,6 +116,7 @@ def observed_from(text: str, options: CiscoAsaOptions) -> Observed:
         mark=mark,
         foreign=_digest(block for block in blocks if not is_ours(block)),
         epoch=facts.epoch_of(said[VERSION], role),
+        wall_time=facts.wall_time(said.get(facts.CLOCK, "")),
         can=_narrowed(most(options), version, blocks, unsaved),
         irregular=tuple(irregular),
         extra={
@@ -330,7 +333,7 @@ def _members(
 
 def _rules(acl: str, held: Held, groups: Mapping[str, Group], odd: list[str]) -> tuple[Rule, ...]:
     """The rules that the entries of one access list stand for."""
-    found: dict[RuleName, tuple[GroupName, list[GroupName]]] = {}
+    found: dict[RuleName, tuple[GroupName, list[GroupName], When | None]] = {}
     current: str | None = None
     seen: set[str] = set()
     for entry in held.lists.get(acl, ()):
@@ -346,18 +349,20 @@ def _rules(acl: str, held: Held, groups: Mapping[str, Group], odd: list[str]) ->
         sources, destination = groups.get(ace.sources), groups.get(ace.destination)
         if not ace.is_regular:
             odd.append(f"access list {acl}: `{entry.text.strip()}` has other options than we write")
-        if current is None or sources is None or destination is None or "inactive" in ace.options.split():
+        when = times.when_in(held.ranges.get(ace.time_range, ())) if ace.time_range else None
+        holds = "inactive" not in ace.options.split() and (when is not None or not ace.time_range)
+        if current is None or sources is None or destination is None or not holds:
             odd.append(f"access list {acl}: `{entry.text.strip()}` stands for no rule of ours")
             continue
-        own, destinations = found.setdefault(RuleName(current), (sources.name, []))
-        if own != sources.name:
-            odd.append(f"access list {acl}: rule {current} is about more than {own}")
+        own, destinations, hours = found.setdefault(RuleName(current), (sources.name, [], when))
+        if own != sources.name or hours != when:
+            odd.append(f"access list {acl}: rule {current} is about more than {own}, or of several times")
             continue
         destinations.append(destination.name)
     odd += [f"access list {acl}: rule {rule} has no entry" for rule in sorted(seen - found.keys())]
     return tuple(
-        Rule(name=name, action=Action.DENY, sources=sources, destinations=tuple(destinations))
-        for name, (sources, destinations) in found.items()
+        Rule(name=name, action=Action.DENY, sources=sources, destinations=tuple(destinations), when=when)
+        for name, (sources, destinations, when) in found.items()
     )
 
 

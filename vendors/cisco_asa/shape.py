@@ -9,17 +9,20 @@ each pair of source and destination group below a remark that names the rule.
 
     access-list INSIDE_IN remark tokgate rule deny-company
     access-list INSIDE_IN extended deny ip object-group tokgate-src-company object-group tokgate-dst-video log
+
+An entry that holds in windows alone ends in ``time-range tokgate-w-…`` (``times``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Final
 
 from core.net import Network
+from vendors.cisco_asa.times import RANGE
 from vendors.feeding import SENTINEL_NETWORK
 from vendors.model import AddressGroup, Group, GroupName, Mark
 
@@ -138,7 +141,23 @@ class Ace:
 
     @property
     def is_regular(self) -> bool:
-        return self.options.strip() in _DEFAULT_LOG
+        """Whether it says what we would write, in whatever words; a time-range of others is none of ours."""
+        log, word, name = self.options.strip().partition("time-range ")
+        return log.strip() in _DEFAULT_LOG and (not word or (name.startswith(RANGE) and " " not in name))
+
+    @property
+    def time_range(self) -> str:
+        """The device's name of the times that it holds in; empty: always."""
+        return self.options.partition(" time-range ")[2].partition(" ")[0]
+
+    @property
+    def plain(self) -> Ace:
+        """A regular one, in our words."""
+        return self.within(self.time_range)
+
+    def within(self, time_range: str) -> Ace:
+        """The same in those times; always, when empty."""
+        return replace(self, options=f"{LOG} time-range {time_range}" if time_range else LOG)
 
     @property
     def pair(self) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """What should stand on the device, and the lines that lead there from what stands there now. Pure.
 
-Every line takes effect at once, so the order is the safety: first everything that only adds (objects, groups, members,
-entries), then everything that takes away (entries, members, groups, objects), the mark last. All our rules are denies,
+Every line takes effect at once, so the order is the safety: first everything that only adds (times, objects, groups,
+members, entries), then everything that takes away (entries, members, groups, objects, times), the mark last. All our
+rules are denies,
 so every state in between blocks at least what both ends block. From wherever a change was cut short, the same lines
 lead on to the new state, or back to the old one.
 """
@@ -11,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from typing import Literal
 
 from core.net import in_order
+from vendors.cisco_asa import times
 from vendors.cisco_asa.config import Entry, Held, HeldGroup, network_of
 from vendors.cisco_asa.options import CiscoAsaOptions, ListOptions
 from vendors.cisco_asa.places import block_start, is_in_place
@@ -63,6 +64,7 @@ class Target:
 
     objects: Mapping[str, HeldGroup] = field(default_factory=dict)
     groups: Mapping[str, HeldGroup] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     entries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mark: str | None = None
 
@@ -84,6 +86,7 @@ def target_of(desired: Desired, mark: Mark, options: CiscoAsaOptions) -> Target:
             for name in sorted(domains)
         },
         groups=groups,
+        ranges={times.name_of(rule.when): times.lines_of(rule.when) for rule in desired.rules if rule.when},
         entries={each.acl: entries for each in options.lists},
         mark=mark_text(mark),
     )
@@ -107,6 +110,8 @@ def _entries(rules: Iterable[Rule]) -> Iterator[str]:
         yield remark_of(rule.name)
         for destination in rule.destinations:
             ace = Ace(group_name(rule.sources), group_name(destination))
+            if rule.when is not None:
+                ace = ace.within(times.name_of(rule.when))
             if ace.pair in seen:  # the device takes no entry twice
                 raise Refused(f"{rule.name}: a rule above it denies {destination} to {rule.sources}; nothing was sent")
             seen.add(ace.pair)
@@ -118,6 +123,7 @@ def target_from(held: Held) -> Target:
     return Target(
         objects=held.objects,
         groups={name: group for name, group in held.groups.items() if name != MARK_GROUP},
+        ranges=held.ranges,
         entries={acl: tuple(_plain(e.text) for e in entries if e.is_ours) for acl, entries in held.lists.items()},
         mark=held.mark,
     )
@@ -134,14 +140,17 @@ def lines_between(held: Held, target: Target, options: CiscoAsaOptions, owner: s
     work = _Work(held=held, target=target, owner=owner)
     edits = [_ListEdit.of(acl, held, target, _placing(options, acl)) for acl in _lists(held, target)]
     cover = partial(cover_of, generation=_free_generation(held))
-    covers = {name: cover(name) for name in sorted({ace.sources for edit in edits for ace in edit.reseated})}
+    moved = ((ace.sources, each) for edit in edits for ace, ranges in edit.reseated for each in range(len(ranges)))
+    covers = {cover(sources, each): sources for sources, each in sorted(set(moved))}
     batches = [
+        *work.ranges(),
         *work.objects(),
         *work.groups(),
         *work.covers(covers),
         *(Batch(tuple(lines), "one by one") for edit in edits if (lines := edit.strengthen(cover))),
         *work.names(),
         *(Batch(tuple(lines), "one by one") for edit in edits if (lines := edit.weaken())),
+        *work.shorter_ranges(),
         *work.removals(),
         *work.deletions(covers),
     ]
@@ -171,6 +180,25 @@ class _Work:
             return ()
         mark = mark_text(first_mark(self.owner))
         return (Batch((f"object-group network {MARK_GROUP}", f"description {mark}", SENTINEL), "inside"),)
+
+    def ranges(self) -> Iterator[Batch]:
+        """New ones, and what somebody took off one of ours; an ``absolute`` end would let it run out."""
+        for name, wanted in self.target.ranges.items():
+            old = self.held.ranges.get(name, ())
+            if old and times.when_in(old) == times.when_in(wanted):
+                continue
+            added = [line for line in wanted if line not in old]
+            ends = [f"no {line}" for line in old if not line.startswith("periodic ") and line not in wanted]
+            if added or ends:
+                yield Batch((f"time-range {name}", *added, *ends), "inside")
+
+    def shorter_ranges(self) -> Iterator[Batch]:
+        """What somebody put into one of ours."""
+        for name, wanted in self.target.ranges.items():
+            old = self.held.ranges.get(name, ())
+            gone = [f"no {line}" for line in old if line.startswith("periodic ") and line not in wanted]
+            if gone and times.when_in(old) != times.when_in(wanted):
+                yield Batch((f"time-range {name}", *gone), "inside")
 
     def objects(self) -> Iterator[Batch]:
         """All headers first: a refused one must not leave its value to the object before it."""
@@ -207,7 +235,7 @@ class _Work:
                 yield _inside(name, added)
 
     def covers(self, covers: Mapping[str, str]) -> Iterator[Batch]:
-        for name, cover in covers.items():
+        for cover, name in covers.items():
             yield _inside(cover, [f"description {cover_description(self.owner)}", f"group-object {name}"])
 
     def removals(self) -> Iterator[Batch]:
@@ -219,9 +247,10 @@ class _Work:
 
     def deletions(self, covers: Mapping[str, str]) -> Iterator[Batch]:
         wanted = {*self.target.groups, *([MARK_GROUP] if self.target.mark is not None else [])}
-        groups = [*covers.values(), *(name for name in self.held.groups if name not in wanted)]
+        groups = [*covers, *(name for name in self.held.groups if name not in wanted)]
         objects = [name for name in self.held.objects if name not in self.target.objects]
-        for name in (*groups, *objects):
+        ranges = [name for name in self.held.ranges if name not in self.target.ranges]
+        for name in (*groups, *objects, *ranges):
             if name in self.held.used:
                 raise Refused(
                     f"a line of the site refers to {name}, which should go; nothing was sent",
@@ -231,6 +260,8 @@ class _Work:
             yield Batch(tuple(f"no object-group network {name}" for name in _outer_first(groups, self.held)))
         if objects:
             yield Batch(tuple(f"no object network {name}" for name in objects))
+        if ranges:
+            yield Batch(tuple(f"no time-range {name}" for name in ranges))
 
     def end(self, *, begun: bool) -> tuple[Batch, ...]:
         if self.target.mark is None or (self.held.mark == self.target.mark and not begun):
@@ -274,14 +305,15 @@ def _outer_first(groups: Iterable[str], held: Held) -> list[str]:
     return sorted(names, key=inside)
 
 
-def cover_of(sources: str, *, generation: int) -> str:
-    """A group that means the same sources under another name."""
-    return fitting(f"{COVER}{generation}.{sources.removeprefix(PREFIX)}")
+def cover_of(sources: str, each: int, *, generation: int) -> str:
+    """A group that means the same sources under another name; of several, one for ``each``."""
+    return fitting(f"{COVER}{generation + each}.{sources.removeprefix(PREFIX)}")
 
 
 def _free_generation(held: Held) -> int:
-    """What an earlier change left behind is not used again: nobody knows where it stands."""
-    return next(n for n in count(1) if not any(name.startswith(f"{COVER}{n}.") for name in held.groups))
+    """What an earlier change left behind is not used again: nobody knows where it stands. All after it are free too."""
+    left = (name.removeprefix(COVER).partition(".")[0] for name in held.groups if name.startswith(COVER))
+    return max((int(number) for number in left if number.isdecimal()), default=0) + 1
 
 
 # --- one access list ------------------------------------------------------------------------------------------------
@@ -297,7 +329,7 @@ class _ListEdit:
     wanted: tuple[str, ...]
     kept: dict[int, Entry]  # what of ``wanted`` stands already, by index; grows as entries are put in
     old: list[Entry]  # ours that go
-    reseated: tuple[Ace, ...] = ()
+    reseated: tuple[tuple[Ace, tuple[str, ...]], ...] = ()  # what moves, and the times that it has to be covered in
     stand_ins: list[Entry] = field(default_factory=list)
 
     @classmethod
@@ -313,18 +345,22 @@ class _ListEdit:
                 "nothing was sent",
                 hint="add an entry of the site's own, such as the `permit ip any any` that it stands for",
             )
-        going = {ace.pair for entry in old if (ace := ace_of(entry.text)) is not None}
+        going = {ace.pair: ace for entry in old if (ace := ace_of(entry.text)) is not None}
         coming = (ace_of(text) for at, text in enumerate(wanted) if at not in kept)
-        moved = tuple(ace for ace in coming if ace is not None and ace.pair in going)
+        moved = tuple((ace, _covered(going[ace.pair], ace)) for ace in coming if ace is not None and ace.pair in going)
         return cls(acl=acl, options=options, now=list(entries), wanted=wanted, kept=kept, old=old, reseated=moved)
 
-    def strengthen(self, cover: Callable[[str], str]) -> list[str]:
+    def strengthen(self, cover: Callable[[str, int], str]) -> list[str]:
         """What is new, and stand-ins for what has to move: the device takes no entry twice."""
         if len(self.kept) == len(self.wanted) and not self.old:
             return []
-        lines = self._insert_wanted(skip={ace.pair for ace in self.reseated})
+        lines = self._insert_wanted(skip={ace.pair for ace, _ in self.reseated})
         start = self._start() if self.reseated else 0
-        stand_ins = [Entry(Ace(cover(ace.sources), ace.destination).text) for ace in self.reseated]
+        stand_ins = [
+            Entry(Ace(cover(ace.sources, each), ace.destination).within(time_range).text)
+            for ace, ranges in self.reseated
+            for each, time_range in enumerate(ranges)
+        ]
         lines += [self._insert(start, entry) for entry in reversed(stand_ins)]
         self.stand_ins = stand_ins
         return lines
@@ -373,6 +409,13 @@ class _ListEdit:
         return f"no access-list {self.acl} {line}{entry.text}"
 
 
+def _covered(old: Ace, new: Ace) -> tuple[str, ...]:
+    """The times of stand-ins that are as strict as both; the device takes no pair twice, so each is one of its own."""
+    if not old.is_regular or not (old.time_range and new.time_range):
+        return ("",)
+    return tuple(dict.fromkeys((old.time_range, new.time_range)))
+
+
 def _stable(entries: Sequence[Entry], wanted: Sequence[str]) -> dict[int, int]:
     """The longest run of ours that is wanted, in that order: index wanted -> index in the list."""
     ours = [index for index, entry in enumerate(entries) if entry.is_ours]
@@ -407,4 +450,4 @@ def _pairs_by_rule(texts: Iterable[str]) -> dict[str, set[tuple[str, str]]]:
 def _plain(text: str) -> str:
     """An entry in the form that we write, if it means the same."""
     ace = ace_of(text)
-    return Ace(*ace.pair).text if ace is not None and ace.is_regular else text
+    return ace.plain.text if ace is not None and ace.is_regular else text

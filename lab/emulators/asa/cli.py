@@ -417,6 +417,10 @@ def _version(cli: AsaCli, arguments: list[str], cursor: Cursor) -> str:
     return _printed(shows.version(cli.device, cli.context))
 
 
+def _clock(cli: AsaCli, arguments: list[str], cursor: Cursor) -> str:
+    return _printed(shows.clock(cli.device))
+
+
 def _failover(cli: AsaCli, arguments: list[str], cursor: Cursor) -> str:
     return _printed(shows.failover(cli.device))
 
@@ -540,6 +544,7 @@ _ANYWHERE: Final[dict[str, Handler]] = {
     "logout": _close,
     "show curpriv": _curpriv,
     "show mode": _mode,
+    "show clock": _clock,
     "show version": _version,
     "terminal pager ...": _pager,
     "no terminal pager": _no_pager,

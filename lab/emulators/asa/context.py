@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from core.clock import Clock
@@ -74,9 +74,11 @@ class Buffer:
 
 
 class Context:
-    def __init__(self, name: str, *, model: Model, switches: Switches, clock: Clock, names: Names) -> None:
+    def __init__(
+        self, name: str, *, model: Model, switches: Switches, clock: Clock, zone: tzinfo, names: Names
+    ) -> None:
         self.name, self.model, self.switches = name, model, switches
-        self._clock, self._names = clock, names
+        self._clock, self._zone, self._names = clock, zone, names
         self.running = Config(model=model, switches=switches)
         self.startup = ""
         self.modified: tuple[str, datetime] | None = None
@@ -95,6 +97,11 @@ class Context:
     @property
     def now(self) -> datetime:
         return self._clock.now()
+
+    @property
+    def wall_time(self) -> datetime:
+        """What the clock of the device shows, without its zone."""
+        return self.now.astimezone(self._zone).replace(tzinfo=None)
 
     # --- the configuration ----------------------------------------------------------------------------------------
 
@@ -156,7 +163,8 @@ class Context:
 
     def active(self, ace: Ace) -> bool:
         span = self.running.ranges.get(ace.time_range)
-        return not ace.inactive and (span is None or span.active(self.now))
+        last_minute = self.switches.last_minute_holds
+        return not ace.inactive and (span is None or span.active(self.wall_time, last_minute=last_minute))
 
     def hit(self, serial: int, part: str = "") -> Hits:
         """Of an element by its hash, or of the whole entry."""

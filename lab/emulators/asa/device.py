@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final, Literal
 
 from core.clock import Clock, SystemClock
@@ -59,6 +59,7 @@ class Asa:
         base: str = "",
         contexts: Mapping[str, str] | None = None,
         clock: Clock | None = None,
+        zone: tzinfo = UTC,
         names: Names | None = None,
         users: Mapping[str, User] | None = None,
         enable_secret: str = "enable",  # noqa: S107  # of an emulated device
@@ -70,6 +71,7 @@ class Asa:
         self.name = name
         self.model, self.switches = model or Model(), switches or Switches()
         self.clock: Clock = clock or SystemClock()
+        self.zone = zone
         self.names: Names = {} if names is None else names
         self.users = dict(users or _ADMIN)
         self.enable_secret = enable_secret
@@ -94,7 +96,9 @@ class Asa:
         self.boots = getattr(self, "boots", -1) + 1
 
     def _context(self, name: str, base: str, *, tolerant: bool) -> Context:
-        made = Context(name, model=self.model, switches=self.switches, clock=self.clock, names=self.names)
+        made = Context(
+            name, model=self.model, switches=self.switches, clock=self.clock, zone=self.zone, names=self.names
+        )
         made.running.hostname = self.name
         self.unread += made.load(base, tolerant=tolerant)
         return made

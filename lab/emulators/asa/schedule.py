@@ -1,10 +1,10 @@
-"""Time ranges: what `time-range` holds, how it prints and when it is active. The device's clock shows UTC."""
+"""Time ranges: what `time-range` holds, how it prints and when it is active, by the wall clock of the device."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from lab.emulators.asa.answers import Invalid
@@ -65,9 +65,10 @@ class TimeRange:
         first = [self.absolute.text()] if self.absolute else []
         return first + [span.text() for span in self.periodic]
 
-    def active(self, now: datetime) -> bool:
-        """Also for a little while after its end."""
-        return self._holds(now) or self._holds(now - LINGER)
+    def active(self, now: datetime, *, last_minute: bool = False) -> bool:
+        """Also for a little while after its end. ``last_minute``: the minute that it ends at is a part of it."""
+        late = LINGER + timedelta(minutes=1) if last_minute else LINGER
+        return self._holds(now) or self._holds(now - late) or (last_minute and self._holds(now - timedelta(minutes=1)))
 
     def _holds(self, now: datetime) -> bool:
         within = self.absolute is None or self.absolute.holds(now)
@@ -120,7 +121,7 @@ def _read_moment(cursor: Cursor) -> datetime:
     day, month = cursor.number(1, 31), MONTHS.index(cursor.choice(MONTHS)) + 1
     at, year = cursor.at, cursor.number(1993, 2099)
     try:
-        return datetime(year, month, day, minutes // 60, minutes % 60, tzinfo=UTC)
+        return datetime(year, month, day, minutes // 60, minutes % 60)  # noqa: DTZ001  # of a wall clock
     except ValueError:
         raise Invalid(at) from None
 

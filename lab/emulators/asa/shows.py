@@ -177,6 +177,12 @@ def version(device: Asa, context: Context) -> Iterator[str]:
         yield "Configuration has not been modified since last system restart."
 
 
+def clock(device: Asa) -> Iterator[str]:
+    """``23:30:05.142 UTC Fri Aug 5 2005``."""
+    at = device.clock.now().astimezone(device.zone)
+    yield f"{at:%H:%M:%S}.{at.microsecond // 1000:03} {at.tzname() or 'UTC'} {at:%a %b} {at.day} {at.year}"
+
+
 def failover(device: Asa) -> Iterator[str]:
     mate = device.mate
     yield "Failover On" if mate else "Failover Off"

@@ -91,5 +91,7 @@ class Switches:
     """Where no access list is bound, traffic passes from a higher to a lower security level."""
     hits_survive_reentry: bool = False
     """An entry that is entered again with other options keeps its count."""
+    last_minute_holds: bool = False
+    """The minute at which a periodic range ends is a part of it; an old guide says so."""
     hits_replicated: bool = False
     """The standby unit counts along."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from core.net import DomainName
 from lab.emulators.asa import Asa
 from tests.lab.emulators.asa import Keyboard, asa, enabled
+from vendors.cisco_asa.facts import CLOCK
 from vendors.cisco_asa.options import CiscoAsaOptions
 from vendors.cisco_asa.parse import READ, held_in, observed_from
 from vendors.cisco_asa.target import Batch, lines_between, target_of
@@ -75,7 +76,7 @@ NOTHING: Final = desired([], [])
 def told(device: Asa, keyboard: Keyboard | None = None) -> str:
     """A reading, as the adapter gathers it."""
     typed = keyboard or enabled(device)
-    return gathered(Said(line=line, text=typed.type(line), prompt="") for line in READ)
+    return gathered(Said(line=line, text=typed.type(line), prompt="") for line in (CLOCK, *READ))
 
 
 def look(device: Asa, chosen: CiscoAsaOptions | None = None) -> Observed:

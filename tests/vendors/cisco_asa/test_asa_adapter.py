@@ -16,6 +16,7 @@ from lab.emulators.faults import Faults, Moment
 from lab.emulators.traffic import Flow, Verdict
 from tests.lab.emulators.asa import SITE, enabled, running
 from tests.vendors.cisco_asa.boxes import (
+    DENY,
     LISTED,
     NOTHING,
     OTHER,
@@ -33,7 +34,7 @@ from tests.vendors.cisco_asa.reaching import DEVICE, Reached, reached
 from tests.vendors.test_diff import held
 from vendors.diff import diff, mark_of
 from vendors.errors import NotPrivileged, NotVerified, Refused, Uncertain, Unreachable, Unreadable
-from vendors.model import Desired
+from vendors.model import Desired, WeekSpan
 from vendors.registry import adapter_for
 
 LATER = replace(WISH, snapshot="ba9876543210")
@@ -447,6 +448,10 @@ CHANGES = {
     "the first": (None, WISH),
     "another list": (WISH, NEXT),
     "the end": (WISH, NOTHING),
+    "the hours": (
+        replace(WISH, rules=(replace(DENY, when=(WeekSpan(0, 480, 1080),)),)),
+        replace(WISH, rules=(replace(DENY, when=(WeekSpan(0, 420, 1140),)),)),
+    ),
 }
 
 
