@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import problems, reference
 from api.auth import GuessBrake
+from api.conditional import Conditional, refuse_ignored
 from api.dry_run import DryRun
 from api.idempotency import Repeats
 from api.lanes import Lane
@@ -71,6 +72,7 @@ def create_app(controller: Controller) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(refuse_ignored)],
     )
     app.state.controller = controller
     app.state.brake = GuessBrake(controller.clock)
@@ -78,6 +80,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.state.lane = Lane()
     app.state.bundles = Lane(1, busy="bundle is being imported or exported already")
     app.state.metrics = Metrics(controller, version=app.version)
+    app.add_middleware(Conditional)
     app.add_middleware(DryRun)
     app.add_middleware(Limits)
     problems.install(app)

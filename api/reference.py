@@ -24,6 +24,7 @@ _MEANING: Final = {
     404: "No such thing",
     408: "The request was not received within its time",
     409: "It does not fit the state the thing is in, or a guard refused",
+    412: "It is not at the version that `If-Match` names any more",
     413: "The body is too large",
     422: "A value is wrong; `errors` names each field",
     429: "Too many failed sign-ins from this address",
@@ -107,6 +108,8 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
     for method, path, operation in operations(found):
         if may_be_rehearsed(method, path, operation):
             _offer_dry_run(operation)
+        if method == "get" and path.startswith(PREFIX):
+            _tell_tags(operation)
         _complete(operation)
     return found
 
@@ -114,6 +117,14 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
 def may_be_rehearsed(method: str, path: str, operation: Mapping[str, Any]) -> bool:
     """Whether it changes something, so that ``dry_run`` is offered."""
     return method.upper() in CHANGES and path.startswith(PREFIX) and not operation.get("x-preview", False)
+
+
+def _tell_tags(operation: dict[str, Any]) -> None:
+    good = operation["responses"].get("200", {})
+    if "application/json" in good.get("content", {}):
+        header = {"schema": {"type": "string"}, "description": "send it back in `If-None-Match`"}
+        good.setdefault("headers", {})["ETag"] = header
+        operation["responses"]["304"] = {"description": "Nothing else than `If-None-Match` knows; without a body"}
 
 
 def _offer_dry_run(operation: dict[str, Any]) -> None:

@@ -44,6 +44,14 @@ class Conflict(TokgateError):
     http_status = 409
 
 
+class ChangedMeanwhile(Conflict):
+    """The thing is not at the version that the change was decided on; nothing was done."""
+
+    code = "TG5040"
+    title = "Changed meanwhile"
+    http_status = 412
+
+
 class PlanStale(Conflict):
     """The device, the inventory or the snapshot moved since the plan was made; nothing was sent."""
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.auth import Approver, Caller, Ctl, Reader, Requester, Revoker
+from api.conditional import Match, tagged
 from api.exception_models import (
     AccessException,
     ApproveBody,
@@ -24,12 +25,19 @@ from controller import model
 from controller.errors import NotAllowed
 from controller.model import ExceptionState, Scope
 from controller.service import Controller
+from controller.store import exception_version
 
 router = APIRouter(prefix="/exceptions", tags=["exceptions"])
 
 
 def _show(controller: Controller, exception: model.AccessException) -> AccessException:
     return AccessException.of(exception, now=controller.clock.now())
+
+
+def _shown(controller: Controller, response: Response, exception: model.AccessException) -> AccessException:
+    """With its version, for whoever means to change it."""
+    tagged(response, exception_version(exception))
+    return _show(controller, exception)
 
 
 @router.post("", summary="Request an exception", status_code=201, responses=answers(404, 409, 503))
@@ -76,20 +84,27 @@ def list_exceptions(
 
 
 @router.get("/{id}", summary="One exception", responses=answers(404))
-def get_exception(controller: Ctl, caller: Reader, id: Ulid) -> AccessException:
+def get_exception(controller: Ctl, caller: Reader, response: Response, id: Ulid) -> AccessException:
     """`live_on` names the devices that were read back holding it."""
-    return _show(controller, controller.exceptions.get(id))
+    return _shown(controller, response, controller.exceptions.get(id))
 
 
-@router.post("/{id}/approve", summary="Approve", responses=answers(404, 409, 503))
-def approve(controller: Ctl, caller: Approver, id: Ulid, body: ApproveBody | None = None) -> AccessException:
+@router.post("/{id}/approve", summary="Approve", responses=answers(404, 409, 412, 503))
+def approve(
+    controller: Ctl,
+    caller: Approver,
+    response: Response,
+    id: Ulid,
+    body: ApproveBody | None = None,
+    match: Match = None,
+) -> AccessException:
     """In force on its devices within seconds when its time has come. Who asked for it cannot approve it.
 
     Where its reason demands several people it waits for the others; `approvals` has those of now.
     """
     said = body or ApproveBody()
     approved = controller.exceptions.approve(id, actor=caller.actor, preview=said.preview, reason=said.reason)
-    return _show(controller, approved)
+    return _shown(controller, response, approved)
 
 
 @router.get("/{id}/preview", summary="What one that was asked for would open", responses=answers(404))
@@ -109,10 +124,10 @@ def history(controller: Ctl, caller: Reader, id: Ulid) -> Page[AccessException]:
     return Page(items=tuple(_show(controller, found) for found in controller.exceptions.history(id)))
 
 
-@router.post("/{id}/submit", summary="Hand a draft in", responses=answers(404, 409, 503))
-def submit(controller: Ctl, caller: Requester, id: Ulid) -> AccessException:
+@router.post("/{id}/submit", summary="Hand a draft in", responses=answers(404, 409, 412, 503))
+def submit(controller: Ctl, caller: Requester, response: Response, id: Ulid, match: Match = None) -> AccessException:
     """It waits for an approver then. Only its author can."""
-    return _show(controller, controller.exceptions.submit(id, actor=caller.actor))
+    return _shown(controller, response, controller.exceptions.submit(id, actor=caller.actor))
 
 
 @router.post("/{id}/renew", summary="Ask for it once more", status_code=201, responses=answers(404, 409, 503))
@@ -137,24 +152,30 @@ def renew(
     return _show(controller, controller.exceptions.get(made))
 
 
-@router.put("/{id}/seats", summary="Give the seats of a team", responses=answers(404, 409, 503))
-def give_seats(controller: Ctl, caller: Revoker, id: Ulid, body: SeatsBody) -> AccessException:
+@router.put("/{id}/seats", summary="Give the seats of a team", responses=answers(404, 409, 412, 503))
+def give_seats(
+    controller: Ctl, caller: Revoker, response: Response, id: Ulid, body: SeatsBody, match: Match = None
+) -> AccessException:
     """To these addresses and no others; on its devices within seconds. Its lead may, and approvers."""
     may_all = caller.allows(Scope.APPROVE)
     given = controller.exceptions.seat(id, body.sources, actor=caller.actor, may_all=may_all)
-    return _show(controller, given)
+    return _shown(controller, response, given)
 
 
-@router.post("/{id}/deny", summary="Deny", responses=answers(404, 409, 503))
-def deny(controller: Ctl, caller: Approver, id: Ulid, body: ReasonBody) -> AccessException:
-    return _show(controller, controller.exceptions.deny(id, actor=caller.actor, reason=body.reason))
+@router.post("/{id}/deny", summary="Deny", responses=answers(404, 409, 412, 503))
+def deny(
+    controller: Ctl, caller: Approver, response: Response, id: Ulid, body: ReasonBody, match: Match = None
+) -> AccessException:
+    return _shown(controller, response, controller.exceptions.deny(id, actor=caller.actor, reason=body.reason))
 
 
-@router.post("/{id}/revoke", summary="Revoke", responses=answers(404, 409, 503))
-def revoke(controller: Ctl, caller: Revoker, id: Ulid, body: ReasonBody) -> AccessException:
+@router.post("/{id}/revoke", summary="Revoke", responses=answers(404, 409, 412, 503))
+def revoke(
+    controller: Ctl, caller: Revoker, response: Response, id: Ulid, body: ReasonBody, match: Match = None
+) -> AccessException:
     """Ends it now, on its devices within seconds. With `request` alone, only what one asked for oneself."""
     _refuse_strangers(controller.exceptions.get(id), caller)
-    return _show(controller, controller.exceptions.revoke(id, actor=caller.actor, reason=body.reason))
+    return _shown(controller, response, controller.exceptions.revoke(id, actor=caller.actor, reason=body.reason))
 
 
 def _refuse_strangers(exception: model.AccessException, caller: Caller) -> None:

@@ -1,8 +1,20 @@
 """What tokgate remembers: one SQLite file, one writer, nothing answered before it is on the disk."""
 
 from controller.audit import AuditNote
+from controller.store.access import exception_version
 from controller.store.evidence import EventQuery, HitSum, Page
 from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotSummary, Term
 from controller.store.store import Store
 
-__all__ = ["IMPORTED", "PUT_IN_FORCE", "AuditNote", "EventQuery", "HitSum", "Page", "SnapshotSummary", "Store", "Term"]
+__all__ = [
+    "IMPORTED",
+    "PUT_IN_FORCE",
+    "AuditNote",
+    "EventQuery",
+    "HitSum",
+    "Page",
+    "SnapshotSummary",
+    "Store",
+    "Term",
+    "exception_version",
+]

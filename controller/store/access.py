@@ -16,6 +16,7 @@ from controller.model import AccessException, AuditEntry, ExceptionState, Scope,
 from controller.store.jsons import EXCEPTION, WORDS
 from controller.store.schema import audit, exception_sites, exceptions, tokens
 from controller.store.shelf import Shelf, append, head, one
+from controller.versions import refuse_changed, version_of
 from core.ids import ExceptionId, SiteName, TokenId
 
 _BATCH = 2_000
@@ -32,14 +33,16 @@ class Exceptions(Shelf):
     def update_exception(
         self, exception: AccessException, *, expected_state: ExceptionState, audit: AuditNote | None = None
     ) -> None:
-        """Record a decision. Raises ``Conflict`` when somebody decided meanwhile, ``NotFound``."""
+        """Record a decision. Raises ``Conflict`` (``ChangedMeanwhile``) when somebody decided first, ``NotFound``."""
         row = _exception_row(exception)
         with self._db.write() as connection:
-            known = select(exceptions.c.state).where(exceptions.c.id == exception.id)
-            state = connection.execute(known).scalar()
-            if state is None:
+            known = one(
+                connection, select(exceptions.c.state, exceptions.c.body).where(exceptions.c.id == exception.id)
+            )
+            if known is None:
                 raise NotFound(f"no exception {exception.id}")
-            if state != expected_state.value:
+            refuse_changed(exception_version(EXCEPTION.loads(known["body"])), what=f"exception {exception.id}")
+            if (state := known["state"]) != expected_state.value:
                 raise Conflict(f"exception {exception.id} is {state} by now", hint="look at it again, then decide")
             connection.execute(exceptions.update().where(exceptions.c.id == exception.id).values(**row))
             self._log(connection, audit)
@@ -67,6 +70,11 @@ class Exceptions(Shelf):
             query = query.where(*live, exceptions.c.ends > live_at)
         with self._db.read() as connection:
             return [EXCEPTION.loads(body) for body in connection.execute(query).scalars()]
+
+
+def exception_version(exception: AccessException) -> str:
+    """Names what is kept of it: another one after each change of it."""
+    return version_of(EXCEPTION.dumps(replace(exception, live_on=(), devices=())))
 
 
 def _exception_row(exception: AccessException) -> dict[str, Any]:

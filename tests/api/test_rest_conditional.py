@@ -1,0 +1,124 @@
+"""Two who change one thing at once, and asking only for what is new."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api.conditional import tags, versions
+from controller.errors import ChangedMeanwhile
+from controller.versions import expecting
+from tests.api.conftest import Office
+from tests.api.test_rest_dry_run import MINE, approved, requested
+
+V1 = "/api/v1"
+
+
+def tag(office: Office, where: str) -> str:
+    return str(office.ask("GET", where).headers["etag"])
+
+
+def seats(office: Office, where: str, source: str, match: str | None) -> Any:
+    headers = {"If-Match": match} if match else {}
+    return office.ask("PUT", f"{where}/seats", token="request", json={"sources": [source]}, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "path", ["/sites", "/sites/berlin", "/snapshots/current", "/tokens", "/check?src=10.20.3.7&dst=a.b"]
+)
+def test_what_is_known_is_not_sent_again(shared_office: Office, path: str) -> None:
+    first = shared_office.ask("GET", V1 + path)
+    known = first.headers["etag"]
+    for header in (known, f"W/{known}", f'"other", {known}', "*"):
+        again = shared_office.ask("GET", V1 + path, headers={"If-None-Match": header})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", known)
+        assert "content-length" not in again.headers
+    other = shared_office.ask("GET", V1 + path, headers={"If-None-Match": '"0000"'})
+    assert (other.status_code, other.json()) == (200, first.json())
+
+
+def test_an_error_has_no_tag(shared_office: Office) -> None:
+    answer = shared_office.ask("GET", f"{V1}/sites/paris", headers={"If-None-Match": "*"})
+    assert (answer.status_code, "etag" in answer.headers) == (404, False)
+
+
+def test_a_change_is_made_at_the_version_that_was_read(office: Office) -> None:
+    where = approved(office, **MINE)
+    before = tag(office, where)
+    made = seats(office, where, "10.20.0.8", before)
+    assert made.status_code == 200
+    late = seats(office, where, "10.20.0.9", before)
+    assert (late.status_code, late.json()["code"]) == (412, "TG5040")
+    assert office.ask("GET", where).json()["sources"] == ["10.20.0.8/32"]
+    assert seats(office, where, "10.20.0.9", made.headers["etag"]).status_code == 200, "the answer has the next tag"
+    assert seats(office, where, "10.20.0.7", None).status_code == 200, "nobody has to name one"
+    assert seats(office, where, "10.20.0.8", "*").status_code == 200
+
+
+def test_what_moves_by_itself_is_another_answer_and_the_same_version(office: Office) -> None:
+    """Else nobody could decide on an exception while devices take it up."""
+    where = approved(office, **MINE)
+    before = tag(office, where)
+    office.clock.advance(timedelta(hours=1, minutes=30))  # it begins
+    after = tag(office, where)
+    assert after != before
+    assert seats(office, where, "10.20.0.8", before).status_code == 200
+
+
+@pytest.mark.parametrize("verb", ["approve", "deny", "revoke"])
+def test_every_decision_takes_a_version(office: Office, verb: str) -> None:
+    where = requested(office)
+    stale = {"If-Match": '"000000000000000000000000.0000"'}
+    refused = office.ask("POST", f"{where}/{verb}", token="approve", json={"reason": "why"}, headers=stale)
+    assert (refused.status_code, refused.json()["code"]) == (412, "TG5040")
+    fresh = {"If-Match": tag(office, where)}
+    assert office.ask("POST", f"{where}/{verb}", token="approve", json={"reason": "why"}, headers=fresh).is_success
+
+
+def test_of_two_in_the_same_moment_one_is_told(office: Office) -> None:
+    """The store compares in the transaction of the change, so no moment between is left."""
+    where = approved(office, **MINE)
+    id_, known = where.rsplit("/", 1)[1], versions(tag(office, where))
+    outcomes: list[str] = []
+    start = threading.Barrier(2)
+
+    def change(source: str) -> None:
+        start.wait(10)
+        try:
+            with expecting(known):
+                office.controller.exceptions.seat(id_, [source], actor="lead", may_all=True)
+            outcomes.append("made")
+        except ChangedMeanwhile:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=change, args=(source,)) for source in ("10.20.0.8", "10.20.0.9")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(outcomes) == ["made", "refused"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/intel/refresh", {}),
+        ("POST", "/runs", {"kind": "sync", "all": True}),
+        ("DELETE", "/tokens/{id}", None),
+    ],
+)
+def test_a_change_without_a_version_does_not_ignore_one(
+    shared_office: Office, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    path = V1 + path.format(id="01hzzzzzzzzzzzzzzzzzzzzzzz")
+    answer = shared_office.ask(method, path, json=body, headers={"If-Match": '"x"'})
+    assert (answer.status_code, answer.json()["code"]) == (412, "TG5040")
+
+
+def test_tags_are_read_as_http_writes_them() -> None:
+    assert tags(None) is None
+    assert tags('"a.1", W/"b" , *') == {"a.1", "b", "*"}
+    assert versions('"a.1", "b"') == {"a", "b"}
