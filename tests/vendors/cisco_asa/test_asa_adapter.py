@@ -52,12 +52,12 @@ def holds(at: Reached, wished: Desired) -> bool:
 
 
 def foreign(device: Asa) -> list[str]:
-    """The site's own lines of the first context, as the device prints them."""
+    """The site's own lines of the first context, as the device prints them, without the comments between them."""
     typed = enabled(device)
     kept, ours = [], False
     for line in typed.type("show running-config").splitlines():
         ours = "tokgate" in line if line[:1] != " " else ours
-        if not ours and not line.startswith(("Cryptochecksum", ":")):
+        if not ours and not line.startswith(("Cryptochecksum", ":", "!")):
             kept.append(line)
     return kept
 
