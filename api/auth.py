@@ -20,6 +20,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from starlette.requests import Request
 
 from api.errors import TooManyAttempts
+from api.reaching import refuse_fleet
 from controller.access_roles import holds
 from controller.errors import NotAllowed, NotAuthenticated
 from controller.model import Scope, Token
@@ -61,6 +62,8 @@ class Caller:
     scopes: frozenset[Scope]
     sites: frozenset[SiteName] | None = None
     how: Proof = Proof.TOKEN
+    via: str | None = None
+    """``token:NAME`` when a token acts for its owner."""
 
     def allows(self, *scopes: Scope) -> bool:
         """Whether any one of the scopes is held."""
@@ -68,7 +71,10 @@ class Caller:
 
 
 def _of_token(token: Token) -> Caller:
-    return Caller(id=token.id, actor=f"token:{token.name}", scopes=token.scopes)
+    """A token that has an owner is its owner, so that nobody approves by session what they asked for by token."""
+    name = f"token:{token.name}"
+    who = (name, None) if token.owner is None else (f"person:{token.owner}", name)
+    return Caller(id=token.id, actor=who[0], scopes=token.scopes, sites=token.sites, via=who[1])
 
 
 class GuessBrake:
@@ -124,27 +130,42 @@ def controller_of(request: Request) -> Controller:
     return controller
 
 
+def proven(request: Request) -> Caller:
+    """Who asks; found out once for each request. Raises ``NotAuthenticated``, ``TooManyAttempts``."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        known = request.state.caller = _by_token(request, controller_of(request))
+        request.state.actor = f"{known.actor} by {known.via}" if known.via else known.actor
+    return known
+
+
+def _limited(request: Request) -> Controller:
+    """The controller as the caller may see it: without the sites that lie beyond their access."""
+    return controller_of(request).within(proven(request).sites)
+
+
 def _caller(
     request: Request,
     scopes: SecurityScopes,
-    controller: Annotated[Controller, Depends(controller_of)],
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> Caller:
     """Raises ``NotAuthenticated``, ``NotAllowed``, ``TooManyAttempts``."""
-    caller = _proven(request, controller, credentials)
-    request.state.actor = caller.actor
+    caller = proven(request)
     wanted = [Scope(scope) for scope in scopes.scopes]
     if not caller.allows(*wanted):
         held = ", ".join(sorted(caller.scopes)) or "none"
         raise NotAllowed(
             f"this needs the scope {' or '.join(wanted)}; yours: {held}", hint="ask an administrator for it"
         )
+    if caller.sites is not None:
+        refuse_fleet(request)
     return caller
 
 
-def _proven(request: Request, controller: Controller, credentials: HTTPAuthorizationCredentials | None) -> Caller:
-    text = credentials.credentials if credentials else ""
-    if not text:
+def _by_token(request: Request, controller: Controller) -> Caller:
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    text = text.strip()
+    if not text or scheme.lower() != SCHEME:
         raise NotAuthenticated("no bearer token", hint="send Authorization: Bearer …; see `tokgate token create`")
     brake: GuessBrake = request.app.state.brake
     address = request.client.host if request.client else "?"
@@ -159,7 +180,9 @@ def _proven(request: Request, controller: Controller, credentials: HTTPAuthoriza
     return _of_token(token)
 
 
-Ctl = Annotated[Controller, Depends(controller_of)]
+WholeCtl = Annotated[Controller, Depends(controller_of)]
+"""For routes that ask for no proof, and for those of the whole fleet."""
+Ctl = Annotated[Controller, Depends(_limited)]
 Reader = Annotated[Caller, Security(_caller, scopes=[Scope.READ.value])]
 Requester = Annotated[Caller, Security(_caller, scopes=[Scope.REQUEST.value])]
 Approver = Annotated[Caller, Security(_caller, scopes=[Scope.APPROVE.value])]

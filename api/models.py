@@ -32,7 +32,7 @@ from controller.scoreboard import Scoreboard as Board
 from controller.scoreboard import SourceScore
 from controller.store import SnapshotSummary
 from core.errors import TokgateError
-from core.ids import NAME
+from core.ids import NAME, PERSON_NAME
 from core.net import DomainName, Network, parse_network
 from ipsets import drift as routing
 from ipsets import explain as reasons
@@ -92,6 +92,7 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-25T18:00:00Z"]}),
 ]
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$", max_length=40)]
+PersonName = Annotated[str, StringConstraints(pattern=f"^{PERSON_NAME.pattern}$", max_length=64)]
 Ulid = Annotated[str, StringConstraints(pattern="^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{26}$"), AfterValidator(str.lower)]
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{6,64}$")]
 Line = Annotated[
@@ -1438,6 +1439,18 @@ class TokenBody(Request):
     name: Name
     scopes: tuple[Scope, ...] = Field(min_length=1, max_length=len(Scope))
     days: int = Field(ge=1, le=366, strict=True, description="how long it lives")
+    sites: tuple[Name, ...] | None = Field(
+        default=None, min_length=1, max_length=1000, description="all that it sees and changes; null is every site"
+    )
+    owner: PersonName | None = Field(
+        default=None, description="the person whom it acts for; it never does what they may not"
+    )
+
+
+class RotateBody(Request):
+    overlap_hours: int = Field(
+        default=24, ge=0, le=720, strict=True, description="for so long the old secret is taken too"
+    )
 
 
 class Token(Answer):
@@ -1452,6 +1465,10 @@ class Token(Answer):
     expires_at: Instant
     last_used_at: Instant | None
     revoked_at: Instant | None
+    owner: str | None
+    sites: tuple[str, ...] | None = Field(description="null is every site")
+    rotated_at: Instant | None
+    old_until: Instant | None = Field(description="until then the secret before the rotation is taken too")
 
     @classmethod
     def of(cls, token: model.Token) -> Token:
@@ -1479,6 +1496,10 @@ def _token_fields(token: model.Token) -> dict[str, Any]:
         "expires_at": token.expires_at,
         "last_used_at": token.last_used_at,
         "revoked_at": token.revoked_at,
+        "owner": token.owner,
+        "sites": None if token.sites is None else tuple(sorted(token.sites)),
+        "rotated_at": token.rotated_at,
+        "old_until": token.old_until,
     }
 
 

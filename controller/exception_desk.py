@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from controller import exceptions as lifecycle
 from controller.audit import AuditNote
-from controller.errors import Conflict, NotAllowed
+from controller.errors import Conflict, NotAllowed, NotFound
 from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Inventory
 from controller.model import AccessException, DeviceStatus, ExceptionState, HostLookup, Use
+from controller.reach import EVERYWHERE, Reach
 from controller.store import Store
+from controller.store.access import exception_unknown
 from core.clock import Clock
 from core.ids import DeviceName, ExceptionId, SiteName, new_id
 from vendors.registry import adapter_for
@@ -45,7 +48,17 @@ class ExceptionDesk:
         self._clock = clock
         self._follow = follow
         self._look_up = look_up
+        self._reach = EVERYWHERE
         self._in_use_until: dict[ExceptionId, datetime] = {}  # not idle before: later use only puts that off
+
+    def within(self, reach: Reach, inventory: Inventory) -> ExceptionDesk:
+        """The same desk for somebody whose access ends there; ``inventory`` knows no other sites.
+
+        An exception that is also for other sites is seen without them, and not changed.
+        """
+        narrow = copy(self)
+        narrow._reach, narrow._inventory = reach, inventory
+        return narrow
 
     # --- looking --------------------------------------------------------------------------------------------------
 
@@ -55,12 +68,31 @@ class ExceptionDesk:
         """In the order in which they were asked for."""
         now = self._clock.now()
         statuses = self._store.statuses()
-        found = self._store.exceptions(state=state, site=SiteName(site) if site else None)
+        found = self._known(state=state, site=SiteName(site) if site else None)
         return tuple(self._shown(e, statuses) for e in found if live is None or e.is_live(now) is live)
+
+    def _known(self, *, state: ExceptionState | None = None, site: SiteName | None = None) -> list[AccessException]:
+        """Those that are for a site within reach."""
+        if site is not None and not self._reach.has(site):
+            return []
+        return [e for e in self._store.exceptions(state=state, site=site) if self._reach.touches(e.sites)]
+
+    def _kept(self, exception_id: str) -> AccessException:
+        """As it is kept. Raises ``NotFound``, also when all of it lies beyond reach."""
+        found = self._store.exception(ExceptionId(exception_id))
+        if not self._reach.touches(found.sites):
+            raise exception_unknown(exception_id)
+        return found
+
+    def _to_change(self, exception_id: str) -> AccessException:
+        """One that may be changed. Raises ``NotFound``; ``NotAllowed`` when it is also for sites beyond reach."""
+        found = self._kept(exception_id)
+        self._reach.refuse_beyond(f"exception {found.id}", found.sites)
+        return self._shown(found, self._store.statuses())
 
     def get(self, exception_id: str) -> AccessException:
         """Raises ``NotFound``."""
-        return self._shown(self._store.exception(ExceptionId(exception_id)), self._store.statuses())
+        return self._shown(self._kept(exception_id), self._store.statuses())
 
     def preview(self, request: ExceptionRequest) -> ExceptionPreview:
         """What the request would open where, and what stands against it. Changes nothing."""
@@ -77,10 +109,10 @@ class ExceptionDesk:
     def _use(self, exception: AccessException) -> Use:
         known = (self._inventory.by_name.get(name) for name in exception.devices)
         silent = (d.name for d in known if d and not adapter_for(d.vendor, d.options, d.name).capabilities.exempt)
-        return replace(self._store.exception_use(exception.id), uncounted=tuple(silent))
+        return replace(self._store.exception_use(exception.id, sites=self._reach.sites), uncounted=tuple(silent))
 
     def _previewed(self, exception: AccessException) -> ExceptionPreview:
-        existing = self._store.exceptions(state=ExceptionState.APPROVED)
+        existing = self._known(state=ExceptionState.APPROVED)
         exception = self._looked_up(exception)
         return lifecycle.preview(exception, self._inventory, existing, self._clock.now())
 
@@ -105,7 +137,7 @@ class ExceptionDesk:
 
     def submit(self, exception_id: str, *, actor: str) -> AccessException:
         """Hand a draft in, if what it asks for is still possible."""
-        before = self.get(exception_id)
+        before = self._to_change(exception_id)
         after = lifecycle.submit(before, actor=actor, now=self._clock.now())
         lifecycle.check_request(lifecycle.request_again(after), self._inventory, self._clock.now())
         return self._decide(before, after, "exception.request", actor=actor, reason=after.reason)
@@ -123,8 +155,9 @@ class ExceptionDesk:
     def history(self, exception_id: str) -> tuple[AccessException, ...]:
         """It and those that it renews, one by one, the newest first. Raises ``NotFound``."""
         found = [self.get(exception_id)]
-        while (before := found[-1].renews) is not None and len(found) < MAX_HISTORY:
-            found.append(self.get(before))
+        with suppress(NotFound):  # what it renews may lie beyond reach
+            while (before := found[-1].renews) is not None and len(found) < MAX_HISTORY:
+                found.append(self.get(before))
         return tuple(found)
 
     def _new(self, request: ExceptionRequest, *, actor: str, draft: bool = False) -> AccessException:
@@ -142,7 +175,7 @@ class ExceptionDesk:
         ``preview``: the digest of what the approver has seen. Raises ``Conflict`` when it would open something else by
         now.
         """
-        before = self.get(exception_id)
+        before = self._to_change(exception_id)
         seen = self._previewed(before).digest
         if preview is not None and preview != seen:
             raise Conflict(
@@ -155,13 +188,13 @@ class ExceptionDesk:
         return self._decide(before, after, "exception.approve", actor=actor, reason=reason, preview=seen)
 
     def deny(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
-        before = self.get(exception_id)
+        before = self._to_change(exception_id)
         after = lifecycle.deny(before, actor=actor, now=self._clock.now())
         return self._decide(before, after, "exception.deny", actor=actor, reason=reason)
 
     def revoke(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
         """End it now, a declared one too; its devices are told at once."""
-        before = self.get(exception_id)
+        before = self._to_change(exception_id)
         after = lifecycle.revoke(before, now=self._clock.now())
         return self._decide(before, after, "exception.revoke", actor=actor, reason=reason)
 
@@ -179,7 +212,7 @@ class ExceptionDesk:
 
     def _undeclared(self, exception_id: str) -> AccessException:
         """One that may be changed here. Raises ``NotFound``; ``Conflict``: a file declares it."""
-        found = self.get(exception_id)
+        found = self._to_change(exception_id)
         if found.declared is not None:
             raise Conflict(
                 f"exception {found.id} is declared in a file, as {found.declared.key}",
@@ -233,9 +266,19 @@ class ExceptionDesk:
         return after
 
     def _shown(self, exception: AccessException, statuses: Mapping[DeviceName, DeviceStatus]) -> AccessException:
-        live_on = tuple(sorted(name for name, status in statuses.items() if exception.id in status.exceptions))
+        holding = (name for name, status in statuses.items() if exception.id in status.exceptions)
+        live_on = tuple(sorted(name for name in holding if self._sees(name)))
         known = (self._inventory.sites[site].devices for site in exception.sites if site in self._inventory.sites)
-        return replace(exception, live_on=live_on, devices=tuple(name for devices in known for name in devices))
+        return replace(
+            exception,
+            sites=self._reach.part_of(exception.sites),
+            lookups=tuple(found for found in exception.lookups if self._reach.has(found.site)),
+            live_on=live_on,
+            devices=tuple(name for devices in known for name in devices),
+        )
+
+    def _sees(self, device: DeviceName) -> bool:
+        return self._reach.is_everywhere or device in self._inventory.by_name
 
 
 _OF_TIME: Final = {

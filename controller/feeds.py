@@ -23,6 +23,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
@@ -133,6 +134,12 @@ class FeedDesk:
         self._book = PullBook(store)
         self._texts: OrderedDict[str, Text] = OrderedDict()
         self._guard = threading.Lock()
+
+    def within(self, inventory: Inventory) -> FeedDesk:
+        """The same desk for who looks, and knows that part of the inventory alone."""
+        narrow = copy(self)
+        narrow._inventory = inventory
+        return narrow
 
     def close(self) -> None:
         """Write what is in the book."""

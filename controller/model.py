@@ -11,7 +11,7 @@ from datetime import datetime, time
 from enum import StrEnum
 from typing import Any
 
-from core.ids import DeviceName, EventId, ExceptionId, PlanId, RunId, SiteName, SnapshotId, TokenId
+from core.ids import DeviceName, EventId, ExceptionId, PersonName, PlanId, RunId, SiteName, SnapshotId, TokenId
 from core.net import Address, Network
 from vendors.model import Action, RuleName
 
@@ -421,7 +421,11 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A bearer token as stored: only its hash and prefix. ``ADMIN`` implies every scope."""
+    """A bearer token as stored: only its hash and prefix. ``ADMIN`` implies every scope.
+
+    One that has an ``owner`` acts for that person, and never does what the person may not. ``sites``: all that it sees
+    and changes; None is every site. Until ``old_until`` the secret before the last rotation is taken too.
+    """
 
     id: TokenId
     name: str
@@ -432,6 +436,11 @@ class Token:
     expires_at: datetime
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    owner: PersonName | None = None
+    sites: frozenset[SiteName] | None = None
+    rotated_at: datetime | None = None
+    old_prefix: str | None = None
+    old_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,12 @@ note of every change in the transaction of the change (I14).
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from copy import copy
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
@@ -56,12 +58,14 @@ from controller.model import (
 from controller.modes import modes_at
 from controller.planning import Limits, plan_device, store_plan
 from controller.policy_desk import PolicyDesk
+from controller.reach import EVERYWHERE, Reach
 from controller.refreshing import Refresh, Refresher
 from controller.rehearsal import rehearsal
 from controller.report import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
 from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
 from controller.settings import Settings
 from controller.store import IMPORTED, PUT_IN_FORCE, AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store, Term
+from controller.store.runs import plan_unknown, run_unknown
 from controller.sync import Worker
 from controller.troubles import source_alerts, stale_limits, tell, tell_watches, troubles
 from controller.views import (
@@ -111,6 +115,8 @@ T = TypeVar("T")
 
 PLAN_LIFE: Final = timedelta(hours=1)
 QUESTIONS: Final = "give one address, as 103.136.220.10, one network, as 103.136.0.0/16, or one name, as www.tiktok.com"
+NARROWED_KEPT: Final = 256
+"""Controllers of some sites, by their sites."""
 SHOWN_NETWORKS: Final = 10
 """In one log event."""
 REFRESH_WAIT: Final = timedelta(minutes=2)
@@ -125,6 +131,7 @@ class Controller:
         self.inventory = inventory
         self.store = store
         self.clock = clock
+        self.reach = EVERYWHERE
         self.feeds = FeedDesk(store, inventory, clock)
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
@@ -160,6 +167,7 @@ class Controller:
         self._refreshing = FileLock(settings.data_dir / "intel.lock", what="the refresh of the intelligence")
         self._finishing = threading.Lock()
         self._registering = threading.Lock()
+        self._narrowed: OrderedDict[frozenset[SiteName], Controller] = OrderedDict()
         self._under_way: dict[RunId, list[Future[object]]] = {}
         self._unrecorded: set[RunId] = set()  # runs with a part whose end the store did not take
         self.last_tick: Callable[[], float | None] = lambda: None  # seconds since the schedule's last finished tick
@@ -205,6 +213,32 @@ class Controller:
         """A schedule runs in this process: it carries decisions to the devices, and its pulse is part of our health."""
         self.last_tick = tick_age
         self._wake = lambda: wake() if rehearsal() is None else None
+        self._narrowed.clear()
+
+    def within(self, sites: frozenset[SiteName] | None) -> Controller:
+        """The same controller for who sees and changes only these sites; None: every site.
+
+        It shares everything that this one holds, and knows no other site.
+        """
+        if sites is None:
+            return self
+        with self._registering:
+            if (known := self._narrowed.get(sites)) is None:
+                known = self._narrowed[sites] = self._within(sites)
+            self._narrowed.move_to_end(sites)
+            while len(self._narrowed) > NARROWED_KEPT:
+                self._narrowed.popitem(last=False)
+            return known
+
+    def _within(self, sites: frozenset[SiteName]) -> Controller:
+        narrow = copy(self)
+        narrow.reach = Reach(sites)
+        narrow.inventory = self.inventory.within(sites)
+        narrow.feeds = self.feeds.within(narrow.inventory)
+        narrow.exceptions = self.exceptions.within(narrow.reach, narrow.inventory)
+        narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars)
+        narrow.flows = replace(self.flows, inventory=narrow.inventory, policies=narrow.policies)
+        return narrow
 
     # --- intelligence ---------------------------------------------------------------------------------------------
 
@@ -610,7 +644,11 @@ class Controller:
         )
 
     def stored_plan(self, plan_id: str) -> StoredPlan:
-        return self.store.plan(PlanId(plan_id))
+        """Raises ``NotFound``."""
+        found = self.store.plan(PlanId(plan_id))
+        if not self.reach.has(found.site):
+            raise plan_unknown(plan_id)
+        return found
 
     def apply(self, plan_ids: Iterable[str], *, actor: str, reason: str = "", override_freeze: bool = False) -> Run:
         """Apply exactly these plans. Each device checks that nothing moved since. Returns the finished run.
@@ -717,8 +755,9 @@ class Controller:
     def _queue(self, run_id: RunId, jobs: Iterable[Job]) -> list[Future[object]]:
         with self._registering:
             futures = [self._engine.submit(job) for job in jobs]
-            open_ones = {id_: left for id_, left in self._under_way.items() if _is_any_left(left)}
-            self._under_way = open_ones | {run_id: futures}
+            for done in [id_ for id_, left in self._under_way.items() if not _is_any_left(left)]:
+                del self._under_way[done]
+            self._under_way[run_id] = futures
         return futures
 
     def is_under_way(self, run_id: RunId) -> bool:
@@ -814,15 +853,37 @@ class Controller:
     def runs(
         self, *, limit: int = 50, before: RunId | None = None, site: str | None = None, device: str | None = None
     ) -> list[Run]:
-        return self.store.runs(
+        if self._is_beyond(site, device):
+            return []
+        found = self.store.runs(
             limit=limit,
             before=before,
             site=SiteName(site) if site else None,
             device=DeviceName(device) if device else None,
+            sites=self.reach.sites,
         )
+        return [self._shown_run(run) for run in found]
 
     def run(self, run_id: str) -> Run:
-        return self.store.run(RunId(run_id))
+        """Raises ``NotFound``."""
+        found = self.store.run(RunId(run_id))
+        if not self.reach.is_everywhere and not self.reach.touches(part.site for part in found.devices):
+            raise run_unknown(run_id)
+        return self._shown_run(found)
+
+    def _is_beyond(self, site: str | None, device: str | None) -> bool:
+        """Whether one of them lies beyond reach; what no inventory has any more is asked for all the same."""
+        if self.reach.is_everywhere:
+            return False
+        return (site is not None and not self.reach.has(site)) or (
+            device is not None and DeviceName(device) not in self.inventory.by_name
+        )
+
+    def _shown_run(self, run: Run) -> Run:
+        """Its part within reach."""
+        if self.reach.is_everywhere:
+            return run
+        return replace(run, devices=tuple(part for part in run.devices if self.reach.has(part.site)))
 
     # --- hits -----------------------------------------------------------------------------------------------------
 
@@ -844,7 +905,7 @@ class Controller:
         return result
 
     def events(self, query: EventQuery) -> Page[DetectionEvent]:
-        return self.store.events(query)
+        return self.store.events(replace(query, sites=self.reach.sites))
 
     def hits_since(self, at: datetime) -> list[HitSum]:
         return self.store.hits_since(at)
@@ -897,9 +958,33 @@ class Controller:
     # --- access ---------------------------------------------------------------------------------------------------
 
     def create_token(
-        self, name: str, scopes: Iterable[Scope], lifetime: timedelta, *, actor: str
+        self,
+        name: str,
+        scopes: Iterable[Scope],
+        lifetime: timedelta,
+        *,
+        actor: str,
+        sites: Iterable[str] | None = None,
+        owner: str | None = None,
     ) -> tuple[Token, Secret]:
-        return access.create(self.store, self.clock, name=name, scopes=scopes, lifetime=lifetime, actor=actor)
+        """Raises as ``tokens.create``; ``NotFound`` for a site that the inventory does not have."""
+        return access.create(
+            self.store,
+            self.clock,
+            name=name,
+            scopes=scopes,
+            lifetime=lifetime,
+            actor=actor,
+            sites=self.known_sites(sites),
+            owner=owner,
+        )
+
+    def known_sites(self, names: Iterable[str] | None) -> frozenset[SiteName] | None:
+        """Of the inventory; None is every site. Raises ``NotFound``."""
+        return None if names is None else frozenset(self.inventory.site(name).name for name in names)
+
+    def rotate_token(self, id_or_name: str, *, actor: str, overlap: timedelta = access.OVERLAP) -> tuple[Token, Secret]:
+        return access.rotate(self.store, self.clock, id_or_name, actor=actor, overlap=overlap)
 
     def authenticate(self, text: str) -> Token:
         return access.authenticate(self.store, self.clock, text)

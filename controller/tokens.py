@@ -17,17 +17,22 @@ from typing import Final
 
 import structlog
 
+from controller.access_roles import all_held
 from controller.audit import AuditNote
 from controller.errors import Conflict, Invalid, NotAuthenticated, NotFound, StoreError
 from controller.model import Scope, Token
+from controller.people import common_sites
 from controller.store import Store
 from core.clock import Clock
-from core.ids import NAME, TokenId, new_id
+from core.ids import NAME, SiteName, TokenId, new_id
 from core.secret import Secret
 
 log = structlog.get_logger()
 
 MAX_LIFE: Final = timedelta(days=366)
+OVERLAP: Final = timedelta(days=1)
+"""After a rotation the old secret is taken for so long, unless another time is asked for."""
+MAX_OVERLAP: Final = timedelta(days=30)
 TOUCH_EVERY: Final = timedelta(minutes=1)
 """The last use is recorded this often at most: a write costs a sync of the disk, and nobody needs the second."""
 
@@ -35,17 +40,29 @@ _SHAPE: Final = re.compile(r"tokgate_(?P<prefix>[0-9a-f]{8})_[0-9a-f]{64}")
 
 
 def create(
-    store: Store, clock: Clock, *, name: str, scopes: Iterable[Scope], lifetime: timedelta, actor: str
+    store: Store,
+    clock: Clock,
+    *,
+    name: str,
+    scopes: Iterable[Scope],
+    lifetime: timedelta,
+    actor: str,
+    sites: frozenset[SiteName] | None = None,
+    owner: str | None = None,
 ) -> tuple[Token, Secret]:
     """A new token and its text, which is not kept and cannot be shown again.
 
-    Raises ``Invalid`` for a bad name, no scope or a life of no time or over a year; ``Conflict`` for a name in use.
+    ``sites``: all that it sees and changes; None is every site. ``owner``: the person whom it acts for.
+
+    Raises ``Invalid`` for a bad name, no scope, no site, or a life of no time or over a year; ``Conflict`` for a name
+    in use; ``NotFound`` for an owner whom nobody knows.
     """
     granted = frozenset(scopes)
     _check(name, granted, lifetime)
+    if sites is not None and not sites:
+        raise Invalid("sites: at least one; leave it out for every site")
     now = clock.now()
-    prefix = secrets.token_hex(4)
-    text = f"tokgate_{prefix}_{secrets.token_hex(32)}"
+    prefix, text = _fresh()
     token = Token(
         id=TokenId(new_id()),
         name=name,
@@ -54,9 +71,36 @@ def create(
         created_at=now,
         created_by=actor,
         expires_at=now + lifetime,
+        sites=sites,
+        owner=None if owner is None else store.person(owner).name,
     )
     store.add_token(token, digest_of(text), audit=_note(actor, "token.create", token))
     return token, Secret(text)
+
+
+def _fresh() -> tuple[str, str]:
+    """A prefix and a text that nobody has seen."""
+    prefix = secrets.token_hex(4)
+    return prefix, f"tokgate_{prefix}_{secrets.token_hex(32)}"
+
+
+def rotate(
+    store: Store, clock: Clock, id_or_name: str, *, actor: str, overlap: timedelta = OVERLAP
+) -> tuple[Token, Secret]:
+    """Another secret for the token; for ``overlap`` the old one is taken too, and its end stays.
+
+    Raises ``NotFound``; ``Conflict`` when it is revoked or expired; ``Invalid`` for an overlap that is too long.
+    """
+    if not timedelta(0) <= overlap <= MAX_OVERLAP:
+        raise Invalid(f"overlap: at most {MAX_OVERLAP.days} days")
+    now = clock.now()
+    token = _find(store, id_or_name, now)
+    if token.expires_at <= now:
+        raise Conflict(f"token {token.name} has expired", hint="make a new one")
+    prefix, text = _fresh()
+    after = replace(token, prefix=prefix, rotated_at=now, old_prefix=token.prefix, old_until=now + overlap)
+    store.rotate_token(after, digest_of(text), audit=_note(actor, "token.rotate", after))
+    return after, Secret(text)
 
 
 def _check(name: str, scopes: frozenset[Scope], lifetime: timedelta) -> None:
@@ -74,18 +118,41 @@ def digest_of(text: str) -> str:
 
 
 def authenticate(store: Store, clock: Clock, text: str) -> Token:
-    """The usable token with that text. Raises ``NotAuthenticated``, which does not say what exactly is wrong."""
+    """The usable token with that text; of one that has an owner, with no more than the owner may.
+
+    Raises ``NotAuthenticated``, which does not say what exactly is wrong.
+    """
     shape = _SHAPE.fullmatch(text)
-    known = store.token_by_prefix(shape["prefix"]) if shape else []
+    shape_prefix = shape["prefix"] if shape else ""
+    known = store.token_by_prefix(shape_prefix) if shape else []
     given = digest_of(text) if shape else ""
     now = clock.now()
     for token, kept in known:
-        if hmac.compare_digest(kept, given) and token.revoked_at is None and now < token.expires_at:
+        if hmac.compare_digest(kept, given) and _is_usable(token, now, old=token.prefix != shape_prefix):
+            if (cut := _cut(store, token)) is None:
+                break
             _touch(store, token, now)
-            return token
+            return cut
     raise NotAuthenticated(
         "this token is unknown, expired or revoked", hint="an administrator makes one with `tokgate token create`"
     )
+
+
+def _is_usable(token: Token, now: datetime, *, old: bool) -> bool:
+    if old and (token.old_until is None or token.old_until <= now):
+        return False
+    return token.revoked_at is None and now < token.expires_at
+
+
+def _cut(store: Store, token: Token) -> Token | None:
+    """The token with no more than its owner may; None when the owner may nothing any more."""
+    if token.owner is None:
+        return token
+    owner = store.person(token.owner)
+    if owner.disabled_at is not None:
+        return None
+    both = all_held(token.scopes) & all_held(owner.scopes)
+    return replace(token, scopes=both, sites=common_sites(token.sites, owner.sites))
 
 
 def _touch(store: Store, token: Token, now: datetime) -> None:
@@ -124,5 +191,8 @@ def _note(actor: str, action: str, token: Token) -> AuditNote:
         "prefix": token.prefix,
         "scopes": sorted(token.scopes),
         "expires": token.expires_at.isoformat(),
+        "sites": None if token.sites is None else sorted(token.sites),
+        "owner": token.owner,
+        **({"old_until": token.old_until.isoformat()} if token.old_until else {}),
     }
     return AuditNote(actor=actor, action=action, subject=token.id, detail=detail)

@@ -26,18 +26,46 @@ def create(
         list[Scope], typer.Option("--scope", help="What it may do; may be repeated. admin includes every other.")
     ],
     days: Annotated[int, typer.Option("--days", min=1, max=LONGEST_DAYS, help="How long it lives.")] = 90,
+    sites: Annotated[
+        list[str] | None, typer.Option("--site", help="All that it sees and changes; may be repeated. Else every site.")
+    ] = None,
+    owner: Annotated[
+        str | None, typer.Option("--owner", help="The person whom it acts for; it never does what they may not.")
+    ] = None,
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Make a token. It is shown this once; only its hash is kept."""
     from api.models import NewToken
 
     with opening.controller() as controller:
-        token, secret = controller.create_token(name, scopes, timedelta(days=days), actor=opening.actor())
+        token, secret = controller.create_token(
+            name, scopes, timedelta(days=days), actor=opening.actor(), sites=sites or None, owner=owner
+        )
     if output is Plain.JSON:
         show_json(NewToken.made(token, secret.reveal()).model_dump(mode="json"))
     else:
         say(secret.reveal())
         note(f"{name}: {text_of(tuple(sorted(token.scopes)))} until {text_of(token.expires_at)}; not shown again")
+
+
+@app.command()
+def rotate(
+    token: Annotated[str, typer.Argument(metavar="ID|NAME", help="Which token.")],
+    overlap: Annotated[
+        int, typer.Option("--overlap-hours", min=0, max=720, help="For so long the old secret is taken too.")
+    ] = 24,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Give a token another secret. It is shown this once; its scopes, sites and end stay."""
+    from api.models import NewToken
+
+    with opening.controller() as controller:
+        rotated, secret = controller.rotate_token(token, actor=opening.actor(), overlap=timedelta(hours=overlap))
+    if output is Plain.JSON:
+        show_json(NewToken.made(rotated, secret.reveal()).model_dump(mode="json"))
+    else:
+        say(secret.reveal())
+        note(f"{rotated.name}: the old one is taken until {text_of(rotated.old_until)}; not shown again")
 
 
 @app.command("list")
@@ -72,5 +100,7 @@ _COLUMNS = {
     "scopes": lambda row: row.scopes,
     "expires": lambda row: row.expires_at,
     "last used": lambda row: row.last_used_at or "never",
+    "sites": lambda row: "all" if row.sites is None else row.sites,
+    "owner": lambda row: row.owner or "",
     "by": lambda row: row.created_by,
 }

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api.auth import MAX_TOKEN_LENGTH, Ctl, GuessBrake, Reader
+from api.auth import MAX_TOKEN_LENGTH, Ctl, GuessBrake, Reader, WholeCtl
 from api.models import Feed, FeedDevice, FeedGroup, Name, Page
 from api.pages import Cursor, Limit, page_of
 from api.problems import clean, problem_response, request_id_of
@@ -62,7 +62,7 @@ ListName = Annotated[str, Path(max_length=80, description="the list's name, as t
     responses=_LIST,
     openapi_extra={"security": FEED_SECURITY},
 )
-def pull(controller: Ctl, request: Request, device: DeviceName, name: ListName) -> Response:
+def pull(controller: WholeCtl, request: Request, device: DeviceName, name: ListName) -> Response:
     """With a token of the device, as the password of HTTP Basic or as a bearer, from an address that the inventory
     allows. Conditional by `If-None-Match` or `If-Modified-Since`; gzip when asked for; `HEAD` too.
 
@@ -71,7 +71,7 @@ def pull(controller: Ctl, request: Request, device: DeviceName, name: ListName) 
 
 
 @lists.head("/{device}/{name}.txt", include_in_schema=False)
-def look(controller: Ctl, request: Request, device: DeviceName, name: ListName) -> Response:
+def look(controller: WholeCtl, request: Request, device: DeviceName, name: ListName) -> Response:
     return _answer(controller.feeds, request, device, name)
 
 

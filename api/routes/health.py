@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from api import reference
-from api.auth import Ctl, Reader
+from api.auth import Ctl, Reader, WholeCtl
 from api.metrics import CONTENT_TYPE, Metrics
 from api.models import Health, Live, Ready
 
@@ -32,7 +32,7 @@ async def livez() -> Live:
 
 
 @router.get("/readyz", summary="Whether the process does its work", responses={503: {"model": Ready}})
-def readyz(controller: Ctl, response: Response) -> Ready:
+def readyz(controller: WholeCtl, response: Response) -> Ready:
     """A firewall that is down is the fleet's health, not this process's: see the devices."""
     ready = Ready.of(controller.health())
     response.status_code = 200 if ready.ready else 503

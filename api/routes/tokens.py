@@ -1,4 +1,4 @@
-"""Tokens: make one (it is shown once), list them, revoke one."""
+"""Tokens: make one (it is shown once), list them, give one another secret, revoke one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from datetime import timedelta
 from fastapi import APIRouter, Response
 
 from api.auth import Admin, Auditor, Ctl
-from api.models import NewToken, Page, Token, TokenBody, Ulid
+from api.models import NewToken, Page, RotateBody, Token, TokenBody, Ulid
 from api.pages import Cursor, Limit, page_of
 from api.reference import answers
 
 router = APIRouter(prefix="/tokens", tags=["tokens"])
 
 
-@router.post("", summary="Make a token", status_code=201, responses=answers(409, 503))
+@router.post("", summary="Make a token", status_code=201, responses=answers(404, 409, 503))
 def create_token(controller: Ctl, caller: Admin, response: Response, body: TokenBody) -> NewToken:
     """`token` in the answer is the token itself: it is shown this once and kept nowhere."""
-    token, text = controller.create_token(body.name, body.scopes, timedelta(days=body.days), actor=caller.actor)
+    token, text = controller.create_token(
+        body.name,
+        body.scopes,
+        timedelta(days=body.days),
+        actor=caller.actor,
+        sites=body.sites,
+        owner=body.owner,
+    )
     response.headers["Location"] = f"/api/v1/tokens/{token.id}"
     return NewToken.made(token, text.reveal())
 
@@ -26,6 +33,14 @@ def create_token(controller: Ctl, caller: Admin, response: Response, body: Token
 def list_tokens(controller: Ctl, caller: Auditor, limit: Limit = 100, cursor: Cursor = None) -> Page[Token]:
     """Also the expired and the revoked ones."""
     return page_of(controller.tokens(), of="tokens", key=lambda t: t.id, show=Token.of, limit=limit, cursor=cursor)
+
+
+@router.post("/{id}/rotate", summary="Give a token another secret", responses=answers(404, 409, 503))
+def rotate_token(controller: Ctl, caller: Admin, id: Ulid, body: RotateBody | None = None) -> NewToken:
+    """`token` in the answer is the new one, shown this once. The old one is taken too until `old_until`."""
+    overlap = timedelta(hours=(body or RotateBody()).overlap_hours)
+    token, text = controller.rotate_token(id, actor=caller.actor, overlap=overlap)
+    return NewToken.made(token, text.reveal())
 
 
 @router.delete("/{id}", summary="Revoke a token", responses=answers(404, 409, 503))

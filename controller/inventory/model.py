@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import ip_address
@@ -266,6 +266,12 @@ class Inventory(Part):
         of_services = (source for service in self.own_services.values() for source in service.sources)
         outright = entries_of(self.own_services)
         return (*self.intelligence.sources, *of_services, *((CatalogueConfig(entries=outright),) if outright else ()))
+
+    def within(self, sites: Container[SiteName]) -> Inventory:
+        """The same, as if it had no other sites than these."""
+        found = {name: site for name, site in self.sites.items() if name in sites}
+        all_else = {name: getattr(self, name) for name in Inventory.model_fields if name != "sites"}
+        return Inventory.model_construct(**all_else, sites=found)
 
     def site(self, name: str) -> Site:
         """Raises ``NotFound``."""

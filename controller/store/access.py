@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.audit import AuditNote, Head, breaks
 from controller.errors import Conflict, NotFound, StoreError
 from controller.model import AccessException, AuditEntry, ExceptionState, Scope, Token
-from controller.store.jsons import EXCEPTION, WORDS
+from controller.store.jsons import EXCEPTION, WORDS, dumps_sites, loads_sites
 from controller.store.schema import audit, exception_sites, exceptions, tokens
 from controller.store.shelf import Shelf, append, head, one
 from controller.versions import refuse_changed, version_of
@@ -52,7 +52,7 @@ class Exceptions(Shelf):
         with self._db.read() as connection:
             row = one(connection, select(exceptions.c.body).where(exceptions.c.id == exception_id))
         if row is None:
-            raise NotFound(f"no exception {str(exception_id)[:40]!r}", hint="`tokgate exceptions list` shows them")
+            raise exception_unknown(exception_id)
         return EXCEPTION.loads(row["body"])
 
     def exceptions(
@@ -77,6 +77,11 @@ def exception_version(exception: AccessException) -> str:
     return version_of(EXCEPTION.dumps(replace(exception, live_on=(), devices=())))
 
 
+def exception_unknown(exception_id: str) -> NotFound:
+    """There is no such exception, or none that may be seen."""
+    return NotFound(f"no exception {exception_id[:40]!r}", hint="`tokgate exceptions list` shows them")
+
+
 def _exception_row(exception: AccessException) -> dict[str, Any]:
     return {
         "id": exception.id,
@@ -99,10 +104,23 @@ class Tokens(Shelf):
             self._log(connection, audit)
 
     def token_by_prefix(self, prefix: str) -> list[tuple[Token, str]]:
-        """Every token with that prefix, each with the hash of its secret."""
+        """Every token with that prefix, now or before its last rotation, each with the hash of that secret."""
+        which = or_(tokens.c.prefix == prefix, tokens.c.old_prefix == prefix)
         with self._db.read() as connection:
-            rows = connection.execute(select(tokens).where(tokens.c.prefix == prefix)).mappings().all()
-        return [(_token(row), str(row["hash"])) for row in rows]
+            rows = connection.execute(select(tokens).where(which)).mappings().all()
+        return [(_token(row), str(row["hash"] if row["prefix"] == prefix else row["old_hash"])) for row in rows]
+
+    def rotate_token(self, token: Token, digest: str, *, audit: AuditNote | None = None) -> None:
+        """Keep the hash of its new secret, and the old one beside it. Raises ``NotFound``; ``Conflict``: revoked."""
+        with self._db.write() as connection:
+            row = one(connection, select(tokens.c.revoked_at, tokens.c.hash).where(tokens.c.id == token.id))
+            if row is None:
+                raise NotFound(f"no token {token.id}")
+            if row["revoked_at"] is not None:
+                raise Conflict(f"token {token.name} is revoked", hint="make a new one")
+            values = {**_token_row(token), "hash": digest, "old_hash": row["hash"]}
+            connection.execute(tokens.update().where(tokens.c.id == token.id).values(**values))
+            self._log(connection, audit)
 
     def tokens(self) -> list[Token]:
         """All, also the expired and revoked ones, in the order in which they were made."""
@@ -127,14 +145,18 @@ class Tokens(Shelf):
             self._log(connection, audit)
 
 
+_APART: Final = ("hash", "old_hash", "scopes", "sites")
+
+
 def _token_row(token: Token) -> dict[str, Any]:
-    row = {c.name: getattr(token, c.name) for c in tokens.columns if c.name not in ("hash", "scopes")}
-    return {**row, "scopes": WORDS.dumps(tuple(sorted(token.scopes)))}
+    row = {c.name: getattr(token, c.name) for c in tokens.columns if c.name not in _APART}
+    return {**row, "scopes": WORDS.dumps(tuple(sorted(token.scopes))), "sites": dumps_sites(token.sites)}
 
 
 def _token(row: RowMapping) -> Token:
-    fields = {name: row[name] for name in row if name not in ("hash", "scopes")}
-    return Token(**fields, scopes=frozenset(Scope(word) for word in WORDS.loads(row["scopes"])))
+    fields = {name: row[name] for name in row if name not in _APART}
+    scopes = frozenset(Scope(word) for word in WORDS.loads(row["scopes"]))
+    return Token(**fields, scopes=scopes, sites=loads_sites(row["sites"]))
 
 
 class AuditLog(Shelf):

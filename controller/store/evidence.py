@@ -42,6 +42,7 @@ class EventQuery:
     """Which events. ``since``: windows that end after it. ``until``: windows that start before it."""
 
     site: str | None = None
+    sites: frozenset[SiteName] | None = None  # None: of every site
     device: str | None = None
     action: EventAction | None = None
     exception: str | None = None
@@ -152,12 +153,15 @@ class Evidence(Shelf):
             for site, action, uncounted, hits in rows
         ]
 
-    def exception_use(self, exception: ExceptionId) -> Use:
-        """The sums of its events; None where none of them counted."""
+    def exception_use(self, exception: ExceptionId, *, sites: frozenset[SiteName] | None = None) -> Use:
+        """The sums of its events, by default at every site; None where none of them counted."""
         used = case((func.coalesce(events.c.hits, events.c.packets, 0) > 0, events.c.end))
         sums = (func.sum(events.c.hits), func.sum(events.c.packets), func.sum(events.c.octets), func.max(used))
+        query = select(*sums).where(events.c.exception == exception)
+        if sites is not None:
+            query = query.where(events.c.site.in_(sites))
         with self._db.read() as connection:
-            hits, packets, octets, last = connection.execute(select(*sums).where(events.c.exception == exception)).one()
+            hits, packets, octets, last = connection.execute(query).one()
         return Use(hits=hits, packets=packets, octets=octets, last_used_at=last)
 
     def destinations_since(self, at: datetime, *, limit: int) -> Iterator[tuple[SourceSeen, ...]]:
@@ -209,6 +213,8 @@ def _filtered(statement: Select[Any], query: EventQuery) -> Select[Any]:
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
+    if query.sites is not None:
+        statement = statement.where(events.c.site.in_(query.sites))
     if query.since is not None:
         statement = statement.where(events.c.end > query.since)
     if query.until is not None:

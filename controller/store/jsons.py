@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from controller.errors import StoreError
 from controller.model import AccessException, DeviceStatus, EntryHit, SourceSeen
+from core.ids import SiteName
 
 T = TypeVar("T")
 
@@ -49,3 +50,12 @@ SOURCES: Json[tuple[SourceSeen, ...]] = Json(tuple[SourceSeen, ...])
 ENTRIES: Json[tuple[EntryHit, ...]] = Json(tuple[EntryHit, ...])
 WORDS: Json[tuple[str, ...]] = Json(tuple[str, ...])
 TIMINGS: Json[Mapping[str, float] | None] = Json(dict[str, float] | None)
+
+
+def dumps_sites(sites: frozenset[SiteName] | None) -> str | None:
+    """None is every site."""
+    return None if sites is None else WORDS.dumps(tuple(sorted(sites)))
+
+
+def loads_sites(text: str | None) -> frozenset[SiteName] | None:
+    return None if text is None else frozenset(SiteName(word) for word in WORDS.loads(text))

@@ -42,7 +42,7 @@ class Runs(Shelf):
         with self._db.read() as connection:
             row = one(connection, select(plans).where(plans.c.id == plan_id))
         if row is None:
-            raise NotFound(f"no plan {str(plan_id)[:40]!r}", hint="make one with `tokgate plan`")
+            raise plan_unknown(plan_id)
         return StoredPlan(**row)
 
     # --- runs -----------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ class Runs(Shelf):
         with self._db.read() as connection:
             row = one(connection, select(runs).where(runs.c.id == run_id))
             if row is None:
-                raise NotFound(f"no run {str(run_id)[:40]!r}", hint="`tokgate runs list` shows the last ones")
+                raise run_unknown(run_id)
             return _runs(connection, [row])[0]
 
     def runs(
@@ -96,14 +96,20 @@ class Runs(Shelf):
         before: RunId | None = None,
         site: SiteName | None = None,
         device: DeviceName | None = None,
+        sites: frozenset[SiteName] | None = None,
     ) -> list[Run]:
-        """The newest first; ``before`` is the last one already seen. A run shows all its devices."""
+        """The newest first; ``before`` is the last one already seen. A run shows all its devices.
+
+        ``sites``: only runs that touched one of them.
+        """
         query = select(runs).order_by(runs.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(runs.c.id < before)
         for column, wanted in ((run_devices.c.site, site), (run_devices.c.device, device)):
             if wanted is not None:
                 query = query.where(runs.c.id.in_(select(run_devices.c.run).where(column == wanted)))
+        if sites is not None:
+            query = query.where(runs.c.id.in_(select(run_devices.c.run).where(run_devices.c.site.in_(sites))))
         with self._db.read() as connection:
             return _runs(connection, connection.execute(query).mappings().all())
 
@@ -126,6 +132,16 @@ class Runs(Shelf):
         """As ``mark_abandoned``, for a run of this process that nobody works on any more."""
         with self._db.write() as connection:
             return _abandon(connection, runs.c.id == run_id, now, UNRECORDED)
+
+
+def plan_unknown(plan_id: str) -> NotFound:
+    """There is no such plan, or none that may be seen."""
+    return NotFound(f"no plan {plan_id[:40]!r}", hint="make one with `tokgate plan`")
+
+
+def run_unknown(run_id: str) -> NotFound:
+    """There is no such run, or none that may be seen."""
+    return NotFound(f"no run {run_id[:40]!r}", hint="`tokgate runs list` shows the last ones")
 
 
 def _abandon(connection: Connection, which: ColumnElement[bool], now: datetime, why: str) -> list[DeviceName]:

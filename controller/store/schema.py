@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -239,6 +239,48 @@ tokens = Table(
     Column("created_by", String, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("last_used_at", Instant),
+    Column("revoked_at", Instant),
+    Column("owner", String, index=True),
+    Column("sites", Text),
+    Column("rotated_at", Instant),
+    Column("old_prefix", String, index=True),
+    Column("old_hash", String),
+    Column("old_until", Instant),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("title", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("sites", Text),
+    Column("issuer", String),
+    Column("subject", String),
+    Column("hash", String),  # argon2, of a local account's password
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("disabled_at", Instant),
+    Column("failures", Integer, nullable=False),  # wrong passwords since the last right one
+    Column("locked_until", Instant),
+    Column("last_sign_in_at", Instant),
+    UniqueConstraint("issuer", "subject", name="uq_people_identity"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("hash", String, nullable=False, unique=True),  # sha256 of what the cookie holds
+    Column("person", ForeignKey("people.name"), nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant, nullable=False),
+    Column("idle_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False, index=True),
     Column("revoked_at", Instant),
 )
 

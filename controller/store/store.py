@@ -19,6 +19,7 @@ from controller.store.calendars import Calendars
 from controller.store.database import Database, damaged
 from controller.store.evidence import Evidence
 from controller.store.feeds import Feeds
+from controller.store.people import People
 from controller.store.processes import Process
 from controller.store.runs import Runs
 from controller.store.schema import (
@@ -31,6 +32,7 @@ from controller.store.schema import (
     plans,
     refreshes,
     runs,
+    sessions,
     snapshots,
     words,
 )
@@ -50,6 +52,8 @@ QUICK: Final = timedelta(seconds=2)
 """How long the check at the opening may look; ``check()`` takes all the time it needs."""
 FULL: Final = timedelta(hours=1)
 PLAN_RETENTION: Final = timedelta(days=30)
+SESSION_RETENTION: Final = timedelta(days=30)
+"""After its end a session is shown for so long."""
 _BATCH: Final = 5_000
 
 
@@ -98,7 +102,7 @@ class Jobs(Shelf):
             return get_meta(connection, INVENTORY)
 
 
-class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, AuditLog, Calendars, Jobs):
+class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, People, AuditLog, Calendars, Jobs):
     """Everything tokgate remembers. Thread-safe; any number of processes may have it open.
 
     Every method may raise ``StoreError``; then nothing of what it was asked was recorded.
@@ -255,6 +259,7 @@ class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, AuditLog, Cale
         self._drop(words, words.c.digest.not_in(select(refreshes.c.words)))
         self._drop(alerts, alerts.c.at < oldest)
         self._drop(feed_pulls, feed_pulls.c.at < oldest)
+        self._drop(sessions, sessions.c.ends_at < now - min(retention, SESSION_RETENTION))
         self._db.checkpoint()
 
     def _current_id(self) -> str | None:

@@ -107,6 +107,7 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("POST", "/plans"): lambda o: call("operate", "/plans", json={"all": True}, leaves=False),
     ("POST", "/runs"): lambda o: call("operate", "/runs", json={"kind": "sync", "sites": ["berlin"]}),
     ("POST", "/tokens"): lambda o: call("admin", "/tokens", json={"name": "fresh", "scopes": ["read"], "days": 1}),
+    ("POST", "/tokens/{id}/rotate"): lambda o: call("admin", f"/tokens/{o.controller.tokens()[0].id}/rotate", json={}),
     ("DELETE", "/tokens/{id}"): lambda o: call("admin", f"/tokens/{o.controller.tokens()[0].id}"),
 }
 
