@@ -114,10 +114,11 @@ class Answer(BaseModel):
 
 
 class Page(Answer, Generic[T]):
-    """One page of a list. ``next_cursor`` gets the next page; null on the last."""
+    """One page of a list. ``next_cursor`` gets the next page; null on the last. ``count`` is told when asked for."""
 
     items: tuple[T, ...]
     next_cursor: str | None = None
+    count: int | None = Field(default=None, description="of all pages together; 100000 also stands for more")
 
 
 class FieldError(Answer):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from heapq import nlargest, nsmallest
 from typing import Annotated, Final, TypeVar
 
-from fastapi import Query
+from fastapi import Depends, Query
+from pydantic import BaseModel
 
 from api.models import Page
 from controller.errors import Invalid
@@ -24,6 +28,102 @@ Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="how many at most", 
 Cursor = Annotated[
     str | None, Query(max_length=500, description="`next_cursor` of the page before; leave it out for the first page")
 ]
+
+
+class Order(StrEnum):
+    ASC = "asc"
+    DESC = "desc"
+
+
+Text = Annotated[
+    str | None,
+    Query(min_length=1, max_length=253, description="only what says this somewhere; upper and lower case are alike"),
+]
+MOST_COUNTED: Final = 100_000
+_TURNED: Final = "turned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    """What every list can be asked for: how many, from where on, in which order, what text, and how many in all."""
+
+    limit: int
+    cursor: str | None
+    order: Order
+    usual: Order  # the order of the list when nobody asks for one
+    count: bool
+    q: str | None
+
+    @property
+    def is_descending(self) -> bool:
+        return self.order is Order.DESC
+
+    def list(self, of: str) -> str:
+        """What cursors call the list: one of it in the other order is another."""
+        return of if self.order is self.usual else of + _TURNED
+
+    def after(self, of: str) -> str | None:
+        """The key of the last row that was shown. Raises ``Invalid``."""
+        return decode(self.cursor, of=self.list(of))
+
+    def after_number(self, of: str) -> int | None:
+        """As ``after``, for lists whose keys are numbers."""
+        return decode_number(self.cursor, of=self.list(of))
+
+
+def _paging(most: int, usual: Order) -> Callable[..., Paging]:
+    def asked(
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="how many at most", examples=[100])] = most,
+        cursor: Cursor = None,
+        order: Annotated[Order, Query(description="by the key of the list, up or down")] = usual,
+        count: Annotated[bool, Query(description="also say in `count` how many there are")] = False,
+        q: Text = None,
+    ) -> Paging:
+        return Paging(limit=limit, cursor=cursor, order=order, usual=usual, count=count, q=q)
+
+    return asked
+
+
+Sorted = Annotated[Paging, Depends(_paging(100, Order.ASC))]
+Newest = Annotated[Paging, Depends(_paging(100, Order.DESC))]
+NewestFew = Annotated[Paging, Depends(_paging(50, Order.DESC))]
+
+
+def says(shown: object, text: str) -> bool:
+    """Whether anything that a person sees of it holds the text; ``text`` is in lower case."""
+    match shown:
+        case str():
+            return text in shown.lower()
+        case BaseModel():
+            return any(says(value, text) for value in shown.__dict__.values())
+        case tuple() | list() | frozenset():
+            return any(says(value, text) for value in shown)
+        case Mapping():
+            return any(says(value, text) for pair in shown.items() for value in pair)
+        case _:
+            return False
+
+
+def paged(rows: Iterable[T], *, of: str, key: Callable[[T], str], show: Callable[[T], A], ask: Paging) -> Page[A]:
+    """One page of a list that is at hand in full, in the order of its keys, which are unique."""
+    found = list(rows)
+    if ask.q is not None:
+        text = ask.q.lower()
+        found = [row for row in found if says(show(row), text)]
+    after, count = ask.after(of), len(found) if ask.count else None
+    if after is not None:
+        found = [row for row in found if (key(row) < after if ask.is_descending else key(row) > after)]
+    best = nsmallest if not ask.is_descending else nlargest
+    return paged_from(best(ask.limit + 1, found, key=key), of=of, key=key, show=show, ask=ask, count=count)
+
+
+def paged_from(
+    rows: list[T], *, of: str, key: Callable[[T], str], show: Callable[[T], A], ask: Paging, count: int | None
+) -> Page[A]:
+    """One page from rows that were asked for with ``limit + 1``: the one too many says that there is more."""
+    shown = rows[: ask.limit]
+    more = encode(key(shown[-1]), of=ask.list(of)) if len(rows) > ask.limit else None
+    return Page(items=tuple(show(row) for row in shown), next_cursor=more, count=count)
 
 
 def encode(key: str, *, of: str) -> str:

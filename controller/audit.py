@@ -14,7 +14,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from controller.model import AuditEntry
+from core.secret import without_tokens
 
+CHANGED: Final = "changed"
+"""What the detail of an entry calls what was moved: of each field its value before and after."""
+REQUEST: Final = "request"
+"""What the detail of an entry calls the request of the API that it came with, as the log and the answer do."""
 FIRST: Final = "0" * 64
 """What the first entry names as the one before."""
 
@@ -40,14 +45,15 @@ class Head:
 
 def entry_after(head: Head, note: AuditNote, at: datetime) -> AuditEntry:
     """The next entry of the chain."""
+    detail = json.dumps(dict(note.detail or {}), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     unsealed = AuditEntry(
         seq=head.seq + 1,
         at=at.astimezone(UTC),
         actor=note.actor,
         action=note.action,
-        subject=note.subject,
-        reason=note.reason,
-        detail=json.dumps(dict(note.detail or {}), sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+        subject=without_tokens(note.subject),
+        reason=without_tokens(note.reason),
+        detail=without_tokens(detail),
         previous=head.hash,
         hash="",
     )
@@ -69,10 +75,19 @@ def seal(entry: AuditEntry) -> str:
     return hashlib.sha256(json.dumps(said, separators=(",", ":")).encode()).hexdigest()
 
 
-def breaks(entries: Iterable[AuditEntry], head: Head) -> list[str]:
-    """One line for each place where the chain, read from its first entry, does not hold; empty when it does."""
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What of a thing a change moved: of each field its value before and after. Both hold plain data."""
+    return {
+        name: [before.get(name), after.get(name)]
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    }
+
+
+def breaks(entries: Iterable[AuditEntry], head: Head, *, after: Head = Head()) -> list[str]:
+    """One line for each place where the chain, read on from ``after``, does not hold; empty when it does."""
     found: list[str] = []
-    last = Head()
+    last = after
     for entry in entries:
         if entry.seq != last.seq + 1:
             found.append(f"entry {last.seq + 1} is missing: {entry.seq} follows {last.seq}")

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TextIO
 import structlog
 from structlog.typing import Processor
 
-from core.secret import HIDDEN
+from core.secret import HIDDEN, without_tokens
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 Format = Literal["auto", "console", "json"]
@@ -77,9 +77,12 @@ def _route(out: TextIO, level: Level, formatter: logging.Formatter) -> None:
 
 
 def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A field that is named like a secret is never written, whoever put it there."""
+    """A field that is named like a secret is never written, whoever put it there; nor is a token of ours in a text."""
     for key in _SECRET_KEYS & event.keys():
         event[key] = HIDDEN
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = without_tokens(value)
     return event
 
 

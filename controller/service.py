@@ -24,7 +24,9 @@ from zoneinfo import ZoneInfo
 import structlog
 
 import controller.tokens as access
+from controller import audit_export
 from controller.alerts import origin_alerts
+from controller.audit import Head
 from controller.calendars import CalendarBook
 from controller.check_desk import CheckDesk
 from controller.declared_desk import DeclaredDesk
@@ -64,7 +66,18 @@ from controller.rehearsal import rehearsal
 from controller.report import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
 from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
 from controller.settings import Settings
-from controller.store import IMPORTED, PUT_IN_FORCE, AuditNote, EventQuery, HitSum, Page, SnapshotSummary, Store, Term
+from controller.store import (
+    IMPORTED,
+    PUT_IN_FORCE,
+    AuditNote,
+    AuditQuery,
+    EventQuery,
+    HitSum,
+    Page,
+    SnapshotSummary,
+    Store,
+    Term,
+)
 from controller.store.runs import plan_unknown, run_unknown
 from controller.sync import Worker
 from controller.troubles import source_alerts, stale_limits, tell, tell_watches, troubles
@@ -995,8 +1008,24 @@ class Controller:
     def revoke_token(self, id_or_name: str, *, actor: str) -> Token:
         return access.revoke(self.store, self.clock, id_or_name, actor=actor)
 
-    def audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditEntry]:
-        return self.store.audit_entries(limit=limit, before=before)
+    def audit(
+        self, *, limit: int = 100, before: int | None = None, wanted: AuditQuery | None = None
+    ) -> list[AuditEntry]:
+        return self.store.audit_entries(limit=limit, before=before, wanted=wanted)
+
+    def audit_count(self, wanted: AuditQuery, *, most: int) -> int:
+        return self.store.audit_count(wanted, most=most)
+
+    def export_audit(self, *, after: int = 0) -> Iterator[str]:
+        """The lines of the audit log as a file, from behind that entry on. Raises ``NotFound``."""
+        before, entries, last = self.store.audit_chain(after=after)
+        return audit_export.write(before, entries, last, at=self.clock.now(), instance=self.store.instance_id())
+
+    def holds_audit(self, head: Head) -> bool:
+        """Whether the log here still says, at that entry, what a file from before says it did."""
+        with suppress(NotFound):
+            return self.store.audit_head_at(head.seq) == head
+        return False
 
     def verify_audit(self) -> list[str]:
         """One line per break of the chain; empty when it holds."""

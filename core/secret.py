@@ -15,8 +15,15 @@ from typing import Final
 from core.errors import SecretUnavailable
 
 HIDDEN: Final = "•••"
+_TOKEN: Final = re.compile(r"\b(tok[a-z]{1,10}_[0-9a-f]{8}_)[0-9a-f]{32,64}")
+"""What we make ourselves and show once: a person may paste it where it does not belong."""
 _REFERENCE: Final = re.compile(r"secret://(?P<scheme>[a-z]+)/(?P<rest>\S+)")
 SCHEMES: Final = ("env", "file", "keyring")
+
+
+def without_tokens(text: str) -> str:
+    """The text with tokens of ours cut down to what names them."""
+    return _TOKEN.sub(rf"\1{HIDDEN}", text) if "_" in text else text
 
 
 class Secret:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from api.cli import opening
-from api.cli.options import As, AsPlain, Output, Plain
-from api.cli.show import say, show_json, show_rows
+from api.cli.errors import FileTrouble
+from api.cli.options import As, AsPlain, Output, Plain, Since, Until
+from api.cli.show import note, say, show_json, show_rows
+from api.cli.times import parse_time
 from core.errors import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="Who changed what, when and why.")
@@ -17,26 +22,126 @@ app = typer.Typer(no_args_is_help=True, help="Who changed what, when and why.")
 @app.command("list")
 def list_entries(
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many at most.")] = 50,
+    actor: Annotated[str | None, typer.Option("--actor", help="Only by this one: cli:ada, token:helpdesk.")] = None,
+    action: Annotated[
+        str | None, typer.Option("--action", help="Only this, or all of a kind: exception.approve, exception.")
+    ] = None,
+    subject: Annotated[str | None, typer.Option("--subject", help="Only of what begins so: an id, a name.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Only entries that say this somewhere.")] = None,
+    since: Since = None,
+    until: Until = None,
     output: As = Output.TABLE,
 ) -> None:
     """List the changes, the newest first."""
     from api.models import AuditEntry
+    from controller.store import AuditQuery
 
     with opening.controller() as controller:
-        entries = controller.audit(limit=limit)
+        now = controller.clock.now()
+        wanted = AuditQuery(
+            actor=actor,
+            action=action,
+            subject=subject,
+            text=text,
+            since=parse_time(since, option="--since", now=now, backwards=True) if since else None,
+            until=parse_time(until, option="--until", now=now, backwards=True) if until else None,
+        )
+        entries = controller.audit(limit=limit, wanted=wanted)
     show_rows([AuditEntry.of(entry) for entry in entries], _COLUMNS, output, none="no changes recorded")
 
 
 @app.command()
-def verify(output: AsPlain = Plain.TABLE) -> int:
-    """Check the chain of hashes over all entries. Ends with 1 when it is broken."""
+def export(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to; printed when left out.")] = None,
+    after: Annotated[
+        int, typer.Option("--after", metavar="SEQ", min=0, help="Only what comes behind this entry: to go on.")
+    ] = 0,
+) -> None:
+    """Write the audit log as JSON lines with the head of its chain: `tokgate audit verify FILE` checks them anywhere.
+
+    An export of everything begins at the first entry; one with --after goes on where an earlier one ended.
+    """
     with opening.controller() as controller:
-        breaks = controller.verify_audit()
-    if output is Plain.JSON:
-        show_json({"intact": not breaks, "breaks": breaks})
+        lines = controller.export_audit(after=after)
+        if file is None:
+            for line in lines:
+                typer.echo(line)
+            return
+        count = _write(file, lines)
+    note(f"{count - 2} entries written to {file}")
+
+
+@app.command()
+def verify(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="An export to check, instead of the log here.")
+    ] = None,
+    here: Annotated[bool, typer.Option("--here", help="Of a file: that the log here still holds its end.")] = False,
+    output: AsPlain = Plain.TABLE,
+) -> int:
+    """Check the chain of hashes over all entries, here or in an exported file. Ends with 1 when it is broken.
+
+    A file is checked as it is, without store or settings. With --here also a log that was written anew is found.
+    """
+    if file is not None:
+        facts = _of_file(file, here=here)
     else:
-        say("\n".join(breaks) if breaks else "the audit log is intact")
-    return ExitCode.ERROR if breaks else ExitCode.DONE
+        with opening.controller() as controller:
+            breaks = controller.verify_audit()
+        facts = {"intact": not breaks, "breaks": breaks}
+    if output is Plain.JSON:
+        show_json(facts)
+    else:
+        say("\n".join([*facts["breaks"], *_about(facts)]))
+    return ExitCode.DONE if facts["intact"] else ExitCode.ERROR
+
+
+def _of_file(file: Path, *, here: bool) -> dict[str, Any]:
+    from controller import audit_export
+    from controller.errors import Invalid
+
+    try:
+        with file.open(encoding="utf-8") as lines:
+            found = audit_export.check(lines)
+    except OSError as exc:
+        raise Invalid(f"{file} cannot be read: {exc.strerror}") from exc
+    except (UnicodeDecodeError, audit_export.Unreadable) as exc:
+        raise Invalid(f"{file}: {exc}", hint="`tokgate audit export` makes such files") from exc
+    breaks = list(found.breaks)
+    if here:
+        with opening.controller() as controller:
+            if not controller.holds_audit(found.head):
+                breaks.append(f"the log here does not hold entry {found.head.seq} as the file does")
+    head = {"seq": found.head.seq, "hash": found.head.hash}
+    return {"intact": not breaks, "breaks": breaks, "entries": found.entries, "after": found.after.seq, "head": head}
+
+
+def _about(facts: dict[str, Any]) -> list[str]:
+    """What holds, in words."""
+    if not facts["intact"]:
+        return []
+    if "head" not in facts:
+        return ["the audit log is intact"]
+    first, head = facts["after"] + 1, facts["head"]
+    which = f"entries {first} to {head['seq']} are intact" if facts["entries"] else "it holds no entry"
+    return [f"{which}; the head is {head['hash']}"]
+
+
+def _write(file: Path, lines: Iterable[str]) -> int:
+    """Whole or not at all; how many lines. Raises ``FileTrouble``."""
+    draft, count = file.with_name(f".{file.name}.new"), 0
+    try:
+        with draft.open("w", encoding="utf-8") as out:
+            draft.chmod(0o600)
+            for line in lines:
+                out.write(f"{line}\n")
+                count += 1
+        draft.replace(file)
+    except OSError as exc:
+        with contextlib.suppress(OSError):  # the draft may not even be there; what went wrong is told below
+            draft.unlink()
+        raise FileTrouble(f"{file} cannot be written: {exc.strerror}", hint="name a file in a folder of yours") from exc
+    return count
 
 
 _COLUMNS = {

@@ -1,7 +1,7 @@
 """What tokgate remembers: one SQLite file, one writer, nothing answered before it is on the disk."""
 
 from controller.audit import AuditNote
-from controller.store.access import exception_version
+from controller.store.access import AuditQuery, exception_version
 from controller.store.evidence import EventQuery, HitSum, Page
 from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotSummary, Term
 from controller.store.store import Store
@@ -10,6 +10,7 @@ __all__ = [
     "IMPORTED",
     "PUT_IN_FORCE",
     "AuditNote",
+    "AuditQuery",
     "EventQuery",
     "HitSum",
     "Page",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
-from controller.audit import AuditNote, Head, breaks
+from controller.audit import CHANGED, AuditNote, Head, breaks, changed
 from controller.errors import Conflict, NotFound, StoreError
 from controller.model import AccessException, AuditEntry, ExceptionState, Scope, Token
 from controller.store.jsons import EXCEPTION, WORDS, dumps_sites, loads_sites
@@ -41,11 +42,12 @@ class Exceptions(Shelf):
             )
             if known is None:
                 raise NotFound(f"no exception {exception.id}")
-            refuse_changed(exception_version(EXCEPTION.loads(known["body"])), what=f"exception {exception.id}")
+            before = EXCEPTION.loads(known["body"])
+            refuse_changed(exception_version(before), what=f"exception {exception.id}")
             if (state := known["state"]) != expected_state.value:
                 raise Conflict(f"exception {exception.id} is {state} by now", hint="look at it again, then decide")
             connection.execute(exceptions.update().where(exceptions.c.id == exception.id).values(**row))
-            self._log(connection, audit)
+            self._log(connection, audit and _with_changes(audit, before, exception))
 
     def exception(self, exception_id: ExceptionId) -> AccessException:
         """Raises ``NotFound``."""
@@ -72,9 +74,20 @@ class Exceptions(Shelf):
             return [EXCEPTION.loads(body) for body in connection.execute(query).scalars()]
 
 
+def _with_changes(note: AuditNote, before: AccessException, after: AccessException) -> AuditNote:
+    """What the change moved, before and after, as it is kept."""
+    kept = (json.loads(_body(one)) for one in (before, after))
+    return replace(note, detail={**(note.detail or {}), CHANGED: changed(*kept)})
+
+
+def _body(exception: AccessException) -> str:
+    """Without what is derived when it is shown."""
+    return EXCEPTION.dumps(replace(exception, live_on=(), devices=()))
+
+
 def exception_version(exception: AccessException) -> str:
     """Names what is kept of it: another one after each change of it."""
-    return version_of(EXCEPTION.dumps(replace(exception, live_on=(), devices=())))
+    return version_of(_body(exception))
 
 
 def exception_unknown(exception_id: str) -> NotFound:
@@ -142,7 +155,8 @@ class Tokens(Shelf):
             if row["revoked_at"] is not None:
                 raise Conflict(f"token {token_id} is revoked already")
             connection.execute(tokens.update().where(tokens.c.id == token_id).values(revoked_at=at))
-            self._log(connection, audit)
+            moved = {CHANGED: changed({"revoked_at": None}, {"revoked_at": at.isoformat()})}
+            self._log(connection, audit and replace(audit, detail={**(audit.detail or {}), **moved}))
 
 
 _APART: Final = ("hash", "old_hash", "scopes", "sites")
@@ -159,19 +173,73 @@ def _token(row: RowMapping) -> Token:
     return Token(**fields, scopes=scopes, sites=loads_sites(row["sites"]))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditQuery:
+    """Which entries of the audit log; without anything all of them."""
+
+    actor: str | None = None
+    action: str | None = None  # one, or a family of them: ``exception`` is also ``exception.approve``
+    subject: str | None = None  # how it begins
+    since: datetime | None = None  # at that time or later
+    until: datetime | None = None  # before it
+    text: str | None = None  # anywhere in what an entry says
+    oldest_first: bool = False
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        if self.actor is not None:
+            yield audit.c.actor == self.actor
+        if self.action is not None:
+            yield or_(audit.c.action == self.action, audit.c.action.startswith(f"{self.action}.", autoescape=True))
+        if self.subject is not None:
+            yield audit.c.subject.startswith(self.subject, autoescape=True)
+        if self.since is not None:
+            yield audit.c.at >= self.since
+        if self.until is not None:
+            yield audit.c.at < self.until
+        if self.text is not None:
+            said = (audit.c.actor, audit.c.action, audit.c.subject, audit.c.reason, audit.c.detail)
+            yield or_(*(func.lower(column).contains(self.text.lower(), autoescape=True) for column in said))
+
+
 class AuditLog(Shelf):
     def append_audit(self, note: AuditNote) -> AuditEntry:
         """An entry for what changed nothing here (a refused attempt, a forced guard)."""
         with self._db.write() as connection:
             return append(connection, note, self._clock)
 
-    def audit_entries(self, *, limit: int = 100, before: int | None = None) -> list[AuditEntry]:
-        """The newest first; ``before`` is the ``seq`` of the last one already seen."""
-        query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+    def audit_entries(
+        self, *, limit: int = 100, before: int | None = None, wanted: AuditQuery | None = None
+    ) -> list[AuditEntry]:
+        """The newest first, or the oldest; ``before`` is the ``seq`` of the last one already seen."""
+        wanted = wanted or AuditQuery()
+        seq = audit.c.seq
+        query = select(audit).where(*wanted.conditions()).limit(limit)
         if before is not None:
-            query = query.where(audit.c.seq < before)
+            query = query.where(seq > before if wanted.oldest_first else seq < before)
+        query = query.order_by(seq if wanted.oldest_first else seq.desc())
         with self._db.read() as connection:
             return [AuditEntry(**row) for row in connection.execute(query).mappings()]
+
+    def audit_count(self, wanted: AuditQuery, *, most: int) -> int:
+        """How many entries are wanted; no further than ``most``."""
+        found = select(audit.c.seq).where(*wanted.conditions()).limit(most).subquery()
+        with self._db.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(found)).scalar() or 0)
+
+    def audit_chain(self, *, after: int = 0) -> tuple[Head, Iterator[AuditEntry], Head]:
+        """The head before, the entries behind it in their order, and the last of all. Raises ``NotFound``."""
+        last, _ = self._audit_head()
+        return self.audit_head_at(after), self._chain(last.seq, after=after), last
+
+    def audit_head_at(self, seq: int) -> Head:
+        """What the chain was when that entry was its last; 0: before the first. Raises ``NotFound``."""
+        if seq == 0:
+            return Head()
+        with self._db.read() as connection:
+            digest = connection.execute(select(audit.c.hash).where(audit.c.seq == seq)).scalar()
+        if digest is None:
+            raise NotFound(f"no audit entry {seq}")
+        return Head(seq=seq, hash=str(digest))
 
     def verify_audit(self) -> list[str]:
         """One line for each break of the chain; empty when it holds."""
@@ -189,9 +257,9 @@ class AuditLog(Shelf):
             beyond = connection.execute(select(func.max(audit.c.seq)).where(audit.c.seq > last.seq)).scalar()
         return last, beyond
 
-    def _chain(self, until: int) -> Iterator[AuditEntry]:
-        """From the first entry, in short reads: a long one would keep the log from shrinking."""
-        after = -(2**62)
+    def _chain(self, until: int, *, after: int = -(2**62)) -> Iterator[AuditEntry]:
+        """From the first entry, or the one behind ``after``, in short reads: a long one would keep the log from
+        shrinking."""
         while True:
             query = select(audit).where(audit.c.seq > after, audit.c.seq <= until).order_by(audit.c.seq).limit(_BATCH)
             with self._db.read() as connection:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.dialects.sqlite import insert
 
-from controller.audit import FIRST, AuditNote, Head, entry_after
+from controller.audit import FIRST, REQUEST, AuditNote, Head, entry_after
 from controller.model import AuditEntry
 from controller.store.database import Database
 from controller.store.schema import audit, meta
@@ -29,7 +31,10 @@ class Shelf:
 
 
 def append(connection: Connection, note: AuditNote, clock: Clock) -> AuditEntry:
-    """Add the next entry to the chain."""
+    """Add the next entry to the chain, with the request that it came with."""
+    request = structlog.contextvars.get_contextvars().get("request_id")
+    if request is not None:
+        note = replace(note, detail={**(note.detail or {}), REQUEST: request})
     entry = entry_after(head(connection), note, clock.now())
     connection.execute(insert(audit).values(**{c.name: getattr(entry, c.name) for c in audit.columns}))
     put_meta(connection, AUDIT_HEAD, f"{entry.seq}:{entry.hash}")

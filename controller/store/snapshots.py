@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.alerts import AlertNote
-from controller.audit import AuditNote
+from controller.audit import CHANGED, AuditNote, changed
 from controller.errors import Invalid, StoreError
 from controller.model import Pin
 from controller.rehearsal import rehearsal
@@ -87,8 +87,9 @@ class Snapshots(History):
         """Put a saved snapshot in force. Raises ``NoSnapshot``."""
         with self._db.write() as connection:
             self._full_id(connection, snapshot_id)
+            before = get_meta(connection, CURRENT)
             put_meta(connection, CURRENT, snapshot_id)
-            self._log(connection, audit)
+            self._log(connection, audit and _with_current(audit, before, snapshot_id))
 
     def pin(self) -> Pin | None:
         """The pin that holds the snapshot in force; None when refreshes decide."""
@@ -104,12 +105,13 @@ class Snapshots(History):
         with self._db.write() as connection:
             full = self._full_id(connection, pin.snapshot)
             codec.loads(self._body(connection, full))
-            if get_meta(connection, CURRENT) != full:
+            before = get_meta(connection, CURRENT)
+            if before != full:
                 put_meta(connection, CURRENT, full)
                 note = replace(audit, action=PUT_IN_FORCE, subject=full[:12], detail={"pinned": True})
-                self._log(connection, note)
+                self._log(connection, _with_current(note, before, full))
             put_meta(connection, PINNED, _pin_text(replace(pin, snapshot=full)))
-            self._log(connection, audit)
+            self._log(connection, _with_current(audit, before, full))
 
     def drop_pin(self, *, audit: AuditNote) -> None:
         """Let refreshes decide again. What is in force stays until the next one."""
@@ -224,6 +226,12 @@ class Snapshots(History):
         with self._db.write() as connection:
             put(connection, source_records, {"name": record.name, "body": dumps_record(record)})
             self._log(connection, audit)
+
+
+def _with_current(note: AuditNote, before: str | None, after: str) -> AuditNote:
+    """Which snapshot was in force before, and which is."""
+    moved = changed({"snapshot": before and before[:12]}, {"snapshot": after[:12]})
+    return replace(note, detail={**(note.detail or {}), CHANGED: moved})
 
 
 def _pin_text(pin: Pin) -> str:

@@ -1,0 +1,141 @@
+"""The audit log over HTTP and on the command line: found, told, taken along; and no secret in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from api.cli.main import main
+from controller.log import set_up_logging
+from core.secret import without_tokens
+from tests.api.conftest import INVENTORY, PASSWORD, Office, Stock, an_office
+from tests.api.test_rest_dry_run import CALLS, KEY, V1, approved, requested, wish
+
+PLANTED = "tokgate_0123abcd_" + "5ec7e7" * 10 + "abcd"
+
+
+def test_entries_are_found_and_say_which_request_made_them(office: Office) -> None:
+    where = approved(office)
+    decided = office.ask("POST", f"{where}/revoke", token="approve", json={"reason": "campaign over"})
+    found = office.get("/audit", params={"action": "exception", "q": "CAMPAIGN OVER", "count": "true"})
+    [entry] = found["items"]
+    assert found["count"] == 1
+    assert (entry["actor"], entry["action"]) == ("token:approve", "exception.revoke")
+    detail = json.loads(entry["detail"])
+    assert detail["request"] == decided.headers["x-request-id"]
+    assert detail["changed"]["state"] == ["approved", "revoked"]
+    id_ = where.rsplit("/", 1)[1]
+    walk = office.get("/audit", params={"subject": id_, "order": "asc", "limit": 2})
+    assert [e["action"] for e in walk["items"]] == ["exception.request", "exception.approve"]
+    rest = office.get("/audit", params={"subject": id_, "order": "asc", "limit": 2, "cursor": walk["next_cursor"]})
+    assert [e["action"] for e in rest["items"]] == ["exception.revoke"]
+    other_way = office.ask("GET", f"{V1}/audit", params={"cursor": walk["next_cursor"]})
+    assert (other_way.status_code, other_way.json()["code"]) == (422, "TG5007")
+    assert office.get("/audit", params={"actor": "token:approve"})["count"] is None
+    now = office.clock.now().isoformat()
+    assert office.get("/audit", params={"until": now, "actor": "token:approve"})["items"] == []
+
+
+@pytest.fixture
+def log_text() -> Iterator[io.StringIO]:
+    """The log of a whole process, at its most talkative."""
+    stream = io.StringIO()
+    set_up_logging(level="debug", log_format="json", stream=stream)
+    yield stream
+    structlog.reset_defaults()
+    logging.getLogger().handlers = []
+
+
+@pytest.fixture
+def loaded(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """An office that holds secrets of every kind."""
+    (tmp_path / "bundle.key").write_text(KEY.text(), encoding="utf-8")
+    monkeypatch.setenv("TOKGATE_BUNDLE_KEY", f"secret://file{tmp_path}/bundle.key")
+    monkeypatch.setenv("TOKGATE_BUNDLE_TRUST", str(KEY.public))
+    monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
+    with an_office(tmp_path, stock) as made:
+        yield made
+
+
+def test_i09_no_secret_is_in_the_audit_log_or_the_log(loaded: Office, log_text: io.StringIO) -> None:
+    """Every change of the API, with secrets wherever a person or a program may put one by mistake."""
+    secrets = {PASSWORD, PLANTED, KEY.text().splitlines()[-1], *loaded.tokens.values()}
+    for name, prepared in CALLS.items():
+        call = prepared(loaded)
+        planted = {"X-Api-Key": PLANTED, "Idempotency-Key": f"{PLANTED}-{call.path}", "User-Agent": PLANTED}
+        path = f"{call.path}{'&' if '?' in call.path else '?'}token={PLANTED}"
+        body = call.more.get("json")
+        if isinstance(body, dict):
+            loaded.ask(name[0], path, token=call.token, headers=planted, json={**body, "password": PLANTED})
+            body = {**body, **({"reason": f"as {PLANTED} said"} if "reason" in body else {})}
+        more = {**call.more, **({"json": body} if body is not None else {})}
+        loaded.ask(name[0], path, token=call.token, headers=planted, **more)
+        made = loaded.controller.audit()[0].detail
+        assert "tokgate_" not in made or "•••" in made
+    fresh = loaded.ask("POST", f"{V1}/tokens", json={"name": "later", "scopes": ["read"], "days": 1}).json()["token"]
+    loaded.ask("POST", f"{V1}/exceptions", token="request", json=wish(loaded, owner=PLANTED, ticket=fresh))
+    loaded.ask("GET", f"{V1}/exceptions/{PLANTED}", token="read")
+    structlog.get_logger().warning("a.mistake", text=f"it was {fresh}")
+    entries = "".join(repr(entry) for entry in loaded.controller.audit(limit=1000))
+    log = log_text.getvalue()
+    assert "token.create" in entries
+    assert log.count("api.request") > len(CALLS)
+    for secret in {*secrets, fresh}:
+        assert secret not in entries
+        assert secret not in log
+    assert "tokgate_0123abcd_•••" in entries, "whose it was can be seen"
+
+
+def test_tokens_are_known_by_their_shape() -> None:
+    assert without_tokens(f"a {PLANTED}, b") == "a tokgate_0123abcd_•••, b"
+    assert without_tokens("tokfeed_0123abcd_" + "0" * 32) == "tokfeed_0123abcd_•••"
+    assert without_tokens("tokgate_0123abcd and a_b") == "tokgate_0123abcd and a_b"
+
+
+def test_the_log_leaves_as_a_file_and_is_checked_anywhere(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requested(office)
+    office.controller.close()
+    (tmp_path / "inventory.yaml").write_text(INVENTORY, encoding="utf-8")
+    monkeypatch.setenv("TOKGATE_INVENTORY", str(tmp_path / "inventory.yaml"))
+    monkeypatch.setenv("TOKGATE_DATA_DIR", str(tmp_path / "data"))
+    file = tmp_path / "audit.jsonl"
+    assert main(["audit", "export", str(file)]) == 0
+    assert file.stat().st_mode & 0o077 == 0
+    capsys.readouterr()
+    assert main(["audit", "verify", str(file), "--here", "-o", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["intact"], told["entries"]) == (True, told["head"]["seq"])
+
+    lines = file.read_text(encoding="utf-8").splitlines()
+    forged = tmp_path / "forged.jsonl"
+    forged.write_text("\n".join(lines).replace("token:request", "token:nobody"), encoding="utf-8")
+    monkeypatch.setenv("TOKGATE_DATA_DIR", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("TOKGATE_INVENTORY", str(tmp_path / "nowhere.yaml"))
+    assert main(["audit", "verify", str(file)]) == 0, "without store and settings"
+    assert main(["audit", "verify", str(forged)]) == 1
+    assert f"entry {told['entries']} does not match its hash" in capsys.readouterr().out
+    assert main(["audit", "verify", str(tmp_path / "inventory.yaml")]) == 1
+    assert "not JSON" in capsys.readouterr().err
+
+
+def test_a_log_that_was_written_anew_is_found_by_an_earlier_file(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever may write the store can write a chain that holds; what left before tells."""
+    office.controller.close()
+    (tmp_path / "inventory.yaml").write_text(INVENTORY, encoding="utf-8")
+    monkeypatch.setenv("TOKGATE_INVENTORY", str(tmp_path / "inventory.yaml"))
+    monkeypatch.setenv("TOKGATE_DATA_DIR", str(tmp_path / "data"))
+    file = tmp_path / "audit.jsonl"
+    assert main(["audit", "export", str(file)]) == 0
+    monkeypatch.setenv("TOKGATE_DATA_DIR", str(tmp_path / "other"))
+    assert main(["audit", "verify", str(file), "--here"]) == 1
+    assert "the log here does not hold entry" in capsys.readouterr().out
