@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from api import problems, reference
+from api import problems, reference, sessions
 from api.auth import GuessBrake
 from api.conditional import Conditional, refuse_ignored
 from api.dry_run import DryRun
@@ -28,6 +28,8 @@ from api.routes import (
     intel,
     intel_bundles,
     intel_lists,
+    me,
+    people,
     plans,
     policies,
     reports,
@@ -37,6 +39,7 @@ from api.routes import (
     sources,
     tokens,
 )
+from api.web import signin
 from controller.service import Controller
 
 PREFIX = "/api/v1"
@@ -58,6 +61,8 @@ _NOUNS = (
     events,
     reports,
     tokens,
+    people,
+    me,
     audit,
     config,
 )
@@ -84,12 +89,14 @@ def create_app(controller: Controller) -> FastAPI:
     app.add_middleware(DryRun)
     app.add_middleware(Limits)
     problems.install(app)
+    sessions.install(app)
     for noun in _NOUNS:
         app.include_router(noun.router, prefix=PREFIX)
     app.include_router(feeds.groups, prefix=PREFIX)
     app.include_router(health.api_router, prefix=PREFIX)
     app.include_router(health.router)
     app.include_router(feeds.lists)
+    app.include_router(signin.router)
     return app
 
 

@@ -11,23 +11,28 @@ import hashlib
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from starlette.requests import Request
 
+from api.cookies import CSRF_HEADER, SAFE, refuse_forged, session_text
 from api.errors import TooManyAttempts
 from api.reaching import refuse_fleet
 from controller.access_roles import holds
 from controller.errors import NotAllowed, NotAuthenticated
 from controller.model import Scope, Token
+from controller.people import Person, PersonSession
 from controller.rehearsal import in_earnest
 from controller.service import Controller
 from core.clock import Clock
-from core.ids import SiteName
+from core.ids import SessionId, SiteName
+
+T = TypeVar("T")
 
 MAX_TOKEN_LENGTH: Final = 512
 SCHEME: Final = "bearer"
@@ -64,6 +69,7 @@ class Caller:
     how: Proof = Proof.TOKEN
     via: str | None = None
     """``token:NAME`` when a token acts for its owner."""
+    session: SessionId | None = None
 
     def allows(self, *scopes: Scope) -> bool:
         """Whether any one of the scopes is held."""
@@ -75,6 +81,17 @@ def _of_token(token: Token) -> Caller:
     name = f"token:{token.name}"
     who = (name, None) if token.owner is None else (f"person:{token.owner}", name)
     return Caller(id=token.id, actor=who[0], scopes=token.scopes, sites=token.sites, via=who[1])
+
+
+def _of_session(session: PersonSession, person: Person) -> Caller:
+    return Caller(
+        id=person.actor,
+        actor=person.actor,
+        scopes=person.scopes,
+        sites=person.sites,
+        how=Proof.SESSION,
+        session=session.id,
+    )
 
 
 class GuessBrake:
@@ -134,7 +151,8 @@ def proven(request: Request) -> Caller:
     """Who asks; found out once for each request. Raises ``NotAuthenticated``, ``TooManyAttempts``."""
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
-        known = request.state.caller = _by_token(request, controller_of(request))
+        with in_earnest():  # who signs in, and who fails to, counts also in a dry run
+            known = request.state.caller = _proven(request, controller_of(request))
         request.state.actor = f"{known.actor} by {known.via}" if known.via else known.actor
     return known
 
@@ -151,33 +169,57 @@ def _caller(
 ) -> Caller:
     """Raises ``NotAuthenticated``, ``NotAllowed``, ``TooManyAttempts``."""
     caller = proven(request)
-    wanted = [Scope(scope) for scope in scopes.scopes]
-    if not caller.allows(*wanted):
-        held = ", ".join(sorted(caller.scopes)) or "none"
-        raise NotAllowed(
-            f"this needs the scope {' or '.join(wanted)}; yours: {held}", hint="ask an administrator for it"
-        )
+    refuse_without(caller, [Scope(scope) for scope in scopes.scopes])
     if caller.sites is not None:
         refuse_fleet(request)
     return caller
 
 
-def _by_token(request: Request, controller: Controller) -> Caller:
+def refuse_without(caller: Caller, wanted: Sequence[Scope]) -> None:
+    """Raises ``NotAllowed`` unless the caller holds any one of the scopes."""
+    if not caller.allows(*wanted):
+        held = ", ".join(sorted(caller.scopes)) or "none"
+        raise NotAllowed(
+            f"this needs the scope {' or '.join(wanted)}; yours: {held}", hint="ask an administrator for it"
+        )
+
+
+def _proven(request: Request, controller: Controller) -> Caller:
+    """By the token in the header, else by the session in the cookie."""
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    text = text.strip()
-    if not text or scheme.lower() != SCHEME:
+    if scheme.lower() == SCHEME and text.strip():
+        return braked(request, text.strip(), lambda text: _of_token(controller.authenticate(text)))
+    cookie = session_text(request)
+    if not cookie:
         raise NotAuthenticated("no bearer token", hint="send Authorization: Bearer …; see `tokgate token create`")
+    caller = by_session(request, cookie)
+    if request.method not in SAFE:
+        refuse_forged(request, cookie, request.headers.get(CSRF_HEADER, ""))
+    return caller
+
+
+def by_session(request: Request, text: str) -> Caller:
+    """Whose session that is. Raises ``NotAuthenticated``, ``TooManyAttempts``."""
+    return braked(request, text, lambda text: _of_session(*controller_of(request).people.session_of(text)))
+
+
+def braked(request: Request, text: str, prove: Callable[[str], T]) -> T:
+    """What ``prove`` makes of the text, unless too many from that address were refused. Raises ``TooManyAttempts``."""
     brake: GuessBrake = request.app.state.brake
-    address = request.client.host if request.client else "?"
+    address = address_of(request)
     brake.admit(address, text)
     try:
-        with in_earnest():
-            token = controller.authenticate(text[: MAX_TOKEN_LENGTH + 1])
+        found = prove(text[: MAX_TOKEN_LENGTH + 1])
     except NotAuthenticated:
         brake.failed(address, text)
         raise
     brake.worked(text)
-    return _of_token(token)
+    return found
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from; no header is believed."""
+    return request.client.host if request.client else "?"
 
 
 WholeCtl = Annotated[Controller, Depends(controller_of)]
@@ -189,4 +231,6 @@ Approver = Annotated[Caller, Security(_caller, scopes=[Scope.APPROVE.value])]
 Revoker = Annotated[Caller, Security(_caller, scopes=[Scope.APPROVE.value, Scope.REQUEST.value])]
 Operator = Annotated[Caller, Security(_caller, scopes=[Scope.OPERATE.value])]
 Auditor = Annotated[Caller, Security(_caller, scopes=[Scope.AUDIT.value])]
+Anybody = Annotated[Caller, Security(_caller, scopes=[scope.value for scope in Scope])]
+"""Who proved themselves and holds anything at all."""
 Admin = Annotated[Caller, Security(_caller, scopes=[Scope.ADMIN.value])]

@@ -45,6 +45,15 @@ class TooSlow(TokgateError):
     http_status = 408
 
 
+class Forged(TokgateError):
+    """A change that came with the cookie of a session, and without proof that one of our pages sent it."""
+
+    code = "TG8008"
+    title = "Not sent by a page of ours"
+    exit_code = ExitCode.NOT_ALLOWED
+    http_status = 403
+
+
 class TooManyAttempts(TokgateError):
     """Too many failed sign-ins from one address; wait, then try again."""
 

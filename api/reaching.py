@@ -35,6 +35,7 @@ _SITES: Final = (
     "/events",
     "/reports",
     "/check",
+    "/me",
 )
 _ALL_ALIKE_GET: Final = ("/snapshots", "/sources", "/intel", "/health", "/openapi.json", "/docs", "/events/alerts")
 _FLEET: Final = ("/intel/scoreboard",)

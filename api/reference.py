@@ -67,6 +67,7 @@ TAGS: Final = (
     ("events", "What the counters prove"),
     ("reports", "Who used it, what was blocked, how long it was really enforced"),
     ("tokens", "Who may call this API"),
+    ("people", "Who signs in, what they may, and where they are signed in"),
     ("audit", "Every change, by whom and why"),
     ("config", "What files declare, and how far what is in force is from it"),
     ("health", "Whether this process does its work"),

@@ -58,6 +58,7 @@ from controller.model import (
     Window,
 )
 from controller.modes import modes_at
+from controller.people_desk import PeopleDesk
 from controller.planning import Limits, plan_device, store_plan
 from controller.policy_desk import PolicyDesk
 from controller.reach import EVERYWHERE, Reach
@@ -148,6 +149,7 @@ class Controller:
         self.feeds = FeedDesk(store, inventory, clock)
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
+        self.people = PeopleDesk(store, inventory, clock, settings)
         self.declared = DeclaredDesk(store, inventory, clock, path=settings.inventory)
         self.calendars = CalendarBook(store, inventory, clock)
         self.policies = PolicyDesk(store, inventory, clock, self.calendars)

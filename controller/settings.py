@@ -11,6 +11,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
@@ -63,6 +64,17 @@ Interval = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(second
 Retention = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(days=1), timedelta(days=3660))]
 
 
+def _origin(value: str) -> str:
+    """Scheme, host and port, without a path."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("expected an address such as https://tokgate.example")
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+
+
 class Settings(BaseSettings):
     """Every setting has a default that works on one machine; the variable is ``TOKGATE_`` and the name in capitals."""
 
@@ -80,6 +92,12 @@ class Settings(BaseSettings):
     """0 takes a free port."""
     tls_cert: Place | None = None
     tls_key: Place | None = None
+    public_url: Origin | None = None
+    """Under which address browsers reach us; needed for sign-in by a provider, and behind a proxy."""
+    session_idle: Interval = timedelta(hours=1)
+    """A session that is not used for so long is over."""
+    session_life: Interval = timedelta(hours=12)
+    """A session is over after so long, however it is used."""
     resolve_interval: Interval = timedelta(hours=1)
     sync_interval: Interval = timedelta(minutes=15)
     counters_interval: Interval = timedelta(minutes=5)

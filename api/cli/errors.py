@@ -13,10 +13,10 @@ class Unconfirmed(TokgateError):
 
 
 class FileTrouble(TokgateError):
-    """A file that was named on the command line cannot be written, or is there already."""
+    """A file that was named on the command line cannot be written or read, or is there already."""
 
     code = "TG8102"
-    title = "File cannot be written"
+    title = "File cannot be used"
 
 
 class CommandBroken(TokgateError):

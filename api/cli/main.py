@@ -39,6 +39,7 @@ from api.cli import (
     init,
     intel,
     inventory,
+    person,
     plan,
     policy,
     report,
@@ -61,7 +62,22 @@ app = typer.Typer(
     help="Keep a fleet of firewalls blocking (or watching) TikTok, and prove it.",
     epilog="Settings are environment variables (TOKGATE_…); see docs/settings.md. Exit codes: docs/cli.md.",
 )
-for _noun in (audit, config, db, device, events, exceptions, feed, hits, intel, inventory, policy, report, token):
+for _noun in (
+    audit,
+    config,
+    db,
+    device,
+    events,
+    exceptions,
+    feed,
+    hits,
+    intel,
+    inventory,
+    person,
+    policy,
+    report,
+    token,
+):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
 for _verb in (apply.apply, drift.drift, explain.explain, init.init, plan.plan, serve.serve, version.version):
     app.command()(_verb)

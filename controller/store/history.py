@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from controller.alerts import AlertNote
 from controller.model import Alert
 from controller.store.schema import alerts, refreshes, words
 from controller.store.shelf import Shelf, one
@@ -67,12 +65,6 @@ class History(Shelf):
         return said(snapshot, Words(digest=found["words"], body=body, ages=found["ages"]))
 
     # --- alerts ---------------------------------------------------------------------------------------------------
-
-    def _raise_alerts(self, connection: Connection, raised: Iterable[AlertNote], at: datetime) -> None:
-        for alert in raised:
-            detail = json.dumps(dict(alert.detail), sort_keys=True, ensure_ascii=False)
-            row = {"at": at, "kind": alert.kind, "subject": alert.subject, "message": alert.message, "detail": detail}
-            connection.execute(insert(alerts).values(**row))
 
     def alerts(
         self, *, limit: int = 100, before: int | None = None, kind: str | None = None, since: datetime | None = None

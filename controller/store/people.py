@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, RowMapping, insert, select
 
 from controller.access_roles import AccessRole
+from controller.alerts import AlertNote
 from controller.audit import AuditNote
 from controller.errors import Conflict, NotFound
 from controller.people import Person, PersonKind, PersonSession
@@ -17,6 +19,7 @@ from controller.store.shelf import Shelf, one
 from core.ids import PersonName, SessionId
 
 _APART: Final = ("hash", "roles", "sites", "kind")
+_DECIDED: Final = ("title", "roles", "sites", "disabled_at")
 
 
 class People(Shelf):
@@ -31,10 +34,18 @@ class People(Shelf):
             self._log(connection, audit)
 
     def update_person(
-        self, person: Person, *, password_hash: str | None = None, audit: AuditNote | None = None
+        self,
+        person: Person,
+        *,
+        password_hash: str | None = None,
+        unlock: bool = False,
+        audit: AuditNote | None = None,
     ) -> None:
-        """Replace what is kept of them, the password only when there is one. Raises ``NotFound``."""
-        row = _person_row(person) | ({} if password_hash is None else {"hash": password_hash})
+        """Replace what somebody decides of them, the password only when there is one; with ``unlock`` wrong passwords
+        are forgotten. Raises ``NotFound``."""
+        row = {name: value for name, value in _person_row(person).items() if name in _DECIDED}
+        row |= {} if password_hash is None else {"hash": password_hash}
+        row |= {"failures": 0, "locked_until": None} if unlock else {}
         with self._db.write() as connection:
             if not connection.execute(people.update().where(people.c.name == person.name).values(**row)).rowcount:
                 raise person_unknown(person.name)
@@ -53,6 +64,20 @@ class People(Shelf):
             row = one(connection, select(people).where(people.c.name == name))
         return None if row is None else (_person(row), row["hash"])
 
+    def note_failure(
+        self, name: PersonName, *, now: datetime, most: int, locked_for: timedelta, audit: AuditNote
+    ) -> datetime | None:
+        """Count one wrong password. Returns until when the account is locked when it was one too many; then the note is
+        kept, and counting begins anew."""
+        with self._db.write() as connection:
+            failures = connection.execute(select(people.c.failures).where(people.c.name == name)).scalar_one() + 1
+            until = now + locked_for if failures >= most else None
+            values = {"failures": failures} if until is None else {"failures": 0, "locked_until": until}
+            connection.execute(people.update().where(people.c.name == name).values(**values))
+            if until is not None:
+                self._log(connection, audit)
+        return until
+
     def person_of(self, issuer: str, subject: str) -> Person | None:
         """Who a provider means by that subject."""
         with self._db.read() as connection:
@@ -66,11 +91,21 @@ class People(Shelf):
 
     # --- sessions -------------------------------------------------------------------------------------------------
 
-    def add_session(self, session: PersonSession, digest: str, *, audit: AuditNote | None = None) -> None:
-        """Keep the session and the hash of its secret."""
+    def begin_session(
+        self,
+        session: PersonSession,
+        digest: str,
+        *,
+        audit: AuditNote | None = None,
+        alerts: Iterable[AlertNote] = (),
+    ) -> None:
+        """Keep the session and the hash of its secret; its person has signed in, and wrong passwords are forgotten."""
         row = {c.name: getattr(session, c.name) for c in sessions.columns if c.name not in ("hash", "kind")}
+        signed_in = {"last_sign_in_at": session.created_at, "failures": 0, "locked_until": None}
         with self._db.write() as connection:
             connection.execute(insert(sessions).values(**row, kind=session.kind.value, hash=digest))
+            connection.execute(people.update().where(people.c.name == session.person).values(**signed_in))
+            self._raise_alerts(connection, alerts, session.created_at)
             self._log(connection, audit)
 
     def session_by_hash(self, digest: str) -> tuple[PersonSession, Person] | None:

@@ -917,3 +917,43 @@ def test_serve_refuses_a_port_in_use_and_a_key_without_certificate(known: Shell,
         assert known(f"serve --port {taken.getsockname()[1]}") == 6
     assert "cannot listen" in known.err
     assert known("serve --port 0 --tls-key", str(place / "no.key")) == 6
+
+
+def test_a_local_account_is_made_on_the_machine_and_its_password_never_on_the_command_line(
+    tokgate: Shell, place: Path
+) -> None:
+    (place / "password").write_text("horse battery staple 7\nnot this line\n", encoding="utf-8")
+    assert tokgate("person add anna --role admin") == 1
+    assert "--local" in tokgate.err
+    assert tokgate("person add anna --local --role admin") == 1
+    assert "no terminal" in tokgate.err
+    assert tokgate("person add anna --local --role admin --password-file nowhere") == 1
+    assert "TG8102" in tokgate.err
+    assert tokgate("person add anna --local --role admin --password-file", str(place / "password")) == 0
+    assert (
+        tokgate(
+            "person add zoe --local --role viewer --role operator --site berlin --password-file",
+            str(place / "password"),
+        )
+        == 0
+    )
+    assert tokgate("person disable anna --reason left") == 1
+    assert tokgate("person edit zoe --role auditor --all-sites --reason moved") == 0
+    rows = {row["name"]: row for row in tokgate.csv("person list")}
+    assert (rows["zoe"]["roles"], rows["zoe"]["sites"], rows["zoe"]["state"]) == ("auditor", "all", "active")
+    assert tokgate("person disable zoe --reason left") == 0
+    assert tokgate("person enable zoe --reason back") == 0
+    assert tokgate("person unlock zoe") == 1
+    assert tokgate("person password zoe --password-file", str(place / "password")) == 0
+    assert tokgate("person sessions") == 0
+    assert "nobody is signed in" in tokgate.out + tokgate.err
+    assert tokgate("person sign-out zoe") == 0
+    actions = [row["action"] for row in tokgate.csv("audit list")]
+    assert actions == [
+        "person.password",
+        "person.enable",
+        "person.disable",
+        "person.edit",
+        "person.create",
+        "person.create",
+    ]

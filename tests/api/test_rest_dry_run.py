@@ -18,6 +18,11 @@ import pytest
 
 from api import dry_run
 from api.reference import PREVIEW, operations
+from controller.access_roles import AccessRole
+from controller.audit import AuditNote
+from controller.model import Scope
+from controller.people_desk import Browser, Identity
+from core.ids import PersonName
 from ipsets.bundle import join, seal
 from ipsets.minisign import new_key
 from tests.api.conftest import PASSWORD, Office, Stock, an_office
@@ -80,6 +85,34 @@ def unpinned(office: Office) -> Call:
     return call("operate", "/intel/unpin", json={"reason": "why"})
 
 
+def person(office: Office, *, disabled: bool = False, locked: bool = False, token: bool = False) -> str:
+    """Somebody whom a provider brought, signed in; beside her an administrator who stays."""
+    desk, here = office.controller.people, Browser(address="192.0.2.9", agent="test")
+    roles = frozenset({AccessRole.VIEWER})
+    desk.sign_in_as(
+        Identity(issuer="https://id", subject="z", name="zoe", title="Z", roles=roles, sites=None), browser=here
+    )
+    if disabled:
+        desk.disable("zoe", actor="test", reason="left")
+    if locked:
+        note = AuditNote(actor="test", action="person.lock", subject="zoe")
+        now = office.clock.now()
+        office.controller.store.note_failure(PersonName("zoe"), now=now, most=1, locked_for=HOUR, audit=note)
+    if token:
+        made = office.controller.create_token("zoes", [Scope.READ], HOUR, actor="test", owner="zoe")
+        office.tokens["zoes"] = made[1].reveal()
+    return "zoe"
+
+
+def signing_out(office: Office) -> Call:
+    person(office, token=True)
+    return call("zoes", "/me/sign-out")
+
+
+def session_of(office: Office, name: str) -> str:
+    return office.controller.people.sessions(name)[0].id
+
+
 def bundle(office: Office) -> bytes:
     made = office.controller.make_bundle()
     return join(seal(made, KEY))
@@ -108,6 +141,15 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("POST", "/runs"): lambda o: call("operate", "/runs", json={"kind": "sync", "sites": ["berlin"]}),
     ("POST", "/tokens"): lambda o: call("admin", "/tokens", json={"name": "fresh", "scopes": ["read"], "days": 1}),
     ("POST", "/tokens/{id}/rotate"): lambda o: call("admin", f"/tokens/{o.controller.tokens()[0].id}/rotate", json={}),
+    ("PATCH", "/people/{name}"): lambda o: call("admin", f"/people/{person(o)}", json={"title": "Zoe", "reason": "x"}),
+    ("POST", "/people/{name}/disable"): lambda o: call("admin", f"/people/{person(o)}/disable", json={"reason": "x"}),
+    ("POST", "/people/{name}/enable"): lambda o: call(
+        "admin", f"/people/{person(o, disabled=True)}/enable", json={"reason": "x"}
+    ),
+    ("POST", "/people/{name}/unlock"): lambda o: call("admin", f"/people/{person(o, locked=True)}/unlock"),
+    ("POST", "/people/{name}/sign-out"): lambda o: call("admin", f"/people/{person(o)}/sign-out"),
+    ("DELETE", "/sessions/{id}"): lambda o: call("admin", f"/sessions/{session_of(o, person(o))}"),
+    ("POST", "/me/sign-out"): signing_out,
     ("DELETE", "/tokens/{id}"): lambda o: call("admin", f"/tokens/{o.controller.tokens()[0].id}"),
 }
 

@@ -88,14 +88,24 @@ def test_every_route_that_the_application_has_is_in_the_document(shared_office: 
     assert served == listed
 
 
-def all_routes(router: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def test_no_page_hides_among_the_routes_of_the_api(shared_office: Office) -> None:
+    """Pages are in no document, so that no route of the API may pass for one."""
+    hidden = set(all_routes(shared_office.app.router, pages=True)) - set(all_routes(shared_office.app.router))
+    assert ("POST", "/login") in hidden
+    assert not [path for _, path in hidden if path.startswith(("/api/", "/feeds/", "/metrics"))]
+
+
+def all_routes(router: Any, prefix: str = "", *, pages: bool = False) -> Iterator[tuple[str, str]]:
+    """Of the API; with ``pages`` those of ``api.web`` too."""
     for route in router.routes:
         if hasattr(route, "methods"):
+            if not pages and route.endpoint.__module__.startswith("api.web."):
+                continue
             yield from ((method, prefix + route.path) for method in route.methods - {"HEAD"})
         else:
             inner = getattr(route, "original_router", None) or route
             context = getattr(route, "include_context", None)
-            yield from all_routes(inner, prefix + (context.prefix if context else ""))
+            yield from all_routes(inner, prefix + (context.prefix if context else ""), pages=pages)
 
 
 def test_every_route_but_the_probes_asks_for_a_token(shared_office: Office, routes: list[Route]) -> None:
@@ -130,8 +140,10 @@ def test_a_token_of_one_scope_opens_exactly_the_routes_of_that_scope(
 def test_what_changes_something_never_opens_to_who_may_only_read(routes: list[Route]) -> None:
     """The table itself is sane: no route that writes or asks a device takes ``read``; of access only auditors read."""
     for route in routes:
-        if route.method != "GET":
+        if route.method != "GET" and not route.template.startswith("/api/v1/me/"):
             assert Scope.READ not in route.scopes, route.id
+        if any(noun in route.template for noun in ("/people", "/api/v1/sessions")):
+            assert route.scopes == ({Scope.AUDIT} if route.method == "GET" else {Scope.ADMIN}), route.id
         if "/tokens" in route.template:
             assert route.scopes == ({Scope.AUDIT} if route.method == "GET" else {Scope.ADMIN}), route.id
         if "/audit" in route.template:

@@ -1,0 +1,187 @@
+"""``tokgate person``: who may sign in. Passwords are asked for or read from a file, never on the command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli import opening
+from api.cli.errors import FileTrouble
+from api.cli.options import As, Output
+from api.cli.show import say, show_rows
+from controller.access_roles import AccessRole
+
+if TYPE_CHECKING:
+    from core.secret import Secret
+
+app = typer.Typer(no_args_is_help=True, help="Who may sign in, and with which roles.")
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Who.")]
+Reason = Annotated[str, typer.Option("--reason", help="Stands in the audit log.")]
+PasswordFile = Annotated[
+    str | None,
+    typer.Option("--password-file", metavar="FILE|-", help="Its first line is the password; - is standard input."),
+]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As in anna.smith.")],
+    roles: Annotated[list[AccessRole], typer.Option("--role", help="What they are; may be repeated.")],
+    local: Annotated[bool, typer.Option("--local", help="An account with a password kept here.")] = False,
+    sites: Annotated[
+        list[str] | None, typer.Option("--site", help="All that they see and change; may be repeated. Else every site.")
+    ] = None,
+    title: Annotated[str, typer.Option("--title", help="Their name as people write it.")] = "",
+    password_file: PasswordFile = None,
+) -> None:
+    """Make a local account. Its password is asked for, twice."""
+    if not local:
+        raise typer.BadParameter("people of a provider come with their first sign-in; --local makes an account here")
+    with opening.controller() as controller:
+        person = controller.people.add_local(
+            name,
+            title=title,
+            roles=roles,
+            sites=sites or None,
+            password=_password(name, password_file),
+            actor=opening.actor(),
+        )
+    say(f"{person.name} may sign in as {', '.join(sorted(person.roles))}")
+
+
+@app.command("list")
+def list_people(output: As = Output.TABLE) -> None:
+    """List the people who have signed in or may."""
+    from api.people_models import Person
+
+    with opening.controller() as controller:
+        people = controller.people.all()
+        now = controller.clock.now()
+
+    def state(row: Person) -> str:
+        if row.disabled_at is not None:
+            return "disabled"
+        return "locked" if row.locked_until is not None and row.locked_until > now else "active"
+
+    show_rows([Person.of(person) for person in people], {**_COLUMNS, "state": state}, output, none="nobody")
+
+
+@app.command()
+def edit(
+    name: NameArgument,
+    reason: Reason,
+    roles: Annotated[
+        list[AccessRole] | None, typer.Option("--role", help="Instead of the roles so far; may be repeated.")
+    ] = None,
+    sites: Annotated[
+        list[str] | None, typer.Option("--site", help="Instead of the sites so far; may be repeated.")
+    ] = None,
+    everywhere: Annotated[bool, typer.Option("--all-sites", help="No longer limited to sites.")] = False,
+    title: Annotated[str | None, typer.Option("--title", help="Their name as people write it.")] = None,
+) -> None:
+    """Change what somebody may. In force at once, also where they are signed in."""
+    with opening.controller() as controller:
+        person = controller.people.edit(
+            name,
+            actor=opening.actor(),
+            reason=reason,
+            roles=roles or None,
+            sites=sites or None,
+            everywhere=everywhere,
+            title=title,
+        )
+    where = "every site" if person.sites is None else ", ".join(sorted(person.sites))
+    say(f"{person.name} is {', '.join(sorted(person.roles))} of {where}")
+
+
+@app.command()
+def password(name: NameArgument, password_file: PasswordFile = None) -> None:
+    """Set another password, and sign them out everywhere. It unlocks a locked account too."""
+    with opening.controller() as controller:
+        controller.people.get(name)
+        controller.people.set_password(name, _password(name, password_file), actor=opening.actor())
+    say(f"{name} has another password")
+
+
+@app.command()
+def unlock(name: NameArgument) -> None:
+    """Let somebody try their password again who is locked out."""
+    with opening.controller() as controller:
+        controller.people.unlock(name, actor=opening.actor())
+    say(f"{name} may try again")
+
+
+@app.command()
+def disable(name: NameArgument, reason: Reason) -> None:
+    """No sign-in from now on, no open session, and no token that they own."""
+    with opening.controller() as controller:
+        controller.people.disable(name, actor=opening.actor(), reason=reason)
+    say(f"{name} is disabled")
+
+
+@app.command()
+def enable(name: NameArgument, reason: Reason) -> None:
+    """Let somebody sign in again who was disabled."""
+    with opening.controller() as controller:
+        controller.people.enable(name, actor=opening.actor(), reason=reason)
+    say(f"{name} may sign in again")
+
+
+@app.command()
+def sessions(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only of this person.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    output: As = Output.TABLE,
+) -> None:
+    """List who is signed in, and from where."""
+    from api.people_models import Session
+
+    with opening.controller() as controller:
+        found = controller.people.sessions(name, is_open=not every)
+    show_rows([Session.of(session) for session in found], _SESSION_COLUMNS, output, none="nobody is signed in")
+
+
+@app.command("sign-out")
+def sign_out(name: NameArgument) -> None:
+    """End every session of somebody."""
+    with opening.controller() as controller:
+        count = controller.people.sign_out_everywhere(name, actor=opening.actor())
+    say(f"{name}: {count} session{'' if count == 1 else 's'} ended")
+
+
+def _password(name: str, source: str | None) -> Secret:
+    """Asked for twice on a terminal, else the first line of the file. Raises ``FileTrouble``."""
+    from core.secret import Secret
+
+    if source is None:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("no terminal to ask for the password; --password-file - reads standard input")
+        return Secret(str(typer.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True)))
+    try:
+        text = sys.stdin.readline() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as exc:
+        raise FileTrouble(f"{source} cannot be read: {getattr(exc, 'strerror', None) or exc}") from exc
+    return Secret(text.partition("\n")[0].rstrip("\r"))
+
+
+_COLUMNS = {
+    "name": lambda row: row.name,
+    "title": lambda row: row.title,
+    "kind": lambda row: row.kind,
+    "roles": lambda row: row.roles,
+    "sites": lambda row: "all" if row.sites is None else row.sites,
+    "last sign-in": lambda row: row.last_sign_in_at or "never",
+}
+_SESSION_COLUMNS = {
+    "id": lambda row: row.id,
+    "person": lambda row: row.person,
+    "by": lambda row: row.kind,
+    "from": lambda row: row.address,
+    "since": lambda row: row.created_at,
+    "last used": lambda row: row.last_used_at,
+    "browser": lambda row: row.agent,
+}

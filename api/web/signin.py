@@ -1,0 +1,134 @@
+"""Signing in and out in a browser: by the password of a local account, and what all ways of signing in have in common.
+
+Each sign-in begins a session of its own and ends the one that the browser had, so that nobody can have planted it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Form, Query
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.auth import GuessBrake, WholeCtl, address_of
+from api.cookies import SESSION, cookie_name, csrf_word, drop_cookie, refuse_forged, session_text, set_cookie
+from api.errors import Forged, TooManyAttempts
+from api.sessions import LOGIN, PageCaller, safe_next
+from api.web.templating import render
+from controller.errors import Conflict, NotAuthenticated, NotFound
+from controller.people import PersonSession
+from controller.people_desk import Browser
+from controller.service import Controller
+from core.errors import TokgateError
+from core.secret import Secret
+
+router = APIRouter(include_in_schema=False)
+
+SIGN_IN: Final = "tokgate-signin"
+"""A cookie that ties the form to the browser that asked for it."""
+SIGN_IN_SECONDS: Final = 3600
+Next = Annotated[str, Query(alias="next", max_length=2000)]
+Field = Annotated[str, Form(max_length=2000)]
+
+
+@router.get(LOGIN)
+def login_page(request: Request, controller: WholeCtl, where: Next = "/", out: bool = False) -> Response:
+    """The form; who is signed in already goes on."""
+    if _is_signed_in(request, controller):
+        return RedirectResponse(safe_next(where), status_code=303)
+    return login_form(request, where=where, told="You are signed out." if out else "")
+
+
+@router.post(LOGIN)
+def login(
+    request: Request,
+    controller: WholeCtl,
+    csrf_token: Field = "",
+    name: Field = "",
+    password: Field = "",
+    where: Annotated[str, Form(alias="next", max_length=2000)] = "/",
+) -> Response:
+    """Signs in by the password of a local account."""
+    brake: GuessBrake = request.app.state.brake
+    name = name.strip().casefold()
+    try:
+        refuse_forged(request, request.cookies.get(cookie_name(request, SIGN_IN), ""), csrf_token)
+        brake.admit(address_of(request), "")
+        session, secret = controller.people.sign_in_local(name, Secret(password), browser=browser_of(request))
+    except (Forged, TooManyAttempts, NotAuthenticated) as exc:
+        if isinstance(exc, NotAuthenticated):
+            brake.failed(address_of(request), "")
+        return login_form(request, where=where, name=name, error=exc)
+    return begun(request, controller, session, secret, where=where)
+
+
+@router.post("/logout")
+def logout(
+    request: Request, controller: WholeCtl, caller: PageCaller, everywhere: Annotated[bool, Form()] = False
+) -> Response:
+    """Ends this session, or every one of the person."""
+    end_session(controller, caller.actor, session_text(request), everywhere=everywhere)
+    response = RedirectResponse(f"{LOGIN}?out=true", status_code=303)
+    drop_cookie(response, request, SESSION)
+    return response
+
+
+def end_session(controller: Controller, actor: str, text: str, *, everywhere: bool = False) -> None:
+    """One that is over already is over."""
+    try:
+        session, person = controller.people.session_of(text)
+        if everywhere:
+            controller.people.sign_out_everywhere(person.name, actor=actor)
+        else:
+            controller.people.end_session(session.id, actor=actor)
+    except (NotAuthenticated, NotFound, Conflict):
+        return
+
+
+def begun(request: Request, controller: Controller, session: PersonSession, secret: Secret, *, where: str) -> Response:
+    """The answer to a sign-in: the cookie, and on to where the person wanted to go."""
+    if before := session_text(request):
+        end_session(controller, f"person:{session.person}", before)
+    request.state.actor = f"person:{session.person}"
+    response = RedirectResponse(safe_next(where), status_code=303)
+    set_cookie(response, request, SESSION, secret.reveal())
+    drop_cookie(response, request, SIGN_IN)
+    return response
+
+
+def browser_of(request: Request) -> Browser:
+    agent = "".join(c for c in request.headers.get("user-agent", "") if c.isprintable())
+    return Browser(address=address_of(request), agent=agent)
+
+
+def login_form(
+    request: Request, *, where: str, name: str = "", told: str = "", error: TokgateError | None = None
+) -> Response:
+    """The sign-in with what went wrong, and the cookie that ties it to this browser."""
+    tie = request.cookies.get(cookie_name(request, SIGN_IN)) or secrets.token_urlsafe(32)
+    if error is not None:
+        request.state.error_code = error.code
+    response = render(
+        request,
+        "login.html",
+        status=error.http_status if error else 200,
+        csrf_token=csrf_word(tie),
+        next=safe_next(where),
+        name=name[:64],
+        told=told,
+        trouble=f"{error.message[:1].upper()}{error.message[1:]}." if error else "",
+        hint=f"{error.hint[:1].upper()}{error.hint[1:]}." if error and error.hint else "",
+        provider="",
+    )
+    set_cookie(response, request, SIGN_IN, tie, seconds=SIGN_IN_SECONDS)
+    return response
+
+
+def _is_signed_in(request: Request, controller: Controller) -> bool:
+    text = session_text(request)
+    try:
+        return bool(text) and controller.people.session_of(text) is not None
+    except NotAuthenticated:
+        return False

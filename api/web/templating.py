@@ -1,0 +1,40 @@
+"""A page from its template. Everything that a person or a device wrote is escaped by the template engine."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from api.cookies import csrf_word, session_text
+
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",  # with no-referrer browsers send `Origin: null` with our own forms
+}
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """The one environment of all pages."""
+    return Environment(
+        loader=PackageLoader("api.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """The page; ``csrf_token`` is there for its forms, and ``caller`` who is signed in, or None."""
+    caller = getattr(request.state, "caller", None)
+    known = {"caller": caller, "csrf_token": csrf_word(session_text(request))}
+    text = environment().get_template(template).render(known | values)
+    return HTMLResponse(text, status_code=status, headers=PAGE_HEADERS)
