@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nlargest, nsmallest
 from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 
 from api.models import Page
 from controller.errors import Invalid
@@ -24,7 +24,6 @@ MAX_PAGE: Final = 500
 _PLACE: Final = re.compile(r"(?P<list>[a-z]+):(?P<key>[0-9a-z/._-]{1,350})")
 """Every key is a name, a ULID, a digest or a number, or several with a slash between."""
 
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="how many at most", examples=[100])]
 Cursor = Annotated[
     str | None, Query(max_length=500, description="`next_cursor` of the page before; leave it out for the first page")
 ]
@@ -39,6 +38,8 @@ Text = Annotated[
     str | None,
     Query(min_length=1, max_length=253, description="only what says this somewhere; upper and lower case are alike"),
 ]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+"""What a filter compares with."""
 MOST_COUNTED: Final = 100_000
 _TURNED: Final = "turned"
 
@@ -58,21 +59,28 @@ class Paging:
     def is_descending(self) -> bool:
         return self.order is Order.DESC
 
-    def list(self, of: str) -> str:
+    def called(self, of: str) -> str:
         """What cursors call the list: one of it in the other order is another."""
         return of if self.order is self.usual else of + _TURNED
 
     def after(self, of: str) -> str | None:
         """The key of the last row that was shown. Raises ``Invalid``."""
-        return decode(self.cursor, of=self.list(of))
+        return decode(self.cursor, of=self.called(of))
 
     def after_number(self, of: str) -> int | None:
         """As ``after``, for lists whose keys are numbers."""
-        return decode_number(self.cursor, of=self.list(of))
+        return decode_number(self.cursor, of=self.called(of))
+
+    def next_of(self, rows: Iterable[T], *, key: Callable[[T], str], after: str | None) -> list[T]:
+        """The first rows behind ``after`` in the order asked for: one more than a page has, if there is one."""
+        if after is not None:
+            rows = (row for row in rows if (key(row) < after if self.is_descending else key(row) > after))
+        first = nlargest if self.is_descending else nsmallest
+        return first(self.limit + 1, rows, key=key)
 
 
-def _paging(most: int, usual: Order) -> Callable[..., Paging]:
-    def asked(
+def _paging(most: int, usual: Order) -> Callable[..., Awaitable[Paging]]:
+    async def asked(
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="how many at most", examples=[100])] = most,
         cursor: Cursor = None,
         order: Annotated[Order, Query(description="by the key of the list, up or down")] = usual,
@@ -110,11 +118,8 @@ def paged(rows: Iterable[T], *, of: str, key: Callable[[T], str], show: Callable
     if ask.q is not None:
         text = ask.q.lower()
         found = [row for row in found if says(show(row), text)]
-    after, count = ask.after(of), len(found) if ask.count else None
-    if after is not None:
-        found = [row for row in found if (key(row) < after if ask.is_descending else key(row) > after)]
-    best = nsmallest if not ask.is_descending else nlargest
-    return paged_from(best(ask.limit + 1, found, key=key), of=of, key=key, show=show, ask=ask, count=count)
+    shown, count = ask.next_of(found, key=key, after=ask.after(of)), len(found) if ask.count else None
+    return paged_from(shown, of=of, key=key, show=show, ask=ask, count=count)
 
 
 def paged_from(
@@ -122,7 +127,7 @@ def paged_from(
 ) -> Page[A]:
     """One page from rows that were asked for with ``limit + 1``: the one too many says that there is more."""
     shown = rows[: ask.limit]
-    more = encode(key(shown[-1]), of=ask.list(of)) if len(rows) > ask.limit else None
+    more = encode(key(shown[-1]), of=ask.called(of)) if len(rows) > ask.limit else None
     return Page(items=tuple(show(row) for row in shown), next_cursor=more, count=count)
 
 
@@ -159,28 +164,3 @@ def decode_number(cursor: str | None, *, of: str) -> int | None:
 
 def not_ours() -> Invalid:
     return Invalid("cursor: not one of this list", hint="use next_cursor as it was given, or leave it out")
-
-
-def page_of(
-    rows: Iterable[T],
-    *,
-    of: str,
-    key: Callable[[T], str],
-    show: Callable[[T], A],
-    limit: int,
-    cursor: str | None,
-    newest_first: bool = False,
-) -> Page[A]:
-    """One page of a list that is at hand in full, in the order of its keys, which are unique."""
-    after = decode(cursor, of=of)
-    ordered = sorted(rows, key=key, reverse=newest_first)
-    if after is not None:
-        ordered = [row for row in ordered if (key(row) < after if newest_first else key(row) > after)]
-    return page_from(ordered[: limit + 1], of=of, key=key, show=show, limit=limit)
-
-
-def page_from(rows: list[T], *, of: str, key: Callable[[T], str], show: Callable[[T], A], limit: int) -> Page[A]:
-    """One page from rows that were asked for with ``limit + 1``: the one too many says that there is more."""
-    shown = rows[:limit]
-    more = len(rows) > limit
-    return Page(items=tuple(show(row) for row in shown), next_cursor=encode(key(shown[-1]), of=of) if more else None)

@@ -70,11 +70,14 @@ from controller.settings import Settings
 from controller.store import (
     IMPORTED,
     PUT_IN_FORCE,
+    AlertQuery,
     AuditNote,
     AuditQuery,
     EventQuery,
     HitSum,
     Page,
+    RunQuery,
+    SnapshotQuery,
     SnapshotSummary,
     Store,
     Term,
@@ -329,11 +332,12 @@ class Controller:
             raise NoSnapshot(f"snapshot {later.id[:12]} is the first: there is nothing to compare it with")
         return self.snapshot(before), later
 
-    def alerts(
-        self, *, limit: int = 100, before: int | None = None, kind: str | None = None, since: datetime | None = None
-    ) -> list[Alert]:
+    def alerts(self, *, limit: int = 100, before: int | None = None, wanted: AlertQuery | None = None) -> list[Alert]:
         """What a person should look at, the newest first. ``before`` is the number of the last one already seen."""
-        return self.store.alerts(limit=limit, before=before, kind=kind, since=since)
+        return self.store.alerts(limit=limit, before=before, wanted=wanted)
+
+    def alert_count(self, wanted: AlertQuery, *, most: int) -> int:
+        return self.store.alert_count(wanted, most=most)
 
     def alert_counts(self, since: datetime) -> dict[str, int]:
         """How many of each kind were told since then; no kind without any."""
@@ -544,8 +548,13 @@ class Controller:
         seen = self.store.destinations_since(since, limit=MAX_EVENTS + 1)
         return make_scoreboard(self.sources(), stale_limits(self.inventory), seen, hits_since=since, now=now)
 
-    def snapshots(self, *, limit: int = 50, before: SnapshotId | None = None) -> list[SnapshotSummary]:
-        return self.store.snapshots(limit=limit, before=before)
+    def snapshots(
+        self, *, limit: int = 50, before: SnapshotId | None = None, wanted: SnapshotQuery | None = None
+    ) -> list[SnapshotSummary]:
+        return self.store.snapshots(limit=limit, before=before, wanted=wanted)
+
+    def snapshot_count(self, wanted: SnapshotQuery, *, most: int) -> int:
+        return self.store.snapshot_count(wanted, most=most)
 
     def snapshot(self, snapshot_id: str | None = None) -> Snapshot:
         """The snapshot in force, or the one whose id starts with ``snapshot_id``. Raises ``NoSnapshot``."""
@@ -865,19 +874,17 @@ class Controller:
             error = exc
         return DriftResult(device=device.name, site=device.site, steps=steps, altered=altered, error=error)
 
-    def runs(
-        self, *, limit: int = 50, before: RunId | None = None, site: str | None = None, device: str | None = None
-    ) -> list[Run]:
-        if self._is_beyond(site, device):
+    def runs(self, *, limit: int = 50, before: RunId | None = None, wanted: RunQuery | None = None) -> list[Run]:
+        asked = wanted or RunQuery()
+        if self._is_beyond(asked.site, asked.device):
             return []
-        found = self.store.runs(
-            limit=limit,
-            before=before,
-            site=SiteName(site) if site else None,
-            device=DeviceName(device) if device else None,
-            sites=self.reach.sites,
-        )
+        found = self.store.runs(limit=limit, before=before, wanted=replace(asked, sites=self.reach.sites))
         return [self._shown_run(run) for run in found]
+
+    def run_count(self, wanted: RunQuery, *, most: int) -> int:
+        if self._is_beyond(wanted.site, wanted.device):
+            return 0
+        return self.store.run_count(replace(wanted, sites=self.reach.sites), most=most)
 
     def run(self, run_id: str) -> Run:
         """Raises ``NotFound``."""
@@ -921,6 +928,9 @@ class Controller:
 
     def events(self, query: EventQuery) -> Page[DetectionEvent]:
         return self.store.events(replace(query, sites=self.reach.sites))
+
+    def event_count(self, query: EventQuery, *, most: int) -> int:
+        return self.store.event_count(replace(query, sites=self.reach.sites), most=most)
 
     def hits_since(self, at: datetime) -> list[HitSum]:
         return self.store.hits_since(at)

@@ -64,11 +64,12 @@ def alerts(
 ) -> None:
     """List alerts of the intelligence, the newest first: networks that came, went, moved or were renamed."""
     from api.models import Alert
+    from controller.store import AlertQuery
 
     with opening.controller() as controller:
         now = controller.clock.now()
         then = parse_time(since, option="--since", now=now, backwards=True) if since else None
-        found = controller.alerts(limit=limit, kind=kind, since=then)
+        found = controller.alerts(limit=limit, wanted=AlertQuery(kind=kind, since=then))
     show_rows([Alert.of(alert) for alert in found], _ALERTS, output, none="no alerts")
 
 

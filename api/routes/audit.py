@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import StringConstraints
 
 from api.auth import Auditor, Ctl
 from api.lanes import LaneOf
 from api.models import AuditEntry, AuditVerdict, Instant, Page
-from api.pages import MOST_COUNTED, Newest, paged_from
+from api.pages import MOST_COUNTED, Newest, Word, paged_from
 from api.reference import answers
 from controller.store import AuditQuery
 
 router = APIRouter(prefix="/audit", tags=["audit"])
-Word = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 
 
 @router.get("", summary="Entries, the newest first")

@@ -5,16 +5,23 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import StringConstraints
 
 from api.auth import Ctl, Operator, Reader
 from api.lanes import LaneOf
 from api.models import Device, Doctor, Name, Page
-from api.pages import Cursor, Limit, page_of
+from api.pages import Sorted, paged
 from api.reference import PREVIEW, answers
 from controller.service import Controller
 from controller.views import DeviceView
 
 router = APIRouter(prefix="/devices", tags=["devices"])
+Vendor = Annotated[str, StringConstraints(pattern="^[a-z0-9_]{1,40}$")]
+Failing = Annotated[bool | None, Query(description="only those whose last look failed; false: only the others")]
+
+
+def is_failing(device: DeviceView) -> bool:
+    return device.status is not None and device.status.error is not None
 
 
 def devices_of(controller: Controller, site: str | None) -> list[DeviceView]:
@@ -28,14 +35,18 @@ def devices_of(controller: Controller, site: str | None) -> list[DeviceView]:
 def list_devices(
     controller: Ctl,
     caller: Reader,
+    ask: Sorted,
     site: Annotated[Name | None, Query(description="only those of this site")] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
+    vendor: Annotated[Vendor | None, Query(description="only of this kind", examples=["linux_nftables"])] = None,
+    failing: Failing = None,
 ) -> Page[Device]:
     """With the latest word on each: what it was last read back holding, and when."""
-    return page_of(
-        devices_of(controller, site), of="devices", key=lambda d: d.name, show=Device.of, limit=limit, cursor=cursor
-    )
+    found = [
+        device
+        for device in devices_of(controller, site)
+        if vendor in (None, device.vendor) and failing in (None, is_failing(device))
+    ]
+    return paged(found, of="devices", key=lambda d: d.name, show=Device.of, ask=ask)
 
 
 @router.get("/{name}", summary="One device", responses=answers(404))

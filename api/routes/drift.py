@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query
 from api.auth import Ctl, Operator, Reader
 from api.lanes import LaneOf
 from api.models import Drift, DriftedDevice, KnownDrift, Name, Page, Selection
-from api.pages import Cursor, Limit, page_of
+from api.pages import Sorted, paged
 from api.reference import PREVIEW, answers
-from api.routes.devices import devices_of
+from api.routes.devices import Failing, devices_of, is_failing
 
 router = APIRouter(prefix="/drift", tags=["drift"])
 
@@ -20,14 +20,13 @@ router = APIRouter(prefix="/drift", tags=["drift"])
 def known_drift(
     controller: Ctl,
     caller: Reader,
+    ask: Sorted,
     site: Annotated[Name | None, Query(description="only devices of this site")] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
+    failing: Failing = None,
 ) -> Page[KnownDrift]:
     """Asks no device: the last look at each, and whether it was in step then."""
-    return page_of(
-        devices_of(controller, site), of="drift", key=lambda d: d.name, show=KnownDrift.of, limit=limit, cursor=cursor
-    )
+    found = [device for device in devices_of(controller, site) if failing in (None, is_failing(device))]
+    return paged(found, of="drift", key=lambda d: d.name, show=KnownDrift.of, ask=ask)
 
 
 @router.post("", summary="Look now", responses=answers(404, 503), openapi_extra=PREVIEW)

@@ -9,10 +9,10 @@ from pydantic import StringConstraints
 
 from api.auth import Ctl, Reader
 from api.models import Alert, Event, Instant, Name, Page, Ulid
-from api.pages import Cursor, Limit, decode_number, page_from
+from api.pages import MOST_COUNTED, Newest, paged_from
 from controller.errors import Invalid
 from controller.model import EventAction
-from controller.store import EventQuery
+from controller.store import AlertQuery, EventQuery
 
 router = APIRouter(prefix="/events", tags=["events"])
 Kind = Annotated[str, StringConstraints(pattern="^[a-z]+(-[a-z]+)*$", max_length=40)]
@@ -22,41 +22,46 @@ Kind = Annotated[str, StringConstraints(pattern="^[a-z]+(-[a-z]+)*$", max_length
 def list_events(
     controller: Ctl,
     caller: Reader,
+    ask: Newest,
     site: Annotated[Name | None, Query(description="only of this site")] = None,
     device: Annotated[Name | None, Query(description="only of this device")] = None,
     action: Annotated[EventAction | None, Query(description="only what was done so")] = None,
     exception: Annotated[Ulid | None, Query(description="only what this exception let through")] = None,
     since: Annotated[Instant | None, Query(description="windows that end after this")] = None,
     until: Annotated[Instant | None, Query(description="windows that start before this")] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
+    role: Annotated[Name | None, Query(description="only of this source role")] = None,
 ) -> Page[Event]:
     if since is not None and until is not None and since >= until:
         raise Invalid("since: must lie before until")
-    page = controller.events(
-        EventQuery(
-            site=site,
-            device=device,
-            action=action,
-            exception=exception,
-            since=since,
-            until=until,
-            cursor=cursor,
-            limit=limit,
-        )
+    wanted = EventQuery(
+        site=site,
+        device=device,
+        action=action,
+        exception=exception,
+        role=role,
+        since=since,
+        until=until,
+        text=ask.q,
+        oldest_first=not ask.is_descending,
+        cursor=ask.cursor,
+        limit=ask.limit,
     )
-    return Page(items=tuple(Event.of(e) for e in page.items), next_cursor=page.next_cursor)
+    page = controller.events(wanted)
+    count = controller.event_count(wanted, most=MOST_COUNTED) if ask.count else None
+    return Page(items=tuple(Event.of(e) for e in page.items), next_cursor=page.next_cursor, count=count)
 
 
 @router.get("/alerts", summary="Alerts of the intelligence, the newest first")
 def list_alerts(
     controller: Ctl,
     caller: Reader,
+    ask: Newest,
     kind: Annotated[Kind | None, Query(description="only of this kind")] = None,
     since: Annotated[Instant | None, Query(description="only those told at that time or later")] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
+    until: Annotated[Instant | None, Query(description="only those told before that time")] = None,
 ) -> Page[Alert]:
     """Networks that moved, and sources that became stale or are on watch: once, within the refresh that noticed it."""
-    rows = controller.alerts(limit=limit + 1, before=decode_number(cursor, of="alerts"), kind=kind, since=since)
-    return page_from(rows, of="alerts", key=lambda a: str(a.id), show=Alert.of, limit=limit)
+    wanted = AlertQuery(kind=kind, since=since, until=until, text=ask.q, oldest_first=not ask.is_descending)
+    rows = controller.alerts(limit=ask.limit + 1, before=ask.after_number("alerts"), wanted=wanted)
+    count = controller.alert_count(wanted, most=MOST_COUNTED) if ask.count else None
+    return paged_from(rows, of="alerts", key=lambda a: str(a.id), show=Alert.of, ask=ask, count=count)

@@ -19,7 +19,7 @@ from api.exception_models import (
 )
 from api.idempotency import Key, RepeatsOf
 from api.models import Name, Page, ReasonBody, Ulid
-from api.pages import Cursor, Limit, page_of
+from api.pages import Newest, Word, paged
 from api.reference import PREVIEW, answers
 from controller import model
 from controller.errors import NotAllowed
@@ -65,22 +65,24 @@ def preview(controller: Ctl, caller: Requester, body: ExceptionBody) -> Preview:
 def list_exceptions(
     controller: Ctl,
     caller: Reader,
+    ask: Newest,
     state: Annotated[ExceptionState | None, Query(description="only those in this state")] = None,
     site: Annotated[Name | None, Query(description="only those that name this site")] = None,
     live: Annotated[bool | None, Query(description="only those that are, or are not, in force now")] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
+    service: Annotated[Name | None, Query(description="only of this service")] = None,
+    code: Annotated[Name | None, Query(description="only with this code of a reason")] = None,
+    owner: Annotated[Word | None, Query(description="only of this owner")] = None,
+    requested_by: Annotated[Word | None, Query(description="only those this one asked for")] = None,
 ) -> Page[AccessException]:
-    found = controller.exceptions.find(state=state, site=site, live=live)
-    return page_of(
-        found,
-        of="exceptions",
-        key=lambda e: e.id,
-        show=lambda e: _show(controller, e),
-        limit=limit,
-        cursor=cursor,
-        newest_first=True,
-    )
+    found = [
+        e
+        for e in controller.exceptions.find(state=state, site=site, live=live)
+        if service in (None, e.service)
+        and code in (None, e.code)
+        and owner in (None, e.owner)
+        and requested_by in (None, e.requested_by)
+    ]
+    return paged(found, of="exceptions", key=lambda e: e.id, show=lambda e: _show(controller, e), ask=ask)
 
 
 @router.get("/{id}", summary="One exception", responses=answers(404))

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from api.auth import MAX_TOKEN_LENGTH, Ctl, GuessBrake, Reader, WholeCtl
 from api.models import Feed, FeedDevice, FeedGroup, Name, Page
-from api.pages import Cursor, Limit, page_of
+from api.pages import Sorted, paged
 from api.problems import clean, problem_response, request_id_of
 from api.reference import FEED_SECURITY, answers
 from controller.errors import NotAuthenticated
@@ -232,13 +232,12 @@ def _noted(puller: Puller, feed: PublishedFeed, answer: Response, digest: str | 
 def list_feeds(
     controller: Ctl,
     caller: Reader,
+    ask: Sorted,
     site: Annotated[Name | None, Query(description="only of devices of this site")] = None,
     group: Annotated[Name | None, Query(description="only of devices of this group")] = None,
     stale: Annotated[
         bool | None, Query(description="only those that their device does not come for; false: only the others")
     ] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
 ) -> Page[Feed]:
     """By device, each with the last good pull."""
     if site is not None:
@@ -250,9 +249,7 @@ def list_feeds(
         for view in controller.feeds.views()
         if site in (None, view.site) and group in (None, view.group) and stale in (None, bool(view.stale))
     ]
-    return page_of(
-        rows, of="feeds", key=lambda v: f"{v.feed.device}/{v.feed.name}", show=Feed.of, limit=limit, cursor=cursor
-    )
+    return paged(rows, of="feeds", key=lambda v: f"{v.feed.device}/{v.feed.name}", show=Feed.of, ask=ask)
 
 
 @router.get("/{name}", summary="The lists of one device", responses=answers(404))
@@ -266,16 +263,15 @@ def get_feeds(controller: Ctl, caller: Reader, name: Name) -> FeedDevice:
 
 
 @groups.get("", summary="All groups of devices with one address of lists", responses=answers())
-def list_groups(controller: Ctl, caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[FeedGroup]:
+def list_groups(controller: Ctl, caller: Reader, ask: Sorted) -> Page[FeedGroup]:
     """By name, each with its tokens (never their text) and the lists that it cannot be answered with."""
     desk = controller.feeds
-    return page_of(
+    return paged(
         desk.groups(),
         of="feedgroups",
         key=lambda group: group.name,
         show=lambda group: FeedGroup.of(group, desk.tokens(group.name)),
-        limit=limit,
-        cursor=cursor,
+        ask=ask,
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 
 from api.auth import Ctl, Reader
 from api.models import Difference, Digest, Dropped, Enforced, Indicator, Shown, ShownHead, show_value
-from api.pages import Cursor, Limit, decode, not_ours, page_from
+from api.pages import Paging, Sorted, not_ours, paged_from
 from api.reference import answers
 from api.routes.snapshots import list_snapshots
 from api.routes.sources import list_sources
@@ -30,21 +30,15 @@ A = TypeVar("A")
 
 Which = Annotated[Digest | None, Query(description="by how its id begins; the one in force when left out")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=80)]
-Text = Annotated[
-    str | None,
-    Query(min_length=1, max_length=253, description="only entries that contain this", examples=["tiktokcdn"]),
-]
 
 
 @router.get("/show", summary="What is enforced, entry by entry", responses=answers(404))
 def show(
     controller: Ctl,
     caller: Reader,
+    ask: Sorted,
     snapshot: Which = None,
     service: Annotated[Word | None, Query(description="only of this service")] = None,
-    q: Text = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
 ) -> Shown[Enforced]:
     """Networks, then names, of each service; with what else is known of the snapshot."""
 
@@ -57,11 +51,10 @@ def show(
         controller,
         of="entries",
         snapshot=snapshot,
-        cursor=cursor,
-        limit=limit,
+        ask=ask,
         rows=rows,
         key=lambda row: row[0],
-        wanted=lambda row: service in (None, row[1]) and contains(show_value(row[2]), q),
+        wanted=lambda row: service in (None, row[1]) and contains(show_value(row[2]), ask.q),
         show=lambda row: Enforced.of(row[1], row[2]),
     )
 
@@ -70,6 +63,7 @@ def show(
 def show_indicators(
     controller: Ctl,
     caller: Reader,
+    ask: Sorted,
     snapshot: Which = None,
     app: Annotated[Word | None, Query(description="only of this app", examples=["tiktok"])] = None,
     source: Annotated[
@@ -78,20 +72,16 @@ def show_indicators(
     ] = None,
     owner: Annotated[Word | None, Query(description="only of this owner", examples=["bytedance"])] = None,
     category: Annotated[Word | None, Query(description="only of this category", examples=["announced"])] = None,
-    q: Text = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
 ) -> Shown[Indicator]:
     """Before aggregation, enforced or not, each with its sources and their dates."""
 
-    choice = Choice(app=app, owner=owner, category=category, source=source, text=q)
+    choice = Choice(app=app, owner=owner, category=category, source=source, text=ask.q)
     owners = controller.owners
     return _listed(
         controller,
         of="indicators",
         snapshot=snapshot,
-        cursor=cursor,
-        limit=limit,
+        ask=ask,
         rows=lambda found: found.indicators,
         key=lambda row: f"{_place(row.value)}/{row.app}",
         wanted=lambda row: choice.takes(row, owners),
@@ -103,11 +93,9 @@ def show_indicators(
 def show_dropped(
     controller: Ctl,
     caller: Reader,
+    ask: Sorted,
     snapshot: Which = None,
     guard: Annotated[Word | None, Query(description="only by this guard", examples=["never-block"])] = None,
-    q: Text = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
 ) -> Shown[Dropped]:
     """By guard, then by entry."""
 
@@ -115,11 +103,10 @@ def show_dropped(
         controller,
         of="dropped",
         snapshot=snapshot,
-        cursor=cursor,
-        limit=limit,
+        ask=ask,
         rows=lambda found: found.dropped,
         key=lambda row: f"{row.guard}/{_place_of(row.entry)}/{sha256(row.reason)[:16]}",
-        wanted=lambda row: guard in (None, row.guard) and contains(row.entry, q),
+        wanted=lambda row: guard in (None, row.guard) and contains(row.entry, ask.q),
         show=lambda row: Dropped(guard=row.guard, entry=row.entry, reason=row.reason),
     )
 
@@ -139,29 +126,35 @@ def _listed(
     *,
     of: str,
     snapshot: str | None,
-    cursor: str | None,
-    limit: int,
+    ask: Paging,
     rows: Callable[[intel.Snapshot], Iterable[T]],
     key: Callable[[T], str],
     wanted: Callable[[T], bool],
     show: Callable[[T], A],
 ) -> Shown[A]:
     """One page in the order of the keys. A walk stays with the snapshot that it began with: its cursors name it."""
-    found, after = _opened(controller, snapshot, decode(cursor, of=of))
-    chosen = sorted((row for row in rows(found) if wanted(row) and key(row) > after), key=key)
+    found, after = _opened(controller, snapshot, ask.after(of))
+    chosen = [row for row in rows(found) if wanted(row)]
+    page = paged_from(
+        ask.next_of(chosen, key=key, after=after),
+        of=of,
+        key=lambda row: f"{found.id[:_ID]}/{key(row)}",
+        show=show,
+        ask=ask,
+        count=len(chosen) if ask.count else None,
+    )
     head = ShownHead.of(found, pin=controller.pin())
-    page = page_from(chosen[: limit + 1], of=of, key=lambda row: f"{found.id[:_ID]}/{key(row)}", show=show, limit=limit)
-    return Shown(snapshot=head, items=page.items, next_cursor=page.next_cursor)
+    return Shown(snapshot=head, items=page.items, next_cursor=page.next_cursor, count=page.count)
 
 
 _ID = 12
 """Digits of a snapshot's id in a cursor."""
 
 
-def _opened(controller: Controller, snapshot: str | None, place: str | None) -> tuple[intel.Snapshot, str]:
+def _opened(controller: Controller, snapshot: str | None, place: str | None) -> tuple[intel.Snapshot, str | None]:
     """The snapshot, and the key of the last row that was shown already."""
     if place is None:
-        return controller.snapshot(snapshot), ""
+        return controller.snapshot(snapshot), None
     begun, _, after = place.partition("/")
     try:
         found = controller.snapshot(begun)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 
 from api.auth import Admin, Auditor, Ctl
 from api.models import Page, PersonName, ReasonBody, Ulid
-from api.pages import Cursor, Limit, page_of
+from api.pages import Newest, Sorted, paged
 from api.people_models import Person, PersonBody, Session, SignedOut
 from api.reference import answers
 
@@ -19,11 +19,9 @@ router = APIRouter(tags=["people"])
 
 
 @router.get("/people", summary="All people who have signed in or may")
-def list_people(controller: Ctl, caller: Auditor, limit: Limit = 100, cursor: Cursor = None) -> Page[Person]:
+def list_people(controller: Ctl, caller: Auditor, ask: Sorted) -> Page[Person]:
     """By name; also the disabled ones."""
-    return page_of(
-        controller.people.all(), of="people", key=lambda p: p.name, show=Person.of, limit=limit, cursor=cursor
-    )
+    return paged(controller.people.all(), of="people", key=lambda p: p.name, show=Person.of, ask=ask)
 
 
 @router.get("/people/{name}", summary="One person", responses=answers(404))
@@ -64,21 +62,13 @@ def sign_out_person(controller: Ctl, caller: Admin, name: PersonName) -> SignedO
 def list_sessions(
     controller: Ctl,
     caller: Auditor,
+    ask: Newest,
     person: Annotated[PersonName | None, Query(description="only of this person")] = None,
     open: Annotated[bool, Query(description="only those that are not over")] = False,
-    limit: Limit = 100,
-    cursor: Cursor = None,
 ) -> Page[Session]:
     """Those that ended within the last month too."""
-    return page_of(
-        controller.people.sessions(person, is_open=open),
-        of="sessions",
-        key=lambda s: s.id,
-        show=Session.of,
-        limit=limit,
-        cursor=cursor,
-        newest_first=True,
-    )
+    found = controller.people.sessions(person, is_open=open)
+    return paged(found, of="sessions", key=lambda s: s.id, show=Session.of, ask=ask)
 
 
 @router.delete("/sessions/{id}", summary="End a session", responses=answers(404, 409, 503))

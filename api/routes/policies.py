@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from api.auth import Ctl, Operator, Reader
 from api.models import Instant, Name, Page
-from api.pages import Cursor, Limit, page_of
+from api.pages import Sorted, paged
 from api.policy_models import Policy, PolicyNow, PolicyWeek, WhatIf, WhatIfBody
 from api.reference import PAGE_POLICY, PREVIEW, answers
 from controller.model import Window
@@ -35,15 +35,14 @@ _WEEK: Final[dict[int | str, dict[str, Any]]] = {
 
 
 @router.get("/policies", summary="All policies")
-def list_policies(controller: Ctl, caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[Policy]:
+def list_policies(controller: Ctl, caller: Reader, ask: Sorted) -> Page[Policy]:
     """As the inventory has them: apps and owners that they choose are services."""
-    return page_of(
-        sorted(controller.inventory.policies),
+    return paged(
+        controller.inventory.policies,
         of="policies",
         key=str,
         show=lambda name: Policy.of(name, controller.policies.policy(name), sites=controller.policies.sites_of(name)),
-        limit=limit,
-        cursor=cursor,
+        ask=ask,
     )
 
 

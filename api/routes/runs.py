@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Response
 
 from api.auth import Ctl, Operator, Reader
-from api.models import ApplyRequest, Name, Page, Run, RunRequest, Ulid
-from api.pages import Cursor, Limit, decode, page_from
+from api.models import ApplyRequest, Instant, Name, Page, Run, RunRequest, Ulid
+from api.pages import MOST_COUNTED, NewestFew, Word, paged_from
 from api.reference import answers
-from core.ids import RunId
+from controller.store import RunQuery
+from core.ids import DeviceName, RunId, SiteName
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -55,14 +56,28 @@ def start_run(
 def list_runs(
     controller: Ctl,
     caller: Reader,
+    ask: NewestFew,
     site: Annotated[Name | None, Query(description="only those that touched this site")] = None,
     device: Annotated[Name | None, Query(description="only those that touched this device")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
+    trigger: Annotated[Word | None, Query(description="only those begun by this", examples=["schedule"])] = None,
+    actor: Annotated[Word | None, Query(description="only those begun by this one", examples=["cli:ada"])] = None,
+    since: Annotated[Instant | None, Query(description="only those begun at that time or later")] = None,
+    until: Annotated[Instant | None, Query(description="only those begun before that time")] = None,
 ) -> Page[Run]:
-    before = decode(cursor, of="runs")
-    rows = controller.runs(limit=limit + 1, before=RunId(before) if before else None, site=site, device=device)
-    return page_from(rows, of="runs", key=lambda r: r.id, show=Run.of, limit=limit)
+    wanted = RunQuery(
+        site=SiteName(site) if site else None,
+        device=DeviceName(device) if device else None,
+        trigger=trigger,
+        actor=actor,
+        since=since,
+        until=until,
+        text=ask.q,
+        oldest_first=not ask.is_descending,
+    )
+    after = ask.after("runs")
+    rows = controller.runs(limit=ask.limit + 1, before=RunId(after) if after else None, wanted=wanted)
+    count = controller.run_count(wanted, most=MOST_COUNTED) if ask.count else None
+    return paged_from(rows, of="runs", key=lambda r: r.id, show=Run.of, ask=ask, count=count)
 
 
 @router.get("/{id}", summary="One run", responses=answers(404))

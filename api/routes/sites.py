@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from api.auth import Ctl, Reader
 from api.models import Name, Page, Site
-from api.pages import Cursor, Limit, page_of
+from api.pages import Sorted, paged
 from api.reference import answers
 
 router = APIRouter(prefix="/sites", tags=["sites"])
 
 
 @router.get("", summary="All sites")
-def list_sites(controller: Ctl, caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[Site]:
+def list_sites(
+    controller: Ctl,
+    caller: Reader,
+    ask: Sorted,
+    policy: Annotated[Name | None, Query(description="only those that have this policy")] = None,
+) -> Page[Site]:
     """With the mode of each source role now, and when the next window opens or closes."""
-    return page_of(controller.sites(), of="sites", key=lambda s: s.name, show=Site.of, limit=limit, cursor=cursor)
+    found = [site for site in controller.sites() if policy in (None, site.policy)]
+    return paged(found, of="sites", key=lambda s: s.name, show=Site.of, ask=ask)
 
 
 @router.get("/{name}", summary="One site", responses=answers(404))

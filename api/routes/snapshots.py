@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.auth import Ctl, Reader
-from api.models import Difference, Digest, Page, Snapshot, SnapshotHead
-from api.pages import Cursor, Limit, decode, not_ours, page_from
+from api.models import Difference, Digest, Instant, Page, Snapshot, SnapshotHead
+from api.pages import MOST_COUNTED, NewestFew, not_ours, paged_from
 from api.reference import answers
+from controller.store import SnapshotQuery
 from core.ids import SnapshotId
 from ipsets.errors import NoSnapshot
 
@@ -19,13 +20,21 @@ WithIndicators = Annotated[bool, Query(description="also every entry before aggr
 
 
 @router.get("", summary="Snapshots, the newest first")
-def list_snapshots(controller: Ctl, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Page[SnapshotHead]:
-    before = decode(cursor, of="snapshots")
+def list_snapshots(
+    controller: Ctl,
+    caller: Reader,
+    ask: NewestFew,
+    since: Annotated[Instant | None, Query(description="only those made at that time or later")] = None,
+    until: Annotated[Instant | None, Query(description="only those made before that time")] = None,
+) -> Page[SnapshotHead]:
+    wanted = SnapshotQuery(since=since, until=until, text=ask.q, oldest_first=not ask.is_descending)
+    after = ask.after("snapshots")
     try:
-        rows = controller.snapshots(limit=limit + 1, before=SnapshotId(before) if before else None)
+        rows = controller.snapshots(limit=ask.limit + 1, before=SnapshotId(after) if after else None, wanted=wanted)
     except NoSnapshot as exc:  # dropped since the page before, or never ours
         raise not_ours() from exc
-    return page_from(rows, of="snapshots", key=lambda s: s.id, show=SnapshotHead.of, limit=limit)
+    count = controller.snapshot_count(wanted, most=MOST_COUNTED) if ask.count else None
+    return paged_from(rows, of="snapshots", key=lambda s: s.id, show=SnapshotHead.of, ask=ask, count=count)
 
 
 @router.get("/current", summary="The snapshot in force", responses=answers(404))

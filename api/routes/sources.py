@@ -6,12 +6,12 @@ from fastapi import APIRouter
 
 from api.auth import Ctl, Reader
 from api.models import Page, Source
-from api.pages import Cursor, Limit, page_of
+from api.pages import Sorted, paged
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 
 
 @router.get("", summary="All sources")
-def list_sources(controller: Ctl, caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[Source]:
+def list_sources(controller: Ctl, caller: Reader, ask: Sorted) -> Page[Source]:
     """Last attempt and last success apart: a failing source keeps its last good entries."""
-    return page_of(controller.sources(), of="sources", key=lambda s: s.name, show=Source.of, limit=limit, cursor=cursor)
+    return paged(controller.sources(), of="sources", key=lambda s: s.name, show=Source.of, ask=ask)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from api.auth import Admin, Auditor, Ctl
 from api.models import NewToken, Page, RotateBody, Token, TokenBody, Ulid
-from api.pages import Cursor, Limit, page_of
+from api.pages import Sorted, paged
 from api.reference import answers
 
 router = APIRouter(prefix="/tokens", tags=["tokens"])
@@ -30,9 +31,18 @@ def create_token(controller: Ctl, caller: Admin, response: Response, body: Token
 
 
 @router.get("", summary="All tokens")
-def list_tokens(controller: Ctl, caller: Auditor, limit: Limit = 100, cursor: Cursor = None) -> Page[Token]:
+def list_tokens(
+    controller: Ctl,
+    caller: Auditor,
+    ask: Sorted,
+    usable: Annotated[
+        bool | None, Query(description="only those that are taken now; false: only the ended ones")
+    ] = None,
+) -> Page[Token]:
     """Also the expired and the revoked ones."""
-    return page_of(controller.tokens(), of="tokens", key=lambda t: t.id, show=Token.of, limit=limit, cursor=cursor)
+    now = controller.clock.now()
+    found = [t for t in controller.tokens() if usable in (None, t.revoked_at is None and now < t.expires_at)]
+    return paged(found, of="tokens", key=lambda t: t.id, show=Token.of, ask=ask)
 
 
 @router.post("/{id}/rotate", summary="Give a token another secret", responses=answers(404, 409, 503))

@@ -3,17 +3,22 @@
 from controller.audit import AuditNote
 from controller.store.access import AuditQuery, exception_version
 from controller.store.evidence import EventQuery, HitSum, Page
-from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotSummary, Term
+from controller.store.history import AlertQuery
+from controller.store.runs import RunQuery
+from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotQuery, SnapshotSummary, Term
 from controller.store.store import Store
 
 __all__ = [
     "IMPORTED",
     "PUT_IN_FORCE",
+    "AlertQuery",
     "AuditNote",
     "AuditQuery",
     "EventQuery",
     "HitSum",
     "Page",
+    "RunQuery",
+    "SnapshotQuery",
     "SnapshotSummary",
     "Store",
     "Term",

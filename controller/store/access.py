@@ -16,6 +16,7 @@ from controller.errors import Conflict, NotFound, StoreError
 from controller.model import AccessException, AuditEntry, ExceptionState, Scope, Token
 from controller.store.jsons import EXCEPTION, WORDS, dumps_sites, loads_sites
 from controller.store.schema import audit, exception_sites, exceptions, tokens
+from controller.store.searching import among, counted
 from controller.store.shelf import Shelf, append, head, one
 from controller.versions import refuse_changed, version_of
 from core.ids import ExceptionId, SiteName, TokenId
@@ -196,9 +197,16 @@ class AuditQuery:
             yield audit.c.at >= self.since
         if self.until is not None:
             yield audit.c.at < self.until
-        if self.text is not None:
-            said = (audit.c.actor, audit.c.action, audit.c.subject, audit.c.reason, audit.c.detail)
-            yield or_(*(func.lower(column).contains(self.text.lower(), autoescape=True) for column in said))
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (audit.c.seq if self.oldest_first else audit.c.seq.desc(),)
+
+    def all(self, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+        """Every condition, with ``more`` that narrow where text is looked for."""
+        said = (audit.c.actor, audit.c.action, audit.c.subject, audit.c.reason, audit.c.detail)
+        conditions = (*self.conditions(), *more)
+        return among(audit.c.seq, conditions, order=self.order, text=self.text, columns=said)
 
 
 class AuditLog(Shelf):
@@ -212,19 +220,15 @@ class AuditLog(Shelf):
     ) -> list[AuditEntry]:
         """The newest first, or the oldest; ``before`` is the ``seq`` of the last one already seen."""
         wanted = wanted or AuditQuery()
-        seq = audit.c.seq
-        query = select(audit).where(*wanted.conditions()).limit(limit)
-        if before is not None:
-            query = query.where(seq > before if wanted.oldest_first else seq < before)
-        query = query.order_by(seq if wanted.oldest_first else seq.desc())
+        seen = [] if before is None else [audit.c.seq > before if wanted.oldest_first else audit.c.seq < before]
+        query = select(audit).where(*wanted.all(*seen)).order_by(*wanted.order).limit(limit)
         with self._db.read() as connection:
             return [AuditEntry(**row) for row in connection.execute(query).mappings()]
 
     def audit_count(self, wanted: AuditQuery, *, most: int) -> int:
         """How many entries are wanted; no further than ``most``."""
-        found = select(audit.c.seq).where(*wanted.conditions()).limit(most).subquery()
         with self._db.read() as connection:
-            return int(connection.execute(select(func.count()).select_from(found)).scalar() or 0)
+            return counted(connection, audit.c.seq, wanted.all(), most=most)
 
     def audit_chain(self, *, after: int = 0) -> tuple[Head, Iterator[AuditEntry], Head]:
         """The head before, the entries behind it in their order, and the last of all. Raises ``NotFound``."""

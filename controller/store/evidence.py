@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Connection, RowMapping, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.errors import Invalid
@@ -27,6 +27,7 @@ from controller.model import (
 )
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
 from controller.store.schema import device_status, events, micros, moment, observations, readings
+from controller.store.searching import among, counted
 from controller.store.shelf import Shelf, put
 from core.ids import DeviceName, ExceptionId, SiteName
 from vendors.codec import dumps_reading, loads_reading
@@ -34,7 +35,8 @@ from vendors.model import Reading
 
 T = TypeVar("T")
 
-_PLACE: Final = re.compile(r"(?P<end>-?[0-9]{1,18}):(?P<event>[0-9a-z]{1,64})")
+_UP: Final = "up:"
+_PLACE: Final = re.compile(r"(?P<up>up:)?(?P<end>-?[0-9]{1,18}):(?P<event>[0-9a-z]{1,64})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +50,16 @@ class EventQuery:
     exception: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    role: str | None = None
+    text: str | None = None  # in where, who and where to
+    oldest_first: bool = False
     cursor: str | None = None
     limit: int = 100
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """By the end of the window."""
+        return (events.c.end, events.c.id) if self.oldest_first else (events.c.end.desc(), events.c.id.desc())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +145,18 @@ class Evidence(Shelf):
         """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""
         if query.limit < 1:
             raise Invalid("limit: at least 1")
-        statement = _filtered(select(events), query).order_by(events.c.end.desc(), events.c.id.desc())
+        statement = select(events).where(*_wanted(query, *_seen(query))).order_by(*query.order)
         with self._db.read() as connection:
             rows = connection.execute(statement.limit(query.limit + 1)).mappings().all()
         shown = rows[: query.limit]
         more = len(rows) > query.limit
-        return Page(items=tuple(_event(row) for row in shown), next_cursor=_cursor(shown[-1]) if more else None)
+        after = _cursor(shown[-1], oldest_first=query.oldest_first) if more else None
+        return Page(items=tuple(_event(row) for row in shown), next_cursor=after)
+
+    def event_count(self, query: EventQuery, *, most: int) -> int:
+        """How many events are wanted, on all pages; no further than ``most``."""
+        with self._db.read() as connection:
+            return counted(connection, events.c.id, _wanted(query), most=most)
 
     def hits_since(self, at: datetime) -> list[HitSum]:
         """The hits of all windows that end after ``at``, for each site and action that has any window there."""
@@ -204,36 +220,54 @@ def _observation(row: RowMapping) -> Observation:
     )
 
 
-def _filtered(statement: Select[Any], query: EventQuery) -> Select[Any]:
+def _wanted(query: EventQuery, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+    """Every condition, with ``more`` that narrow where text is looked for."""
+    places = (events.c.site, events.c.device, events.c.rule, events.c.role, events.c.sources, events.c.entries)
+    said = (events.c.id, events.c.exception, events.c.action, *places)
+    conditions = (*_conditions(query), *more)
+    return among(events.c.id, conditions, order=query.order, text=query.text, columns=said)
+
+
+def _conditions(query: EventQuery) -> Iterator[ColumnElement[bool]]:
     for column, wanted in (
         (events.c.site, query.site),
         (events.c.device, query.device),
+        (events.c.role, query.role),
         (events.c.exception, query.exception),
         (events.c.action, query.action and query.action.value),
     ):
         if wanted is not None:
-            statement = statement.where(column == wanted)
+            yield column == wanted
     if query.sites is not None:
-        statement = statement.where(events.c.site.in_(query.sites))
+        yield events.c.site.in_(query.sites)
     if query.since is not None:
-        statement = statement.where(events.c.end > query.since)
+        yield events.c.end > query.since
     if query.until is not None:
-        statement = statement.where(events.c.start < query.until)
-    if query.cursor is not None:
-        end, event_id = _place(query.cursor)
-        statement = statement.where(or_(events.c.end < end, and_(events.c.end == end, events.c.id < event_id)))
-    return statement
+        yield events.c.start < query.until
 
 
-def _cursor(row: RowMapping) -> str:
-    return base64.urlsafe_b64encode(f"{micros(row['end'])}:{row['id']}".encode()).decode().rstrip("=")
+def _seen(query: EventQuery) -> Iterator[ColumnElement[bool]]:
+    """Behind the last one that was shown."""
+    if query.cursor is None:
+        return
+    at, event_id = _place(query.cursor, oldest_first=query.oldest_first)
+    end, id_ = events.c.end, events.c.id
+    if query.oldest_first:
+        yield or_(end > at, and_(end == at, id_ > event_id))
+    else:
+        yield or_(end < at, and_(end == at, id_ < event_id))
 
 
-def _place(cursor: str) -> tuple[datetime, str]:
+def _cursor(row: RowMapping, *, oldest_first: bool) -> str:
+    way = _UP if oldest_first else ""
+    return base64.urlsafe_b64encode(f"{way}{micros(row['end'])}:{row['id']}".encode()).decode().rstrip("=")
+
+
+def _place(cursor: str, *, oldest_first: bool) -> tuple[datetime, str]:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         found = _PLACE.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
-        if found is not None:
+        if found is not None and bool(found["up"]) is oldest_first:
             return moment(int(found["end"])), found["event"]
     except (binascii.Error, ValueError, OverflowError):
         pass

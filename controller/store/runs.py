@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,12 +16,54 @@ from controller.model import DeviceRun, Outcome, Run, StoredPlan
 from controller.store.jsons import STATUS, TIMINGS, WORDS
 from controller.store.processes import Process
 from controller.store.schema import device_status, plans, run_devices, runs
+from controller.store.searching import among, counted
 from controller.store.shelf import Shelf, one, put
 from core.ids import DeviceName, PlanId, RunId, SiteName
 from vendors.errors import Uncertain
 
 ABANDONED: Final = "the process ended while it worked on this device; it is read before it is changed"
 UNRECORDED: Final = "how the work on this device ended could not be recorded; it is read before it is changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQuery:
+    """Which runs; without anything all of them."""
+
+    site: SiteName | None = None  # that they touched
+    device: DeviceName | None = None
+    sites: frozenset[SiteName] | None = None  # one of which they touched
+    trigger: str | None = None
+    actor: str | None = None
+    since: datetime | None = None  # begun at that time or later
+    until: datetime | None = None  # begun before it
+    text: str | None = None  # in who and why
+    oldest_first: bool = False
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        touched = select(run_devices.c.run)
+        if self.site is not None:
+            yield runs.c.id.in_(touched.where(run_devices.c.site == self.site))
+        if self.device is not None:
+            yield runs.c.id.in_(touched.where(run_devices.c.device == self.device))
+        if self.sites is not None:
+            yield runs.c.id.in_(touched.where(run_devices.c.site.in_(self.sites)))
+        if self.trigger is not None:
+            yield runs.c.trigger == self.trigger
+        if self.actor is not None:
+            yield runs.c.actor == self.actor
+        if self.since is not None:
+            yield runs.c.started_at >= self.since
+        if self.until is not None:
+            yield runs.c.started_at < self.until
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (runs.c.id if self.oldest_first else runs.c.id.desc(),)
+
+    def all(self, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+        """Every condition, with ``more`` that narrow where text is looked for."""
+        said = (runs.c.id, runs.c.trigger, runs.c.actor)
+        return among(runs.c.id, (*self.conditions(), *more), order=self.order, text=self.text, columns=said)
 
 
 class Runs(Shelf):
@@ -89,29 +131,18 @@ class Runs(Shelf):
                 raise run_unknown(run_id)
             return _runs(connection, [row])[0]
 
-    def runs(
-        self,
-        *,
-        limit: int = 50,
-        before: RunId | None = None,
-        site: SiteName | None = None,
-        device: DeviceName | None = None,
-        sites: frozenset[SiteName] | None = None,
-    ) -> list[Run]:
-        """The newest first; ``before`` is the last one already seen. A run shows all its devices.
-
-        ``sites``: only runs that touched one of them.
-        """
-        query = select(runs).order_by(runs.c.id.desc()).limit(limit)
-        if before is not None:
-            query = query.where(runs.c.id < before)
-        for column, wanted in ((run_devices.c.site, site), (run_devices.c.device, device)):
-            if wanted is not None:
-                query = query.where(runs.c.id.in_(select(run_devices.c.run).where(column == wanted)))
-        if sites is not None:
-            query = query.where(runs.c.id.in_(select(run_devices.c.run).where(run_devices.c.site.in_(sites))))
+    def runs(self, *, limit: int = 50, before: RunId | None = None, wanted: RunQuery | None = None) -> list[Run]:
+        """The newest first, or the oldest; ``before`` is the last one already seen. A run shows all its devices."""
+        asked = wanted or RunQuery()
+        seen = [] if before is None else [runs.c.id > before if asked.oldest_first else runs.c.id < before]
+        query = select(runs).where(*asked.all(*seen)).order_by(*asked.order).limit(limit)
         with self._db.read() as connection:
             return _runs(connection, connection.execute(query).mappings().all())
+
+    def run_count(self, wanted: RunQuery, *, most: int) -> int:
+        """How many runs are wanted; no further than ``most``."""
+        with self._db.read() as connection:
+            return counted(connection, runs.c.id, wanted.all(), most=most)
 
     def mark_abandoned(self, now: datetime) -> list[DeviceName]:
         """Close what dead processes left open; a device they were working on is uncertain until it is read.

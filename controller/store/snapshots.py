@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 from sqlalchemy.dialects.sqlite import insert
@@ -20,6 +20,7 @@ from controller.rehearsal import rehearsal
 from controller.store.history import History
 from controller.store.schema import audit as audit_log
 from controller.store.schema import meta, snapshots, source_records
+from controller.store.searching import among, counted
 from controller.store.shelf import get_meta, one, put, put_meta
 from core.ids import SnapshotId
 from ipsets import snapshot as codec
@@ -56,6 +57,32 @@ class Term:
     snapshot: str  # how its id begins
     since: datetime
     until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotQuery:
+    """Which snapshots; without anything all of them."""
+
+    since: datetime | None = None  # made at that time or later
+    until: datetime | None = None  # made before it
+    text: str | None = None  # in their ids
+    oldest_first: bool = False
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        if self.since is not None:
+            yield snapshots.c.created_at >= self.since
+        if self.until is not None:
+            yield snapshots.c.created_at < self.until
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        at, id_ = snapshots.c.created_at, snapshots.c.id
+        return (at, id_) if self.oldest_first else (at.desc(), id_.desc())
+
+    def all(self, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+        """Every condition, with ``more`` that narrow where text is looked for."""
+        conditions = (*self.conditions(), *more)
+        return among(snapshots.c.id, conditions, order=self.order, text=self.text, columns=(snapshots.c.id,))
 
 
 class Snapshots(History):
@@ -159,16 +186,28 @@ class Snapshots(History):
         with self._db.read() as connection:
             return self._load(connection, self._full_id(connection, prefix))
 
-    def snapshots(self, *, limit: int = 50, before: SnapshotId | None = None) -> list[SnapshotSummary]:
-        """The newest first; ``before`` is the last one already seen. Raises ``NoSnapshot`` when that is unknown."""
+    def snapshots(
+        self, *, limit: int = 50, before: SnapshotId | None = None, wanted: SnapshotQuery | None = None
+    ) -> list[SnapshotSummary]:
+        """The newest first, or the oldest; ``before`` is the last one already seen.
+
+        Raises ``NoSnapshot`` when that is unknown.
+        """
+        asked = wanted or SnapshotQuery()
         columns = [c for c in snapshots.columns if c.name != "body"]
-        query = select(*columns).order_by(snapshots.c.created_at.desc(), snapshots.c.id.desc()).limit(limit)
         with self._db.read() as connection:
+            seen = []
             if before is not None:
-                query = query.where(_older(connection, self._full_id(connection, before)))
+                seen = [_beyond(connection, self._full_id(connection, before), oldest_first=asked.oldest_first)]
+            query = select(*columns).where(*asked.all(*seen)).order_by(*asked.order).limit(limit)
             current = get_meta(connection, CURRENT)
             rows = connection.execute(query).mappings().all()
         return [SnapshotSummary(**row, current=row["id"] == current) for row in rows]
+
+    def snapshot_count(self, wanted: SnapshotQuery, *, most: int) -> int:
+        """How many snapshots are wanted; no further than ``most``."""
+        with self._db.read() as connection:
+            return counted(connection, snapshots.c.id, wanted.all(), most=most)
 
     def _full_id(self, connection: Connection, prefix: str) -> SnapshotId:
         if not _PREFIX.fullmatch(prefix):
@@ -253,7 +292,9 @@ def _read_pin(text: str) -> Pin:
         raise StoreError("the stored pin cannot be read", hint=hint) from exc
 
 
-def _older(connection: Connection, snapshot_id: SnapshotId) -> ColumnElement[bool]:
+def _beyond(connection: Connection, snapshot_id: SnapshotId, *, oldest_first: bool) -> ColumnElement[bool]:
     row = one(connection, select(snapshots.c.created_at).where(snapshots.c.id == snapshot_id))
-    at = row["created_at"] if row else None
-    return or_(snapshots.c.created_at < at, and_(snapshots.c.created_at == at, snapshots.c.id < snapshot_id))
+    at, made, id_ = row["created_at"] if row else None, snapshots.c.created_at, snapshots.c.id
+    if oldest_first:
+        return or_(made > at, and_(made == at, id_ > snapshot_id))
+    return or_(made < at, and_(made == at, id_ < snapshot_id))

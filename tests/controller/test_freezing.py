@@ -20,7 +20,7 @@ from controller.model import CoverageState, DeviceRun, Outcome
 from controller.schedule import Scheduler
 from controller.service import Controller
 from controller.settings import Settings
-from controller.store import Store
+from controller.store import RunQuery, Store
 from core.clock import ManualClock
 from core.ids import SiteName
 from tests.controller.memory import Bench, Firewall, bench, start_run
@@ -323,7 +323,7 @@ def test_the_end_of_a_freeze_wakes_the_loop(controller: Controller, clock: Manua
                 controller.store.set_done(job, clock.now())
             schedule.tick()
             until(lambda: not any(controller.is_under_way(run.id) for run in controller.runs()))
-        return [run.devices[0].outcome for run in reversed(controller.runs(site="berlin"))]
+        return [run.devices[0].outcome for run in reversed(controller.runs(wanted=RunQuery(site=SiteName("berlin"))))]
 
     assert outcomes() == [Outcome.APPLIED, Outcome.HELD]
     assert outcomes() == [Outcome.APPLIED, Outcome.HELD]

@@ -35,7 +35,7 @@ from controller.model import (
     Token,
     Window,
 )
-from controller.store import EventQuery, Store
+from controller.store import EventQuery, RunQuery, Store
 from controller.store.schema import REVISION, metadata, micros, moment
 from controller.store.upgrade import MIGRATIONS
 from core.clock import ManualClock
@@ -243,9 +243,9 @@ def test_runs_are_listed_newest_first_in_pages_and_by_what_they_touched(store: S
     ids = [run.id for run in runs]
     assert [r.id for r in store.runs()] == ids[::-1]
     assert [r.id for r in store.runs(limit=1, before=ids[2])] == [ids[1]]
-    assert [r.id for r in store.runs(device=FW)] == [ids[2], ids[0]]
-    assert store.runs(device=FW)[0].devices == runs[2].devices
-    assert store.runs(site=PARIS) == []
+    assert [r.id for r in store.runs(wanted=RunQuery(device=FW))] == [ids[2], ids[0]]
+    assert store.runs(wanted=RunQuery(device=FW))[0].devices == runs[2].devices
+    assert store.runs(wanted=RunQuery(site=PARIS)) == []
 
 
 def test_i05_what_a_dead_process_left_running_is_uncertain(store: Store, clock: ManualClock) -> None:

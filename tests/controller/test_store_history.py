@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 from controller.alerts import AlertNote
-from controller.store import Store
+from controller.store import AlertQuery, Store
 from controller.store.schema import REVISION, micros
 from controller.store.upgrade import MIGRATIONS
 from core.clock import ManualClock
@@ -109,8 +109,8 @@ def test_alerts_are_listed_the_newest_first_and_never_numbered_twice(store: Stor
     ]
     newest = store.alerts()[0]
     assert [a.subject for a in store.alerts(before=newest.id, limit=1)] == ["AS1"]
-    assert [a.subject for a in store.alerts(kind="renamed")] == ["AS2", "AS0"]
-    assert [a.subject for a in store.alerts(since=newest.at)] == ["AS2"]
+    assert [a.subject for a in store.alerts(wanted=AlertQuery(kind="renamed"))] == ["AS2", "AS0"]
+    assert [a.subject for a in store.alerts(wanted=AlertQuery(since=newest.at))] == ["AS2"]
     store.housekeeping(retention=timedelta(0))
     store.save_source_records([], alerts=[AlertNote(kind="moved", subject="AS9", message="again", detail={})])
     assert store.alerts()[0].id == newest.id + 1

@@ -14,6 +14,7 @@ from controller.errors import Invalid, NotFound
 from controller.model import Window
 from controller.service import Controller
 from controller.settings import Settings
+from controller.store import AlertQuery
 from core.clock import ManualClock
 from ipsets.text import entry_text
 from tests.controller.offices import NOON, YAML
@@ -92,7 +93,10 @@ def test_a_trouble_is_an_alert_once_and_again_when_it_comes_again(place: Place) 
     place.refresh([*LISTED, *MANY])
     place.refresh([*LISTED, *MANY])
     assert alerts() == [("watched", "partner")]
-    assert "grew from 20 to 420 entries in one refresh" in place.opened.alerts(kind="watched")[0].message
+    assert (
+        "grew from 20 to 420 entries in one refresh"
+        in place.opened.alerts(wanted=AlertQuery(kind="watched"))[0].message
+    )
     place.refresh(LISTED)
     place.refresh([*LISTED, *MANY])
     assert alerts() == [("watched", "partner")] * 2

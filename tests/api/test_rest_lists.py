@@ -1,0 +1,167 @@
+"""Every list of the document alike: pages, both orders, a count on request, and a search for text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.pages import says
+from api.reference import operations
+from controller.audit import AuditNote
+from controller.store import AuditQuery, Store, searching
+from ipsets.drift import Drift
+from tests.api.conftest import PASSWORD, Office, Stock, an_office
+from tests.api.test_rest_dry_run import requested, second
+from tests.api.test_rest_flow import event
+
+V1 = "/api/v1"
+EMPTY = {"/feeds", "/feed-groups", "/people", "/sessions"}
+"""Lists of what is not here: ``test_feeds.py`` has firewalls that pull, ``test_sign_in.py`` has people."""
+
+
+@pytest.fixture(scope="module")
+def busy(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """An office in which every list holds several things."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REST_TEST_PASSWORD", PASSWORD)
+        with an_office(tmp_path_factory.mktemp("busy"), stock) as office:
+            for number in range(5):
+                requested(office, owner=f"ann-{number}")
+            second(office)
+            for _ in range(3):
+                office.ask("POST", f"{V1}/runs", json={"kind": "sync", "all": True, "reason": "why"})
+            for number in range(9):
+                one = event(number)
+                office.controller.store.record_events(one.device, _reading(one), [one])
+            _alerts(office)
+            yield office
+
+
+def _reading(of: Any) -> Any:
+    from vendors.model import Reading
+
+    return Reading(epoch="1", read_at=of.window.end, rules=())
+
+
+def _alerts(office: Office) -> None:
+    from controller.alerts import AlertNote
+
+    told = [
+        AlertNote(kind=Drift.MOVED.value, subject=f"AS{number}", message="networks moved", detail={})
+        for number in range(4)
+    ]
+    store = office.controller.store
+    store.save_source_records(store.source_records(), alerts=told)
+
+
+def lists(office: Office) -> list[str]:
+    found = operations(office.app.openapi())
+    return [
+        path.removeprefix(V1)
+        for method, path, operation in found
+        if method == "get" and any(p["name"] == "cursor" for p in operation.get("parameters", ()))
+    ]
+
+
+def walk(office: Office, path: str, **asked: str) -> list[Any]:
+    items: list[Any] = []
+    cursor: dict[str, str] = {}
+    for _ in range(1000):
+        page = office.get(path, params={"limit": "2", **asked, **cursor})
+        items += page["items"]
+        if page["next_cursor"] is None:
+            return items
+        cursor = {"cursor": page["next_cursor"]}
+    raise AssertionError("the pages never end")
+
+
+def test_every_list_goes_both_ways_counts_and_searches(busy: Office) -> None:
+    found = [path for path in lists(busy) if not path.startswith("/intel/show")]
+    assert len(found) > 12
+    for path in found:
+        up, down = (walk(busy, path, order=order) for order in ("asc", "desc"))
+        assert up == down[::-1], path
+        assert walk(busy, path) in (up, down), path
+        assert busy.get(path, params={"count": "true", "limit": 1})["count"] == len(up), path
+        assert busy.get(path)["count"] is None, path
+        assert walk(busy, path, q="no such text anywhere") == [], path
+        if path in EMPTY:
+            continue
+        assert up, f"{path}: an empty list proves nothing"
+        word = next(value for value in up[0].values() if isinstance(value, str) and value[-1:] not in ("", "Z"))
+        said = walk(busy, path, q=word.upper(), order="asc")
+        assert up[0] in said, path
+        assert busy.get(path, params={"count": "true", "q": word})["count"] == len(said), path
+
+
+def test_what_a_snapshot_holds_goes_both_ways_too(busy: Office) -> None:
+    for path in ("/intel/show", "/intel/show/indicators", "/intel/show/dropped"):
+        up, down = (busy.get(path, params={"limit": 500, "order": order}) for order in ("asc", "desc"))
+        if up["next_cursor"] is None:
+            assert up["items"] == down["items"][::-1]
+        assert len(up["items"]) < 2 or up["items"][0] != down["items"][0]
+        assert busy.get(path, params={"count": "true", "limit": 1})["count"] >= len(up["items"])
+
+
+@pytest.mark.parametrize("path", ["/exceptions", "/events", "/audit", "/sites", "/intel/show"])
+def test_a_cursor_is_of_one_order(busy: Office, path: str) -> None:
+    cursor = busy.get(path, params={"limit": 1, "order": "asc"})["next_cursor"]
+    answer = busy.ask("GET", V1 + path, params={"limit": 1, "order": "desc", "cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (422, "TG5007")
+
+
+@pytest.mark.parametrize(
+    ("path", "filters", "count"),
+    [
+        ("/exceptions", {"owner": "ann-3"}, 1),
+        ("/exceptions", {"requested_by": "token:request", "service": "tiktok", "code": "other"}, 5),
+        ("/exceptions", {"service": "capcut"}, 0),
+        ("/sites", {"policy": "spare"}, 1),
+        ("/devices", {"vendor": "linux_nftables"}, 2),
+        ("/devices", {"vendor": "cisco_asa"}, 0),
+        ("/runs", {"trigger": "api", "actor": "token:admin"}, 3),
+        ("/runs", {"actor": "token:read"}, 0),
+        ("/runs", {"until": "2020-01-01T00:00:00Z"}, 0),
+        ("/events", {"role": "guest"}, 0),
+        ("/events/alerts", {"until": "2020-01-01T00:00:00Z"}, 0),
+        ("/snapshots", {"since": "2999-01-01T00:00:00Z"}, 0),
+        ("/snapshots", {"until": "2999-01-01T00:00:00Z"}, 2),
+        ("/tokens", {"usable": "false"}, 0),
+    ],
+    ids=str,
+)
+def test_filters_leave_what_they_say(busy: Office, path: str, filters: dict[str, str], count: int) -> None:
+    assert busy.get(path, params={**filters, "count": "true"})["count"] == count
+
+
+def test_a_search_has_an_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of so many rows is looked at for a page, the newest first: not of all that there ever were."""
+    monkeypatch.setattr(searching, "SEARCHED", 5)
+    for number in range(10):
+        store.append_audit(AuditNote(actor="ann", action="a", subject=f"s{number}"))
+    assert [e.subject for e in store.audit_entries(wanted=AuditQuery(text="s"))] == ["s9", "s8", "s7", "s6", "s5"]
+    assert [e.subject for e in store.audit_entries(before=6, wanted=AuditQuery(text="s"))] == [
+        "s4",
+        "s3",
+        "s2",
+        "s1",
+        "s0",
+    ]
+
+
+def test_text_is_looked_for_in_all_that_is_shown() -> None:
+    assert says({"a": ("x", ["DEEP"])}, "deep")
+    assert not says({"a": (1, None)}, "1")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    from core.clock import ManualClock
+    from tests.controller.offices import NOON
+
+    with Store.open(tmp_path, clock=ManualClock(NOON + timedelta(0))) as opened:
+        yield opened
