@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from api.certificates import ends_at
 from controller import planning
-from controller.model import ExceptionState, Mode
+from controller.model import EmergencyKind, ExceptionState, Mode
 from controller.service import Controller
 from ipsets.errors import NoSnapshot
 from ipsets.resolve import SourceRecord
@@ -59,6 +59,7 @@ class Facade(Collector):
         yield self._modes()
         yield from self._intelligence(now)
         yield self._exceptions(now)
+        yield from self._emergencies(now)
         yield self._hits(now)
         yield from self._feeds(now)
 
@@ -154,6 +155,25 @@ class Facade(Collector):
         family.add_metric(("requested",), len(waiting))
         family.add_metric(("live",), len(live))
         return family
+
+    def _emergencies(self, now: datetime) -> Iterator[Metric]:
+        family = GaugeMetricFamily("tokgate_emergencies", "Emergency actions that hold now", labels=("kind",))
+        active = self._controller.emergencies.active(now)
+        for kind in EmergencyKind:
+            family.add_metric((kind.value,), float(sum(e.kind is kind for e in active)))
+        yield family
+        frozen = GaugeMetricFamily("tokgate_frozen", "1 while a freeze or a pause holds changes", labels=("site",))
+        freezes = self._controller.freezes()
+        for site in self._controller.inventory.sites:
+            frozen.add_metric((site,), float(site in freezes))
+        yield frozen
+        read = GaugeMetricFamily(
+            "tokgate_calendar_age_seconds", "Since a calendar of holidays was last read", labels=("calendar",)
+        )
+        for view in self._controller.calendars.views():
+            if view.read_at is not None:
+                read.add_metric((view.name,), (now - view.read_at).total_seconds())
+        yield read
 
     def _hits(self, now: datetime) -> Metric:
         family = GaugeMetricFamily(

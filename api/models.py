@@ -921,6 +921,7 @@ class PlannedDevice(Answer):
     degraded: tuple[str, ...]
     shortened: tuple[Shortened, ...] = Field(description="lists of which it gets only a part, for want of room")
     script: str = Field(description="the change in the device's own language")
+    freeze: str | None = Field(description="what would hold it back now: a freeze or a pause")
     error: Failure | None
 
     @classmethod
@@ -934,6 +935,7 @@ class PlannedDevice(Answer):
             degraded=degraded_lines(result.plan),
             shortened=shortened_lists(result.plan),
             script=result.script,
+            freeze=str(result.frozen) if result.frozen is not None else None,
             error=Failure.of(result.error),
         )
 

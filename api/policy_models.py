@@ -113,6 +113,7 @@ class PolicyNow(Answer):
                     ],
                     "next_edge": "2026-11-25T17:00:00Z",
                     "freeze": None,
+                    "emergencies": [],
                 }
             ]
         }
@@ -126,6 +127,7 @@ class PolicyNow(Answer):
     roles: tuple[RoleNow, ...] = Field(description="one for each set of services that the same windows name")
     next_edge: Instant | None
     freeze: Freeze | None
+    emergencies: tuple[str, ...] = Field(description="emergency actions that hold there")
 
     @classmethod
     def of(cls, now: policy_week.PolicyNow) -> PolicyNow:
@@ -139,6 +141,7 @@ class PolicyNow(Answer):
             roles=tuple(RoleNow.of(role) for role in now.roles),
             next_edge=now.next_edge,
             freeze=Freeze.of(now.frozen),
+            emergencies=now.emergencies,
         )
 
 

@@ -64,6 +64,7 @@ TAGS: Final = (
     ("feeds", "Lists that firewalls pull, and who pulled them"),
     ("drift", "How far devices are from what they should hold"),
     ("exceptions", "Who may pass, where, until when"),
+    ("emergencies", "What was withdrawn, switched down or paused, by whom, why and until when"),
     ("events", "What the counters prove"),
     ("reports", "Who used it, what was blocked, how long it was really enforced"),
     ("tokens", "Who may call this API"),

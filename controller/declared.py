@@ -95,6 +95,7 @@ class DeclaredChange:
     told: str
     add: AccessException | None = None
     end: tuple[AccessException, ...] = ()
+    sites: tuple[str, ...] = ()  # of the entry, and of what is kept under its key
 
 
 def load_declared(inventory: Inventory, now: datetime) -> Mapping[str, DeclaredException]:
@@ -163,16 +164,25 @@ def differences(
         if exception.declared is not None:
             known.setdefault(exception.declared.key, []).append(exception)
     changes = [
-        _change(key, entry, known.pop(key, []), everything, inventory, now, actor=actor)
+        _placed(
+            entry.sites, kept := known.pop(key, []), _change(key, entry, kept, everything, inventory, now, actor=actor)
+        )
         for key, entry in declared.items()
     ]
     gone = {key: tuple(_live(those, now)) for key, those in known.items()}
     changes += [
-        DeclaredChange(key=key, kind=DeclaredKind.END, told="the file says nothing of it any more", end=those)
+        _placed((), those, DeclaredChange(key=key, kind=DeclaredKind.END, told=_GONE, end=those))
         for key, those in gone.items()
         if those
     ]
     return tuple(changes)
+
+
+_GONE: Final = "the file says nothing of it any more"
+
+
+def _placed(sites: Iterable[str], kept: Iterable[AccessException], change: DeclaredChange) -> DeclaredChange:
+    return replace(change, sites=tuple(dict.fromkeys((*sites, *(site for e in kept for site in e.sites)))))
 
 
 def _live(exceptions: Iterable[AccessException], now: datetime) -> Iterator[AccessException]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from controller.exception_desk import note_of
 from controller.exceptions import check_text
 from controller.inventory import Inventory, load_inventory
 from controller.model import ExceptionState
+from controller.reach import EVERYWHERE, Reach
 from controller.store import Store
 from core.clock import Clock
 from ipsets.errors import GuardTripped
@@ -49,6 +51,13 @@ class DeclaredDesk:
         self._inventory = inventory
         self._clock = clock
         self._path = path
+        self._reach = EVERYWHERE
+
+    def within(self, reach: Reach) -> DeclaredDesk:
+        """The same desk for somebody whose access ends there: of the file they see what is for their sites alone."""
+        narrow = copy(self)
+        narrow._reach = reach
+        return narrow
 
     def drift(self) -> ConfigDrift:
         """Read the files anew and compare. A file that is wrong is told, not raised."""
@@ -59,8 +68,10 @@ class DeclaredDesk:
             on_disk = inventory.digest
             found = self._differences(inventory, actor="")
         except InventoryError as exc:
-            return ConfigDrift(serving=serving, on_disk=on_disk, trouble=str(exc), exceptions=())
-        return ConfigDrift(serving=serving, on_disk=on_disk, trouble="", exceptions=found)
+            trouble = str(exc) if self._reach.is_everywhere else "a file is wrong"
+            return ConfigDrift(serving=serving, on_disk=on_disk, trouble=trouble, exceptions=())
+        seen = tuple(change for change in found if all(map(self._reach.has, change.sites)))
+        return ConfigDrift(serving=serving, on_disk=on_disk, trouble="", exceptions=seen)
 
     def differences(self, *, actor: str) -> tuple[DeclaredChange, ...]:
         """What ``carry_out`` would do. Raises ``InventoryError``: the file is wrong."""

@@ -151,6 +151,49 @@ class AccessException:
         return self.state is ExceptionState.APPROVED and self.starts <= at < self.ends
 
 
+# --- emergencies ----------------------------------------------------------------------------------------------------
+
+
+class EmergencyKind(StrEnum):
+    WITHDRAW = "withdraw"  # one network or name is not enforced anywhere
+    SWITCH = "switch"  # sites do no more than ``mode``
+    PAUSE = "pause"  # nothing is sent to sites; what stands there stays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emergency:
+    """One action. ``sites`` empty: the whole fleet. ``ends`` None: until somebody ends it."""
+
+    id: str
+    kind: EmergencyKind
+    reason: str
+    actor: str
+    starts: datetime
+    ends: datetime | None = None
+    value: str = ""  # of a withdrawal: a network, a name, or ``*.name`` for it and all below it
+    mode: Mode | None = None  # of a switch
+    sites: tuple[SiteName, ...] = ()
+    ended_at: datetime | None = None
+    ended_by: str = ""
+    nagged_at: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        return self.ended_at is None and self.starts <= at and (self.ends is None or at < self.ends)
+
+    def is_at(self, site: str) -> bool:
+        return not self.sites or site in self.sites
+
+    def __str__(self) -> str:
+        where = f"at {', '.join(self.sites)}" if self.sites else "everywhere"
+        what = {
+            EmergencyKind.WITHDRAW: f"{self.value} is withdrawn {where}",
+            EmergencyKind.SWITCH: f"{self.mode.value if self.mode else ''} at most {where}",
+            EmergencyKind.PAUSE: f"nothing is sent {where}",
+        }[self.kind]
+        until = f"until {self.ends:%Y-%m-%d %H:%M}Z" if self.ends else "until somebody ends it"
+        return f"{what} {until}, by {self.actor}: {self.reason}"
+
+
 # --- intelligence ---------------------------------------------------------------------------------------------------
 
 

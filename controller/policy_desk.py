@@ -9,6 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from controller.calendars import CalendarBook
+from controller.emergencies import EmergencyDesk
 from controller.errors import Invalid, NotFound
 from controller.freezing import Frozen, frozen_at
 from controller.inventory import Inventory, Policy, Site
@@ -30,11 +31,14 @@ _YEARS: Final = 1
 class PolicyDesk:
     """One for a controller. Changes nothing."""
 
-    def __init__(self, store: Store, inventory: Inventory, clock: Clock, calendars: CalendarBook) -> None:
+    def __init__(
+        self, store: Store, inventory: Inventory, clock: Clock, calendars: CalendarBook, emergencies: EmergencyDesk
+    ) -> None:
         self._store = store
         self._inventory = inventory
         self._clock = clock
         self._calendars = calendars
+        self._emergencies = emergencies
 
     def policy(self, name: str) -> Policy:
         """Raises ``NotFound``."""
@@ -51,10 +55,17 @@ class PolicyDesk:
     def at(self, site: str, at: datetime | None = None) -> PolicyNow:
         """What holds there at a moment, by default now. Raises ``NotFound``, ``CalendarUnknown``, ``Invalid``."""
         found, moment = self._inventory.site(site), at or self._clock.now()
-        policy = self._inventory.policies[found.policy]
+        policy = self._emergencies.policy_of(found, moment)
         holidays = self._holidays(found, moment.date())
         asked = holidays if has_calendar(found, policy) else None
-        return policy_now(found, policy, moment, holidays=asked, frozen=self._frozen(found, moment, holidays))
+        return policy_now(
+            found,
+            policy,
+            moment,
+            holidays=asked,
+            frozen=self._emergencies.paused(site, moment) or self._frozen(found, moment, holidays),
+            emergencies=tuple(str(e) for e in self._emergencies.active(moment) if e.is_at(site)),
+        )
 
     def week(self, site: str, day: date | None = None) -> PolicyWeek:
         """The week of a day; this one when none is given. Raises as ``at``."""

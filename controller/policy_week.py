@@ -47,6 +47,7 @@ class PolicyNow:
     roles: tuple[RoleNow, ...]
     next_edge: datetime | None
     frozen: Frozen | None
+    emergencies: tuple[str, ...] = ()  # what holds there besides, in words
 
     @property
     def words(self) -> str:
@@ -60,6 +61,7 @@ def policy_now(
     *,
     holidays: AbstractSet[date] | None = None,
     frozen: Frozen | None = None,
+    emergencies: tuple[str, ...] = (),
 ) -> PolicyNow:
     """What holds at ``at`` (aware). ``holidays`` of the site; None where nothing asks for them."""
     zone, free = ZoneInfo(site.time_zone), holidays if holidays is not None else NO_HOLIDAYS
@@ -79,6 +81,7 @@ def policy_now(
         ),
         next_edge=next_edge([policy.roles[role] for role in found], zone, at, holidays=free),
         frozen=frozen,
+        emergencies=emergencies,
     )
 
 

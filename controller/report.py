@@ -21,6 +21,7 @@ from controller.model import (
     CoverageState,
     DetectionEvent,
     DeviceStatus,
+    Emergency,
     EventAction,
     ExceptionState,
     Mode,
@@ -259,6 +260,7 @@ def site_report(
     sources: Iterable[SourceTrouble],
     freshness: timedelta,
     pin: Pin | None = None,
+    emergencies: Iterable[Emergency] = (),
 ) -> SiteReport:
     """The report of one site over ``window``.
 
@@ -285,7 +287,7 @@ def site_report(
         exceptions=tuple(_exception_lines(exceptions, events, Window(window.start, min(window.end, now)))),
         coverage=proven,
         intelligence=troubles,
-        notes=tuple(_notes(devices, events, proven, snapshot, troubles, pin)),
+        notes=tuple(_notes(devices, events, proven, snapshot, troubles, pin, emergencies)),
     )
 
 
@@ -422,9 +424,13 @@ def _notes(
     snapshot: Snapshot | None,
     sources: Iterable[SourceTrouble],
     pin: Pin | None,
+    emergencies: Iterable[Emergency],
 ) -> Iterable[str]:
     """What a reader has to know before believing the figures."""
     yield from (f"Intelligence: {trouble}." for trouble in sources)
+    for emergency in emergencies:
+        over = f"; ended {emergency.ended_at:%Y-%m-%d %H:%M}Z by {emergency.ended_by}" if emergency.ended_at else ""
+        yield f"Emergency action since {emergency.starts:%Y-%m-%d %H:%M}Z: {emergency}{over}."
     unknown = proven.total(CoverageState.UNKNOWN)
     if unknown:
         yield f"For {words(unknown)} nobody proved what the site was doing: unknown, and not counted as enforced."

@@ -31,6 +31,7 @@ from controller.calendars import CalendarBook
 from controller.check_desk import CheckDesk
 from controller.declared_desk import DeclaredDesk
 from controller.desired import Facts, held_signature, signature
+from controller.emergencies import EmergencyDesk, met, parse_value, without
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound, StoreError
 from controller.exception_desk import ExceptionDesk
@@ -47,6 +48,7 @@ from controller.model import (
     DetectionEvent,
     DeviceRun,
     DeviceStatus,
+    Emergency,
     ExceptionState,
     Mode,
     Outcome,
@@ -57,6 +59,7 @@ from controller.model import (
     Token,
     Window,
 )
+from controller.model import EmergencyKind as Kind
 from controller.modes import modes_at
 from controller.people_desk import PeopleDesk
 from controller.planning import Limits, plan_device, store_plan
@@ -101,6 +104,7 @@ from controller.views import (
     SiteView,
 )
 from controller.windows import next_edge
+from controller.withholding import Withholding
 from core.clock import Clock, SystemClock
 from core.errors import TokgateError
 from core.ids import DeviceName, PlanId, RunId, SiteName, SnapshotId, new_id
@@ -136,6 +140,7 @@ NARROWED_KEPT: Final = 256
 """Controllers of some sites, by their sites."""
 SHOWN_NETWORKS: Final = 10
 """In one log event."""
+IN_FORCE_WAIT: Final = timedelta(seconds=30)
 REFRESH_WAIT: Final = timedelta(minutes=2)
 """How long a refresh waits for another one to end."""
 
@@ -155,7 +160,9 @@ class Controller:
         self.people = PeopleDesk(store, inventory, clock, settings)
         self.declared = DeclaredDesk(store, inventory, clock, path=settings.inventory)
         self.calendars = CalendarBook(store, inventory, clock)
-        self.policies = PolicyDesk(store, inventory, clock, self.calendars)
+        self.emergencies = EmergencyDesk(store, inventory, clock)
+        self._withholding = Withholding(store, self.emergencies)
+        self.policies = PolicyDesk(store, inventory, clock, self.calendars, self.emergencies)
         self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,
@@ -167,6 +174,7 @@ class Controller:
             transcripts=settings.data_dir / "transcripts",
             freshness=self._freshness,
             holidays=self.calendars.of,
+            emergencies=self.emergencies,
         )
         self.flows = CheckDesk(
             store=store,
@@ -182,6 +190,7 @@ class Controller:
             workers=settings.workers,
         )
         self._refresher = Refresher(lambda actor, force: self.refresh_intel(actor=actor, force=force), clock)
+        self._putting = FileLock(settings.data_dir / "in-force.lock", what="the list in force")
         self._refreshing = FileLock(settings.data_dir / "intel.lock", what="the refresh of the intelligence")
         self._finishing = threading.Lock()
         self._registering = threading.Lock()
@@ -254,7 +263,9 @@ class Controller:
         narrow.inventory = self.inventory.within(sites)
         narrow.feeds = self.feeds.within(narrow.inventory)
         narrow.exceptions = self.exceptions.within(narrow.reach, narrow.inventory)
-        narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars)
+        narrow.emergencies = self.emergencies.within(narrow.reach, narrow.inventory)
+        narrow.declared = self.declared.within(narrow.reach)
+        narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)
         narrow.flows = replace(self.flows, inventory=narrow.inventory, policies=narrow.policies)
         return narrow
 
@@ -285,7 +296,7 @@ class Controller:
         _tell_drift(moved)
         tell(bad)
         counted = heard(records)
-        previous, pin = self.store.current_snapshot(), self.store.pin()
+        previous, pin = self._withholding.base(), self.store.pin()
         snapshot = build_snapshot(
             standing(counted, ages=lasting, own_word=own_word(sources), stale=stale),
             catalogue=self._catalogue,
@@ -302,12 +313,14 @@ class Controller:
         if pin is not None and previous is not None:
             return _pinned(pin, previous, snapshot, records)
         if previous is not None and snapshot.id == previous.id:
+            with self._putting.hold(wait=IN_FORCE_WAIT):
+                self._withholding.applied(snapshot)
             return RefreshResult(snapshot=snapshot, previous=previous, diff=None, records=records, changed=False)
         reason = "forced past the churn guard" if force else ""
-        self.store.set_current(
-            snapshot.id,
-            audit=AuditNote(actor=actor, action=PUT_IN_FORCE, subject=snapshot.id[:12], reason=reason),
-        )
+        with self._putting.hold(wait=IN_FORCE_WAIT):
+            held = self._withholding.applied(snapshot)
+            note = AuditNote(actor=actor, action=PUT_IN_FORCE, subject=held.id[:12], reason=reason)
+            self.store.set_current(held.id, audit=note)
         changes = diff_snapshots(previous, snapshot) if previous is not None else None
         return RefreshResult(snapshot=snapshot, previous=previous, diff=changes, records=records, changed=True)
 
@@ -385,7 +398,8 @@ class Controller:
                     f"snapshot {current[:12]} is in force, not {expected[:12]}",
                     hint="nothing was changed; look at what is in force now, then decide again",
                 )
-            before = self.store.in_force_before(current)
+            behind = self._withholding.base()
+            before = self.store.in_force_before(behind.id if behind is not None else current)
             if before is None:
                 raise NoSnapshot(
                     "no other snapshot was in force before", hint="`tokgate intel pin` takes any stored one"
@@ -396,9 +410,11 @@ class Controller:
         self, snapshot: Snapshot, action: str, *, actor: str, reason: str, detail: Mapping[str, str] | None = None
     ) -> Pin:
         self._refuse_never_blocked(snapshot)
-        pin = Pin(snapshot=snapshot.id, actor=actor, reason=reason.strip(), at=self.clock.now())
-        note = AuditNote(actor=actor, action=action, subject=snapshot.id[:12], reason=pin.reason, detail=detail)
-        self.store.set_pin(pin, audit=note)
+        with self._putting.hold(wait=IN_FORCE_WAIT):
+            snapshot = self._withholding.applied(snapshot)
+            pin = Pin(snapshot=snapshot.id, actor=actor, reason=reason.strip(), at=self.clock.now())
+            note = AuditNote(actor=actor, action=action, subject=snapshot.id[:12], reason=pin.reason, detail=detail)
+            self.store.set_pin(pin, audit=note)
         self._carry()
         return pin
 
@@ -409,6 +425,69 @@ class Controller:
             never_block=self._never_block(),
             declared=_words(self.sources()),
         )
+
+    # --- emergencies ----------------------------------------------------------------------------------------------
+
+    def withdraw(self, value: str, *, actor: str, reason: str, ends: datetime) -> Emergency:
+        """Take one network or name off what is enforced, everywhere, until ``ends``; refreshes do not bring it back.
+
+        Raises ``Invalid``; ``NoSnapshot``; ``Conflict``: it is not on the list, or a service would be left with
+        nothing.
+        """
+        begun = self.emergencies.begin(Kind.WITHDRAW, actor=actor, reason=reason, ends=ends, value=value)
+        with self._putting.hold(wait=IN_FORCE_WAIT):  # a refresh that goes on for long does not keep it waiting
+            current = self.snapshot()
+            if (why := met(current, parse_value(begun.value))) is not None:
+                raise Conflict(why, hint="`tokgate intel explain` says what covers an address or a name")
+            without(current, (begun,))
+            self.emergencies.keep(begun)
+            self._withholding.settle(actor=actor)
+        self._follow_emergency(begun)
+        return begun
+
+    def switch(
+        self, mode: Mode, sites: Iterable[str] = (), *, actor: str, reason: str, ends: datetime | None
+    ) -> Emergency:
+        """Have these sites, or all, do no more than ``monitor`` or ``off``; the lists stay on their devices.
+
+        Raises ``Invalid``, ``NotFound``.
+        """
+        begun = self.emergencies.begin(Kind.SWITCH, actor=actor, reason=reason, ends=ends, mode=mode, sites=sites)
+        self.emergencies.keep(begun)
+        self._follow_emergency(begun)
+        return begun
+
+    def pause(self, sites: Iterable[str] = (), *, actor: str, reason: str, ends: datetime) -> Emergency:
+        """Send nothing to these sites, or to any, until ``ends``. Raises ``Invalid``, ``NotFound``."""
+        begun = self.emergencies.begin(Kind.PAUSE, actor=actor, reason=reason, ends=ends, sites=sites)
+        self.emergencies.keep(begun)
+        return begun
+
+    def end_emergency(self, emergency_id: str, *, actor: str, reason: str = "") -> Emergency:
+        """Raises ``NotFound``; ``Conflict``: it is over."""
+        over = self.emergencies.end(emergency_id, actor=actor, reason=reason)
+        self._settle_withdrawals(actor=actor)
+        self._follow_emergency(over)
+        return over
+
+    def end_emergencies(self) -> tuple[Emergency, ...]:
+        """What time has ended; and what was cut short between a decision and the list is carried on."""
+        over = self.emergencies.end_due()
+        self._settle_withdrawals(actor="system")
+        return over
+
+    def _settle_withdrawals(self, *, actor: str) -> None:
+        if self._withholding.is_settled():
+            return
+        with self._putting.hold(wait=IN_FORCE_WAIT):
+            self._withholding.settle(actor=actor)
+
+    def _follow_emergency(self, emergency: Emergency) -> None:
+        """By the schedule when one runs, else by a run of our own."""
+        if self._wake is not None:
+            self._wake()
+        elif self.store.current_snapshot() is not None:
+            self.start_sync(Selection(sites=emergency.sites), actor="system", trigger=f"emergency:{emergency.id}")
 
     # --- from place to place --------------------------------------------------------------------------------------
 
@@ -665,6 +744,7 @@ class Controller:
             steps=tuple(describe(step) for step in plan.steps) if plan else (),
             script=script,
             error=error,
+            frozen=self.frozen(device.site),
         )
 
     def stored_plan(self, plan_id: str) -> StoredPlan:
@@ -957,6 +1037,7 @@ class Controller:
             sources=self.troubles(),
             freshness=self._freshness,
             pin=self.store.pin(),
+            emergencies=self.emergencies.during(window, site.name),
         )
 
     def fleet_report(self, window: Window) -> FleetReport:
@@ -1064,7 +1145,7 @@ class Controller:
         return tuple(self._site_view(site, statuses) for site in self.inventory.sites.values())
 
     def _site_view(self, site: Site, statuses: dict[DeviceName, DeviceStatus]) -> SiteView:
-        policy = self.inventory.policies[site.policy]
+        policy = self.emergencies.policy_of(site)
         now = self.clock.now()
         roles = [policy.roles[role] for role in site.networks]
         return SiteView(
@@ -1080,7 +1161,7 @@ class Controller:
     def _modes(self, site: Site, at: datetime) -> dict[str, Mode]:
         """None where nobody knows the holidays that they depend on."""
         try:
-            return modes_at(site, self.inventory.policies[site.policy], at, holidays=self.calendars.of(site))
+            return modes_at(site, self.emergencies.policy_of(site), at, holidays=self.calendars.of(site))
         except CalendarUnknown:
             return {}
 
@@ -1124,7 +1205,10 @@ class Controller:
         """What holds changes back at which site; only sites that one does."""
         now, found = self.clock.now(), {}
         for site in self._sites():
-            said = self.inventory.changes_of(site)
+            if (paused := self.emergencies.paused(site.name)) is not None:
+                found[site.name] = str(paused)
+                continue
+            said = () if self.emergencies.passes_freeze(site.name) else self.inventory.changes_of(site)
             zone, holidays = ZoneInfo(site.time_zone), self._holidays(site) if said else frozenset()
             if said and (held := held_at(said, zone, now, holidays=holidays)) is not None:
                 found[site.name] = ": ".join(held)
@@ -1147,7 +1231,7 @@ class Controller:
     def _facts(self, site: Site, snapshot: Snapshot, approved: Iterable[AccessException]) -> Facts:
         return Facts(
             site=site,
-            policy=self.inventory.policies[site.policy],
+            policy=self.emergencies.policy_of(site),
             snapshot=snapshot,
             exceptions=tuple(e for e in approved if site.name in e.sites),
             never_block=(),

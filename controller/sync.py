@@ -28,6 +28,7 @@ from controller.desired import (
     week_note,
 )
 from controller.detect import DetectContext, detect, on_our_clock
+from controller.emergencies import EmergencyDesk
 from controller.errors import ChangeFrozen, NotFound, PlanStale, StoreError
 from controller.feeding import content_of
 from controller.fitting import Fitted, fit, whole_notes
@@ -119,6 +120,7 @@ class Worker:
     limits: Limits
     transcripts: Path
     freshness: timedelta  # how long one look at a device proves what follows it
+    emergencies: EmergencyDesk
     holidays: Callable[[Site], frozenset[date]] = no_holidays  # raises ``CalendarUnknown``
 
     # --- reading --------------------------------------------------------------------------------------------------
@@ -134,10 +136,12 @@ class Worker:
         never = (n for block in (*default_never_block(), *allowed) for n in block.networks)
         return Facts(
             site=site,
-            policy=self.inventory.policies[site.policy],
+            policy=self.emergencies.policy_of(site),
             snapshot=snapshot,
             exceptions=tuple(self.store.exceptions(state=ExceptionState.APPROVED, site=site.name)),
-            never_block=aggregate((*never, *self.inventory.intelligence.guard.never_block)),
+            never_block=aggregate(
+                (*never, *self.inventory.intelligence.guard.never_block, *self.emergencies.withdrawn_networks())
+            ),
             shared_cdn=aggregate((*shared_cdn_ranges(), *(n for block in published for n in block.networks))),
             owner=self.store.instance_id(),
             holidays=self.holidays(site),
@@ -182,7 +186,11 @@ class Worker:
             yield stream
 
     def frozen(self, site: Site) -> Frozen | None:
-        """What holds changes back at the site now. Raises ``CalendarUnknown``."""
+        """What holds changes back at the site now; no freeze holds an emergency. Raises ``CalendarUnknown``."""
+        if (paused := self.emergencies.paused(site.name)) is not None:
+            return paused
+        if self.emergencies.passes_freeze(site.name):
+            return None
         said = self.inventory.changes_of(site)
         if not said:
             return None
@@ -217,6 +225,8 @@ class Worker:
         part = self._held_in_part(device, fitted)
         local = wall_clock(facts, at)
         found, cause = found_state(observed, fitted.desired, local=local, in_part=part)
+        if found in (CoverageState.OFF, CoverageState.MONITORED):
+            cause = cause or self.emergencies.why_mild(facts.site.name)
         return Look(
             at=at,
             observed=observed,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.freezing import Frozen
 from controller.model import DeviceStatus, Mode, Pin, StoredPlan
 from core.errors import TokgateError
 from core.ids import DeviceName, SiteName
@@ -86,6 +87,7 @@ class PlanResult:
     steps: tuple[str, ...]
     script: str
     error: TokgateError | None
+    frozen: Frozen | None = None  # what would hold it back now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

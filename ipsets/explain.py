@@ -20,10 +20,10 @@ from ipsets import dataset
 from ipsets.catalogue import Catalogue, Service, shared_cdn_ranges
 from ipsets.ground import Ground
 from ipsets.guard import NameGuard, NeverBlock, default_never_block, parents
-from ipsets.model import Dedication, Indicator, ServiceSet, Snapshot
+from ipsets.model import WITHDRAWN, Dedication, Indicator, ServiceSet, Snapshot
 from ipsets.offlimits import ALWAYS
 from ipsets.sources.plain import parse_line
-from ipsets.text import entry_text
+from ipsets.text import entry_text, read_entry
 
 MAX_LENGTH: Final = 300
 """Characters of a question; a DNS name has 253 at most."""
@@ -219,11 +219,14 @@ def _width(indicator: Indicator) -> tuple[int, bool, str]:
     return -value.prefixlen, False, indicator.app
 
 
-def _taken_out(snapshot: Snapshot, known: Sequence[Indicator]) -> Iterator[Decision]:
-    """What guards said in this snapshot of the entries that hold the question."""
+def _taken_out(snapshot: Snapshot, known: Sequence[Indicator], question: Address | DomainName) -> Iterator[Decision]:
+    """What guards said in this snapshot of the entries that hold the question, and what a person withdrew of them."""
     entries = {entry_text(i.value).removeprefix("."): entry_text(i.value) for i in known}
     for verdict in snapshot.dropped:
-        if (name := verdict.entry.removeprefix(".")) in entries:
+        if verdict.guard == WITHDRAWN:
+            if _holds(read_entry(verdict.entry), question):
+                yield Decision(rule=WITHDRAWN, entry=verdict.entry, reason=verdict.reason, basis=Basis.SNAPSHOT)
+        elif (name := verdict.entry.removeprefix(".")) in entries:
             yield Decision(rule=verdict.guard, entry=entries[name], reason=verdict.reason, basis=Basis.SNAPSHOT)
 
 
@@ -282,11 +285,14 @@ def _of_address(
     else:
         never = list(_never(address, never_block))
         cdn = list(_shared_cdn(address))
-        decisions = [*_allowed_above(address, below), *never, *_declared(known), *cdn, *_taken_out(snapshot, known)]
+        decisions = [*_allowed_above(address, below), *never, *_declared(known), *cdn]
+        taken = list(_taken_out(snapshot, known, address))
+        decisions += taken
         decisions += list(_only_known(known, decisions)) or list(_shipped(address, known))
         declared = {i.category for i in known if i.dedication is Dedication.NEVER}
         unless = ", unless the policy says `shared_addresses: spare`" if cdn or declared else ""
-        notes = () if never or declared & ALWAYS else (LIVE_ANSWERS.format(unless=unless),)
+        spared = declared & ALWAYS or any(decision.rule == WITHDRAWN for decision in taken)
+        notes = () if never or spared else (LIVE_ANSWERS.format(unless=unless),)
     return Explanation(
         question=address,
         entries=entries,
@@ -406,7 +412,7 @@ def _of_name(name: DomainName, snapshot: Snapshot, catalogue: Catalogue, known: 
     if entries:
         decisions.append(Decision(rule="name-only", entry=name.name, reason=NAME_ONLY, basis=Basis.RULES))
     else:
-        decisions += [*_declared(known), *_taken_out(snapshot, known)]
+        decisions += [*_declared(known), *_taken_out(snapshot, known, name)]
         decisions += [d for d in _by_rules(name, catalogue) if d.rule not in {known.rule for known in decisions}]
         if not decisions:
             decisions += _only_known(known, decisions)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from core.ids import SnapshotId
 from core.net import DomainName, Network, subtract
@@ -63,6 +64,10 @@ class Verdict:
     entry: str  # the entry as text, or "*" for the whole set
     held: bool
     reason: str
+
+
+WITHDRAWN: Final = "withdrawn"
+"""The guard of a verdict that is a person's word in an emergency."""
 
 
 def in_order(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:

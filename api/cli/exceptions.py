@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli import opening
 from api.cli.apply import show_outcomes
+from api.cli.following import followed
 from api.cli.options import As, AsPlain, Output, Plain
 from api.cli.show import note, say, show_json, show_pairs, show_rows, show_table, text_of
 from api.cli.times import parse_span, parse_time
-from api.cli.wait import working
 from controller.errors import Invalid
 from controller.model import ExceptionState
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
     from controller.exceptions import ExceptionPreview, ExceptionRequest
-    from controller.model import AccessException, HostLookup, Run, Use
+    from controller.model import AccessException, HostLookup, Use
     from controller.service import Controller
 
 app = typer.Typer(no_args_is_help=True, help="Exceptions: who may pass for a while, where and why.")
-SYNC_SECONDS: Final = 180.0
 
 AtSites = Annotated[list[str], typer.Option("--site", "-s", metavar="SITE", help="Where; may be repeated.")]
 Sources = Annotated[
@@ -315,29 +313,13 @@ def _decide(act: Callable[[Controller], AccessException], output: Plain) -> int:
     with opening.controller() as controller:
         before = controller.clock.now()
         decided = act(controller)
-        run = _run_of(controller, f"exception:{decided.id}", before)
-        if run is not None:
-            with working("changing the devices"):
-                run = _finished(controller, run)
+        run = followed(controller, f"exception:{decided.id}", before)
         _show_one(controller.exceptions.get(decided.id), output, controller.clock.now())
     if run is None:
         return ExitCode.DONE
     if output is Plain.TABLE:
         show_outcomes(run)
     return ExitCode.DEVICES_FAILED if any(device.error for device in run.devices) else ExitCode.DONE
-
-
-def _run_of(controller: Controller, trigger: str, since: datetime) -> Run | None:
-    """The run that the decision started; none when nothing changes now."""
-    return next((r for r in controller.runs(limit=20) if r.trigger == trigger and r.started_at >= since), None)
-
-
-def _finished(controller: Controller, run: Run) -> Run:
-    deadline = time.monotonic() + SYNC_SECONDS
-    while run.finished_at is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-        run = controller.run(run.id)
-    return run
 
 
 def _show_one(exception: AccessException, output: Plain, now: datetime, *, use: Use | None = None) -> None:

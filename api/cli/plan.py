@@ -82,6 +82,8 @@ def show_plans(results: Iterable[PlanResult], *, commands: bool) -> None:
             show_error(result.error)
         elif result.plan is not None:
             _show_one(result.plan, result.stored)
+            if result.frozen is not None and result.steps:
+                say(f"  ! held now: {result.frozen}", style="yellow")
             if commands and result.script:
                 say()
                 to_stdout().print(_indented(result.script))

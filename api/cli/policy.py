@@ -73,6 +73,8 @@ def _show_now(found: PolicyNow) -> None:
         facts["day"] = "a holiday" if found.holiday else "no holiday"
     facts["next edge"] = moment(found.next_edge) if found.next_edge is not None else "none"
     facts["changes"] = str(found.frozen) if found.frozen is not None else "may begin"
+    if found.emergencies:
+        facts["emergency"] = found.emergencies
     show_pairs(facts)
     say()
     show_table(("role", "mode", "services", "why"), ((r.role, r.mode.value, r.services, r.why) for r in found.roles))

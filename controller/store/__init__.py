@@ -2,6 +2,7 @@
 
 from controller.audit import AuditNote
 from controller.store.access import AuditQuery, exception_version
+from controller.store.emergencies import Withheld
 from controller.store.evidence import EventQuery, HitSum, Page
 from controller.store.history import AlertQuery
 from controller.store.runs import RunQuery
@@ -22,5 +23,6 @@ __all__ = [
     "SnapshotSummary",
     "Store",
     "Term",
+    "Withheld",
     "exception_version",
 ]

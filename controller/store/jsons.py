@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from controller.errors import StoreError
-from controller.model import AccessException, DeviceStatus, EntryHit, SourceSeen
+from controller.model import AccessException, DeviceStatus, Emergency, EntryHit, SourceSeen
 from core.ids import SiteName
 
 T = TypeVar("T")
@@ -45,6 +45,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 STATUS: Json[DeviceStatus] = Json(DeviceStatus)
+EMERGENCIES: Json[tuple[Emergency, ...]] = Json(tuple[Emergency, ...])
 EXCEPTION: Json[AccessException] = Json(AccessException)
 SOURCES: Json[tuple[SourceSeen, ...]] = Json(tuple[SourceSeen, ...])
 ENTRIES: Json[tuple[EntryHit, ...]] = Json(tuple[EntryHit, ...])

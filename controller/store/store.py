@@ -17,6 +17,7 @@ from controller.locks import ServeLease
 from controller.store.access import AuditLog, Exceptions, Tokens
 from controller.store.calendars import Calendars
 from controller.store.database import Database, damaged
+from controller.store.emergencies import Emergencies
 from controller.store.evidence import Evidence
 from controller.store.feeds import Feeds
 from controller.store.people import People
@@ -102,7 +103,7 @@ class Jobs(Shelf):
             return get_meta(connection, INVENTORY)
 
 
-class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, People, AuditLog, Calendars, Jobs):
+class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, People, AuditLog, Calendars, Emergencies, Jobs):
     """Everything tokgate remembers. Thread-safe; any number of processes may have it open.
 
     Every method may raise ``StoreError``; then nothing of what it was asked was recorded.

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
+from controller.emergencies import EmergencyDesk
 from controller.inventory import Device, Inventory
 from controller.locks import DeviceLocks
 from controller.model import Run
@@ -136,6 +137,7 @@ def bench(folder: Path, store: Store, inventory: Inventory, clock: ManualClock) 
         limits=Limits(),
         transcripts=folder / "transcripts",
         freshness=timedelta(minutes=10),
+        emergencies=EmergencyDesk(store, inventory, clock),
     )
     return made, firewall
 

@@ -1,0 +1,77 @@
+"""Emergencies: withdraw an entry, switch sites to watching or off, pause what is sent; and end that."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from api.auth import Ctl, Operator, Reader
+from api.emergency_models import Emergency, EmergencyBody, PauseBody, SwitchBody
+from api.idempotency import Key, RepeatsOf
+from api.models import Page, ReasonBody, Ulid
+from api.pages import Cursor, Limit, page_of
+from api.reference import answers
+from controller import model
+from controller.model import Mode
+from controller.service import Controller
+
+router = APIRouter(prefix="/emergencies", tags=["emergencies"])
+
+
+def _show(controller: Controller, emergency: model.Emergency) -> Emergency:
+    return Emergency.of(emergency, active=emergency.holds(controller.clock.now()))
+
+
+@router.post("", summary="Act in an emergency", status_code=201, responses=answers(404, 409, 503))
+def act(
+    controller: Ctl, caller: Operator, repeats: RepeatsOf, response: Response, body: EmergencyBody, key: Key = None
+) -> Emergency:
+    """It holds at once, devices follow at once, and it is told everywhere. Answers 200 when the key was used before."""
+
+    def make() -> str:
+        if isinstance(body, SwitchBody):
+            begun = controller.switch(
+                Mode(body.mode), body.sites, actor=caller.actor, reason=body.reason, ends=body.ends
+            )
+        elif isinstance(body, PauseBody):
+            begun = controller.pause(body.sites, actor=caller.actor, reason=body.reason, ends=body.ends)
+        else:
+            begun = controller.withdraw(body.value, actor=caller.actor, reason=body.reason, ends=body.ends)
+        return begun.id
+
+    made, fresh = repeats.once(caller=caller.id, key=key, request=f"emergency {body.model_dump_json()}", make=make)
+    response.status_code = 201 if fresh else 200
+    response.headers["Location"] = f"/api/v1/emergencies/{made}"
+    return _show(controller, controller.emergencies.get(made))
+
+
+@router.get("", summary="Emergency actions, the newest first")
+def list_emergencies(
+    controller: Ctl,
+    caller: Reader,
+    active: Annotated[bool | None, Query(description="only those that hold now, or that do not")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[Emergency]:
+    now = controller.clock.now()
+    return page_of(
+        (e for e in controller.emergencies.all() if active is None or e.holds(now) is active),
+        of="emergencies",
+        key=lambda e: e.id,
+        show=lambda e: _show(controller, e),
+        limit=limit,
+        cursor=cursor,
+        newest_first=True,
+    )
+
+
+@router.get("/{id}", summary="One emergency action", responses=answers(404))
+def get_emergency(controller: Ctl, caller: Reader, id: Ulid) -> Emergency:
+    return _show(controller, controller.emergencies.get(id))
+
+
+@router.post("/{id}/end", summary="End it now", responses=answers(404, 409, 503))
+def end_emergency(controller: Ctl, caller: Operator, id: Ulid, body: ReasonBody) -> Emergency:
+    """What it took away comes back at once."""
+    return _show(controller, controller.end_emergency(id, actor=caller.actor, reason=body.reason))

@@ -1,0 +1,80 @@
+"""Emergencies over REST: begun once however often they are sent, seen by all, ended; and who may not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Office
+
+EMERGENCIES = "/api/v1/emergencies"
+
+
+def ends(office: Office, hours: int = 2) -> str:
+    return (office.clock.now() + timedelta(hours=hours)).isoformat()
+
+
+def test_a_switch_is_begun_once_holds_and_is_ended(office: Office) -> None:
+    body: dict[str, Any] = {"kind": "switch", "mode": "monitor", "sites": ["berlin"], "reason": "outage", "ends": None}
+    first = office.ask("POST", EMERGENCIES, token="operate", json=body, headers={"Idempotency-Key": "k"})
+    again = office.ask("POST", EMERGENCIES, token="operate", json=body, headers={"Idempotency-Key": "k"})
+    assert (first.status_code, again.status_code) == (201, 200)
+    where = first.headers["location"]
+    assert first.json() == again.json() == office.ask("GET", where, token="read").json()
+    now = office.ask("GET", "/api/v1/sites/berlin/policy", token="read").json()
+    assert {role["mode"] for role in now["roles"]} <= {"monitor", "off"}
+    assert now["emergencies"] == [first.json()["told"]]
+    site = office.ask("GET", "/api/v1/sites/berlin", token="read").json()
+    assert "enforce" not in site["modes"].values()
+    assert 'tokgate_emergencies{kind="switch"} 1.0' in office.ask("GET", "/metrics", token="read").text
+
+    done = office.ask("POST", f"{where}/end", token="operate", json={"reason": "repaired"})
+    assert (done.status_code, done.json()["active"], done.json()["ended_by"]) == (200, False, "token:operate")
+    assert office.ask("POST", f"{where}/end", token="operate", json={"reason": "again"}).status_code == 409
+    listed = office.ask("GET", f"{EMERGENCIES}?active=true", token="read").json()
+    assert listed["items"] == []
+    alerts = office.ask("GET", "/api/v1/events/alerts?kind=emergency-switch", token="read").json()["items"]
+    assert [alert["detail"]["what"] for alert in alerts] == ["ended", "began"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"kind": "withdraw", "value": "203.0.113.0/24"}, 409, "TG5002"),
+        ({"kind": "withdraw", "value": "nonsense!"}, 422, "TG5007"),
+        ({"kind": "pause", "sites": ["paris"]}, 404, "TG5001"),
+        ({"kind": "switch", "mode": "enforce"}, 422, None),
+        ({"kind": "flush"}, 422, None),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_nothing_is_recorded(
+    office: Office, body: dict[str, Any], status: int, code: str | None
+) -> None:
+    given = {"reason": "x", "ends": ends(office), **body}
+    answer = office.ask("POST", EMERGENCIES, token="operate", json=given)
+    assert answer.status_code == status, answer.text
+    assert code is None or answer.json()["code"] == code
+    assert office.ask("GET", EMERGENCIES, token="read").json()["items"] == []
+
+
+def test_an_entry_of_the_list_is_withdrawn_and_explained(office: Office) -> None:
+    entry = next(str(n) for s in office.controller.snapshot().services for n in s.networks if n.version == 4)
+    answer = office.ask(
+        "POST",
+        EMERGENCIES,
+        token="operate",
+        json={"kind": "withdraw", "value": entry, "reason": "payroll", "ends": ends(office)},
+    )
+    assert answer.status_code == 201, answer.text
+    address = entry.partition("/")[0]
+    said = office.ask("GET", f"/api/v1/intel/explain?q={address}", token="read")
+    assert said.status_code == 200, said.text
+    assert "withdrawn by token:operate: payroll" in said.text
+    assert not said.json()["entries"]
+
+
+def test_who_only_reads_does_not_act(office: Office) -> None:
+    body = {"kind": "pause", "reason": "x", "ends": ends(office)}
+    assert office.ask("POST", EMERGENCIES, token="read", json=body).status_code == 403
