@@ -10,10 +10,10 @@ from api.auth import Ctl, Operator, Reader
 from api.emergency_models import Emergency, EmergencyBody, PauseBody, SwitchBody
 from api.idempotency import Key, RepeatsOf
 from api.models import Page, ReasonBody, Ulid
-from api.pages import Cursor, Limit, page_of
+from api.pages import Newest, paged
 from api.reference import answers
 from controller import model
-from controller.model import Mode
+from controller.model import EmergencyKind, Mode
 from controller.service import Controller
 
 router = APIRouter(prefix="/emergencies", tags=["emergencies"])
@@ -50,20 +50,15 @@ def act(
 def list_emergencies(
     controller: Ctl,
     caller: Reader,
+    ask: Newest,
     active: Annotated[bool | None, Query(description="only those that hold now, or that do not")] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
+    kind: Annotated[EmergencyKind | None, Query(description="only of this kind")] = None,
 ) -> Page[Emergency]:
     now = controller.clock.now()
-    return page_of(
-        (e for e in controller.emergencies.all() if active is None or e.holds(now) is active),
-        of="emergencies",
-        key=lambda e: e.id,
-        show=lambda e: _show(controller, e),
-        limit=limit,
-        cursor=cursor,
-        newest_first=True,
-    )
+    found = [
+        e for e in controller.emergencies.all() if (active is None or e.holds(now) is active) and kind in (None, e.kind)
+    ]
+    return paged(found, of="emergencies", key=lambda e: e.id, show=lambda e: _show(controller, e), ask=ask)
 
 
 @router.get("/{id}", summary="One emergency action", responses=answers(404))

@@ -118,6 +118,15 @@ def bundle(office: Office) -> bytes:
     return join(seal(made, KEY))
 
 
+def pause(office: Office) -> dict[str, Any]:
+    return {"kind": "pause", "reason": "why", "ends": (office.clock.now() + HOUR).isoformat()}
+
+
+def paused(office: Office) -> str:
+    made = office.ask("POST", f"{V1}/emergencies", token="operate", json=pause(office))
+    return f"/emergencies/{made.json()['id']}"
+
+
 CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("POST", "/exceptions"): lambda o: call("request", "/exceptions", json=wish(o)),
     ("POST", "/exceptions/{id}/approve"): lambda o: call("approve", f"{requested(o, later=-HOUR / 2)}/approve"),
@@ -128,6 +137,8 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("PUT", "/exceptions/{id}/seats"): lambda o: call(
         "request", f"{approved(o, **MINE)}/seats", json={"sources": ["10.20.0.8"]}
     ),
+    ("POST", "/emergencies"): lambda o: call("operate", "/emergencies", json=pause(o)),
+    ("POST", "/emergencies/{id}/end"): lambda o: call("operate", f"{paused(o)}/end", json={"reason": "over"}),
     ("POST", "/intel/pin"): lambda o: call(
         "operate", "/intel/pin", json={"snapshot": o.controller.snapshot().id, "reason": "why"}
     ),

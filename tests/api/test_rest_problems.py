@@ -341,6 +341,7 @@ LISTS = [
     "/api/v1/feeds",
     "/api/v1/feed-groups",
     EXCEPTIONS,
+    "/api/v1/emergencies",
     "/api/v1/events",
     "/api/v1/events/alerts",
     "/api/v1/tokens",
