@@ -38,6 +38,9 @@ def busy(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Off
                 one = event(number)
                 office.controller.store.record_events(one.device, _reading(one), [one])
             _alerts(office)
+            for hours in (1, 2, 3):
+                ends = (office.clock.now() + timedelta(hours=hours)).isoformat()
+                office.ask("POST", f"{V1}/emergencies", json={"kind": "pause", "reason": "why", "ends": ends})
             yield office
 
 
