@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from api.models import Answer, Covering, Decision, Indicator, InForce, Instant
 from api.policy_models import RoleNow
@@ -12,54 +10,6 @@ from controller.check_desk import Checked
 from controller.checking import Evidence as DeviceEvidence
 from controller.checking import Verdict
 from controller.model import AccessException
-
-_EXAMPLE: Final[dict[str, Any]] = {
-    "src": "10.20.3.7",
-    "dst": "103.136.220.10",
-    "site": "berlin",
-    "role": "company",
-    "at": "2026-11-25T11:00:00Z",
-    "verdict": "blocked",
-    "decided": "blocked",
-    "rule": "deny-company",
-    "entry": {"service": "tiktok", "entry": "103.136.220.0/23"},
-    "known": [],
-    "decisions": [
-        {
-            "rule": "dedicated",
-            "entry": "103.136.220.0/23",
-            "reason": "announced by AS138699, TikTok's own network",
-            "basis": "snapshot",
-        }
-    ],
-    "policy": "standard",
-    "window": {
-        "role": "company",
-        "services": ["tiktok"],
-        "mode": "enforce",
-        "why": "window weekdays 08:00–18:00",
-    },
-    "next_edge": "2026-11-25T17:00:00Z",
-    "exception": None,
-    "snapshot": {
-        "id": "25d43f05bdd93a1125d43f05bdd93a1125d43f05bdd93a1125d43f05bdd93a11",
-        "created_at": "2026-11-25T06:00:00Z",
-        "since": "2026-11-25T06:00:01Z",
-        "until": None,
-        "pin": None,
-    },
-    "devices": [
-        {
-            "device": "fw-berlin",
-            "verdict": "blocked",
-            "why": "read back holding what it should",
-            "last_seen_at": "2026-11-25T10:58:12Z",
-            "snapshot": "25d43f05bdd93a1125d43f05bdd93a1125d43f05bdd93a1125d43f05bdd93a11",
-            "mode": "company=enforce, guest=off",
-        }
-    ],
-    "notes": [],
-}
 
 
 class Evidence(Answer):
@@ -113,8 +63,6 @@ class Check(Answer):
 
     Neither says that a packet arrives: the rest of the firewall's rules come after.
     """
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     src: str
     dst: str

@@ -15,8 +15,9 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.deprecation import deprecation_headers
 from api.errors import Malformed, TooLarge, TooSlow
-from api.problems import clean, problem_response, unexpected
+from api.problems import RETRY_AFTER_SECONDS, clean, problem_response, unexpected
 from core.errors import TokgateError
 from core.ids import new_id
 
@@ -144,6 +145,10 @@ class Answer:
     def _add_headers(self, headers: MutableHeaders) -> None:
         headers["X-Request-ID"] = self.request_id
         for name, value in SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+        if self.status in (429, 503):
+            headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+        for name, value in deprecation_headers(self.scope.get("route")).items():
             headers.setdefault(name, value)
         if self.scope.get("scheme") == "https":
             headers.setdefault("Strict-Transport-Security", HSTS)

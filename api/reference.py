@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from html import escape
+from importlib.resources import files
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -40,6 +41,9 @@ any one of them is enough, and `admin` holds all. A list is for one device, whic
 RFC 3339 in UTC; `null` is *unknown*, `0` is *counted, none*. What is long comes in pages: pass `next_cursor` back as
 `cursor`. Whatever goes wrong is answered as `application/problem+json` (RFC 9457) with a stable `code`.
 """
+EXAMPLES: Final = files("api") / "examples.json"
+"""Examples of bodies by the name of their schema, most of them recorded answers. The framework drops every null of
+those that a model brings itself."""
 PREVIEW: Final[dict[str, Any]] = {"x-preview": True}
 """``openapi_extra`` of an operation that is sent as a change and changes nothing: it needs no dry run."""
 FEED_SCHEMES: Final = {
@@ -107,6 +111,9 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
         schemas[model.__name__] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    for name, example in json.loads(EXAMPLES.read_text(encoding="utf-8")).items():
+        if name in schemas:
+            schemas[name]["examples"] = [example]
     for method, path, operation in operations(found):
         if may_be_rehearsed(method, path, operation):
             _offer_dry_run(operation)

@@ -46,7 +46,12 @@ def _lane(request: Request) -> Lane:
     return lane
 
 
-@router.post("/export", summary="A snapshot as a signed bundle", responses={**answers(404, 409, 503), **_DOWNLOAD})
+@router.post(
+    "/export",
+    summary="A snapshot as a signed bundle",
+    response_class=Response,
+    responses={**answers(404, 409, 503), **_DOWNLOAD},
+)
 def export(controller: Ctl, caller: Operator, body: ExportBody, lane: Annotated[Lane, Depends(_lane)]) -> Response:
     """Signed with the key of `TOKGATE_BUNDLE_KEY`; 409 without one. `tokgate intel import` takes the file as it is."""
     with lane.enter():

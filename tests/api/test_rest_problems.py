@@ -326,6 +326,8 @@ def made_cursor(text: str) -> str:
 
 
 LISTS = [
+    "/api/v1/people",
+    "/api/v1/sessions",
     "/api/v1/sites",
     "/api/v1/policies",
     "/api/v1/devices",
