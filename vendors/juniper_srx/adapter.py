@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
+from vendors.cutting import newly_denied
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, Refused
 from vendors.juniper_srx import counters, facts
@@ -18,7 +19,7 @@ from vendors.juniper_srx.feed import feed_lists, questions
 from vendors.juniper_srx.options import JuniperSrxOptions
 from vendors.juniper_srx.parse import Held, observed_from
 from vendors.juniper_srx.render import Change, render_change, takes_two
-from vendors.juniper_srx.sessions import cut, newly_denied
+from vendors.juniper_srx.sessions import cut
 from vendors.juniper_srx.times import MOST_SPANS
 from vendors.juniper_srx.transaction import Job
 from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction

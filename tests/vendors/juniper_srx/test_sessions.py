@@ -11,7 +11,8 @@ from lab.emulators.srx import User
 from lab.emulators.traffic import Flow, Verdict
 from tests.lab.emulators.srx import SITE, srx
 from tests.vendors.juniper_srx.fleet import MEMBERS, Reached, clustered, reached, wish
-from vendors.juniper_srx.sessions import MOST_NETWORKS, cleared_in, open_in
+from vendors.cutting import MOST_NETWORKS
+from vendors.juniper_srx.sessions import cleared_in, open_in
 from vendors.model import AddressGroup, GroupName, WeekSpan
 
 NEW = "192.0.2.0/24"

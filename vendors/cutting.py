@@ -1,0 +1,87 @@
+"""What a change denies that was not denied before, for vendors that end the open flows to it. Pure.
+
+A new deny does not end what is open on most firewalls. Within bounds it is ended one by one, so that nobody is cut off
+who is not denied; what is left says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from core.net import Address, Network
+from vendors import week
+from vendors.model import AddressGroup, Group, GroupName, Observed, Plan, Rule
+
+MOST_NETWORKS: Final = 64
+"""Newly denied networks that are asked for; a change with more, as the first one, ends nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """What a change denies that was not denied before: from these sources to these networks."""
+
+    sources: frozenset[Network]
+    networks: frozenset[Network]
+
+    def covers(self, source: Address, destination: Address) -> bool:
+        return _within(source, self.sources) and _within(destination, self.networks)
+
+
+def _within(address: Address, networks: frozenset[Network]) -> bool:
+    return any(address in network for network in networks if network.version == address.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What was ended; None: it could not be told. ``note``: why, or what was left; empty: all of it."""
+
+    count: int | None
+    note: str = ""
+    commands: int = 0
+
+
+def newly_denied(current: Observed, plan: Plan, now: datetime | None) -> tuple[Denied, ...]:
+    """By rule, as of ``now`` on the device's own clock. Names are not counted: what they resolve to is the device's to
+    know."""
+    old_groups = {group.name: group for group in current.groups}
+    new_groups = {group.name: group for group in plan.desired.groups}
+    before = {rule.name: rule for rule in current.rules}
+    made = []
+    for rule in plan.desired.rules:
+        if rule.when is not None and (now is None or not week.holds_at(rule.when, now)):
+            continue
+        sources, networks = _sides(rule, new_groups)
+        old = before.get(rule.name)
+        if old is not None and old.when is None:
+            old_sources, old_networks = _sides(old, old_groups)
+            if sources <= old_sources:
+                networks -= old_networks
+        if networks:
+            made.append(Denied(sources, networks))
+    return tuple(made)
+
+
+def _sides(rule: Rule, groups: Mapping[GroupName, Group]) -> tuple[frozenset[Network], frozenset[Network]]:
+    def members(name: GroupName) -> frozenset[Network]:
+        group = groups.get(name)
+        return group.members if isinstance(group, AddressGroup) else frozenset()
+
+    sources = members(rule.sources) if rule.sources is not None else frozenset()
+    return sources, frozenset().union(*(members(name) for name in rule.destinations))
+
+
+def asked_for(denied: tuple[Denied, ...]) -> list[Network]:
+    """The networks whose open flows are looked for, in a fixed order."""
+    return sorted({network for each in denied for network in each.networks}, key=str)
+
+
+def too_many(networks: int) -> Cut:
+    return Cut(None, f"open sessions to {networks} newly denied networks were left to end by themselves")
+
+
+def left_note(left: int) -> str:
+    """Empty when nothing was left."""
+    return f"{left} more open sessions to newly denied networks were left to end by themselves" if left > 0 else ""
