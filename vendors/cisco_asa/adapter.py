@@ -20,11 +20,13 @@ from vendors.adapter import Finding, Script, Session
 from vendors.cisco_asa import counters, facts
 from vendors.cisco_asa.checks import findings
 from vendors.cisco_asa.config import Held
+from vendors.cisco_asa.connections import cut
 from vendors.cisco_asa.options import CiscoAsaOptions
 from vendors.cisco_asa.parse import READ, held_in, most, observed_from
 from vendors.cisco_asa.render import script_of
 from vendors.cisco_asa.talk import Terminal, is_standby, lacks_rights, terminal
 from vendors.cisco_asa.target import Batch, lines_between, target_from, target_of
+from vendors.cutting import newly_denied
 from vendors.diff import mark_of
 from vendors.errors import (
     DeviceError,
@@ -97,7 +99,15 @@ class CiscoAsa:
             self._refuse(current)
             self._refuse_stranger(current, plan)
             with terminal(session, self.options) as at:
-                return _Job(adapter=self, at=at, current=current, plan=plan).run()
+                receipt = _Job(adapter=self, at=at, current=current, plan=plan).run()
+                return self._cut(at, current, plan, receipt) if self.options.cut_sessions else receipt
+
+    def _cut(self, at: Terminal, current: Observed, plan: Plan, receipt: Receipt) -> Receipt:
+        """A change that is in force, and the open connections that it denies."""
+        denied = newly_denied(current, plan, receipt.observed.wall_time)
+        done = cut(at, denied, self.options.cut_sessions)
+        notes = (*receipt.notes, *([done.note] if done.note else ()))
+        return replace(receipt, flows_cut=done.count, notes=notes, commands=at.commands)
 
     def doctor(self, session: Session) -> tuple[Finding, ...]:
         with self._named(), terminal(session, self.options) as at:

@@ -81,6 +81,9 @@ class CiscoAsaOptions(BaseModel):
     """Add the counts of the mate in a failover pair. Off: for a pair that copies them to its mate."""
     max_entries: PositiveInt = 25_000
     """The most members of all groups this device is trusted with. More is never sent: `over_budget` decides."""
+    cut_sessions: int = Field(default=0, ge=0, le=5_000)
+    """At most so many open connections to newly denied networks are ended after a change. 0: none, and none is asked
+    for."""
     adopt: bool = False
     """Take over objects of our names that carry no mark or another controller's."""
 

@@ -74,7 +74,7 @@ def most(options: CiscoAsaOptions) -> Capabilities:
         transaction=Transaction.ORDERED,
         entry_counters=True,
         source_capture=True,
-        session_clearing=False,
+        session_clearing=options.cut_sessions > 0,
         persistence=options.save,
         feed=False,
         max_members=None,

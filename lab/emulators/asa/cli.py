@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from lab.emulators.asa import answers, shows, text
+from lab.emulators.asa import answers, connections, shows, text
 from lab.emulators.asa.answers import Incomplete, Invalid, Refused, Unsure
 from lab.emulators.asa.context import Context
 from lab.emulators.asa.device import Asa
@@ -525,10 +525,13 @@ def _clear_counters(cli: AsaCli, arguments: list[str], cursor: Cursor) -> str:
     return ""
 
 
+def _show_conn(cli: AsaCli, arguments: list[str], cursor: Cursor) -> str:
+    return _printed(connections.shown(cli.context, connections.read_selection(cursor, cli.context)))
+
+
 def _clear_conn(cli: AsaCli, arguments: list[str], cursor: Cursor) -> str:
-    gone = {each for each in cli.context.connections if not arguments or arguments[0] in map(str, each)}
-    cli.context.connections -= gone
-    return f"{len(gone)} connection(s) deleted.\n" if cli.device.switches.conn_answer else ""
+    gone = connections.clear(cli.context, connections.read_selection(cursor, cli.context))
+    return f"{gone} connection(s) deleted.\n" if cli.device.switches.conn_answer else ""
 
 
 def _clear_logging(cli: AsaCli, arguments: list[str], cursor: Cursor) -> str:
@@ -590,9 +593,10 @@ _EXEC: Final = Table[Handler](
         "show logging": _logging,
         "failover exec mate ...": _of_the_mate,
         "clear access-list NAME counters": _clear_counters,
+        "show conn": _show_conn,
+        "show conn ...": _show_conn,
         "clear conn": _clear_conn,
-        "clear conn all": _clear_conn,
-        "clear conn address ADDRESS": _clear_conn,
+        "clear conn ...": _clear_conn,
         "clear logging buffer": _clear_logging,
     }
 )

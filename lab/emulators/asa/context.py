@@ -87,7 +87,8 @@ class Context:
 
     def _start(self) -> None:
         self.hits: dict[tuple[int, str], Hits] = {}
-        self.connections: set[tuple[object, ...]] = set()
+        self.connections: dict[tuple[object, ...], Flow] = {}
+        self.most_connections = 0
         self.flows: dict[tuple[object, ...], LoggedFlow] = {}
         self.buffer = Buffer(deque(maxlen=self.model.log_lines))
         self.revision = 0

@@ -144,7 +144,7 @@ class Asa:
         old.state, new.state = "Standby Ready", "Active"
         old.since = new.since = self.clock.now()
         for name, context in old.contexts.items():
-            new.contexts[name].connections = set(context.connections)
+            new.contexts[name].connections = dict(context.connections)
 
     def go_down(self) -> None:
         """This unit fails; its mate takes over, and asks it nothing any more."""

@@ -85,6 +85,10 @@ class Switches:
     """`write memory` names the bytes per second; both forms were seen."""
     conn_answer: bool = True
     """`clear conn` says how many it ended."""
+    conn_v6_ranges: bool = True
+    """`show conn address A-B` takes addresses of IPv6."""
+    conn_v6_brackets: bool = False
+    """`show conn` puts an address of IPv6 between brackets before its port."""
     connections_survive: bool = True
     """Open connections go on when the access list changes against them."""
     security_levels: bool = True

@@ -19,10 +19,11 @@ def forward(context: Context, flow: Flow, *, keep_open: bool = False) -> Verdict
     if key in context.connections:
         if context.switches.connections_survive or _permitted(context, flow, count=False):
             return Verdict.PERMIT
-        context.connections.discard(key)
+        del context.connections[key]
     permitted = _permitted(context, flow)
     if permitted and keep_open:
-        context.connections.add(key)
+        context.connections[key] = flow
+        context.most_connections = max(context.most_connections, len(context.connections))
     return Verdict.PERMIT if permitted else Verdict.DENY
 
 

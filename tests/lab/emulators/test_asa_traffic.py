@@ -345,6 +345,51 @@ def test_connections_are_cleared_by_address_and_may_go_in_silence() -> None:
     assert len(device.contexts[""].connections) == 1
 
 
+def test_connections_are_shown_from_the_lower_level_on_and_by_both_ends() -> None:
+    """As the command reference prints them: `B` where the lower side opened it."""
+    outside = "access-list O extended permit ip any any\naccess-group O in interface outside\n"
+    device = asa(base=SITE + outside)
+    device.forward(flow(), keep_open=True)
+    device.forward(flow(port=53, protocol="udp"), keep_open=True)
+    device.forward(flow("2001:db8:1::5", "2001:db8::9"), keep_open=True)
+    device.forward(flow(FAR, HOST, port=25, source_port=1025, inside="outside", outside="inside"), keep_open=True)
+    keyboard = enabled(device)
+    head, tail = "4 in use, 4 most used", "idle 0:00:22, bytes 60, flags"
+    tcp = f"TCP outside {FAR}:443 inside {HOST}:50000, {tail} UIO"
+    udp = f"UDP outside {FAR}:53 inside {HOST}:50000, {tail} -"
+    mail = f"TCP outside {FAR}:1025 inside {HOST}:25, {tail} UIOB"
+    six = f"TCP outside 2001:db8::9:443 inside 2001:db8:1::5:50000, {tail} UIO"
+    for chosen, lines in (
+        ("", [tcp, udp, six, mail]),
+        ("protocol udp", [udp]),
+        (f"address {FAR} port 443 address {HOST} port 50000", [tcp]),
+        (f"address {HOST} port 50000 address {FAR} port 443", [tcp]),
+        (f"protocol tcp address {HOST} port 443 address {FAR}", []),
+        ("address 203.0.113.128 netmask 255.255.255.128", []),
+        ("address 203.0.113.0 netmask 255.255.255.128 port 53", [udp]),
+        ("address 2001:db8::-2001:db8::f", [six]),
+        ("address 203.0.113.1-203.0.113.9", [tcp, udp, mail]),
+    ):
+        assert keyboard.type(f"show conn {chosen}").splitlines() == [head, *lines], chosen
+    for wrong in ("address 2001:db8::-10.0.0.1", "address 2001:db8:: netmask 255.0.0.0", "address x", "port 5"):
+        assert "Invalid input" in keyboard.type(f"show conn {wrong}"), wrong
+    assert keyboard.type(f"clear conn address {FAR} port 443 address {HOST} port 50000") == "1 connection(s) deleted.\n"
+    assert keyboard.type("show conn").splitlines() == ["3 in use, 4 most used", udp, six, mail]
+
+
+@pytest.mark.parametrize(
+    ("turned", "said"),
+    [
+        ({"conn_v6_ranges": False}, "Invalid input"),
+        ({"conn_v6_brackets": True}, "outside [2001:db8::9]:443 inside [2001:db8:1::5]:50000"),
+    ],
+)
+def test_how_connections_of_ipv6_are_chosen_and_shown_is_open(turned: dict[str, Any], said: str) -> None:
+    device = asa(switches=Switches(**turned))
+    device.forward(flow("2001:db8:1::5", "2001:db8::9"), keep_open=True)
+    assert said in enabled(device).type("show conn address 2001:db8::-2001:db8::f")
+
+
 @pytest.mark.parametrize("replicated", [True, False])
 def test_each_unit_counts_for_itself(replicated: bool) -> None:
     first, second = (asa(name=name, switches=Switches(hits_replicated=replicated)) for name in ("one", "two"))
