@@ -74,7 +74,7 @@ class CheckDesk:
     clock: Clock
     policies: PolicyDesk
     explain: Explains
-    facts_of: Callable[[Site, Snapshot], Facts]
+    facts_of: Callable[[Site, Snapshot, datetime], Facts]
     freshness: timedelta  # how long one look at a device proves what follows it
 
     def check(self, source: str, destination: str, *, at: datetime | None = None, site: str | None = None) -> Checked:
@@ -113,7 +113,7 @@ class CheckDesk:
             exception=exception,
             explained=explained,
             devices=devices,
-            notes=tuple(_notes(judged, flow[1], moment=moment, now=now)),
+            notes=(*policy.emergencies, *_notes(judged, flow[1], moment=moment, now=now)),
         )
 
     def _site(self, source: Address, name: str | None) -> Site:
@@ -128,7 +128,7 @@ class CheckDesk:
         return found[0]
 
     def _facts(self, site: Site, snapshot: Snapshot, at: datetime, *, is_past: bool) -> Facts:
-        facts = self.facts_of(site, snapshot)
+        facts = self.facts_of(site, snapshot, at)
         if not is_past:
             return facts
         live = checking.was_live(self.store.exceptions(site=site.name), at)

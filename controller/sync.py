@@ -129,14 +129,14 @@ class Worker:
         """What decides this device's desired state. Raises ``NoSnapshot`` before the first resolve."""
         return self.facts_of(self.inventory.site(device.site), self.snapshot())
 
-    def facts_of(self, site: Site, snapshot: Snapshot) -> Facts:
-        """What decides the desired state of a site's devices, were that snapshot in force."""
+    def facts_of(self, site: Site, snapshot: Snapshot, at: datetime | None = None) -> Facts:
+        """What decides the desired state of a site's devices under that snapshot, by the switches of ``at``."""
         allowed = off_limits((*snapshot.indicators, *self._decided()), categories=ALWAYS)
         published = off_limits(snapshot.indicators, categories={PUBLISHED})
         never = (n for block in (*default_never_block(), *allowed) for n in block.networks)
         return Facts(
             site=site,
-            policy=self.emergencies.policy_of(site),
+            policy=self.emergencies.policy_of(site, at),
             snapshot=snapshot,
             exceptions=tuple(self.store.exceptions(state=ExceptionState.APPROVED, site=site.name)),
             never_block=aggregate(

@@ -30,7 +30,7 @@ from controller.desired import Facts, desired_for, surface_name
 from controller.errors import Invalid, NotFound
 from controller.exceptions import ExceptionRequest
 from controller.inventory import Inventory
-from controller.model import AccessException, CoverageState, DeviceStatus, ExceptionState, Observation
+from controller.model import AccessException, CoverageState, DeviceStatus, ExceptionState, Mode, Observation
 from controller.service import Controller
 from controller.settings import Settings
 from controller.store import PUT_IN_FORCE
@@ -314,6 +314,16 @@ def test_the_past_and_the_future_are_asked_of_what_is_known_of_them(
     assert flows.check(CLIENT, LISTED, at=then).decided is Verdict.ALLOWED
     beside = flows.check("10.20.3.8", LISTED, at=then)
     assert (beside.decided, beside.verdict) == (Verdict.BLOCKED, Verdict.BLOCKED)
+
+
+def test_an_emergency_is_told_of_the_time_when_it_held(desk: tuple[Controller, CheckDesk, ManualClock]) -> None:
+    controller, flows, clock = desk
+    clock.advance(timedelta(minutes=10))
+    controller.switch(Mode.MONITOR, actor="ada", reason="outage", ends=None)
+    assert flows.check(CLIENT, LISTED).decided is Verdict.MONITORED
+    assert any("outage" in note for note in flows.check(CLIENT, LISTED).notes)
+    before = flows.check(CLIENT, LISTED, at=NOON + timedelta(minutes=5))
+    assert (before.decided, any("outage" in note for note in before.notes)) == (Verdict.BLOCKED, False)
 
 
 @pytest.mark.parametrize(
