@@ -15,6 +15,7 @@ from api.idempotency import Repeats
 from api.lanes import Lane
 from api.limits import Limits
 from api.metrics import Metrics
+from api.oidc import OpenIdProvider
 from api.routes import (
     audit,
     check,
@@ -83,6 +84,8 @@ def create_app(controller: Controller) -> FastAPI:
     )
     app.state.controller = controller
     app.state.brake = GuessBrake(controller.clock)
+    access = controller.inventory.access
+    app.state.provider = OpenIdProvider(access, access.provider, controller.clock) if access.provider else None
     app.state.repeats = Repeats(controller.clock)
     app.state.lane = Lane()
     app.state.bundles = Lane(1, busy="bundle is being imported or exported already")

@@ -54,6 +54,23 @@ class Forged(TokgateError):
     http_status = 403
 
 
+class ProviderTrouble(TokgateError):
+    """The provider of sign-ins does not answer, or not as one; who has a local account can still sign in."""
+
+    code = "TG8009"
+    title = "Sign-in service not available"
+    http_status = 503
+
+
+class SignInRefused(TokgateError):
+    """The answer that came from the provider cannot be trusted, or it refused; nobody was signed in."""
+
+    code = "TG8010"
+    title = "Sign-in refused"
+    exit_code = ExitCode.NOT_ALLOWED
+    http_status = 403
+
+
 class TooManyAttempts(TokgateError):
     """Too many failed sign-ins from one address; wait, then try again."""
 

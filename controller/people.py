@@ -53,6 +53,18 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whom a provider vouches for, and what that makes them here."""
+
+    issuer: str
+    subject: str
+    name: str
+    title: str
+    roles: frozenset[AccessRole]
+    sites: frozenset[SiteName] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonSession:
     """A browser that somebody signed in with, until the earliest of its ends. Its secret is kept as a hash."""
 

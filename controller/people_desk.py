@@ -22,7 +22,7 @@ from controller.audit import CHANGED, AuditNote, changed
 from controller.errors import Conflict, Invalid, NotAllowed, NotAuthenticated, StoreError
 from controller.exceptions import check_text
 from controller.inventory import Inventory
-from controller.people import Person, PersonKind, PersonSession
+from controller.people import Identity, Person, PersonKind, PersonSession
 from controller.settings import Settings
 from controller.store import Store
 from core.clock import Clock
@@ -48,18 +48,6 @@ class Browser:
 
     address: str
     agent: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Whom a provider vouches for, and what that makes them here."""
-
-    issuer: str
-    subject: str
-    name: str
-    title: str
-    roles: frozenset[AccessRole]
-    sites: frozenset[SiteName] | None
 
 
 class PeopleDesk:

@@ -8,16 +8,28 @@ from __future__ import annotations
 import secrets
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Form, Query
+from fastapi import APIRouter, Depends, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import GuessBrake, WholeCtl, address_of
-from api.cookies import SESSION, cookie_name, csrf_word, drop_cookie, refuse_forged, session_text, set_cookie
-from api.errors import Forged, TooManyAttempts
+from api.cookies import (
+    SESSION,
+    cookie_name,
+    csrf_word,
+    drop_cookie,
+    public_origin,
+    refuse_forged,
+    session_text,
+    set_cookie,
+)
+from api.errors import Forged, NoSuchRoute, ProviderTrouble, SignInRefused, TooManyAttempts
+from api.oidc import SIGN_IN_LIFE, OpenIdProvider, Pending
 from api.sessions import LOGIN, PageCaller, safe_next
 from api.web.templating import render
-from controller.errors import Conflict, NotAuthenticated, NotFound
+from controller.claims import identity_of
+from controller.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
+from controller.inventory.access import Access, Provider
 from controller.people import PersonSession
 from controller.people_desk import Browser
 from controller.service import Controller
@@ -26,6 +38,10 @@ from core.secret import Secret
 
 router = APIRouter(include_in_schema=False)
 
+CALLBACK: Final = "/auth/oidc/callback"
+TO_PROVIDER: Final = "/auth/oidc/login"
+PENDING: Final = "tokgate-oidc"
+"""A cookie that ties what comes back from the provider to the browser that was sent there."""
 SIGN_IN: Final = "tokgate-signin"
 """A cookie that ties the form to the browser that asked for it."""
 SIGN_IN_SECONDS: Final = 3600
@@ -33,12 +49,21 @@ Next = Annotated[str, Query(alias="next", max_length=2000)]
 Field = Annotated[str, Form(max_length=2000)]
 
 
+def provider_of(request: Request) -> OpenIdProvider | None:
+    """Who else signs people in."""
+    found: OpenIdProvider | None = request.app.state.provider
+    return found
+
+
+ProviderOf = Annotated[OpenIdProvider | None, Depends(provider_of)]
+
+
 @router.get(LOGIN)
 def login_page(request: Request, controller: WholeCtl, where: Next = "/", out: bool = False) -> Response:
     """The form; who is signed in already goes on."""
     if _is_signed_in(request, controller):
         return RedirectResponse(safe_next(where), status_code=303)
-    return login_form(request, where=where, told="You are signed out." if out else "")
+    return login_form(request, where=where, is_out=out)
 
 
 @router.post(LOGIN)
@@ -104,9 +129,10 @@ def browser_of(request: Request) -> Browser:
 
 
 def login_form(
-    request: Request, *, where: str, name: str = "", told: str = "", error: TokgateError | None = None
+    request: Request, *, where: str, name: str = "", is_out: bool = False, error: TokgateError | None = None
 ) -> Response:
     """The sign-in with what went wrong, and the cookie that ties it to this browser."""
+    provider = provider_of(request)
     tie = request.cookies.get(cookie_name(request, SIGN_IN)) or secrets.token_urlsafe(32)
     if error is not None:
         request.state.error_code = error.code
@@ -117,10 +143,11 @@ def login_form(
         csrf_token=csrf_word(tie),
         next=safe_next(where),
         name=name[:64],
-        told=told,
+        told="You are signed out." if is_out else "",
+        out_there=provider.logout_url(public_origin(request) + LOGIN) if provider and is_out else None,
         trouble=f"{error.message[:1].upper()}{error.message[1:]}." if error else "",
         hint=f"{error.hint[:1].upper()}{error.hint[1:]}." if error and error.hint else "",
-        provider="",
+        provider=provider.title if provider else "",
     )
     set_cookie(response, request, SIGN_IN, tie, seconds=SIGN_IN_SECONDS)
     return response
@@ -132,3 +159,49 @@ def _is_signed_in(request: Request, controller: Controller) -> bool:
         return bool(text) and controller.people.session_of(text) is not None
     except NotAuthenticated:
         return False
+
+
+# --- by a provider ----------------------------------------------------------------------------------------------------
+
+
+@router.get(TO_PROVIDER)
+def to_provider(request: Request, provider: ProviderOf, where: Next = "/") -> Response:
+    """Sends the browser to the provider."""
+    if provider is None:
+        raise NoSuchRoute("nobody signs in by a provider here", hint="`access.provider` in the inventory names one")
+    try:
+        uri, pending = provider.begin(public_origin(request) + CALLBACK, where=safe_next(where))
+    except ProviderTrouble as exc:
+        return login_form(request, where=where, error=exc)
+    response = RedirectResponse(uri, status_code=303)
+    set_cookie(response, request, PENDING, pending.dumps(), seconds=int(SIGN_IN_LIFE.total_seconds()))
+    return response
+
+
+@router.get(CALLBACK)
+def from_provider(request: Request, controller: WholeCtl, provider: ProviderOf) -> Response:
+    """Where the provider sends the browser back to."""
+    if provider is None:
+        raise NoSuchRoute("nobody signs in by a provider here", hint="`access.provider` in the inventory names one")
+    brake: GuessBrake = request.app.state.brake
+    pending = Pending.loads(request.cookies.get(cookie_name(request, PENDING), ""))
+    where = pending.next if pending else "/"
+    try:
+        brake.admit(address_of(request), "")
+        claims = provider.finish(pending, dict(request.query_params), public_origin(request) + CALLBACK)
+        identity = identity_of(claims, *_configured(controller))
+        session, secret = controller.people.sign_in_as(identity, browser=browser_of(request))
+    except (ProviderTrouble, SignInRefused, NotAllowed, TooManyAttempts) as exc:
+        if isinstance(exc, SignInRefused):
+            brake.failed(address_of(request), "")
+        response = login_form(request, where=where, error=exc)
+    else:
+        response = begun(request, controller, session, secret, where=where)
+    drop_cookie(response, request, PENDING)
+    return response
+
+
+def _configured(controller: Controller) -> tuple[Access, Provider]:
+    access = controller.inventory.access
+    assert access.provider is not None  # else there is none to come back from
+    return access, access.provider

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 
 from controller.inventory.document import Document, Problem, Spot, dotted
 from controller.inventory.fields import did_you_mean, parse_host, parse_net
@@ -15,7 +15,17 @@ from vendors.registry import known_vendors
 
 def cross_problems(document: Document) -> Iterator[Problem]:
     """Everything below, over the whole document."""
-    for check in (_policies, _networks, _vendors, _credentials, _device_names, _device_addresses, _feeds, _feed_groups):
+    for check in (
+        _policies,
+        _networks,
+        _vendors,
+        _credentials,
+        _device_names,
+        _device_addresses,
+        _feeds,
+        _feed_groups,
+        _access,
+    ):
         yield from check(document)
 
 
@@ -34,6 +44,18 @@ def devices(data: Any) -> Iterator[tuple[Spot, dict[str, Any]]]:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _access(document: Document) -> Iterator[Problem]:
+    """The sites of every rule exist."""
+    known = _mapping(_mapping(document.data).get("sites"))
+    rules = _mapping(_mapping(document.data).get("access")).get("rules")
+    for number, rule in enumerate(rules if isinstance(rules, list) else ()):
+        named = _mapping(rule).get("sites")
+        for place, name in enumerate(named if isinstance(named, list) else ()):
+            if isinstance(name, str) and name not in known:
+                spot: Spot = ("access", "rules", number, "sites", place)
+                yield document.problem(spot, f"no site {name[:40]!r}{did_you_mean(name, known)}")
 
 
 def _policies(document: Document) -> Iterator[Problem]:
@@ -173,3 +195,16 @@ def _is_address(host: object) -> bool:
     except ValueError:
         return False
     return True
+
+
+CHECKS: Final = (
+    _policies,
+    _networks,
+    _vendors,
+    _credentials,
+    _device_names,
+    _device_addresses,
+    _feeds,
+    _feed_groups,
+    _access,
+)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from controller.errors import InventoryError
 from controller.inventory import checks, policy_checks
+from controller.inventory.access import Access
 from controller.inventory.calendars import Calendar
 from controller.inventory.changes import Changes
 from controller.inventory.document import Document, Problem, read_document
@@ -83,6 +84,7 @@ class InventoryFile(Part):
     sites: dict[Name, SiteEntry]
     calendars: dict[Name, Calendar] = Field(default_factory=dict)
     exceptions: ExceptionRules = Field(default_factory=ExceptionRules)
+    access: Access = Field(default_factory=Access)
 
 
 def load_inventory(path: Path) -> Inventory:
@@ -176,6 +178,7 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         own_services=_services(file.intelligence, further, folder),
         defaults=file.defaults,
         exceptions=_declared_beside(folder, file.exceptions),
+        access=_authority_beside(folder, file.access),
         policies={name: joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,
         calendars={name: _beside(folder, calendar) for name, calendar in file.calendars.items()},
@@ -188,6 +191,13 @@ def _beside(folder: Path, calendar: Calendar) -> Calendar:
 
 def _declared_beside(folder: Path, rules: ExceptionRules) -> ExceptionRules:
     return rules if rules.file is None else rules.model_copy(update={"file": folder / rules.file})
+
+
+def _authority_beside(folder: Path, access: Access) -> Access:
+    if access.provider is None or access.provider.ca_file is None:
+        return access
+    provider = access.provider.model_copy(update={"ca_file": folder / access.provider.ca_file})
+    return access.model_copy(update={"provider": provider})
 
 
 def joined(policy: Policy, catalogue: Catalogue) -> Policy:

@@ -17,6 +17,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SerializeAsAny, model_validator
 
 from controller.errors import NotFound
+from controller.inventory.access import Access
 from controller.inventory.calendars import Calendar
 from controller.inventory.changes import Changes
 from controller.inventory.exception_rules import ExceptionRules
@@ -257,6 +258,7 @@ class Inventory(Part):
     sites: dict[SiteName, Site]
     calendars: dict[str, Calendar] = Field(default_factory=dict)
     exceptions: ExceptionRules = Field(default_factory=ExceptionRules)
+    access: Access = Field(default_factory=Access)
     own_services: dict[str, OwnService] = Field(default_factory=dict)
     """What the file at ``intelligence.catalogue`` defines."""
 

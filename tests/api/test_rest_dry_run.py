@@ -21,7 +21,8 @@ from api.reference import PREVIEW, operations
 from controller.access_roles import AccessRole
 from controller.audit import AuditNote
 from controller.model import Scope
-from controller.people_desk import Browser, Identity
+from controller.people import Identity
+from controller.people_desk import Browser
 from core.ids import PersonName
 from ipsets.bundle import join, seal
 from ipsets.minisign import new_key

@@ -11,8 +11,8 @@ import pytest
 
 from controller.access_roles import AccessRole
 from controller.errors import Conflict, Invalid, NotAllowed, NotAuthenticated, NotFound
-from controller.people import PersonKind, common_sites
-from controller.people_desk import LOCKED_FOR, MAX_FAILURES, Browser, Identity, PeopleDesk, digest_of
+from controller.people import Identity, PersonKind, common_sites
+from controller.people_desk import LOCKED_FOR, MAX_FAILURES, Browser, PeopleDesk, digest_of
 from controller.settings import Settings
 from controller.store import Store
 from core.clock import ManualClock
