@@ -12,6 +12,7 @@ from api.auth import GuessBrake
 from api.conditional import Conditional, refuse_ignored
 from api.dry_run import DryRun
 from api.idempotency import Repeats
+from api.jobs import Jobs
 from api.lanes import Lane
 from api.limits import Limits
 from api.metrics import Metrics
@@ -30,6 +31,7 @@ from api.routes import (
     intel,
     intel_bundles,
     intel_lists,
+    jobs,
     me,
     people,
     plans,
@@ -57,6 +59,7 @@ _NOUNS = (
     intel_bundles,
     plans,
     runs,
+    jobs,
     feeds,
     drift,
     exceptions,
@@ -88,6 +91,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.state.provider = OpenIdProvider(access, access.provider, controller.clock) if access.provider else None
     app.state.repeats = Repeats(controller.clock)
     app.state.lane = Lane()
+    app.state.jobs = Jobs(controller.clock, app.state.lane)
     app.state.bundles = Lane(1, busy="bundle is being imported or exported already")
     app.state.metrics = Metrics(controller, version=app.version)
     app.add_middleware(Conditional)

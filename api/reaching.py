@@ -29,6 +29,7 @@ _SITES: Final = (
     "/drift",
     "/plans",
     "/runs",
+    "/jobs",
     "/feeds",
     "/feed-groups",
     "/exceptions",

@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 
 from api.auth import SCHEME
 from api.dry_run import CHANGES, HEADER, PARAMETER, PREFIX
+from api.job_models import Job
 from api.models import FieldError, Problem
 from api.problems import MEDIA_TYPE
 
@@ -65,6 +66,7 @@ TAGS: Final = (
     ("intel", "Whether an address or a name is covered, and why"),
     ("plans", "Exactly what would change"),
     ("runs", "What was changed"),
+    ("jobs", "Long work, in one form"),
     ("feeds", "Lists that firewalls pull, and who pulled them"),
     ("drift", "How far devices are from what they should hold"),
     ("exceptions", "Who may pass, where, until when"),
@@ -82,6 +84,10 @@ TAGS: Final = (
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The failures an operation may answer with, besides those that every operation shares."""
     return {status: {"description": _MEANING[status]} for status in sorted({*statuses})}
+
+
+RESPONDS_ASYNC: Final[dict[int | str, dict[str, Any]]] = {202: {"model": Job, "description": "Begun, as was preferred"}}
+"""Of an operation that takes ``Prefer: respond-async``."""
 
 
 def document(app: FastAPI) -> dict[str, Any]:

@@ -1283,6 +1283,10 @@ class Controller:
 
     # --- selection ------------------------------------------------------------------------------------------------
 
+    def refuse_unknown(self, selection: Selection) -> None:
+        """Raises ``NotFound`` for a site or device that is not known: before work on it begins."""
+        self._select(selection)
+
     def _select(self, selection: Selection) -> list[Device]:
         """Raises ``NotFound`` for a site or device that the inventory does not have."""
         if not selection.sites and not selection.devices:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
 from api.auth import Ctl, Operator, Reader
-from api.lanes import LaneOf
+from api.jobs import JobsOf, Preferred
 from api.models import Device, Doctor, Name, Page
 from api.pages import Sorted, paged
-from api.reference import PREVIEW, answers
+from api.reference import PREVIEW, RESPONDS_ASYNC, answers
 from controller.service import Controller
 from controller.views import DeviceView
 
@@ -59,10 +60,13 @@ def get_device(controller: Ctl, caller: Reader, name: Name) -> Device:
 @router.post(
     "/{name}/doctor",
     summary="Check that a device is prepared",
-    responses=answers(404, 502, 503),
+    response_model=Doctor,
+    responses={**answers(404, 502, 503), **RESPONDS_ASYNC},
     openapi_extra=PREVIEW,
 )
-def doctor(controller: Ctl, caller: Operator, lane: LaneOf, name: Name) -> Doctor:
+def doctor(
+    controller: Ctl, caller: Operator, jobs: JobsOf, name: Name, prefer: Preferred = None
+) -> Doctor | JSONResponse:
     """Logs in and looks; changes nothing."""
-    with lane.enter():
-        return Doctor.of(name, controller.doctor(name))
+    known = controller.inventory.device(name).name
+    return jobs.answer("doctor", lambda: Doctor.of(known, controller.doctor(known)), caller=caller, prefer=prefer)

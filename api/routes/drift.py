@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
 
 from api.auth import Ctl, Operator, Reader
-from api.lanes import LaneOf
+from api.jobs import JobsOf, Preferred
 from api.models import Drift, DriftedDevice, KnownDrift, Name, Page, Selection
 from api.pages import Sorted, paged
-from api.reference import PREVIEW, answers
+from api.reference import PREVIEW, RESPONDS_ASYNC, answers
 from api.routes.devices import Failing, devices_of, is_failing
 
 router = APIRouter(prefix="/drift", tags=["drift"])
@@ -29,9 +30,21 @@ def known_drift(
     return paged(found, of="drift", key=lambda d: d.name, show=KnownDrift.of, ask=ask)
 
 
-@router.post("", summary="Look now", responses=answers(404, 503), openapi_extra=PREVIEW)
-def look_now(controller: Ctl, caller: Operator, lane: LaneOf, selection: Selection) -> Drift:
+@router.post(
+    "",
+    summary="Look now",
+    response_model=Drift,
+    responses={**answers(404, 503), **RESPONDS_ASYNC},
+    openapi_extra=PREVIEW,
+)
+def look_now(
+    controller: Ctl, caller: Operator, jobs: JobsOf, selection: Selection, prefer: Preferred = None
+) -> Drift | JSONResponse:
     """Reads the selected devices; changes nothing on them."""
-    with lane.enter():
+    controller.refuse_unknown(selection.selection())
+
+    def work() -> Drift:
         found = tuple(DriftedDevice.of(result) for result in controller.drift(selection.selection()))
-    return Drift(items=found, drifted=any(d.steps for d in found))
+        return Drift(items=found, drifted=any(d.steps for d in found))
+
+    return jobs.answer("drift", work, caller=caller, prefer=prefer)

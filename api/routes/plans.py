@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse
 
 from api.auth import Ctl, Operator, Reader
-from api.lanes import LaneOf
+from api.jobs import JobsOf, Preferred
 from api.models import Plan, PlannedDevice, Plans, Selection, Ulid
-from api.reference import answers
+from api.reference import RESPONDS_ASYNC, answers
 from controller.planning import reopen
 
 router = APIRouter(prefix="/plans", tags=["plans"])
 
 
-@router.post("", summary="Plan the selected devices", status_code=201, responses=answers(404, 503))
-def create_plans(controller: Ctl, caller: Operator, lane: LaneOf, selection: Selection) -> Plans:
+@router.post(
+    "",
+    summary="Plan the selected devices",
+    status_code=201,
+    response_model=Plans,
+    responses={**answers(404, 503), **RESPONDS_ASYNC},
+)
+def create_plans(
+    controller: Ctl, caller: Operator, jobs: JobsOf, selection: Selection, prefer: Preferred = None
+) -> Plans | JSONResponse:
     """Reads every selected device and says what would change. A device that cannot be read, or that a guard holds,
     has `error` set; the others are planned all the same."""
-    with lane.enter():
+    controller.refuse_unknown(selection.selection())
+
+    def work() -> Plans:
         found = controller.plan(selection.selection(), actor=caller.actor)
-    return Plans(
-        items=tuple(PlannedDevice.of(result) for result in found), changes=any(result.steps for result in found)
-    )
+        return Plans(
+            items=tuple(PlannedDevice.of(result) for result in found), changes=any(result.steps for result in found)
+        )
+
+    return jobs.answer("plans", work, caller=caller, prefer=prefer)
 
 
 @router.get("/{id}", summary="A stored plan", responses=answers(404, 409))

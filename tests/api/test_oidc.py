@@ -36,6 +36,7 @@ from api.oidc import Pending
 from controller.access_roles import AccessRole
 from controller.service import Controller
 from controller.settings import Settings
+from controller.store import AlertQuery
 from core.clock import ManualClock
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA, Browser
@@ -161,7 +162,7 @@ def test_bert_signs_in_by_the_provider_with_the_role_and_site_of_his_group(offic
     person = office.controller.people.get("bert")
     assert (person.title, person.kind.value) == ("Bert Example", "oidc")
     assert not [c for c in browser.client.cookies.jar if "oidc" in c.name and c.value], "the way there is forgotten"
-    assert office.controller.alerts(kind="local-sign-in") == []
+    assert office.controller.alerts(wanted=AlertQuery(kind="local-sign-in")) == []
 
 
 def test_anna_is_an_administrator_and_carl_is_nobody_here(office: Office) -> None:

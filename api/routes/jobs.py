@@ -1,0 +1,29 @@
+"""Long work, in one form: what reads devices for somebody, runs, and refreshes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from fastapi import APIRouter
+
+from api.auth import Ctl, Reader
+from api.job_models import Job
+from api.jobs import JobsOf
+from api.models import Refresh, Run, Ulid
+from api.reference import answers
+from controller.errors import NotFound
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+@router.get("/{id}", summary="What became of long work", responses=answers(404))
+def get_job(controller: Ctl, caller: Reader, jobs: JobsOf, id: Ulid) -> Job:
+    """Of a call with `Prefer: respond-async`, for whoever made it, until the server restarts; of every run; and of the
+    refreshes that were started over the API."""
+    with suppress(NotFound):
+        run = controller.run(id)
+        return Job.of_run(run, Run.of(run))
+    with suppress(NotFound):
+        refresh = controller.refresh(id)
+        return Job.of_refresh(refresh, Refresh.of(refresh))
+    return Job.of(jobs.get(id, caller=caller))
