@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from functools import cache
 
@@ -34,6 +35,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Iterable[pytest.
             item.add_marker(pytest.mark.skip(reason=reason))
         if "soak" in item.keywords and "soak" not in chosen:
             item.add_marker(pytest.mark.skip(reason="long form of a proof: pytest -m soak"))
+
+
+def pytest_collection_finish() -> None:
+    """Everything here is on the loopback: a prompt is settled sooner, of which tests wait for tens of thousands.
+
+    Less patience is the harder condition: what it breaks would break on a slow line.
+    """
+    if "vendors.session" in sys.modules:
+        vars(sys.modules["vendors.session"])["_SETTLE_MS"] = 1
 
 
 @cache
