@@ -21,7 +21,7 @@ from pydantic_core import core_schema
 from core.secret import SCHEMES, SecretRef
 from vendors.placing import Placement
 
-Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]{0,99}$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]{0,240}$")]
 
 
 def _reference(value: object) -> SecretRef:

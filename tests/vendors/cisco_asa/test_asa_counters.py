@@ -398,6 +398,8 @@ BUFFER = "    Buffer logging: level informational, 10003 messages logged\n"
 SAMPLES = {
     "%ASA-6-106100: access-list public denied tcp Private/192.0.2.42(99) -> DMZ/192.0.2.200(18132) hit-cnt 1 first hit"
     " [0xef7602a0, 0x00000000]": ("192.0.2.42", "192.0.2.200", 1),
+    "%ASA-6-106100: access-list public denied tcp in/192.0.2.42(99) -> out/192.0.2.200(18132) hit-cnt 1 (first hit)"
+    " [0xef7602a0, 0x0]": ("192.0.2.42", "192.0.2.200", 1),
     "%ASA-session-5-106100: access-list in denied udp inside/10.1.1.1(99)(LOCAL\\me) -> outside/2001:db8::9(53)"
     " hit-cnt 144 300-second interval [0x0, 0xef7602a0]": ("10.1.1.1", "2001:db8::9", 144),
     '%ASA-4-106023: Deny udp src Inside:192.0.2.15/57462 dst Public:192.0.2.65/5558 by access-group "inside"'
@@ -422,6 +424,20 @@ def test_messages_as_published_name_who_it_was(message: str, stamp: str) -> None
     assert flows[0].last_seen == NOON - timedelta(minutes=1)
     assert not missing
     assert flows_from(f"{BUFFER}{stamp}{message}\n", "", {0x1234}, NOON) == ((), False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%ASA-6-106100: access-list in permitted tcp a/192.0.2.42(9) -> b/192.0.2.2(1) hit-cnt 1 first hit [0xa, 0x0]",
+        "%ASA-6-106100: access-list in est-allowed tcp a/192.0.2.42(9) -> b/192.0.2.2(1) hit-cnt 1 [0xa, 0x0]",
+        "%ASA-6-106102: access-list in denied tcp for user me a/192.0.2.42(9) b/192.0.2.2(1) hit-cnt 1 [0xa, 0x0]",
+        "%ASA-6-106015: Deny TCP (no connection) from 192.0.2.42/9 to 192.0.2.2/1 flags ACK on interface a",
+        "%ASA-3-106014: Deny inbound icmp src a:192.0.2.42 dst b:192.0.2.2 (type 8, code 0)",
+    ],
+)
+def test_what_was_let_pass_and_what_no_entry_stopped_names_nobody(text: str) -> None:
+    assert flows_from(f"{BUFFER}Mar 02 2026 11:59:00: {text}\n", "", {10}, NOON) == ((), False)
 
 
 def test_a_message_with_a_name_for_an_address_is_missing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +19,7 @@ from vendors.cisco_asa import CiscoAsaOptions
 from vendors.cisco_asa.config import blocks_of, held_from, network_of, whole
 from vendors.cisco_asa.facts import is_clustered, resolves, role_of, serial_of, tells_sources, troubles, version_of
 from vendors.cisco_asa.shape import LONGEST_NAME, group_name, is_writable, object_name
-from vendors.cisco_asa.talk import Terminal, refusal
+from vendors.cisco_asa.talk import DIALECT, Terminal, refusal
 from vendors.cisco_asa.target import Batch
 from vendors.errors import LineRefused, Unreadable
 from vendors.model import GroupName
@@ -226,6 +227,7 @@ def test_a_list_that_does_something_else_too_is_found(more: str, trouble: str) -
         ({"direction": "global"}, "global", True),
         ({"direction": "in"}, "global", False),
         ({}, "in interface inside control-plane", False),
+        ({"interface": "inside"}, "in interface inside per-user-override", True),
         ({"interface": "inside", "direction": "out"}, "out interface inside", True),
     ],
 )
@@ -264,6 +266,7 @@ def test_what_an_fqdn_object_takes(name: str, *, writable: bool) -> None:
         {},
         {"lists": []},
         {"lists": [{"acl": "two words"}]},
+        {"lists": [{"acl": "a" * 242}]},
         {"lists": [{"acl": "x\nno access-list y"}]},
         {"lists": [LIST, LIST]},
         {"lists": [{**LIST, "direction": "global", "interface": "inside"}]},
@@ -278,6 +281,11 @@ def test_what_an_fqdn_object_takes(name: str, *, writable: bool) -> None:
 def test_what_makes_no_sense_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CiscoAsaOptions.model_validate(given)
+
+
+def test_names_as_long_as_devices_print_them_are_taken() -> None:
+    """An access list of 240 characters stands in a configuration of an ASAv 9.8."""
+    assert CiscoAsaOptions.model_validate({"lists": [{"acl": "a" * 241}]}).lists[0].acl == "a" * 241
 
 
 def test_options_have_a_schema_and_keep_secrets_as_references(tmp_path: Path) -> None:
@@ -318,6 +326,7 @@ REFUSED = [
     ("foo", "   ^\nERROR: % Invalid input detected at '^' marker.\n"),
     ("foo", "   ^\n% Invalid input detected at '^' marker.\n"),
     ("foo", "ERROR: % Incomplete command\n"),
+    ("foo", "ERROR: % Unrecognized command\n"),
     ("fqdn a_b", "ERROR: % Invalid Hostname\n"),
     ("foo", "Command authorization failed\n"),
     ("no object-group network G", "Removing object-group (G) not allowed, it is being used.\n"),
@@ -332,6 +341,20 @@ REFUSED = [
     ("description x", STANDBY),
     ("network-object host 1.1.1.1", "INFO: fine\nbut not this\n"),
 ]  # fmt: skip
+
+
+PROMPTS = [
+    "ciscoasa> ", "ciscoasa# ", "ciscoasa(config)# ", "ciscoasa(config-network-object-group)# ",
+    "ciscoasa(config-service-object-group)# ", "ciscoasa(config-network-object)# ", "ciscoasa(config-time-range)# ",
+    "ciscoasa(config-s)# ", "FW-TANGO-04/sec/act# ", "test-lab/pri/stby# ", "host/pri/act(config)# ", "host/CTX1# ",
+    "SYSCONT/CTX1/act/sec# ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_every_prompt_on_record_is_one(prompt: str) -> None:
+    assert re.fullmatch(DIALECT.prompt, prompt)
+    assert not re.fullmatch(DIALECT.prompt, prompt.rstrip())
 
 
 @pytest.mark.parametrize(("line", "text"), TAKEN)
