@@ -66,11 +66,9 @@ class Place(NamedTuple):
             "exceptions": self.exception,
             "reports": "austin",
             "snapshots": "abcdef",
-            "intel": self.run,
         }
-        named = names.get(inner, "nowhere")
         digests = template.replace("{old}", "abcdef").replace("{new}", "fedcba")
-        return digests.replace("{name}", named).replace("{id}", named)
+        return digests.replace("{name}", names.get(inner, "nowhere")).replace("{id}", names.get(inner, self.run))
 
 
 @pytest.fixture(scope="module")
