@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar
 
-from lab.emulators.asa import Asa, pair
+from lab.emulators.asa import Asa, Model, Switches, pair
 from lab.emulators.traffic import Flow
 from tests.contract.emulated import NAMES, ROLES, EmulatedRig, Foreign
 from tests.lab.emulators.asa import enabled
@@ -37,6 +37,10 @@ class AsaRig(EmulatedRig):
     vendor: ClassVar[str] = "cisco_asa"
     has_candidate: ClassVar[bool] = False
 
+    def __init__(self, *, switches: Switches | None = None, model: Model | None = None) -> None:
+        self._box: dict[str, Any] = {"names": NAMES, "switches": switches, "model": model}
+        super().__init__()
+
     def made(self, rules: Sequence[Foreign] | None = None) -> Any:
         if rules is None:
             lines = [f"{_ACL} deny tcp any any eq telnet"]
@@ -46,7 +50,7 @@ class AsaRig(EmulatedRig):
                 f"{_ACL} {'permit' if rule.permit else 'deny'} ip {_place(rule.source)} {_place(rule.destination)}"
                 for rule in rules
             ]
-        return Asa("edge", base="\n".join([_HEAD.rstrip(), *lines, _TAIL]), names=NAMES, enable_secret=self.password)
+        return Asa("edge", base="\n".join([_HEAD.rstrip(), *lines, _TAIL]), enable_secret=self.password, **self._box)
 
     def options(self) -> dict[str, object]:
         listed = {"acl": "INSIDE_IN", "interface": "inside", "direction": "in"}
@@ -98,7 +102,7 @@ class AsaRig(EmulatedRig):
         self.device.mishaps.config_held_by = ""
 
     def standby(self) -> None:
-        pair(self.device, Asa("edge", base=_HEAD, enable_secret=self.password))
+        pair(self.device, Asa("edge", base=_HEAD, enable_secret=self.password, **self._box))
         self.device.fail_over()
 
     def misspelt(self) -> Mapping[str, object] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args, get_type_hints
 
 from core.clock import ManualClock
-from lab.emulators.asa import Asa
+from lab.emulators.asa import Asa, Switches
 from lab.emulators.asa.cli import AsaCli
 from lab.emulators.console import Console
 
@@ -80,6 +81,16 @@ def asa(**options: Any) -> Asa:
     return Asa(**{"name": "edge", "base": SITE, "clock": ManualClock(NOON), **options})
 
 
+def turned() -> dict[str, tuple[Any, ...]]:
+    """Every position of every switch that it usually is not in."""
+    found: dict[str, tuple[Any, ...]] = {}
+    usual = {field.name: field.default for field in fields(Switches)}
+    for name, hint in get_type_hints(Switches).items():
+        choices = {bool: (False, True), int: (0, 2), str: ("standby",)}.get(hint) or get_args(hint)
+        found[name] = tuple(choice for choice in choices if choice != usual[name])
+    return found
+
+
 class Keyboard:
     """Types lines and reads what the device says between its echo and its next prompt."""
 
@@ -114,7 +125,8 @@ class Keyboard:
 def enabled(device: Asa, *lines: str) -> Keyboard:
     """Logged in, at `#`, without paging."""
     keyboard = Keyboard(device)
-    keyboard.all("enable", device.enable_secret, "terminal pager 0", *lines)
+    login = () if keyboard.prompt.endswith("# ") else ("enable", device.enable_secret)
+    keyboard.all(*login, "terminal pager 0", *lines)
     return keyboard
 
 

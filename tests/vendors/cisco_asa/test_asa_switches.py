@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 
 from lab.emulators.asa import Mishaps, Model, Switches, pair
 from lab.emulators.traffic import Flow, Verdict
+from tests.lab.emulators.asa import turned
 from tests.vendors.cisco_asa.boxes import DENY, FQDN, NOTHING, SOURCES, WISH, addresses, box, desired, typed_in
 from tests.vendors.cisco_asa.reaching import reached
 from vendors.errors import Refused
@@ -22,24 +22,14 @@ FLOW = Flow(source=ip_address("10.0.1.9"), destination=ip_address("198.51.100.7"
 
 def positions() -> list[Any]:
     """Every switch, turned away from its default, one at a time."""
-    hints, found = get_type_hints(Switches), []
-    for one in fields(Switches):
-        others: tuple[object, ...] = ()
-        if isinstance(one.default, bool):
-            others = (not one.default,)
-        elif get_args(hints[one.name]):
-            others = tuple(value for value in get_args(hints[one.name]) if value != one.default)
-        elif isinstance(one.default, int):
-            others = (0, 2)
-        else:
-            others = ("standby",)
-        found += [pytest.param({one.name: value}, id=f"{one.name}={value!r}") for value in others]
-    return found
+    return [
+        pytest.param({name: value}, id=f"{name}={value!r}") for name, values in turned().items() for value in values
+    ]
 
 
-@pytest.mark.parametrize("turned", positions())
-def test_the_adapter_does_the_same_at_every_position(tmp_path: Path, turned: dict[str, Any]) -> None:
-    device = box(switches=Switches(**turned), names={"www.example.com": (ip_address("192.0.2.80"),)})
+@pytest.mark.parametrize("position", positions())
+def test_the_adapter_does_the_same_at_every_position(tmp_path: Path, position: dict[str, Any]) -> None:
+    device = box(switches=Switches(**position), names={"www.example.com": (ip_address("192.0.2.80"),)})
     with reached(device, tmp_path) as at:
         assert at.push(WISH).notes == ()
         assert at.is_done(WISH)
@@ -68,9 +58,9 @@ def test_the_adapter_does_the_same_at_every_position(tmp_path: Path, turned: dic
 OF_A_PAIR = [one for one in positions() if one.id.startswith(("standby", "hits_replicated", "refusal", "auto_enable"))]
 
 
-@pytest.mark.parametrize("turned", OF_A_PAIR)
-def test_a_pair_is_written_on_one_side_at_every_position(tmp_path: Path, turned: dict[str, Any]) -> None:
-    switches = Switches(**turned)
+@pytest.mark.parametrize("position", OF_A_PAIR)
+def test_a_pair_is_written_on_one_side_at_every_position(tmp_path: Path, position: dict[str, Any]) -> None:
+    switches = Switches(**position)
     primary, secondary = box(switches=switches), box(switches=switches, name="other", model=Model(serial="MATE"))
     pair(primary, secondary)
     with reached(secondary, tmp_path) as at, pytest.raises(Refused, match="not the active one"):
