@@ -234,8 +234,6 @@ def _notes(judged: Judged, destination: Destination, *, moment: datetime, now: d
         said.append(BY_DNS)
     if moment < now:
         said += [POLICY_OF_NOW, LIST_OF_NOW]
-    if moment > now:
-        said.append(AHEAD)
     return said
 
 

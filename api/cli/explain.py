@@ -58,7 +58,7 @@ def lines(answer: Check) -> Iterator[str]:
     """The answer, line by line: what becomes of it, why, and how far that is proven."""
     yield f"{answer.src} to {answer.dst} at {answer.site}, {moment(answer.at)}: {_WORDS[answer.verdict.value]}"
     if answer.verdict is not answer.decided:
-        yield f"  should {_WORDS[answer.decided.value]}"
+        yield f"  wanted if its firewalls hold what they should, it {_WORDS[answer.decided.value]}"
     yield from _why(answer)
     yield from (f"  device {_device(one)}" for one in answer.devices)
     yield from (f"  note   {note}" for note in answer.notes)
@@ -78,8 +78,10 @@ def _why(answer: Check) -> Iterator[str]:
     if answer.entry is not None:
         yield f"  entry  {answer.entry.entry} of {answer.entry.service}"
     yield from (f"  why    {decision.entry}: {decision.reason}" for decision in answer.decisions)
-    for word in (source for entry in answer.known for source in entry.sources):
-        yield f"  source {word.source}: seen {moment(word.first_seen)} to {moment(word.last_seen)}"
+    for entry in answer.known:
+        for word in entry.sources:
+            seen = f"seen {moment(word.first_seen)} to {moment(word.last_seen)}"
+            yield f"  source {word.source} named {entry.value}, {seen}"
     if (passing := answer.exception) is not None:
         ticket = f", {passing.ticket}" if passing.ticket else ""
         until = f"until {moment(passing.ends)}: {passing.reason}{ticket}"
@@ -87,5 +89,6 @@ def _why(answer: Check) -> Iterator[str]:
 
 
 def _device(one: Evidence) -> str:
-    seen = f"read {moment(one.last_seen_at)}" if one.last_seen_at else "never read"
-    return f"{one.device}: {one.verdict.value}: {one.why} ({seen}{f'; {one.mode}' if one.mode else ''})"
+    seen = f"read {moment(one.last_seen_at)}" if one.last_seen_at else ""
+    known = "; ".join(word for word in (seen, one.mode) if word)
+    return f"{one.device}: {one.verdict.value}: {one.why}{f' ({known})' if known else ''}"

@@ -52,7 +52,7 @@ def request_exception(
     made, fresh = repeats.once(caller=caller.id, key=key, request=f"exception {body.model_dump_json()}", make=make)
     response.status_code = 201 if fresh else 200
     response.headers["Location"] = f"/api/v1/exceptions/{made}"
-    return _show(controller, controller.exceptions.get(made))
+    return _shown(controller, response, controller.exceptions.get(made))
 
 
 @router.post("/preview", summary="What a request would open", responses=answers(404), openapi_extra=PREVIEW)
@@ -151,7 +151,7 @@ def renew(
     made, fresh = repeats.once(caller=caller.id, key=key, request=f"renew {id} {body.model_dump_json()}", make=make)
     response.status_code = 201 if fresh else 200
     response.headers["Location"] = f"/api/v1/exceptions/{made}"
-    return _show(controller, controller.exceptions.get(made))
+    return _shown(controller, response, controller.exceptions.get(made))
 
 
 @router.put("/{id}/seats", summary="Give the seats of a team", responses=answers(404, 409, 412, 503))

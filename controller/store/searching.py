@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-SEARCHED: Final = 50_000
+SEARCHED: Final = 20_000
 """Rows whose text is looked at for one page: the first in the order of the list that the other filters leave."""
 
 

@@ -71,11 +71,11 @@ def test_the_command_says_the_same_for_people(
     said = capsys.readouterr().out
     assert said.startswith("10.20.3.7 to 103.136.220.10 at berlin, 2031-11-26T11:00Z: is NOT KNOWN to us\n")
     for line in (
-        "  should is BLOCKED",
+        "  wanted if its firewalls hold what they should, it is BLOCKED",
         "  rule   deny-company",
         r"  policy standard: enforce, window weekdays 08:00–18:00; it may change \S+",
-        r"  source curated: seen \S+ to \S+",
-        r"  device fw-berlin: unknown: it lies ahead.* \(never read\)",
+        r"  source curated named \S+, seen \S+ to \S+",
+        r"  device fw-berlin: unknown: it lies ahead.*",
         r"  list   snapshot [0-9a-f]{12}, in force since \S+",
     ):
         assert re.search(f"^{line}$", said, re.MULTILINE), line
