@@ -31,6 +31,7 @@ from controller.errors import Invalid, NotFound
 from controller.exceptions import ExceptionRequest
 from controller.inventory import Inventory
 from controller.model import AccessException, CoverageState, DeviceStatus, ExceptionState, Mode, Observation
+from controller.rehearsal import Rehearsal, rehearsed
 from controller.service import Controller
 from controller.settings import Settings
 from controller.store import PUT_IN_FORCE
@@ -360,31 +361,52 @@ def _opened(lab: Lab, data: Path) -> Iterator[Controller]:
         yield controller
 
 
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab.up(f"ck{os.getpid() % 100000}") as standing:
+        lab_inventory.write(standing)
+        yield standing
+
+
 @pytest.mark.root
 @pytest.mark.timeout(180)
-def test_packets_agree_with_the_verdict(tmp_path: Path) -> None:
+def test_a_rehearsed_plan_is_read_off_the_firewall_and_kept_nowhere(lab: Lab, tmp_path: Path) -> None:
+    """What ``POST /plans?dry_run=true`` does: here is a firewall that answers."""
+    with _opened(lab, tmp_path) as controller:
+        rehearsal = Rehearsal()
+        with rehearsed(rehearsal):
+            [planned] = controller.plan(BERLIN, actor="test", force=True)
+            assert planned.stored is not None
+            assert controller.stored_plan(planned.stored.id).steps == len(planned.steps), "it sees what it wrote"
+        rehearsal.end()
+        with pytest.raises(NotFound):
+            controller.stored_plan(planned.stored.id)
+        assert not any(entry.action == "plan.force" for entry in controller.audit())
+
+
+@pytest.mark.root
+@pytest.mark.timeout(180)
+def test_packets_agree_with_the_verdict(lab: Lab, tmp_path: Path) -> None:
     """Clients of every role, to listed addresses and names and to others: once pushed, and by an exception."""
-    with Lab.up(f"ck{os.getpid() % 100000}") as lab:
-        lab_inventory.write(lab)
-        with _opened(lab, tmp_path) as controller:
-            before = _verdicts(controller, lab)
-            assert set(before.values()) == {Verdict.UNKNOWN}, "nothing was read, so nothing is known"
-            controller.sync(BERLIN, actor="test")
-            _agree(controller, lab)
-            asked = ExceptionRequest(
-                sites=("berlin",),
-                sources=(lab.sites["berlin"].clients["company"].v4,),
-                service="tiktok",
-                starts=controller.clock.now(),
-                ends=controller.clock.now() + timedelta(hours=1),
-                reason="campaign",
-                owner="ann",
-            )
-            exception = controller.exceptions.request(asked, actor="ann")
-            controller.exceptions.approve(exception.id, actor="lead")
-            controller.sync(BERLIN, actor="test")
-            _agree(controller, lab)
-            assert Verdict.ALLOWED in _verdicts(controller, lab).values()
+    with _opened(lab, tmp_path) as controller:
+        before = _verdicts(controller, lab)
+        assert set(before.values()) == {Verdict.UNKNOWN}, "nothing was read, so nothing is known"
+        controller.sync(BERLIN, actor="test")
+        _agree(controller, lab)
+        asked = ExceptionRequest(
+            sites=("berlin",),
+            sources=(lab.sites["berlin"].clients["company"].v4,),
+            service="tiktok",
+            starts=controller.clock.now(),
+            ends=controller.clock.now() + timedelta(hours=1),
+            reason="campaign",
+            owner="ann",
+        )
+        exception = controller.exceptions.request(asked, actor="ann")
+        controller.exceptions.approve(exception.id, actor="lead")
+        controller.sync(BERLIN, actor="test")
+        _agree(controller, lab)
+        assert Verdict.ALLOWED in _verdicts(controller, lab).values()
 
 
 def _verdicts(controller: Controller, lab: Lab) -> dict[tuple[str, str], Verdict]:
