@@ -43,7 +43,9 @@ from api.routes import (
     sources,
     tokens,
 )
-from api.web import signin
+from api.web import exceptions as exceptions_pages
+from api.web import home, signin, static_files
+from api.web import policy as policy_pages
 from controller.service import Controller
 
 PREFIX = "/api/v1"
@@ -106,6 +108,10 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(health.router)
     app.include_router(feeds.lists)
     app.include_router(signin.router)
+    app.include_router(static_files.router)
+    app.include_router(home.router)
+    app.include_router(exceptions_pages.router)
+    app.include_router(policy_pages.router)
     return app
 
 

@@ -33,6 +33,8 @@ _SITES: Final = (
     "/feeds",
     "/feed-groups",
     "/exceptions",
+    "/emergencies",
+    "/config",
     "/events",
     "/reports",
     "/check",

@@ -378,10 +378,12 @@ def _note(verb: str, emergency: Emergency) -> AuditNote:
 
 
 def _alert(emergency: Emergency, what: str) -> AlertNote:
+    """It names no site: alerts are shown to everybody."""
+    where = f"{len(emergency.sites)} sites" if emergency.sites else "fleet"
     return AlertNote(
         kind=f"emergency-{emergency.kind.value}",
-        subject=emergency.value or ", ".join(emergency.sites) or "fleet",
-        message=f"emergency action {what}: {emergency}",
+        subject=emergency.value or where,
+        message=f"emergency action {what}: {emergency.kind.value} {emergency.value or where}, by {emergency.actor}",
         detail={"id": emergency.id, "actor": emergency.actor, "what": what},
     )
 

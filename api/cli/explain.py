@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.check_words import VERDICTS
 from api.cli import opening
 from api.cli.options import AsPlain, Plain
 from api.cli.show import moment, say, show_json
 
 if TYPE_CHECKING:
     from api.check_models import Check, Evidence
-
-_WORDS: Final = {
-    "blocked": "is BLOCKED",
-    "monitored": "is only watched: it is counted, and the firewall's own rules decide",
-    "allowed-by-exception": "passes our deny by an exception; the firewall's own rules decide",
-    "never-blocked": "is never blocked by us: no list may hold it",
-    "off": "is not blocked: the policy is off then and there",
-    "not-listed": "is not blocked by us: nothing that the policy blocks holds it",
-    "no-role": "is not blocked by us: the source is in none of the site's networks",
-    "unknown": "is NOT KNOWN to us",
-}
 
 
 def explain(
@@ -56,9 +46,9 @@ def explain(
 
 def lines(answer: Check) -> Iterator[str]:
     """The answer, line by line: what becomes of it, why, and how far that is proven."""
-    yield f"{answer.src} to {answer.dst} at {answer.site}, {moment(answer.at)}: {_WORDS[answer.verdict.value]}"
+    yield f"{answer.src} to {answer.dst} at {answer.site}, {moment(answer.at)}: {VERDICTS[answer.verdict.value]}"
     if answer.verdict is not answer.decided:
-        yield f"  wanted if its firewalls hold what they should, it {_WORDS[answer.decided.value]}"
+        yield f"  wanted if its firewalls hold what they should, it {VERDICTS[answer.decided.value]}"
     yield from _why(answer)
     yield from (f"  device {_device(one)}" for one in answer.devices)
     yield from (f"  note   {note}" for note in answer.notes)

@@ -176,10 +176,11 @@ def revoke(
     controller: Ctl, caller: Revoker, response: Response, id: Ulid, body: ReasonBody, match: Match = None
 ) -> AccessException:
     """Ends it now, on its devices within seconds. With `request` alone, only what one asked for oneself."""
-    _refuse_strangers(controller.exceptions.get(id), caller)
+    refuse_strangers(controller.exceptions.get(id), caller)
     return _shown(controller, response, controller.exceptions.revoke(id, actor=caller.actor, reason=body.reason))
 
 
-def _refuse_strangers(exception: model.AccessException, caller: Caller) -> None:
+def refuse_strangers(exception: model.AccessException, caller: Caller) -> None:
+    """Raises ``NotAllowed``: who only asks ends what they asked for, and nothing else."""
     if not caller.allows(Scope.APPROVE) and exception.requested_by != caller.actor:
         raise NotAllowed("with the scope request one revokes only what one asked for", hint="ask an approver")

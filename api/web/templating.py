@@ -23,18 +23,22 @@ PAGE_HEADERS: Final = {
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """The one environment of all pages."""
-    return Environment(
+    from api.web.static_files import static
+
+    made = Environment(
         loader=PackageLoader("api.web", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["static"] = static
+    return made
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """The page; ``csrf_token`` is there for its forms, and ``caller`` who is signed in, or None."""
     caller = getattr(request.state, "caller", None)
-    known = {"caller": caller, "csrf_token": csrf_word(session_text(request))}
+    known = {"caller": caller, "csrf_token": csrf_word(session_text(request)), "done": None}
     text = environment().get_template(template).render(known | values)
     return HTMLResponse(text, status_code=status, headers=PAGE_HEADERS)

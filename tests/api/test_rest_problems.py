@@ -347,6 +347,8 @@ LISTS = [
     "/api/v1/events",
     "/api/v1/events/alerts",
     "/api/v1/tokens",
+    "/api/v1/people",
+    "/api/v1/sessions",
     "/api/v1/audit",
 ]
 

@@ -1,0 +1,164 @@
+"""What all pages have in common: their errors in words, who sees which way, times, and what is told above each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from markupsafe import Markup, escape
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.auth import Caller
+from api.problems import clean, request_id_of, unexpected
+from api.sessions import SignInNeeded
+from api.web.templating import render
+from controller.errors import Invalid
+from controller.model import ExceptionState, Scope
+from controller.service import Controller
+from core.errors import TokgateError
+from ipsets.errors import NoSnapshot
+from ipsets.spans import words
+
+log = structlog.get_logger()
+
+OLD_LIST_HOURS: Final = 24
+_NAVIGATION: Final = (
+    ("/", "Start", Scope.READ),
+    ("/exceptions", "Exceptions", Scope.READ),
+    ("/exceptions/new", "Request", Scope.REQUEST),
+    ("/policy", "Policy", Scope.READ),
+    ("/why", "Why blocked?", Scope.READ),
+)
+STATES: Final = {
+    ExceptionState.DRAFT: ("draft", ""),
+    ExceptionState.REQUESTED: ("waits for approval", "warn"),
+    ExceptionState.APPROVED: ("approved", "good"),
+    ExceptionState.DENIED: ("denied", "bad"),
+    ExceptionState.REVOKED: ("revoked", "bad"),
+    ExceptionState.ENDED: ("ended", ""),
+    ExceptionState.LAPSED: ("lapsed: nobody decided", ""),
+    ExceptionState.IDLE: ("ended: nobody used it", ""),
+}
+DONE: Final = {
+    "requested": "Your request is sent. An approver has to agree before anything opens.",
+    "drafted": "Your draft is kept. Nobody is asked yet.",
+    "submitted": "Your draft is handed in.",
+    "approved": "Approved. Its devices follow within seconds once its time has come.",
+    "noted": "Your approval is noted; another person has to agree as well.",
+    "denied": "Denied.",
+    "revoked": "Revoked. Its devices are told at once.",
+    "renewed": "The renewal is asked for.",
+    "seated": "The seats are given to these addresses.",
+}
+
+
+class PageRoute(APIRoute):
+    """A route whose failures are pages too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except TokgateError as exc:
+                return error_page(request, exc)
+            except RequestValidationError as exc:
+                field = ".".join(map(str, exc.errors()[0]["loc"][1:])) if exc.errors() else "the form"
+                return error_page(request, Invalid(f"{field}: this value cannot be understood"))
+            except (SignInNeeded, HTTPException):
+                raise
+            except Exception:  # the top of a page: what happened stands in the log
+                log.exception("page.failed", path=request.url.path)
+                return error_page(request, unexpected())
+
+        return handled
+
+
+def error_page(request: Request, error: TokgateError) -> Response:
+    """What happened and what to do; never more than the error itself says."""
+    request.state.error_code = error.code
+    return render(
+        request,
+        "error.html",
+        status=error.http_status,
+        **common(request),
+        title=error.title,
+        message=sentence(error.message),
+        hint=sentence(error.hint),
+        code=error.code,
+        request_id=request_id_of(request),
+    )
+
+
+def sentence(text: str) -> str:
+    """``nothing was changed`` as ``Nothing was changed.``"""
+    shown = clean(text).strip()
+    return f"{shown[:1].upper()}{shown[1:]}{'' if shown.endswith(('.', '!', '?')) else '.'}" if shown else ""
+
+
+def page(request: Request, controller: Controller, template: str, *, status: int = 200, **values: Any) -> Response:
+    """A page of somebody who is signed in."""
+    known = common(request) | {"warnings": warnings(controller), "done": DONE.get(request.query_params.get("done", ""))}
+    return render(request, template, status=status, **(known | values))
+
+
+def common(request: Request) -> dict[str, Any]:
+    """What the frame of every page needs."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    ways = [(path, name) for path, name, scope in _NAVIGATION if caller is not None and caller.allows(scope)]
+    here = max((path for path, _ in ways if request.url.path.startswith(path)), key=len, default="")
+    return {
+        "navigation": ways,
+        "here": here,
+        "who": caller.actor.partition(":")[2] if caller else "",
+        "warnings": (),
+        "done": None,
+        "Scope": Scope,
+    }
+
+
+def warnings(controller: Controller) -> list[str]:
+    """What everybody should know before they believe anything else on the page."""
+    now = controller.clock.now()
+    found = [f"{emergency}" for emergency in controller.emergencies.active()]
+    try:
+        age = now - controller.snapshot().created_at
+        checked = max((at for _, at in controller.snapshot().source_ages), default=now)
+        if (since := now - checked).total_seconds() > OLD_LIST_HOURS * 3600:
+            found.append(f"The list was last checked {words(since)} ago; it is {words(age)} old.")
+    except NoSnapshot:
+        found.append("There is no list yet: nothing is planned or sent.")
+    return found
+
+
+def when(at: datetime | None, zone: str = "UTC") -> Markup:
+    """A moment on the wall clock of a place, with UTC behind it."""
+    if at is None:
+        return Markup("–")
+    local = at.astimezone(ZoneInfo(zone))
+    utc = at.astimezone(UTC)
+    shown = f"{local:%a %d %b %Y %H:%M}" + (" UTC" if zone == "UTC" else "")
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        utc.isoformat(timespec="minutes"), f"{utc:%Y-%m-%d %H:%M}", escape(shown)
+    )
+
+
+def local_time(text: str, zone: str, field: str) -> datetime:
+    """What a date field of a form says, by the wall clock of a zone. Raises ``Invalid``."""
+    try:
+        return datetime.fromisoformat(text.strip()).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    except ValueError as exc:
+        raise Invalid(f"{field}: {text[:40]!r} is no date and time") from exc
+
+
+def field_time(at: datetime, zone: str) -> str:
+    """The same for the value of a date field."""
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M}"

@@ -1,0 +1,133 @@
+"""Policy in a browser: what holds now, a week as a picture and a table, what another one would have done, and why."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import date, timedelta
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.auth import address_of
+from api.check_models import Check
+from api.check_words import VERDICTS
+from api.policy_models import WhatIf
+from api.sessions import PageCtl, PageOperator, PageReader
+from api.web.pages import PageRoute, page, sentence, when
+from controller.model import Scope, Window
+from controller.service import Controller
+from core.errors import TokgateError
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+MODES: Final = {"enforce": "blocked", "monitor": "watched", "off": "free"}
+SPANS: Final = {"1": "the last day", "7": "the last week", "30": "the last 30 days"}
+Word = Annotated[str, Query(max_length=253)]
+
+
+@router.get("/policy")
+def policy_page(
+    request: Request,
+    controller: PageCtl,
+    caller: PageReader,
+    site: Word = "",
+    week: Annotated[str, Query(max_length=10)] = "",
+) -> Response:
+    """Of one site: what holds now, and the week of a day."""
+    chosen = site or next(iter(controller.inventory.sites), "")
+    day = _day(week)
+    found = controller.policies.week(chosen, day)
+    monday = found.days[0].date
+    return page(
+        request,
+        controller,
+        "policy.html",
+        sites=controller.inventory.sites.values(),
+        chosen=controller.inventory.site(chosen),
+        now=controller.policies.at(chosen),
+        week=found,
+        picture=f"/api/v1/sites/{chosen}/calendar?{urlencode({'week': monday.isoformat(), 'format': 'svg'})}",
+        before=(monday - timedelta(days=7)).isoformat(),
+        after=(monday + timedelta(days=7)).isoformat(),
+        modes=MODES,
+        policies=[name for name in controller.inventory.policies if name != found.policy],
+        spans=SPANS,
+        may_replay=caller.allows(Scope.OPERATE),
+        when=when,
+    )
+
+
+def _day(text: str) -> date | None:
+    with suppress(ValueError):
+        return date.fromisoformat(text)
+    return None
+
+
+@router.get("/policy/what-if")
+def what_if_page(
+    request: Request, controller: PageCtl, caller: PageOperator, site: Word, policy: Word, days: Word = "7"
+) -> Response:
+    """What another policy of the inventory would have done with what was recorded."""
+    now = controller.clock.now()
+    window = Window(now - timedelta(days=int(days) if days in SPANS else 7), now)
+    found = controller.policies.what_if(site, window, policy)
+    return page(
+        request,
+        controller,
+        "whatif.html",
+        site=controller.inventory.site(site),
+        found=WhatIf.of(found),
+        window=window,
+        modes=MODES,
+        when=when,
+    )
+
+
+@router.get("/why")
+def why_page(
+    request: Request, controller: PageCtl, caller: PageReader, src: Word = "", dst: Word = "", site: Word = ""
+) -> Response:
+    """What becomes of one flow and why, and the way to a request that is filled in already."""
+    answer, trouble, hint = _answer(controller, src.strip(), dst.strip(), site)
+    zone = controller.inventory.site(answer.site).time_zone if answer else "UTC"
+    return page(
+        request,
+        controller,
+        "why.html",
+        sites=controller.inventory.sites.values(),
+        asked={"src": src, "dst": dst, "site": site},
+        yours=address_of(request),
+        answer=answer,
+        said=VERDICTS.get(answer.verdict.value, "") if answer else "",
+        should=VERDICTS[answer.decided.value] if answer and answer.decided is not answer.verdict else "",
+        trouble=trouble,
+        hint=hint,
+        notes=[sentence(note) for note in answer.notes] if answer else [],
+        ask=_request_for(answer) if answer and caller.allows(Scope.REQUEST) else "",
+        zone=zone,
+        modes=MODES,
+        when=when,
+    )
+
+
+def _answer(controller: Controller, src: str, dst: str, site: str) -> tuple[Check | None, str, str]:
+    """The answer, or what is wrong with the question and what to do; nothing when nothing was asked."""
+    if not src or not dst:
+        return None, "", ""
+    try:
+        return Check.of(controller.flows.check(src, dst, site=site or None)), "", ""
+    except TokgateError as exc:
+        return None, sentence(exc.message), sentence(exc.hint)
+
+
+def _request_for(answer: Check) -> str:
+    """The request that would let it through, when it is blocked or watched by the policy."""
+    if answer.decided.value not in ("blocked", "monitored"):
+        return ""
+    asked: dict[str, Any] = {"sites": answer.site, "sources": answer.src}
+    if answer.entry is not None:
+        asked["service"] = answer.entry.service
+    return f"/exceptions/new?{urlencode(asked)}"

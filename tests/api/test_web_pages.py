@@ -1,0 +1,225 @@
+"""The pages as what a server sends: who is offered what and may do what, errors in words, and hostile text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from api.web.static_files import files, static
+from controller.access_roles import AccessRole
+from core.secret import Secret
+from tests.api.browsing import PASSWORD_OF_ANNA, Browser
+from tests.api.conftest import PASSWORD, Office, Stock, an_office
+from tests.api.test_sign_in import quick_hashes
+
+__all__ = ["quick_hashes"]
+EVIL = "<img src=x onerror=alert(1)>\"'&"
+FORM = {
+    "sites": "berlin",
+    "sources": "10.20.1.7",
+    "service": "tiktok",
+    "lasts": "8h",
+    "reason": "spring campaign",
+    "owner": "marketing",
+    "ticket": "MKT-1",
+}
+PEOPLE = {
+    "anna": AccessRole.REQUESTER,
+    "bert": AccessRole.APPROVER,
+    "olga": AccessRole.OPERATOR,
+    "vera": AccessRole.VIEWER,
+}
+
+
+@pytest.fixture
+def office(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
+    with an_office(tmp_path, stock) as made:
+        for name, role in PEOPLE.items():
+            made.controller.people.add_local(
+                name, title="", roles=[role], sites=None, password=Secret(PASSWORD_OF_ANNA), actor="cli:root"
+            )
+        yield made
+
+
+def signed(office: Office, name: str) -> Browser:
+    browser = Browser.at(office)
+    assert browser.sign_in(name).status_code == 303
+    return browser
+
+
+def text_of(html: str) -> str:
+    """What a person reads."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+def asked(browser: Browser, **changes: str) -> str:
+    """The address of a request that anna sent."""
+    answer = browser.send("/exceptions/new", act="send", **{**FORM, **changes})
+    assert answer.status_code == 303, text_of(answer.text)
+    return answer.headers["location"].partition("?")[0]
+
+
+def test_somebody_asks_and_another_agrees(office: Office) -> None:
+    anna, bert = signed(office, "anna"), signed(office, "bert")
+    where = asked(anna)
+    page = text_of(anna.get(f"{where}?done=requested").text)
+    assert "Your request is sent." in page
+    assert "You asked for it, so somebody else decides." in page
+    assert "Approve exactly this" not in page
+
+    assert "1 request waits for a decision" in text_of(bert.get("/").text)
+    offered = bert.get(where).text
+    assert "10.20.1.7/32 would reach tiktok at berlin" in text_of(offered)
+    digest = re.search(r'name="preview" value="([0-9a-f]+)"', offered)
+    assert digest
+    done = bert.send(f"{where}/approve", page=where, preview=digest[1])
+    assert done.headers["location"] == f"{where}?done=approved"
+    [given] = office.controller.exceptions.find()
+    assert (given.state.value, given.decided_by) == ("approved", "person:bert")
+    assert "Live on 0/1 devices" in text_of(bert.get(f"{where}/live").text)
+
+
+def test_nobody_approves_their_own_nor_what_they_did_not_see(office: Office) -> None:
+    bert = signed(office, "bert")
+    own = asked(bert)
+    assert "Approve exactly this" not in bert.get(own).text
+    answer = bert.send(f"{own}/approve", page=own, preview="0" * 16)
+    assert answer.status_code in (403, 409)
+    other = asked(signed(office, "anna"), sources="10.20.1.8")
+    refused = bert.send(f"{other}/approve", page=other, preview="0" * 16)
+    assert refused.status_code == 409
+    assert "would open something else by now" in text_of(refused.text)
+    assert {e.state.value for e in office.controller.exceptions.find()} == {"requested"}
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_what_a_role_is_not_offered_it_may_not_do(office: Office, name: str) -> None:
+    where = asked(signed(office, "anna"))
+    browser = signed(office, name)
+    may_ask = PEOPLE[name] is not AccessRole.VIEWER
+    may_decide = PEOPLE[name] is AccessRole.APPROVER
+    assert ("/exceptions/new" in browser.get("/exceptions").text) is may_ask
+    assert ("Approve exactly this" in browser.get(where).text) is may_decide
+    sent = browser.send("/exceptions/new", page="/", act="send", **FORM)
+    assert (sent.status_code == 303) is may_ask
+    denied = browser.send(f"{where}/deny", page="/", reason="no")
+    assert (denied.status_code == 303) is may_decide, text_of(denied.text)
+    replayed = browser.get("/policy/what-if?site=berlin&policy=spare")
+    assert (replayed.status_code == 403) is (PEOPLE[name] is not AccessRole.OPERATOR)
+
+
+def test_a_form_from_elsewhere_changes_nothing(office: Office) -> None:
+    anna = signed(office, "anna")
+    for word in ("", "x" * 43, signed(office, "bert").word("/")):
+        answer = anna.ask("POST", "/exceptions/new", data={**FORM, "act": "send", "csrf_token": word})
+        assert answer.status_code == 403
+    assert office.controller.exceptions.find() == ()
+
+
+def test_who_is_not_signed_in_is_sent_there_and_back(office: Office) -> None:
+    answer = Browser.at(office).get("/exceptions?state=live")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fexceptions%3Fstate%3Dlive")
+
+
+@pytest.mark.parametrize("field", ["reason", "owner", "ticket", "sources", "hours", "starts", "ends", "seats", "sites"])
+def test_hostile_text_is_shown_and_never_becomes_a_part_of_the_page(office: Office, field: str) -> None:
+    anna = signed(office, "anna")
+    sent = anna.send("/exceptions/new", act="send", **{**FORM, field: EVIL})
+    pages = [sent.text, anna.get("/exceptions/new", params={field: EVIL}).text]
+    if sent.status_code == 303:
+        pages += [anna.get(sent.headers["location"]).text, anna.get("/exceptions").text, anna.get("/").text]
+    pages += [anna.get("/exceptions", params={"q": EVIL, "site": EVIL, "state": EVIL}).text]
+    pages += [anna.get("/why", params={"src": EVIL, "dst": EVIL}).text, anna.get(f"/exceptions/{EVIL}").text]
+    assert all("<img src=x" not in page for page in pages)
+    assert sent.status_code in (303, 404, 422)
+
+
+def test_a_request_that_is_wrong_comes_back_filled_in_and_says_why(office: Office) -> None:
+    anna = signed(office, "anna")
+    answer = anna.send("/exceptions/new", act="send", **{**FORM, "sources": "192.0.2.1"})
+    assert answer.status_code == 422
+    page = answer.text
+    assert "lies in no source network of site berlin" in page
+    assert 'aria-invalid="true" aria-describedby="trouble">192.0.2.1</textarea>' in page
+    assert 'value="spring campaign"' in page
+    looked = anna.send("/exceptions/new", act="look", **FORM)
+    assert "10.20.1.7/32 would reach tiktok" in text_of(looked.text)
+    assert office.controller.exceptions.find() == ()
+
+
+def test_times_are_those_of_the_site(office: Office) -> None:
+    anna = signed(office, "anna")
+    starts = office.clock.now() + timedelta(days=1)
+    day = f"{starts:%Y-%m-%d}"
+    asked(anna, starts=f"{day}T09:00", ends=f"{day}T17:30")
+    [made] = office.controller.exceptions.find()
+    assert f"{made.starts:%H:%M} {made.ends:%H:%M}" == "08:00 16:30", "Berlin in winter"
+    assert "09:00</time>" in anna.get(f"/exceptions/{made.id}").text
+
+
+def test_seats_renewal_and_the_end_go_by_forms_too(office: Office) -> None:
+    anna, bert = signed(office, "anna"), signed(office, "bert")
+    where = asked(anna, seats="2", lead="person:anna")
+    digest = office.controller.exceptions.preview_of(where.rpartition("/")[2]).digest
+    assert bert.send(f"{where}/approve", page=where, preview=digest).status_code == 303
+    assert anna.send(f"{where}/seats", page=where, sources="10.20.1.8\n10.20.1.9").status_code == 303
+    assert [str(n) for n in office.controller.exceptions.find()[0].sources] == ["10.20.1.8/32", "10.20.1.9/32"]
+    assert anna.send(f"{where}/seats", page=where, sources="10.20.1.1\n10.20.1.2\n10.20.1.3").status_code == 422
+    later = f"{office.clock.now() + timedelta(days=3):%Y-%m-%dT%H:%M}"
+    renewed = anna.send(f"{where}/renew", page=where, ends=later)
+    assert renewed.status_code == 303, text_of(renewed.text)
+    assert "Before it" in anna.get(renewed.headers["location"]).text
+    assert anna.send(f"{where}/revoke", page=where, reason="").status_code == 422
+    assert anna.send(f"{where}/revoke", page=where, reason="over").status_code == 303
+    assert "revoked" in text_of(anna.get(where).text)
+
+
+def test_why_is_answered_and_leads_to_a_request_that_is_filled_in(office: Office) -> None:
+    anna = signed(office, "anna")
+    page = anna.get("/why", params={"src": "10.20.1.7", "dst": "www.tiktok.com"}).text
+    assert ".tiktok.com of tiktok" in text_of(page)
+    way = re.search(r'href="(/exceptions/new\?[^"]+)"', page)
+    assert way
+    form = anna.get(unescape(way[1])).text
+    assert ">10.20.1.7</textarea>" in form
+    assert 'value="berlin" checked' in form
+    wrong = text_of(anna.get("/why", params={"src": "10.99.9.9", "dst": "www.tiktok.com"}).text)
+    assert "No site has 10.99.9.9 among its networks" in wrong
+
+
+def test_emergencies_stand_above_every_page(office: Office) -> None:
+    office.controller.pause(actor="cli:ann", reason="core switch", ends=office.clock.now() + timedelta(hours=1))
+    for path in ("/", "/exceptions", "/policy", "/why"):
+        assert "nothing is sent everywhere" in text_of(signed(office, "vera").get(path).text)
+
+
+@pytest.mark.parametrize("path", ["/exceptions/01hzzzzzzzzzzzzzzzzzzzzzzz", "/policy?site=paris", "/exceptions/x/live"])
+def test_what_is_not_there_is_said_in_words(office: Office, path: str) -> None:
+    answer = signed(office, "vera").get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert re.search(r"TG5001, request [0-9a-z]{26}", text_of(answer.text))
+
+
+def test_pages_load_nothing_from_elsewhere_and_no_script_of_theirs(office: Office) -> None:
+    vera = signed(office, "vera")
+    for path in ("/login", "/", "/exceptions", "/policy", "/why"):
+        answer = vera.get(path, follow_redirects=True)
+        assert "unsafe-inline" not in answer.headers["content-security-policy"]
+        assert re.findall(r'(?:src|href)="(?:https?:)?//', answer.text) == []
+        assert re.search(r"<script(?![^>]* src=)|\son[a-z]+=|style=", answer.text) is None
+        for found in re.findall(r'(?:src|href)="(/static/[^"]+)"', answer.text):
+            file = vera.get(found)
+            assert (file.status_code, "immutable" in file.headers["cache-control"]) == (200, True)
+
+
+@pytest.mark.parametrize("path", ["/static/000000000000/app.css", "/static/../app.css", "/static/x/../../pages.py"])
+def test_only_files_of_the_package_are_served(office: Office, path: str) -> None:
+    assert Browser.at(office).get(path).status_code == 404
+    assert static("app.css").split("/")[2] == files()["app.css"][1]
