@@ -17,12 +17,12 @@ FUZZ_SECONDS ?= 60
 WORKERS ?= 2
 ROOMS := core ipsets vendors controller api lab
 
-.PHONY: demo test lint format bench bench-intel fuzz clean lock docs system
+.PHONY: demo test lint format bench bench-intel fuzz clean lock docs system system-tests
 
 demo: system $(STAMP)
 	@$(BIN)/tokgate demo $(if $(filter-out 0,$(SERVE)),--serve)
 
-test: system $(STAMP) lint
+test: system-tests $(STAMP) lint
 	@$(MAKE) --silent $(FUZZ_STAMP) 2>/dev/null || echo "atheris cannot be installed here: the seeds of fuzzing are only replayed" >&2
 	@$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
@@ -61,6 +61,10 @@ clean:
 # As root it installs what is missing. Otherwise it says what is missing, and what can be done without goes on.
 system:
 	@PYTHON="$(PYTHON)" scripts/install-system-packages || [[ $$(id -u) -ne 0 ]]
+
+# With a browser besides.
+system-tests:
+	@PYTHON="$(PYTHON)" scripts/install-system-packages tests || [[ $$(id -u) -ne 0 ]]
 
 $(STAMP): pyproject.toml requirements.lock
 	@[[ -n "$(PYTHON)" ]] || { echo "Python 3.11 or later is needed, and not found." >&2; exit 1; }
