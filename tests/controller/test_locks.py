@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from controller.audit import AuditNote
 from controller.errors import Busy, StoreError
-from controller.locks import DeviceLocks, ServeLease
+from controller.locks import DeviceLocks, FileLock, ServeLease
+from controller.rehearsal import Rehearsal, rehearsed
+from controller.store import Store
 
 AT_ONCE = timedelta(0)
 SOON = timedelta(seconds=10)
@@ -116,3 +120,16 @@ def test_one_process_serves(tmp_path: Path) -> None:
     assert lease.holder() is None
     with ServeLease(tmp_path) as again:
         assert "process" in str(again.holder())
+
+
+def test_a_rehearsal_that_has_the_store_waits_for_no_lock(store: Store, tmp_path: Path) -> None:
+    """Whoever holds the lock may be waiting for the store: a dry run must not make a change fail."""
+    path, change = tmp_path / "in-force.lock", Rehearsal()
+    with FileLock(path, what="the list").hold(wait=AT_ONCE), rehearsed(change):
+        store.append_audit(AuditNote(actor="ann", action="a", subject="s"))
+        began = time.monotonic()
+        with pytest.raises(Busy), FileLock(path, what="the list").hold(wait=timedelta(seconds=60)):
+            pass
+        assert time.monotonic() - began < 30
+    change.end()
+    assert store.audit_entries() == []
