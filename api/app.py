@@ -93,6 +93,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.state.provider = OpenIdProvider(access, access.provider, controller.clock) if access.provider else None
     app.state.repeats = Repeats(controller.clock)
     app.state.lane = Lane()
+    app.state.sign_ins = Lane(busy="sign-ins are under way already")
     app.state.jobs = Jobs(controller.clock, app.state.lane)
     app.state.bundles = Lane(1, busy="bundle is being imported or exported already")
     app.state.metrics = Metrics(controller, version=app.version)

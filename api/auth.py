@@ -24,6 +24,7 @@ from api.cookies import CSRF_HEADER, SAFE, refuse_forged, session_text
 from api.errors import TooManyAttempts
 from api.reaching import refuse_fleet
 from controller.access_roles import holds
+from controller.asking import note
 from controller.errors import NotAllowed, NotAuthenticated
 from controller.model import Scope, Token
 from controller.people import Person, PersonSession
@@ -154,6 +155,8 @@ def proven(request: Request) -> Caller:
         with in_earnest():  # who signs in, and who fails to, counts also in a dry run
             known = request.state.caller = _proven(request, controller_of(request))
         request.state.actor = f"{known.actor} by {known.via}" if known.via else known.actor
+        if known.via:
+            note(via=known.via)
     return known
 
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.deprecation import deprecation_headers
 from api.errors import Malformed, TooLarge, TooSlow
 from api.problems import RETRY_AFTER_SECONDS, clean, problem_response, unexpected
+from controller.asking import asking
 from core.errors import TokgateError
 from core.ids import new_id
 
@@ -58,7 +59,7 @@ class Limits:
             return
         answer = Answer(scope=scope, send=send, request_id=new_id())
         scope.setdefault("state", {})["request_id"] = answer.request_id
-        with structlog.contextvars.bound_contextvars(request_id=answer.request_id):
+        with structlog.contextvars.bound_contextvars(request_id=answer.request_id), asking():
             await self._answer(scope, receive, answer)
             answer.record()
 

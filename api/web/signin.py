@@ -23,7 +23,8 @@ from api.cookies import (
     session_text,
     set_cookie,
 )
-from api.errors import Forged, NoSuchRoute, ProviderTrouble, SignInRefused, TooManyAttempts
+from api.errors import Forged, NoSuchRoute, Overloaded, ProviderTrouble, SignInRefused, TooManyAttempts
+from api.lanes import Lane
 from api.oidc import SIGN_IN_LIFE, OpenIdProvider, Pending
 from api.sessions import LOGIN, PageCaller, safe_next
 from api.web.templating import render
@@ -58,6 +59,12 @@ def provider_of(request: Request) -> OpenIdProvider | None:
 ProviderOf = Annotated[OpenIdProvider | None, Depends(provider_of)]
 
 
+def _lane(request: Request) -> Lane:
+    """Passwords are slow on purpose: whoever tries many keeps nobody else from their threads."""
+    lane: Lane = request.app.state.sign_ins
+    return lane
+
+
 @router.get(LOGIN)
 def login_page(request: Request, controller: WholeCtl, where: Next = "/", out: bool = False) -> Response:
     """The form; who is signed in already goes on."""
@@ -70,6 +77,7 @@ def login_page(request: Request, controller: WholeCtl, where: Next = "/", out: b
 def login(
     request: Request,
     controller: WholeCtl,
+    lane: Annotated[Lane, Depends(_lane)],
     csrf_token: Field = "",
     name: Field = "",
     password: Field = "",
@@ -81,8 +89,9 @@ def login(
     try:
         refuse_forged(request, request.cookies.get(cookie_name(request, SIGN_IN), ""), csrf_token)
         brake.admit(address_of(request), "")
-        session, secret = controller.people.sign_in_local(name, Secret(password), browser=browser_of(request))
-    except (Forged, TooManyAttempts, NotAuthenticated) as exc:
+        with lane.enter():
+            session, secret = controller.people.sign_in_local(name, Secret(password), browser=browser_of(request))
+    except (Forged, TooManyAttempts, NotAuthenticated, Overloaded) as exc:
         if isinstance(exc, NotAuthenticated):
             brake.failed(address_of(request), "")
         return login_form(request, where=where, name=name, error=exc)

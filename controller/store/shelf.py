@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.alerts import AlertNote
+from controller.asking import noted
 from controller.audit import FIRST, REQUEST, AuditNote, Head, entry_after
 from controller.model import AuditEntry
 from controller.store.database import Database
@@ -45,7 +46,7 @@ def append(connection: Connection, note: AuditNote, clock: Clock) -> AuditEntry:
     """Add the next entry to the chain, with the request that it came with."""
     request = structlog.contextvars.get_contextvars().get("request_id")
     if request is not None:
-        note = replace(note, detail={**(note.detail or {}), REQUEST: request})
+        note = replace(note, detail={**(note.detail or {}), REQUEST: request, **noted()})
     entry = entry_after(head(connection), note, clock.now())
     connection.execute(insert(audit).values(**{c.name: getattr(entry, c.name) for c in audit.columns}))
     put_meta(connection, AUDIT_HEAD, f"{entry.seq}:{entry.hash}")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from api.cookies import CSRF_HEADER, csrf_word
-from api.sessions import safe_next
+from api.sessions import PageApprover, PageCaller, PageCtl, safe_next
 from controller.access_roles import AccessRole
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA, Browser
@@ -256,3 +256,59 @@ def test_nobody_approves_by_session_what_they_asked_for_by_token(office: Office,
     answer = browser.ask("POST", f"{asked.headers['location']}/approve", headers=word)
     assert code(answer) == (403, "TG6002")
     assert "nobody approves" in answer.json()["detail"]
+    created = next(e for e in office.get("/audit")["items"] if e["action"] == "exception.request")
+    assert created["actor"] == "person:anna"
+    assert '"via":"token:annas"' in created["detail"]
+    signed_in = next(e for e in office.get("/audit")["items"] if e["action"] == "session.begin")
+    assert '"via"' not in signed_in["detail"]
+
+
+# --- for pages -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def paged(office: Office) -> Office:
+    """With pages as ``api.web`` has them."""
+
+    @office.app.get("/page", include_in_schema=False)
+    def page(caller: PageCaller, controller: PageCtl) -> list[str]:
+        return [caller.actor, *controller.inventory.sites]
+
+    @office.app.post("/page", include_in_schema=False)
+    def change(caller: PageApprover) -> str:
+        return caller.actor
+
+    add_person(office, "zoe", AccessRole.VIEWER, sites=["berlin"])
+    return office
+
+
+def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(paged: Office) -> None:
+    browser = Browser.at(paged)
+    answer = browser.get("/page?tab=2")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fpage%3Ftab%3D2")
+    assert browser.sign_in("zoe", where="/page?tab=2").headers["location"] == "/page?tab=2"
+    assert browser.get("/page?tab=2").json() == ["person:zoe", "berlin"]
+
+
+def test_a_part_of_a_page_sends_the_whole_page_to_sign_in(paged: Office) -> None:
+    answer = Browser.at(paged).get("/page", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login?next=%2Fpage")
+
+
+def test_a_page_that_changes_something_asks_for_scope_and_word(paged: Office) -> None:
+    zoe, anna = Browser.at(paged), Browser.at(paged)
+    assert zoe.ask("POST", "/page").headers["location"] == "/login?next=%2F", "there is no coming back to a change"
+    zoe.sign_in("zoe")
+    anna.sign_in()
+    assert code(zoe.ask("POST", "/page", data={"csrf_token": csrf_word(zoe.session)})) == (403, "TG6002")
+    assert code(anna.ask("POST", "/page", data={"csrf_token": csrf_word(zoe.session)})) == (403, "TG8008")
+    assert code(anna.ask("POST", "/page", json={"csrf_token": csrf_word(anna.session)})) == (403, "TG8008")
+    for good in (
+        {"data": {"csrf_token": csrf_word(anna.session)}},
+        {"headers": {CSRF_HEADER: csrf_word(anna.session)}},
+    ):
+        assert anna.ask("POST", "/page", **good).json() == "person:anna"
+
+
+def test_a_token_opens_no_page(paged: Office) -> None:
+    assert paged.ask("GET", "/page").status_code == 303
