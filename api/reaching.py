@@ -40,8 +40,8 @@ _SITES: Final = (
     "/check",
     "/me",
 )
-_ALL_ALIKE_GET: Final = ("/snapshots", "/sources", "/intel", "/health", "/openapi.json", "/docs", "/events/alerts")
-_FLEET: Final = ("/intel/scoreboard",)
+_ALL_ALIKE_GET: Final = ("/snapshots", "/sources", "/intel", "/health", "/openapi.json", "/docs")
+_FLEET: Final = ("/intel/scoreboard", "/events/alerts")
 PREFIX: Final = "/api/v1"
 
 

@@ -16,7 +16,7 @@ import pytest
 from api import reference
 from api.reaching import Reaching, reaching
 from controller.errors import NotAllowed, NotFound
-from controller.model import ExceptionState, Scope, StoredPlan
+from controller.model import ExceptionState, Mode, Scope, StoredPlan
 from controller.reach import EVERYWHERE, Reach
 from core.ids import DeviceName, EventId, ExceptionId, PlanId, SiteName, SnapshotId, new_id
 from tests.api.conftest import MONTH, PASSWORD, Office, Stock, an_office
@@ -53,6 +53,7 @@ class Place(NamedTuple):
     run: str
     exception: str
     both: str
+    emergency: str
 
     def path(self, template: str) -> str:
         """The route's path for what lies in Austin."""
@@ -64,6 +65,7 @@ class Place(NamedTuple):
             "plans": self.plan,
             "runs": self.run,
             "exceptions": self.exception,
+            "emergencies": self.emergency,
             "reports": "austin",
             "snapshots": "abcdef",
         }
@@ -111,7 +113,10 @@ def furnished(office: Office) -> Place:
         body="{}",
     )
     store.save_plan(plan)
-    return Place(office, plan.id, there.id, ids[(AUSTIN,)], ids[(BERLIN, AUSTIN)])
+    said = {"actor": "test", "reason": "a fault", "ends": NOON + timedelta(hours=1)}
+    switch = controller.switch(Mode.MONITOR, [AUSTIN], **said)
+    controller.pause([BERLIN, AUSTIN], **said)
+    return Place(office, plan.id, there.id, ids[(AUSTIN,)], ids[(BERLIN, AUSTIN)], switch.id)
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +223,25 @@ def test_an_exception_for_two_sites_is_seen_in_part_and_changed_by_nobody_here(p
         assert (answer.status_code, answer.json()["code"]) == (403, "TG6002"), answer.text
         assert "austin" not in answer.text
     assert place.office.get(f"/exceptions/{place.both}", token="admin")["state"] == "requested"
+
+
+def test_an_emergency_reaches_as_far_as_who_acts(place: Place) -> None:
+    """One of the whole fleet holds here too, so it is seen; who begins and ends it has access that reaches it."""
+    office = place.office
+    entry = str(office.controller.snapshot().services[0].networks[0])
+    fleet = office.controller.withdraw(entry, actor="test", reason="a fault", ends=NOON + timedelta(hours=1))
+    seen = office.get("/emergencies", token="local")["items"]
+    assert {item["kind"]: item["sites"] for item in seen} == {"withdraw": [], "pause": ["berlin"]}
+    ends = (NOON + timedelta(hours=1)).isoformat()
+    switch = {"kind": "switch", "mode": "off", "reason": "a fault", "ends": ends}
+    for body in (switch, {**switch, "sites": ["austin"]}, {**switch, "sites": ["berlin", "austin"]}):
+        answer = office.ask("POST", "/api/v1/emergencies", token="local", json=body)
+        assert answer.status_code in (403, 404), answer.text
+    for one in (fleet.id, next(item["id"] for item in seen if item["kind"] == "pause")):
+        answer = office.ask("POST", f"/api/v1/emergencies/{one}/end", token="local", json={"reason": "mine"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "TG6002"), answer.text
+    mine = office.ask("POST", "/api/v1/emergencies", token="local", json={**switch, "sites": ["berlin"]})
+    assert mine.status_code == 201, mine.text
 
 
 def test_an_exception_that_names_another_site_is_refused(place: Place) -> None:
