@@ -21,6 +21,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from controller.delivering import Deliverer
 from controller.hosts import EVERY as HOSTS_EVERY
 from controller.model import Outcome
 from controller.service import Controller
@@ -98,6 +99,7 @@ class Scheduler:
         # a thread for each job and one for `wake`: a source or a gateway that hangs holds up nothing but its own job
         workers = len(self._intervals) + 1
         self._background = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="schedule")
+        self._deliverer = Deliverer(controller.store, controller.webhooks, controller.clock, jitter=jitter)
         controller.attach_schedule(tick_age=self.tick_age, wake=self.wake)
 
     def start(self) -> None:
@@ -114,12 +116,14 @@ class Scheduler:
             next_run_time=self._clock.now(),
         )
         self._alarm.start()
+        self._deliverer.start()
 
     def stop(self) -> None:
         """Ring no more and let what was started end. Nothing on a device changes because of a stop (I2)."""
         if self._alarm.running:
             self._alarm.shutdown(wait=True)
         self._background.shutdown(wait=True)
+        self._deliverer.stop()
 
     def tick_age(self) -> float | None:
         """Seconds since a tick last finished, or since the start; None before that."""

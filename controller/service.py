@@ -103,6 +103,7 @@ from controller.views import (
     Selection,
     SiteView,
 )
+from controller.webhook_desk import WebhookDesk
 from controller.windows import next_edge
 from controller.withholding import Withholding
 from core.clock import Clock, SystemClock
@@ -158,6 +159,7 @@ class Controller:
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
+        self.webhooks = WebhookDesk(store, inventory, clock, settings)
         self.declared = DeclaredDesk(store, inventory, clock, path=settings.inventory)
         self.calendars = CalendarBook(store, inventory, clock)
         self.emergencies = EmergencyDesk(store, inventory, clock)

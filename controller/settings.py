@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigError
+from core.net import parse_network
 from core.secret import SecretRef
 
 PREFIX: Final = "TOKGATE_"
@@ -59,6 +60,7 @@ def _reference(value: object) -> object:
 
 Reference = Annotated[SecretRef, BeforeValidator(_reference)]
 PublicKeyText = Annotated[str, StringConstraints(pattern=r"^RW[0-9A-Za-z+/]{54}$")]
+NetworkText = Annotated[str, AfterValidator(lambda text: str(parse_network(text)))]
 Place = Annotated[Path, BeforeValidator(_absolute)]
 Interval = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(seconds=10), timedelta(days=7))]
 Retention = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(days=1), timedelta(days=3660))]
@@ -113,6 +115,8 @@ class Settings(BaseSettings):
     """Signs what the API exports; a reference, never the key itself."""
     bundle_trust: Annotated[tuple[PublicKeyText, ...], NoDecode, BeforeValidator(_several)] = ()
     """Whose bundles are imported, when the command or the call does not say."""
+    webhook_networks: Annotated[tuple[NetworkText, ...], NoDecode, BeforeValidator(_several)] = ()
+    """Networks inside that webhooks may be sent to, also by plain http."""
 
 
 def load_settings(**given: Any) -> Settings:

@@ -25,6 +25,7 @@ from controller.model import (
     Use,
     Window,
 )
+from controller.store import outbox
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
 from controller.store.schema import device_status, events, micros, moment, observations, readings
 from controller.store.searching import among, counted
@@ -109,6 +110,7 @@ class Evidence(Shelf):
             "cause": observation.cause,
         }
         with self._db.write() as connection:
+            outbox.tell_drift(connection, observation)
             connection.execute(insert(observations).values(**row))
 
     def observations(self, site: SiteName, window: Window) -> list[Observation]:
@@ -139,7 +141,9 @@ class Evidence(Shelf):
         with self._db.write() as connection:
             put(connection, readings, {"device": device, "body": dumps_reading(reading)})
             statement = insert(events).on_conflict_do_nothing()
-            return sum(connection.execute(statement, _columns(event)).rowcount for event in found)
+            new = [event for event in found if connection.execute(statement, _columns(event)).rowcount]
+            outbox.tell_events(connection, new, self._clock.now())
+        return len(new)
 
     def events(self, query: EventQuery) -> Page[DetectionEvent]:
         """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 from controller.audit import AuditNote
 from controller.errors import NotFound
 from controller.model import DeviceRun, Outcome, Run, StoredPlan
+from controller.store import outbox
 from controller.store.jsons import STATUS, TIMINGS, WORDS
 from controller.store.processes import Process
 from controller.store.schema import device_status, plans, run_devices, runs
@@ -113,6 +114,7 @@ class Runs(Shelf):
         with self._db.write() as connection:
             if one(connection, select(runs.c.id).where(runs.c.id == part.run)) is None:
                 raise NotFound(f"no run {part.run}")
+            outbox.tell_part(connection, part, self._clock.now())
             count = select(func.count()).where(run_devices.c.run == part.run).scalar_subquery()
             statement = insert(run_devices).values(**row, position=count)
             connection.execute(statement.on_conflict_do_update(index_elements=["run", "device"], set_=rest))

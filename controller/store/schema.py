@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0004"
+REVISION: Final = "0006"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -361,3 +361,46 @@ feed_tokens = Table(
     Column("last_used_at", Instant),
     Column("revoked_at", Instant),
 )
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("sites", Text),
+    Column("secret", Text, nullable=False),  # a reference, never the secret
+    Column("old_secret", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("paused_at", Instant),
+    Column("paused_why", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", Instant),
+    Column("retry_at", Instant),
+    Column("last_error", Text, nullable=False),
+    Column("delivered_at", Instant),
+    Column("dropped", Integer, nullable=False),
+)
+
+webhook_messages = Table(
+    "webhook_messages",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("webhook", ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("queued_at", Instant, nullable=False, index=True),
+    Column("items", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("tried_at", Instant),
+    Column("status", Integer),
+    Column("error", Text, nullable=False),
+    Index("ix_webhook_messages_queue", "webhook", "state", "seq"),
+    sqlite_autoincrement=True,  # later messages stand behind earlier ones, also when those are gone
+)
+"""The outbox: written in the transaction of what a message tells of, sent by the process that runs the schedule."""

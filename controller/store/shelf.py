@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -16,8 +15,9 @@ from controller.alerts import AlertNote
 from controller.asking import noted
 from controller.audit import FIRST, REQUEST, AuditNote, Head, entry_after
 from controller.model import AuditEntry
+from controller.store import outbox
 from controller.store.database import Database
-from controller.store.schema import alerts, audit, meta
+from controller.store.schema import audit, meta
 from core.clock import Clock
 
 AUDIT_HEAD = "audit_head"
@@ -33,13 +33,12 @@ class Shelf:
         """Write the change's audit entry, in the change's own transaction (I14)."""
         if note is not None:
             append(connection, note, self._clock)
+            outbox.tell_change(connection, note, self._clock.now())
 
     def _raise_alerts(self, connection: Connection, raised: Iterable[AlertNote], at: datetime) -> None:
         """Keep the alerts of a change, in the change's own transaction."""
         for alert in raised:
-            detail = json.dumps(dict(alert.detail), sort_keys=True, ensure_ascii=False)
-            row = {"at": at, "kind": alert.kind, "subject": alert.subject, "message": alert.message, "detail": detail}
-            connection.execute(insert(alerts).values(**row))
+            outbox.raise_alert(connection, alert, at)
 
 
 def append(connection: Connection, note: AuditNote, clock: Clock) -> AuditEntry:

@@ -35,11 +35,13 @@ from controller.store.schema import (
     runs,
     sessions,
     snapshots,
+    webhook_messages,
     words,
 )
 from controller.store.shelf import Shelf, get_meta, put, put_meta
 from controller.store.snapshots import CURRENT, Snapshots
 from controller.store.upgrade import migrate, refuse_foreign, revision_of
+from controller.store.webhooks import Webhooks, old_messages
 from core.clock import Clock
 from core.errors import TokgateError
 from core.ids import new_id
@@ -103,7 +105,9 @@ class Jobs(Shelf):
             return get_meta(connection, INVENTORY)
 
 
-class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, People, AuditLog, Calendars, Emergencies, Jobs):
+class Store(
+    Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, People, AuditLog, Calendars, Emergencies, Webhooks, Jobs
+):
     """Everything tokgate remembers. Thread-safe; any number of processes may have it open.
 
     Every method may raise ``StoreError``; then nothing of what it was asked was recorded.
@@ -261,6 +265,7 @@ class Store(Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, People, AuditL
         self._drop(alerts, alerts.c.at < oldest)
         self._drop(feed_pulls, feed_pulls.c.at < oldest)
         self._drop(sessions, sessions.c.ends_at < now - min(retention, SESSION_RETENTION))
+        self._drop(webhook_messages, old_messages(now))
         self._db.checkpoint()
 
     def _current_id(self) -> str | None:

@@ -1,0 +1,183 @@
+"""Where webhooks are made, tried, looked at, replayed and removed. Every change is in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from ipaddress import ip_network
+from typing import Final
+
+from controller.audit import CHANGED, AuditNote, changed
+from controller.errors import Invalid, NotFound
+from controller.inventory import Inventory
+from controller.rehearsal import rehearsal
+from controller.settings import Settings
+from controller.store import Store
+from controller.store.webhooks import by_ids, by_state
+from controller.webhook_sending import post
+from controller.webhooks import (
+    Answer,
+    Message,
+    MessageState,
+    Webhook,
+    check_kinds,
+    check_secret,
+    check_url,
+    headers,
+    key_of,
+    render,
+)
+from core.clock import Clock
+from core.errors import SecretUnavailable
+from core.ids import NAME, SiteName, new_id
+from core.net import Network
+from core.secret import SecretRef
+
+MAX_WEBHOOKS: Final = 50
+"""Each change is written once for each of them."""
+MAX_REPLAYED: Final = 500
+"""Ids in one call."""
+
+
+class WebhookDesk:
+    """One for a controller. Safe to use from any number of threads."""
+
+    def __init__(self, store: Store, inventory: Inventory, clock: Clock, settings: Settings) -> None:
+        self._store = store
+        self._inventory = inventory
+        self._clock = clock
+        self.allowed: tuple[Network, ...] = tuple(ip_network(text) for text in settings.webhook_networks)
+
+    def all(self) -> list[tuple[Webhook, int, int]]:
+        """By name; with each how many messages wait, and how many are set aside."""
+        return self._store.webhooks()
+
+    def get(self, name: str) -> tuple[Webhook, int, int]:
+        """Raises ``NotFound``."""
+        hook = self._store.webhook(name)
+        return next(found for found in self.all() if found[0].id == hook.id)
+
+    def add(
+        self, name: str, *, url: str, kinds: Iterable[str], secret: str, sites: Iterable[str] | None, actor: str
+    ) -> Webhook:
+        """Subscribe. ``secret`` is a reference to where the key is kept.
+
+        Raises ``Invalid``, ``SecretUnavailable``; ``NotFound`` for a site; ``Conflict`` when the name is taken.
+        """
+        if not NAME.fullmatch(name):
+            raise Invalid("name: lower-case letters, digits and inner hyphens, at most 40")
+        known = None if sites is None else frozenset(self._inventory.site(site).name for site in sites)
+        if known is not None and not known:
+            raise Invalid("sites: at least one; leave it out for everything")
+        if len(self.all()) >= MAX_WEBHOOKS:
+            raise Invalid(f"there are {MAX_WEBHOOKS} webhooks already", hint="have one receiver pass it on")
+        reference = check_secret(secret)
+        key_of(SecretRef.parse(reference).resolve())
+        hook = Webhook(
+            id=new_id(),
+            name=name,
+            url=check_url(url),
+            kinds=check_kinds(kinds),
+            sites=known,
+            secret=reference,
+            old_secret=None,
+            created_at=self._clock.now(),
+            created_by=actor,
+        )
+        self._store.add_webhook(hook, audit=_note(actor, "webhook.add", hook))
+        return hook
+
+    def remove(self, name: str, *, actor: str) -> Webhook:
+        """What waited for it is gone. Raises ``NotFound``."""
+        hook = self._store.webhook(name)
+        return self._store.remove_webhook(name, audit=_note(actor, "webhook.remove", hook))
+
+    def rotate(self, name: str, *, secret: str, actor: str) -> Webhook:
+        """Sign by another secret, and by the one before beside it until the next rotation.
+
+        Raises as ``add``.
+        """
+        before = self._store.webhook(name)
+        reference = check_secret(secret)
+        key_of(SecretRef.parse(reference).resolve())
+        old = before.secret if before.secret != reference else None
+        after = replace(before, secret=reference, old_secret=old)
+        note = _note(actor, "webhook.rotate", after, before=before)
+        return self._store.edit_webhook(name, {"secret": reference, "old_secret": old}, audit=note)
+
+    def resume(self, name: str, *, actor: str) -> Webhook:
+        """Send to it at once, whatever it did before; also one that is paused. Raises ``NotFound``."""
+        hook = self._store.webhook(name)
+        values = {"paused_at": None, "paused_why": "", "failures": 0, "failing_since": None, "retry_at": None}
+        return self._store.edit_webhook(name, values, audit=_note(actor, "webhook.resume", hook))
+
+    def test(self, name: str, *, actor: str) -> Answer:
+        """Send it one message of the type ``webhook.test`` now, past everything that waits. In a rehearsal none.
+
+        Raises ``NotFound``, ``SecretUnavailable``.
+        """
+        hook = self._store.webhook(name)
+        now = self._clock.now()
+        body = render("webhook.test", now, {"webhook": hook.name, "actor": actor})
+        if rehearsal() is not None:
+            return Answer(error="not sent: a dry run")
+        return send(hook, message_id=new_id(), body=body, now=now, allowed=self.allowed)
+
+    def messages(
+        self, name: str, *, state: MessageState | None = None, limit: int = 100, before: int | None = None
+    ) -> list[Message]:
+        """The newest first. Raises ``NotFound``."""
+        return self._store.messages(name, state=state, limit=limit, before=before)
+
+    def replay(self, name: str, *, ids: Iterable[str] | None = None, since: datetime | None = None, actor: str) -> int:
+        """Send these again under their ids: by default what was set aside; with ``since`` also what was delivered.
+
+        Returns how many. Raises ``NotFound``, also for an id that is none of its messages that have ended.
+        """
+        wanted = None if ids is None else list(dict.fromkeys(ids))
+        if wanted is not None and not 0 < len(wanted) <= MAX_REPLAYED:
+            raise Invalid(f"ids: from 1 to {MAX_REPLAYED}")
+        if wanted is not None:
+            which = by_ids(wanted)
+        elif since is not None:
+            which = by_state(MessageState.DEAD, since=since) | by_state(MessageState.DELIVERED, since=since)
+        else:
+            which = by_state(MessageState.DEAD, since=None)
+        detail = {"ids": wanted, "since": since and since.isoformat()}
+        note = AuditNote(actor=actor, action="webhook.replay", subject=name, detail=detail)
+        count = self._store.replay_messages(name, which, audit=note)
+        if wanted is not None and not count:
+            raise NotFound("none of these messages has ended", hint=f"`tokgate webhook deliveries {name}` shows them")
+        return count
+
+
+def send(hook: Webhook, *, message_id: str, body: str, now: datetime, allowed: Iterable[Network]) -> Answer:
+    """One attempt, signed. Raises ``SecretUnavailable``, ``Invalid`` when the new secret cannot be had."""
+    keys = [key_of(SecretRef.parse(hook.secret).resolve())]
+    if hook.old_secret is not None:
+        keys += _if_kept(hook.old_secret)
+    return post(hook.url, body, headers(keys, message_id=message_id, at=now, body=body), allowed=allowed)
+
+
+def _if_kept(reference: str) -> list[bytes]:
+    """An old secret may have been thrown away meanwhile."""
+    try:
+        return [key_of(SecretRef.parse(reference).resolve())]
+    except (SecretUnavailable, Invalid):
+        return []
+
+
+def _note(actor: str, action: str, hook: Webhook, *, before: Webhook | None = None) -> AuditNote:
+    moved = {CHANGED: changed(_said(before), _said(hook))} if before else {}
+    return AuditNote(actor=actor, action=action, subject=hook.name, detail={**_said(hook), **moved})
+
+
+def _said(hook: Webhook) -> dict[str, object]:
+    return {
+        "url": hook.url,
+        "kinds": list(hook.kinds),
+        "sites": None if hook.sites is None else sorted(SiteName(site) for site in hook.sites),
+        "secret": hook.secret,
+        "old_secret": hook.old_secret,
+    }
