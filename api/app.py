@@ -42,6 +42,7 @@ from api.routes import (
     snapshots,
     sources,
     tokens,
+    webhooks,
 )
 from api.web import exceptions as exceptions_pages
 from api.web import home, signin, static_files
@@ -73,6 +74,7 @@ _NOUNS = (
     me,
     audit,
     config,
+    webhooks,
 )
 
 

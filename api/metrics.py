@@ -62,6 +62,7 @@ class Facade(Collector):
         yield from self._emergencies(now)
         yield self._hits(now)
         yield from self._feeds(now)
+        yield from self._webhooks()
 
     def _build(self) -> Metric:
         facts = {"version": self._version, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
@@ -190,6 +191,17 @@ class Facade(Collector):
         if self._certificate_ends is not None:
             left = (self._certificate_ends - now).total_seconds()
             yield GaugeMetricFamily("tokgate_certificate_left_seconds", "Until our certificate expires", value=left)
+
+    def _webhooks(self) -> Iterator[Metric]:
+        labels = ("webhook",)
+        waiting = GaugeMetricFamily("tokgate_webhook_waiting", "Messages that wait for a receiver", labels=labels)
+        dead = GaugeMetricFamily("tokgate_webhook_dead", "Messages that were set aside", labels=labels)
+        failures = GaugeMetricFamily("tokgate_webhook_failures", "Failed attempts in a row", labels=labels)
+        dropped = GaugeMetricFamily("tokgate_webhook_dropped", "Messages lost for too many waited", labels=labels)
+        for hook, wait, aside in self._controller.webhooks.all():
+            for family, value in ((waiting, wait), (dead, aside), (failures, hook.failures), (dropped, hook.dropped)):
+                family.add_metric((hook.name,), value)
+        yield from (waiting, dead, failures, dropped)
 
     def _feeds(self, now: datetime) -> Iterator[Metric]:
         labels = ("site", "device", "list")

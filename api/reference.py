@@ -76,6 +76,7 @@ TAGS: Final = (
     ("tokens", "Who may call this API"),
     ("people", "Who signs in, what they may, and where they are signed in"),
     ("audit", "Every change, by whom and why"),
+    ("webhooks", "Who is told what happens, and whether it arrived"),
     ("config", "What files declare, and how far what is in force is from it"),
     ("health", "Whether this process does its work"),
 )

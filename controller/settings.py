@@ -58,9 +58,16 @@ def _reference(value: object) -> object:
     return SecretRef.parse(value) if isinstance(value, str) else value
 
 
+def _network(value: str) -> str:
+    try:
+        return str(parse_network(value))
+    except ValueError as exc:
+        raise ValueError("expected a network such as 10.1.0.0/16") from exc
+
+
 Reference = Annotated[SecretRef, BeforeValidator(_reference)]
 PublicKeyText = Annotated[str, StringConstraints(pattern=r"^RW[0-9A-Za-z+/]{54}$")]
-NetworkText = Annotated[str, AfterValidator(lambda text: str(parse_network(text)))]
+NetworkText = Annotated[str, AfterValidator(_network)]
 Place = Annotated[Path, BeforeValidator(_absolute)]
 Interval = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(seconds=10), timedelta(days=7))]
 Retention = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(days=1), timedelta(days=3660))]

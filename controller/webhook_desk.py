@@ -14,7 +14,7 @@ from controller.inventory import Inventory
 from controller.rehearsal import rehearsal
 from controller.settings import Settings
 from controller.store import Store
-from controller.store.webhooks import by_ids, by_state
+from controller.store.webhooks import MessageQuery, by_ids, by_state
 from controller.webhook_sending import post
 from controller.webhooks import (
     Answer,
@@ -125,10 +125,14 @@ class WebhookDesk:
         return send(hook, message_id=new_id(), body=body, now=now, allowed=self.allowed)
 
     def messages(
-        self, name: str, *, state: MessageState | None = None, limit: int = 100, before: int | None = None
+        self, name: str, wanted: MessageQuery | None = None, *, limit: int = 100, after: int | None = None
     ) -> list[Message]:
-        """The newest first. Raises ``NotFound``."""
-        return self._store.messages(name, state=state, limit=limit, before=before)
+        """The newest first, or the oldest; ``after`` is the ``seq`` of the last one seen. Raises ``NotFound``."""
+        return self._store.messages(name, wanted or MessageQuery(), limit=limit, after=after)
+
+    def message_count(self, name: str, wanted: MessageQuery, *, most: int) -> int:
+        """How many there are; no further than ``most``. Raises ``NotFound``."""
+        return self._store.message_count(name, wanted, most=most)
 
     def replay(self, name: str, *, ids: Iterable[str] | None = None, since: datetime | None = None, actor: str) -> int:
         """Send these again under their ids: by default what was set aside; with ``since`` also what was delivered.

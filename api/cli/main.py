@@ -47,6 +47,7 @@ from api.cli import (
     serve,
     token,
     version,
+    webhook,
 )
 from api.cli.brought import Commands
 from api.cli.errors import FileTrouble
@@ -79,6 +80,7 @@ for _noun in (
     policy,
     report,
     token,
+    webhook,
 ):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
 for _verb in (apply.apply, drift.drift, explain.explain, init.init, plan.plan, serve.serve, version.version):

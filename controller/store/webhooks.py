@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from controller.errors import Conflict, NotFound
 from controller.store import outbox
 from controller.store.jsons import WORDS, dumps_sites
 from controller.store.schema import webhook_messages, webhooks
+from controller.store.searching import among, counted
 from controller.store.shelf import Shelf, one
 from controller.webhooks import (
     COUNTED,
@@ -39,6 +40,27 @@ KEPT_DELIVERED: Final = 2_000
 KEPT_DEAD: Final = timedelta(days=30)
 _EVER_LATER: Final = RETRY_MOST * 2
 """No wait is longer: one that seems so was noted before the clock was set back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageQuery:
+    """Which messages of one webhook; without anything all of them."""
+
+    state: MessageState | None = None
+    text: str | None = None
+    oldest_first: bool = False
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (webhook_messages.c.seq if self.oldest_first else webhook_messages.c.seq.desc(),)
+
+    def all(self, hook: Webhook, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+        """Every condition, with ``more`` that narrow where text is looked for."""
+        columns = webhook_messages.c
+        conditions = [columns.webhook == hook.id, *more]
+        conditions += [columns.state == self.state.value] if self.state else []
+        said = (columns.id, columns.kind, columns.body, columns.error)
+        return among(columns.seq, conditions, order=self.order, text=self.text, columns=said)
 
 
 class Webhooks(Shelf):
@@ -85,16 +107,20 @@ class Webhooks(Shelf):
 
     # --- messages -------------------------------------------------------------------------------------------------
 
-    def messages(
-        self, name: str, *, state: MessageState | None = None, limit: int = 100, before: int | None = None
-    ) -> list[Message]:
-        """The newest first; ``before`` is the ``seq`` of the last one already seen. Raises ``NotFound``."""
+    def messages(self, name: str, wanted: MessageQuery, *, limit: int, after: int | None = None) -> list[Message]:
+        """The newest first, or the oldest; ``after`` is the ``seq`` of the last one seen. Raises ``NotFound``."""
+        seq = webhook_messages.c.seq
+        seen = [] if after is None else [seq > after if wanted.oldest_first else seq < after]
         with self._db.read() as connection:
-            which = [webhook_messages.c.webhook == _webhook(connection, name).id]
-            which += [webhook_messages.c.state == state.value] if state else []
-            which += [webhook_messages.c.seq < before] if before is not None else []
-            query = select(webhook_messages).where(*which).order_by(webhook_messages.c.seq.desc()).limit(limit)
+            which = wanted.all(_webhook(connection, name), *seen)
+            query = select(webhook_messages).where(*which).order_by(*wanted.order).limit(limit)
             return [_message(row) for row in connection.execute(query).mappings()]
+
+    def message_count(self, name: str, wanted: MessageQuery, *, most: int) -> int:
+        """How many there are; no further than ``most``. Raises ``NotFound``."""
+        with self._db.read() as connection:
+            which = wanted.all(_webhook(connection, name))
+            return counted(connection, webhook_messages.c.seq, which, most=most)
 
     def replay_messages(self, name: str, which: ColumnElement[bool], *, audit: AuditNote | None = None) -> int:
         """Let these wait again, under their ids. Returns how many. Raises ``NotFound``."""

@@ -23,6 +23,7 @@ from controller.audit import AuditNote
 from controller.model import Scope
 from controller.people import Identity
 from controller.people_desk import Browser
+from controller.webhooks import new_secret
 from core.ids import PersonName
 from ipsets.bundle import join, seal
 from ipsets.minisign import new_key
@@ -114,6 +115,17 @@ def session_of(office: Office, name: str) -> str:
     return office.controller.people.sessions(name)[0].id
 
 
+def hook() -> dict[str, Any]:
+    said = {"name": "chat", "url": "https://chat.example.org/", "kinds": ["run"]}
+    return {**said, "secret": "secret://env/REST_TEST_KEY"}
+
+
+def hooked(office: Office) -> str:
+    made = office.ask("POST", f"{V1}/webhooks", json=hook())
+    assert made.status_code == 201, made.text
+    return str(made.headers["location"])
+
+
 def bundle(office: Office) -> bytes:
     made = office.controller.make_bundle()
     return join(seal(made, KEY))
@@ -162,6 +174,13 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("POST", "/people/{name}/sign-out"): lambda o: call("admin", f"/people/{person(o)}/sign-out"),
     ("DELETE", "/sessions/{id}"): lambda o: call("admin", f"/sessions/{session_of(o, person(o))}"),
     ("POST", "/me/sign-out"): signing_out,
+    ("POST", "/webhooks"): lambda o: call("admin", "/webhooks", json=hook()),
+    ("POST", "/webhooks/{name}/rotate"): lambda o: call(
+        "admin", f"{hooked(o)}/rotate", json={"secret": "secret://env/REST_TEST_OTHER_KEY"}
+    ),
+    ("POST", "/webhooks/{name}/resume"): lambda o: call("admin", f"{hooked(o)}/resume"),
+    ("POST", "/webhooks/{name}/replay"): lambda o: call("admin", f"{hooked(o)}/replay"),
+    ("DELETE", "/webhooks/{name}"): lambda o: call("admin", hooked(o)),
     ("DELETE", "/tokens/{id}"): lambda o: call("admin", f"/tokens/{o.controller.tokens()[0].id}"),
 }
 
@@ -173,6 +192,8 @@ def office(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("TOKGATE_BUNDLE_KEY", f"secret://file{tmp_path}/bundle.key")
     monkeypatch.setenv("TOKGATE_BUNDLE_TRUST", str(KEY.public))
     monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
+    for name in ("REST_TEST_KEY", "REST_TEST_OTHER_KEY"):
+        monkeypatch.setenv(name, new_secret().reveal())
     with an_office(tmp_path, stock) as made:
         yield made
 

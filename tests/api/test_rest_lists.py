@@ -13,9 +13,10 @@ from api.pages import says
 from api.reference import operations
 from controller.audit import AuditNote
 from controller.store import AuditQuery, Store, searching
+from controller.webhooks import new_secret
 from ipsets.drift import Drift
 from tests.api.conftest import PASSWORD, Office, Stock, an_office
-from tests.api.test_rest_dry_run import requested, second
+from tests.api.test_rest_dry_run import hook, requested, second
 from tests.api.test_rest_flow import event
 
 V1 = "/api/v1"
@@ -28,7 +29,10 @@ def busy(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Off
     """An office in which every list holds several things."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REST_TEST_PASSWORD", PASSWORD)
+        patch.setenv("REST_TEST_KEY", new_secret().reveal())
         with an_office(tmp_path_factory.mktemp("busy"), stock) as office:
+            for name in ("chat", "siem", "tickets"):
+                office.ask("POST", f"{V1}/webhooks", json={**hook(), "name": name, "kinds": ["exception"]})
             for number in range(5):
                 requested(office, owner=f"ann-{number}")
             second(office)
@@ -64,7 +68,7 @@ def _alerts(office: Office) -> None:
 def lists(office: Office) -> list[str]:
     found = operations(office.app.openapi())
     return [
-        path.removeprefix(V1)
+        path.removeprefix(V1).format(name="chat")
         for method, path, operation in found
         if method == "get" and any(p["name"] == "cursor" for p in operation.get("parameters", ()))
     ]

@@ -35,6 +35,7 @@ from controller.model import (
 from controller.rehearsal import Rehearsal, rehearsed
 from controller.settings import Settings
 from controller.store import Store
+from controller.store.webhooks import MessageQuery
 from controller.webhook_desk import WebhookDesk
 from controller.webhook_sending import is_outside, post
 from controller.webhooks import (
@@ -274,12 +275,12 @@ def test_a_message_that_is_refused_for_what_it_is_makes_way(
         office.turn()
         clock.advance(timedelta(hours=1))
     assert [one.said["data"]["subject"] for one in receiver.got[:6]] == ["AS1"] * 5 + ["AS2"]
-    (dead,) = office.desk.messages("chat", state=MessageState.DEAD)
+    (dead,) = office.desk.messages("chat", MessageQuery(state=MessageState.DEAD))
     assert (dead.status, dead.attempts, dead.error) == (422, 5, "answered 422")
     assert office.desk.replay("chat", actor="cli:ann") == 1
     office.turn()
     assert receiver.got[-1].id == dead.id
-    assert office.desk.messages("chat", state=MessageState.DEAD) == []
+    assert office.desk.messages("chat", MessageQuery(state=MessageState.DEAD)) == []
 
 
 def test_a_receiver_that_is_gone_is_paused_aloud_until_somebody_resumes(
@@ -351,7 +352,7 @@ def test_events_are_batched_and_none_is_lost_when_a_batch_grows_under_way(
     office.add(receiver.url, "event")
     counted(office.store, *(an_event(NOON + n * timedelta(minutes=5)) for n in range(150)))
     office.turn()
-    assert [m.items for m in office.desk.messages("chat", state=MessageState.PENDING)] == [50]
+    assert [m.items for m in office.desk.messages("chat", MessageQuery(state=MessageState.PENDING))] == [50]
     assert len(receiver.got) == 1, "the last one waits for more"
     clock.advance(timedelta(minutes=1))
     late = an_event(NOON + DAY)
@@ -370,6 +371,7 @@ from controller.delivering import Deliverer
 from controller.inventory import load_inventory
 from controller.settings import Settings
 from controller.store import Store
+from controller.store.webhooks import MessageQuery
 from controller.webhook_desk import WebhookDesk
 from core.clock import SystemClock
 folder, clock = Path(sys.argv[1]), SystemClock()
