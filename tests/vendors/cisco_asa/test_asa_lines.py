@@ -92,6 +92,41 @@ def observed_after(device: object, lines: list[str]) -> tuple[object, object]:
     return observed.groups, observed.rules
 
 
+ROLES = {role: addresses(f"src-{role}", f"10.{at}.0.0/16") for at, role in enumerate("abcde", start=1)}
+
+
+def ordered(roles: str) -> Desired:
+    rules = [deny(f"deny-{role}", f"src-{role}", "dst-video") for role in roles]
+    return desired([VIDEO, *(ROLES[role] for role in sorted(roles))], rules)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "moved"),
+    [("abc", "abcd", "d"), ("abc", "dabc", "d"), ("abd", "abcd", "c"), ("abcd", "acd", "b"), ("abcd", "dabc", "d"),
+     ("abcd", "bcda", "a"), ("abcde", "acdbe", "b"), ("bca", "dbeca", "de")],
+)  # fmt: skip
+def test_only_entries_that_are_new_or_out_of_order_are_touched(old: str, new: str, moved: str) -> None:
+    device = pushed(box(), ordered(old))
+    lines = lines_of(planned(device, ordered(new)))
+    own = [word for line in lines if " extended " in line for word in line.split() if word.startswith("tokgate-src-")]
+    assert {name.removeprefix("tokgate-src-") for name in own} == set(moved)
+    assert observed_after(device, lines) == (ordered(new).groups, ordered(new).rules)
+
+
+def test_what_is_left_of_an_earlier_change_or_named_like_it_is_not_used_again() -> None:
+    """A stand-in of a change that was cut short, and two names that somebody made up."""
+    left = ("tokgate-cover.4.src-a", "tokgate-cover.x.src-a", "tokgate-cover.")
+    device = pushed(box(), ordered("ab"))
+    for name in left:
+        typed_in(device, [f"object-group network {name}", "group-object tokgate-src-a"])
+    lines = lines_of(planned(device, ordered("ba")))
+    assert (
+        "object-group network tokgate-cover.5.src-b" in lines or "object-group network tokgate-cover.5.src-a" in lines
+    )
+    assert {f"no object-group network {name}" for name in left} <= set(lines)
+    assert observed_after(device, lines) == (ordered("ba").groups, ordered("ba").rules)
+
+
 def test_every_list_gets_every_entry() -> None:
     both = options(lists=[{"acl": "INSIDE_IN"}, {"acl": "GUEST_IN", "placement": {"after": "guests"}}])
     guests = "access-list GUEST_IN remark guests\naccess-list GUEST_IN extended permit ip any any\n"

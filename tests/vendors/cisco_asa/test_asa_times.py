@@ -181,6 +181,37 @@ def test_i05_every_line_leaves_something_as_strict_and_no_stricter(
     assert planned(half, wish(new)) == ()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "stand_ins"), [(HOURS, NIGHT, 2), (HOURS, None, 1), (None, HOURS, 1), (None, None, 0)]
+)
+def test_a_rule_is_covered_in_the_times_of_both_and_no_more(
+    old: tuple[WeekSpan, ...] | None, new: tuple[WeekSpan, ...] | None, stand_ins: int
+) -> None:
+    lines = lines_of(planned(push(box(), wish(old)), wish(new)))
+    assert sum(line.startswith("object-group network tokgate-cover.") for line in lines) == stand_ins
+
+
+def test_the_same_times_in_other_words_are_left_alone() -> None:
+    device = push(box(), wish(HOURS))
+    days = [f"no {line}" for line in written(HOURS)]
+    typed_in(device, [f"time-range {name_of(HOURS)}", "periodic weekdays 8:00 to 17:00", *days])
+    assert look(device).rules == wish(HOURS).rules
+    assert deviations(look(device)) == ()
+    assert planned(device, wish(HOURS)) == ()
+    typed_in(device, [f"time-range {name_of(HOURS)}", "periodic Sunday 8:00 to 17:00"])
+    lines = lines_of(planned(device, wish(HOURS)))
+    assert "no periodic Sunday 8:00 to 17:00" in lines
+    push(device, wish(HOURS))
+    assert planned(device, wish(HOURS)) == ()
+
+
+def test_a_range_that_nothing_uses_is_told_and_taken_away() -> None:
+    device = push(box(), WISH)
+    typed_in(device, ["time-range tokgate-w-mine", "periodic daily 8:00 to 17:00"])
+    assert "no time-range tokgate-w-mine" in deviations(look(device))[0]
+    assert lines_of(planned(device, WISH)) == ["no time-range tokgate-w-mine"]
+
+
 def test_what_somebody_did_to_a_range_is_told_and_put_right() -> None:
     name = name_of(HOURS)
     for lines in (
