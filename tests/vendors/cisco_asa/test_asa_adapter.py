@@ -419,6 +419,18 @@ def test_a_change_that_is_not_saved_is_told_and_saved_later(tmp_path: Path) -> N
         assert holds(at, WISH)
 
 
+def test_that_all_of_it_went_is_saved_later_too(tmp_path: Path) -> None:
+    device = box()
+    with reached(device, tmp_path) as at:
+        at.push(WISH)
+        device.mishaps = Mishaps(flash_full=True)
+        at.push(NOTHING)
+        device.mishaps = Mishaps()
+        assert at.look().irregular == ("persistence: our lines are not saved for the next boot",)
+        at.push(NOTHING)
+        assert "tokgate-dst-video" not in device.contexts[""].startup
+
+
 def test_nothing_is_saved_where_the_inventory_says_so(tmp_path: Path) -> None:
     with reached(box(), tmp_path, save=False) as at:
         assert "switched off" in at.push(WISH).notes[0]

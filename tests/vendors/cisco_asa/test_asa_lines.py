@@ -185,6 +185,7 @@ DAMAGES = {
     "an object of the site in": [LIST, "network-object object web"],
     "a group of the site in": [LIST, "group-object staff"],
     "another description": [LIST, "description mine"],
+    "another description of the sources": ["object-group network tokgate-src-company", "description mine"],
     "the sentinel gone": ["object-group network tokgate-fqdn-video", "no network-object host 192.0.2.255"],
     "another name": [OBJECT, "fqdn other.example.com"],
     "one family of a name": [OBJECT, "fqdn v4 www.example.com"],
@@ -211,6 +212,36 @@ def test_what_a_hand_did_is_seen_and_put_right(damage: list[str]) -> None:
     after = look(device)
     assert (after.groups, after.rules, after.mark) == (WISH.groups, WISH.rules, mark_of(WISH))
     assert all(line.startswith("persistence:") for line in after.irregular), after.irregular
+
+
+def test_an_entry_that_stops_nothing_stands_for_no_rule() -> None:
+    inactive = [f"{entry} inactive" for entry in (ENTRY, ENTRY.replace("dst-video", "fqdn-video"))]
+    device = pushed(box(), WISH)
+    typed_in(device, inactive)
+    assert look(device).rules == ()
+    device = pushed(box(), WISH)
+    sources = ("network-object 10.0.1.0 255.255.255.0", "network-object 2001:db8:1::/48")
+    typed_in(device, ["object-group network tokgate-src-company", "network-object object web"])
+    typed_in(device, ["object-group network tokgate-src-company", *(f"no {member}" for member in sources)])
+    assert look(device).rules == (), "whose traffic it stops is not known"
+
+
+@pytest.mark.parametrize(
+    ("cut", "more", "note"),
+    [
+        ("", "", ""),
+        ("logging timestamp\n", "", "source-capture"),
+        ("", "object-group-search access-control\n", "entry-counters"),
+        ("dns domain-lookup outside\n", "", "domains"),
+    ],
+)
+def test_what_the_device_cannot_do_is_noted_and_nothing_else(cut: str, more: str, note: str) -> None:
+    always = {each.partition(":")[0] for each in look(box()).can.notes}
+    can = look(box(base=with_lines(more).replace(cut, "", 1) if cut else with_lines(more))).can
+    assert {each.partition(":")[0] for each in can.notes} - always == ({note} if note else set())
+    assert (can.source_capture, can.entry_counters, can.fqdn) == tuple(
+        note != each for each in ("source-capture", "entry-counters", "domains")
+    )
 
 
 @pytest.mark.parametrize("damage", ["a permit above", "a permit among ours", "an entry of another level"])
