@@ -44,8 +44,8 @@ from api.routes import (
     tokens,
     webhooks,
 )
+from api.web import account, home, signin, static_files
 from api.web import exceptions as exceptions_pages
-from api.web import home, signin, static_files
 from api.web import policy as policy_pages
 from controller.service import Controller
 
@@ -113,6 +113,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(signin.router)
     app.include_router(static_files.router)
     app.include_router(home.router)
+    app.include_router(account.router)
     app.include_router(exceptions_pages.router)
     app.include_router(policy_pages.router)
     return app

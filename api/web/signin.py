@@ -27,6 +27,7 @@ from api.errors import Forged, NoSuchRoute, Overloaded, ProviderTrouble, SignInR
 from api.lanes import Lane
 from api.oidc import SIGN_IN_LIFE, OpenIdProvider, Pending
 from api.sessions import LOGIN, PageCaller, safe_next
+from api.web.pages import PageRoute
 from api.web.templating import render
 from controller.claims import identity_of
 from controller.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
@@ -37,7 +38,7 @@ from controller.service import Controller
 from core.errors import TokgateError
 from core.secret import Secret
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 CALLBACK: Final = "/auth/oidc/callback"
 TO_PROVIDER: Final = "/auth/oidc/login"

@@ -263,6 +263,26 @@ def test_nobody_approves_by_session_what_they_asked_for_by_token(office: Office,
     assert '"via"' not in signed_in["detail"]
 
 
+def test_the_account_page_shows_where_one_is_signed_in_and_ends_one_of_them(office: Office) -> None:
+    add_person(office, "zoe", AccessRole.VIEWER, sites=["berlin"])
+    here, there, anna = Browser.at(office), Browser.at(office, address="192.0.2.99"), Browser.at(office)
+    for browser, name in ((here, "zoe"), (there, "zoe"), (anna, "anna")):
+        browser.sign_in(name)
+    page = here.get("/account").text
+    assert "192.0.2.99" in page
+    assert ("viewer" in page, "berlin" in page) == (True, True)
+    other, annas = (office.controller.people.session_of(b.session)[0].id for b in (there, anna))
+    assert annas not in page
+    word = {"csrf_token": csrf_word(here.session)}
+    assert here.ask("POST", f"/account/sessions/{annas}/end", data=word).status_code == 404
+    assert here.ask("POST", f"/account/sessions/{other}/end", data={}).status_code == 403
+    assert here.ask("POST", f"/account/sessions/{other}/end", data=word).status_code == 303
+    assert there.get("/account").status_code == 303
+    assert anna.get("/account").status_code == 200
+    here.ask("POST", "/logout", data={**word, "everywhere": "true"})
+    assert office.controller.people.sessions("zoe", is_open=True) == []
+
+
 # --- for pages -------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,50 @@
+"""One's own account: what one may, where one is signed in, and ending that."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.auth import Caller
+from api.models import Ulid
+from api.sessions import PageCaller, PageCtl
+from api.web.pages import PageRoute, page, when
+from controller.access_roles import all_held
+from controller.errors import NotFound
+from controller.service import Controller
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@router.get("/account")
+def account(request: Request, controller: PageCtl, caller: PageCaller) -> Response:
+    person = controller.people.get(_name(caller))
+    return page(
+        request,
+        controller,
+        "account.html",
+        person=person,
+        scopes=sorted(all_held(caller.scopes)),
+        sessions=list(reversed(controller.people.sessions(person.name, is_open=True))),
+        tokens=[token for token in controller.tokens() if token.owner == person.name and token.revoked_at is None],
+        now=controller.clock.now(),
+        when=when,
+    )
+
+
+@router.post("/account/sessions/{session_id}/end")
+def end_session(controller: PageCtl, caller: PageCaller, session_id: Ulid) -> Response:
+    """One of one's own. Raises ``NotFound`` for anybody else's."""
+    _own(controller, caller, session_id)
+    controller.people.end_session(session_id, actor=caller.actor)
+    return RedirectResponse("/account", status_code=303)
+
+
+def _own(controller: Controller, caller: Caller, session_id: str) -> None:
+    if session_id not in [session.id for session in controller.people.sessions(_name(caller), is_open=True)]:
+        raise NotFound("there is no such session of yours", hint="it may be over already")
+
+
+def _name(caller: Caller) -> str:
+    return caller.actor.partition(":")[2]
