@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,9 +77,20 @@ Cryptochecksum:00000000000000000000000000000000
 """
 
 
+TURNED: Final = "TOKGATE_TEST_ASA"
+"""The environment's word for a position that the boxes of a whole run of tests have: ``name=value``."""
+
+
 def asa(**options: Any) -> Asa:
     """A device of this site, at noon of a Monday."""
-    return Asa(**{"name": "edge", "base": SITE, "clock": ManualClock(NOON), **options})
+    usual = {"name": "edge", "base": SITE, "clock": ManualClock(NOON), "switches": _asked()}
+    return Asa(**{**usual, **options})
+
+
+def _asked() -> Switches:
+    name, _, value = os.environ.get(TURNED, "").partition("=")
+    choices = {repr(choice): choice for choice in turned().get(name, ())}
+    return Switches(**{name: choices[value]}) if name else Switches()
 
 
 def turned() -> dict[str, tuple[Any, ...]]:
