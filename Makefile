@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 WORKERS ?= 2
 ROOMS := core ipsets vendors controller api lab
 
-.PHONY: demo test lint format bench bench-intel fuzz clean lock docs system system-tests
+.PHONY: demo test lint format bench bench-intel fuzz clean lock client docs system system-tests
 
 demo: system $(STAMP)
 	@$(BIN)/tokgate demo $(if $(filter-out 0,$(SERVE)),--serve)
@@ -50,6 +50,9 @@ fuzz: $(STAMP) $(FUZZ_STAMP)
 		$(BIN)/python -m tests.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
 			-artifact_prefix=.fuzz/found-$$target- .fuzz/$$target || exit 1; \
 	done
+
+client: $(STAMP)
+	@PYTHONPATH=. $(BIN)/python scripts/build_client.py
 
 docs: $(STAMP)
 	@$(BIN)/python scripts/build_cli_docs.py

@@ -1,0 +1,29 @@
+"""A client of the REST API, for programs in Python: typed, and nothing of tokgate's inside. See ``docs/client.md``."""
+
+from api.client.calling import Client
+from api.client.errors import (
+    ApiError,
+    Changed,
+    Conflict,
+    Invalid,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    TooMany,
+    Unavailable,
+    Unreachable,
+)
+
+__all__ = [
+    "ApiError",
+    "Changed",
+    "Client",
+    "Conflict",
+    "Invalid",
+    "NotAllowed",
+    "NotAuthenticated",
+    "NotFound",
+    "TooMany",
+    "Unavailable",
+    "Unreachable",
+]

@@ -1,0 +1,2264 @@
+"""The operations and types of the REST API. Written by scripts/build_client.py; run `make client` after a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NotRequired, TypedDict, cast
+from urllib.parse import quote
+
+Call = Callable[..., Any]
+Pages = Callable[..., Iterator[Any]]
+
+
+def _q(value: str) -> str:
+    return quote(value, safe="")
+
+
+class AccessException(TypedDict):
+    id: str
+    state: Literal["draft", "requested", "approved", "denied", "revoked", "ended", "lapsed", "idle"]
+    live: bool
+    live_on: list[str]
+    devices: list[str]
+    sites: list[str]
+    sources: list[str]
+    roles: list[str]
+    hosts: list[str]
+    lookups: list[HostLookup]
+    service: str
+    surface: str
+    starts: str
+    ends: str
+    hours: list[str]
+    reason: str
+    code: str
+    owner: str
+    ticket: str
+    seats: int | None
+    lead: str
+    renews: str | None
+    approvals: list[Approval]
+    requested_by: str
+    requested_at: str
+    decided_by: str | None
+    decided_at: str | None
+    ended_at: str | None
+    declared: str | None
+
+
+class Alert(TypedDict):
+    id: int
+    at: str
+    kind: str
+    subject: str
+    message: str
+    detail: dict[str, Any]
+
+
+class ApplyRequest(TypedDict):
+    kind: Literal["apply"]
+    plans: list[str]
+    reason: NotRequired[str]
+    override_freeze: NotRequired[bool]
+
+
+class Approval(TypedDict):
+    actor: str
+    at: str
+    preview: str
+
+
+class ApproveBody(TypedDict):
+    preview: NotRequired[str | None]
+    reason: NotRequired[str]
+
+
+class AuditEntry(TypedDict):
+    seq: int
+    at: str
+    actor: str
+    action: str
+    subject: str
+    reason: str
+    detail: str
+    previous: str
+    hash: str
+
+
+class AuditVerdict(TypedDict):
+    intact: bool
+    breaks: list[str]
+
+
+class Check(TypedDict):
+    src: str
+    dst: str
+    site: str
+    role: str | None
+    at: str
+    verdict: Literal[
+        "blocked", "monitored", "allowed-by-exception", "never-blocked", "off", "not-listed", "no-role", "unknown"
+    ]
+    decided: Literal[
+        "blocked", "monitored", "allowed-by-exception", "never-blocked", "off", "not-listed", "no-role", "unknown"
+    ]
+    rule: str | None
+    entry: Covering | None
+    known: list[Indicator]
+    decisions: list[Decision]
+    policy: str
+    window: RoleNow | None
+    next_edge: str | None
+    exception: Passing | None
+    snapshot: InForce
+    devices: list[Evidence]
+    notes: list[str]
+
+
+class ConfigDrift(TypedDict):
+    serving: str | None
+    on_disk: str | None
+    moved: bool
+    trouble: str
+    exceptions: list[DeclaredChange]
+    is_none: bool
+
+
+class Covering(TypedDict):
+    service: str
+    entry: str
+
+
+class Decision(TypedDict):
+    rule: str
+    entry: str
+    reason: str
+    basis: Literal["snapshot", "rules"]
+
+
+class DeclaredChange(TypedDict):
+    key: str
+    kind: Literal["add", "replace", "end", "kept", "ended", "over"]
+    told: str
+    ends: list[str]
+
+
+class Delivery(TypedDict):
+    id: str
+    type: str
+    at: str
+    state: Literal["pending", "delivered", "dead"]
+    attempts: int
+    tried_at: str | None
+    status: int | None
+    error: str
+    body: str
+
+
+class Device(TypedDict):
+    name: str
+    site: str
+    vendor: str
+    host: str
+    status: DeviceStatus | None
+
+
+class DeviceRun(TypedDict):
+    device: str
+    site: str
+    outcome: Literal["unchanged", "applied", "held", "failed", "uncertain", "running"]
+    started_at: str
+    finished_at: str | None
+    steps: int
+    snapshot: str | None
+    error_code: str | None
+    error: str | None
+    degraded: list[str]
+    flows_cut: int | None
+    timings: dict[str, float] | None
+
+
+class DeviceStatus(TypedDict):
+    last_seen_at: str | None
+    last_attempt_at: str | None
+    enforced_at: str | None
+    snapshot: str | None
+    mode: str | None
+    error_code: str | None
+    error: str | None
+    degraded: list[str]
+    exceptions: list[str]
+
+
+class Difference(TypedDict):
+    old: str
+    new: str
+    added: list[SnapshotChange]
+    removed: list[SnapshotChange]
+
+
+class Doctor(TypedDict):
+    device: str
+    ok: bool
+    checks: list[DoctorCheck]
+
+
+class DoctorCheck(TypedDict):
+    check: str
+    ok: bool
+    message: str
+
+
+class DriftedDevice(TypedDict):
+    device: str
+    site: str
+    in_step: bool | None
+    steps: list[str]
+    altered: str
+    error: Failure | None
+
+
+class Dropped(TypedDict):
+    guard: str
+    entry: str
+    reason: str
+
+
+class Emergency(TypedDict):
+    id: str
+    kind: Literal["withdraw", "switch", "pause"]
+    active: bool
+    value: str
+    mode: Literal["enforce", "monitor", "off"] | None
+    sites: list[str]
+    reason: str
+    actor: str
+    starts: str
+    ends: str | None
+    ended_at: str | None
+    ended_by: str
+    told: str
+
+
+class Enforced(TypedDict):
+    service: str
+    kind: Literal["network", "domain"]
+    entry: str
+
+
+class EntryHit(TypedDict):
+    entry: str
+    packets: int | None
+    bytes: int | None
+
+
+class Event(TypedDict):
+    id: str
+    site: str
+    device: str
+    rule: str
+    role: str | None
+    exception: str | None
+    action: Literal["blocked", "monitored", "allowed-by-exception"]
+    start: str
+    end: str
+    hits: int | None
+    packets: int | None
+    bytes: int | None
+    quality: Literal["exact", "at_least"]
+    snapshot: str | None
+    sources: list[SourceSeen]
+    sources_truncated: bool
+    entries: list[EntryHit]
+
+
+class Evidence(TypedDict):
+    device: str
+    verdict: Literal[
+        "blocked", "monitored", "allowed-by-exception", "never-blocked", "off", "not-listed", "no-role", "unknown"
+    ]
+    why: str
+    last_seen_at: str | None
+    snapshot: str | None
+    mode: str | None
+
+
+class ExceptionBody(TypedDict):
+    sites: list[str]
+    sources: list[str]
+    service: str
+    starts: str
+    ends: str
+    reason: str
+    owner: str
+    ticket: NotRequired[str]
+    code: NotRequired[str]
+    surface: NotRequired[str]
+    hours: NotRequired[list[str]]
+    seats: NotRequired[int | None]
+    lead: NotRequired[str]
+    renews: NotRequired[str | None]
+    draft: NotRequired[bool]
+
+
+class ExceptionUse(TypedDict):
+    hits: int | None
+    packets: int | None
+    bytes: int | None
+    last_used_at: str | None
+    uncounted: list[str]
+
+
+class Explanation(TypedDict):
+    query: str
+    kind: Literal["address", "name", "network"]
+    covered: bool
+    at: str | None
+    snapshot: InForce
+    entries: list[Covering]
+    decisions: list[Decision]
+    known: list[Indicator]
+    notes: list[str]
+    extent: Extent | None
+
+
+class Extent(TypedDict):
+    name: Literal["whole", "part", "none"]
+    addresses: int
+    covered: int
+    parts: list[Part]
+    left_out: int
+
+
+class Failure(TypedDict):
+    code: str
+    title: str
+    message: str
+    hint: str
+
+
+class Feed(TypedDict):
+    device: str
+    site: str
+    group: str | None
+    name: str
+    kind: str
+    path: str
+    entries: int
+    octets: int
+    digest: str
+    published_at: str
+    settled: bool
+    pulled_at: str | None
+    pulled_from: str | None
+    current: bool
+    stale: str | None
+
+
+class FeedDevice(TypedDict):
+    device: str
+    group: str | None
+    allow: list[str]
+    auth: str
+    stale_after_seconds: int
+    lists: list[Feed]
+    pulls: list[FeedPull]
+    tokens: list[FeedToken]
+
+
+class FeedGroup(TypedDict):
+    name: str
+    path: str
+    devices: list[FeedMember]
+    mixed: list[FeedMixed]
+    tokens: list[FeedToken]
+
+
+class FeedMember(TypedDict):
+    device: str
+    allow: list[str]
+
+
+class FeedMixed(TypedDict):
+    name: str
+    devices: list[str]
+
+
+class FeedPull(TypedDict):
+    name: str
+    at: str
+    address: str
+    agent: str
+    status: int
+    digest: str | None
+    octets: int
+
+
+class FeedToken(TypedDict):
+    id: str
+    prefix: str
+    created_at: str
+    created_by: str
+    first_used_at: str | None
+    last_used_at: str | None
+
+
+class Freeze(TypedDict):
+    hold: Literal["changes", "everything"]
+    reason: str
+    until: str | None
+
+
+class Health(TypedDict):
+    ready: bool
+    version: str
+    checks: list[HealthCheck]
+
+
+class HealthCheck(TypedDict):
+    name: str
+    ok: bool
+    message: str
+
+
+class HostLookup(TypedDict):
+    site: str
+    host: str
+    addresses: list[str]
+    at: str | None
+    until: str
+    trouble: str
+
+
+class InForce(TypedDict):
+    id: str
+    created_at: str
+    since: str | None
+    until: str | None
+    pin: Pin | None
+
+
+class Indicator(TypedDict):
+    value: str
+    app: str
+    category: str
+    confidence: str
+    dedication: str
+    owner: str | None
+    sources: list[Provenance]
+
+
+class Job(TypedDict):
+    id: str
+    kind: str
+    state: Literal["running", "done", "failed"]
+    started_at: str
+    finished_at: str | None
+    href: str | None
+    result: dict[str, Any] | None
+    error: Failure | None
+
+
+class KnownDrift(TypedDict):
+    device: str
+    site: str
+    in_step: bool | None
+    last_seen_at: str | None
+    enforced_at: str | None
+    error_code: str | None
+    error: str | None
+
+
+class Lag(TypedDict):
+    median_seconds: float | None
+    entries: int
+    not_named: int
+
+
+class LeftOut(TypedDict):
+    network: str
+    reason: str
+
+
+class Me(TypedDict):
+    actor: str
+    how: Literal["token", "session"]
+    via: str | None
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
+    sites: list[str] | None
+    session: str | None
+
+
+class ModelsDrift(TypedDict):
+    items: list[DriftedDevice]
+    drifted: bool
+
+
+class NewToken(TypedDict):
+    id: str
+    name: str
+    prefix: str
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
+    created_at: str
+    created_by: str
+    expires_at: str
+    last_used_at: str | None
+    revoked_at: str | None
+    owner: str | None
+    sites: list[str] | None
+    rotated_at: str | None
+    old_until: str | None
+    token: str
+
+
+class OriginChange(TypedDict):
+    kind: Literal["new-asn", "lost-asn", "renamed", "moved", "new-prefix", "lost-prefix", "confirmed", "unconfirmed"]
+    network: str | None
+    asn: int
+    source: str
+    origins: list[int]
+    old_holder: str | None
+    new_holder: str | None
+
+
+class OriginDrift(TypedDict):
+    items: list[OriginChange]
+
+
+class Overlap(TypedDict):
+    source: str
+    entries: int
+    share: float
+
+
+class PageAccessException(TypedDict):
+    items: list[AccessException]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageAlert(TypedDict):
+    items: list[Alert]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageAuditEntry(TypedDict):
+    items: list[AuditEntry]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageDelivery(TypedDict):
+    items: list[Delivery]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageDevice(TypedDict):
+    items: list[Device]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageEmergency(TypedDict):
+    items: list[Emergency]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageEvent(TypedDict):
+    items: list[Event]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageFeed(TypedDict):
+    items: list[Feed]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageFeedGroup(TypedDict):
+    items: list[FeedGroup]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageKnownDrift(TypedDict):
+    items: list[KnownDrift]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PagePerson(TypedDict):
+    items: list[Person]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PagePolicy(TypedDict):
+    items: list[Policy]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageRun(TypedDict):
+    items: list[Run]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageSession(TypedDict):
+    items: list[Session]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageSite(TypedDict):
+    items: list[Site]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageSnapshotHead(TypedDict):
+    items: list[SnapshotHead]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageSource(TypedDict):
+    items: list[Source]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageToken(TypedDict):
+    items: list[Token]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageWebhook(TypedDict):
+    items: list[Webhook]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class Part(TypedDict):
+    first: str
+    last: str
+    addresses: int
+    covered: bool
+    decisions: list[Decision]
+
+
+class Passing(TypedDict):
+    id: str
+    owner: str
+    reason: str
+    ticket: str
+    approved_by: str | None
+    starts: str
+    ends: str
+
+
+class PauseBody(TypedDict):
+    kind: Literal["pause"]
+    sites: NotRequired[list[str]]
+    reason: str
+    ends: str
+
+
+class Person(TypedDict):
+    name: str
+    title: str
+    kind: Literal["local", "oidc"]
+    roles: list[Literal["viewer", "requester", "approver", "operator", "auditor", "admin"]]
+    sites: list[str] | None
+    created_at: str
+    created_by: str
+    disabled_at: str | None
+    locked_until: str | None
+    last_sign_in_at: str | None
+
+
+class PersonBody(TypedDict):
+    title: NotRequired[str | None]
+    roles: NotRequired[list[Literal["viewer", "requester", "approver", "operator", "auditor", "admin"]] | None]
+    sites: NotRequired[list[str] | None]
+    reason: str
+
+
+class Pin(TypedDict):
+    snapshot: str
+    by: str
+    reason: str
+    at: str
+
+
+class PinBody(TypedDict):
+    snapshot: str
+    reason: str
+
+
+class Plan(TypedDict):
+    id: str
+    created_at: str
+    device: str
+    site: str
+    snapshot: str
+    checksum: str
+    steps: list[str]
+    degraded: list[str]
+    shortened: list[Shortened]
+
+
+class PlannedDevice(TypedDict):
+    device: str
+    site: str
+    id: str | None
+    checksum: str | None
+    steps: list[str]
+    degraded: list[str]
+    shortened: list[Shortened]
+    script: str
+    freeze: str | None
+    error: Failure | None
+
+
+class Plans(TypedDict):
+    items: list[PlannedDevice]
+    changes: bool
+
+
+class Policy(TypedDict):
+    name: str
+    services: list[str]
+    shared_addresses: Literal["block", "spare"]
+    calendars: list[str]
+    roles: dict[str, PolicyRole]
+    sites: list[str]
+
+
+class PolicyModelsReplayed(TypedDict):
+    role: str | None
+    was: Literal["blocked", "monitored", "allowed-by-exception"]
+    would: Literal["blocked", "monitored", "unseen", "allowed-by-exception", "unknown"]
+    events: int
+    hits: int | None
+    packets: int | None
+    octets: int | None
+
+
+class PolicyNow(TypedDict):
+    site: str
+    policy: str
+    time_zone: str
+    at: str
+    local: str
+    holiday: bool | None
+    roles: list[RoleNow]
+    next_edge: str | None
+    freeze: Freeze | None
+    emergencies: list[str]
+
+
+class PolicyRole(TypedDict):
+    mode: Literal["enforce", "monitor", "off"]
+    windows: list[PolicyWindow]
+
+
+class PolicyWeek(TypedDict):
+    site: str
+    policy: str
+    time_zone: str
+    days: list[WeekDay]
+    lines: list[WeekLine]
+    notes: list[str]
+
+
+PolicyWindow = TypedDict(
+    "PolicyWindow",
+    {
+        "days": "list[str]",
+        "from": "str",
+        "to": "str",
+        "on": "Literal['any', 'holidays', 'workdays']",
+        "mode": "Literal['enforce', 'monitor', 'off']",
+        "services": "list[str]",
+    },
+)
+
+
+class Precision(TypedDict):
+    share: float | None
+    shared: float | None
+    cdn: float | None
+    unknown: float | None
+
+
+class Preview(TypedDict):
+    sentence: str
+    opens: list[PreviewLine]
+    conflicts: list[str]
+    lookups: list[HostLookup]
+    digest: str
+
+
+class PreviewLine(TypedDict):
+    site: str
+    devices: list[str]
+    source: str
+    role: str | None
+    mode: Literal["enforce", "monitor", "off"] | None
+    effect: str
+
+
+class Provenance(TypedDict):
+    source: str
+    first_seen: str
+    last_seen: str
+    detail: str
+
+
+class ReasonBody(TypedDict):
+    reason: str
+
+
+class Refresh(TypedDict):
+    id: str
+    by: str
+    force: bool
+    started_at: str
+    finished_at: str | None
+    ending: Literal["running", "changed", "unchanged", "waiting", "held", "failed"]
+    snapshot: str | None
+    waiting: str | None
+    added: int | None
+    removed: int | None
+    failing: list[str] | None
+    error: Failure | None
+
+
+class RefreshBody(TypedDict):
+    force: NotRequired[bool]
+
+
+class RenewBody(TypedDict):
+    ends: str
+    reason: NotRequired[str]
+    draft: NotRequired[bool]
+
+
+class ReplayBody(TypedDict):
+    ids: NotRequired[list[str] | None]
+    since: NotRequired[str | None]
+
+
+class RoleNow(TypedDict):
+    role: str
+    services: list[str]
+    mode: Literal["enforce", "monitor", "off"]
+    why: str
+
+
+RollbackBody = TypedDict(
+    "RollbackBody",
+    {
+        "from": "str",
+        "reason": "str",
+    },
+)
+
+
+class RotateBody(TypedDict):
+    overlap_hours: NotRequired[int]
+
+
+class RotateSecretBody(TypedDict):
+    secret: str
+
+
+class Run(TypedDict):
+    id: str
+    trigger: str
+    actor: str
+    started_at: str
+    finished_at: str | None
+    devices: list[DeviceRun]
+
+
+class Scoreboard(TypedDict):
+    at: str
+    sources: list[ScoredSource]
+    hits: ScoredHits
+
+
+class ScoredHits(TypedDict):
+    since: str
+    events: int
+    events_left_out: bool
+    without_destination: int
+    of_nobody: int
+
+
+class ScoredSource(TypedDict):
+    source: str
+    kind: str
+    last_attempt: str | None
+    last_success: str | None
+    error_code: str | None
+    stale: str | None
+    stale_after_seconds: float
+    dated: str | None
+    changed_at: str | None
+    changes: int
+    watched: Watched | None
+    entries: int
+    networks: int
+    domains: int
+    addresses_v4: int
+    networks_v6: int
+    unique: int
+    unique_share: float | None
+    overlaps: list[Overlap]
+    lag: Lag
+    precision_v4: Precision
+    precision_v6: Precision
+    hits: SourceHits
+
+
+class SeatsBody(TypedDict):
+    sources: list[str]
+
+
+class Selection(TypedDict):
+    sites: NotRequired[list[str]]
+    devices: NotRequired[list[str]]
+    all: NotRequired[bool]
+
+
+class ServiceSet(TypedDict):
+    service: str
+    networks: list[str]
+    domains: list[str]
+    allows: list[str]
+
+
+class Session(TypedDict):
+    id: str
+    person: str
+    kind: Literal["local", "oidc"]
+    address: str
+    agent: str
+    created_at: str
+    last_used_at: str
+    idle_at: str
+    ends_at: str
+    revoked_at: str | None
+
+
+class Shortened(TypedDict):
+    group: str
+    networks: int
+    addresses_v4: int
+    addresses_v6: int
+    left_out: list[LeftOut]
+    left_out_v4: int
+    left_out_v6: int
+
+
+class ShownDropped(TypedDict):
+    items: list[Dropped]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+    snapshot: ShownHead
+
+
+class ShownEnforced(TypedDict):
+    items: list[Enforced]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+    snapshot: ShownHead
+
+
+class ShownHead(TypedDict):
+    id: str
+    created_at: str
+    parent: str | None
+    pin: Pin | None
+    networks: int
+    domains: int
+    indicators: int
+    dropped: int
+    sources: list[SourceAge]
+
+
+class ShownIndicator(TypedDict):
+    items: list[Indicator]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+    snapshot: ShownHead
+
+
+class SignedOut(TypedDict):
+    sessions: int
+
+
+class Site(TypedDict):
+    name: str
+    title: str
+    time_zone: str
+    policy: str
+    modes: dict[str, Literal["enforce", "monitor", "off"]]
+    next_edge: str | None
+    devices: list[Device]
+
+
+class Snapshot(TypedDict):
+    id: str
+    created_at: str
+    parent: str | None
+    services: list[ServiceSet]
+    dropped: list[Dropped]
+    sources: list[SourceAge]
+    indicators: NotRequired[list[Indicator] | None]
+    pin: NotRequired[Pin | None]
+
+
+class SnapshotChange(TypedDict):
+    service: str
+    entry: str
+    reason: str
+    sources: list[str]
+    words: list[Provenance]
+
+
+class SnapshotHead(TypedDict):
+    id: str
+    created_at: str
+    parent: str | None
+    networks: int
+    domains: int
+    current: bool
+
+
+class Source(TypedDict):
+    name: str
+    kind: str
+    last_attempt: str | None
+    last_success: str | None
+    error_code: str | None
+    error: str | None
+    indicators: int
+    skipped: int | None
+    changed_at: str | None
+    watched: Watched | None
+
+
+class SourceAge(TypedDict):
+    source: str
+    last_success: str
+
+
+class SourceHits(TypedDict):
+    events: int
+    packets: int | None
+
+
+class SourceSeen(TypedDict):
+    source: str
+    destination: str
+    packets: int | None
+    bytes: int | None
+    last_seen: str
+
+
+class SwitchBody(TypedDict):
+    kind: Literal["switch"]
+    mode: Literal["monitor", "off"]
+    sites: NotRequired[list[str]]
+    reason: str
+    ends: NotRequired[str | None]
+
+
+class SyncRequest(TypedDict):
+    sites: NotRequired[list[str]]
+    devices: NotRequired[list[str]]
+    all: NotRequired[bool]
+    kind: Literal["sync"]
+    reason: NotRequired[str]
+    force: NotRequired[bool]
+    override_freeze: NotRequired[bool]
+
+
+class Token(TypedDict):
+    id: str
+    name: str
+    prefix: str
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
+    created_at: str
+    created_by: str
+    expires_at: str
+    last_used_at: str | None
+    revoked_at: str | None
+    owner: str | None
+    sites: list[str] | None
+    rotated_at: str | None
+    old_until: str | None
+
+
+class TokenBody(TypedDict):
+    name: str
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
+    days: int
+    sites: NotRequired[list[str] | None]
+    owner: NotRequired[str | None]
+
+
+class Tried(TypedDict):
+    good: bool
+    status: int | None
+    error: str
+    seconds: float
+
+
+class TrustBody(TypedDict):
+    source: str
+    reason: str
+
+
+class Unrecorded(TypedDict):
+    role: str
+    service: str
+    would: Literal["blocked", "monitored", "unseen", "allowed-by-exception", "unknown"]
+    seconds: float
+
+
+class Watched(TypedDict):
+    rule: Literal["unchanged", "growth"]
+    since: str
+    reason: str
+
+
+class Webhook(TypedDict):
+    id: str
+    name: str
+    url: str
+    kinds: list[str]
+    sites: list[str] | None
+    secret: str
+    old_secret: str | None
+    created_at: str
+    created_by: str
+    paused_at: str | None
+    paused_why: str
+    failures: int
+    failing_since: str | None
+    retry_at: str | None
+    last_error: str
+    delivered_at: str | None
+    dropped: int
+    waiting: int
+    dead: int
+
+
+class WebhookBody(TypedDict):
+    name: str
+    url: str
+    kinds: list[str]
+    sites: NotRequired[list[str] | None]
+    secret: str
+
+
+class WebhookModelsReplayed(TypedDict):
+    messages: int
+
+
+class WeekDay(TypedDict):
+    date: str
+    holiday: bool
+    hours: float
+
+
+class WeekLine(TypedDict):
+    role: str
+    services: list[str]
+    days: list[list[WeekSpan]]
+
+
+WeekSpan = TypedDict(
+    "WeekSpan",
+    {
+        "from": "str",
+        "to": "str",
+        "mode": "Literal['enforce', 'monitor', 'off']",
+    },
+)
+
+
+WhatIf = TypedDict(
+    "WhatIf",
+    {
+        "site": "str",
+        "policy": "str",
+        "from": "str",
+        "to": "str",
+        "rows": "list[PolicyModelsReplayed]",
+        "unrecorded": "list[Unrecorded]",
+        "notes": "list[str]",
+    },
+)
+
+
+WhatIfBody = TypedDict(
+    "WhatIfBody",
+    {
+        "from": "str",
+        "to": "str",
+        "policy": "NotRequired[str | None]",
+        "proposed": "NotRequired[dict[str, Any] | None]",
+    },
+)
+
+
+class WithdrawBody(TypedDict):
+    kind: Literal["withdraw"]
+    value: str
+    reason: str
+    ends: str
+
+
+class CheckRoutes:
+    """The routes under ``/api/v1/check``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def check(self, *, src: str, dst: str, at: str | None = None, site: str | None = None) -> Check:
+        """What becomes of one flow, and why."""
+        return cast("Check", self._call("GET", "/check", query={"src": src, "dst": dst, "at": at, "site": site}))
+
+
+class SitesRoutes:
+    """The routes under ``/api/v1/sites``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_sites(
+        self,
+        *,
+        policy: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Site]:
+        """All sites."""
+        return cast(
+            "Iterator[Site]", self._pages("/sites", query={"policy": policy, "limit": limit, "order": order, "q": q})
+        )
+
+    def get_site(self, name: str) -> Site:
+        """One site."""
+        return cast("Site", self._call("GET", f"/sites/{_q(name)}"))
+
+    def policy_at(self, name: str, *, at: str | None = None) -> PolicyNow:
+        """What holds at a site."""
+        return cast("PolicyNow", self._call("GET", f"/sites/{_q(name)}/policy", query={"at": at}))
+
+    def calendar(self, name: str, *, week: str | None = None) -> PolicyWeek:
+        """A week of a policy at a site."""
+        return cast("PolicyWeek", self._call("GET", f"/sites/{_q(name)}/calendar", query={"week": week}))
+
+    def what_if(self, name: str, body: WhatIfBody) -> WhatIf:
+        """What another policy would have done."""
+        return cast("WhatIf", self._call("POST", f"/sites/{_q(name)}/what-if", body=body))
+
+
+class PoliciesRoutes:
+    """The routes under ``/api/v1/policies``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_policies(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[Policy]:
+        """All policies."""
+        return cast("Iterator[Policy]", self._pages("/policies", query={"limit": limit, "order": order, "q": q}))
+
+    def get_policy(self, name: str) -> Policy:
+        """One policy."""
+        return cast("Policy", self._call("GET", f"/policies/{_q(name)}"))
+
+
+class DevicesRoutes:
+    """The routes under ``/api/v1/devices``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_devices(
+        self,
+        *,
+        site: str | None = None,
+        vendor: str | None = None,
+        failing: bool | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Device]:
+        """All devices."""
+        return cast(
+            "Iterator[Device]",
+            self._pages(
+                "/devices",
+                query={"site": site, "vendor": vendor, "failing": failing, "limit": limit, "order": order, "q": q},
+            ),
+        )
+
+    def get_device(self, name: str) -> Device:
+        """One device."""
+        return cast("Device", self._call("GET", f"/devices/{_q(name)}"))
+
+    def doctor(self, name: str) -> Doctor:
+        """Check that a device is prepared."""
+        return cast("Doctor", self._call("POST", f"/devices/{_q(name)}/doctor"))
+
+
+class SnapshotsRoutes:
+    """The routes under ``/api/v1/snapshots``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_snapshots(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[SnapshotHead]:
+        """Snapshots, the newest first."""
+        return cast(
+            "Iterator[SnapshotHead]",
+            self._pages("/snapshots", query={"since": since, "until": until, "limit": limit, "order": order, "q": q}),
+        )
+
+    def current(self, *, indicators: bool | None = None) -> Snapshot:
+        """The snapshot in force."""
+        return cast("Snapshot", self._call("GET", "/snapshots/current", query={"indicators": indicators}))
+
+    def get_snapshot(self, id: str, *, indicators: bool | None = None) -> Snapshot:
+        """One snapshot."""
+        return cast("Snapshot", self._call("GET", f"/snapshots/{_q(id)}", query={"indicators": indicators}))
+
+    def diff(self, old: str, new: str) -> Difference:
+        """How two snapshots differ."""
+        return cast("Difference", self._call("GET", f"/snapshots/{_q(old)}/diff/{_q(new)}"))
+
+
+class SourcesRoutes:
+    """The routes under ``/api/v1/sources``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_sources(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[Source]:
+        """All sources."""
+        return cast("Iterator[Source]", self._pages("/sources", query={"limit": limit, "order": order, "q": q}))
+
+
+class IntelRoutes:
+    """The routes under ``/api/v1/intel``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def explain(self, *, q: str, at: str | None = None) -> Explanation:
+        """Covered or not, and why."""
+        return cast("Explanation", self._call("GET", "/intel/explain", query={"q": q, "at": at}))
+
+    def origin_drift(self, *, old: str | None = None, new: str | None = None) -> OriginDrift:
+        """Which networks came, went, moved or were renamed."""
+        return cast("OriginDrift", self._call("GET", "/intel/drift", query={"old": old, "new": new}))
+
+    def pin(self, body: PinBody, *, dry_run: bool | None = None) -> Pin:
+        """Keep a snapshot in force."""
+        return cast("Pin", self._call("POST", "/intel/pin", query={"dry_run": dry_run}, body=body))
+
+    def scoreboard(self) -> Scoreboard:
+        """What each source is worth."""
+        return cast("Scoreboard", self._call("GET", "/intel/scoreboard"))
+
+    def roll_back(self, body: RollbackBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Pin:
+        """Pin the snapshot that was in force before."""
+        return cast(
+            "Pin",
+            self._call(
+                "POST",
+                "/intel/rollback",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
+
+    def refresh(self, body: RefreshBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Refresh:
+        """Ask every source."""
+        return cast(
+            "Refresh",
+            self._call(
+                "POST",
+                "/intel/refresh",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
+
+    def get_refresh(self, id: str) -> Refresh:
+        """What became of a refresh."""
+        return cast("Refresh", self._call("GET", f"/intel/refresh/{_q(id)}"))
+
+    def trust(self, body: TrustBody, *, dry_run: bool | None = None) -> Source:
+        """Vouch for a source."""
+        return cast("Source", self._call("POST", "/intel/trust", query={"dry_run": dry_run}, body=body))
+
+    def unpin(self, body: ReasonBody, *, dry_run: bool | None = None) -> Pin:
+        """Let refreshes decide again."""
+        return cast("Pin", self._call("POST", "/intel/unpin", query={"dry_run": dry_run}, body=body))
+
+    def list_sources(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[Source]:
+        """All sources."""
+        return cast("Iterator[Source]", self._pages("/intel/sources", query={"limit": limit, "order": order, "q": q}))
+
+    def list_snapshots(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[SnapshotHead]:
+        """Snapshots, the newest first."""
+        return cast(
+            "Iterator[SnapshotHead]",
+            self._pages(
+                "/intel/history", query={"since": since, "until": until, "limit": limit, "order": order, "q": q}
+            ),
+        )
+
+    def show(
+        self,
+        *,
+        snapshot: str | None = None,
+        service: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Enforced]:
+        """What is enforced, entry by entry."""
+        return cast(
+            "Iterator[Enforced]",
+            self._pages(
+                "/intel/show", query={"snapshot": snapshot, "service": service, "limit": limit, "order": order, "q": q}
+            ),
+        )
+
+    def show_indicators(
+        self,
+        *,
+        snapshot: str | None = None,
+        app: str | None = None,
+        source: str | None = None,
+        owner: str | None = None,
+        category: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Indicator]:
+        """Every entry that a source named."""
+        return cast(
+            "Iterator[Indicator]",
+            self._pages(
+                "/intel/show/indicators",
+                query={
+                    "snapshot": snapshot,
+                    "app": app,
+                    "source": source,
+                    "owner": owner,
+                    "category": category,
+                    "limit": limit,
+                    "order": order,
+                    "q": q,
+                },
+            ),
+        )
+
+    def show_dropped(
+        self,
+        *,
+        snapshot: str | None = None,
+        guard: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Dropped]:
+        """What guards took out, and why."""
+        return cast(
+            "Iterator[Dropped]",
+            self._pages(
+                "/intel/show/dropped",
+                query={"snapshot": snapshot, "guard": guard, "limit": limit, "order": order, "q": q},
+            ),
+        )
+
+    def diff(self, *, old: str | None = None, new: str | None = None) -> Difference:
+        """How two snapshots differ, and why."""
+        return cast("Difference", self._call("GET", "/intel/diff", query={"old": old, "new": new}))
+
+
+class PlansRoutes:
+    """The routes under ``/api/v1/plans``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def create_plans(self, body: Selection, *, dry_run: bool | None = None) -> Plans:
+        """Plan the selected devices."""
+        return cast("Plans", self._call("POST", "/plans", query={"dry_run": dry_run}, body=body))
+
+    def get_plan(self, id: str) -> Plan:
+        """A stored plan."""
+        return cast("Plan", self._call("GET", f"/plans/{_q(id)}"))
+
+
+class RunsRoutes:
+    """The routes under ``/api/v1/runs``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_runs(
+        self,
+        *,
+        site: str | None = None,
+        device: str | None = None,
+        trigger: str | None = None,
+        actor: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Run]:
+        """Runs, the newest first."""
+        return cast(
+            "Iterator[Run]",
+            self._pages(
+                "/runs",
+                query={
+                    "site": site,
+                    "device": device,
+                    "trigger": trigger,
+                    "actor": actor,
+                    "since": since,
+                    "until": until,
+                    "limit": limit,
+                    "order": order,
+                    "q": q,
+                },
+            ),
+        )
+
+    def start_run(
+        self, body: SyncRequest | ApplyRequest, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Run:
+        """Start a run."""
+        return cast(
+            "Run",
+            self._call(
+                "POST", "/runs", query={"dry_run": dry_run}, headers={"Idempotency-Key": idempotency_key}, body=body
+            ),
+        )
+
+    def get_run(self, id: str) -> Run:
+        """One run."""
+        return cast("Run", self._call("GET", f"/runs/{_q(id)}"))
+
+
+class JobsRoutes:
+    """The routes under ``/api/v1/jobs``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def get_job(self, id: str) -> Job:
+        """What became of long work."""
+        return cast("Job", self._call("GET", f"/jobs/{_q(id)}"))
+
+
+class FeedsRoutes:
+    """The routes under ``/api/v1/feeds``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_feeds(
+        self,
+        *,
+        site: str | None = None,
+        group: str | None = None,
+        stale: bool | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Feed]:
+        """All lists that firewalls pull."""
+        return cast(
+            "Iterator[Feed]",
+            self._pages(
+                "/feeds", query={"site": site, "group": group, "stale": stale, "limit": limit, "order": order, "q": q}
+            ),
+        )
+
+    def get_feeds(self, name: str) -> FeedDevice:
+        """The lists of one device."""
+        return cast("FeedDevice", self._call("GET", f"/feeds/{_q(name)}"))
+
+
+class DriftRoutes:
+    """The routes under ``/api/v1/drift``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def known_drift(
+        self,
+        *,
+        site: str | None = None,
+        failing: bool | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[KnownDrift]:
+        """What the last look said."""
+        return cast(
+            "Iterator[KnownDrift]",
+            self._pages("/drift", query={"site": site, "failing": failing, "limit": limit, "order": order, "q": q}),
+        )
+
+    def look_now(self, body: Selection) -> ModelsDrift:
+        """Look now."""
+        return cast("ModelsDrift", self._call("POST", "/drift", body=body))
+
+
+class ExceptionsRoutes:
+    """The routes under ``/api/v1/exceptions``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_exceptions(
+        self,
+        *,
+        state: Literal["draft", "requested", "approved", "denied", "revoked", "ended", "lapsed", "idle"] | None = None,
+        site: str | None = None,
+        live: bool | None = None,
+        service: str | None = None,
+        code: str | None = None,
+        owner: str | None = None,
+        requested_by: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[AccessException]:
+        """Exceptions, the newest first."""
+        return cast(
+            "Iterator[AccessException]",
+            self._pages(
+                "/exceptions",
+                query={
+                    "state": state,
+                    "site": site,
+                    "live": live,
+                    "service": service,
+                    "code": code,
+                    "owner": owner,
+                    "requested_by": requested_by,
+                    "limit": limit,
+                    "order": order,
+                    "q": q,
+                },
+            ),
+        )
+
+    def request_exception(
+        self, body: ExceptionBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> AccessException:
+        """Request an exception."""
+        return cast(
+            "AccessException",
+            self._call(
+                "POST",
+                "/exceptions",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
+
+    def preview(self, body: ExceptionBody) -> Preview:
+        """What a request would open."""
+        return cast("Preview", self._call("POST", "/exceptions/preview", body=body))
+
+    def get_exception(self, id: str) -> AccessException:
+        """One exception."""
+        return cast("AccessException", self._call("GET", f"/exceptions/{_q(id)}"))
+
+    def approve(
+        self, id: str, body: ApproveBody | None = None, *, dry_run: bool | None = None, if_match: str | None = None
+    ) -> AccessException:
+        """Approve."""
+        return cast(
+            "AccessException",
+            self._call(
+                "POST",
+                f"/exceptions/{_q(id)}/approve",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match},
+                body=body,
+            ),
+        )
+
+    def preview_of(self, id: str) -> Preview:
+        """What one that was asked for would open."""
+        return cast("Preview", self._call("GET", f"/exceptions/{_q(id)}/preview"))
+
+    def use(self, id: str) -> ExceptionUse:
+        """What was counted of its use."""
+        return cast("ExceptionUse", self._call("GET", f"/exceptions/{_q(id)}/use"))
+
+    def history(self, id: str) -> PageAccessException:
+        """It and those that it renews."""
+        return cast("PageAccessException", self._call("GET", f"/exceptions/{_q(id)}/history"))
+
+    def submit(self, id: str, *, dry_run: bool | None = None, if_match: str | None = None) -> AccessException:
+        """Hand a draft in."""
+        return cast(
+            "AccessException",
+            self._call(
+                "POST", f"/exceptions/{_q(id)}/submit", query={"dry_run": dry_run}, headers={"If-Match": if_match}
+            ),
+        )
+
+    def renew(
+        self, id: str, body: RenewBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> AccessException:
+        """Ask for it once more."""
+        return cast(
+            "AccessException",
+            self._call(
+                "POST",
+                f"/exceptions/{_q(id)}/renew",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
+
+    def give_seats(
+        self, id: str, body: SeatsBody, *, dry_run: bool | None = None, if_match: str | None = None
+    ) -> AccessException:
+        """Give the seats of a team."""
+        return cast(
+            "AccessException",
+            self._call(
+                "PUT",
+                f"/exceptions/{_q(id)}/seats",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match},
+                body=body,
+            ),
+        )
+
+    def deny(
+        self, id: str, body: ReasonBody, *, dry_run: bool | None = None, if_match: str | None = None
+    ) -> AccessException:
+        """Deny."""
+        return cast(
+            "AccessException",
+            self._call(
+                "POST",
+                f"/exceptions/{_q(id)}/deny",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match},
+                body=body,
+            ),
+        )
+
+    def revoke(
+        self, id: str, body: ReasonBody, *, dry_run: bool | None = None, if_match: str | None = None
+    ) -> AccessException:
+        """Revoke."""
+        return cast(
+            "AccessException",
+            self._call(
+                "POST",
+                f"/exceptions/{_q(id)}/revoke",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match},
+                body=body,
+            ),
+        )
+
+
+class EmergenciesRoutes:
+    """The routes under ``/api/v1/emergencies``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_emergencies(
+        self,
+        *,
+        active: bool | None = None,
+        kind: Literal["withdraw", "switch", "pause"] | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Emergency]:
+        """Emergency actions, the newest first."""
+        return cast(
+            "Iterator[Emergency]",
+            self._pages("/emergencies", query={"active": active, "kind": kind, "limit": limit, "order": order, "q": q}),
+        )
+
+    def act(
+        self,
+        body: WithdrawBody | SwitchBody | PauseBody,
+        *,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> Emergency:
+        """Act in an emergency."""
+        return cast(
+            "Emergency",
+            self._call(
+                "POST",
+                "/emergencies",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
+
+    def get_emergency(self, id: str) -> Emergency:
+        """One emergency action."""
+        return cast("Emergency", self._call("GET", f"/emergencies/{_q(id)}"))
+
+    def end_emergency(self, id: str, body: ReasonBody, *, dry_run: bool | None = None) -> Emergency:
+        """End it now."""
+        return cast(
+            "Emergency", self._call("POST", f"/emergencies/{_q(id)}/end", query={"dry_run": dry_run}, body=body)
+        )
+
+
+class EventsRoutes:
+    """The routes under ``/api/v1/events``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_events(
+        self,
+        *,
+        site: str | None = None,
+        device: str | None = None,
+        action: Literal["blocked", "monitored", "allowed-by-exception"] | None = None,
+        exception: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        role: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Event]:
+        """Detection events, the newest first."""
+        return cast(
+            "Iterator[Event]",
+            self._pages(
+                "/events",
+                query={
+                    "site": site,
+                    "device": device,
+                    "action": action,
+                    "exception": exception,
+                    "since": since,
+                    "until": until,
+                    "role": role,
+                    "limit": limit,
+                    "order": order,
+                    "q": q,
+                },
+            ),
+        )
+
+    def list_alerts(
+        self,
+        *,
+        kind: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Alert]:
+        """Alerts of the intelligence, the newest first."""
+        return cast(
+            "Iterator[Alert]",
+            self._pages(
+                "/events/alerts",
+                query={"kind": kind, "since": since, "until": until, "limit": limit, "order": order, "q": q},
+            ),
+        )
+
+
+class ReportsRoutes:
+    """The routes under ``/api/v1/reports``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def site_report(self, name: str, *, from_: str | None = None, to: str | None = None) -> dict[str, Any]:
+        """The report of one site."""
+        return cast("dict[str, Any]", self._call("GET", f"/reports/sites/{_q(name)}", query={"from": from_, "to": to}))
+
+    def fleet_report(self, *, from_: str | None = None, to: str | None = None) -> dict[str, Any]:
+        """The report of the fleet."""
+        return cast("dict[str, Any]", self._call("GET", "/reports/fleet", query={"from": from_, "to": to}))
+
+
+class TokensRoutes:
+    """The routes under ``/api/v1/tokens``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_tokens(
+        self,
+        *,
+        usable: bool | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Token]:
+        """All tokens."""
+        return cast(
+            "Iterator[Token]", self._pages("/tokens", query={"usable": usable, "limit": limit, "order": order, "q": q})
+        )
+
+    def create_token(self, body: TokenBody, *, dry_run: bool | None = None) -> NewToken:
+        """Make a token."""
+        return cast("NewToken", self._call("POST", "/tokens", query={"dry_run": dry_run}, body=body))
+
+    def rotate_token(self, id: str, body: RotateBody | None = None, *, dry_run: bool | None = None) -> NewToken:
+        """Give a token another secret."""
+        return cast("NewToken", self._call("POST", f"/tokens/{_q(id)}/rotate", query={"dry_run": dry_run}, body=body))
+
+    def revoke_token(self, id: str, *, dry_run: bool | None = None) -> Token:
+        """Revoke a token."""
+        return cast("Token", self._call("DELETE", f"/tokens/{_q(id)}", query={"dry_run": dry_run}))
+
+
+class PeopleRoutes:
+    """The routes under ``/api/v1/people``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_people(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[Person]:
+        """All people who have signed in or may."""
+        return cast("Iterator[Person]", self._pages("/people", query={"limit": limit, "order": order, "q": q}))
+
+    def get_person(self, name: str) -> Person:
+        """One person."""
+        return cast("Person", self._call("GET", f"/people/{_q(name)}"))
+
+    def edit_person(self, name: str, body: PersonBody, *, dry_run: bool | None = None) -> Person:
+        """Change what a person may."""
+        return cast("Person", self._call("PATCH", f"/people/{_q(name)}", query={"dry_run": dry_run}, body=body))
+
+    def disable_person(self, name: str, body: ReasonBody, *, dry_run: bool | None = None) -> Person:
+        """Disable a person."""
+        return cast("Person", self._call("POST", f"/people/{_q(name)}/disable", query={"dry_run": dry_run}, body=body))
+
+    def enable_person(self, name: str, body: ReasonBody, *, dry_run: bool | None = None) -> Person:
+        """Enable a person again."""
+        return cast("Person", self._call("POST", f"/people/{_q(name)}/enable", query={"dry_run": dry_run}, body=body))
+
+    def unlock_person(self, name: str, *, dry_run: bool | None = None) -> Person:
+        """Let a person try their password again."""
+        return cast("Person", self._call("POST", f"/people/{_q(name)}/unlock", query={"dry_run": dry_run}))
+
+    def sign_out_person(self, name: str, *, dry_run: bool | None = None) -> SignedOut:
+        """End every session of a person."""
+        return cast("SignedOut", self._call("POST", f"/people/{_q(name)}/sign-out", query={"dry_run": dry_run}))
+
+
+class SessionsRoutes:
+    """The routes under ``/api/v1/sessions``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_sessions(
+        self,
+        *,
+        person: str | None = None,
+        open: bool | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Session]:
+        """Sessions, the newest first."""
+        return cast(
+            "Iterator[Session]",
+            self._pages("/sessions", query={"person": person, "open": open, "limit": limit, "order": order, "q": q}),
+        )
+
+    def end_session(self, id: str, *, dry_run: bool | None = None) -> Session:
+        """End a session."""
+        return cast("Session", self._call("DELETE", f"/sessions/{_q(id)}", query={"dry_run": dry_run}))
+
+
+class MeRoutes:
+    """The routes under ``/api/v1/me``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def get_me(self) -> Me:
+        """Who asks, and what they may."""
+        return cast("Me", self._call("GET", "/me"))
+
+    def my_sessions(self) -> PageSession:
+        """One's own open sessions."""
+        return cast("PageSession", self._call("GET", "/me/sessions"))
+
+    def sign_out_everywhere(self, *, dry_run: bool | None = None) -> SignedOut:
+        """End one's own sessions."""
+        return cast("SignedOut", self._call("POST", "/me/sign-out", query={"dry_run": dry_run}))
+
+
+class AuditRoutes:
+    """The routes under ``/api/v1/audit``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_entries(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        subject: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[AuditEntry]:
+        """Entries, the newest first."""
+        return cast(
+            "Iterator[AuditEntry]",
+            self._pages(
+                "/audit",
+                query={
+                    "actor": actor,
+                    "action": action,
+                    "subject": subject,
+                    "since": since,
+                    "until": until,
+                    "limit": limit,
+                    "order": order,
+                    "q": q,
+                },
+            ),
+        )
+
+    def verify(self) -> AuditVerdict:
+        """Check the whole chain."""
+        return cast("AuditVerdict", self._call("GET", "/audit/verify"))
+
+
+class ConfigRoutes:
+    """The routes under ``/api/v1/config``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def config_drift(self) -> ConfigDrift:
+        """What the files say, and what is in force."""
+        return cast("ConfigDrift", self._call("GET", "/config/drift"))
+
+
+class WebhooksRoutes:
+    """The routes under ``/api/v1/webhooks``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_webhooks(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[Webhook]:
+        """All webhooks."""
+        return cast("Iterator[Webhook]", self._pages("/webhooks", query={"limit": limit, "order": order, "q": q}))
+
+    def add_webhook(self, body: WebhookBody, *, dry_run: bool | None = None) -> Webhook:
+        """Subscribe a receiver."""
+        return cast("Webhook", self._call("POST", "/webhooks", query={"dry_run": dry_run}, body=body))
+
+    def get_webhook(self, name: str) -> Webhook:
+        """One webhook."""
+        return cast("Webhook", self._call("GET", f"/webhooks/{_q(name)}"))
+
+    def remove_webhook(self, name: str, *, dry_run: bool | None = None) -> Webhook:
+        """Remove a webhook."""
+        return cast("Webhook", self._call("DELETE", f"/webhooks/{_q(name)}", query={"dry_run": dry_run}))
+
+    def rotate_secret(self, name: str, body: RotateSecretBody, *, dry_run: bool | None = None) -> Webhook:
+        """Sign by another key."""
+        return cast(
+            "Webhook", self._call("POST", f"/webhooks/{_q(name)}/rotate", query={"dry_run": dry_run}, body=body)
+        )
+
+    def resume_webhook(self, name: str, *, dry_run: bool | None = None) -> Webhook:
+        """Send again at once, also to a paused one."""
+        return cast("Webhook", self._call("POST", f"/webhooks/{_q(name)}/resume", query={"dry_run": dry_run}))
+
+    def test_webhook(self, name: str) -> Tried:
+        """Send one test message now."""
+        return cast("Tried", self._call("POST", f"/webhooks/{_q(name)}/test"))
+
+    def list_deliveries(
+        self,
+        name: str,
+        *,
+        state: Literal["pending", "delivered", "dead"] | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Delivery]:
+        """Messages, the newest first."""
+        return cast(
+            "Iterator[Delivery]",
+            self._pages(
+                f"/webhooks/{_q(name)}/deliveries", query={"state": state, "limit": limit, "order": order, "q": q}
+            ),
+        )
+
+    def replay(
+        self, name: str, body: ReplayBody | None = None, *, dry_run: bool | None = None
+    ) -> WebhookModelsReplayed:
+        """Send messages again."""
+        return cast(
+            "WebhookModelsReplayed",
+            self._call("POST", f"/webhooks/{_q(name)}/replay", query={"dry_run": dry_run}, body=body),
+        )
+
+
+class FeedGroupsRoutes:
+    """The routes under ``/api/v1/feed-groups``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_groups(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[FeedGroup]:
+        """All groups of devices with one address of lists."""
+        return cast("Iterator[FeedGroup]", self._pages("/feed-groups", query={"limit": limit, "order": order, "q": q}))
+
+    def get_group(self, name: str) -> FeedGroup:
+        """One group of devices with one address of lists."""
+        return cast("FeedGroup", self._call("GET", f"/feed-groups/{_q(name)}"))
+
+
+class HealthRoutes:
+    """The routes under ``/api/v1/health``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def health(self) -> Health:
+        """Whether the process does its work, and what is wrong."""
+        return cast("Health", self._call("GET", "/health"))
+
+
+class Operations:
+    """Every operation, by the first word of its path."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self.check = CheckRoutes(call, pages)
+        self.sites = SitesRoutes(call, pages)
+        self.policies = PoliciesRoutes(call, pages)
+        self.devices = DevicesRoutes(call, pages)
+        self.snapshots = SnapshotsRoutes(call, pages)
+        self.sources = SourcesRoutes(call, pages)
+        self.intel = IntelRoutes(call, pages)
+        self.plans = PlansRoutes(call, pages)
+        self.runs = RunsRoutes(call, pages)
+        self.jobs = JobsRoutes(call, pages)
+        self.feeds = FeedsRoutes(call, pages)
+        self.drift = DriftRoutes(call, pages)
+        self.exceptions = ExceptionsRoutes(call, pages)
+        self.emergencies = EmergenciesRoutes(call, pages)
+        self.events = EventsRoutes(call, pages)
+        self.reports = ReportsRoutes(call, pages)
+        self.tokens = TokensRoutes(call, pages)
+        self.people = PeopleRoutes(call, pages)
+        self.sessions = SessionsRoutes(call, pages)
+        self.me = MeRoutes(call, pages)
+        self.audit = AuditRoutes(call, pages)
+        self.config = ConfigRoutes(call, pages)
+        self.webhooks = WebhooksRoutes(call, pages)
+        self.feed_groups = FeedGroupsRoutes(call, pages)
+        self.health = HealthRoutes(call, pages)
