@@ -85,7 +85,7 @@ def most(options: CiscoAsaOptions) -> Capabilities:
             NO_MONITOR,
             NO_SPARE,
             NO_WILDCARD,
-            NO_CLEARING,
+            *(() if options.cut_sessions else (NO_CLEARING,)),
             *(() if options.names else ("domains: switched off in the inventory",)),
             *(() if options.save else ("persistence: saving is switched off in the inventory",)),
         ),

@@ -56,6 +56,7 @@ def test_connections_to_what_is_newly_denied_end_and_no_others(tmp_path: Path, s
         assert receipt.notes == ()
         assert standing(at) == ["10.0.9.7 192.0.2.9", "10.0.1.5 192.0.2.200", "192.0.2.9 10.0.1.5"]
         assert at.adapter.capabilities.session_clearing
+        assert not any(note.startswith("session-clearing") for note in at.look().can.notes)
         assert at.is_done(wish(*MORE))
 
 

@@ -226,6 +226,14 @@ def test_an_entry_that_stops_nothing_stands_for_no_rule() -> None:
     assert look(device).rules == (), "whose traffic it stops is not known"
 
 
+def test_a_list_whose_description_is_gone_still_denies_and_is_known_by_its_name() -> None:
+    device = pushed(box(), WISH)
+    typed_in(device, DAMAGES["another description"])
+    observed = look(device)
+    assert (observed.groups, observed.rules) == (WISH.groups, WISH.rules)
+    assert observed.irregular[0] == "object-group tokgate-dst-video does not say what it is"
+
+
 @pytest.mark.parametrize(
     ("cut", "more", "note"),
     [
@@ -238,6 +246,7 @@ def test_an_entry_that_stops_nothing_stands_for_no_rule() -> None:
 def test_what_the_device_cannot_do_is_noted_and_nothing_else(cut: str, more: str, note: str) -> None:
     always = {each.partition(":")[0] for each in look(box()).can.notes}
     can = look(box(base=with_lines(more).replace(cut, "", 1) if cut else with_lines(more))).can
+    assert always == {"monitor", "spare", "wildcard-domains", "session-clearing"}
     assert {each.partition(":")[0] for each in can.notes} - always == ({note} if note else set())
     assert (can.source_capture, can.entry_counters, can.fqdn) == tuple(
         note != each for each in ("source-capture", "entry-counters", "domains")

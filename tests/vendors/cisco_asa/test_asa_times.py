@@ -41,7 +41,7 @@ from vendors.model import Desired, WeekSpan
 HOURS = tuple(WeekSpan(day, 8 * 60, 17 * 60) for day in range(5))
 NIGHT = (WeekSpan(0, 0, 360), WeekSpan(0, 1320, 1440), WeekSpan(5, 0, 1440), WeekSpan(6, 0, 60))
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
-MINUTES = st.integers(min_value=0, max_value=1440)
+MINUTES = st.integers(min_value=0, max_value=1440) | st.sampled_from((0, 1, 1439, 1440))
 
 
 @st.composite
@@ -81,6 +81,20 @@ def at(device: Asa, minutes: float) -> Asa:
 def test_times_are_written_and_read_back(when: tuple[WeekSpan, ...]) -> None:
     assert when_in(written(when)) == when
     assert when_in(line.lower() for line in reversed(written(when))) == when
+
+
+@pytest.mark.parametrize(
+    ("span", "line"),
+    [
+        (WeekSpan(0, 480, 1080), "periodic Monday 8:00 to 18:00"),
+        (WeekSpan(5, 0, 1439), "periodic Saturday 0:00 to 23:59"),
+        (WeekSpan(2, 1080, 1440), "periodic Wednesday 18:00 to Thursday 0:00"),
+        (WeekSpan(6, 0, 1440), "periodic Sunday 0:00 to Monday 0:00"),
+    ],
+)
+def test_a_window_up_to_midnight_ends_at_the_start_of_the_next_day(span: WeekSpan, line: str) -> None:
+    assert written((span,)) == (line,)
+    assert when_in([line]) == (span,)
 
 
 @given(one=weeks(), other=weeks())
