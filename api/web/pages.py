@@ -114,7 +114,8 @@ def common(request: Request) -> dict[str, Any]:
     """What the frame of every page needs."""
     caller: Caller | None = getattr(request.state, "caller", None)
     ways = [(path, name) for path, name, scope in _NAVIGATION if caller is not None and caller.allows(scope)]
-    here = max((path for path, _ in ways if request.url.path.startswith(path)), key=len, default="")
+    at = request.url.path
+    here = max((path for path in (*(path for path, _ in ways), "/account") if _is_at(at, path)), key=len, default="")
     return {
         "navigation": ways,
         "here": here,
@@ -123,6 +124,10 @@ def common(request: Request) -> dict[str, Any]:
         "done": None,
         "Scope": Scope,
     }
+
+
+def _is_at(at: str, path: str) -> bool:
+    return at == path or (path != "/" and at.startswith(path + "/"))
 
 
 def warnings(controller: Controller) -> list[str]:
