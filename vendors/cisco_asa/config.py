@@ -14,7 +14,7 @@ from typing import Final
 
 from core.net import Network, parse_network
 from vendors.cisco_asa.shape import MARK_GROUP, PREFIX, is_our_ace, rule_of_remark
-from vendors.cisco_asa.times import RANGE
+from vendors.cisco_asa.times import is_our_name
 from vendors.errors import Unreadable
 
 _DROPPED: Final = re.compile(r"[:!]|ASA Version |Cryptochecksum:|\s*$")
@@ -111,7 +111,7 @@ def is_ours(block: Block) -> bool:
         case ["object" | "object-group", "network", name]:
             return name.startswith(PREFIX)
         case ["time-range", name]:
-            return name.startswith(RANGE)
+            return is_our_name(name)
         case ["access-list", _, *_]:
             return entry_of(block).is_ours
         case _:
@@ -141,7 +141,7 @@ def held_from(blocks: Iterable[Block], lists: Iterable[str]) -> Held:
                 objects[name] = _held(block)
             case ["object-group", "network", name] if name.startswith(PREFIX):
                 groups[name] = _held(block)
-            case ["time-range", name] if name.startswith(RANGE):
+            case ["time-range", name] if is_our_name(name):
                 ranges[name] = block.body
             case ["access-list", name, _, *_]:
                 entries.setdefault(name, []).append(entry_of(block))

@@ -22,7 +22,7 @@ from ipaddress import IPv4Network
 from typing import Final
 
 from core.net import Network
-from vendors.cisco_asa.times import RANGE
+from vendors.cisco_asa.times import is_our_name
 from vendors.feeding import SENTINEL_NETWORK
 from vendors.model import AddressGroup, Group, GroupName, Mark
 
@@ -143,7 +143,7 @@ class Ace:
     def is_regular(self) -> bool:
         """Whether it says what we would write, in whatever words; a time-range of others is none of ours."""
         log, word, name = self.options.strip().partition("time-range ")
-        return log.strip() in _DEFAULT_LOG and (not word or (name.startswith(RANGE) and " " not in name))
+        return log.strip() in _DEFAULT_LOG and (not word or is_our_name(name))
 
     @property
     def time_range(self) -> str:

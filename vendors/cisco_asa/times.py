@@ -23,11 +23,17 @@ from vendors.model import WeekSpan
 When = tuple[WeekSpan, ...]
 RANGE: Final = "tokgate-w-"
 """Before the name of each of ours."""
+_NAME: Final = re.compile(rf"{RANGE}[0-9a-f]{{16}}")
 _PERIODIC: Final = re.compile(
     r"periodic (?P<days>[a-z]+(?: [a-z]+)*) (?P<start>\d{1,2}:\d\d) to (?:(?P<until>[a-z]+) )?(?P<end>\d{1,2}:\d\d)"
 )
 _SETS: Final = {"daily": week.NAMES, "weekdays": week.NAMES[:5], "weekend": week.NAMES[5:]}
 _MINUTES: Final = 7 * week.DAY
+
+
+def is_our_name(name: str) -> bool:
+    """Whether a time-range of this name is ours: nothing else about it says so, so the form has to be right."""
+    return _NAME.fullmatch(name) is not None
 
 
 def name_of(when: When) -> str:

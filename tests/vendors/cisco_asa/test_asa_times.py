@@ -15,6 +15,7 @@ from core.clock import ManualClock
 from lab.emulators.asa import Asa, Switches
 from lab.emulators.asa.schedule import LINGER
 from lab.emulators.traffic import Flow, Verdict
+from tests.lab.emulators.asa import running
 from tests.vendors.cisco_asa.boxes import (
     DENY,
     FQDN,
@@ -38,6 +39,7 @@ from vendors.cisco_asa.times import lines_of as written
 from vendors.cisco_asa.times import name_of, when_in
 from vendors.model import Desired, WeekSpan
 
+ENTRY = "access-list INSIDE_IN extended deny ip object-group tokgate-src-company object-group tokgate-dst-video log"
 HOURS = tuple(WeekSpan(day, 8 * 60, 17 * 60) for day in range(5))
 NIGHT = (WeekSpan(0, 0, 360), WeekSpan(0, 1320, 1440), WeekSpan(5, 0, 1440), WeekSpan(6, 0, 60))
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
@@ -221,9 +223,23 @@ def test_the_same_times_in_other_words_are_left_alone() -> None:
 
 def test_a_range_that_nothing_uses_is_told_and_taken_away() -> None:
     device = push(box(), WISH)
+    typed_in(device, ["time-range tokgate-w-0123456789abcdef", "periodic daily 8:00 to 17:00"])
+    assert "no time-range tokgate-w-0123456789abcdef" in deviations(look(device))[0]
+    assert lines_of(planned(device, WISH)) == ["no time-range tokgate-w-0123456789abcdef"]
+
+
+def test_i01_a_range_that_only_begins_like_ours_is_the_sites() -> None:
+    device = box()
+    before = look(device).foreign
     typed_in(device, ["time-range tokgate-w-mine", "periodic daily 8:00 to 17:00"])
-    assert "no time-range tokgate-w-mine" in deviations(look(device))[0]
-    assert lines_of(planned(device, WISH)) == ["no time-range tokgate-w-mine"]
+    assert look(device).foreign != before
+    push(device, wish(HOURS))
+    assert planned(device, wish(HOURS)) == ()
+    typed_in(device, [f"{ENTRY} time-range tokgate-w-mine"])
+    assert look(device).rules != wish(HOURS).rules
+    push(device, wish(HOURS))
+    push(device, NOTHING)
+    assert "time-range tokgate-w-mine" in running(device)
 
 
 def test_what_somebody_did_to_a_range_is_told_and_put_right() -> None:
@@ -243,8 +259,7 @@ def test_what_somebody_did_to_a_range_is_told_and_put_right() -> None:
 
 def test_a_range_of_the_sites_own_on_our_entry_is_none_of_ours() -> None:
     device = push(box(), WISH)
-    acl = "access-list INSIDE_IN extended deny ip object-group tokgate-src-company object-group tokgate-dst-video log"
-    typed_in(device, [f"{acl} time-range nights"])
+    typed_in(device, [f"{ENTRY} time-range nights"])
     assert deviations(look(device))
     push(device, WISH)
     assert deviations(look(device)) == ()
