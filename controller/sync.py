@@ -572,6 +572,8 @@ class Record:
             left = CoverageState.PARTIAL
         for short in plan.shortened:
             log.warning("sync.in_part", device=self.device.name, left_out=describe_shortened(short))
+        for note in receipt.notes if receipt else ():
+            log.warning("sync.noted", device=self.device.name, note=note)
         degraded = tuple(f"{d.capability}: {d.message}" for d in plan.degraded if d.is_gap)
         store = self._worker.store
         for edge in self._own_edges(self.look):

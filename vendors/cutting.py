@@ -15,8 +15,9 @@ from core.net import Address, Network
 from vendors import week
 from vendors.model import AddressGroup, Group, GroupName, Observed, Plan, Rule
 
-MOST_NETWORKS: Final = 64
-"""Newly denied networks that are asked for; a change with more, as the first one, ends nothing."""
+MOST_NETWORKS: Final = 128
+"""Newly denied networks that are asked for; a change with more ends nothing. The shipped list holds half as many, so
+that what is open ends at the edge of a window."""
 
 
 @dataclass(frozen=True, slots=True)

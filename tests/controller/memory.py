@@ -50,6 +50,7 @@ class Firewall:
     on: dict[str, Callable[[], None]] = field(default_factory=dict)
     pulls: bool = False
     stamp: Mark | None = None  # what it carries when a hand has changed what it holds
+    notes: tuple[str, ...] = ()  # of each change
     wall: Callable[[], datetime] | None = None  # what its clock shows; None: it tells no time, and keeps no week
 
     def _come_to(self, step: str) -> None:
@@ -79,7 +80,7 @@ class Firewall:
         self._come_to("before-apply")
         self.state = plan.desired
         self._come_to("after-apply")
-        return Receipt(observed=self.observed(), commands=1, flows_cut=0, timings={})
+        return Receipt(observed=self.observed(), commands=1, flows_cut=0, timings={}, notes=self.notes)
 
     def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
         """Every address list that it denies, when it is one that pulls."""

@@ -638,6 +638,16 @@ def test_a_guard_that_holds_the_next_sync_does_not_end_the_doubt(folder: Path) -
         assert not made.opened.store.statuses()[DeviceName("fw-berlin")].in_doubt
 
 
+def test_what_an_adapter_notes_of_a_change_is_in_the_log(folder: Path) -> None:
+    with steady(folder, quiet=True) as made:
+        firewall = at_the_bench(made)
+        firewall.state, firewall.notes = None, ("not saved for the next boot",)
+        with capture_logs() as logs:
+            made.opened.sync(Selection(sites=("berlin",)), actor="test", trigger="test")
+        noted = [(entry["device"], entry["note"]) for entry in logs if entry["event"] == "sync.noted"]
+        assert noted == [("fw-berlin", "not saved for the next boot")]
+
+
 def test_an_exception_whose_start_could_not_be_recorded_does_not_outlive_its_revocation(folder: Path) -> None:
     with steady(folder, quiet=True) as made:
         firewall = at_the_bench(made)

@@ -87,7 +87,7 @@ def test_a_bound_on_networks_and_on_sessions_is_told() -> None:
         assert receipt.notes == ("1 more open sessions to newly denied networks were left to end by themselves",)
         receipt = at.push(wish(*MEMBERS, NEW, *many))
         assert receipt.flows_cut is None
-        assert "65 newly denied networks" in receipt.notes[0]
+        assert f"{MOST_NETWORKS + 1} newly denied networks" in receipt.notes[0]
 
 
 def test_a_login_without_the_right_is_told_and_the_change_stays() -> None:
