@@ -42,6 +42,10 @@ class Firewall(Device, Protocol):
         ...
 
 
+COLLEAGUE: Final = "colleague"
+"""Another administrator of a PAN-OS."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Make:
     """How a device of one vendor is made, and what an inventory says of it beside its address."""
@@ -78,7 +82,7 @@ MAKES: Final = (
             name=name,
             base=base,
             clock=clock,
-            users={"admin": User(password="admin")},  # noqa: S106  # of an emulated device
+            users={"admin": User(password="admin"), COLLEAGUE: User(password="colleague")},  # noqa: S106  # emulated
         ),
         options={},
     ),
@@ -141,6 +145,7 @@ def inventory(devices: tuple[Emulated, ...], at: Mapping[str, Served]) -> dict[s
         "defaults": {"device": {"budget_seconds": 900}},
         "policies": {"standard": {"services": ["tiktok"], "shared_addresses": "block", "roles": roles}},
         "sites": sites,
+        "exceptions": {"file": "exceptions.yaml", "reasons": {"other": {}}},
     }
 
 
@@ -165,6 +170,7 @@ def write(folder: Path, devices: tuple[Emulated, ...], at: Mapping[str, Served])
     (folder / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
     lines = (f"export {name}={value}\n" for name, value in environment(folder).items())
     (folder / ENVIRONMENT).write_text("".join(lines), encoding="utf-8")
+    (folder / "exceptions.yaml").write_text("version: 1\n", encoding="utf-8")
     draft = folder / f"{INVENTORY}.new"
     draft.write_text(yaml.safe_dump(inventory(devices, at), sort_keys=False), encoding="utf-8")
     draft.replace(folder / INVENTORY)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from core.clock import SystemClock
 from lab import emulated
+from lab.emulators.console import Console
+from lab.emulators.panos import PanOs
 from lab.emulators.server import served
 from lab.emulators.traffic import Flow, Verdict
 from lab.product import Product
@@ -27,7 +29,22 @@ _COMPANY: Final = "10.0.1.5"
 _TIKTOK: Final = "103.136.220.10"
 _ORDINARY: Final = "198.51.100.80"
 _TRIES: Final = 3
+_EXCEPTED: Final = "10.0.1.77"
 _PORTS: Final = count(40_000)
+_DECLARED: Final = f"""\
+version: 1
+exceptions:
+  campaign:
+    sites: [{SITE}]
+    sources: [{{source}}]
+    service: tiktok
+    starts: 2026-01-01T00:00Z
+    ends: {{ends}}
+    reason: spring campaign
+    owner: marketing@example.org
+    requested_by: person:dan
+    approved_by: [person:eve]
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,23 +77,78 @@ class MixedOffice:
             self._try(_TIKTOK)
         self._flows("with tokgate", _TIKTOK, Verdict.DENY)
         self._flows("with tokgate", _ORDINARY, Verdict.PERMIT)
+        self._exception()
+        self._somebody_elses_change()
         self.product.run("hits", "collect")
         self._report(self.product.json("report", "site", SITE, "--since", began))
 
-    def _try(self, destination: str) -> dict[str, Verdict]:
+    def _exception(self) -> None:
+        """Declared in a file as a repository keeps it, carried out, read back on every device, and judged by flows."""
+        self._declare(
+            _DECLARED.format(source=_EXCEPTED, ends=f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%MZ}")
+        )
+        self.story.show("tokgate apply --config-only --yes", self.product.run("apply", "--config-only", "--yes").stdout)
+        self.product.run("apply", "--yes")
+        [given] = self.product.json("exceptions", "list")
+        self.story.check(
+            "an exception from a file is live on all four, read back",
+            len(given["live_on"]) == len(given["devices"]) == len(self.devices),
+            f"live on {len(given['live_on'])}/{len(given['devices'])}: {', '.join(given['live_on'])}",
+        )
+        self._flows("by the exception", _TIKTOK, Verdict.PERMIT, source=_EXCEPTED)
+        self._flows("beside it", _TIKTOK, Verdict.DENY)
+        self._declare("version: 1\n")
+        self.product.run("apply", "--config-only", "--yes")
+        self.product.run("apply", "--yes")
+        self._flows("after its end", _TIKTOK, Verdict.DENY, source=_EXCEPTED)
+
+    def _declare(self, text: str) -> None:
+        (Path(self.product.settings["TOKGATE_INVENTORY"]).parent / "exceptions.yaml").write_text(text, encoding="utf-8")
+
+    def _somebody_elses_change(self) -> None:
+        """A colleague leaves a change uncommitted: tokgate sends nothing there, and commits nothing of theirs."""
+        panos = next(one.device for one in self.devices if isinstance(one.device, PanOs))
+        self._by_hand(panos, "configure", "set address theirs ip-netmask 203.0.113.77")
+        switch = ("emergency", "switch", "monitor", "--reason", "the demo wants a change", "--yes")
+        done = self.product.run(*switch, accept=(4,))
+        self.story.show("tokgate emergency switch monitor", done.stdout)
+        told = next((line for line in done.stdout.splitlines() if emulated.COLLEAGUE in line), "")
+        self.story.check(
+            "a colleague's uncommitted change stops the push to that firewall, and is not committed",
+            bool(told) and "theirs" not in self._by_hand(panos, "show config running"),
+            told or "nobody was told",
+        )
+        self._by_hand(panos, "configure", "delete address theirs")
+        for action in self.product.json("emergency", "list"):
+            self.product.run("emergency", "end", action["id"])
+        again = self.product.run("plan", accept=(0, 2))
+        self.story.check("afterwards all four hold what they should", again.returncode == 0, f"exit {again.returncode}")
+
+    @staticmethod
+    def _by_hand(device: PanOs, *lines: str) -> str:
+        """What a colleague types at the firewall, and what it answers."""
+        with device.lock:
+            console = Console(device.login(emulated.COLLEAGUE), device.faults)
+            said = [chunk.text for chunk in console.open()]
+            said += [chunk.text for line in lines for chunk in console.feed(f"{line}\r")]
+            console.end()
+        return "".join(said)
+
+    def _try(self, destination: str, source: str = _COMPANY) -> dict[str, Verdict]:
         verdicts = {}
         for one in self.devices:
-            flow = Flow(source=ip_address(_COMPANY), destination=ip_address(destination), source_port=next(_PORTS))
+            flow = Flow(source=ip_address(source), destination=ip_address(destination), source_port=next(_PORTS))
             with one.device.lock:
                 verdicts[one.device.name] = one.device.forward(flow)
         return verdicts
 
-    def _flows(self, when: str, destination: str, wanted: Verdict) -> None:
-        seen = self._try(destination)
+    def _flows(self, when: str, destination: str, wanted: Verdict, *, source: str = _COMPANY) -> None:
+        seen = self._try(destination, source)
         what = "TikTok" if destination == _TIKTOK else "an ordinary site"
         word = "reaches" if wanted is Verdict.PERMIT else "is kept from"
         said = ", ".join(f"{name} {verdict}" for name, verdict in seen.items())
-        self.story.check(f"{when}, company {word} {what} at all four", set(seen.values()) == {wanted}, said)
+        who = "company" if source == _COMPANY else "the client that it names"
+        self.story.check(f"{when}, {who} {word} {what} at all four", set(seen.values()) == {wanted}, said)
 
     def _report(self, report: dict[str, Any]) -> None:
         hits, tried = report["totals"]["blocked"]["hits"], (_TRIES + 1) * len(self.devices)

@@ -100,8 +100,11 @@ def degrade(desired: Desired, can: Capabilities) -> tuple[Desired, tuple[Degrade
     kept = {group.name: group for group in groups if group.members}
     judged = (_refer(rule, kept) for rule in desired.rules if _can_act(rule, can, lost))
     rules = tuple(rule for rule in judged if rule is not None)
-    idle = {n for rule in desired.rules for n in _groups_of(rule)} - {n for rule in rules for n in _groups_of(rule)}
-    groups_left = tuple(kept[name] for name in sorted(kept) if name not in idle)  # a list without its rule is no use
+    # a list without its rule is no use; but what is only watched now may be denied in an hour, and back is a small step
+    asked = {n for rule in desired.rules for n in _groups_of(rule)}
+    watched = {n for rule in desired.rules if rule.action is Action.MONITOR for n in rule.destinations}
+    idle = asked - watched - {n for rule in rules for n in _groups_of(rule)}
+    groups_left = tuple(kept[name] for name in sorted(kept) if name not in idle)
     return replace(desired, groups=groups_left, rules=rules), tuple(lost)
 
 

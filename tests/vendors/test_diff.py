@@ -307,6 +307,15 @@ def test_a_list_that_just_fits_is_taken() -> None:
     assert not diff(NOTHING, OFFICE, replace(EVERYTHING, max_members=3, max_entries=5)).is_empty
 
 
+def test_a_list_stays_while_it_is_only_watched_where_nothing_can_watch() -> None:
+    """Denied in work hours and watched at night: at each edge the rule moves, and never the list."""
+    watcher = replace(EVERYTHING, monitor=False)
+    by_day = held(state(COMPANY, TIKTOK, rules=(DENY,)))
+    plan = diff(by_day, state(COMPANY, TIKTOK, rules=(replace(DENY, action=Action.MONITOR),)), watcher)
+    assert {group.name for group in plan.desired.groups} == {TIKTOK.name}
+    assert plan.desired.rules == ()
+
+
 def test_lists_that_only_a_dropped_rule_used_are_not_made() -> None:
     watcher = replace(EVERYTHING, monitor=False)
     plan = diff(held(state(rules=())), state(COMPANY, GUEST, TIKTOK, rules=(DENY, WATCH)), watcher)
