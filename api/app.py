@@ -45,6 +45,7 @@ from api.routes import (
     webhooks,
 )
 from api.web import account, home, signin, static_files
+from api.web import emergencies as emergency_pages
 from api.web import exceptions as exceptions_pages
 from api.web import policy as policy_pages
 from controller.service import Controller
@@ -116,6 +117,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(account.router)
     app.include_router(exceptions_pages.router)
     app.include_router(policy_pages.router)
+    app.include_router(emergency_pages.router)
     return app
 
 

@@ -35,6 +35,7 @@ _NAVIGATION: Final = (
     ("/exceptions/new", "Request", Scope.REQUEST),
     ("/policy", "Policy", Scope.READ),
     ("/why", "Why blocked?", Scope.READ),
+    ("/emergencies", "Emergencies", Scope.READ),
 )
 STATES: Final = {
     ExceptionState.DRAFT: ("draft", ""),
@@ -56,6 +57,8 @@ DONE: Final = {
     "revoked": "Revoked. Its devices are told at once.",
     "renewed": "The renewal is asked for.",
     "seated": "The seats are given to these addresses.",
+    "begun": "It holds. The devices follow within seconds.",
+    "over": "It is ended, and what it took away comes back.",
 }
 
 

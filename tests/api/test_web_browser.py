@@ -114,7 +114,17 @@ def test_axe_finds_no_serious_fault_and_nothing_runs_over_the_edge(chromium: Chr
     page.click("button[value=draft]")
     detail = page.url.partition("?")[0].removeprefix(home)
     why = "/why?src=10.20.1.7&dst=www.tiktok.com"
-    for path in ("/", "/exceptions", "/exceptions/new", detail, "/policy", why, "/account", "/exceptions/none"):
+    for path in (
+        "/",
+        "/exceptions",
+        "/exceptions/new",
+        detail,
+        "/policy",
+        "/emergencies",
+        why,
+        "/account",
+        "/exceptions/none",
+    ):
         page.goto(path)
         found = Axe().run(page)
         grave = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]

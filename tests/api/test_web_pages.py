@@ -193,6 +193,24 @@ def test_why_is_answered_and_leads_to_a_request_that_is_filled_in(office: Office
     assert "No site has 10.99.9.9 among its networks" in wrong
 
 
+def test_an_operator_acts_in_an_emergency_and_ends_it(office: Office) -> None:
+    olga, vera = signed(office, "olga"), signed(office, "vera")
+    given = {"kind": "switch", "mode": "monitor", "sites": "berlin", "lasts": "", "reason": EVIL}
+    assert vera.send("/emergencies", page="/", **given).status_code == 403
+    assert "Switch down" not in vera.get("/emergencies").text
+    assert olga.send("/emergencies", **given).headers["location"] == "/emergencies?done=begun"
+    [action] = office.controller.emergencies.active()
+    assert (action.sites, action.actor, action.ends) == (("berlin",), "person:olga", None)
+    page = olga.get("/emergencies").text
+    assert "monitor at most at berlin" in text_of(page)
+    assert "<img src=x" not in page
+    assert olga.send(f"/emergencies/{action.id}/end", page="/emergencies").status_code == 303
+    assert "No emergency action holds." in text_of(vera.get("/emergencies").text)
+    wrong = olga.send("/emergencies", kind="withdraw", value="203.0.113.0/24", lasts="4", reason="x")
+    assert wrong.status_code == 409
+    assert "is not on the list" in text_of(wrong.text)
+
+
 def test_emergencies_stand_above_every_page(office: Office) -> None:
     office.controller.pause(actor="cli:ann", reason="core switch", ends=office.clock.now() + timedelta(hours=1))
     for path in ("/", "/exceptions", "/policy", "/why"):

@@ -1,0 +1,102 @@
+"""Emergencies in a browser: what holds, and for operators to withdraw, switch down, pause, and end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.sessions import PageCtl, PageOperator, PageReader
+from api.web.pages import PageRoute, page, sentence, when
+from controller.errors import Invalid
+from controller.model import Emergency, EmergencyKind, Mode, Scope
+from controller.service import Controller
+from core.errors import TokgateError
+
+router = APIRouter(prefix="/emergencies", include_in_schema=False, route_class=PageRoute)
+
+SHOWN: Final = 50
+LASTS: Final = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "1 week", "720": "30 days"}
+Text = Annotated[str, Form(max_length=500)]
+Names = Annotated[list[str], Form(max_length=1000)]
+
+
+@router.get("")
+def emergencies_page(request: Request, controller: PageCtl, caller: PageReader) -> Response:
+    return _page(request, controller, may_act=caller.allows(Scope.OPERATE))
+
+
+@router.post("")
+def act(
+    request: Request,
+    controller: PageCtl,
+    caller: PageOperator,
+    kind: Text,
+    reason: Text = "",
+    lasts: Text = "",
+    value: Text = "",
+    mode: Text = "",
+    sites: Names = [],  # noqa: B006  # FastAPI makes a new list for each request
+) -> Response:
+    """Begins one; what was wrong with it is said on the page."""
+    try:
+        ends = controller.clock.now() + timedelta(hours=int(lasts)) if lasts in LASTS else None
+        _begin(controller, kind, sites, actor=caller.actor, reason=reason, ends=ends, value=value, mode=mode)
+    except TokgateError as exc:
+        return _page(request, controller, may_act=True, error=exc)
+    return RedirectResponse("/emergencies?done=begun", status_code=303)
+
+
+def _begin(
+    controller: Controller,
+    kind: str,
+    sites: list[str],
+    *,
+    actor: str,
+    reason: str,
+    ends: datetime | None,
+    value: str,
+    mode: str,
+) -> Emergency:
+    if kind == EmergencyKind.SWITCH:
+        if mode not in (Mode.MONITOR, Mode.OFF):
+            raise Invalid("mode: monitor or off")
+        return controller.switch(Mode(mode), sites, actor=actor, reason=reason, ends=ends)
+    if ends is None:
+        raise Invalid("lasts: say for how long")
+    if kind == EmergencyKind.PAUSE:
+        return controller.pause(sites, actor=actor, reason=reason, ends=ends)
+    if kind == EmergencyKind.WITHDRAW:
+        return controller.withdraw(value, actor=actor, reason=reason, ends=ends)
+    raise Invalid("kind: withdraw, switch or pause")
+
+
+@router.post("/{number}/end")
+def end(request: Request, controller: PageCtl, caller: PageOperator, number: str, reason: Text = "") -> Response:
+    try:
+        controller.end_emergency(number, actor=caller.actor, reason=reason)
+    except TokgateError as exc:
+        return _page(request, controller, may_act=True, error=exc)
+    return RedirectResponse("/emergencies?done=over", status_code=303)
+
+
+def _page(request: Request, controller: Controller, *, may_act: bool, error: TokgateError | None = None) -> Response:
+    now = controller.clock.now()
+    known = controller.emergencies.all()
+    return page(
+        request,
+        controller,
+        "emergencies.html",
+        status=error.http_status if error else 200,
+        active=[e for e in known if e.holds(now)],
+        over=[e for e in known if not e.holds(now)][:SHOWN],
+        sites=controller.inventory.sites.values(),
+        lasts=LASTS,
+        may_act=may_act,
+        trouble=sentence(error.message) if error else "",
+        hint=sentence(error.hint) if error else "",
+        when=when,
+    )
