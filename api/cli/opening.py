@@ -45,7 +45,13 @@ def settings() -> Settings:
 
 @contextmanager
 def controller() -> Iterator[Controller]:
-    """The controller of this installation. Raises ``ConfigError``, ``StoreError``."""
+    """The controller of this installation, or that of ``TOKGATE_URL``. Raises ``ConfigError``, ``StoreError``."""
+    if url := os.environ.get("TOKGATE_URL"):
+        from api.cli import remote
+
+        with remote.controller(url) as elsewhere:
+            yield elsewhere
+        return
     found = settings()
     from controller.service import Controller
 
