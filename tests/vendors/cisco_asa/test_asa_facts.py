@@ -244,6 +244,8 @@ def test_a_name_too_long_is_cut_and_stays_its_own() -> None:
     one, other = GroupName("a" * 70 + "b"), GroupName("a" * 70 + "c")
     assert len(group_name(one)) == LONGEST_NAME
     assert group_name(one) != group_name(other)
+    just = GroupName("a" * (LONGEST_NAME - len("tokgate-")))
+    assert group_name(just) == f"tokgate-{just}"
     assert object_name("www.example.com") == "tokgate-d.www.example.com"
     assert len(object_name(f"{'w' * 60}.example.com")) == LONGEST_NAME
 

@@ -226,12 +226,13 @@ def test_an_entry_that_stops_nothing_stands_for_no_rule() -> None:
     assert look(device).rules == (), "whose traffic it stops is not known"
 
 
-def test_a_list_whose_description_is_gone_still_denies_and_is_known_by_its_name() -> None:
+@pytest.mark.parametrize("name", ["dst-video", "fqdn-video"])
+def test_a_list_whose_description_is_gone_still_denies_and_is_known_by_its_name(name: str) -> None:
     device = pushed(box(), WISH)
-    typed_in(device, DAMAGES["another description"])
+    typed_in(device, [f"object-group network tokgate-{name}", "description mine"])
     observed = look(device)
     assert (observed.groups, observed.rules) == (WISH.groups, WISH.rules)
-    assert observed.irregular[0] == "object-group tokgate-dst-video does not say what it is"
+    assert observed.irregular[0] == f"object-group tokgate-{name} does not say what it is"
 
 
 @pytest.mark.parametrize(
