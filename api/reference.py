@@ -38,9 +38,11 @@ _DESCRIPTION: Final = """\
 tokgate keeps a fleet of firewalls blocking (or watching) TikTok, and proves it.
 
 Every operation but `/livez`, `/readyz` and the lists under `/feeds` takes a bearer token and names the scopes it wants;
-any one of them is enough, and `admin` holds all. A list is for one device, which has a token of its own. Times are
-RFC 3339 in UTC; `null` is *unknown*, `0` is *counted, none*. What is long comes in pages: pass `next_cursor` back as
-`cursor`. Whatever goes wrong is answered as `application/problem+json` (RFC 9457) with a stable `code`.
+any one of them is enough, and `admin` holds all. A browser's session is taken instead of a token; each change then
+brings the header `X-CSRF-Token`. Who is limited to sites sees and changes no others. A list is for one device, which
+has a token of its own. Times are RFC 3339 in UTC; `null` is *unknown*, `0` is *counted, none*. What is long comes in
+pages: pass `next_cursor` back as `cursor`. Whatever goes wrong is answered as `application/problem+json` (RFC 9457)
+with a stable `code`.
 """
 EXAMPLES: Final = files("api") / "examples.json"
 """Examples of bodies by the name of their schema, most of them recorded answers. The framework drops every null of

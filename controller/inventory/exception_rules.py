@@ -28,7 +28,7 @@ class ExceptionReason(Part):
     approvals: Annotated[int, Field(ge=1, le=5)] = 1
     """How many people have to approve."""
     approvers: tuple[Actor, ...] = ()
-    """Who may, as the audit log names them (``token:legal``, ``cli:ann``); everybody with the right when empty."""
+    """Who may, as the audit log names them (``person:ann``, ``token:legal``); everybody with the right when empty."""
     idle_after: Span | None = None
     """An exception that nobody used for so long is ended."""
     needs_ticket: bool = False
