@@ -58,8 +58,7 @@ def test_the_cli_reference_is_current() -> None:
 
 def test_every_decision_says_situation_choice_and_price() -> None:
     records = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-    numbers = [r.name[:4] for r in records]
-    assert len(set(numbers)) == len(numbers)
+    assert [r.name[:4] for r in records] == [f"{n:04}" for n in range(1, len(records) + 1)]
     for record in records:
         heads = re.findall(r"^## (.+)$", record.read_text(encoding="utf-8"), re.MULTILINE)
         assert heads[:3] == ["Situation", "Choice", "Price"], record.name
