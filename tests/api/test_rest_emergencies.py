@@ -75,6 +75,36 @@ def test_an_entry_of_the_list_is_withdrawn_and_explained(office: Office) -> None
     assert not said.json()["entries"]
 
 
+def test_a_withdrawal_outlives_refreshes_pins_and_a_restart_of_the_list(office: Office) -> None:
+    """Put back is exactly the list that was behind it, also where a person had pinned it."""
+    controller = office.controller
+    before = controller.snapshot()
+    entry = next(n for s in before.services for n in s.networks if n.version == 6)
+
+    def is_blocked() -> bool:
+        return any(entry in s.networks for s in controller.snapshot().services)
+
+    until = office.clock.now() + timedelta(hours=2)
+    taken = controller.withdraw(str(entry), actor="cli:ann", reason="payroll", ends=until)
+    assert not is_blocked()
+    assert not controller.refresh_intel(actor="test").changed
+    assert not is_blocked()
+    controller.pin_snapshot(before.id, actor="cli:ann", reason="as it was")
+    assert not is_blocked(), "a pin is of the list, without what is withdrawn"
+    pin = controller.pin()
+    assert pin is not None
+    assert pin.snapshot == controller.snapshot().id
+    controller.end_emergency(taken.id, actor="cli:ann")
+    assert controller.snapshot().id == before.id
+    assert controller.pin() is not None
+    controller.unpin_snapshot(actor="cli:ann", reason="over")
+    again = controller.withdraw(str(entry), actor="cli:ann", reason="payroll", ends=until)
+    office.clock.jump(until)
+    assert [e.id for e in controller.end_emergencies()] == [again.id]
+    assert controller.snapshot().id == before.id
+    assert controller.verify_audit() == []
+
+
 def test_who_only_reads_does_not_act(office: Office) -> None:
     body = {"kind": "pause", "reason": "x", "ends": ends(office)}
     assert office.ask("POST", EMERGENCIES, token="read", json=body).status_code == 403
