@@ -13,6 +13,7 @@ import structlog
 
 from api.cli.main import main
 from controller.log import set_up_logging
+from controller.webhooks import new_secret
 from core.secret import without_tokens
 from tests.api.conftest import INVENTORY, PASSWORD, Office, Stock, an_office
 from tests.api.test_rest_dry_run import CALLS, KEY, V1, approved, requested, wish
@@ -59,6 +60,8 @@ def loaded(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("TOKGATE_BUNDLE_KEY", f"secret://file{tmp_path}/bundle.key")
     monkeypatch.setenv("TOKGATE_BUNDLE_TRUST", str(KEY.public))
     monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
+    for name in ("REST_TEST_KEY", "REST_TEST_OTHER_KEY"):
+        monkeypatch.setenv(name, new_secret().reveal())
     with an_office(tmp_path, stock) as made:
         yield made
 
