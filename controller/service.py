@@ -280,6 +280,7 @@ class Controller:
         would undo what a later one has put in force. Raises ``GuardTripped``: the snapshot in force stays; ``Busy``.
         """
         with self._refreshing.hold(wait=REFRESH_WAIT):
+            self.end_emergencies()
             return self._refresh_intel(actor=actor, force=force)
 
     def _refresh_intel(self, *, actor: str, force: bool) -> RefreshResult:
@@ -316,13 +317,13 @@ class Controller:
             return _pinned(pin, previous, snapshot, records)
         if previous is not None and snapshot.id == previous.id:
             with self._putting.hold(wait=IN_FORCE_WAIT):
-                self._withholding.applied(snapshot)
+                self._withholding.put(snapshot, actor=actor)
             return RefreshResult(snapshot=snapshot, previous=previous, diff=None, records=records, changed=False)
         reason = "forced past the churn guard" if force else ""
         with self._putting.hold(wait=IN_FORCE_WAIT):
-            held = self._withholding.applied(snapshot)
+            held, withheld = self._withholding.applied(snapshot)
             note = AuditNote(actor=actor, action=PUT_IN_FORCE, subject=held.id[:12], reason=reason)
-            self.store.set_current(held.id, audit=note)
+            self.store.set_current(held.id, withheld=withheld, audit=note)
         changes = diff_snapshots(previous, snapshot) if previous is not None else None
         return RefreshResult(snapshot=snapshot, previous=previous, diff=changes, records=records, changed=True)
 
@@ -400,23 +401,19 @@ class Controller:
                     f"snapshot {current[:12]} is in force, not {expected[:12]}",
                     hint="nothing was changed; look at what is in force now, then decide again",
                 )
-            behind = self._withholding.base()
-            before = self.store.in_force_before(behind.id if behind is not None else current)
-            if before is None:
-                raise NoSnapshot(
-                    "no other snapshot was in force before", hint="`tokgate intel pin` takes any stored one"
-                )
-            return self._pin(self.snapshot(before), "snapshot.rollback", actor=actor, reason=reason)
+            before = self._withholding.base_before()
+            return self._pin(before, "snapshot.rollback", actor=actor, reason=reason)
 
     def _pin(
         self, snapshot: Snapshot, action: str, *, actor: str, reason: str, detail: Mapping[str, str] | None = None
     ) -> Pin:
-        self._refuse_never_blocked(snapshot)
         with self._putting.hold(wait=IN_FORCE_WAIT):
-            snapshot = self._withholding.applied(snapshot)
+            base = self._withholding.behind(snapshot)
+            self._refuse_never_blocked(base)
+            snapshot, withheld = self._withholding.applied(base)
             pin = Pin(snapshot=snapshot.id, actor=actor, reason=reason.strip(), at=self.clock.now())
             note = AuditNote(actor=actor, action=action, subject=snapshot.id[:12], reason=pin.reason, detail=detail)
-            self.store.set_pin(pin, audit=note)
+            self.store.set_pin(pin, withheld=withheld, audit=note)
         self._carry()
         return pin
 
@@ -473,7 +470,10 @@ class Controller:
         return over
 
     def end_emergencies(self) -> tuple[Emergency, ...]:
-        """What time has ended; and what was cut short between a decision and the list is carried on."""
+        """What time has ended; and what was cut short between a decision and the list is carried on.
+
+        Asked by the schedule, and before work on lists and devices: there may be no schedule.
+        """
         over = self.emergencies.end_due()
         self._settle_withdrawals(actor="system")
         return over
@@ -696,6 +696,7 @@ class Controller:
 
     def plan(self, selection: Selection, *, actor: str, force: bool = False) -> tuple[PlanResult, ...]:
         """Read every selected device and say exactly what would change. Changes nothing on a device."""
+        self.end_emergencies()
         found = self._each(selection, lambda device: self._plan_one(device, force=force))
         return tuple(self._kept(result, actor=actor, force=force) for result in found)
 
@@ -817,6 +818,7 @@ class Controller:
 
         ``override_freeze``: also where a freeze holds changes back. Raises ``Invalid`` when that has no reason.
         """
+        self.end_emergencies()
         run, futures = self._start_sync(
             selection, actor=actor, trigger=trigger, reason=reason, force=force, override_freeze=override_freeze
         )

@@ -2,11 +2,10 @@
 
 from controller.audit import AuditNote
 from controller.store.access import AuditQuery, exception_version
-from controller.store.emergencies import Withheld
 from controller.store.evidence import EventQuery, HitSum, Page
 from controller.store.history import AlertQuery
 from controller.store.runs import RunQuery
-from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotQuery, SnapshotSummary, Term
+from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotQuery, SnapshotSummary, Term, Withheld
 from controller.store.store import Store
 
 __all__ = [

@@ -32,6 +32,7 @@ CURRENT: Final = "current_snapshot"
 PINNED: Final = "pinned_snapshot"
 PUT_IN_FORCE: Final = "snapshot.current"
 """What the audit log calls it; its subject is how the snapshot's id begins."""
+WITHHELD: Final = "withheld"
 IMPORTED: Final = "snapshot.import"
 """What the audit log calls a bundle that was put in force; its detail has ``made_at``."""
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,64}")
@@ -57,6 +58,15 @@ class Term:
     snapshot: str  # how its id begins
     since: datetime
     until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """``derived`` is in force: the list ``base`` without what the emergency actions ``ids`` withdraw."""
+
+    base: SnapshotId
+    derived: SnapshotId
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +120,15 @@ class Snapshots(History):
             self._keep_words(connection, snapshot, self._clock.now())
         self._known = {known: kept for known, kept in self._known.items() if known != snapshot.id}
 
-    def set_current(self, snapshot_id: SnapshotId, *, audit: AuditNote | None = None) -> None:
-        """Put a saved snapshot in force. Raises ``NoSnapshot``."""
+    def set_current(
+        self, snapshot_id: SnapshotId, *, withheld: Withheld | None = None, audit: AuditNote | None = None
+    ) -> None:
+        """Put a saved snapshot in force; ``withheld``: which list stands behind it. Raises ``NoSnapshot``."""
         with self._db.write() as connection:
             self._full_id(connection, snapshot_id)
             before = get_meta(connection, CURRENT)
             put_meta(connection, CURRENT, snapshot_id)
+            _put_withheld(connection, withheld)
             self._log(connection, audit and _with_current(audit, before, snapshot_id))
 
     def pin(self) -> Pin | None:
@@ -124,8 +137,10 @@ class Snapshots(History):
             found = get_meta(connection, PINNED)
         return None if found is None else _read_pin(found)
 
-    def set_pin(self, pin: Pin, *, audit: AuditNote) -> None:
+    def set_pin(self, pin: Pin, *, withheld: Withheld | None = None, audit: AuditNote) -> None:
         """Put a snapshot in force, and keep it there. What is stored of it is read again first.
+
+        ``withheld``: which list stands behind it.
 
         Raises ``NoSnapshot``; ``SnapshotCorrupt``: nothing was changed.
         """
@@ -138,6 +153,7 @@ class Snapshots(History):
                 note = replace(audit, action=PUT_IN_FORCE, subject=full[:12], detail={"pinned": True})
                 self._log(connection, _with_current(note, before, full))
             put_meta(connection, PINNED, _pin_text(replace(pin, snapshot=full)))
+            _put_withheld(connection, withheld)
             self._log(connection, _with_current(audit, before, full))
 
     def drop_pin(self, *, audit: AuditNote) -> None:
@@ -146,10 +162,24 @@ class Snapshots(History):
             connection.execute(delete(meta).where(meta.c.key == PINNED))
             self._log(connection, audit)
 
-    def in_force_before(self, snapshot_id: SnapshotId) -> str | None:
-        """How the id begins of the snapshot that was last in force before this one; None when there was none."""
+    def withheld(self) -> Withheld | None:
+        """Which list stands behind the one in force; None when it is the list itself."""
+        with self._db.read() as connection:
+            text, current = get_meta(connection, WITHHELD), get_meta(connection, CURRENT)
+        said = json.loads(text) if text is not None else None
+        if said is None or said["derived"] != current:
+            return None
+        return Withheld(base=SnapshotId(said["base"]), derived=SnapshotId(said["derived"]), ids=tuple(said["ids"]))
+
+    def put_withheld(self, withheld: Withheld) -> None:
+        """Of the snapshot that is in force already."""
+        with self._db.write() as connection:
+            _put_withheld(connection, withheld)
+
+    def in_force_before(self, *snapshot_ids: SnapshotId) -> str | None:
+        """How the id begins of the snapshot that was last in force and is none of these; None when there was none."""
         others = select(audit_log.c.subject).where(
-            audit_log.c.action == PUT_IN_FORCE, audit_log.c.subject != snapshot_id[:12]
+            audit_log.c.action == PUT_IN_FORCE, audit_log.c.subject.not_in([each[:12] for each in snapshot_ids])
         )
         with self._db.read() as connection:
             found = connection.execute(others.order_by(audit_log.c.seq.desc()).limit(1)).scalar()
@@ -265,6 +295,12 @@ class Snapshots(History):
         with self._db.write() as connection:
             put(connection, source_records, {"name": record.name, "body": dumps_record(record)})
             self._log(connection, audit)
+
+
+def _put_withheld(connection: Connection, withheld: Withheld | None) -> None:
+    if withheld is not None:
+        content = {"base": withheld.base, "derived": withheld.derived, "ids": list(withheld.ids)}
+        put_meta(connection, WITHHELD, json.dumps(content, sort_keys=True))
 
 
 def _with_current(note: AuditNote, before: str | None, after: str) -> AuditNote:

@@ -249,7 +249,8 @@ class Store(
     def housekeeping(self, *, retention: timedelta) -> None:
         """Drop what is older than ``retention``, in small writes; close abandoned runs; write the log back.
 
-        The audit log, exceptions, tokens, the snapshot in force and each device's last look stay whatever their age.
+        The audit log, exceptions, tokens, the snapshot in force, the list behind it and each device's last look stay
+        whatever their age.
         """
         self._settle()
         now = self._clock.now()
@@ -259,7 +260,9 @@ class Store(
         self._drop(observations, observations.c.at < oldest, observations.c.id.not_in(last))
         self._drop(runs, runs.c.started_at < oldest, runs.c.finished_at.is_not(None))
         self._drop(plans, plans.c.created_at < now - min(retention, PLAN_RETENTION))
-        self._drop(snapshots, snapshots.c.created_at < oldest, snapshots.c.id != (self._current_id() or ""))
+        behind = self.withheld()
+        kept = [self._current_id() or "", *([behind.base] if behind is not None else [])]
+        self._drop(snapshots, snapshots.c.created_at < oldest, snapshots.c.id.not_in(kept))
         self._drop(refreshes, refreshes.c.at < oldest)
         self._drop(words, words.c.digest.not_in(select(refreshes.c.words)))
         self._drop(alerts, alerts.c.at < oldest)

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from controller.emergencies import LINGER, LONGEST, NAG_EVERY, EmergencyDesk, at_most, met, parse_value, without
 from controller.errors import Conflict, Invalid, NotFound
 from controller.freezing import Frozen
-from controller.model import Emergency, EmergencyKind, Mode
+from controller.model import Emergency, EmergencyKind, Mode, Pin
 from controller.modes import modes_at
-from controller.store import AuditNote, Store
+from controller.store import AuditNote, Store, shelf, snapshots
 from controller.withholding import Withholding
 from core.clock import ManualClock
 from core.net import DomainName, Network, address_count, overlaps, subtract
@@ -265,8 +266,8 @@ def test_a_withdrawal_outlives_refreshes_and_what_stands_behind_comes_back(
 
     second = real("103.136.220.0/23", "198.18.0.0/15", "198.51.100.0/24")
     store.save_snapshot(second)
-    derived = held.applied(second)
-    store.set_current(derived.id)
+    derived, withheld = held.applied(second)
+    store.set_current(derived.id, withheld=withheld)
     assert held.is_settled()
     assert overlaps(blocked(in_force(store)), ip_network("198.51.100.0/24"))
     assert not overlaps(blocked(in_force(store)), ip_network("198.18.7.0/24"))
@@ -289,6 +290,76 @@ def test_one_cut_off_between_the_decision_and_the_list_is_carried_on(
     clock.jump(clock.now() + DAY)
     EmergencyDesk(store, offices(tmp_path), clock).end_due()
     again.settle(actor="system")
+    assert in_force(store).id == first.id
+
+
+class Died(BaseException):
+    """As a process that is killed: nothing after it is done."""
+
+
+def killed_in(held: Withholding, monkeypatch: pytest.MonkeyPatch, writes: int) -> bool:
+    """Whether the process died while it put the list in force: in its write of that number."""
+    done = []
+
+    def put_meta(connection: Connection, key: str, value: str) -> None:
+        done.append(key)
+        if len(done) == writes:
+            raise Died
+        shelf.put_meta(connection, key, value)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshots, "put_meta", put_meta)
+        try:
+            held.settle(actor="cli:ann")
+        except Died:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("is_pinned", [False, True], ids=["followed", "pinned"])
+@pytest.mark.parametrize("writes", [1, 2, 3])
+def test_i05_killed_while_a_withdrawal_ends_or_another_begins_nothing_stays_unblocked(
+    writes: int,
+    is_pinned: bool,
+    desk: EmergencyDesk,
+    store: Store,
+    held: Withholding,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = real("103.136.220.0/23", "198.18.0.0/15")
+    put(store, first)
+    if is_pinned:
+        pin = Pin(snapshot=first.id, actor="cli:ann", reason="as it was", at=clock.now())
+        store.set_pin(pin, audit=AuditNote(actor="cli:ann", action="snapshot.pin", subject=first.id[:12]))
+    one = begun(desk, EmergencyKind.WITHDRAW, clock, value="198.18.7.0/24")
+    held.settle(actor="cli:ann")
+    other = begun(desk, EmergencyKind.WITHDRAW, clock, value="198.18.9.0/24")
+    died = killed_in(held, monkeypatch, writes)
+    assert died is (writes < 3 or is_pinned), "what the test means to cut short is there to be cut"
+    held.settle(actor="system")
+    assert held.base() == first
+    for each in (one, other):
+        desk.end(each.id, actor="cli:ann")
+    killed_in(held, monkeypatch, writes)
+    held.settle(actor="system")
+    assert in_force(store).id == first.id
+    assert held.is_settled()
+
+
+def test_the_list_behind_the_one_in_force_is_kept_as_long_as_it(
+    desk: EmergencyDesk, store: Store, held: Withholding, clock: ManualClock
+) -> None:
+    first = real("103.136.220.0/23", "198.18.0.0/15")
+    put(store, first)
+    taken = begun(desk, EmergencyKind.WITHDRAW, clock, value="198.18.7.0/24")
+    held.settle(actor="cli:ann")
+    clock.advance(DAY * 40)
+    store.housekeeping(retention=DAY * 30)
+    assert held.base() == first
+    desk.end_due()
+    assert taken.id not in {e.id for e in desk.active()}
+    held.settle(actor="system")
     assert in_force(store).id == first.id
 
 

@@ -134,6 +134,62 @@ def test_rolling_back_pins_the_one_before_and_twice_is_back_again(place: Place) 
     assert ("snapshot.rollback", first[:12], "broken") in place.told()
 
 
+# --- while something is withdrawn -------------------------------------------------------------------------------------
+
+
+def withdrawn(place: Place) -> str:
+    """The id of the list without it."""
+    place.opened.withdraw("103.136.220.0/24", actor="ada", reason="payroll", ends=place.clock.now() + HOUR)
+    return place.current
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["while it holds", "after its end"])
+def test_i05_rolling_back_goes_to_another_list_and_never_to_one_without_what_was_withdrawn(
+    place: Place, ended: bool
+) -> None:
+    place.found(ONE)
+    first = place.current
+    place.found(TWO)
+    less = withdrawn(place)
+    if ended:
+        place.clock.advance(HOUR)
+        place.opened.end_emergencies()
+    place.opened.roll_back(actor="ada", reason="broken")
+    assert place.current != less
+    assert (place.current == first) is ended
+    place.clock.advance(HOUR)
+    place.opened.end_emergencies()
+    assert place.current == first
+
+
+def test_i05_pinning_what_is_in_force_pins_the_list_behind_it(place: Place) -> None:
+    place.found(TWO)
+    whole = place.current
+    less = withdrawn(place)
+    assert place.opened.pin_snapshot(None, actor="ada", reason="hold it").snapshot == less
+    place.clock.advance(HOUR)
+    place.opened.end_emergencies()
+    assert place.current == whole
+    pin = place.opened.pin()
+    assert pin is not None
+    assert (pin.snapshot, pin.reason) == (whole, "hold it")
+
+
+@pytest.mark.parametrize("after", [TWO, TWO + "16.162.1.0/24\n"], ids=["nothing new", "something new"])
+@pytest.mark.parametrize("is_pinned", [False, True], ids=["followed", "pinned"])
+def test_i05_without_a_schedule_the_next_refresh_notices_the_end(place: Place, is_pinned: bool, after: str) -> None:
+    place.found(TWO)
+    whole = place.current
+    less = withdrawn(place)
+    if is_pinned:
+        place.opened.pin_snapshot(None, actor="ada", reason="hold it")
+    place.found(after)
+    assert place.current != less
+    assert (place.current == whole) is (is_pinned or after == TWO)
+    assert "103.136.220.0/23" in map(str, place.opened.snapshot().services[0].networks)
+    assert not place.opened.emergencies.active()
+
+
 def test_the_past_is_told_with_the_pin_in_it(place: Place) -> None:
     pinned_back(place)
     at = place.clock.now()
