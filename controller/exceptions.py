@@ -463,11 +463,12 @@ _NOT_OWN: Final = "nobody approves an exception that they asked for"
 
 def check_named_approvers(approvers: Sequence[str], asking: Sequence[str], rule: ExceptionReason) -> None:
     """The same rules for approvers whom a file names. Raises ``Invalid``."""
-    if own := next((who for who in approvers if who in asking), None):
+    if own := next((who for who in approvers if any(may_be_one_person(who, other) for other in asking)), None):
         raise Invalid(f"approved_by: {_NOT_OWN}, and {own} did")
     if strange := next((who for who in approvers if rule.approvers and who not in rule.approvers), None):
         raise Invalid(f"approved_by: not {strange}: this reason is approved by {', '.join(rule.approvers)}")
-    if len(set(approvers)) < rule.approvals:
+    again = sum(any(may_be_one_person(who, other) for other in approvers[:at]) for at, who in enumerate(approvers))
+    if len(approvers) - again < rule.approvals:
         raise Invalid(f"approved_by: this reason needs {rule.approvals} people")
 
 

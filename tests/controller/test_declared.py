@@ -22,7 +22,7 @@ from tests.controller.offices import YAML, an_exception, offices, request
 RULES = """
 exceptions:
   file: exceptions.yaml
-  reasons: {other: {}, legal: {approvals: 2, approvers: [ann, bob, eve]}}
+  reasons: {other: {}, legal: {approvals: 2, approvers: [ann, 'person:ann', bob, eve]}}
 """
 ENTRY = """
   {key}:
@@ -68,7 +68,10 @@ def live(store: Store) -> dict[str, AccessException]:
     [
         (entry("a", source="192.0.2.1"), r"exceptions.yaml:5: exceptions.a.sources: .*lies in no source network"),
         (entry("a").replace("[ann]", "[dan]"), r"exceptions.yaml:12: exceptions.a.approved_by: .*asked for, and dan"),
+        (entry("a").replace("[ann]", "[cli:dan]"), r"a.approved_by: .*asked for, and cli:dan did"),
         (entry("a") + "    code: legal\n", r"exceptions.yaml:12: .*needs 2 people"),
+        (entry("a").replace("[ann]", "[ann, ann]") + "    code: legal\n", "needs 2 people"),
+        (entry("a").replace("[ann]", "[ann, person:ann]") + "    code: legal\n", "needs 2 people"),
         (entry("a").replace("[ann]", "[ann, zoe]") + "    code: legal\n", "not zoe: this reason is approved by ann"),
         (entry("a").replace("owner", "onwer"), r"exceptions.yaml:10: exceptions.a.onwer: .*did you mean 'owner'"),
         (entry("a") + entry("a"), r"exceptions.yaml:13: exceptions.a: is there twice"),
