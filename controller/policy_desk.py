@@ -22,10 +22,17 @@ from controller.store import Store
 from controller.whatif import WhatIf, replay
 from core.clock import Clock
 
+OUR_YEARS: Final = range(1970, 9999)
+"""Days of other years are refused: a day before or behind them, or another zone, would leave what a date can be."""
 LONGEST: Final = timedelta(days=92)
 """That is replayed at once."""
 _YEARS: Final = 1
 """Ahead and back for which holidays are known for sure."""
+
+
+def is_of_our_time(day: date) -> bool:
+    """Whether one can count on from it in either direction."""
+    return day.year in OUR_YEARS
 
 
 class PolicyDesk:
@@ -69,6 +76,8 @@ class PolicyDesk:
 
     def week(self, site: str, day: date | None = None) -> PolicyWeek:
         """The week of a day; this one when none is given. Raises as ``at``."""
+        if day is not None and not is_of_our_time(day):
+            raise Invalid(f"week: a day from {OUR_YEARS[0]} to {OUR_YEARS[-1]}")
         found = self._inventory.site(site)
         today = self._clock.now().astimezone(ZoneInfo(found.time_zone)).date()
         policy = self._inventory.policies[found.policy]

@@ -43,7 +43,9 @@ def act(
 ) -> Response:
     """Begins one; what was wrong with it is said on the page."""
     try:
-        ends = controller.clock.now() + timedelta(hours=int(lasts)) if lasts in LASTS else None
+        if lasts and lasts not in LASTS:
+            raise Invalid("lasts: say for how long")
+        ends = controller.clock.now() + timedelta(hours=int(lasts)) if lasts else None
         _begin(controller, kind, sites, actor=caller.actor, reason=reason, ends=ends, value=value, mode=mode)
     except TokgateError as exc:
         return _page(request, controller, may_act=True, error=exc)

@@ -21,6 +21,7 @@ from api.sessions import SignInNeeded
 from api.web.templating import render
 from controller.errors import Invalid
 from controller.model import ExceptionState, Scope
+from controller.policy_desk import is_of_our_time
 from controller.service import Controller
 from core.errors import TokgateError
 from ipsets.errors import NoSnapshot
@@ -162,9 +163,12 @@ def when(at: datetime | None, zone: str = "UTC") -> Markup:
 def local_time(text: str, zone: str, field: str) -> datetime:
     """What a date field of a form says, by the wall clock of a zone. Raises ``Invalid``."""
     try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        found = datetime.fromisoformat(text.strip())
     except ValueError as exc:
         raise Invalid(f"{field}: {text[:40]!r} is no date and time") from exc
+    if found.tzinfo is not None or not is_of_our_time(found):
+        raise Invalid(f"{field}: {text[:40]!r} is no date and time of a calendar on a wall")
+    return found.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
 def field_time(at: datetime, zone: str) -> str:

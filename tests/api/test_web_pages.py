@@ -211,6 +211,39 @@ def test_an_operator_acts_in_an_emergency_and_ends_it(office: Office) -> None:
     assert "is not on the list" in text_of(wrong.text)
 
 
+@pytest.mark.parametrize("kind", ["withdraw", "switch", "pause"])
+def test_a_span_that_the_page_does_not_offer_makes_no_action_endless(office: Office, kind: str) -> None:
+    olga = signed(office, "olga")
+    given = {"kind": kind, "mode": "off", "value": "103.136.220.0/23", "reason": "outage"}
+    for lasts in ("2", "-1", "ever"):
+        answer = olga.send("/emergencies", lasts=lasts, **given)
+        assert (answer.status_code, office.controller.emergencies.all()) == (422, ())
+        assert "say for how long" in text_of(answer.text)
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00", "1969-12-31T23:59", "9999-12-31T23:59", "2026-11-25T10:00+09:00", "2026-02-30T10:00"]
+)
+def test_a_date_that_is_none_is_said_on_the_page(office: Office, at: str) -> None:
+    anna = signed(office, "anna")
+    for field in ("starts", "ends"):
+        given = {**FORM, "sites": "berlin", field: at}
+        answer = anna.send("/exceptions/new", act="send", **given)
+        assert answer.status_code == 422, text_of(answer.text)
+        assert "is no date and time" in text_of(answer.text)
+        looked = anna.send("/exceptions/preview", page="/exceptions/new", **given)
+        assert (looked.status_code, "is no date and time" in text_of(looked.text)) == (200, True)
+
+
+@pytest.mark.parametrize("week", ["0001-01-01", "9999-12-31"])
+def test_a_week_of_no_year_of_ours_is_refused(office: Office, week: str) -> None:
+    vera = signed(office, "vera")
+    page = vera.get("/policy", params={"week": week})
+    assert (page.status_code, "a day from 1970 to 9998" in text_of(page.text)) == (422, True)
+    answer = vera.get("/api/v1/sites/berlin/calendar", params={"week": week})
+    assert (answer.status_code, answer.json()["code"]) == (422, "TG5007")
+
+
 def test_emergencies_stand_above_every_page(office: Office) -> None:
     office.controller.pause(actor="cli:ann", reason="core switch", ends=office.clock.now() + timedelta(hours=1))
     for path in ("/", "/exceptions", "/policy", "/why"):
