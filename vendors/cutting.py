@@ -6,13 +6,14 @@ who is not denied; what is left says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from core.net import Address, Network
 from vendors import week
+from vendors.errors import DeviceError
 from vendors.model import AddressGroup, Group, GroupName, Observed, Plan, Rule
 
 MOST_NETWORKS: Final = 128
@@ -74,13 +75,25 @@ def _sides(rule: Rule, groups: Mapping[GroupName, Group]) -> tuple[frozenset[Net
     return sources, frozenset().union(*(members(name) for name in rule.destinations))
 
 
-def asked_for(denied: tuple[Denied, ...]) -> list[Network]:
-    """The networks whose open flows are looked for, in a fixed order."""
-    return sorted({network for each in denied for network in each.networks}, key=str)
+def is_denied(denied: Iterable[Denied], source: Address, destination: Address) -> bool:
+    """Whether any one of them covers the flow."""
+    return any(one.covers(source, destination) for one in denied)
 
 
-def too_many(networks: int) -> Cut:
-    return Cut(None, f"open sessions to {networks} newly denied networks were left to end by themselves")
+def within_bounds(denied: tuple[Denied, ...], end: Callable[[list[Network]], Cut]) -> Cut:
+    """What ``end`` makes of the open flows to these networks, which stand in a fixed order.
+
+    Never raises: the change is in force, and is not undone for a flow that goes on.
+    """
+    networks = sorted({network for each in denied for network in each.networks}, key=str)
+    if not networks:
+        return Cut(0)
+    if len(networks) > MOST_NETWORKS:
+        return Cut(None, f"open sessions to {len(networks)} newly denied networks were left to end by themselves")
+    try:
+        return end(networks)
+    except DeviceError as exc:
+        return Cut(None, f"open sessions could not be ended: {exc.message}")
 
 
 def left_note(left: int) -> str:

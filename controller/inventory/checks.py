@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any
 
 from controller.inventory.document import Document, Problem, Spot, dotted
 from controller.inventory.fields import did_you_mean, parse_host, parse_net
@@ -195,16 +195,3 @@ def _is_address(host: object) -> bool:
     except ValueError:
         return False
     return True
-
-
-CHECKS: Final = (
-    _policies,
-    _networks,
-    _vendors,
-    _credentials,
-    _device_names,
-    _device_addresses,
-    _feeds,
-    _feed_groups,
-    _access,
-)

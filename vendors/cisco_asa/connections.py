@@ -19,8 +19,7 @@ from typing import Final
 
 from core.net import Address, Network
 from vendors.cisco_asa.talk import Terminal, is_invalid, lacks_rights
-from vendors.cutting import MOST_NETWORKS, Cut, Denied, asked_for, left_note, too_many
-from vendors.errors import DeviceError
+from vendors.cutting import Cut, Denied, is_denied, left_note, within_bounds
 from vendors.shell import Said
 
 _TIMEOUT: Final = timedelta(seconds=60)
@@ -80,16 +79,8 @@ def _address(text: str) -> Address | None:
 
 
 def cut(at: Terminal, denied: tuple[Denied, ...], most: int) -> Cut:
-    """Never raises: the change is in force, and is not undone for a connection that goes on."""
-    networks = asked_for(denied)
-    if not networks:
-        return Cut(0)
-    if len(networks) > MOST_NETWORKS:
-        return too_many(len(networks))
-    try:
-        return _cut(at, denied, networks, most)
-    except DeviceError as exc:
-        return Cut(None, f"open sessions could not be ended: {exc.message}")
+    """End at most so many. Never raises."""
+    return within_bounds(denied, lambda networks: _cut(at, denied, networks, most))
 
 
 def _cut(at: Terminal, denied: tuple[Denied, ...], networks: list[Network], most: int) -> Cut:
@@ -110,12 +101,12 @@ def _cut(at: Terminal, denied: tuple[Denied, ...], networks: list[Network], most
     return Cut(len(chosen) - going_on, "; ".join(filter(None, notes)))
 
 
-def _standing(at: Terminal, denied: Iterable[Denied], networks: Iterable[Network]) -> tuple[list[Open], int]:
+def _standing(at: Terminal, denied: tuple[Denied, ...], networks: Iterable[Network]) -> tuple[list[Open], int]:
     """The connections that a change denies, and how many networks could not be asked for."""
     answers = [at.ask(listing(network), timeout=_TIMEOUT) for network in networks]
     told = [said for said in answers if not _is_refused(said)]
     found = (each for said in told for each in open_in(said.text))
-    of_the_denied = (each for each in found if any(one.covers(each.source, each.destination) for one in denied))
+    of_the_denied = (each for each in found if is_denied(denied, each.source, each.destination))
     return list(dict.fromkeys(of_the_denied)), len(answers) - len(told)
 
 

@@ -16,8 +16,7 @@ from typing import Final
 
 from core.net import Address, Network
 from vendors.adapter import Session
-from vendors.cutting import MOST_NETWORKS, Cut, Denied, asked_for, left_note, too_many
-from vendors.errors import DeviceError
+from vendors.cutting import Cut, Denied, is_denied, left_note, within_bounds
 from vendors.juniper_srx import facts
 from vendors.shell import Shell
 
@@ -61,17 +60,13 @@ def cleared_in(text: str) -> int | None:
 
 
 def cut(session: Session, denied: tuple[Denied, ...], most: int) -> Cut:
-    """Never raises: the change is in force, and is not undone for a session that goes on."""
-    networks = asked_for(denied)
-    if not networks:
-        return Cut(0)
-    if len(networks) > MOST_NETWORKS:
-        return too_many(len(networks))
-    try:
+    """End at most so many. Never raises."""
+
+    def end(networks: list[Network]) -> Cut:
         with session.shell(facts.DIALECT) as shell:
             return _cut(shell, denied, networks, most)
-    except DeviceError as exc:
-        return Cut(None, f"open sessions could not be ended: {exc.message}")
+
+    return within_bounds(denied, end)
 
 
 def _cut(shell: Shell, denied: tuple[Denied, ...], networks: list[Network], most: int) -> Cut:
@@ -80,9 +75,7 @@ def _cut(shell: Shell, denied: tuple[Denied, ...], networks: list[Network], most
         said = shell.ask(f"show security flow session destination-prefix {network}", timeout=_TIMEOUT)
         if facts.is_refusal(said.text):
             return Cut(None, "open sessions could not be asked for")
-        found += [
-            each for each in open_in(said.text) if any(one.covers(each.source, each.destination) for one in denied)
-        ]
+        found += [each for each in open_in(said.text) if is_denied(denied, each.source, each.destination)]
     chosen, count = list(dict.fromkeys(found)), 0
     for each in chosen[:most]:
         ended = cleared_in(shell.ask(each.clear, timeout=_TIMEOUT).text)
