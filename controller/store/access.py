@@ -16,7 +16,7 @@ from controller.errors import Conflict, NotFound, StoreError
 from controller.model import AccessException, AuditEntry, ExceptionState, Scope, Token
 from controller.store.jsons import EXCEPTION, WORDS, dumps_sites, loads_sites
 from controller.store.schema import audit, exception_sites, exceptions, tokens
-from controller.store.searching import among, counted
+from controller.store.searching import Listing, within
 from controller.store.shelf import Shelf, append, head, one
 from controller.versions import refuse_changed, version_of
 from core.ids import ExceptionId, SiteName, TokenId
@@ -175,38 +175,26 @@ def _token(row: RowMapping) -> Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditQuery:
-    """Which entries of the audit log; without anything all of them."""
+class AuditQuery(Listing):
+    """Which entries of the audit log; text is looked for in all that an entry says."""
+
+    KEYS = (audit.c.seq,)
+    SAID = (audit.c.actor, audit.c.action, audit.c.subject, audit.c.reason, audit.c.detail)
 
     actor: str | None = None
     action: str | None = None  # one, or a family of them: ``exception`` is also ``exception.approve``
     subject: str | None = None  # how it begins
     since: datetime | None = None  # at that time or later
     until: datetime | None = None  # before it
-    text: str | None = None  # anywhere in what an entry says
-    oldest_first: bool = False
 
-    def conditions(self) -> Iterator[ColumnElement[bool]]:
+    def filters(self) -> Iterator[ColumnElement[bool]]:
         if self.actor is not None:
             yield audit.c.actor == self.actor
         if self.action is not None:
             yield or_(audit.c.action == self.action, audit.c.action.startswith(f"{self.action}.", autoescape=True))
         if self.subject is not None:
             yield audit.c.subject.startswith(self.subject, autoescape=True)
-        if self.since is not None:
-            yield audit.c.at >= self.since
-        if self.until is not None:
-            yield audit.c.at < self.until
-
-    @property
-    def order(self) -> tuple[Any, ...]:
-        return (audit.c.seq if self.oldest_first else audit.c.seq.desc(),)
-
-    def all(self, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-        """Every condition, with ``more`` that narrow where text is looked for."""
-        said = (audit.c.actor, audit.c.action, audit.c.subject, audit.c.reason, audit.c.detail)
-        conditions = (*self.conditions(), *more)
-        return among(audit.c.seq, conditions, order=self.order, text=self.text, columns=said)
+        yield from within(audit.c.at, self.since, self.until)
 
 
 class AuditLog(Shelf):
@@ -220,7 +208,7 @@ class AuditLog(Shelf):
     ) -> list[AuditEntry]:
         """The newest first, or the oldest; ``before`` is the ``seq`` of the last one already seen."""
         wanted = wanted or AuditQuery()
-        seen = [] if before is None else [audit.c.seq > before if wanted.oldest_first else audit.c.seq < before]
+        seen = [] if before is None else [wanted.behind(before)]
         query = select(audit).where(*wanted.all(*seen)).order_by(*wanted.order).limit(limit)
         with self._db.read() as connection:
             return [AuditEntry(**row) for row in connection.execute(query).mappings()]
@@ -228,7 +216,7 @@ class AuditLog(Shelf):
     def audit_count(self, wanted: AuditQuery, *, most: int) -> int:
         """How many entries are wanted; no further than ``most``."""
         with self._db.read() as connection:
-            return counted(connection, audit.c.seq, wanted.all(), most=most)
+            return wanted.counted(connection, most=most)
 
     def audit_chain(self, *, after: int = 0) -> tuple[Head, Iterator[AuditEntry], Head]:
         """The head before, the entries behind it in their order, and the last of all. Raises ``NotFound``."""

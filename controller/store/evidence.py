@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.errors import Invalid
@@ -28,7 +28,7 @@ from controller.model import (
 from controller.store import outbox
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
 from controller.store.schema import device_status, events, micros, moment, observations, readings
-from controller.store.searching import among, counted
+from controller.store.searching import Listing
 from controller.store.shelf import Shelf, put
 from core.ids import DeviceName, ExceptionId, SiteName
 from vendors.codec import dumps_reading, loads_reading
@@ -41,8 +41,24 @@ _PLACE: Final = re.compile(r"(?P<up>up:)?(?P<end>-?[0-9]{1,18}):(?P<event>[0-9a-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventQuery:
-    """Which events. ``since``: windows that end after it. ``until``: windows that start before it."""
+class EventQuery(Listing):
+    """Which events. ``since``: windows that end after it. ``until``: windows that start before it.
+
+    By the end of the window; text is looked for in where, who and where to.
+    """
+
+    KEYS = (events.c.end, events.c.id)
+    SAID = (
+        events.c.id,
+        events.c.exception,
+        events.c.action,
+        events.c.site,
+        events.c.device,
+        events.c.rule,
+        events.c.role,
+        events.c.sources,
+        events.c.entries,
+    )
 
     site: str | None = None
     sites: frozenset[SiteName] | None = None  # None: of every site
@@ -52,15 +68,25 @@ class EventQuery:
     since: datetime | None = None
     until: datetime | None = None
     role: str | None = None
-    text: str | None = None  # in where, who and where to
-    oldest_first: bool = False
     cursor: str | None = None
     limit: int = 100
 
-    @property
-    def order(self) -> tuple[Any, ...]:
-        """By the end of the window."""
-        return (events.c.end, events.c.id) if self.oldest_first else (events.c.end.desc(), events.c.id.desc())
+    def filters(self) -> Iterator[ColumnElement[bool]]:
+        for column, wanted in (
+            (events.c.site, self.site),
+            (events.c.device, self.device),
+            (events.c.role, self.role),
+            (events.c.exception, self.exception),
+            (events.c.action, self.action and self.action.value),
+        ):
+            if wanted is not None:
+                yield column == wanted
+        if self.sites is not None:
+            yield events.c.site.in_(self.sites)
+        if self.since is not None:
+            yield events.c.end > self.since
+        if self.until is not None:
+            yield events.c.start < self.until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +175,8 @@ class Evidence(Shelf):
         """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""
         if query.limit < 1:
             raise Invalid("limit: at least 1")
-        statement = select(events).where(*_wanted(query, *_seen(query))).order_by(*query.order)
+        seen = [] if query.cursor is None else [query.behind(*_place(query.cursor, oldest_first=query.oldest_first))]
+        statement = select(events).where(*query.all(*seen)).order_by(*query.order)
         with self._db.read() as connection:
             rows = connection.execute(statement.limit(query.limit + 1)).mappings().all()
         shown = rows[: query.limit]
@@ -160,7 +187,7 @@ class Evidence(Shelf):
     def event_count(self, query: EventQuery, *, most: int) -> int:
         """How many events are wanted, on all pages; no further than ``most``."""
         with self._db.read() as connection:
-            return counted(connection, events.c.id, _wanted(query), most=most)
+            return query.counted(connection, most=most)
 
     def hits_since(self, at: datetime) -> list[HitSum]:
         """The hits of all windows that end after ``at``, for each site and action that has any window there."""
@@ -222,44 +249,6 @@ def _observation(row: RowMapping) -> Observation:
         left=CoverageState(row["left"]) if row["left"] else None,
         cause=row["cause"],
     )
-
-
-def _wanted(query: EventQuery, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-    """Every condition, with ``more`` that narrow where text is looked for."""
-    places = (events.c.site, events.c.device, events.c.rule, events.c.role, events.c.sources, events.c.entries)
-    said = (events.c.id, events.c.exception, events.c.action, *places)
-    conditions = (*_conditions(query), *more)
-    return among(events.c.id, conditions, order=query.order, text=query.text, columns=said)
-
-
-def _conditions(query: EventQuery) -> Iterator[ColumnElement[bool]]:
-    for column, wanted in (
-        (events.c.site, query.site),
-        (events.c.device, query.device),
-        (events.c.role, query.role),
-        (events.c.exception, query.exception),
-        (events.c.action, query.action and query.action.value),
-    ):
-        if wanted is not None:
-            yield column == wanted
-    if query.sites is not None:
-        yield events.c.site.in_(query.sites)
-    if query.since is not None:
-        yield events.c.end > query.since
-    if query.until is not None:
-        yield events.c.start < query.until
-
-
-def _seen(query: EventQuery) -> Iterator[ColumnElement[bool]]:
-    """Behind the last one that was shown."""
-    if query.cursor is None:
-        return
-    at, event_id = _place(query.cursor, oldest_first=query.oldest_first)
-    end, id_ = events.c.end, events.c.id
-    if query.oldest_first:
-        yield or_(end > at, and_(end == at, id_ > event_id))
-    else:
-        yield or_(end < at, and_(end == at, id_ < event_id))
 
 
 def _cursor(row: RowMapping, *, oldest_first: bool) -> str:

@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.model import Alert
 from controller.store.schema import alerts, refreshes, words
-from controller.store.searching import among, counted
+from controller.store.searching import Listing, within
 from controller.store.shelf import Shelf, one
 from ipsets.model import Snapshot
 from ipsets.words import Words, said, words_of
@@ -23,31 +23,20 @@ WORDS_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertQuery:
-    """Which alerts; without anything all of them."""
+class AlertQuery(Listing):
+    """Which alerts."""
+
+    KEYS = (alerts.c.id,)
+    SAID = (alerts.c.kind, alerts.c.subject, alerts.c.message)
 
     kind: str | None = None
     since: datetime | None = None  # told at that time or later
     until: datetime | None = None  # told before it
-    text: str | None = None
-    oldest_first: bool = False
 
-    def conditions(self) -> Iterator[ColumnElement[bool]]:
+    def filters(self) -> Iterator[ColumnElement[bool]]:
         if self.kind is not None:
             yield alerts.c.kind == self.kind
-        if self.since is not None:
-            yield alerts.c.at >= self.since
-        if self.until is not None:
-            yield alerts.c.at < self.until
-
-    @property
-    def order(self) -> tuple[Any, ...]:
-        return (alerts.c.id if self.oldest_first else alerts.c.id.desc(),)
-
-    def all(self, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-        """Every condition, with ``more`` that narrow where text is looked for."""
-        said = (alerts.c.kind, alerts.c.subject, alerts.c.message)
-        return among(alerts.c.id, (*self.conditions(), *more), order=self.order, text=self.text, columns=said)
+        yield from within(alerts.c.at, self.since, self.until)
 
 
 class History(Shelf):
@@ -100,7 +89,7 @@ class History(Shelf):
     def alerts(self, *, limit: int = 100, before: int | None = None, wanted: AlertQuery | None = None) -> list[Alert]:
         """The newest first, or the oldest; ``before`` is the number of the last one already seen."""
         asked = wanted or AlertQuery()
-        seen = [] if before is None else [alerts.c.id > before if asked.oldest_first else alerts.c.id < before]
+        seen = [] if before is None else [asked.behind(before)]
         query = select(alerts).where(*asked.all(*seen)).order_by(*asked.order).limit(limit)
         with self._db.read() as connection:
             return [_alert(row) for row in connection.execute(query).mappings()]
@@ -108,7 +97,7 @@ class History(Shelf):
     def alert_count(self, wanted: AlertQuery, *, most: int) -> int:
         """How many alerts are wanted; no further than ``most``."""
         with self._db.read() as connection:
-            return counted(connection, alerts.c.id, wanted.all(), most=most)
+            return wanted.counted(connection, most=most)
 
     def alert_counts(self, since: datetime) -> dict[str, int]:
         """How many alerts of each kind were told since then; no kind without any."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.alerts import AlertNote
@@ -135,7 +135,7 @@ def _post(
 
 def _add(connection: Connection, hook: Webhook, items: list[dict[str, Any]], at: datetime) -> None:
     """To the last message that waits, for the order is kept; if it is under way just now, see ``note_delivered``."""
-    waiting = select(webhook_messages).where(*_waiting(hook)).order_by(webhook_messages.c.seq.desc()).limit(1)
+    waiting = select(webhook_messages).where(*pending(hook)).order_by(webhook_messages.c.seq.desc()).limit(1)
     last = connection.execute(waiting).mappings().first()
     if last is not None and last["kind"] == COUNTED and not last["attempts"]:
         room = max(0, BATCH - last["items"])
@@ -161,14 +161,14 @@ def _queue(connection: Connection, hook: Webhook, kind: str, body: str, at: date
         "error": "",
     }
     connection.execute(insert(webhook_messages).values(**row))
-    waiting = connection.execute(select(func.count()).select_from(webhook_messages).where(*_waiting(hook))).scalar()
+    waiting = connection.execute(select(func.count()).select_from(webhook_messages).where(*pending(hook))).scalar()
     if waiting is not None and waiting > MAX_PENDING:
         _make_room(connection, hook, at)
 
 
 def _make_room(connection: Connection, hook: Webhook, at: datetime) -> None:
     """The oldest behind the first becomes a gap, or is counted in the gap that stands before it."""
-    first = select(webhook_messages).where(*_waiting(hook)).order_by(webhook_messages.c.seq).limit(3)
+    first = select(webhook_messages).where(*pending(hook)).order_by(webhook_messages.c.seq).limit(3)
     _, second, third = connection.execute(first).mappings().all()
     if second["kind"] == GAP:
         body = gap(second["body"], at=at, more=messages_in(third["kind"], third["body"]))
@@ -181,7 +181,8 @@ def _make_room(connection: Connection, hook: Webhook, at: datetime) -> None:
     connection.execute(update(webhooks).where(webhooks.c.id == hook.id).values(dropped=webhooks.c.dropped + 1))
 
 
-def _waiting(hook: Webhook) -> tuple[Any, ...]:
+def pending(hook: Webhook) -> tuple[ColumnElement[bool], ...]:
+    """Its messages that are to be sent."""
     return (webhook_messages.c.webhook == hook.id, webhook_messages.c.state == MessageState.PENDING.value)
 
 

@@ -121,9 +121,7 @@ class People(Shelf):
         if person is not None:
             query = query.where(sessions.c.person == person)
         if open_at is not None:
-            query = query.where(
-                sessions.c.revoked_at.is_(None), sessions.c.idle_at > open_at, sessions.c.ends_at > open_at
-            )
+            query = query.where(*_open_at(open_at))
         with self._db.read() as connection:
             return [_session(row) for row in connection.execute(query).mappings()]
 

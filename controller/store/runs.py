@@ -17,7 +17,7 @@ from controller.store import outbox
 from controller.store.jsons import STATUS, TIMINGS, WORDS
 from controller.store.processes import Process
 from controller.store.schema import device_status, plans, run_devices, runs
-from controller.store.searching import among, counted
+from controller.store.searching import Listing, within
 from controller.store.shelf import Shelf, one, put
 from core.ids import DeviceName, PlanId, RunId, SiteName
 from vendors.errors import Uncertain
@@ -27,8 +27,11 @@ UNRECORDED: Final = "how the work on this device ended could not be recorded; it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunQuery:
-    """Which runs; without anything all of them."""
+class RunQuery(Listing):
+    """Which runs; text is looked for in who and why."""
+
+    KEYS = (runs.c.id,)
+    SAID = (runs.c.id, runs.c.trigger, runs.c.actor)
 
     site: SiteName | None = None  # that they touched
     device: DeviceName | None = None
@@ -37,10 +40,8 @@ class RunQuery:
     actor: str | None = None
     since: datetime | None = None  # begun at that time or later
     until: datetime | None = None  # begun before it
-    text: str | None = None  # in who and why
-    oldest_first: bool = False
 
-    def conditions(self) -> Iterator[ColumnElement[bool]]:
+    def filters(self) -> Iterator[ColumnElement[bool]]:
         touched = select(run_devices.c.run)
         if self.site is not None:
             yield runs.c.id.in_(touched.where(run_devices.c.site == self.site))
@@ -52,19 +53,7 @@ class RunQuery:
             yield runs.c.trigger == self.trigger
         if self.actor is not None:
             yield runs.c.actor == self.actor
-        if self.since is not None:
-            yield runs.c.started_at >= self.since
-        if self.until is not None:
-            yield runs.c.started_at < self.until
-
-    @property
-    def order(self) -> tuple[Any, ...]:
-        return (runs.c.id if self.oldest_first else runs.c.id.desc(),)
-
-    def all(self, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-        """Every condition, with ``more`` that narrow where text is looked for."""
-        said = (runs.c.id, runs.c.trigger, runs.c.actor)
-        return among(runs.c.id, (*self.conditions(), *more), order=self.order, text=self.text, columns=said)
+        yield from within(runs.c.started_at, self.since, self.until)
 
 
 class Runs(Shelf):
@@ -136,7 +125,7 @@ class Runs(Shelf):
     def runs(self, *, limit: int = 50, before: RunId | None = None, wanted: RunQuery | None = None) -> list[Run]:
         """The newest first, or the oldest; ``before`` is the last one already seen. A run shows all its devices."""
         asked = wanted or RunQuery()
-        seen = [] if before is None else [runs.c.id > before if asked.oldest_first else runs.c.id < before]
+        seen = [] if before is None else [asked.behind(before)]
         query = select(runs).where(*asked.all(*seen)).order_by(*asked.order).limit(limit)
         with self._db.read() as connection:
             return _runs(connection, connection.execute(query).mappings().all())
@@ -144,7 +133,7 @@ class Runs(Shelf):
     def run_count(self, wanted: RunQuery, *, most: int) -> int:
         """How many runs are wanted; no further than ``most``."""
         with self._db.read() as connection:
-            return counted(connection, runs.c.id, wanted.all(), most=most)
+            return wanted.counted(connection, most=most)
 
     def mark_abandoned(self, now: datetime) -> list[DeviceName]:
         """Close what dead processes left open; a device they were working on is uncertain until it is read.

@@ -1,33 +1,70 @@
-"""Looking for text in what a table holds, and counting it, at a cost that has an end however much there is."""
+"""What lists of the store can be asked for: their filters, the order, text, a place to go on from, and how many there
+are; at a cost that has an end however much there is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Final
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 SEARCHED: Final = 20_000
 """Rows whose text is looked at for one page: the first in the order of the list that the other filters leave."""
 
 
-def among(
-    key: Any,
-    conditions: Sequence[ColumnElement[bool]],
-    *,
-    order: Sequence[Any],
-    text: str | None,
-    columns: Sequence[Any],
-) -> list[ColumnElement[bool]]:
-    """The conditions, and that one of the columns holds the text, whatever its case."""
-    if text is None:
-        return list(conditions)
-    looked_at = select(key).where(*conditions).order_by(*order).limit(SEARCHED)
-    said = or_(*(func.lower(column).contains(text.lower(), autoescape=True) for column in columns))
-    return [*conditions, key.in_(looked_at), said]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing(ABC):
+    """Which rows of a list; without anything all of them. The newest first, unless ``oldest_first``.
+
+    ``KEYS`` are the columns that the list is ordered by, the last of them the key of its table; ``SAID`` those that
+    ``text`` is looked for in, whatever its case.
+    """
+
+    KEYS: ClassVar[tuple[Any, ...]]
+    SAID: ClassVar[tuple[Any, ...]]
+
+    text: str | None = None
+    oldest_first: bool = False
+
+    @abstractmethod
+    def filters(self) -> Iterator[ColumnElement[bool]]:
+        """What the other fields ask for."""
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return self.KEYS if self.oldest_first else tuple(key.desc() for key in self.KEYS)
+
+    def all(self, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+        """Every condition; ``more`` narrow where text is looked for as well."""
+        conditions = [*self.filters(), *more]
+        if self.text is None:
+            return conditions
+        looked_at = select(self.KEYS[-1]).where(*conditions).order_by(*self.order).limit(SEARCHED)
+        said = or_(*(func.lower(column).contains(self.text.lower(), autoescape=True) for column in self.SAID))
+        return [*conditions, self.KEYS[-1].in_(looked_at), said]
+
+    def behind(self, *last: Any) -> ColumnElement[bool]:
+        """What stands behind the row with these keys."""
+        pairs = [*zip(self.KEYS, last, strict=True)]
+        return or_(
+            *(
+                and_(*(k == v for k, v in pairs[:at]), key > value if self.oldest_first else key < value)
+                for at, (key, value) in enumerate(pairs)
+            )
+        )
+
+    def counted(self, connection: Connection, *more: ColumnElement[bool], most: int) -> int:
+        """How many rows there are; no further than ``most``."""
+        found = select(self.KEYS[-1]).where(*self.all(*more)).limit(most).subquery()
+        return int(connection.execute(select(func.count()).select_from(found)).scalar() or 0)
 
 
-def counted(connection: Connection, key: Any, conditions: Sequence[ColumnElement[bool]], *, most: int) -> int:
-    """How many rows there are; no further than ``most``."""
-    found = select(key).where(*conditions).limit(most).subquery()
-    return int(connection.execute(select(func.count()).select_from(found)).scalar() or 0)
+def within(column: Any, since: datetime | None, until: datetime | None) -> Iterator[ColumnElement[bool]]:
+    """At ``since`` or later, and before ``until``."""
+    if since is not None:
+        yield column >= since
+    if until is not None:
+        yield column < until

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.alerts import AlertNote
@@ -20,7 +20,7 @@ from controller.rehearsal import rehearsal
 from controller.store.history import History
 from controller.store.schema import audit as audit_log
 from controller.store.schema import meta, snapshots, source_records
-from controller.store.searching import among, counted
+from controller.store.searching import Listing, within
 from controller.store.shelf import get_meta, one, put, put_meta
 from core.ids import SnapshotId
 from ipsets import snapshot as codec
@@ -70,29 +70,17 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotQuery:
-    """Which snapshots; without anything all of them."""
+class SnapshotQuery(Listing):
+    """Which snapshots; text is looked for in their ids."""
+
+    KEYS = (snapshots.c.created_at, snapshots.c.id)
+    SAID = (snapshots.c.id,)
 
     since: datetime | None = None  # made at that time or later
     until: datetime | None = None  # made before it
-    text: str | None = None  # in their ids
-    oldest_first: bool = False
 
-    def conditions(self) -> Iterator[ColumnElement[bool]]:
-        if self.since is not None:
-            yield snapshots.c.created_at >= self.since
-        if self.until is not None:
-            yield snapshots.c.created_at < self.until
-
-    @property
-    def order(self) -> tuple[Any, ...]:
-        at, id_ = snapshots.c.created_at, snapshots.c.id
-        return (at, id_) if self.oldest_first else (at.desc(), id_.desc())
-
-    def all(self, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-        """Every condition, with ``more`` that narrow where text is looked for."""
-        conditions = (*self.conditions(), *more)
-        return among(snapshots.c.id, conditions, order=self.order, text=self.text, columns=(snapshots.c.id,))
+    def filters(self) -> Iterator[ColumnElement[bool]]:
+        return within(snapshots.c.created_at, self.since, self.until)
 
 
 class Snapshots(History):
@@ -226,9 +214,7 @@ class Snapshots(History):
         asked = wanted or SnapshotQuery()
         columns = [c for c in snapshots.columns if c.name != "body"]
         with self._db.read() as connection:
-            seen = []
-            if before is not None:
-                seen = [_beyond(connection, self._full_id(connection, before), oldest_first=asked.oldest_first)]
+            seen = [] if before is None else [_behind(connection, asked, self._full_id(connection, before))]
             query = select(*columns).where(*asked.all(*seen)).order_by(*asked.order).limit(limit)
             current = get_meta(connection, CURRENT)
             rows = connection.execute(query).mappings().all()
@@ -237,7 +223,7 @@ class Snapshots(History):
     def snapshot_count(self, wanted: SnapshotQuery, *, most: int) -> int:
         """How many snapshots are wanted; no further than ``most``."""
         with self._db.read() as connection:
-            return counted(connection, snapshots.c.id, wanted.all(), most=most)
+            return wanted.counted(connection, most=most)
 
     def _full_id(self, connection: Connection, prefix: str) -> SnapshotId:
         if not _PREFIX.fullmatch(prefix):
@@ -328,9 +314,6 @@ def _read_pin(text: str) -> Pin:
         raise StoreError("the stored pin cannot be read", hint=hint) from exc
 
 
-def _beyond(connection: Connection, snapshot_id: SnapshotId, *, oldest_first: bool) -> ColumnElement[bool]:
+def _behind(connection: Connection, asked: SnapshotQuery, snapshot_id: SnapshotId) -> ColumnElement[bool]:
     row = one(connection, select(snapshots.c.created_at).where(snapshots.c.id == snapshot_id))
-    at, made, id_ = row["created_at"] if row else None, snapshots.c.created_at, snapshots.c.id
-    if oldest_first:
-        return or_(made > at, and_(made == at, id_ > snapshot_id))
-    return or_(made < at, and_(made == at, id_ < snapshot_id))
+    return asked.behind(row["created_at"] if row else None, snapshot_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,7 +15,7 @@ from controller.errors import Conflict, NotFound
 from controller.store import outbox
 from controller.store.jsons import WORDS, dumps_sites
 from controller.store.schema import webhook_messages, webhooks
-from controller.store.searching import among, counted
+from controller.store.searching import Listing
 from controller.store.shelf import Shelf, one
 from controller.webhooks import (
     COUNTED,
@@ -43,24 +44,17 @@ _EVER_LATER: Final = RETRY_MOST * 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageQuery:
-    """Which messages of one webhook; without anything all of them."""
+class MessageQuery(Listing):
+    """Which messages of one webhook."""
+
+    KEYS = (webhook_messages.c.seq,)
+    SAID = (webhook_messages.c.id, webhook_messages.c.kind, webhook_messages.c.body, webhook_messages.c.error)
 
     state: MessageState | None = None
-    text: str | None = None
-    oldest_first: bool = False
 
-    @property
-    def order(self) -> tuple[Any, ...]:
-        return (webhook_messages.c.seq if self.oldest_first else webhook_messages.c.seq.desc(),)
-
-    def all(self, hook: Webhook, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-        """Every condition, with ``more`` that narrow where text is looked for."""
-        columns = webhook_messages.c
-        conditions = [columns.webhook == hook.id, *more]
-        conditions += [columns.state == self.state.value] if self.state else []
-        said = (columns.id, columns.kind, columns.body, columns.error)
-        return among(columns.seq, conditions, order=self.order, text=self.text, columns=said)
+    def filters(self) -> Iterator[ColumnElement[bool]]:
+        if self.state is not None:
+            yield webhook_messages.c.state == self.state.value
 
 
 class Webhooks(Shelf):
@@ -109,25 +103,23 @@ class Webhooks(Shelf):
 
     def messages(self, name: str, wanted: MessageQuery, *, limit: int, after: int | None = None) -> list[Message]:
         """The newest first, or the oldest; ``after`` is the ``seq`` of the last one seen. Raises ``NotFound``."""
-        seq = webhook_messages.c.seq
-        seen = [] if after is None else [seq > after if wanted.oldest_first else seq < after]
+        seen = [] if after is None else [wanted.behind(after)]
         with self._db.read() as connection:
-            which = wanted.all(_webhook(connection, name), *seen)
+            which = wanted.all(_of(_webhook(connection, name)), *seen)
             query = select(webhook_messages).where(*which).order_by(*wanted.order).limit(limit)
             return [_message(row) for row in connection.execute(query).mappings()]
 
     def message_count(self, name: str, wanted: MessageQuery, *, most: int) -> int:
         """How many there are; no further than ``most``. Raises ``NotFound``."""
         with self._db.read() as connection:
-            which = wanted.all(_webhook(connection, name))
-            return counted(connection, webhook_messages.c.seq, which, most=most)
+            return wanted.counted(connection, _of(_webhook(connection, name)), most=most)
 
     def replay_messages(self, name: str, which: ColumnElement[bool], *, audit: AuditNote | None = None) -> int:
         """Let these wait again, under their ids. Returns how many. Raises ``NotFound``."""
         values = {"state": MessageState.PENDING.value, "queued_at": self._clock.now(), "attempts": 0}
         with self._db.write() as connection:
             hook = _webhook(connection, name)
-            ended = (webhook_messages.c.webhook == hook.id, webhook_messages.c.state != MessageState.PENDING.value)
+            ended = (_of(hook), webhook_messages.c.state != MessageState.PENDING.value)
             done = connection.execute(update(webhook_messages).where(*ended, which).values(**values))
             connection.execute(update(webhooks).where(webhooks.c.id == hook.id).values(retry_at=None))
             self._log(connection, audit)
@@ -147,7 +139,7 @@ class Webhooks(Shelf):
 
     def next_message(self, hook: Webhook, now: datetime) -> Message | None:
         """The first that waits; None also while it waits for more events to come."""
-        query = select(webhook_messages).where(*_waiting(hook)).order_by(webhook_messages.c.seq).limit(1)
+        query = select(webhook_messages).where(*outbox.pending(hook)).order_by(webhook_messages.c.seq).limit(1)
         with self._db.read() as connection:
             row = one(connection, query)
         return None if row is None or _may_grow(row, now) else _message(row)
@@ -250,13 +242,13 @@ def _may_grow(row: RowMapping, now: datetime) -> bool:
     return bool(row["kind"] == COUNTED and young and row["items"] < outbox.BATCH)
 
 
-def _waiting(hook: Webhook) -> tuple[ColumnElement[bool], ...]:
-    return (webhook_messages.c.webhook == hook.id, webhook_messages.c.state == MessageState.PENDING.value)
+def _of(hook: Webhook) -> ColumnElement[bool]:
+    return webhook_messages.c.webhook == hook.id
 
 
 def _delivered(hook: Webhook, until: int) -> tuple[ColumnElement[bool], ...]:
     state = webhook_messages.c.state == MessageState.DELIVERED.value
-    return (webhook_messages.c.webhook == hook.id, state, webhook_messages.c.seq <= until)
+    return (_of(hook), state, webhook_messages.c.seq <= until)
 
 
 def _same(message: Message) -> Any:
