@@ -31,7 +31,7 @@ from controller.people import Person, PersonSession
 from controller.rehearsal import in_earnest
 from controller.service import Controller
 from core.clock import Clock
-from core.ids import SessionId, SiteName
+from core.ids import PersonName, SessionId, SiteName
 
 T = TypeVar("T")
 
@@ -71,6 +71,12 @@ class Caller:
     via: str | None = None
     """``token:NAME`` when a token acts for its owner."""
     session: SessionId | None = None
+
+    @property
+    def person(self) -> PersonName | None:
+        """Who they are, or whom their token acts for; None for a token without an owner."""
+        kind, _, name = self.actor.partition(":")
+        return PersonName(name) if kind == "person" else None
 
     def allows(self, *scopes: Scope) -> bool:
         """Whether any one of the scopes is held."""

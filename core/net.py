@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from socket import AF_INET, AF_INET6, inet_ntoa, inet_pton
 from typing import Final, TypeAlias
 
@@ -64,6 +64,14 @@ def _parse_slowly(text: str) -> tuple[int, int]:
     """By the standard library: the few other forms that it reads, and its words for what is wrong."""
     network = ip_network(text.strip(), strict=True)
     return pack(network), network.version
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by its address or as ``localhost``, is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def cidr_of(network: Network) -> str:

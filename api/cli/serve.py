@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from api.server import Bind
     from controller.settings import Settings
 
-_LOOPBACK = ("localhost", "::1")
-
 
 def serve(
     host: Annotated[str | None, typer.Option("--host", help="Listen here; 127.0.0.1 unless TOKGATE_API_HOST.")] = None,
@@ -46,12 +44,13 @@ def _serve(settings: Settings) -> None:
     from api.reloading import Rounds
     from controller.locks import ServeLease
     from core.clock import SystemClock
+    from core.net import is_loopback
 
     log = structlog.get_logger()
     bind = _bind(settings)
     if bind.tls is not None:
         certificates.check(bind.tls.certificate, SystemClock().now())
-    if bind.tls is None and not _is_loopback(bind.host):
+    if bind.tls is None and not is_loopback(bind.host):
         log.warning("serve.plain", host=bind.host, hint="tokens cross the network readable; give --tls-cert, --tls-key")
     rounds = Rounds(settings.inventory, bind.tls)
     with ServeLease(settings.data_dir), server.listening(bind) as opened, rounds.signals():
@@ -90,7 +89,3 @@ def _bind(settings: Settings) -> Bind:
     if settings.tls_cert is not None and settings.tls_key is not None:
         tls = Tls(certificate=settings.tls_cert, key=settings.tls_key)
     return Bind(host=settings.api_host, port=settings.api_port, tls=tls)
-
-
-def _is_loopback(host: str) -> bool:
-    return host in _LOOPBACK or host.startswith("127.")

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from api.auth import Caller
 from api.models import Ulid
 from api.sessions import PageCaller, PageCtl
-from api.web.pages import PageRoute, page, when
+from api.web.pages import PageRoute, page
 from controller.access_roles import all_held
 from controller.errors import NotFound
 from controller.service import Controller
@@ -19,7 +19,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 @router.get("/account")
 def account(request: Request, controller: PageCtl, caller: PageCaller) -> Response:
-    person = controller.people.get(_name(caller))
+    person = controller.people.get(str(caller.person))
     return page(
         request,
         controller,
@@ -29,7 +29,6 @@ def account(request: Request, controller: PageCtl, caller: PageCaller) -> Respon
         sessions=list(reversed(controller.people.sessions(person.name, is_open=True))),
         tokens=[token for token in controller.tokens() if token.owner == person.name and token.revoked_at is None],
         now=controller.clock.now(),
-        when=when,
     )
 
 
@@ -42,9 +41,5 @@ def end_session(controller: PageCtl, caller: PageCaller, session_id: Ulid) -> Re
 
 
 def _own(controller: Controller, caller: Caller, session_id: str) -> None:
-    if session_id not in [session.id for session in controller.people.sessions(_name(caller), is_open=True)]:
+    if session_id not in [session.id for session in controller.people.sessions(caller.person, is_open=True)]:
         raise NotFound("there is no such session of yours", hint="it may be over already")
-
-
-def _name(caller: Caller) -> str:
-    return caller.actor.partition(":")[2]

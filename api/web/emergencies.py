@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.sessions import PageCtl, PageOperator, PageReader
-from api.web.pages import PageRoute, page, sentence, when
+from api.web.pages import PageRoute, page
 from controller.errors import Invalid
 from controller.model import Emergency, EmergencyKind, Mode, Scope
 from controller.service import Controller
@@ -92,13 +92,10 @@ def _page(request: Request, controller: Controller, *, may_act: bool, error: Tok
         request,
         controller,
         "emergencies.html",
-        status=error.http_status if error else 200,
+        error=error,
         active=[e for e in known if e.holds(now)],
         over=[e for e in known if not e.holds(now)][:SHOWN],
         sites=controller.inventory.sites.values(),
         lasts=LASTS,
         may_act=may_act,
-        trouble=sentence(error.message) if error else "",
-        hint=sentence(error.hint) if error else "",
-        when=when,
     )

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from api.auth import Caller
 from api.routes.exceptions import refuse_strangers
 from api.sessions import PageApprover, PageCtl, PageReader, PageRequester, PageRevoker
-from api.web.pages import STATES, PageRoute, field_time, local_time, page, sentence, when
+from api.web.pages import STATES, PageRoute, field_time, local_time, page, sentence
 from api.web.templating import render
 from controller.access_roles import may_be_one_person
 from controller.errors import Invalid
@@ -59,7 +59,6 @@ def list_page(
         states=STATES,
         sites=list(controller.inventory.sites),
         asked={"state": state, "site": site, "q": q},
-        when=when,
     )
 
 
@@ -115,7 +114,7 @@ def request_page(request: Request, controller: PageCtl, caller: PageRequester) -
     chosen = [site for site in request.query_params.getlist("sites") if site in controller.inventory.sites]
     if not chosen and len(controller.inventory.sites) == 1:
         chosen = list(controller.inventory.sites)
-    given["owner"] = given["owner"] or caller.actor.partition(":")[2]
+    given["owner"] = given["owner"] or caller.person or ""
     given["lasts"] = given["lasts"] or "8h"
     return _form_page(request, controller, given, chosen)
 
@@ -132,7 +131,7 @@ def preview_part(request: Request, controller: PageCtl, caller: PageRequester, f
     """The part of the form that says what would open; for htmx."""
     given, chosen = _given(form)
     seen, trouble = _previewed(controller, given, chosen)
-    return render(request, "preview.html", seen=seen, trouble=trouble, when=when)
+    return render(request, "preview.html", seen=seen, trouble=trouble)
 
 
 @router.post("/new")
@@ -223,7 +222,7 @@ def _form_page(
         request,
         controller,
         "request.html",
-        status=error.http_status if error else 200,
+        error=error,
         given=given,
         chosen=chosen,
         sites=controller.inventory.sites.values(),
@@ -231,12 +230,9 @@ def _form_page(
         surfaces=sorted({s for service in services for s in surfaces_of(controller.inventory, service)}),
         reasons=controller.inventory.exceptions.reasons,
         lasts=LASTS,
-        trouble=sentence(error.message) if error else "",
-        hint=sentence(error.hint) if error else "",
         field=field,
         max_sources=MAX_SOURCES,
         preview={"seen": seen, "trouble": trouble},
-        when=when,
     )
 
 
@@ -262,7 +258,7 @@ def _detail(
         request,
         controller,
         "exception.html",
-        status=error.http_status if error else 200,
+        error=error,
         shown=shown,
         e=exception,
         rule=controller.inventory.exceptions.reasons.get(exception.code),
@@ -281,10 +277,7 @@ def _detail(
             "seat": exception.seats is not None and is_open and (caller.allows(Scope.APPROVE) or own),
         },
         own=own and waits,
-        trouble=sentence(error.message) if error else "",
-        hint=sentence(error.hint) if error else "",
         renew_to=field_time(max(now, exception.ends) + (exception.ends - exception.starts), shown.zone),
-        when=when,
     )
 
 
@@ -300,7 +293,6 @@ def live_part(request: Request, controller: PageCtl, caller: PageReader, number:
         e=exception,
         devices=_devices(controller, exception),
         use=controller.exceptions.use(number),
-        when=when,
     )
 
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.sessions import PageCtl, PageReader
-from api.web.pages import PageRoute, page, when
+from api.web.pages import PageRoute, page
 from controller.model import ExceptionState, Scope
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -15,15 +15,15 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 @router.get("/")
 def home(request: Request, controller: PageCtl, caller: PageReader) -> Response:
-    waiting = controller.exceptions.find(state=ExceptionState.REQUESTED)
-    mine = [e for e in controller.exceptions.find() if caller.actor in (e.requested_by, e.lead)]
+    now, known = controller.clock.now(), controller.exceptions.find()
+    waiting = [e for e in known if e.state is ExceptionState.REQUESTED and e.requested_by != caller.actor]
+    mine = [e for e in known if caller.actor in (e.requested_by, e.lead)]
     return page(
         request,
         controller,
         "home.html",
-        waiting=[e for e in waiting if e.requested_by != caller.actor] if caller.allows(Scope.APPROVE) else [],
+        waiting=waiting if caller.allows(Scope.APPROVE) else [],
         mine=list(reversed(mine))[:5],
-        live=controller.exceptions.find(live=True),
+        live=[e for e in known if e.is_live(now)],
         sites=controller.sites(),
-        when=when,
     )

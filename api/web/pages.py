@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from markupsafe import Markup, escape
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -95,8 +94,7 @@ def error_page(request: Request, error: TokgateError) -> Response:
         status=error.http_status,
         **common(request),
         title=error.title,
-        message=sentence(error.message),
-        hint=sentence(error.hint),
+        **told(error),
         code=error.code,
         request_id=request_id_of(request),
     )
@@ -108,10 +106,17 @@ def sentence(text: str) -> str:
     return f"{shown[:1].upper()}{shown[1:]}{'' if shown.endswith(('.', '!', '?')) else '.'}" if shown else ""
 
 
-def page(request: Request, controller: Controller, template: str, *, status: int = 200, **values: Any) -> Response:
-    """A page of somebody who is signed in."""
+def page(
+    request: Request, controller: Controller, template: str, *, error: TokgateError | None = None, **values: Any
+) -> Response:
+    """A page of somebody who is signed in; ``error``: what they sent was refused, and why stands on it."""
     known = common(request) | {"warnings": warnings(controller), "done": DONE.get(request.query_params.get("done", ""))}
-    return render(request, template, status=status, **(known | values))
+    return render(request, template, status=error.http_status if error else 200, **(known | told(error) | values))
+
+
+def told(error: TokgateError | None) -> dict[str, str]:
+    """What a page says of an error, and what to do; empty without one."""
+    return {"trouble": sentence(error.message) if error else "", "hint": sentence(error.hint) if error else ""}
 
 
 def common(request: Request) -> dict[str, Any]:
@@ -123,7 +128,7 @@ def common(request: Request) -> dict[str, Any]:
     return {
         "navigation": ways,
         "here": here,
-        "who": caller.actor.partition(":")[2] if caller else "",
+        "who": caller.person if caller else "",
         "warnings": (),
         "done": None,
         "Scope": Scope,
@@ -146,18 +151,6 @@ def warnings(controller: Controller) -> list[str]:
     except NoSnapshot:
         found.append("There is no list yet: nothing is planned or sent.")
     return found
-
-
-def when(at: datetime | None, zone: str = "UTC") -> Markup:
-    """A moment on the wall clock of a place, with UTC behind it."""
-    if at is None:
-        return Markup("–")
-    local = at.astimezone(ZoneInfo(zone))
-    utc = at.astimezone(UTC)
-    shown = f"{local:%a %d %b %Y %H:%M}" + (" UTC" if zone == "UTC" else "")
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        utc.isoformat(timespec="minutes"), f"{utc:%Y-%m-%d %H:%M}", escape(shown)
-    )
 
 
 def local_time(text: str, zone: str, field: str) -> datetime:

@@ -16,7 +16,7 @@ from api.check_models import Check
 from api.check_words import VERDICTS
 from api.policy_models import WhatIf
 from api.sessions import PageCtl, PageOperator, PageReader
-from api.web.pages import PageRoute, page, sentence, when
+from api.web.pages import PageRoute, page, sentence
 from controller.model import Scope, Window
 from controller.service import Controller
 from core.errors import TokgateError
@@ -56,7 +56,6 @@ def policy_page(
         policies=[name for name in controller.inventory.policies if name != found.policy],
         spans=SPANS,
         may_replay=caller.allows(Scope.OPERATE),
-        when=when,
     )
 
 
@@ -82,7 +81,6 @@ def what_if_page(
         found=WhatIf.of(found),
         window=window,
         modes=MODES,
-        when=when,
     )
 
 
@@ -109,7 +107,6 @@ def why_page(
         ask=_request_for(answer) if answer and caller.allows(Scope.REQUEST) else "",
         zone=zone,
         modes=MODES,
-        when=when,
     )
 
 

@@ -27,7 +27,7 @@ from api.errors import Forged, NoSuchRoute, Overloaded, ProviderTrouble, SignInR
 from api.lanes import Lane
 from api.oidc import SIGN_IN_LIFE, OpenIdProvider, Pending
 from api.sessions import LOGIN, PageCaller, safe_next
-from api.web.pages import PageRoute
+from api.web.pages import PageRoute, told
 from api.web.templating import render
 from controller.claims import identity_of
 from controller.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
@@ -155,8 +155,7 @@ def login_form(
         name=name[:64],
         told="You are signed out." if is_out else "",
         out_there=provider.logout_url(public_origin(request) + LOGIN) if provider and is_out else None,
-        trouble=f"{error.message[:1].upper()}{error.message[1:]}." if error else "",
-        hint=f"{error.hint[:1].upper()}{error.hint[1:]}." if error and error.hint else "",
+        **told(error),
         provider=provider.title if provider else "",
     )
     set_cookie(response, request, SIGN_IN, tie, seconds=SIGN_IN_SECONDS)

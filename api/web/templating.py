@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -20,6 +23,18 @@ PAGE_HEADERS: Final = {
 }
 
 
+def when(at: datetime | None, zone: str = "UTC") -> Markup:
+    """A moment on the wall clock of a place, with UTC behind it; for every template."""
+    if at is None:
+        return Markup("–")
+    local = at.astimezone(ZoneInfo(zone))
+    utc = at.astimezone(UTC)
+    shown = f"{local:%a %d %b %Y %H:%M}" + (" UTC" if zone == "UTC" else "")
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        utc.isoformat(timespec="minutes"), f"{utc:%Y-%m-%d %H:%M}", escape(shown)
+    )
+
+
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """The one environment of all pages."""
@@ -32,7 +47,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["static"] = static
+    made.globals |= {"static": static, "when": when}
     return made
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from controller.access_roles import AccessRole
 from controller.inventory.fields import Name, Reference
 from controller.inventory.parts import Part
+from core.net import is_loopback
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -23,16 +23,9 @@ def _issuer(value: str) -> str:
     parts = urlsplit(value)
     if not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError("the provider's issuer, as https://login.example/realms/office")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         raise ValueError("an issuer is reached by https")
     return value
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Provider(Part):
