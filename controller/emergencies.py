@@ -200,7 +200,10 @@ class EmergencyDesk:
 
     def all(self) -> tuple[Emergency, ...]:
         """Every action that is remembered, the newest first."""
-        return tuple(sorted(map(self._shown, filter(self._is_seen, self._known())), key=lambda e: e.id, reverse=True))
+        return self._listed(self._known())
+
+    def _listed(self, emergencies: Iterable[Emergency]) -> tuple[Emergency, ...]:
+        return tuple(sorted(map(self._shown, filter(self._is_seen, emergencies)), key=lambda e: e.id, reverse=True))
 
     def _is_seen(self, emergency: Emergency) -> bool:
         return not emergency.sites or self._reach.touches(emergency.sites)
@@ -240,7 +243,7 @@ class EmergencyDesk:
     def active(self, at: datetime | None = None) -> tuple[Emergency, ...]:
         """Those that hold, or will at that moment, the newest first."""
         moment = at or self._clock.now()
-        return tuple(e for e in self.all() if e.holds(moment))
+        return self._listed(e for e in self._known() if e.holds(moment))
 
     def withdrawn(self) -> tuple[Emergency, ...]:
         return tuple(e for e in self.active() if e.kind is Kind.WITHDRAW)

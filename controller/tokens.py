@@ -123,12 +123,10 @@ def authenticate(store: Store, clock: Clock, text: str) -> Token:
     Raises ``NotAuthenticated``, which does not say what exactly is wrong.
     """
     shape = _SHAPE.fullmatch(text)
-    shape_prefix = shape["prefix"] if shape else ""
-    known = store.token_by_prefix(shape_prefix) if shape else []
-    given = digest_of(text) if shape else ""
+    prefix = shape["prefix"] if shape else None
     now = clock.now()
-    for token, kept in known:
-        if hmac.compare_digest(kept, given) and _is_usable(token, now, old=token.prefix != shape_prefix):
+    for token, kept in store.token_by_prefix(prefix) if prefix else ():
+        if hmac.compare_digest(kept, digest_of(text)) and _is_usable(token, now, old=token.prefix != prefix):
             if (cut := _cut(store, token)) is None:
                 break
             _touch(store, token, now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from api.cli import opening
-from api.cli.errors import FileTrouble
 from api.cli.options import As, AsPlain, Output, Plain, Since, Until
 from api.cli.show import note, say, show_json, show_rows
 from api.cli.times import parse_time
+from api.cli.writing import whole
 from core.errors import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="Who changed what, when and why.")
@@ -128,19 +127,12 @@ def _about(facts: dict[str, Any]) -> list[str]:
 
 
 def _write(file: Path, lines: Iterable[str]) -> int:
-    """Whole or not at all; how many lines. Raises ``FileTrouble``."""
-    draft, count = file.with_name(f".{file.name}.new"), 0
-    try:
-        with draft.open("w", encoding="utf-8") as out:
-            draft.chmod(0o600)
-            for line in lines:
-                out.write(f"{line}\n")
-                count += 1
-        draft.replace(file)
-    except OSError as exc:
-        with contextlib.suppress(OSError):  # the draft may not even be there; what went wrong is told below
-            draft.unlink()
-        raise FileTrouble(f"{file} cannot be written: {exc.strerror}", hint="name a file in a folder of yours") from exc
+    """How many lines. Raises ``FileTrouble``."""
+    count = 0
+    with whole(file, private=True) as out:
+        for line in lines:
+            out.write(f"{line}\n".encode())
+            count += 1
     return count
 
 

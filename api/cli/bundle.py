@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from pathlib import Path
@@ -14,6 +13,7 @@ from api.cli import opening
 from api.cli.errors import FileTrouble
 from api.cli.options import AsPlain, Plain
 from api.cli.show import note, say, show_json, text_of
+from api.cli.writing import whole
 from core.secret import Secret, SecretRef
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def export(
     with opening.controller() as controller:
         made = controller.export_bundle(snapshot, key=signing, comment=comment, actor=opening.actor())
     bundle, sealed = made.bundle, made.sealed
-    _write(file, sealed.data)
-    _write(_beside(file), sealed.signature.encode())
+    for place, data in ((file, sealed.data), (_beside(file), sealed.signature.encode())):
+        with whole(place) as out:
+            out.write(data)
     if output is Plain.JSON:
         show_json(
             {
@@ -188,18 +189,6 @@ def _read(path: Path, *, limit_bytes: int) -> bytes:
         if found.st_size > limit_bytes:
             raise OSError(0, f"too large: {found.st_size} bytes, more than {limit_bytes}", str(path))
         return stream.read(limit_bytes)
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Whole or not at all. Raises ``FileTrouble``."""
-    draft = file.with_name(f".{file.name}.new")
-    try:
-        draft.write_bytes(data)
-        draft.replace(file)
-    except OSError as exc:
-        with contextlib.suppress(OSError):  # the draft may not even be there; what went wrong is told below
-            draft.unlink()
-        raise FileTrouble(f"{file} cannot be written: {exc.strerror}", hint="name a file in a folder of yours") from exc
 
 
 def _write_private(file: Path, text: str) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from controller.service import Controller
     from controller.store import AuditQuery
     from controller.store.webhooks import MessageQuery
+
+T = TypeVar("T")
 
 URL: Final = "TOKGATE_URL"
 TOKEN: Final = "TOKGATE_TOKEN"  # noqa: S105 - the variable's name
@@ -79,7 +81,7 @@ def _family(root: type[TokgateError]) -> Iterator[type[TokgateError]]:
         yield from _family(child)
 
 
-def _made(kind: Any, answer: object) -> Any:
+def _made(kind: type[T], answer: object) -> T:
     return TypeAdapter(kind).validate_python(answer)
 
 
@@ -151,8 +153,7 @@ class Remote(_Part):
         return _made(model.Token, made), Secret(made["token"])
 
     def revoke_token(self, id_or_name: str, *, actor: str) -> model.Token:
-        found: model.Token = _made(model.Token, self._client.tokens.revoke_token(self._token(id_or_name)))
-        return found
+        return _made(model.Token, self._client.tokens.revoke_token(self._token(id_or_name)))
 
     def _token(self, id_or_name: str) -> str:
         usable = self._client.tokens.list_tokens(usable=True)
@@ -207,8 +208,7 @@ class _Exceptions(_Part):
 
     def use(self, exception_id: str) -> model.Use:
         said = self._client.exceptions.use(exception_id)
-        found: model.Use = _made(model.Use, {**said, "octets": said["bytes"]})
-        return found
+        return _made(model.Use, {**said, "octets": said["bytes"]})
 
     def preview(self, request: ExceptionRequest) -> _Seen:
         return _seen(self._client.exceptions.preview(_body(request)))
@@ -251,8 +251,7 @@ class _Webhooks(_Part):
     ) -> webhooks.Webhook:
         body: Any = {"name": name, "url": url, "kinds": [*kinds], "secret": secret}
         body |= {} if sites is None else {"sites": [*sites]}
-        found: webhooks.Webhook = _made(webhooks.Webhook, self._client.webhooks.add_webhook(body))
-        return found
+        return _made(webhooks.Webhook, self._client.webhooks.add_webhook(body))
 
     def remove(self, name: str, *, actor: str) -> None:
         self._client.webhooks.remove_webhook(name)
@@ -264,8 +263,7 @@ class _Webhooks(_Part):
         self._client.webhooks.resume_webhook(name)
 
     def test(self, name: str, *, actor: str) -> webhooks.Answer:
-        found: webhooks.Answer = _made(webhooks.Answer, self._client.webhooks.test_webhook(name))
-        return found
+        return _made(webhooks.Answer, self._client.webhooks.test_webhook(name))
 
     def messages(self, name: str, wanted: MessageQuery, *, limit: int) -> list[webhooks.Message]:
         state: Any = wanted.state.value if wanted.state else None
@@ -290,8 +288,7 @@ def _body(request: ExceptionRequest) -> Any:
 def _exception(answer: Any) -> model.AccessException:
     declared = answer["declared"] and {"key": answer["declared"], "digest": ""}
     hours = [parse_hours(text) for text in answer["hours"]]
-    found: model.AccessException = _made(model.AccessException, {**answer, "declared": declared, "hours": hours})
-    return found
+    return _made(model.AccessException, {**answer, "declared": declared, "hours": hours})
 
 
 class _Seen(ExceptionPreview):
@@ -305,7 +302,7 @@ class _Seen(ExceptionPreview):
 
 
 def _seen(answer: Any) -> _Seen:
-    plain: ExceptionPreview = _made(ExceptionPreview, answer)
+    plain = _made(ExceptionPreview, answer)
     found = _Seen(sentence=plain.sentence, opens=plain.opens, conflicts=plain.conflicts, lookups=plain.lookups)
     object.__setattr__(found, "_digest", answer["digest"])
     return found
@@ -313,8 +310,7 @@ def _seen(answer: Any) -> _Seen:
 
 def _run(answer: Any) -> model.Run:
     parts = [{**part, "run": answer["id"]} for part in answer["devices"]]
-    found: model.Run = _made(model.Run, {**answer, "devices": parts})
-    return found
+    return _made(model.Run, {**answer, "devices": parts})
 
 
 __all__ = ["Remote", "as_ours", "controller", "token"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 
 from api.cli import opening
-from api.cli.errors import FileTrouble
 from api.cli.options import AsPage, Page, Since, Until
 from api.cli.show import moment, note, say, show_json, show_pairs, show_table
 from api.cli.times import parse_time
+from api.cli.writing import whole
 from controller.errors import Invalid
 from controller.model import Window
 
@@ -110,15 +109,9 @@ def _rendered(report: Report, output: Page, *, html: Callable[[Report], str], cs
 
 
 def _write(file: Path, text: str) -> None:
-    """Whole or not at all. Raises ``FileTrouble``."""
-    draft = file.with_name(f".{file.name}.new")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
-    except OSError as exc:
-        with contextlib.suppress(OSError):  # the draft may not even be there; what went wrong is told below
-            draft.unlink()
-        raise FileTrouble(f"{file} cannot be written: {exc.strerror}", hint="name a file in a folder of yours") from exc
+    """Raises ``FileTrouble``."""
+    with whole(file) as out:
+        out.write(text.encode())
     note(f"written to {file}")
 
 
