@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +15,18 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from api.app import create_app
+from controller.log import set_up_logging
 from controller.model import Scope
 from controller.service import Controller
 from controller.settings import Settings
 from core.clock import ManualClock
 from tests.controller.offices import NOON, YAML
 
+HOUR = timedelta(hours=1)
 MONTH = timedelta(days=30)
 PASSWORD = "the password of the firewalls"
 INVENTORY = YAML.replace('key_file: "secret://file/nonexistent/key"', 'password: "secret://env/REST_TEST_PASSWORD"')
@@ -75,6 +80,23 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Stock:
         office.add_token("helpdesk", Scope.READ, Scope.REQUEST)
         office.add_token("lead", Scope.READ, Scope.REQUEST, Scope.APPROVE)
     return Stock(folder / "data", office.tokens)
+
+
+def wish(office: Office, *, later: timedelta = HOUR, **more: Any) -> dict[str, Any]:
+    """A request for an exception that begins later, so that no device work is under way at once."""
+    now = office.clock.now()
+    said = {"sites": ["berlin"], "sources": ["10.20.0.7"], "service": "tiktok", "reason": "campaign", "owner": "ann"}
+    return {**said, "starts": (now + later).isoformat(), "ends": (now + later + HOUR).isoformat(), **more}
+
+
+@pytest.fixture
+def log_text() -> Iterator[io.StringIO]:
+    """The log of a whole process, at its most talkative."""
+    stream = io.StringIO()
+    set_up_logging(level="debug", log_format="json", stream=stream)
+    yield stream
+    structlog.reset_defaults()
+    logging.getLogger().handlers = []
 
 
 @contextmanager

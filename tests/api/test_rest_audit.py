@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +11,9 @@ import pytest
 import structlog
 
 from api.cli.main import main
-from controller.log import set_up_logging
-from controller.webhooks import new_secret
 from core.secret import without_tokens
-from tests.api.conftest import INVENTORY, PASSWORD, Office, Stock, an_office
-from tests.api.test_rest_dry_run import CALLS, KEY, V1, approved, requested, wish
+from tests.api.conftest import INVENTORY, PASSWORD, Office, Stock, wish
+from tests.api.test_rest_dry_run import CALLS, KEY, V1, an_office_of_secrets, approved, requested
 
 PLANTED = "tokgate_0123abcd_" + "5ec7e7" * 10 + "abcd"
 
@@ -44,25 +41,8 @@ def test_entries_are_found_and_say_which_request_made_them(office: Office) -> No
 
 
 @pytest.fixture
-def log_text() -> Iterator[io.StringIO]:
-    """The log of a whole process, at its most talkative."""
-    stream = io.StringIO()
-    set_up_logging(level="debug", log_format="json", stream=stream)
-    yield stream
-    structlog.reset_defaults()
-    logging.getLogger().handlers = []
-
-
-@pytest.fixture
 def loaded(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    """An office that holds secrets of every kind."""
-    (tmp_path / "bundle.key").write_text(KEY.text(), encoding="utf-8")
-    monkeypatch.setenv("TOKGATE_BUNDLE_KEY", f"secret://file{tmp_path}/bundle.key")
-    monkeypatch.setenv("TOKGATE_BUNDLE_TRUST", str(KEY.public))
-    monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
-    for name in ("REST_TEST_KEY", "REST_TEST_OTHER_KEY"):
-        monkeypatch.setenv(name, new_secret().reveal())
-    with an_office(tmp_path, stock) as made:
+    with an_office_of_secrets(tmp_path, stock, monkeypatch) as made:
         yield made
 
 

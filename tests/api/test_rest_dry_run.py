@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from controller.webhooks import new_secret
 from core.ids import PersonName
 from ipsets.bundle import join, seal
 from ipsets.minisign import new_key
-from tests.api.conftest import PASSWORD, Office, Stock, an_office
+from tests.api.conftest import PASSWORD, Office, Stock, an_office, wish
 from tests.api.test_rest_intel_work import put_in_force, without
 
 V1 = "/api/v1"
@@ -51,13 +52,6 @@ class Call:
 
 def call(token: str, path: str, *, leaves: bool = True, **more: Any) -> Call:
     return Call(token, V1 + path.removeprefix(V1), more, leaves)
-
-
-def wish(office: Office, *, later: timedelta = HOUR, **more: Any) -> dict[str, Any]:
-    """An exception that begins later, so that no device work is under way when stores are compared."""
-    now = office.clock.now()
-    said = {"sites": ["berlin"], "sources": ["10.20.0.7"], "service": "tiktok", "reason": "campaign", "owner": "ann"}
-    return {**said, "starts": (now + later).isoformat(), "ends": (now + later + HOUR).isoformat(), **more}
 
 
 def requested(office: Office, **more: Any) -> str:
@@ -185,16 +179,22 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
 }
 
 
-@pytest.fixture
-def office(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    """One that may send bundles and take them."""
-    (tmp_path / "bundle.key").write_text(KEY.text(), encoding="utf-8")
-    monkeypatch.setenv("TOKGATE_BUNDLE_KEY", f"secret://file{tmp_path}/bundle.key")
+@contextmanager
+def an_office_of_secrets(folder: Path, stock: Stock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """One that holds secrets of every kind: it may send bundles and take them, and sign webhooks."""
+    (folder / "bundle.key").write_text(KEY.text(), encoding="utf-8")
+    monkeypatch.setenv("TOKGATE_BUNDLE_KEY", f"secret://file{folder}/bundle.key")
     monkeypatch.setenv("TOKGATE_BUNDLE_TRUST", str(KEY.public))
     monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
     for name in ("REST_TEST_KEY", "REST_TEST_OTHER_KEY"):
         monkeypatch.setenv(name, new_secret().reveal())
-    with an_office(tmp_path, stock) as made:
+    with an_office(folder, stock) as made:
+        yield made
+
+
+@pytest.fixture
+def office(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    with an_office_of_secrets(tmp_path, stock, monkeypatch) as made:
         yield made
 
 

@@ -19,7 +19,7 @@ from controller.errors import NotAllowed, NotFound
 from controller.model import ExceptionState, Mode, Scope, StoredPlan
 from controller.reach import EVERYWHERE, Reach
 from core.ids import DeviceName, EventId, ExceptionId, PlanId, SiteName, SnapshotId, new_id
-from tests.api.conftest import MONTH, PASSWORD, Office, Stock, an_office
+from tests.api.conftest import MONTH, PASSWORD, Office, Stock, an_office, wish
 from tests.controller.offices import NOON, an_exception
 from tests.controller.test_store import a_run, event, part, reading
 
@@ -245,16 +245,7 @@ def test_an_emergency_reaches_as_far_as_who_acts(place: Place) -> None:
 
 
 def test_an_exception_that_names_another_site_is_refused(place: Place) -> None:
-    now = place.office.clock.now()
-    body = {
-        "sites": ["berlin", "austin"],
-        "sources": ["10.20.0.7"],
-        "service": "tiktok",
-        "starts": now.isoformat(),
-        "ends": (now + timedelta(hours=2)).isoformat(),
-        "reason": "campaign",
-        "owner": "marketing",
-    }
+    body = wish(place.office, sites=["berlin", "austin"])
     for path in ("/exceptions", "/exceptions/preview"):
         answer = place.office.ask("POST", f"/api/v1{path}", token="local", json=body)
         assert (answer.status_code, answer.json()["code"]) == (404, "TG5001"), answer.text

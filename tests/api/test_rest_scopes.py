@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -20,9 +19,8 @@ import pytest
 import structlog
 
 from api import reference
-from controller.log import set_up_logging
 from controller.model import Scope
-from tests.api.conftest import PASSWORD, Office, opened, served
+from tests.api.conftest import PASSWORD, Office, opened, served, wish
 
 OPEN = {("GET", "/livez"), ("GET", "/readyz")}
 FEED = ("GET", "/feeds/{device}/{name}.txt")
@@ -224,16 +222,7 @@ def test_guessing_is_braked_and_locks_out_nobody_who_has_a_token(shared_office: 
 
 
 def test_nobody_approves_what_they_asked_for_whatever_their_scopes(shared_office: Office) -> None:
-    now = shared_office.clock.now()
-    body = {
-        "sites": ["berlin"],
-        "sources": ["10.20.0.7"],
-        "service": "tiktok",
-        "starts": now.isoformat(),
-        "ends": (now + timedelta(hours=2)).isoformat(),
-        "reason": "campaign",
-        "owner": "marketing",
-    }
+    body = wish(shared_office)
     for own in ("lead", "admin"):
         where = shared_office.ask("POST", "/api/v1/exceptions", token=own, json=body).headers["location"]
         assert is_refused(shared_office.ask("POST", f"{where}/approve", token=own), 403, "TG6002")
@@ -243,16 +232,6 @@ def test_nobody_approves_what_they_asked_for_whatever_their_scopes(shared_office
 
 
 # --- what must not leak ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def log_text() -> Iterator[io.StringIO]:
-    """The log of a whole process, at its most talkative."""
-    stream = io.StringIO()
-    set_up_logging(level="debug", log_format="json", stream=stream)
-    yield stream
-    structlog.reset_defaults()
-    logging.getLogger().handlers = []
 
 
 def test_tokens_stand_in_no_log_no_answer_and_no_file(office: Office, log_text: io.StringIO, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from api.sessions import PageApprover, PageCaller, PageCtl, safe_next
 from controller.access_roles import AccessRole
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA, Browser
-from tests.api.conftest import PASSWORD, Office, Stock, an_office
+from tests.api.conftest import PASSWORD, Office, Stock, an_office, wish
 from tests.controller.test_people_desk import quick_hashes
 
 __all__ = ["quick_hashes"]
@@ -239,17 +238,7 @@ def test_one_signs_out_everywhere(office: Office, browser: Browser) -> None:
 def test_nobody_approves_by_session_what_they_asked_for_by_token(office: Office, browser: Browser) -> None:
     body = {"name": "annas", "scopes": ["request"], "days": 1, "owner": "anna"}
     office.tokens["annas"] = office.ask("POST", "/api/v1/tokens", json=body).json()["token"]
-    now = office.clock.now()
-    wish = {
-        "sites": ["berlin"],
-        "sources": ["10.20.0.7"],
-        "service": "tiktok",
-        "starts": now.isoformat(),
-        "ends": (now + timedelta(hours=2)).isoformat(),
-        "reason": "campaign",
-        "owner": "marketing",
-    }
-    asked = office.ask("POST", "/api/v1/exceptions", token="annas", json=wish)
+    asked = office.ask("POST", "/api/v1/exceptions", token="annas", json=wish(office))
     assert asked.json()["requested_by"] == "person:anna"
     browser.sign_in()
     word = {CSRF_HEADER: csrf_word(browser.session)}
