@@ -360,14 +360,16 @@ set -eu
 if [ -s {files.dnsmasq_pid} ]; then
 	old=$(cat {files.dnsmasq_pid})
 	case "$(tr '\\0' ' ' </proc/"$old"/cmdline 2>/dev/null || true)" in
-	*{files.dnsmasq_config}*) kill "$old" ;;
+	*{files.dnsmasq_config}*)
+		kill "$old" || true
+		i=0
+		# One that ends gives up its memory, and with it its command line, before its sockets. A zombie has neither.
+		while grep -q '^State:.[^ZX]' /proc/"$old"/status 2>/dev/null && [ $i -lt 500 ]; do
+			sleep 0.02
+			i=$((i + 1))
+		done
+		;;
 	esac
-	i=0
-	# The command line is empty for one that ended, even if nobody has collected it yet.
-	while [ -n "$(tr -d '\\0' </proc/"$old"/cmdline 2>/dev/null || true)" ] && [ $i -lt 100 ]; do
-		sleep 0.02
-		i=$((i + 1))
-	done
 	rm -f {files.dnsmasq_pid}
 fi
 exec {dnsmasq} --conf-file={files.dnsmasq_config}
