@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.models import Answer, Covering, Decision, Indicator, InForce, Instant
+from api.intel_models import Covering, Decision, InForce
+from api.models import Answer, Instant
 from api.policy_models import RoleNow
+from api.snapshot_models import Indicator
 from controller.check_desk import Checked
 from controller.checking import Evidence as DeviceEvidence
 from controller.checking import Verdict

@@ -150,7 +150,7 @@ def _ref(text: str) -> str:
 
 
 def _name(schema: str) -> str:
-    """As a class is called: ``api__models__Drift`` is ``ModelsDrift``, ``Page_Run_`` is ``PageRun``."""
+    """As a class is called: ``api__job_models__Job`` is ``JobModelsJob``, ``Page_Run_`` is ``PageRun``."""
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", schema.removeprefix("api__")))
 
 

@@ -158,7 +158,7 @@ def _finished_since(controller: Controller, began: datetime) -> Callable[[], int
 
 def _show_run(run: Run, output: Plain) -> None:
     if output is Plain.JSON:
-        from api.models import Run as Answer
+        from api.run_models import Run as Answer
 
         show_json(Answer.of(run).model_dump(mode="json"))
     else:

@@ -32,7 +32,7 @@ def list_entries(
     output: As = Output.TABLE,
 ) -> None:
     """List the changes, the newest first."""
-    from api.models import AuditEntry
+    from api.audit_models import AuditEntry
     from controller.store import AuditQuery
 
     with opening.controller() as controller:

@@ -88,7 +88,7 @@ def import_bundle(
     with opening.controller() as controller:
         made = controller.import_bundle(sealed, key, actor=opening.actor(), reason=reason, force=force)
     if output is Plain.JSON:
-        from api.models import Pin
+        from api.snapshot_models import Pin
 
         bundle = made.bundle
         show_json(

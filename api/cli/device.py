@@ -15,7 +15,7 @@ from api.cli.wait import working
 from core.errors import ExitCode, TokgateError
 
 if TYPE_CHECKING:
-    from api.models import Device
+    from api.device_models import Device
     from controller.service import Controller
     from controller.views import HostKeys
 
@@ -26,7 +26,7 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help="
 @app.command("list")
 def list_devices(output: As = Output.TABLE) -> None:
     """List the devices with what was last seen of each."""
-    from api.models import Device
+    from api.device_models import Device
 
     with opening.controller() as controller:
         views = controller.devices()

@@ -12,7 +12,7 @@ from api.cli.wait import working
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from api.models import DriftedDevice
+    from api.run_models import DriftedDevice
 
 
 def drift(sites: Sites = None, devices: Devices = None, output: As = Output.TABLE) -> int:
@@ -20,7 +20,7 @@ def drift(sites: Sites = None, devices: Devices = None, output: As = Output.TABL
 
     Ends with 2 when something drifted, 0 when nothing did, 4 when a device could not be read.
     """
-    from api.models import DriftedDevice
+    from api.run_models import DriftedDevice
 
     with opening.controller() as controller, working("reading the devices"):
         results = controller.drift(opening.selection(sites, devices))

@@ -13,7 +13,7 @@ from api.cli.times import parse_time
 from controller.model import EventAction
 
 if TYPE_CHECKING:
-    from api.models import Event
+    from api.event_models import Event
     from controller.model import DetectionEvent
     from controller.service import Controller
     from controller.store import EventQuery
@@ -34,7 +34,7 @@ def list_events(
     output: As = Output.TABLE,
 ) -> None:
     """List events, the newest first."""
-    from api.models import Event
+    from api.event_models import Event
     from controller.store import EventQuery
 
     with opening.controller() as controller:
@@ -63,7 +63,7 @@ def alerts(
     output: As = Output.TABLE,
 ) -> None:
     """List alerts of the intelligence, the newest first: networks that came, went, moved or were renamed."""
-    from api.models import Alert
+    from api.event_models import Alert
     from controller.store import AlertQuery
 
     with opening.controller() as controller:

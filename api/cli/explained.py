@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from api.cli.show import moment
 
 if TYPE_CHECKING:
-    from api.models import Decision, Explanation, Extent, Indicator, Part, Provenance
+    from api.intel_models import Decision, Explanation, Extent, Part
+    from api.snapshot_models import Indicator, Provenance
 
 SHOWN: Final = 5
 """Entries that sources named, at most; JSON has all."""

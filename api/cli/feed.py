@@ -12,7 +12,7 @@ from api.cli.options import As, AsPlain, Output, Plain, Yes
 from api.cli.show import moment, note, say, show_json, show_pairs, show_rows, text_of
 
 if TYPE_CHECKING:
-    from api.models import Feed, FeedDevice
+    from api.feed_models import Feed, FeedDevice
 
 app = typer.Typer(no_args_is_help=True, help="Lists that firewalls pull: what they are given, and whether they come.")
 Which = Annotated[str, typer.Argument(metavar="DEVICE", help="Which device.")]
@@ -28,7 +28,7 @@ def list_feeds(
     output: As = Output.TABLE,
 ) -> None:
     """List what is served to each device, and when it was pulled last."""
-    from api.models import Feed
+    from api.feed_models import Feed
 
     with opening.controller() as controller:
         if group is not None:
@@ -44,7 +44,7 @@ def show(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Show what one device pulls, from where it may, and its last pulls; or one list, exactly as it is served."""
-    from api.models import FeedDevice
+    from api.feed_models import FeedDevice
     from controller.errors import Conflict
 
     with opening.controller() as controller:
@@ -89,7 +89,7 @@ def _tokens(found: FeedDevice) -> str:
 @app.command()
 def groups(output: As = Output.TABLE) -> None:
     """List the groups of devices that are told one address, who is in them, and what they cannot be answered with."""
-    from api.models import FeedGroup
+    from api.feed_models import FeedGroup
 
     with opening.controller() as controller:
         desk = controller.feeds

@@ -14,7 +14,8 @@ from api.cli.show import note, say, show_csv, show_json, show_pairs, show_rows, 
 from api.cli.wait import working
 
 if TYPE_CHECKING:
-    from api.models import OriginChange, Source
+    from api.intel_models import OriginChange
+    from api.source_models import Source
     from controller.model import Pin
     from controller.views import RefreshResult
     from ipsets.difference import SnapshotDiff
@@ -61,7 +62,8 @@ def _waiting(result: RefreshResult) -> str:
 
 
 def _refreshed(result: RefreshResult) -> object:
-    from api.models import Pin, Source
+    from api.snapshot_models import Pin
+    from api.source_models import Source
 
     return {
         "pin": Pin.of(result.pin).model_dump(mode="json") if result.pin else None,
@@ -121,8 +123,8 @@ def show(
     """Show a snapshot: what is enforced, where each entry came from, or what was left out."""
     from dataclasses import replace
 
-    from api.models import Dropped, Indicator
-    from api.models import Snapshot as Answer
+    from api.snapshot_models import Dropped, Indicator
+    from api.snapshot_models import Snapshot as Answer
     from ipsets.choice import Choice
 
     choice = Choice(app=app_, owner=owner, category=category, source=source, text=match)
@@ -168,7 +170,7 @@ def _show_head(snapshot: Snapshot) -> None:
 
 
 def _entries(snapshot: Snapshot) -> list[Entry]:
-    from api.models import show_value
+    from api.snapshot_models import show_value
 
     networks = [(s.service, "network", str(n)) for s in snapshot.services for n in s.networks]
     allows = [(s.service, "allow", str(n)) for s in snapshot.services for n in s.allows]
@@ -182,7 +184,7 @@ def history(
     output: As = Output.TABLE,
 ) -> None:
     """List the snapshots, the newest first."""
-    from api.models import SnapshotHead
+    from api.snapshot_models import SnapshotHead
 
     with opening.controller() as controller:
         found = controller.snapshots(limit=limit)
@@ -207,7 +209,7 @@ def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> No
     rows += [("-", change.service, change.entry, change.reason) for change in found.removed]
     match output:
         case Output.JSON:
-            from api.models import Difference
+            from api.snapshot_models import Difference
 
             show_json(Difference.of(old, new, found).model_dump(mode="json"))
         case Output.CSV:
@@ -221,7 +223,7 @@ def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> No
 @app.command()
 def drift(old: Older = None, new: Newer = None, output: As = Output.TABLE) -> None:
     """Show which networks (AS) came, went, took prefixes or were renamed between two snapshots, and who says so."""
-    from api.models import OriginChange
+    from api.intel_models import OriginChange
 
     with opening.controller() as controller:
         found = controller.origin_drift(old, new)
@@ -276,7 +278,7 @@ def trust(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Vouch for a source: from the next refresh on all of its words count again, also when it was put on watch."""
-    from api.models import Source
+    from api.source_models import Source
 
     with opening.controller() as controller:
         record = controller.trust_source(source, actor=opening.actor(), reason=reason)
@@ -287,7 +289,7 @@ def trust(
 
 
 def _show_pin(made: Pin, output: Plain) -> None:
-    from api.models import Pin as Answer
+    from api.snapshot_models import Pin as Answer
 
     if output is Plain.JSON:
         show_json(Answer.of(made).model_dump(mode="json"))
@@ -320,7 +322,7 @@ def explain(
     """
     from api.cli.explained import lines
     from api.cli.times import parse_time
-    from api.models import Explanation
+    from api.intel_models import Explanation
 
     with opening.controller() as controller:
         then = parse_time(at, option="--at", now=controller.clock.now(), backwards=True) if at else None
@@ -334,7 +336,7 @@ def explain(
 @app.command()
 def sources(output: As = Output.TABLE) -> None:
     """List the sources with their last attempt and their last success."""
-    from api.models import Source
+    from api.source_models import Source
 
     with opening.controller() as controller:
         records = controller.sources()

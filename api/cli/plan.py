@@ -68,7 +68,7 @@ def plan(
 
 
 def _facts(results: Iterable[PlanResult]) -> object:
-    from api.models import PlannedDevice, Plans
+    from api.run_models import PlannedDevice, Plans
 
     items = tuple(PlannedDevice.of(result) for result in results)
     return Plans(items=items, changes=any(item.steps for item in items)).model_dump(mode="json")

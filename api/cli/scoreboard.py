@@ -10,7 +10,7 @@ from api.cli.show import note, say, show_json, show_rows
 from api.cli.wait import working
 
 if TYPE_CHECKING:
-    from api.models import ScoredSource
+    from api.source_models import ScoredSource
 
 
 def scoreboard(output: As = Output.TABLE) -> None:
@@ -18,7 +18,7 @@ def scoreboard(output: As = Output.TABLE) -> None:
 
     Counts over everything that all sources named last: seconds for large lists.
     """
-    from api.models import Scoreboard
+    from api.source_models import Scoreboard
 
     with opening.controller() as controller, working("comparing the sources"):
         board = Scoreboard.of(controller.scoreboard())

@@ -13,7 +13,7 @@ from api.cli.show import note, say, show_json, show_rows, text_of
 from controller.model import Scope
 
 if TYPE_CHECKING:
-    from api.models import Token
+    from api.token_models import Token
 
 app = typer.Typer(no_args_is_help=True, help="Bearer tokens for the REST API.")
 LONGEST_DAYS: Final = 366
@@ -35,7 +35,7 @@ def create(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Make a token. It is shown this once; only its hash is kept."""
-    from api.models import NewToken
+    from api.token_models import NewToken
 
     with opening.controller() as controller:
         token, secret = controller.create_token(
@@ -57,7 +57,7 @@ def rotate(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Give a token another secret. It is shown this once; its scopes, sites and end stay."""
-    from api.models import NewToken
+    from api.token_models import NewToken
 
     with opening.controller() as controller:
         rotated, secret = controller.rotate_token(token, actor=opening.actor(), overlap=timedelta(hours=overlap))
@@ -71,7 +71,7 @@ def rotate(
 @app.command("list")
 def list_tokens(output: As = Output.TABLE) -> None:
     """List the tokens, without what is secret of them."""
-    from api.models import Token
+    from api.token_models import Token
 
     with opening.controller() as controller:
         tokens = controller.tokens()

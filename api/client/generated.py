@@ -163,6 +163,11 @@ class Device(TypedDict):
     status: DeviceStatus | None
 
 
+class DeviceDrift(TypedDict):
+    items: list[DriftedDevice]
+    drifted: bool
+
+
 class DeviceRun(TypedDict):
     device: str
     site: str
@@ -487,11 +492,6 @@ class Me(TypedDict):
     scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
     sites: list[str] | None
     session: str | None
-
-
-class ModelsDrift(TypedDict):
-    items: list[DriftedDevice]
-    drifted: bool
 
 
 class NewToken(TypedDict):
@@ -1670,9 +1670,9 @@ class DriftRoutes:
             self._pages("/drift", query={"site": site, "failing": failing, "limit": limit, "order": order, "q": q}),
         )
 
-    def look_now(self, body: Selection) -> ModelsDrift:
+    def look_now(self, body: Selection) -> DeviceDrift:
         """Look now."""
-        return cast("ModelsDrift", self._call("POST", "/drift", body=body))
+        return cast("DeviceDrift", self._call("POST", "/drift", body=body))
 
 
 class ExceptionsRoutes:

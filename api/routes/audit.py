@@ -6,9 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.audit_models import AuditEntry, AuditVerdict
 from api.auth import Auditor, Ctl
 from api.lanes import LaneOf
-from api.models import AuditEntry, AuditVerdict, Instant, Page
+from api.models import Instant, Page
 from api.pages import MOST_COUNTED, Newest, Word, paged_from
 from api.reference import answers
 from controller.store import AuditQuery

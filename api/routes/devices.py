@@ -9,8 +9,9 @@ from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
 from api.auth import Ctl, Operator, Reader
+from api.device_models import Device, Doctor
 from api.jobs import JobsOf, Preferred
-from api.models import Device, Doctor, Name, Page
+from api.models import Name, Page
 from api.pages import Sorted, paged
 from api.reference import PREVIEW, RESPONDS_ASYNC, answers
 from controller.service import Controller

@@ -9,10 +9,11 @@ from fastapi.responses import JSONResponse
 
 from api.auth import Ctl, Operator, Reader
 from api.jobs import JobsOf, Preferred
-from api.models import Drift, DriftedDevice, KnownDrift, Name, Page, Selection
+from api.models import Name, Page
 from api.pages import Sorted, paged
 from api.reference import PREVIEW, RESPONDS_ASYNC, answers
 from api.routes.devices import Failing, devices_of, is_failing
+from api.run_models import DeviceDrift, DriftedDevice, KnownDrift, Selection
 
 router = APIRouter(prefix="/drift", tags=["drift"])
 
@@ -33,18 +34,18 @@ def known_drift(
 @router.post(
     "",
     summary="Look now",
-    response_model=Drift,
+    response_model=DeviceDrift,
     responses={**answers(404, 503), **RESPONDS_ASYNC},
     openapi_extra=PREVIEW,
 )
 def look_now(
     controller: Ctl, caller: Operator, jobs: JobsOf, selection: Selection, prefer: Preferred = None
-) -> Drift | JSONResponse:
+) -> DeviceDrift | JSONResponse:
     """Reads the selected devices; changes nothing on them."""
     controller.refuse_unknown(selection.selection())
 
-    def work() -> Drift:
+    def work() -> DeviceDrift:
         found = tuple(DriftedDevice.of(result) for result in controller.drift(selection.selection()))
-        return Drift(items=found, drifted=any(d.steps for d in found))
+        return DeviceDrift(items=found, drifted=any(d.steps for d in found))
 
     return jobs.answer("drift", work, caller=caller, prefer=prefer)

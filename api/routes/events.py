@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import StringConstraints
 
 from api.auth import Ctl, Reader
-from api.models import Alert, Event, Instant, Name, Page, Ulid
+from api.event_models import Alert, Event
+from api.models import Instant, Name, Page, Ulid
 from api.pages import MOST_COUNTED, Newest, paged_from
 from controller.errors import Invalid
 from controller.model import EventAction

@@ -18,7 +18,8 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.auth import MAX_TOKEN_LENGTH, Ctl, GuessBrake, Reader, WholeCtl
-from api.models import Feed, FeedDevice, FeedGroup, Name, Page
+from api.feed_models import Feed, FeedDevice, FeedGroup
+from api.models import Name, Page
 from api.pages import Sorted, paged
 from api.problems import clean, problem_response, request_id_of
 from api.reference import FEED_SECURITY, answers

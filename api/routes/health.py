@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from api import reference
 from api.auth import Ctl, Reader, WholeCtl
+from api.health_models import Health, Live, Ready
 from api.metrics import CONTENT_TYPE, Metrics
-from api.models import Health, Live, Ready
 
 router = APIRouter(tags=["health"])
 api_router = APIRouter(tags=["health"])

@@ -8,25 +8,12 @@ from fastapi import APIRouter, Query, Response
 
 from api.auth import Ctl, Operator, Reader
 from api.idempotency import Key, RepeatsOf
+from api.intel_models import Explanation, OriginChange, OriginDrift
 from api.lanes import LaneOf
-from api.models import (
-    Digest,
-    Explanation,
-    Instant,
-    OriginChange,
-    OriginDrift,
-    Pin,
-    PinBody,
-    ReasonBody,
-    Refresh,
-    RefreshBody,
-    RollbackBody,
-    Scoreboard,
-    Source,
-    TrustBody,
-    Ulid,
-)
+from api.models import Digest, Instant, ReasonBody, Ulid
 from api.reference import answers
+from api.snapshot_models import Pin, PinBody, RollbackBody
+from api.source_models import Refresh, RefreshBody, Scoreboard, Source, TrustBody
 from ipsets.explain import MAX_LENGTH
 
 router = APIRouter(prefix="/intel", tags=["intel"])

@@ -20,8 +20,9 @@ from api.errors import TooLarge, TooSlow
 from api.idempotency import Key, RepeatsOf
 from api.lanes import Lane
 from api.limits import BODY_SECONDS, ClientGone, declared_length
-from api.models import ExportBody, Imported, Line
+from api.models import Line
 from api.reference import answers
+from api.snapshot_models import ExportBody, Imported
 from ipsets.bundle import join, split
 
 router = APIRouter(prefix="/intel", tags=["intel"])

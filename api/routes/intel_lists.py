@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query
 from pydantic import StringConstraints
 
 from api.auth import Ctl, Reader
-from api.models import Difference, Digest, Dropped, Enforced, Indicator, Shown, ShownHead, show_value
+from api.models import Digest
 from api.pages import Paging, Sorted, not_ours, paged_from
 from api.reference import answers
 from api.routes.snapshots import list_snapshots
 from api.routes.sources import list_sources
+from api.snapshot_models import Difference, Dropped, Enforced, Indicator, Shown, ShownHead, show_value
 from controller.service import Controller
 from core.net import DomainName, Network, sort_key
 from ipsets import model as intel

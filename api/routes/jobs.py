@@ -9,8 +9,10 @@ from fastapi import APIRouter
 from api.auth import Ctl, Reader
 from api.job_models import Job
 from api.jobs import JobsOf
-from api.models import Refresh, Run, Ulid
+from api.models import Ulid
 from api.reference import answers
+from api.run_models import Run
+from api.source_models import Refresh
 from controller.errors import NotFound
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])

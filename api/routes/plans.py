@@ -7,8 +7,9 @@ from fastapi.responses import JSONResponse
 
 from api.auth import Ctl, Operator, Reader
 from api.jobs import JobsOf, Preferred
-from api.models import Plan, PlannedDevice, Plans, Selection, Ulid
+from api.models import Ulid
 from api.reference import RESPONDS_ASYNC, answers
+from api.run_models import Plan, PlannedDevice, Plans, Selection
 from controller.planning import reopen
 
 router = APIRouter(prefix="/plans", tags=["plans"])

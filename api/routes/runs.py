@@ -8,9 +8,10 @@ from fastapi import APIRouter, Body, Query, Response
 
 from api.auth import Ctl, Operator, Reader
 from api.idempotency import Key, RepeatsOf
-from api.models import ApplyRequest, Instant, Name, Page, Run, RunRequest, Ulid
+from api.models import Instant, Name, Page, Ulid
 from api.pages import MOST_COUNTED, NewestFew, Word, paged_from
 from api.reference import answers
+from api.run_models import ApplyRequest, Run, RunRequest
 from controller.store import RunQuery
 from core.ids import DeviceName, RunId, SiteName
 

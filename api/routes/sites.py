@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.auth import Ctl, Reader
-from api.models import Name, Page, Site
+from api.device_models import Site
+from api.models import Name, Page
 from api.pages import Sorted, paged
 from api.reference import answers
 

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.auth import Ctl, Reader
-from api.models import Difference, Digest, Instant, Page, Snapshot, SnapshotHead
+from api.models import Digest, Instant, Page
 from api.pages import MOST_COUNTED, NewestFew, not_ours, paged_from
 from api.reference import answers
+from api.snapshot_models import Difference, Snapshot, SnapshotHead
 from controller.store import SnapshotQuery
 from core.ids import SnapshotId
 from ipsets.errors import NoSnapshot

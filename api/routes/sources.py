@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.auth import Ctl, Reader
-from api.models import Page, Source
+from api.models import Page
 from api.pages import Sorted, paged
+from api.source_models import Source
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 

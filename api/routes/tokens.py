@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.auth import Admin, Auditor, Ctl
-from api.models import NewToken, Page, RotateBody, Token, TokenBody, Ulid
+from api.models import Page, Ulid
 from api.pages import Sorted, paged
 from api.reference import answers
+from api.token_models import NewToken, RotateBody, Token, TokenBody
 
 router = APIRouter(prefix="/tokens", tags=["tokens"])
 

@@ -14,7 +14,7 @@ import yaml
 
 from api.cli.plan import show_plans
 from api.metrics import Metrics
-from api.models import PlannedDevice
+from api.run_models import PlannedDevice
 from controller.model import CoverageState, Outcome, Window
 from controller.planning import in_part, reopen
 from controller.service import Controller
