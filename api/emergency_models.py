@@ -33,6 +33,11 @@ class WithdrawBody(Request):
     ]
     reason: Line
     ends: Instant
+    empties: tuple[Name, ...] = Field(
+        default=(),
+        max_length=100,
+        description="said a second time: the services that it leaves without any address, or any name",
+    )
 
 
 class SwitchBody(Request):
@@ -75,6 +80,7 @@ class Emergency(Answer):
     active: bool
     value: str = Field(description="of a withdrawal; else empty")
     mode: Mode | None = Field(description="of a switch; else null")
+    empties: tuple[str, ...] = Field(description="services that a withdrawal leaves without any address, or any name")
     sites: tuple[str, ...] = Field(description="all when empty")
     reason: str
     actor: str
@@ -92,6 +98,7 @@ class Emergency(Answer):
             active=active,
             value=emergency.value,
             mode=emergency.mode,
+            empties=emergency.empties,
             sites=emergency.sites,
             reason=emergency.reason,
             actor=emergency.actor,

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from api.models import Answer, Failure, Instant, Name, OptionalLine, Request, Ulid
-from controller import model, views
+from controller import model, views, withdrawing
 from controller.model import Outcome
+from controller.planning import Reopened
 from vendors.codec import describe
 from vendors.model import Plan as VendorPlan
 from vendors.model import Shortened as VendorShortened
@@ -66,6 +67,28 @@ def shortened_lists(plan: VendorPlan | None) -> tuple[Shortened, ...]:
     return tuple(Shortened.of(short) for short in plan.shortened) if plan else ()
 
 
+class Cause(Answer):
+    """Why a plan takes an entry off a device: a person withdrew it, or a part of it."""
+
+    entry: str = Field(description="as the device holds it", examples=["198.18.0.0/15"])
+    value: str = Field(description="what was withdrawn", examples=["198.18.7.0/24"])
+    emergency: str = Field(description="the id of the emergency action")
+    reason: str
+    actor: str
+    ends: Instant | None
+
+    @classmethod
+    def of(cls, cause: withdrawing.Cause) -> Cause:
+        return cls(
+            entry=cause.entry,
+            value=cause.value,
+            emergency=cause.emergency,
+            reason=cause.reason,
+            actor=cause.actor,
+            ends=cause.ends,
+        )
+
+
 class PlannedDevice(Answer):
     """One device's plan as lines for people, or why there is none. ``id`` is null when there is nothing to change."""
 
@@ -74,6 +97,7 @@ class PlannedDevice(Answer):
     id: str | None
     checksum: str | None
     steps: tuple[str, ...] = Field(examples=[["add 2 networks to dst-tiktok: 71.18.0.0/16, 2605:340::/32"]])
+    causes: tuple[Cause, ...] = Field(description="what people withdrew, of the entries that it takes away")
     degraded: tuple[str, ...]
     shortened: tuple[Shortened, ...] = Field(description="lists of which it gets only a part, for want of room")
     script: str = Field(description="the change in the device's own language")
@@ -88,6 +112,7 @@ class PlannedDevice(Answer):
             id=result.stored.id if result.stored else None,
             checksum=result.stored.checksum if result.stored else None,
             steps=result.steps,
+            causes=tuple(Cause.of(cause) for cause in result.causes),
             degraded=degraded_lines(result.plan),
             shortened=shortened_lists(result.plan),
             script=result.script,
@@ -113,11 +138,13 @@ class Plan(Answer):
     snapshot: str
     checksum: str
     steps: tuple[str, ...]
+    causes: tuple[Cause, ...] = Field(description="what people withdrew, of the entries that it takes away")
     degraded: tuple[str, ...]
     shortened: tuple[Shortened, ...] = Field(description="lists of which it gets only a part, for want of room")
 
     @classmethod
-    def of(cls, stored: model.StoredPlan, plan: VendorPlan) -> Plan:
+    def of(cls, stored: model.StoredPlan, known: Reopened) -> Plan:
+        plan = known.plan
         return cls(
             id=stored.id,
             created_at=stored.created_at,
@@ -126,6 +153,7 @@ class Plan(Answer):
             snapshot=stored.snapshot,
             checksum=stored.checksum,
             steps=tuple(describe(step) for step in plan.steps),
+            causes=tuple(Cause.of(cause) for cause in known.causes),
             degraded=degraded_lines(plan),
             shortened=shortened_lists(plan),
         )

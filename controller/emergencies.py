@@ -1,14 +1,15 @@
 """What is done in an emergency: an entry withdrawn everywhere, a site or the fleet taken to watching or off, a pause.
 
 Pure but for ``EmergencyDesk``, which keeps what was decided. Each action has a reason and an end, or is nagged about;
-each is told in the audit log, as an alert, as a metric and in reports. None empties a list (I2): a withdrawal that
-would leave a service without any entry of a kind is refused, and *off* takes rules away as the policy's own ``off``.
+each is told in the audit log, as an alert, as a metric and in reports. None empties a list by accident (I2): a
+withdrawal that would leave a service without any entry of a kind has to be said twice (``withdrawing``), and *off*
+takes rules away as the policy's own ``off``.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,19 +30,14 @@ from controller.modes import STRICTEST
 from controller.reach import EVERYWHERE, Reach
 from controller.rehearsal import rehearsal
 from controller.store import Store
+from controller.withdrawing import parse_value
 from core.clock import Clock
 from core.ids import new_id
-from core.net import DomainName, Network, aggregate, overlaps, parse_network, subtract
-from ipsets.model import WITHDRAWN, ServiceSet, Snapshot, Verdict, in_order
-from ipsets.snapshot import content_id
 from ipsets.spans import words
-from ipsets.text import entry_text, read_domain
+from ipsets.text import entry_text
 
 log = structlog.get_logger()
 
-LONGEST: Final = timedelta(days=30)
-"""No action lasts longer; it is said again then."""
-WIDEST: Final = {4: 8, 6: 16}
 NAG_EVERY: Final = timedelta(hours=24)
 """How often an alert tells again that something without an end still holds."""
 LINGER: Final = timedelta(hours=1)
@@ -70,94 +66,6 @@ def _window_at_most(window: PolicyWindow, mode: Mode) -> PolicyWindow:
 
 def _milder(one: Mode, other: Mode) -> Mode:
     return max(one, other, key=STRICTEST.index)
-
-
-def parse_value(text: str) -> Network | DomainName:
-    """A network, an address, a name, or ``*.name`` (also ``.name``) for it and all below it. Raises ``Invalid``."""
-    try:
-        network = parse_network(text)
-    except ValueError:
-        name = text.strip().lower().rstrip(".")
-        try:
-            return read_domain(f".{name.removeprefix('*.')}" if name.startswith("*.") else name)
-        except ValueError as exc:
-            said = f"value: {text[:80]!r} is neither a network nor a name"
-            raise Invalid(said, hint="as 203.0.113.0/24, a.example, or *.a.example") from exc
-    if network.prefixlen < WIDEST[network.version]:
-        raise Invalid(f"value: at most a /{WIDEST[network.version]} is withdrawn at once")
-    return network
-
-
-def without(snapshot: Snapshot, withdrawn: Sequence[Emergency]) -> Snapshot:
-    """The same list without what is withdrawn; the list itself when nothing of it is.
-
-    Raises ``Conflict`` when a service that has addresses, or names, would have none.
-    """
-    values = [(parse_value(e.value), e) for e in withdrawn]
-    networks = aggregate(v for v, _ in values if not isinstance(v, DomainName))
-    names = [v for v, _ in values if isinstance(v, DomainName)]
-    services = tuple(_service_without(service, networks, names) for service in snapshot.services)
-    if services == snapshot.services:
-        return snapshot
-    for before, after in zip(snapshot.services, services, strict=True):
-        for what, had, has in (
-            ("addresses", before.networks, after.networks),
-            ("names", before.domains, after.domains),
-        ):
-            if had and not has:
-                raise Conflict(
-                    f"{after.service} would have no {what} any more",
-                    hint="nothing was changed; to stop enforcing, switch the site to monitor or off",
-                )
-    told = {
-        Verdict(guard=WITHDRAWN, entry=entry_text(entry), held=False, reason=f"withdrawn by {e.actor}: {e.reason}")
-        for value, e in values
-        for entry in _taken(snapshot, value)
-    }
-    return replace(
-        snapshot,
-        id=content_id(services),
-        parent=snapshot.id,
-        services=services,
-        dropped=in_order({*snapshot.dropped, *told}),
-    )
-
-
-def _taken(snapshot: Snapshot, value: Network | DomainName) -> Iterator[Network | DomainName]:
-    """The network itself; of a name, what it takes off the list."""
-    if not isinstance(value, DomainName):
-        yield value
-        return
-    yield from {d for service in snapshot.services for d in service.domains if _covers(value, d)}
-
-
-def _service_without(service: ServiceSet, networks: Sequence[Network], names: Iterable[DomainName]) -> ServiceSet:
-    kept = subtract(service.networks, networks)
-    allows = tuple(n for n in subtract(service.allows, networks) if overlaps(kept, n)) if service.allows else ()
-    domains = tuple(d for d in service.domains if not any(_covers(name, d) for name in names))
-    if kept == service.networks and domains == service.domains:
-        return service
-    return replace(service, networks=kept, allows=allows, domains=domains)
-
-
-def _covers(name: DomainName, entry: DomainName) -> bool:
-    """The very name, whatever is below it in the list; with all below it, every entry that lies there."""
-    return entry.name == name.name or (name.suffix and entry.name.endswith(f".{name.name}"))
-
-
-def met(snapshot: Snapshot, value: Network | DomainName) -> str | None:
-    """Why nothing of the list could be taken out for the value; None when something can."""
-    if not isinstance(value, DomainName):
-        hit = any(overlaps(service.networks, value) for service in snapshot.services)
-        return None if hit else f"{value} is not on the list: no entry covers it"
-    if any(_covers(value, d) for service in snapshot.services for d in service.domains):
-        return None
-    above = next(
-        (d for s in snapshot.services for d in s.domains if d.suffix and value.name.endswith(f".{d.name}")), None
-    )
-    if above is not None:
-        return f"{value.name} lies below {entry_text(above)}, and cannot be cut out of it"
-    return f"{value.name} is not on the list"
 
 
 def _is_over(emergency: Emergency, at: datetime) -> bool:
@@ -246,12 +154,8 @@ class EmergencyDesk:
         return self._listed(e for e in self._known() if e.holds(moment))
 
     def withdrawn(self) -> tuple[Emergency, ...]:
+        """What is off the list now; no live DNS answer may bring its networks into a block either."""
         return tuple(e for e in self.active() if e.kind is Kind.WITHDRAW)
-
-    def withdrawn_networks(self) -> tuple[Network, ...]:
-        """What no live DNS answer may bring into a block either."""
-        values = (parse_value(e.value) for e in self.withdrawn())
-        return tuple(v for v in values if not isinstance(v, DomainName))
 
     def policy_of(self, site: Site, at: datetime | None = None) -> Policy:
         """The site's policy, no stricter than the switches that hold, now or at that moment."""
@@ -303,16 +207,14 @@ class EmergencyDesk:
         value: str = "",
         mode: Mode | None = None,
         sites: Iterable[str] = (),
+        empties: Iterable[str] = (),
     ) -> Emergency:
         """A new action, checked and not kept yet. Raises ``Invalid``, ``NotFound``, ``Conflict``."""
         check_text("reason", reason, required=True)
         now = self._clock.now()
         named = tuple(dict.fromkeys(self._inventory.site(site).name for site in sites))
         self._refuse_beyond(named)
-        if ends is not None and not now < ends <= now + LONGEST:
-            raise Invalid(f"ends: after now, and at most {words(LONGEST)} ahead")
-        if ends is None and kind is not Kind.SWITCH:
-            raise Invalid("ends: say until when", hint="a switch alone may hold until somebody ends it")
+        self._refuse_end(kind, ends, now)
         if kind is Kind.SWITCH and mode not in (Mode.MONITOR, Mode.OFF):
             raise Invalid("mode: monitor or off")
         if kind is Kind.WITHDRAW and named:
@@ -322,7 +224,27 @@ class EmergencyDesk:
         return Emergency(
             id=new_id(), kind=kind, reason=reason.strip(), actor=actor, starts=now, ends=ends,
             value=entry_text(parse_value(value)) if kind is Kind.WITHDRAW else "", mode=mode, sites=named,
+            empties=tuple(sorted(set(empties))),
         )  # fmt: skip
+
+    def longest(self, kind: Kind) -> timedelta:
+        """How far ahead the end of such an action may lie."""
+        said = self._inventory.emergencies.longest
+        return {Kind.WITHDRAW: said.withdraw, Kind.SWITCH: said.switch, Kind.PAUSE: said.pause}[kind]
+
+    def _refuse_end(self, kind: Kind, ends: datetime | None, now: datetime) -> None:
+        longest = self.longest(kind)
+        if ends is not None and not now < ends <= now + longest:
+            raise Invalid(
+                f"ends: after now, and at most {words(longest)} ahead",
+                hint="the inventory says so: emergencies.longest",
+            )
+        endless = self._inventory.emergencies.switch_without_end
+        if ends is None and not (kind is Kind.SWITCH and endless):
+            alone = (
+                "a switch alone may hold until somebody ends it" if endless else "here a switch needs an end as well"
+            )
+            raise Invalid("ends: say until when", hint=alone)
 
     def keep(self, emergency: Emergency) -> None:
         """From now on it holds."""
@@ -375,6 +297,7 @@ def _note(verb: str, emergency: Emergency) -> AuditNote:
             "value": emergency.value,
             "mode": emergency.mode.value if emergency.mode else "",
             "sites": list(emergency.sites),
+            "empties": list(emergency.empties),
             "ends": emergency.ends.isoformat() if emergency.ends else None,
         },
     )
@@ -382,13 +305,14 @@ def _note(verb: str, emergency: Emergency) -> AuditNote:
 
 def _alert(emergency: Emergency, what: str) -> AlertNote:
     """It names no site: alerts are shown to everybody."""
-    where = f"{len(emergency.sites)} sites" if emergency.sites else "fleet"
+    subject = emergency.value or (f"{len(emergency.sites)} sites" if emergency.sites else "fleet")
+    bare = f", nothing of its kind is left of {', '.join(emergency.empties)}" if emergency.empties else ""
     return AlertNote(
         kind=f"emergency-{emergency.kind.value}",
-        subject=emergency.value or where,
-        message=f"emergency action {what}: {emergency.kind.value} {emergency.value or where}, by {emergency.actor}",
+        subject=subject,
+        message=f"emergency action {what}: {emergency.kind.value} {subject}{bare}, by {emergency.actor}",
         detail={"id": emergency.id, "actor": emergency.actor, "what": what},
     )
 
 
-__all__ = ["LONGEST", "EmergencyDesk", "at_most", "met", "parse_value", "without"]
+__all__ = ["EmergencyDesk", "at_most"]

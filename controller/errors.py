@@ -44,6 +44,21 @@ class Conflict(TokgateError):
     http_status = 409
 
 
+class WouldEmpty(Conflict):
+    """A withdrawal would leave services without any address, or any name; nothing was changed.
+
+    ``services`` are those that have to be named a second time for it.
+    """
+
+    code = "TG5021"
+    title = "Would leave a service with nothing"
+    exit_code = ExitCode.GUARD_REFUSED
+
+    def __init__(self, message: str, *, hint: str = "", services: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.services = services
+
+
 class ChangedMeanwhile(Conflict):
     """The thing is not at the version that the change was decided on; nothing was done."""
 

@@ -176,6 +176,7 @@ class Emergency:
     ended_at: datetime | None = None
     ended_by: str = ""
     nagged_at: datetime | None = None
+    empties: tuple[str, ...] = ()  # of a withdrawal: services, named a second time, left with nothing of its kind
 
     def holds(self, at: datetime) -> bool:
         return self.ended_at is None and self.starts <= at and (self.ends is None or at < self.ends)
@@ -183,10 +184,14 @@ class Emergency:
     def is_at(self, site: str) -> bool:
         return not self.sites or site in self.sites
 
+    @property
+    def _emptying(self) -> str:
+        return f", which leaves nothing of its kind of {', '.join(self.empties)}" if self.empties else ""
+
     def __str__(self) -> str:
         where = f"at {', '.join(self.sites)}" if self.sites else "everywhere"
         what = {
-            EmergencyKind.WITHDRAW: f"{self.value} is withdrawn {where}",
+            EmergencyKind.WITHDRAW: f"{self.value} is withdrawn {where}{self._emptying}",
             EmergencyKind.SWITCH: f"{self.mode.value if self.mode else ''} at most {where}",
             EmergencyKind.PAUSE: f"nothing is sent {where}",
         }[self.kind]

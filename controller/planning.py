@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from pydantic import TypeAdapter
+
 from controller.errors import PlanStale
 from controller.inventory import Device
 from controller.model import StoredPlan
+from controller.withdrawing import Cause
 from core.ids import PlanId, SiteName, SnapshotId, new_id
-from core.net import Network, Ranges
+from core.net import DomainName, Network, Ranges
 from ipsets.errors import GuardTripped
 from vendors.codec import content_digest, describe_shortened, dumps_plan, loads_plan
 from vendors.diff import diff
@@ -27,7 +30,20 @@ CHURN_FLOOR: Final = 20
 
 BUDGET: Final = "budget"
 """The capability that a device lacks for a list that it gets in part."""
-_IN_PART: Final = f"{BUDGET}: "
+WITHDRAWN: Final = "withdrawn"
+"""The capability that a device lacks for a service of which a person took the last address, or name, off the list."""
+
+
+_CAUSES: Final = TypeAdapter(tuple[Cause, ...])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopened:
+    """A stored plan: what the device held then, as a digest, what was to change, and what people withdrew of it."""
+
+    base: str
+    plan: Plan
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +62,16 @@ def plan_device(
     forced: bool = False,
     shortened: tuple[Shortened, ...] = (),
     said: tuple[Degraded, ...] = (),
+    withdrawn: tuple[Network, ...] = (),
 ) -> Plan:
     """The difference, or ``GuardTripped`` when it would take away more than a person would expect.
 
-    ``shortened`` is what of the lists ``desired`` leaves out already, ``said`` what else a person should know of it.
+    ``shortened`` is what of the lists ``desired`` leaves out already, ``said`` what else a person should know of it,
+    ``withdrawn`` what a person has just decided to take away.
     """
     plan = _planned(observed, desired, shortened, said)
     if not forced:
-        _refuse_shrink(observed, plan, limits, device)
+        _refuse_shrink(observed, plan, limits, device, withdrawn)
     return plan
 
 
@@ -65,16 +83,20 @@ def _planned(
     return replace(plan, degraded=(*plan.degraded, *parts, *said), shortened=shortened)
 
 
-def in_part(degraded: Iterable[str]) -> str:
-    """What the lines of a device say of lists that it holds in part; ``""`` when it holds all of them whole."""
-    return "; ".join(line.removeprefix(_IN_PART) for line in degraded if line.startswith(_IN_PART))
+def in_part(degraded: Iterable[str], *capabilities: str) -> str:
+    """What the lines of a device say of lists that it holds in part; ``""`` when it holds all of them whole.
+
+    ``capabilities``: only why it does; else for any reason.
+    """
+    parts = (line.partition(": ") for line in degraded)
+    return "; ".join(said for why, _, said in parts if why in (capabilities or (BUDGET, WITHDRAWN)))
 
 
-def _refuse_shrink(observed: Observed, plan: Plan, limits: Limits, device: str) -> None:
+def _refuse_shrink(observed: Observed, plan: Plan, limits: Limits, device: str, withdrawn: tuple[Network, ...]) -> None:
     wanted = _lists(plan.desired.groups)
     for name, before in _lists(observed.groups).items():
         after = wanted.get(name, frozenset())
-        if _is_shrunk(before, after, limits.max_removed_share):
+        if _is_shrunk(before, after, limits.max_removed_share, withdrawn):
             raise GuardTripped(
                 f"guard device-shrink: {name} would shrink from {len(before)} to {len(after)} entries",
                 hint="the old state stays enforced; look at `tokgate intel diff`, then apply with --force",
@@ -86,11 +108,13 @@ def _lists(groups: Iterable[Group]) -> Mapping[GroupName, frozenset[Network]]:
     return {g.name: g.members for g in groups if isinstance(g, AddressGroup) and g.name.startswith("dst-")}
 
 
-def _is_shrunk(before: frozenset[Network], after: frozenset[Network], share: float) -> bool:
-    """Whether too many entries are gone for good; those that a wider one now holds are not."""
+def _is_shrunk(
+    before: frozenset[Network], after: frozenset[Network], share: float, withdrawn: tuple[Network, ...]
+) -> bool:
+    """Whether too many entries are gone for good; those that a wider one now holds, or a person withdrew, are not."""
     if len(before) < CHURN_FLOOR or len(after) >= len(before) * (1 - share):
         return False
-    kept = Ranges(after)
+    kept = Ranges((*after, *withdrawn))
     return sum(not kept.holds(network) for network in before) > len(before) * share
 
 
@@ -101,30 +125,50 @@ def base_digest(observed: Observed) -> str:
 
 
 def store_plan(
-    plan: Plan, observed: Observed, *, site: SiteName, device: Device, snapshot: SnapshotId, now: datetime
+    plan: Plan,
+    observed: Observed,
+    *,
+    site: SiteName,
+    device: Device,
+    snapshot: SnapshotId,
+    now: datetime,
+    causes: tuple[Cause, ...] = (),
 ) -> StoredPlan:
-    """The plan as kept for ``apply``."""
+    """The plan as kept for ``apply``. ``causes``: what people withdrew, of what it takes away."""
     text = dumps_plan(plan)
     base = base_digest(observed)
+    why = _CAUSES.dump_json(causes).decode() if causes else ""
     return StoredPlan(
         id=PlanId(new_id()),
         created_at=now,
         site=site,
         device=device.name,
         snapshot=snapshot,
-        checksum=hashlib.sha256(f"{base}\n{text}".encode()).hexdigest(),
+        checksum=_checksum(base, text, why),
         steps=len(plan.steps),
-        body=json.dumps({"base": base, "plan": text}),
+        body=json.dumps({"base": base, "plan": text, "causes": why}),
     )
 
 
-def reopen(stored: StoredPlan) -> tuple[str, Plan]:
-    """The (base digest, plan) of a stored plan. Raises ``PlanStale`` when its checksum does not hold."""
+def _checksum(base: str, text: str, why: str) -> str:
+    return hashlib.sha256("\n".join((base, text, *([why] if why else []))).encode()).hexdigest()
+
+
+def removed(observed: Observed, plan: Plan) -> Iterator[Network | DomainName]:
+    """The entries of lists that the device holds and will hold no more."""
+    wanted = {group.name: group.members for group in plan.desired.groups}
+    for group in observed.groups:
+        if group.name.startswith(("dst-", "fqdn-")):
+            yield from group.members - wanted.get(group.name, frozenset())
+
+
+def reopen(stored: StoredPlan) -> Reopened:
+    """What was planned. Raises ``PlanStale`` when its checksum does not hold."""
     try:
         body = json.loads(stored.body)
-        base, text = str(body["base"]), str(body["plan"])
-        if hashlib.sha256(f"{base}\n{text}".encode()).hexdigest() == stored.checksum:
-            return base, loads_plan(text)
+        base, text, why = str(body["base"]), str(body["plan"]), str(body.get("causes", ""))
+        if _checksum(base, text, why) == stored.checksum:
+            return Reopened(base=base, plan=loads_plan(text), causes=_CAUSES.validate_json(why) if why else ())
     except (ValueError, KeyError, TypeError):  # cut off, or of another version: no plan that anybody read
         pass
     raise PlanStale(f"plan {stored.id} does not match its checksum", hint="make a new plan", device=stored.device)
@@ -138,8 +182,9 @@ def refuse_stale(
     said: tuple[Degraded, ...] = (),
 ) -> Plan:
     """Exactly the plan that was read, or ``PlanStale``: the device or what is wanted has moved meanwhile."""
-    base, plan = reopen(stored)
-    if base_digest(observed) != base:
+    known = reopen(stored)
+    plan = known.plan
+    if base_digest(observed) != known.base:
         raise PlanStale(
             "the device no longer holds what it held when the plan was made; nothing was sent",
             hint="make a new plan",

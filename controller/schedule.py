@@ -138,7 +138,7 @@ class Scheduler:
         """Ask what is due, once. One failing question does not keep the others from being asked."""
         with self._one_tick:
             settle = self._controller.settle_unrecorded
-            devices = (self._end_exceptions, self._controller.end_emergencies, self._follow_signatures)
+            devices = (self._end_exceptions, self._controller.interventions.end_due, self._follow_signatures)
             for question in (self._start_intervals, settle, *devices, self._follow_files):
                 try:
                     question()

@@ -31,7 +31,7 @@ from controller.calendars import CalendarBook
 from controller.check_desk import CheckDesk
 from controller.declared_desk import DeclaredDesk
 from controller.desired import Facts, held_signature, signature
-from controller.emergencies import EmergencyDesk, met, parse_value, without
+from controller.emergencies import EmergencyDesk
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound, StoreError
 from controller.exception_desk import ExceptionDesk
@@ -39,6 +39,7 @@ from controller.exceptions import check_text
 from controller.feeds import FeedDesk
 from controller.freezing import Frozen, held_at
 from controller.hosts import HostBook, named
+from controller.interventions import Interventions
 from controller.inventory import Device, Inventory, Site, load_inventory
 from controller.locks import DeviceLocks, FileLock
 from controller.model import (
@@ -59,10 +60,9 @@ from controller.model import (
     Token,
     Window,
 )
-from controller.model import EmergencyKind as Kind
 from controller.modes import modes_at
 from controller.people_desk import PeopleDesk
-from controller.planning import Limits, plan_device, store_plan
+from controller.planning import Limits, plan_device, removed, store_plan
 from controller.policy_desk import PolicyDesk
 from controller.reach import EVERYWHERE, Reach
 from controller.refreshing import Refresh, Refresher
@@ -105,7 +105,8 @@ from controller.views import (
 )
 from controller.webhook_desk import WebhookDesk
 from controller.windows import next_edge
-from controller.withholding import Withholding
+from controller.withdrawing import Cause, causes, networks_of
+from controller.withholding import IN_FORCE_WAIT, Withholding
 from core.clock import Clock, SystemClock
 from core.errors import TokgateError
 from core.ids import DeviceName, PlanId, RunId, SiteName, SnapshotId, new_id
@@ -141,7 +142,6 @@ NARROWED_KEPT: Final = 256
 """Controllers of some sites, by their sites."""
 SHOWN_NETWORKS: Final = 10
 """In one log event."""
-IN_FORCE_WAIT: Final = timedelta(seconds=30)
 REFRESH_WAIT: Final = timedelta(minutes=2)
 """How long a refresh waits for another one to end."""
 
@@ -194,6 +194,9 @@ class Controller:
         self._refresher = Refresher(lambda actor, force: self.refresh_intel(actor=actor, force=force), clock)
         self._putting = FileLock(settings.data_dir / "in-force.lock", what="the list in force")
         self._refreshing = FileLock(settings.data_dir / "intel.lock", what="the refresh of the intelligence")
+        self.interventions = Interventions(
+            store, self.emergencies, self._withholding, putting=self._putting, follow=self._follow_emergency
+        )
         self._finishing = threading.Lock()
         self._registering = threading.Lock()
         self._narrowed: OrderedDict[frozenset[SiteName], Controller] = OrderedDict()
@@ -266,6 +269,7 @@ class Controller:
         narrow.feeds = self.feeds.within(narrow.inventory)
         narrow.exceptions = self.exceptions.within(narrow.reach, narrow.inventory)
         narrow.emergencies = self.emergencies.within(narrow.reach, narrow.inventory)
+        narrow.interventions = self.interventions.by(narrow.emergencies)
         narrow.declared = self.declared.within(narrow.reach)
         narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)
         narrow.flows = replace(self.flows, inventory=narrow.inventory, policies=narrow.policies)
@@ -280,7 +284,7 @@ class Controller:
         would undo what a later one has put in force. Raises ``GuardTripped``: the snapshot in force stays; ``Busy``.
         """
         with self._refreshing.hold(wait=REFRESH_WAIT):
-            self.end_emergencies()
+            self.interventions.end_due()
             return self._refresh_intel(actor=actor, force=force)
 
     def _refresh_intel(self, *, actor: str, force: bool) -> RefreshResult:
@@ -424,65 +428,6 @@ class Controller:
             never_block=self._never_block(),
             declared=_words(self.sources()),
         )
-
-    # --- emergencies ----------------------------------------------------------------------------------------------
-
-    def withdraw(self, value: str, *, actor: str, reason: str, ends: datetime) -> Emergency:
-        """Take one network or name off what is enforced, everywhere, until ``ends``; refreshes do not bring it back.
-
-        Raises ``Invalid``; ``NoSnapshot``; ``Conflict``: it is not on the list, or a service would be left with
-        nothing.
-        """
-        begun = self.emergencies.begin(Kind.WITHDRAW, actor=actor, reason=reason, ends=ends, value=value)
-        with self._putting.hold(wait=IN_FORCE_WAIT):  # a refresh that goes on for long does not keep it waiting
-            current = self.snapshot()
-            if (why := met(current, parse_value(begun.value))) is not None:
-                raise Conflict(why, hint="`tokgate intel explain` says what covers an address or a name")
-            without(current, (begun,))
-            self.emergencies.keep(begun)
-            self._withholding.settle(actor=actor)
-        self._follow_emergency(begun)
-        return begun
-
-    def switch(
-        self, mode: Mode, sites: Iterable[str] = (), *, actor: str, reason: str, ends: datetime | None
-    ) -> Emergency:
-        """Have these sites, or all, do no more than ``monitor`` or ``off``; the lists stay on their devices.
-
-        Raises ``Invalid``, ``NotFound``.
-        """
-        begun = self.emergencies.begin(Kind.SWITCH, actor=actor, reason=reason, ends=ends, mode=mode, sites=sites)
-        self.emergencies.keep(begun)
-        self._follow_emergency(begun)
-        return begun
-
-    def pause(self, sites: Iterable[str] = (), *, actor: str, reason: str, ends: datetime) -> Emergency:
-        """Send nothing to these sites, or to any, until ``ends``. Raises ``Invalid``, ``NotFound``."""
-        begun = self.emergencies.begin(Kind.PAUSE, actor=actor, reason=reason, ends=ends, sites=sites)
-        self.emergencies.keep(begun)
-        return begun
-
-    def end_emergency(self, emergency_id: str, *, actor: str, reason: str = "") -> Emergency:
-        """Raises ``NotFound``; ``Conflict``: it is over."""
-        over = self.emergencies.end(emergency_id, actor=actor, reason=reason)
-        self._settle_withdrawals(actor=actor)
-        self._follow_emergency(over)
-        return over
-
-    def end_emergencies(self) -> tuple[Emergency, ...]:
-        """What time has ended; and what was cut short between a decision and the list is carried on.
-
-        Asked by the schedule, and before work on lists and devices: there may be no schedule.
-        """
-        over = self.emergencies.end_due()
-        self._settle_withdrawals(actor="system")
-        return over
-
-    def _settle_withdrawals(self, *, actor: str) -> None:
-        if self._withholding.is_settled():
-            return
-        with self._putting.hold(wait=IN_FORCE_WAIT):
-            self._withholding.settle(actor=actor)
 
     def _follow_emergency(self, emergency: Emergency) -> None:
         """By the schedule when one runs, else by a run of our own."""
@@ -696,7 +641,7 @@ class Controller:
 
     def plan(self, selection: Selection, *, actor: str, force: bool = False) -> tuple[PlanResult, ...]:
         """Read every selected device and say exactly what would change. Changes nothing on a device."""
-        self.end_emergencies()
+        self.interventions.end_due()
         found = self._each(selection, lambda device: self._plan_one(device, force=force))
         return tuple(self._kept(result, actor=actor, force=force) for result in found)
 
@@ -715,6 +660,7 @@ class Controller:
     def _plan_one(self, device: Device, *, force: bool) -> PlanResult:
         plan = stored = error = None
         script = ""
+        why: tuple[Cause, ...] = ()
         try:
             with self._worker.session(device, None) as (adapter, session):
                 look = self._worker.look(device, adapter, session)
@@ -726,8 +672,10 @@ class Controller:
                 forced=force,
                 shortened=look.shortened,
                 said=look.said,
+                withdrawn=networks_of(look.withdrawn),
             )
             if not plan.is_empty:
+                why = causes(removed(look.observed, plan), look.withdrawn)
                 script = adapter.render(look.observed, plan).text
                 stored = store_plan(
                     plan,
@@ -736,6 +684,7 @@ class Controller:
                     device=device,
                     snapshot=look.facts.snapshot.id,
                     now=self.clock.now(),
+                    causes=why,
                 )
         except TokgateError as exc:
             error = exc
@@ -748,6 +697,7 @@ class Controller:
             script=script,
             error=error,
             frozen=self.frozen(device.site),
+            causes=why,
         )
 
     def stored_plan(self, plan_id: str) -> StoredPlan:
@@ -818,7 +768,7 @@ class Controller:
 
         ``override_freeze``: also where a freeze holds changes back. Raises ``Invalid`` when that has no reason.
         """
-        self.end_emergencies()
+        self.interventions.end_due()
         run, futures = self._start_sync(
             selection, actor=actor, trigger=trigger, reason=reason, force=force, override_freeze=override_freeze
         )

@@ -6,7 +6,7 @@ cannot be written stops a job, and then before anything is sent to the device (I
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -41,16 +41,18 @@ from controller.model import (
     DetectionEvent,
     DeviceRun,
     DeviceStatus,
+    Emergency,
     ExceptionState,
     Observation,
     Outcome,
     StoredPlan,
 )
 from controller.modes import marks_of, set_words, sets_at
-from controller.planning import Limits, in_part, plan_device, refuse_stale
+from controller.planning import WITHDRAWN, Limits, in_part, plan_device, refuse_stale
 from controller.sharing import shared
 from controller.store import Store
 from controller.windows import next_edge
+from controller.withdrawing import networks_of
 from core.clock import Clock
 from core.errors import TokgateError
 from core.faults import crash_point
@@ -96,6 +98,7 @@ class Look:
     cause: str
     shortened: tuple[Shortened, ...] = ()  # what it has no room for
     said: tuple[Degraded, ...] = ()  # what else a person should know of ``desired``
+    withdrawn: tuple[Emergency, ...] = ()  # what people took off the list
 
     @property
     def is_ours(self) -> bool:
@@ -140,7 +143,7 @@ class Worker:
             snapshot=snapshot,
             exceptions=tuple(self.store.exceptions(state=ExceptionState.APPROVED, site=site.name)),
             never_block=aggregate(
-                (*never, *self.inventory.intelligence.guard.never_block, *self.emergencies.withdrawn_networks())
+                (*never, *self.inventory.intelligence.guard.never_block, *networks_of(self.emergencies.withdrawn()))
             ),
             shared_cdn=aggregate((*shared_cdn_ranges(), *(n for block in published for n in block.networks))),
             owner=self.store.instance_id(),
@@ -225,8 +228,9 @@ class Worker:
         part = self._held_in_part(device, fitted)
         local = wall_clock(facts, at)
         found, cause = found_state(observed, fitted.desired, local=local, in_part=part)
+        withdrawn = self.emergencies.withdrawn()
         if found in (CoverageState.OFF, CoverageState.MONITORED):
-            cause = cause or self.emergencies.why_mild(facts.site.name)
+            cause = cause or self.emergencies.why_mild(facts.site.name) or self._held_in_part(device, fitted, WITHDRAWN)
         return Look(
             at=at,
             observed=observed,
@@ -235,14 +239,19 @@ class Worker:
             shortened=fitted.shortened,
             found=found,
             cause=cause,
-            said=(*((week_note(why),) if why else ()), *whole_notes(fitted, observed.can)),
+            said=(
+                *((week_note(why),) if why else ()),
+                *whole_notes(fitted, observed.can),
+                *_emptied_notes(facts, withdrawn),
+            ),
+            withdrawn=withdrawn,
         )
 
-    def _held_in_part(self, device: Device, fitted: Fitted) -> str:
+    def _held_in_part(self, device: Device, fitted: Fitted, *capabilities: str) -> str:
         """What was missing of the lists that we last left there; what is missing now when nobody knows that."""
         status = self.store.status(device.name)
         if status is not None and status.enforced_at is not None:
-            return in_part(status.degraded)
+            return in_part(status.degraded, *capabilities)
         return "; ".join(describe_shortened(short) for short in fitted.shortened)
 
     # --- the jobs -------------------------------------------------------------------------------------------------
@@ -301,6 +310,7 @@ class Worker:
             forced=force,
             shortened=look.shortened,
             said=look.said,
+            withdrawn=networks_of(look.withdrawn),
         )
         if frozen is not None:
             self._refuse_frozen(record.device, look, plan, frozen)
@@ -488,6 +498,14 @@ def entries_of(reading: Reading, snapshot: Snapshot) -> tuple[Network, ...]:
     return own or tuple(n for service in snapshot.services for n in service.networks)
 
 
+def _emptied_notes(facts: Facts, withdrawn: Iterable[Emergency]) -> Iterator[Degraded]:
+    """Of which services of the site people took the last address, or name, off the list."""
+    for emergency in withdrawn:
+        for service in facts.policy.services:
+            if service in emergency.empties:
+                yield Degraded(capability=WITHDRAWN, message=f"{service}: {emergency}")
+
+
 def wall_clock(facts: Facts, at: datetime) -> datetime:
     """What the clocks of the site show at ``at``; without a zone."""
     return at.astimezone(ZoneInfo(facts.site.time_zone)).replace(tzinfo=None)
@@ -568,13 +586,13 @@ class Record:
             raise AssertionError("a run ends well only after a look")
         now = self._worker.clock.now()
         left = state_of(plan.desired.rules, wall_clock(self.look.facts, now))
-        if plan.shortened and left is CoverageState.ENFORCED:
-            left = CoverageState.PARTIAL
         for short in plan.shortened:
             log.warning("sync.in_part", device=self.device.name, left_out=describe_shortened(short))
         for note in receipt.notes if receipt else ():
             log.warning("sync.noted", device=self.device.name, note=note)
         degraded = tuple(f"{d.capability}: {d.message}" for d in plan.degraded if d.is_gap)
+        if (plan.shortened or in_part(degraded)) and left is CoverageState.ENFORCED:
+            left = CoverageState.PARTIAL
         store = self._worker.store
         for edge in self._own_edges(self.look):
             store.add_observation(edge)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from controller.freezing import Frozen
 from controller.model import DeviceStatus, Mode, Pin, StoredPlan
+from controller.withdrawing import Cause
 from core.errors import TokgateError
 from core.ids import DeviceName, SiteName
 from ipsets.bundle import Bundle, Sealed
@@ -88,6 +89,7 @@ class PlanResult:
     script: str
     error: TokgateError | None
     frozen: Frozen | None = None  # what would hold it back now
+    causes: tuple[Cause, ...] = ()  # what people withdrew, of what it takes away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

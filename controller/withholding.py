@@ -7,13 +7,19 @@ behind it is in force again. Which list that is, is kept in the transaction that
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 
 from controller.audit import AuditNote
-from controller.emergencies import EmergencyDesk, without
+from controller.emergencies import EmergencyDesk
 from controller.model import Pin
 from controller.store import PUT_IN_FORCE, Store, Withheld
+from controller.withdrawing import without
 from ipsets.errors import NoSnapshot
 from ipsets.model import WITHDRAWN, Snapshot
+
+IN_FORCE_WAIT: Final = timedelta(seconds=30)
+"""How long one waits for the lock."""
 
 
 class Withholding:

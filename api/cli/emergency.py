@@ -26,7 +26,10 @@ app = typer.Typer(
     help="Emergencies: withdraw an entry, switch sites to watching or off, pause what is sent. Each ends by itself.",
 )
 Why = Annotated[str, typer.Option("--reason", help="Why: it is in the audit log, the alerts and the reports.")]
-Lasts = Annotated[str, typer.Option("--for", metavar="SPAN", help="For how long: 90m, 2h, 7d; at most 30d.")]
+Lasts = Annotated[
+    str,
+    typer.Option("--for", metavar="SPAN", help="For how long: 90m, 2h, 7d; at most 30d, or as configured."),
+]
 Whole = Annotated[
     list[str] | None,
     typer.Option("--site", "-s", metavar="SITE", help="At this site; may be repeated. All when left out."),
@@ -38,16 +41,30 @@ def withdraw(
     value: Annotated[str, typer.Argument(metavar="ENTRY", help="A network, an address, a name, or *.NAME.")],
     reason: Why,
     lasts: Lasts,
+    empties: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--empties",
+            metavar="SERVICE",
+            help="Said twice: this service is left with nothing. Repeatable.",
+        ),
+    ] = None,
     yes: Yes = False,
     output: AsPlain = Plain.TABLE,
 ) -> int:
     """Take one network or name off what is enforced, everywhere, within a minute. Refreshes do not bring it back.
 
+    One that leaves a service without any address, or any name, is refused until --empties names the service; then
+    nothing of that kind is blocked for it any more, on any device.
+
     Ends with 4 when a device could not be changed: it is tried again.
     """
+    bare = f" {', '.join(empties)} is left with NOTHING of its kind, and passes everywhere." if empties else ""
     return _act(
-        f"Withdraw {value} everywhere?",
-        lambda c: c.withdraw(value, actor=opening.actor(), reason=reason, ends=_end(c, lasts)),
+        f"Withdraw {value} everywhere?{bare}",
+        lambda c: c.interventions.withdraw(
+            value, actor=opening.actor(), reason=reason, ends=_end(c, lasts), empties=empties or ()
+        ),
         yes=yes,
         output=output,
     )
@@ -72,7 +89,7 @@ def switch(
     where = ", ".join(sites) if sites else "the whole fleet"
     return _act(
         f"Switch {where} to {mode}?",
-        lambda c: c.switch(
+        lambda c: c.interventions.switch(
             Mode(mode), sites or (), actor=opening.actor(), reason=reason, ends=_end(c, lasts) if lasts else None
         ),
         yes=yes,
@@ -86,7 +103,7 @@ def pause(reason: Why, lasts: Lasts, sites: Whole = None, yes: Yes = False, outp
     where = ", ".join(sites) if sites else "the whole fleet"
     return _act(
         f"Send nothing to {where}?",
-        lambda c: c.pause(sites or (), actor=opening.actor(), reason=reason, ends=_end(c, lasts)),
+        lambda c: c.interventions.pause(sites or (), actor=opening.actor(), reason=reason, ends=_end(c, lasts)),
         yes=yes,
         output=output,
     )
@@ -99,7 +116,9 @@ def end(
     output: AsPlain = Plain.TABLE,
 ) -> int:
     """End an action now: what it took away comes back."""
-    return _act("", lambda c: c.end_emergency(emergency, actor=opening.actor(), reason=reason), yes=True, output=output)
+    return _act(
+        "", lambda c: c.interventions.end(emergency, actor=opening.actor(), reason=reason), yes=True, output=output
+    )
 
 
 @app.command("list")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from controller.model import StoredPlan
     from controller.service import Controller
     from controller.views import PlanResult
+    from controller.withdrawing import Cause
     from vendors.model import Plan, Shortened
 
 _LEFT_OUT_SHOWN: Final = 100
@@ -81,7 +82,7 @@ def show_plans(results: Iterable[PlanResult], *, commands: bool) -> None:
         if result.error is not None:
             show_error(result.error)
         elif result.plan is not None:
-            _show_one(result.plan, result.stored)
+            _show_one(result.plan, result.stored, result.causes)
             if result.frozen is not None and result.steps:
                 say(f"  ! held now: {result.frozen}", style="yellow")
             if commands and result.script:
@@ -106,16 +107,21 @@ def show_stored(controller: Controller, plan_ids: Iterable[str]) -> None:
     for plan_id in plan_ids:
         stored = controller.stored_plan(plan_id)
         say(f"{stored.device} ({stored.site})", style="bold")
-        _show_one(reopen(stored)[1], stored)
+        known = reopen(stored)
+        _show_one(known.plan, stored, known.causes)
         say()
 
 
-def _show_one(plan: Plan, stored: StoredPlan | None) -> None:
+def _show_one(plan: Plan, stored: StoredPlan | None, causes: Sequence[Cause]) -> None:
     from vendors.codec import describe
 
     for step in plan.steps:
         sign = _SIGNS.get(type(step).__name__, "~")
         say(f"  {sign} {describe(step).removeprefix(f'{sign} ')}", style=_STYLES[sign])
+    for cause in causes[:_LEFT_OUT_SHOWN]:
+        say(f"  because {cause}", style="yellow")
+    if len(causes) > _LEFT_OUT_SHOWN:
+        say(f"  and {len(causes) - _LEFT_OUT_SHOWN} more entries for such a reason; see -o json")
     if not plan.steps:
         say("  nothing to do: it holds what it should")
     for lacking in plan.degraded:

@@ -90,6 +90,15 @@ class AuditVerdict(TypedDict):
     breaks: list[str]
 
 
+class Cause(TypedDict):
+    entry: str
+    value: str
+    emergency: str
+    reason: str
+    actor: str
+    ends: str | None
+
+
 class Check(TypedDict):
     src: str
     dst: str
@@ -235,6 +244,7 @@ class Emergency(TypedDict):
     active: bool
     value: str
     mode: Literal["enforce", "monitor", "off"] | None
+    empties: list[str]
     sites: list[str]
     reason: str
     actor: str
@@ -710,6 +720,7 @@ class Plan(TypedDict):
     snapshot: str
     checksum: str
     steps: list[str]
+    causes: list[Cause]
     degraded: list[str]
     shortened: list[Shortened]
 
@@ -720,6 +731,7 @@ class PlannedDevice(TypedDict):
     id: str | None
     checksum: str | None
     steps: list[str]
+    causes: list[Cause]
     degraded: list[str]
     shortened: list[Shortened]
     script: str
@@ -1228,6 +1240,7 @@ class WithdrawBody(TypedDict):
     value: str
     reason: str
     ends: str
+    empties: NotRequired[list[str]]
 
 
 class CheckRoutes:

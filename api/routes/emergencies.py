@@ -13,6 +13,7 @@ from api.models import Page, ReasonBody, Ulid
 from api.pages import Newest, paged
 from api.reference import answers
 from controller import model
+from controller.interventions import Interventions
 from controller.model import EmergencyKind, Mode
 from controller.service import Controller
 
@@ -27,23 +28,26 @@ def _show(controller: Controller, emergency: model.Emergency) -> Emergency:
 def act(
     controller: Ctl, caller: Operator, repeats: RepeatsOf, response: Response, body: EmergencyBody, key: Key = None
 ) -> Emergency:
-    """It holds at once, devices follow at once, and it is told everywhere. Answers 200 when the key was used before."""
+    """It holds at once, devices follow at once, and it is told everywhere. Answers 200 when the key was used before.
+
+    A withdrawal that leaves a service without any address, or any name, is refused with TG5021 until `empties` names
+    the service."""
 
     def make() -> str:
-        if isinstance(body, SwitchBody):
-            begun = controller.switch(
-                Mode(body.mode), body.sites, actor=caller.actor, reason=body.reason, ends=body.ends
-            )
-        elif isinstance(body, PauseBody):
-            begun = controller.pause(body.sites, actor=caller.actor, reason=body.reason, ends=body.ends)
-        else:
-            begun = controller.withdraw(body.value, actor=caller.actor, reason=body.reason, ends=body.ends)
-        return begun.id
+        return _begin(controller.interventions, body, actor=caller.actor).id
 
     made, fresh = repeats.once(caller=caller.id, key=key, request=f"emergency {body.model_dump_json()}", make=make)
     response.status_code = 201 if fresh else 200
     response.headers["Location"] = f"/api/v1/emergencies/{made}"
     return _show(controller, controller.emergencies.get(made))
+
+
+def _begin(office: Interventions, body: EmergencyBody, *, actor: str) -> model.Emergency:
+    if isinstance(body, SwitchBody):
+        return office.switch(Mode(body.mode), body.sites, actor=actor, reason=body.reason, ends=body.ends)
+    if isinstance(body, PauseBody):
+        return office.pause(body.sites, actor=actor, reason=body.reason, ends=body.ends)
+    return office.withdraw(body.value, actor=actor, reason=body.reason, ends=body.ends, empties=body.empties)
 
 
 @router.get("", summary="Emergency actions, the newest first")
@@ -69,4 +73,4 @@ def get_emergency(controller: Ctl, caller: Reader, id: Ulid) -> Emergency:
 @router.post("/{id}/end", summary="End it now", responses=answers(404, 409, 503))
 def end_emergency(controller: Ctl, caller: Operator, id: Ulid, body: ReasonBody) -> Emergency:
     """What it took away comes back at once."""
-    return _show(controller, controller.end_emergency(id, actor=caller.actor, reason=body.reason))
+    return _show(controller, controller.interventions.end(id, actor=caller.actor, reason=body.reason))

@@ -41,5 +41,4 @@ def create_plans(
 @router.get("/{id}", summary="A stored plan", responses=answers(404, 409))
 def get_plan(controller: Ctl, caller: Reader, id: Ulid) -> Plan:
     stored = controller.stored_plan(id)
-    _, plan = reopen(stored)
-    return Plan.of(stored, plan)
+    return Plan.of(stored, reopen(stored))

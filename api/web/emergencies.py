@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
@@ -11,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.sessions import PageCtl, PageOperator, PageReader
 from api.web.pages import PageRoute, page
-from controller.errors import Invalid
+from controller.errors import Invalid, WouldEmpty
 from controller.model import Emergency, EmergencyKind, Mode, Scope
 from controller.service import Controller
 from core.errors import TokgateError
@@ -22,6 +23,16 @@ SHOWN: Final = 50
 LASTS: Final = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "1 week", "720": "30 days"}
 Text = Annotated[str, Form(max_length=500)]
 Names = Annotated[list[str], Form(max_length=1000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twice:
+    """A withdrawal that has to be said a second time, and of which services."""
+
+    services: tuple[str, ...]
+    value: str
+    lasts: str
+    reason: str
 
 
 @router.get("")
@@ -40,13 +51,20 @@ def act(
     value: Text = "",
     mode: Text = "",
     sites: Names = [],  # noqa: B006  # FastAPI makes a new list for each request
+    empties: Text = "",
 ) -> Response:
     """Begins one; what was wrong with it is said on the page."""
     try:
         if lasts and lasts not in LASTS:
             raise Invalid("lasts: say for how long")
         ends = controller.clock.now() + timedelta(hours=int(lasts)) if lasts else None
-        _begin(controller, kind, sites, actor=caller.actor, reason=reason, ends=ends, value=value, mode=mode)
+        _begin(
+            controller, kind, sites, actor=caller.actor, reason=reason, ends=ends, value=value, mode=mode,
+            empties=empties.replace(",", " ").split(),
+        )  # fmt: skip
+    except WouldEmpty as exc:
+        twice = Twice(services=exc.services, value=value, lasts=lasts, reason=reason)
+        return _page(request, controller, may_act=True, error=exc, twice=twice)
     except TokgateError as exc:
         return _page(request, controller, may_act=True, error=exc)
     return RedirectResponse("/emergencies?done=begun", status_code=303)
@@ -62,30 +80,38 @@ def _begin(
     ends: datetime | None,
     value: str,
     mode: str,
+    empties: list[str],
 ) -> Emergency:
     if kind == EmergencyKind.SWITCH:
         if mode not in (Mode.MONITOR, Mode.OFF):
             raise Invalid("mode: monitor or off")
-        return controller.switch(Mode(mode), sites, actor=actor, reason=reason, ends=ends)
+        return controller.interventions.switch(Mode(mode), sites, actor=actor, reason=reason, ends=ends)
     if ends is None:
         raise Invalid("lasts: say for how long")
     if kind == EmergencyKind.PAUSE:
-        return controller.pause(sites, actor=actor, reason=reason, ends=ends)
+        return controller.interventions.pause(sites, actor=actor, reason=reason, ends=ends)
     if kind == EmergencyKind.WITHDRAW:
-        return controller.withdraw(value, actor=actor, reason=reason, ends=ends)
+        return controller.interventions.withdraw(value, actor=actor, reason=reason, ends=ends, empties=empties)
     raise Invalid("kind: withdraw, switch or pause")
 
 
 @router.post("/{number}/end")
 def end(request: Request, controller: PageCtl, caller: PageOperator, number: str, reason: Text = "") -> Response:
     try:
-        controller.end_emergency(number, actor=caller.actor, reason=reason)
+        controller.interventions.end(number, actor=caller.actor, reason=reason)
     except TokgateError as exc:
         return _page(request, controller, may_act=True, error=exc)
     return RedirectResponse("/emergencies?done=over", status_code=303)
 
 
-def _page(request: Request, controller: Controller, *, may_act: bool, error: TokgateError | None = None) -> Response:
+def _page(
+    request: Request,
+    controller: Controller,
+    *,
+    may_act: bool,
+    error: TokgateError | None = None,
+    twice: Twice | None = None,
+) -> Response:
     now = controller.clock.now()
     known = controller.emergencies.all()
     return page(
@@ -96,6 +122,14 @@ def _page(request: Request, controller: Controller, *, may_act: bool, error: Tok
         active=[e for e in known if e.holds(now)],
         over=[e for e in known if not e.holds(now)][:SHOWN],
         sites=controller.inventory.sites.values(),
-        lasts=LASTS,
+        lasts={kind.value: _spans(controller, kind) for kind in EmergencyKind},
+        endless=controller.inventory.emergencies.switch_without_end,
         may_act=may_act,
+        twice=twice,
     )
+
+
+def _spans(controller: Controller, kind: EmergencyKind) -> dict[str, str]:
+    """Those that the inventory allows; the shortest is offered anyway, and what is wrong with it is said."""
+    longest = controller.emergencies.longest(kind)
+    return {hours: said for hours, said in LASTS.items() if hours == "1" or timedelta(hours=int(hours)) <= longest}

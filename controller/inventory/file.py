@@ -18,6 +18,7 @@ from controller.inventory.access import Access
 from controller.inventory.calendars import Calendar
 from controller.inventory.changes import Changes
 from controller.inventory.document import Document, Problem, read_document
+from controller.inventory.emergency_rules import EmergencyRules
 from controller.inventory.exception_rules import ExceptionRules
 from controller.inventory.fields import Host, HostKey, Name, Net, Role, Zone
 from controller.inventory.model import (
@@ -84,6 +85,7 @@ class InventoryFile(Part):
     sites: dict[Name, SiteEntry]
     calendars: dict[Name, Calendar] = Field(default_factory=dict)
     exceptions: ExceptionRules = Field(default_factory=ExceptionRules)
+    emergencies: EmergencyRules = Field(default_factory=EmergencyRules)
     access: Access = Field(default_factory=Access)
 
 
@@ -178,6 +180,7 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         own_services=_services(file.intelligence, further, folder),
         defaults=file.defaults,
         exceptions=_declared_beside(folder, file.exceptions),
+        emergencies=file.emergencies,
         access=_authority_beside(folder, file.access),
         policies={name: joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,

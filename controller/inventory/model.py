@@ -20,6 +20,7 @@ from controller.errors import NotFound
 from controller.inventory.access import Access
 from controller.inventory.calendars import Calendar
 from controller.inventory.changes import Changes
+from controller.inventory.emergency_rules import EmergencyRules
 from controller.inventory.exception_rules import ExceptionRules
 from controller.inventory.fields import (
     Host,
@@ -258,6 +259,7 @@ class Inventory(Part):
     sites: dict[SiteName, Site]
     calendars: dict[str, Calendar] = Field(default_factory=dict)
     exceptions: ExceptionRules = Field(default_factory=ExceptionRules)
+    emergencies: EmergencyRules = Field(default_factory=EmergencyRules)
     access: Access = Field(default_factory=Access)
     own_services: dict[str, OwnService] = Field(default_factory=dict)
     """What the file at ``intelligence.catalogue`` defines."""

@@ -85,7 +85,7 @@ def test_a_withdrawal_outlives_refreshes_pins_and_a_restart_of_the_list(office: 
         return any(entry in s.networks for s in controller.snapshot().services)
 
     until = office.clock.now() + timedelta(hours=2)
-    taken = controller.withdraw(str(entry), actor="cli:ann", reason="payroll", ends=until)
+    taken = controller.interventions.withdraw(str(entry), actor="cli:ann", reason="payroll", ends=until)
     assert not is_blocked()
     assert not controller.refresh_intel(actor="test").changed
     assert not is_blocked()
@@ -94,15 +94,33 @@ def test_a_withdrawal_outlives_refreshes_pins_and_a_restart_of_the_list(office: 
     pin = controller.pin()
     assert pin is not None
     assert pin.snapshot == controller.snapshot().id
-    controller.end_emergency(taken.id, actor="cli:ann")
+    controller.interventions.end(taken.id, actor="cli:ann")
     assert controller.snapshot().id == before.id
     assert controller.pin() is not None
     controller.unpin_snapshot(actor="cli:ann", reason="over")
-    again = controller.withdraw(str(entry), actor="cli:ann", reason="payroll", ends=until)
+    again = controller.interventions.withdraw(str(entry), actor="cli:ann", reason="payroll", ends=until)
     office.clock.jump(until)
-    assert [e.id for e in controller.end_emergencies()] == [again.id]
+    assert [e.id for e in controller.interventions.end_due()] == [again.id]
     assert controller.snapshot().id == before.id
     assert controller.verify_audit() == []
+
+
+def test_what_would_leave_a_service_with_nothing_has_to_be_said_twice(office: Office) -> None:
+    act, until = office.controller.interventions, office.clock.now() + timedelta(hours=1)
+    *others, last = sorted(
+        {d.name.rpartition(".")[2] for s in office.controller.snapshot().services for d in s.domains}
+    )
+    for tail in others:
+        act.withdraw(f"*.{tail}", actor="cli:ann", reason="x", ends=until)
+    given: dict[str, Any] = {"kind": "withdraw", "value": f"*.{last}", "reason": "x", "ends": ends(office)}
+    refused = office.ask("POST", EMERGENCIES, token="operate", json=given)
+    assert (refused.status_code, refused.json()["code"]) == (409, "TG5021"), refused.text
+    assert "name the service a second time" in refused.json()["hint"]
+    once = office.ask("POST", EMERGENCIES, token="operate", json={**given, "empties": ["capcut"]})
+    assert once.status_code == 409
+    bare = [s.service for s in office.controller.snapshot().services if s.domains]
+    done = office.ask("POST", EMERGENCIES, token="operate", json={**given, "empties": bare})
+    assert (done.status_code, done.json()["empties"]) == (201, sorted(bare)), done.text
 
 
 def test_who_only_reads_does_not_act(office: Office) -> None:

@@ -114,8 +114,8 @@ def furnished(office: Office) -> Place:
     )
     store.save_plan(plan)
     said = {"actor": "test", "reason": "a fault", "ends": NOON + timedelta(hours=1)}
-    switch = controller.switch(Mode.MONITOR, [AUSTIN], **said)
-    controller.pause([BERLIN, AUSTIN], **said)
+    switch = controller.interventions.switch(Mode.MONITOR, [AUSTIN], **said)
+    controller.interventions.pause([BERLIN, AUSTIN], **said)
     return Place(office, plan.id, there.id, ids[(AUSTIN,)], ids[(BERLIN, AUSTIN)], switch.id)
 
 
@@ -229,7 +229,9 @@ def test_an_emergency_reaches_as_far_as_who_acts(place: Place) -> None:
     """One of the whole fleet holds here too, so it is seen; who begins and ends it has access that reaches it."""
     office = place.office
     entry = str(office.controller.snapshot().services[0].networks[0])
-    fleet = office.controller.withdraw(entry, actor="test", reason="a fault", ends=NOON + timedelta(hours=1))
+    fleet = office.controller.interventions.withdraw(
+        entry, actor="test", reason="a fault", ends=NOON + timedelta(hours=1)
+    )
     seen = office.get("/emergencies", token="local")["items"]
     assert {item["kind"]: item["sites"] for item in seen} == {"withdraw": [], "pause": ["berlin"]}
     ends = (NOON + timedelta(hours=1)).isoformat()

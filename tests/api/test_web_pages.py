@@ -211,6 +211,27 @@ def test_an_operator_acts_in_an_emergency_and_ends_it(office: Office) -> None:
     assert "is not on the list" in text_of(wrong.text)
 
 
+def test_a_withdrawal_that_leaves_nothing_is_confirmed_by_writing_the_service(office: Office) -> None:
+    olga = signed(office, "olga")
+    act, until = office.controller.interventions, office.clock.now() + timedelta(hours=1)
+    *others, last = sorted(
+        {d.name.rpartition(".")[2] for s in office.controller.snapshot().services for d in s.domains}
+    )
+    for tail in others:
+        act.withdraw(f"*.{tail}", actor="cli:ann", reason="x", ends=until)
+    given = {"kind": "withdraw", "value": f"*.{last}", "lasts": "4", "reason": EVIL}
+    first = olga.send("/emergencies", **given)
+    assert (first.status_code, "To confirm, write" in text_of(first.text)) == (409, True), text_of(first.text)
+    assert "<img src=x" not in first.text
+    services = re.search(r"To confirm, write ([a-z0-9 -]+)", first.text)
+    assert services is not None
+    assert olga.send("/emergencies", **given, empties="no-such").status_code == 409
+    assert len(office.controller.emergencies.active()) == len(others)
+    done = olga.send("/emergencies", **given, empties=services[1].strip())
+    assert done.headers["location"] == "/emergencies?done=begun"
+    assert "leaves nothing of its kind of" in text_of(signed(office, "vera").get("/why").text)
+
+
 @pytest.mark.parametrize("kind", ["withdraw", "switch", "pause"])
 def test_a_span_that_the_page_does_not_offer_makes_no_action_endless(office: Office, kind: str) -> None:
     olga = signed(office, "olga")
@@ -245,7 +266,9 @@ def test_a_week_of_no_year_of_ours_is_refused(office: Office, week: str) -> None
 
 
 def test_emergencies_stand_above_every_page(office: Office) -> None:
-    office.controller.pause(actor="cli:ann", reason="core switch", ends=office.clock.now() + timedelta(hours=1))
+    office.controller.interventions.pause(
+        actor="cli:ann", reason="core switch", ends=office.clock.now() + timedelta(hours=1)
+    )
     for path in ("/", "/exceptions", "/policy", "/why"):
         assert "nothing is sent everywhere" in text_of(signed(office, "vera").get(path).text)
 

@@ -320,7 +320,7 @@ def test_the_past_and_the_future_are_asked_of_what_is_known_of_them(
 def test_an_emergency_is_told_of_the_time_when_it_held(desk: tuple[Controller, CheckDesk, ManualClock]) -> None:
     controller, flows, clock = desk
     clock.advance(timedelta(minutes=10))
-    controller.switch(Mode.MONITOR, actor="ada", reason="outage", ends=None)
+    controller.interventions.switch(Mode.MONITOR, actor="ada", reason="outage", ends=None)
     assert flows.check(CLIENT, LISTED).decided is Verdict.MONITORED
     assert any("outage" in note for note in flows.check(CLIENT, LISTED).notes)
     before = flows.check(CLIENT, LISTED, at=NOON + timedelta(minutes=5))

@@ -139,7 +139,9 @@ def test_rolling_back_pins_the_one_before_and_twice_is_back_again(place: Place) 
 
 def withdrawn(place: Place) -> str:
     """The id of the list without it."""
-    place.opened.withdraw("103.136.220.0/24", actor="ada", reason="payroll", ends=place.clock.now() + HOUR)
+    place.opened.interventions.withdraw(
+        "103.136.220.0/24", actor="ada", reason="payroll", ends=place.clock.now() + HOUR
+    )
     return place.current
 
 
@@ -153,12 +155,12 @@ def test_i05_rolling_back_goes_to_another_list_and_never_to_one_without_what_was
     less = withdrawn(place)
     if ended:
         place.clock.advance(HOUR)
-        place.opened.end_emergencies()
+        place.opened.interventions.end_due()
     place.opened.roll_back(actor="ada", reason="broken")
     assert place.current != less
     assert (place.current == first) is ended
     place.clock.advance(HOUR)
-    place.opened.end_emergencies()
+    place.opened.interventions.end_due()
     assert place.current == first
 
 
@@ -168,7 +170,7 @@ def test_i05_pinning_what_is_in_force_pins_the_list_behind_it(place: Place) -> N
     less = withdrawn(place)
     assert place.opened.pin_snapshot(None, actor="ada", reason="hold it").snapshot == less
     place.clock.advance(HOUR)
-    place.opened.end_emergencies()
+    place.opened.interventions.end_due()
     assert place.current == whole
     pin = place.opened.pin()
     assert pin is not None

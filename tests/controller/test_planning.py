@@ -141,7 +141,8 @@ def kept(inventory: Inventory, observed: Observed, desired: Desired) -> StoredPl
 def test_i05_a_stored_plan_opens_as_exactly_the_plan_that_was_made(inventory: Inventory) -> None:
     desired = desired_for(facts(inventory, exceptions=(an_exception("10.20.1.7/32"),)), inventory.device(FW), NOON)
     plan = plan_device(NOTHING, desired, limits=Limits(), device=FW)
-    base, opened = reopen(kept(inventory, NOTHING, desired))
+    known = reopen(kept(inventory, NOTHING, desired))
+    base, opened = known.base, known.plan
     assert opened == plan
     assert base == base_digest(NOTHING)
 
@@ -149,7 +150,7 @@ def test_i05_a_stored_plan_opens_as_exactly_the_plan_that_was_made(inventory: In
 def test_the_record_says_what_and_how_much(inventory: Inventory) -> None:
     stored = kept(inventory, NOTHING, want(hosts(3)))
     assert (stored.device, stored.site, stored.created_at) == (FW, "berlin", NOON)
-    assert stored.steps == len(reopen(stored)[1].steps) > 0
+    assert stored.steps == len(reopen(stored).plan.steps) > 0
 
 
 def test_equal_plans_have_one_checksum_and_another_start_or_end_has_another(inventory: Inventory) -> None:
@@ -192,7 +193,7 @@ def test_i05_a_plan_that_is_not_what_was_read_is_refused(inventory: Inventory, d
 
 def test_i05_nothing_moved_so_exactly_it_is_applied(inventory: Inventory) -> None:
     stored = kept(inventory, NOTHING, want(hosts(3)))
-    assert refuse_stale(stored, NOTHING, want(hosts(3))) == reopen(stored)[1]
+    assert refuse_stale(stored, NOTHING, want(hosts(3))) == reopen(stored).plan
 
 
 @pytest.mark.parametrize(
