@@ -131,7 +131,7 @@ class CheckDesk:
         facts = self.facts_of(site, snapshot, at)
         if not is_past:
             return facts
-        live = checking.was_live(self.store.exceptions(site=site.name), at)
+        live = checking.was_live(self.store.exceptions(sites=[site.name]), at)
         return replace(facts, exceptions=tuple(replace(e, state=ExceptionState.APPROVED) for e in live))
 
     def _of_devices(

@@ -5,7 +5,7 @@ The desk decides nothing by itself but what time decides. Every change is in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
@@ -17,7 +17,7 @@ from controller.audit import AuditNote
 from controller.errors import Conflict, NotAllowed, NotFound
 from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Inventory
-from controller.model import AccessException, DeviceStatus, ExceptionState, HostLookup, Use
+from controller.model import AccessException, ExceptionState, HostLookup, Use
 from controller.reach import EVERYWHERE, Reach
 from controller.store import Store
 from controller.store.access import exception_unknown
@@ -26,6 +26,8 @@ from core.ids import DeviceName, ExceptionId, SiteName, new_id
 from vendors.registry import adapter_for
 
 MAX_HISTORY: Final = 100
+MANY: Final = 2_000
+"""Read at once where all are wanted."""
 
 
 class ExceptionDesk:
@@ -66,16 +68,33 @@ class ExceptionDesk:
         self, *, state: ExceptionState | None = None, site: str | None = None, live: bool | None = None
     ) -> tuple[AccessException, ...]:
         """In the order in which they were asked for."""
-        now = self._clock.now()
-        statuses = self._store.statuses()
-        found = self._known(state=state, site=SiteName(site) if site else None)
-        return tuple(self._shown(e, statuses) for e in found if live is None or e.is_live(now) is live)
+        return tuple(self.listed(state=state, site=site, live=live, first=MANY))
 
-    def _known(self, *, state: ExceptionState | None = None, site: SiteName | None = None) -> list[AccessException]:
-        """Those that are for a site within reach."""
-        if site is not None and not self._reach.has(site):
-            return []
-        return [e for e in self._store.exceptions(state=state, site=site) if self._reach.touches(e.sites)]
+    def listed(
+        self,
+        after: str | None = None,
+        *,
+        newest_first: bool = False,
+        first: int = 100,
+        state: ExceptionState | None = None,
+        site: str | None = None,
+        live: bool | None = None,
+    ) -> Iterator[AccessException]:
+        """The same, in either order, behind the one named. About as many are read as are taken; ``first`` at once."""
+        now = self._clock.now()
+        for batch in self._store.exception_batches(
+            ExceptionId(after) if after else None,
+            newest_first=newest_first,
+            first=first,
+            state=state,
+            sites=self._within([SiteName(site)] if site else None),
+            live_at=now if live else None,
+        ):
+            yield from self._all_shown([e for e in batch if live is None or e.is_live(now) is live])
+
+    def _within(self, sites: Iterable[SiteName] | None) -> Collection[SiteName] | None:
+        """Those of the sites that lie within reach; of every site when None."""
+        return self._reach.sites if sites is None else self._reach.part_of(sites)
 
     def _kept(self, exception_id: str) -> AccessException:
         """As it is kept. Raises ``NotFound``, also when all of it lies beyond reach."""
@@ -88,11 +107,11 @@ class ExceptionDesk:
         """One that may be changed. Raises ``NotFound``; ``NotAllowed`` when it is also for sites beyond reach."""
         found = self._kept(exception_id)
         self._reach.refuse_beyond(f"exception {found.id}", found.sites)
-        return self._shown(found, self._store.statuses())
+        return self._now(found)
 
     def get(self, exception_id: str) -> AccessException:
         """Raises ``NotFound``."""
-        return self._shown(self._kept(exception_id), self._store.statuses())
+        return self._now(self._kept(exception_id))
 
     def preview(self, request: ExceptionRequest) -> ExceptionPreview:
         """What the request would open where, and what stands against it. Changes nothing."""
@@ -112,7 +131,7 @@ class ExceptionDesk:
         return replace(self._store.exception_use(exception.id, sites=self._reach.sites), uncounted=tuple(silent))
 
     def _previewed(self, exception: AccessException) -> ExceptionPreview:
-        existing = self._known(state=ExceptionState.APPROVED)
+        existing = self._store.exceptions(state=ExceptionState.APPROVED, sites=self._within(exception.sites))
         exception = self._looked_up(exception)
         return lifecycle.preview(exception, self._inventory, existing, self._clock.now())
 
@@ -133,7 +152,7 @@ class ExceptionDesk:
         exception = self._new(request, actor=actor, draft=draft)
         action = "exception.draft" if draft else "exception.request"
         self._store.add_exception(exception, audit=note_of(actor, action, exception, exception.reason))
-        return self._shown(exception, self._store.statuses())
+        return self._now(exception)
 
     def submit(self, exception_id: str, *, actor: str) -> AccessException:
         """Hand a draft in, if what it asks for is still possible."""
@@ -245,7 +264,7 @@ class ExceptionDesk:
         first = lifecycle.idle_from(exception, Use()) + idle_after
         if now < self._in_use_until.get(exception.id, first):
             return None
-        use = self._use(self._shown(exception, {}))
+        use = self._use(self._shown(exception, ()))
         idle = exception.ends if use.uncounted else lifecycle.idle_from(exception, use) + idle_after
         self._in_use_until[exception.id] = idle
         return use
@@ -265,9 +284,16 @@ class ExceptionDesk:
         self._follow(before, after)
         return after
 
-    def _shown(self, exception: AccessException, statuses: Mapping[DeviceName, DeviceStatus]) -> AccessException:
-        holding = (name for name, status in statuses.items() if exception.id in status.exceptions)
-        live_on = tuple(sorted(name for name in holding if self._sees(name)))
+    def _now(self, exception: AccessException) -> AccessException:
+        [shown] = self._all_shown([exception])
+        return shown
+
+    def _all_shown(self, exceptions: Sequence[AccessException]) -> Iterator[AccessException]:
+        holding = self._store.holding([e.id for e in exceptions])
+        return (self._shown(e, holding.get(e.id, ())) for e in exceptions)
+
+    def _shown(self, exception: AccessException, holding: Iterable[DeviceName]) -> AccessException:
+        live_on = tuple(name for name in holding if self._sees(name))
         known = (self._inventory.sites[site].devices for site in exception.sites if site in self._inventory.sites)
         return replace(
             exception,

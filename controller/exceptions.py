@@ -136,7 +136,10 @@ def _reason_of(code: str, rules: ExceptionRules) -> tuple[str, ExceptionReason]:
 
 def rule_of(exception: AccessException, rules: ExceptionRules) -> ExceptionReason:
     """What its reason demands; of one that the inventory knows no more, what demands nothing further."""
-    return rules.reasons.get(exception.code, ExceptionReason())
+    return rules.reasons.get(exception.code, _NOTHING_FURTHER)
+
+
+_NOTHING_FURTHER: Final = ExceptionReason()
 
 
 def _hours_of(request: ExceptionRequest) -> tuple[OpenHours, ...]:
@@ -347,8 +350,10 @@ _EFFECTS: Final[Mapping[Mode, str]] = {
 def _conflicts(
     exception: AccessException, lines: Iterable[PreviewLine], existing: Iterable[AccessException], now: datetime
 ) -> Iterator[str]:
+    sites = set(exception.sites)
     for other in existing:
-        same = set(other.sites) & set(exception.sites) and other.service == exception.service
+        if other.service != exception.service or sites.isdisjoint(other.sites):
+            continue
         apart = other.ends <= exception.starts or exception.ends <= other.starts or other.ends <= now
         covered = [
             *(str(s) for s in exception.sources if overlaps(other.sources, s)),
@@ -356,7 +361,7 @@ def _conflicts(
             *(f"{HOST}{host}" for host in exception.hosts if host in other.hosts),
         ]
         wider = not other.surface or other.surface == exception.surface
-        if same and covered and wider and not apart and other.id not in (exception.id, exception.renews):
+        if covered and wider and not apart and other.id not in (exception.id, exception.renews):
             yield f"{covered[0]} is already covered by exception {other.id} until {other.ends:%Y-%m-%d %H:%M} UTC"
     for line in lines:
         if line.mode is Mode.OFF:

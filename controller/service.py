@@ -1147,12 +1147,15 @@ class Controller:
         snapshot = self.store.current_snapshot()
         if snapshot is None:
             return {}
-        approved = self.store.exceptions(state=ExceptionState.APPROVED)
+        approved: dict[SiteName, list[AccessException]] = {}
+        for exception in self.store.exceptions(state=ExceptionState.APPROVED):
+            for name in exception.sites:
+                approved.setdefault(name, []).append(exception)
         now = self.clock.now()
         found = {}
         for site in self._sites():
             with suppress(CalendarUnknown):  # told when it was asked; what the site's devices hold stays
-                found[site.name] = signature(self._facts(site, snapshot, approved), now)
+                found[site.name] = signature(self._facts(site, snapshot, approved.get(site.name, ())), now)
         return found
 
     def freezes(self) -> dict[SiteName, str]:
@@ -1187,7 +1190,7 @@ class Controller:
             site=site,
             policy=self.emergencies.policy_of(site),
             snapshot=snapshot,
-            exceptions=tuple(e for e in approved if site.name in e.sites),
+            exceptions=tuple(approved),
             never_block=(),
             shared_cdn=(),
             owner="",

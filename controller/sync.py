@@ -141,7 +141,7 @@ class Worker:
             site=site,
             policy=self.emergencies.policy_of(site, at),
             snapshot=snapshot,
-            exceptions=tuple(self.store.exceptions(state=ExceptionState.APPROVED, site=site.name)),
+            exceptions=tuple(self.store.exceptions(state=ExceptionState.APPROVED, sites=[site.name])),
             never_block=aggregate(
                 (*never, *self.inventory.intelligence.guard.never_block, *networks_of(self.emergencies.withdrawn()))
             ),

@@ -28,6 +28,7 @@ HORIZON: Final = timedelta(days=15)
 NO_HOLIDAYS: Final[AbstractSet[date]] = frozenset()
 
 _PROBE: Final = timedelta(hours=1)
+_SOON: Final = timedelta(days=2)
 _TICK: Final = timedelta(microseconds=1)
 _MIDNIGHT: Final = time(0)
 _MONDAY: Final = datetime(2024, 1, 1)  # noqa: DTZ001  a reading of the wall clock
@@ -203,16 +204,21 @@ def edges(
         return
     times = {_MIDNIGHT} | {t for window in windows for t in (window.start, window.end)}
     first = after.astimezone(UTC)
-    today = first.astimezone(zone).date()
-    near = [today + timedelta(days=n) for n in range(-1, HORIZON.days + 2)]
-    yield from _edges_on(near, times, zone, first, first + HORIZON)
+    last = first + HORIZON
+    for begin, end in pairwise((first, first + _SOON, last)):  # most are asked for the next one only
+        yield from _edges_on(_days(begin, end, zone), times, zone, begin, end)
     if any(window.on is not DayKind.ANY for window in windows):
-        last = first + HORIZON
-        for holiday in sorted(day for day in holidays if day >= near[-3]):
+        for holiday in sorted(day for day in holidays if day >= last.astimezone(zone).date() - _ONE_DAY):
             around = [holiday + timedelta(days=n) for n in (0, 1, 2)]
             until = max(last, _start_of(around[-1], zone))
             yield from _edges_on(around, times, zone, last, until)
             last = until
+
+
+def _days(begin: datetime, end: datetime, zone: ZoneInfo) -> list[date]:
+    """The days of a span by the zone's calendar, and one more at either side."""
+    day, last = begin.astimezone(zone).date() - _ONE_DAY, end.astimezone(zone).date() + _ONE_DAY
+    return [day + n * _ONE_DAY for n in range((last - day).days + 1)]
 
 
 def _edges_on(

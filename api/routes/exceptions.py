@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -19,7 +20,7 @@ from api.exception_models import (
 )
 from api.idempotency import Key, RepeatsOf
 from api.models import Name, Page, ReasonBody, Ulid
-from api.pages import Newest, Word, paged
+from api.pages import Newest, Word, paged_as_read
 from api.reference import PREVIEW, answers
 from controller import model
 from controller.errors import NotAllowed
@@ -74,15 +75,20 @@ def list_exceptions(
     owner: Annotated[Word | None, Query(description="only of this owner")] = None,
     requested_by: Annotated[Word | None, Query(description="only those this one asked for")] = None,
 ) -> Page[AccessException]:
-    found = [
-        e
-        for e in controller.exceptions.find(state=state, site=site, live=live)
-        if service in (None, e.service)
-        and code in (None, e.code)
-        and owner in (None, e.owner)
-        and requested_by in (None, e.requested_by)
-    ]
-    return paged(found, of="exceptions", key=lambda e: e.id, show=lambda e: _show(controller, e), ask=ask)
+    def found(after: str | None) -> Iterator[model.AccessException]:
+        listed = controller.exceptions.listed(
+            after, newest_first=ask.is_descending, first=ask.limit + 1, state=state, site=site, live=live
+        )
+        return (
+            e
+            for e in listed
+            if service in (None, e.service)
+            and code in (None, e.code)
+            and owner in (None, e.owner)
+            and requested_by in (None, e.requested_by)
+        )
+
+    return paged_as_read(found, of="exceptions", key=lambda e: e.id, show=lambda e: _show(controller, e), ask=ask)
 
 
 @router.get("/{id}", summary="One exception", responses=answers(404))

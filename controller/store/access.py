@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -59,20 +59,57 @@ class Exceptions(Shelf):
         return EXCEPTION.loads(row["body"])
 
     def exceptions(
-        self, *, state: ExceptionState | None = None, site: SiteName | None = None, live_at: datetime | None = None
+        self,
+        *,
+        state: ExceptionState | None = None,
+        sites: Collection[SiteName] | None = None,
+        live_at: datetime | None = None,
     ) -> list[AccessException]:
-        """In the order in which they were asked for."""
-        query = select(exceptions.c.body).order_by(exceptions.c.id)
-        if state is not None:
-            query = query.where(exceptions.c.state == state.value)
-        if site is not None:
-            named = select(exception_sites.c.exception).where(exception_sites.c.site == site)
-            query = query.where(exceptions.c.id.in_(named))
-        if live_at is not None:
-            live = (exceptions.c.state == ExceptionState.APPROVED.value, exceptions.c.starts <= live_at)
-            query = query.where(*live, exceptions.c.ends > live_at)
+        """In the order in which they were asked for; ``sites``: those that name any of them."""
+        query = select(exceptions.c.body).where(*_which(state, sites, live_at)).order_by(exceptions.c.id)
         with self._db.read() as connection:
             return [EXCEPTION.loads(body) for body in connection.execute(query).scalars()]
+
+    def exception_batches(
+        self,
+        after: ExceptionId | None = None,
+        *,
+        newest_first: bool,
+        first: int,
+        state: ExceptionState | None = None,
+        sites: Collection[SiteName] | None = None,
+        live_at: datetime | None = None,
+    ) -> Iterator[list[AccessException]]:
+        """The same, in either order, behind the one named; ``first`` of them, then more as long as they are asked for.
+
+        Each batch is a picture of its own moment.
+        """
+        key, size, wanted = exceptions.c.id, first, _which(state, sites, live_at)
+        order = key.desc() if newest_first else key
+        while True:
+            behind = [] if after is None else [key < after if newest_first else key > after]
+            query = select(key, exceptions.c.body).where(*wanted, *behind).order_by(order).limit(size)
+            with self._db.read() as connection:
+                batch = connection.execute(query).all()
+            yield [EXCEPTION.loads(body) for _, body in batch]
+            if len(batch) < size:
+                return
+            after, size = ExceptionId(batch[-1][0]), _BATCH
+
+
+def _which(
+    state: ExceptionState | None, sites: Collection[SiteName] | None, live_at: datetime | None
+) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if state is not None:
+        found.append(exceptions.c.state == state.value)
+    if sites is not None:
+        named = select(exception_sites.c.exception).where(exception_sites.c.site.in_(sites))
+        found.append(exceptions.c.id.in_(named))
+    if live_at is not None:
+        live = (exceptions.c.state == ExceptionState.APPROVED.value, exceptions.c.starts <= live_at)
+        found += [*live, exceptions.c.ends > live_at]
+    return found
 
 
 def _with_changes(note: AuditNote, before: AccessException, after: AccessException) -> AuditNote:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.errors import Invalid
@@ -27,7 +27,15 @@ from controller.model import (
 )
 from controller.store import outbox
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
-from controller.store.schema import device_status, events, micros, moment, observations, readings
+from controller.store.schema import (
+    device_exceptions,
+    device_status,
+    events,
+    micros,
+    moment,
+    observations,
+    readings,
+)
 from controller.store.searching import Listing
 from controller.store.shelf import Shelf, put
 from core.ids import DeviceName, ExceptionId, SiteName
@@ -36,6 +44,8 @@ from vendors.model import Reading
 
 T = TypeVar("T")
 
+_NAMED: Final = 1_000
+"""More exceptions than that are not named in a question; all are read."""
 _UP: Final = "up:"
 _PLACE: Final = re.compile(r"(?P<up>up:)?(?P<end>-?[0-9]{1,18}):(?P<event>[0-9a-z]{1,64})")
 
@@ -110,8 +120,12 @@ class Evidence(Shelf):
     # --- the latest word ------------------------------------------------------------------------------------------
 
     def put_status(self, status: DeviceStatus) -> None:
+        held = [{"exception": exception, "device": status.device} for exception in sorted(set(status.exceptions))]
         with self._db.write() as connection:
             put(connection, device_status, {"device": status.device, "body": STATUS.dumps(status)})
+            connection.execute(delete(device_exceptions).where(device_exceptions.c.device == status.device))
+            if held:
+                connection.execute(insert(device_exceptions), held)
 
     def status(self, device: DeviceName) -> DeviceStatus | None:
         """One device's; None when nobody has looked at it."""
@@ -123,6 +137,19 @@ class Evidence(Shelf):
         with self._db.read() as connection:
             rows = connection.execute(select(device_status).order_by(device_status.c.device)).mappings().all()
         return {DeviceName(row["device"]): STATUS.loads(row["body"]) for row in rows}
+
+    def holding(self, exceptions: Collection[ExceptionId]) -> dict[ExceptionId, tuple[DeviceName, ...]]:
+        """Which devices were last read back holding each of them; nothing of those that none holds."""
+        table = device_exceptions.c
+        query = select(table.exception, table.device).order_by(table.device)
+        if len(exceptions) <= _NAMED:
+            query = query.where(table.exception.in_(exceptions))
+        wanted, found = frozenset(exceptions), dict[ExceptionId, tuple[DeviceName, ...]]()
+        with self._db.read() as connection:
+            for exception, device in connection.execute(query):
+                if exception in wanted:
+                    found[exception] = (*found.get(exception, ()), device)
+        return found
 
     # --- looks ----------------------------------------------------------------------------------------------------
 

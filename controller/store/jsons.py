@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,8 +18,10 @@ T = TypeVar("T")
 class Json(Generic[T]):
     """One type's way into a text column."""
 
-    def __init__(self, kind: Any) -> None:
+    def __init__(self, kind: Any, *, remembered: int = 0) -> None:
+        """``remembered``: so many texts are not parsed again; only for values that nobody can change."""
         self._kind = kind
+        self._known = lru_cache(remembered)(self._parsed)
 
     @property
     def _adapter(self) -> TypeAdapter[T]:
@@ -30,6 +32,9 @@ class Json(Generic[T]):
 
     def loads(self, text: str) -> T:
         """Raises ``StoreError`` when the text is not what ``dumps`` wrote."""
+        return self._known(text)
+
+    def _parsed(self, text: str) -> T:
         try:
             return self._adapter.validate_json(text)
         except ValidationError as exc:
@@ -46,7 +51,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 STATUS: Json[DeviceStatus] = Json(DeviceStatus)
 EMERGENCIES: Json[tuple[Emergency, ...]] = Json(tuple[Emergency, ...])
-EXCEPTION: Json[AccessException] = Json(AccessException)
+EXCEPTION: Json[AccessException] = Json(AccessException, remembered=4_096)
 SOURCES: Json[tuple[SourceSeen, ...]] = Json(tuple[SourceSeen, ...])
 ENTRIES: Json[tuple[EntryHit, ...]] = Json(tuple[EntryHit, ...])
 WORDS: Json[tuple[str, ...]] = Json(tuple[str, ...])

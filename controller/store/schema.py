@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0006"
+REVISION: Final = "0007"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -165,6 +165,14 @@ device_status = Table(
     "device_status", metadata, Column("device", String, primary_key=True), Column("body", Text, nullable=False)
 )
 
+device_exceptions = Table(
+    "device_exceptions",
+    metadata,
+    Column("exception", String, primary_key=True),  # it may be of a store that was restored since
+    Column("device", String, primary_key=True, index=True),
+)
+"""Which exceptions each device was last read back holding: of its status, to be found from the exception."""
+
 observations = Table(
     "observations",
     metadata,
@@ -212,11 +220,12 @@ exceptions = Table(
     "exceptions",
     metadata,
     Column("id", String, primary_key=True),
-    Column("state", String, nullable=False, index=True),
+    Column("state", String, nullable=False),
     Column("starts", Instant, nullable=False),
     Column("ends", Instant, nullable=False),
     Column("body", Text, nullable=False),
     CheckConstraint("starts < ends", name="ck_exceptions_life"),
+    Index("ix_exceptions_state", "state", "id"),  # lists are in the order of the key
 )
 
 exception_sites = Table(

@@ -487,8 +487,68 @@ def test_exceptions_are_found_by_state_site_and_moment(store: Store) -> None:
         store.add_exception(each)
     assert store.exceptions() == [asked, live, later, over]
     assert store.exceptions(state=ExceptionState.REQUESTED) == [asked]
-    assert store.exceptions(site=PARIS) == [live]
+    assert store.exceptions(sites=[PARIS]) == [live]
     assert store.exceptions(live_at=NOW) == [live]
+    assert store.exceptions(sites=[]) == []
+
+
+@pytest.mark.parametrize("first", [1, 2, 5, 6, 100])
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_exceptions_are_read_in_order_and_no_further_than_they_are_asked_for(
+    store: Store, first: int, newest_first: bool
+) -> None:
+    made = [exception(state=ExceptionState.APPROVED if n % 2 else ExceptionState.DENIED) for n in range(5)]
+    for each in made:
+        store.add_exception(each)
+    made = sorted(made, key=lambda e: e.id, reverse=newest_first)
+    batches = list(store.exception_batches(newest_first=newest_first, first=first))
+    assert [each for batch in batches for each in batch] == made
+    assert len(batches[0]) == min(first, 5)
+    behind = store.exception_batches(made[1].id, newest_first=newest_first, first=first)
+    assert next(behind) == made[2 : 2 + first]
+    approved = store.exception_batches(newest_first=newest_first, first=first, state=ExceptionState.APPROVED)
+    assert [each for batch in approved for each in batch] == [e for e in made if e.state is ExceptionState.APPROVED]
+
+
+def holds(device: DeviceName, *exceptions: ExceptionId) -> DeviceStatus:
+    """A device that was read back holding them."""
+    return DeviceStatus(
+        device=device,
+        site=BERLIN,
+        last_seen_at=NOW,
+        last_attempt_at=NOW,
+        enforced_at=NOW,
+        snapshot=None,
+        mode=None,
+        error_code=None,
+        error=None,
+        exceptions=exceptions,
+    )
+
+
+def test_which_devices_hold_an_exception_is_found_from_the_exception(store: Store) -> None:
+    one, other, third = (exception().id for _ in range(3))
+    paris = DeviceName("fw-paris")
+    store.put_status(holds(FW, one, other))
+    store.put_status(holds(paris, one))
+    assert store.holding([one, other, third]) == {one: (FW, paris), other: (FW,)}
+    assert store.holding([]) == {}
+    store.put_status(holds(FW, third))
+    assert store.holding([one, other, third]) == {one: (paris,), third: (FW,)}
+    many = [*(ExceptionId(new_id()) for _ in range(2_000)), third]
+    assert store.holding(many) == {third: (FW,)}
+
+
+def test_an_upgrade_knows_what_devices_held_before_it(store: Store) -> None:
+    held = exception().id
+    store.put_status(holds(FW, held))
+    connection = sqlite3.connect(store.path)
+    with connection:
+        connection.execute("DROP TABLE device_exceptions")
+        connection.execute("UPDATE alembic_version SET version_num = '0006'")
+    connection.close()
+    store.upgrade()
+    assert store.holding([held]) == {held: (FW,)}
 
 
 # --- tokens and jobs --------------------------------------------------------------------------------------------------
