@@ -18,6 +18,7 @@ from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from api.cookies import CSRF_HEADER, SAFE, refuse_forged, session_text
@@ -166,18 +167,25 @@ def proven(request: Request) -> Caller:
     return known
 
 
-def _limited(request: Request) -> Controller:
+async def _asking(request: Request) -> Caller:
+    """As ``proven``, on a thread for the first that asks: who it is stands in the store."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    return known if known is not None else await run_in_threadpool(proven, request)
+
+
+async def _limited(request: Request) -> Controller:
     """The controller as the caller may see it: without the sites that lie beyond their access."""
-    return controller_of(request).within(proven(request).sites)
+    controller, sites = controller_of(request), (await _asking(request)).sites
+    return controller if sites is None else await run_in_threadpool(controller.within, sites)
 
 
-def _caller(
+async def _caller(
     request: Request,
     scopes: SecurityScopes,
     _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> Caller:
     """Raises ``NotAuthenticated``, ``NotAllowed``, ``TooManyAttempts``."""
-    caller = proven(request)
+    caller = await _asking(request)
     refuse_without(caller, [Scope(scope) for scope in scopes.scopes])
     if caller.sites is not None:
         refuse_fleet(request)
