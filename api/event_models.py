@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from api.models import Answer, Instant
 from controller import model
 from controller.model import EventAction, Quality
+from controller.store import FlowsCut
 
 
 class SourceSeen(Answer):
@@ -76,6 +77,35 @@ class Event(Answer):
             sources_truncated=event.sources_truncated,
             entries=tuple(EntryHit(entry=e.entry, packets=e.packets, bytes=e.octets) for e in event.entries),
         )
+
+
+class Cut(Answer):
+    """So many open flows to what is newly denied were ended on one device, by one change."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "run": "01m8cy5qs267pepdjvqzewc7vb",
+                    "trigger": "window-edge",
+                    "site": "berlin",
+                    "device": "fw-berlin",
+                    "at": "2026-11-25T07:00:01Z",
+                    "flows": 3,
+                }
+            ]
+        }
+    )
+    run: str
+    trigger: str = Field(description="why the run was: `window-edge`, `exception`, `snapshot`, `apply` …")
+    site: str
+    device: str
+    at: Instant
+    flows: int = Field(ge=1)
+
+    @classmethod
+    def of(cls, cut: FlowsCut) -> Cut:
+        return cls(run=cut.run, trigger=cut.trigger, site=cut.site, device=cut.device, at=cut.at, flows=cut.flows)
 
 
 class Alert(Answer):

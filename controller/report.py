@@ -104,6 +104,7 @@ class DeviceLine:
     status: DeviceStatus | None
     totals: Mapping[EventAction, Totals]
     is_known: bool = True
+    flows_cut: int | None = 0  # open flows that changes ended; None: a change of it could not tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +161,11 @@ class SiteReport:
         return self.coverage.total(state).total_seconds()
 
     @property
+    def flows_cut(self) -> int | None:
+        """Open flows to what was newly denied that changes ended; None where one of them could not tell."""
+        return _sum(line.flows_cut for line in self.devices)
+
+    @property
     def enforced_share(self) -> float | None:
         """Enforced time over the time in which the site was not off by policy; None when there is none."""
         counted = sum(self.seconds(state) for state in CoverageState if state is not CoverageState.OFF)
@@ -178,6 +184,7 @@ class SiteReport:
             "intelligence": [trouble.to_json() for trouble in self.intelligence],
             "mode": {role: mode.value for role, mode in self.mode.items()},
             "totals": totals_json(self.totals),
+            "flows_cut": self.flows_cut,
             "by_role": {role: totals_json(totals) for role, totals in self.by_role.items()},
             "devices": [_device_json(line) for line in self.devices],
             "top_sources": [_top_json("source", line) for line in self.top_sources],
@@ -261,11 +268,13 @@ def site_report(
     freshness: timedelta,
     pin: Pin | None = None,
     emergencies: Iterable[Emergency] = (),
+    flows_cut: Mapping[DeviceName, int | None] | None = None,
 ) -> SiteReport:
     """The report of one site over ``window``.
 
     ``events`` are those whose window ends in (start, end]; ``sources`` are those of the intelligence that are not as
-    they should be; ``freshness`` is how long one look at a device proves its state.
+    they should be; ``freshness`` is how long one look at a device proves its state; ``flows_cut`` are the open flows
+    that changes ended, for each device that was changed.
     """
     proven = coverage(observations, window, devices=tuple(devices), now=now, freshness=freshness)
     troubles = tuple(sources)
@@ -280,7 +289,7 @@ def site_report(
         mode=dict(modes),
         totals=_totals(events),
         by_role={role: _totals(own) for role, own in sorted(_by(events, lambda e: e.role).items())},
-        devices=tuple(_device_lines(devices, events)),
+        devices=tuple(_device_lines(devices, events, flows_cut or {})),
         top_sources=_top(events, lambda s: str(s.source)),
         top_destinations=_top(events, lambda s: str(s.destination)),
         by_hour=_buckets(events, window, ZoneInfo(time_zone), now),
@@ -342,7 +351,9 @@ def _by(
 
 
 def _device_lines(
-    devices: Mapping[DeviceName, DeviceStatus | None], events: Sequence[DetectionEvent]
+    devices: Mapping[DeviceName, DeviceStatus | None],
+    events: Sequence[DetectionEvent],
+    flows_cut: Mapping[DeviceName, int | None],
 ) -> Iterable[DeviceLine]:
     """Those of the inventory in its order, then those that only the events still know.
 
@@ -352,9 +363,10 @@ def _device_lines(
     for name, status in devices.items():
         is_read = status is not None and status.last_seen_at is not None
         known = _totals(own[name]) if name in own or is_read else dict.fromkeys(EventAction, _UNKNOWN)
-        yield DeviceLine(name=name, status=status, totals=known)
+        yield DeviceLine(name=name, status=status, totals=known, flows_cut=flows_cut.get(name, 0))
     for gone in sorted(own.keys() - devices.keys()):
-        yield DeviceLine(name=DeviceName(gone), status=None, totals=_totals(own[gone]), is_known=False)
+        cut = flows_cut.get(DeviceName(gone), 0)
+        yield DeviceLine(name=DeviceName(gone), status=None, totals=_totals(own[gone]), is_known=False, flows_cut=cut)
 
 
 def _top(events: Iterable[DetectionEvent], name_of: Callable[[Any], str]) -> tuple[TopLine, ...]:
@@ -486,6 +498,7 @@ def _device_json(line: DeviceLine) -> dict[str, Any]:
         "mode": status.mode if status else None,
         "error": status.error if status else None,
         "degraded": list(status.degraded) if status else [],
+        "flows_cut": line.flows_cut,
         "totals": totals_json(line.totals),
     }
 

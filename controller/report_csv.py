@@ -56,6 +56,7 @@ def _rows(report: dict[str, Any]) -> Iterable[dict[str, Any]]:
     for device in report["devices"]:
         detail = device["error"] or "; ".join(device["degraded"])
         yield from _totals({**base, "totals": device["totals"]}, "device", name=device["device"], detail=detail)
+        yield {**base, "section": "flows_cut", "name": device["device"], "hits": device["flows_cut"]}
     for what in ("source", "destination"):
         for line in report[f"top_{what}s"]:
             figures = {key: line[key] for key in ("action", "packets", "bytes")}

@@ -29,6 +29,7 @@ from controller.alerts import origin_alerts
 from controller.audit import Head
 from controller.calendars import CalendarBook
 from controller.check_desk import CheckDesk
+from controller.cut_desk import CutDesk
 from controller.declared_desk import DeclaredDesk
 from controller.desired import Facts, held_signature, signature
 from controller.emergencies import EmergencyDesk
@@ -156,6 +157,7 @@ class Controller:
         self.clock = clock
         self.reach = EVERYWHERE
         self.feeds = FeedDesk(store, inventory, clock)
+        self.cuts = CutDesk(store=store)
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
@@ -271,6 +273,7 @@ class Controller:
         narrow.emergencies = self.emergencies.within(narrow.reach, narrow.inventory)
         narrow.interventions = self.interventions.by(narrow.emergencies)
         narrow.declared = self.declared.within(narrow.reach)
+        narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)
         narrow.flows = replace(self.flows, inventory=narrow.inventory, policies=narrow.policies)
         return narrow
@@ -992,6 +995,7 @@ class Controller:
             freshness=self._freshness,
             pin=self.store.pin(),
             emergencies=self.emergencies.during(window, site.name),
+            flows_cut=self.store.flows_cut(site.name, window),
         )
 
     def fleet_report(self, window: Window) -> FleetReport:

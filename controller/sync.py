@@ -593,6 +593,8 @@ class Record:
         degraded = tuple(f"{d.capability}: {d.message}" for d in plan.degraded if d.is_gap)
         if (plan.shortened or in_part(degraded)) and left is CoverageState.ENFORCED:
             left = CoverageState.PARTIAL
+        if receipt is not None and receipt.flows_cut:
+            log.info("sync.flows_cut", device=self.device.name, run=self.run, flows=receipt.flows_cut)
         store = self._worker.store
         for edge in self._own_edges(self.look):
             store.add_observation(edge)

@@ -1,4 +1,4 @@
-"""``tokgate events``: what the counters prove, window by window, and alerts of the intelligence."""
+"""``tokgate events``: what the counters prove, window by window, open flows that were ended, and alerts."""
 
 from __future__ import annotations
 
@@ -56,6 +56,31 @@ def list_events(
 
 
 @app.command()
+def cuts(
+    site: Annotated[str | None, typer.Option("--site", "-s", help="Only at this site.")] = None,
+    device: Annotated[str | None, typer.Option("--device", "-d", help="Only on this device.")] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=PAGE, help="How many at most, the newest first.")] = 100,
+    output: As = Output.TABLE,
+) -> None:
+    """List open flows that changes ended, the newest first: at edges of windows, ends of exceptions, new entries."""
+    from api.event_models import Cut
+    from controller.store import CutQuery
+
+    with opening.controller() as controller:
+        now = controller.clock.now()
+        query = CutQuery(
+            site=controller.inventory.site(site).name if site else None,
+            device=controller.inventory.device(device).name if device else None,
+            since=parse_time(since, option="--since", now=now, backwards=True) if since else None,
+            until=parse_time(until, option="--until", now=now, backwards=True) if until else None,
+        )
+        found = controller.cuts.find(query, limit=limit)
+    show_rows([Cut.of(cut) for cut in found], _CUTS, output, none="no open flows were ended")
+
+
+@app.command()
 def alerts(
     kind: Annotated[str | None, typer.Option("--kind", help="Only of this kind: moved, renamed, new-asn …")] = None,
     since: Since = None,
@@ -108,6 +133,13 @@ _COLUMNS = {
     "hits": _hits,
     "bytes": lambda row: row.bytes,
     "sources": _who,
+}
+_CUTS = {
+    "at": lambda row: moment(row.at),
+    "device": lambda row: row.device,
+    "flows": lambda row: row.flows,
+    "because": lambda row: row.trigger,
+    "run": lambda row: row.run,
 }
 _ALERTS = {
     "at": lambda row: row.at,

@@ -44,6 +44,7 @@ from api.cli import (
     plan,
     policy,
     report,
+    runs,
     serve,
     token,
     version,
@@ -79,6 +80,7 @@ for _noun in (
     person,
     policy,
     report,
+    runs,
     token,
     webhook,
 ):

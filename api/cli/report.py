@@ -128,6 +128,7 @@ def show_site(report: Mapping[str, Any]) -> None:
             "mode now": report["mode"],
             "snapshot": f"{(report['snapshot'] or 'none')[:12]} of {report['snapshot_at'] or 'no time'}",
             "coverage": coverage_line(report["coverage"]),
+            "open flows ended": "unknown" if report["flows_cut"] is None else report["flows_cut"],
         }
     )
     say()

@@ -138,6 +138,15 @@ class Covering(TypedDict):
     entry: str
 
 
+class Cut(TypedDict):
+    run: str
+    trigger: str
+    site: str
+    device: str
+    at: str
+    flows: int
+
+
 class Decision(TypedDict):
     rule: str
     entry: str
@@ -555,6 +564,12 @@ class PageAlert(TypedDict):
 
 class PageAuditEntry(TypedDict):
     items: list[AuditEntry]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageCut(TypedDict):
+    items: list[Cut]
     next_cursor: NotRequired[str | None]
     count: NotRequired[int | None]
 
@@ -1935,6 +1950,34 @@ class EventsRoutes:
                     "since": since,
                     "until": until,
                     "role": role,
+                    "limit": limit,
+                    "order": order,
+                    "q": q,
+                },
+            ),
+        )
+
+    def list_cuts(
+        self,
+        *,
+        site: str | None = None,
+        device: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Cut]:
+        """Open flows that changes ended, the newest first."""
+        return cast(
+            "Iterator[Cut]",
+            self._pages(
+                "/events/cuts",
+                query={
+                    "site": site,
+                    "device": device,
+                    "since": since,
+                    "until": until,
                     "limit": limit,
                     "order": order,
                     "q": q,

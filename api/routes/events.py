@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query
 from pydantic import StringConstraints
 
 from api.auth import Ctl, Reader
-from api.event_models import Alert, Event
+from api.event_models import Alert, Cut, Event
 from api.models import Instant, Name, Page, Ulid
 from api.pages import MOST_COUNTED, Newest, paged_from
 from controller.errors import Invalid
 from controller.model import EventAction
-from controller.store import AlertQuery, EventQuery
+from controller.store import AlertQuery, CutQuery, EventQuery
+from core.ids import DeviceName, SiteName
 
 router = APIRouter(prefix="/events", tags=["events"])
 Kind = Annotated[str, StringConstraints(pattern="^[a-z]+(-[a-z]+)*$", max_length=40)]
@@ -50,6 +51,33 @@ def list_events(
     page = controller.events(wanted)
     count = controller.event_count(wanted, most=MOST_COUNTED) if ask.count else None
     return Page(items=tuple(Event.of(e) for e in page.items), next_cursor=page.next_cursor, count=count)
+
+
+@router.get("/cuts", summary="Open flows that changes ended, the newest first")
+def list_cuts(
+    controller: Ctl,
+    caller: Reader,
+    ask: Newest,
+    site: Annotated[Name | None, Query(description="only at this site")] = None,
+    device: Annotated[Name | None, Query(description="only on this device")] = None,
+    since: Annotated[Instant | None, Query(description="only those ended at that time or later")] = None,
+    until: Annotated[Instant | None, Query(description="only those ended before that time")] = None,
+) -> Page[Cut]:
+    """At the edge from allowed to blocked (a window, the end of an exception, a new entry): how many flows to it were
+    open and were ended, where the platform can. A change that ended none, or could not tell, is not in here."""
+    wanted = CutQuery(
+        site=SiteName(site) if site else None,
+        device=DeviceName(device) if device else None,
+        since=since,
+        until=until,
+        text=ask.q,
+        oldest_first=not ask.is_descending,
+    )
+    last = ask.after("cuts")
+    run, _, name = (last or "").partition("/")
+    rows = controller.cuts.find(wanted, limit=ask.limit + 1, before=(run, name) if last else None)
+    count = controller.cuts.count(wanted, most=MOST_COUNTED) if ask.count else None
+    return paged_from(rows, of="cuts", key=lambda c: f"{c.run}/{c.device}", show=Cut.of, ask=ask, count=count)
 
 
 @router.get("/alerts", summary="Alerts of the intelligence, the newest first")

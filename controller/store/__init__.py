@@ -2,6 +2,7 @@
 
 from controller.audit import AuditNote
 from controller.store.access import AuditQuery, exception_version
+from controller.store.cuts import CutQuery, FlowsCut
 from controller.store.evidence import EventQuery, HitSum, Page
 from controller.store.history import AlertQuery
 from controller.store.runs import RunQuery
@@ -14,7 +15,9 @@ __all__ = [
     "AlertQuery",
     "AuditNote",
     "AuditQuery",
+    "CutQuery",
     "EventQuery",
+    "FlowsCut",
     "HitSum",
     "Page",
     "RunQuery",

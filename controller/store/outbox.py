@@ -73,6 +73,13 @@ def tell_part(connection: Connection, part: DeviceRun, at: datetime) -> None:
     _post(connection, kind, at, {**said, **trouble}, sites=frozenset({part.site}))
 
 
+def tell_cut(connection: Connection, part: DeviceRun, at: datetime) -> None:
+    """That a change ended open flows to what it newly denies."""
+    if part.outcome is Outcome.APPLIED and part.flows_cut:
+        said = {"run": part.run, "device": part.device, "sites": [part.site], "flows": part.flows_cut}
+        _post(connection, "event.cut", at, said, sites=frozenset({part.site}))
+
+
 def tell_drift(connection: Connection, look: Observation) -> None:
     """That a device which was left as it should be was found otherwise. Called before the look is recorded."""
     if look.found is not CoverageState.NOT_ENFORCED or not _is_wanted(connection, "drift"):

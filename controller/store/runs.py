@@ -104,6 +104,7 @@ class Runs(Shelf):
             if one(connection, select(runs.c.id).where(runs.c.id == part.run)) is None:
                 raise NotFound(f"no run {part.run}")
             outbox.tell_part(connection, part, self._clock.now())
+            outbox.tell_cut(connection, part, self._clock.now())
             count = select(func.count()).where(run_devices.c.run == part.run).scalar_subquery()
             statement = insert(run_devices).values(**row, position=count)
             connection.execute(statement.on_conflict_do_update(index_elements=["run", "device"], set_=rest))

@@ -16,6 +16,7 @@ from controller.errors import Conflict, StoreError
 from controller.locks import ServeLease
 from controller.store.access import AuditLog, Exceptions, Tokens
 from controller.store.calendars import Calendars
+from controller.store.cuts import Cuts
 from controller.store.database import Database, damaged
 from controller.store.emergencies import Emergencies
 from controller.store.evidence import Evidence
@@ -106,7 +107,7 @@ class Jobs(Shelf):
 
 
 class Store(
-    Snapshots, Runs, Evidence, Feeds, Exceptions, Tokens, People, AuditLog, Calendars, Emergencies, Webhooks, Jobs
+    Snapshots, Runs, Cuts, Evidence, Feeds, Exceptions, Tokens, People, AuditLog, Calendars, Emergencies, Webhooks, Jobs
 ):
     """Everything tokgate remembers. Thread-safe; any number of processes may have it open.
 

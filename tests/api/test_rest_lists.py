@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from api.pages import says
 from api.reference import operations
 from controller.audit import AuditNote
+from controller.model import Outcome
 from controller.store import AuditQuery, Store, searching
 from controller.webhooks import new_secret
 from ipsets.drift import Drift
@@ -42,6 +44,7 @@ def busy(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Off
                 one = event(number)
                 office.controller.store.record_events(one.device, _reading(one), [one])
             _alerts(office)
+            _cuts(office)
             for hours in (1, 2, 3):
                 ends = (office.clock.now() + timedelta(hours=hours)).isoformat()
                 office.ask("POST", f"{V1}/emergencies", json={"kind": "pause", "reason": "why", "ends": ends})
@@ -63,6 +66,14 @@ def _alerts(office: Office) -> None:
     ]
     store = office.controller.store
     store.save_source_records(store.source_records(), alerts=told)
+
+
+def _cuts(office: Office) -> None:
+    """Changes that ended open flows, as three runs would have left them."""
+    store = office.controller.store
+    for run in store.runs(limit=3):
+        for part in run.devices:
+            store.record_device(replace(part, outcome=Outcome.APPLIED, finished_at=office.clock.now(), flows_cut=2))
 
 
 def lists(office: Office) -> list[str]:
@@ -134,6 +145,9 @@ def test_a_cursor_is_of_one_order(busy: Office, path: str) -> None:
         ("/runs", {"actor": "token:read"}, 0),
         ("/runs", {"until": "2020-01-01T00:00:00Z"}, 0),
         ("/events", {"role": "guest"}, 0),
+        ("/events/cuts", {"site": "berlin"}, 3),
+        ("/events/cuts", {"device": "fw-austin", "since": "2020-01-01T00:00:00Z"}, 3),
+        ("/events/cuts", {"until": "2020-01-01T00:00:00Z"}, 0),
         ("/events/alerts", {"until": "2020-01-01T00:00:00Z"}, 0),
         ("/snapshots", {"since": "2999-01-01T00:00:00Z"}, 0),
         ("/snapshots", {"until": "2999-01-01T00:00:00Z"}, 2),

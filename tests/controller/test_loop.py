@@ -27,12 +27,13 @@ from core.clock import ManualClock
 from core.faults import CRASHED
 from core.ids import SiteName
 from lab import inventory as lab_inventory
-from lab.topology import Lab
+from lab.topology import Client, Lab
 from lab.world import INTERNET, Kind
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 
 BERLIN = Selection(sites=("berlin",))
+LONG = timedelta(days=7)
 TARGET = f"tcp:{next(one for one in INTERNET if one.kind is Kind.TIKTOK).v4}:443"
 
 
@@ -389,6 +390,63 @@ def test_i12_a_window_edge_and_a_jumping_clock_leave_the_right_mode(fresh: Lab, 
                 assert browse(fresh, "company") is reaches, moment
         finally:
             schedule.stop()
+
+
+def test_open_flows_end_at_the_edge_of_a_window_and_at_the_end_of_an_exception_and_are_told(
+    fresh: Lab, tmp_path: Path
+) -> None:
+    """From allowed to blocked, twice, under real connections: how many ended is in runs, events and report."""
+    path = fresh.workspace.run_dir / "edges.yaml"
+    text = (fresh.workspace.run_dir / "inventory.yaml").read_text(encoding="utf-8")
+    window = "{mode: 'off', windows: [{days: [daily], from: '08:00', to: '18:00', mode: enforce}]}"
+    path.write_text(text.replace("company:\n        mode: enforce", f"company: {window}"), encoding="utf-8")
+    clock = ManualClock(datetime(2026, 11, 25, 6, 50, tzinfo=UTC))  # 07:50 in Berlin
+    company, marketing = (fresh.sites["berlin"].clients[role] for role in ("company", "marketing"))
+    with Controller.open(
+        Settings(inventory=path, data_dir=tmp_path, counters_interval=LONG, sync_interval=LONG), clock=clock
+    ) as opened:
+        opened.refresh_intel(actor="test")
+        ends = clock.now() + timedelta(hours=4)
+        ask = ExceptionRequest(
+            sites=("berlin",), sources=(marketing.v4,), service="tiktok", starts=clock.now(), ends=ends,
+            reason="campaign", owner="marketing",
+        )  # fmt: skip
+        wanted = opened.exceptions.request(ask, actor="ann")
+        schedule = Scheduler(opened, jitter=lambda: 0.0)
+        opened.exceptions.approve(wanted.id, actor="bob")
+        try:
+            assert _until(lambda: _follows(schedule, opened) and _live(opened) == (wanted.id,))
+            for moment, client, role in (
+                (datetime(2026, 11, 25, 7, 0, tzinfo=UTC), company, "window-edge"),
+                (ends, marketing, "exception"),
+            ):
+                before = len(opened.store.cuts())
+                held = _open_flow(client, tmp_path / role)
+                clock.jump(moment)
+                assert _until(lambda: _follows(schedule, opened) and len(opened.store.cuts()) > before), role  # noqa: B023
+                told = held.communicate(timeout=20)[0]
+                assert '"outcome": "reset"' in told or '"outcome": "refused"' in told, told
+                cut = opened.store.cuts()[0]
+                assert (cut.device, cut.flows >= 1, cut.trigger) == ("fw-berlin", True, role)
+                assert next(d for d in opened.run(cut.run).devices if d.device == "fw-berlin").flows_cut == cut.flows
+        finally:
+            schedule.stop()
+        total = sum(cut.flows for cut in opened.store.cuts())
+        report = opened.site_report("berlin", Window(ends - timedelta(days=1), ends + timedelta(hours=1))).to_json()
+        assert (report["flows_cut"], report["devices"][0]["flows_cut"]) == (total, total)
+
+
+def _live(opened: Controller) -> tuple[str, ...]:
+    found = opened.store.statuses().get("fw-berlin")  # type: ignore[call-overload]
+    return tuple(found.exceptions) if found else ()
+
+
+def _open_flow(client: Client, ready: Path) -> subprocess.Popen[str]:
+    """A connection that a client has open, and says what becomes of it."""
+    options = ["--hold", str(ready), "--deadline", "12"]
+    held = subprocess.Popen(client.command(TARGET, options=options), stdout=subprocess.PIPE, text=True)
+    assert _until(ready.exists, 5)
+    return held
 
 
 def _follows(schedule: Scheduler, opened: Controller) -> bool:

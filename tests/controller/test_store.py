@@ -35,7 +35,7 @@ from controller.model import (
     Token,
     Window,
 )
-from controller.store import EventQuery, RunQuery, Store
+from controller.store import CutQuery, EventQuery, RunQuery, Store
 from controller.store.schema import REVISION, metadata, micros, moment
 from controller.store.upgrade import MIGRATIONS
 from core.clock import ManualClock
@@ -225,6 +225,27 @@ def test_a_run_is_there_before_its_first_device_and_ends_once(store: Store) -> N
     assert found.devices == (part(run.id, FW2), done)
     assert found.finished_at == NOW + MINUTE
     assert [entry.action for entry in store.audit_entries()] == ["run.cli"]
+
+
+def test_open_flows_that_changes_ended_are_listed_and_summed_and_unknown_stays_unknown(store: Store) -> None:
+    ended = {"outcome": Outcome.APPLIED, "finished_at": NOW + MINUTE}
+    for cut, other in ((2, 0), (3, None)):
+        run = a_run(FW, FW2)
+        store.start_run(run)
+        store.record_device(part(run.id, FW, flows_cut=cut, **ended))
+        store.record_device(part(run.id, FW2, flows_cut=other, **ended))
+    failed = a_run(FW)
+    store.start_run(failed)
+    store.record_device(part(failed.id, FW, outcome=Outcome.FAILED, finished_at=NOW + MINUTE))
+    found = store.cuts()
+    assert [(cut.device, cut.flows, cut.trigger) for cut in found] == [(FW, 3, failed.trigger), (FW, 2, failed.trigger)]
+    assert store.cuts(before=(found[0].run, FW)) == found[1:]
+    assert store.cuts(wanted=CutQuery(device=FW2)) == []
+    assert store.cuts(wanted=CutQuery(until=NOW + MINUTE)) == []
+    assert store.cut_count(CutQuery(), most=10) == 2
+    site = found[0].site
+    assert store.flows_cut(site, Window(NOW, NOW + 2 * MINUTE)) == {FW: 5, FW2: None}, "a failed change ended nothing"
+    assert store.flows_cut(site, Window(NOW + 2 * MINUTE, NOW + 3 * MINUTE)) == {}
 
 
 def test_a_device_that_joins_a_run_later_stands_last(store: Store) -> None:
