@@ -1099,12 +1099,11 @@ class Controller:
         )
 
     def sites(self) -> tuple[SiteView, ...]:
-        statuses = self.store.statuses()
-        return tuple(self._site_view(site, statuses) for site in self.inventory.sites.values())
+        statuses, now = self.store.statuses(), self.clock.now()
+        return tuple(self._site_view(site, statuses, now) for site in self.inventory.sites.values())
 
-    def _site_view(self, site: Site, statuses: dict[DeviceName, DeviceStatus]) -> SiteView:
+    def _site_view(self, site: Site, statuses: dict[DeviceName, DeviceStatus], now: datetime) -> SiteView:
         policy = self.emergencies.policy_of(site)
-        now = self.clock.now()
         roles = [policy.roles[role] for role in site.networks]
         return SiteView(
             name=site.name,

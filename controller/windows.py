@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise, product
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
@@ -202,32 +203,33 @@ def edges(
     """
     if not windows:
         return
-    times = {_MIDNIGHT} | {t for window in windows for t in (window.start, window.end)}
+    times = frozenset({_MIDNIGHT, *(t for window in windows for t in (window.start, window.end))})
     first = after.astimezone(UTC)
     last = first + HORIZON
     for begin, end in pairwise((first, first + _SOON, last)):  # most are asked for the next one only
         yield from _edges_on(_days(begin, end, zone), times, zone, begin, end)
     if any(window.on is not DayKind.ANY for window in windows):
         for holiday in sorted(day for day in holidays if day >= last.astimezone(zone).date() - _ONE_DAY):
-            around = [holiday + timedelta(days=n) for n in (0, 1, 2)]
+            around = tuple(holiday + timedelta(days=n) for n in (0, 1, 2))
             until = max(last, _start_of(around[-1], zone))
             yield from _edges_on(around, times, zone, last, until)
             last = until
 
 
-def _days(begin: datetime, end: datetime, zone: ZoneInfo) -> list[date]:
+def _days(begin: datetime, end: datetime, zone: ZoneInfo) -> tuple[date, ...]:
     """The days of a span by the zone's calendar, and one more at either side."""
     day, last = begin.astimezone(zone).date() - _ONE_DAY, end.astimezone(zone).date() + _ONE_DAY
-    return [day + n * _ONE_DAY for n in range((last - day).days + 1)]
+    return tuple(day + n * _ONE_DAY for n in range((last - day).days + 1))
 
 
+@lru_cache(256)  # sites of one zone and policy are asked about in a row
 def _edges_on(
-    days: Iterable[date], times: Collection[time], zone: ZoneInfo, first: datetime, until: datetime
-) -> list[datetime]:
+    days: tuple[date, ...], times: frozenset[time], zone: ZoneInfo, first: datetime, until: datetime
+) -> tuple[datetime, ...]:
     """Those in (first, until]."""
     walls = {moment for day in days for t in times for moment in _moments(day, t, zone)}
     jumps = offset_changes(zone, max(first, min(walls) - _PROBE), until) if first < until else ()
-    return sorted(m for m in walls | set(jumps) if first < m <= until)
+    return tuple(sorted(m for m in walls | set(jumps) if first < m <= until))
 
 
 def _start_of(day: date, zone: ZoneInfo) -> datetime:
