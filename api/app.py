@@ -44,7 +44,7 @@ from api.routes import (
     tokens,
     webhooks,
 )
-from api.web import account, home, signin, static_files
+from api.web import account, asking, home, pages, signin, static_files
 from api.web import emergencies as emergency_pages
 from api.web import exceptions as exceptions_pages
 from api.web import policy as policy_pages
@@ -105,6 +105,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.add_middleware(Limits)
     problems.install(app)
     sessions.install(app)
+    pages.install(app)
     for noun in _NOUNS:
         app.include_router(noun.router, prefix=PREFIX)
     app.include_router(feeds.groups, prefix=PREFIX)
@@ -115,6 +116,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(static_files.router)
     app.include_router(home.router)
     app.include_router(account.router)
+    app.include_router(asking.router)
     app.include_router(exceptions_pages.router)
     app.include_router(policy_pages.router)
     app.include_router(emergency_pages.router)

@@ -67,12 +67,18 @@ def csrf_word(session: str) -> str:
     return hmac.new(session.encode(), b"tokgate csrf", hashlib.sha256).hexdigest()
 
 
+def here(request: Request) -> tuple[str, str]:
+    """The origins that are this one: as browsers know it, and as this request came."""
+    return public_origin(request), f"{request.url.scheme}://{request.url.netloc}".lower()
+
+
 def refuse_other_sites(request: Request) -> None:
     """Raises ``Forged`` when the browser says that another site sent this."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    here = (public_origin(request), f"{request.url.scheme}://{request.url.netloc}".lower())
-    is_foreign = site != "same-origin" if site is not None else origin is not None and origin.lower() not in here
+    is_foreign = (
+        site != "same-origin" if site is not None else origin is not None and origin.lower() not in here(request)
+    )
     if is_foreign:
         raise Forged("another site sent this", hint="open the page here and send it from there")
 

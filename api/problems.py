@@ -76,7 +76,7 @@ def install(app: FastAPI) -> None:
     """Have every error that the framework knows answered in our shape."""
     app.add_exception_handler(TokgateError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_input)
-    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(HTTPException, on_http)
 
 
 def request_id_of(request: Request) -> str | None:
@@ -113,7 +113,7 @@ def _field(found: Mapping[str, Any]) -> dict[str, str]:
     return {"place": clean(place)[:200], "message": clean(str(found["msg"]).removeprefix("Value error, "))[:500]}
 
 
-def _on_http(request: Request, error: Exception) -> Response:
+def on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     known = _of_status(error.status_code)
     request.state.error_code = known.code

@@ -8,16 +8,17 @@ For the pages (``api.web``). ``PageCaller`` is any signed-in person, ``PageReade
 from __future__ import annotations
 
 from typing import Annotated, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, FastAPI, Security
 from fastapi.security import SecurityScopes
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import Caller, by_session, controller_of, refuse_without
-from api.cookies import CSRF_FIELD, CSRF_HEADER, SAFE, csrf_word, refuse_forged, session_text
+from api.cookies import CSRF_FIELD, CSRF_HEADER, SAFE, csrf_word, here, refuse_forged, session_text
 from controller.errors import NotAuthenticated
 from controller.model import Scope
 from controller.rehearsal import in_earnest
@@ -25,16 +26,18 @@ from controller.service import Controller
 
 LOGIN: Final = "/login"
 HOME: Final = "/"
-MAX_NEXT: Final = 500
+MAX_NEXT: Final = 1500
+"""Short enough for the cookie that keeps it while a provider signs somebody in."""
 _NOT_NEXT: Final = ("/login", "/logout", "/auth/")
 
 
 class SignInNeeded(Exception):  # not an error: the answer is the way to the sign-in
-    """Nobody is signed in; afterwards they go on to ``next``."""
+    """Nobody is signed in; afterwards they go on to ``next``. ``undone``: they had sent something that was not done."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, *, undone: bool = False) -> None:
         super().__init__(where)
         self.next = where
+        self.undone = undone
 
 
 def install(app: FastAPI) -> None:
@@ -44,7 +47,7 @@ def install(app: FastAPI) -> None:
 
 def _to_login(request: Request, error: Exception) -> Response:
     assert isinstance(error, SignInNeeded)
-    where = f"{LOGIN}?next={quote(error.next, safe='')}"
+    where = f"{LOGIN}?next={quote(error.next, safe='')}{'&undone=true' if error.undone else ''}"
     if request.headers.get("hx-request") == "true":  # htmx would put the sign-in into a part of the page
         return Response(status_code=401, headers={"HX-Redirect": where})
     return RedirectResponse(where, status_code=303)
@@ -57,12 +60,33 @@ def safe_next(text: str) -> str:
     return text if is_fit else HOME
 
 
-def _wanted(request: Request) -> str:
-    """The page that was asked for, as far as one can come back to it."""
-    if request.method not in SAFE:
-        return HOME
-    query = f"?{request.url.query}" if request.url.query else ""
-    return safe_next(request.url.path + query)
+async def _sign_in_needed(request: Request) -> SignInNeeded:
+    """With the page that was asked for, or that something was sent from, as far as one can come back to it."""
+    is_part = request.headers.get("hx-request") == "true"
+    if request.method in SAFE and not is_part:
+        return SignInNeeded(safe_next(_path(request.url)))
+    return SignInNeeded(await came_from(request), undone=request.method not in SAFE and not is_part)
+
+
+async def came_from(request: Request) -> str:
+    """The page that this was sent from: with what was typed into its form where its address can say that."""
+    page = _REFILLED.get(request.url.path)
+    if page is not None:
+        typed = [(name, text) for name, text in (await request.form()).multi_items() if isinstance(text, str) and text]
+        filled = f"{page}?{urlencode([pair for pair in typed if pair[0] not in _NOT_TYPED])}"
+        return filled if safe_next(filled) == filled else page
+    url = URL(request.headers.get("hx-current-url") or request.headers.get("referer", ""))
+    is_ours = f"{url.scheme}://{url.netloc}".lower() in here(request)
+    return safe_next(_path(url)) if is_ours else HOME
+
+
+def _path(url: URL) -> str:
+    return f"{url.path}?{url.query}" if url.query else url.path
+
+
+_REFILLED: Final = {"/exceptions/new": "/exceptions/new", "/exceptions/preview": "/exceptions/new"}
+"""Pages whose form is filled in from the address, by where it is sent."""
+_NOT_TYPED: Final = (CSRF_FIELD, "act", "once", "seen")
 
 
 async def signed_in(request: Request) -> Caller:
@@ -75,11 +99,11 @@ async def signed_in(request: Request) -> Caller:
         return known
     cookie = session_text(request)
     if not cookie:
-        raise SignInNeeded(_wanted(request))
+        raise await _sign_in_needed(request)
     try:
         caller = await run_in_threadpool(_proven, request, cookie)
     except NotAuthenticated as exc:
-        raise SignInNeeded(_wanted(request)) from exc
+        raise await _sign_in_needed(request) from exc
     await check_csrf(request)
     request.state.caller, request.state.actor = caller, caller.actor
     return caller

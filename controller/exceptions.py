@@ -19,6 +19,7 @@ from controller.inventory.exception_rules import OTHER, ExceptionReason, Excepti
 from controller.inventory.fields import parse_days, parse_end, parse_host, parse_start
 from controller.model import AccessException, Approval, ExceptionState, HostLookup, Mode, OpenHours, Use, Window
 from controller.modes import strictest
+from controller.wall_clock import span_in_words
 from controller.windows import HORIZON, NO_HOLIDAYS, edges, mode_at
 from core.ids import DeviceName, ExceptionId, SiteName
 from core.net import Network, aggregate, overlaps, parse_network
@@ -269,7 +270,7 @@ def preview(
     lines = tuple(line for site in exception.sites for line in _lines(site, exception, inventory, life))
     opening = [line for line in lines if line.mode is Mode.ENFORCE]
     where = ", ".join(exception.sites)
-    span = f"from {exception.starts:%Y-%m-%d %H:%M} to {exception.ends:%Y-%m-%d %H:%M} UTC"
+    span = span_in_words(exception.starts, exception.ends)
     if exception.hours:
         span += f", only {' and '.join(map(str, exception.hours))} by the site's clock"
     named = (*(f"the role {role}" for role in exception.roles), *(f"the host {host}" for host in exception.hosts))

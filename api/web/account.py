@@ -10,7 +10,7 @@ from api.auth import Caller
 from api.models import Ulid
 from api.sessions import PageCaller, PageCtl
 from api.web.pages import PageRoute, page
-from controller.access_roles import all_held
+from api.web.wording import SCOPES, one_zone
 from controller.errors import NotFound
 from controller.service import Controller
 
@@ -25,7 +25,8 @@ def account(request: Request, controller: PageCtl, caller: PageCaller) -> Respon
         controller,
         "account.html",
         person=person,
-        scopes=sorted(all_held(caller.scopes)),
+        may=[said for scope, said in SCOPES.items() if caller.allows(scope)],
+        zone=one_zone(controller.inventory.sites.values()),
         sessions=list(reversed(controller.people.sessions(person.name, is_open=True))),
         tokens=[token for token in controller.tokens() if token.owner == person.name and token.revoked_at is None],
         now=controller.clock.now(),

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.sessions import PageCtl, PageOperator, PageReader
 from api.web.pages import PageRoute, page
+from api.web.wording import emergency, one_zone
 from controller.errors import Invalid, WouldEmpty
 from controller.model import Emergency, EmergencyKind, Mode, Scope
 from controller.service import Controller
@@ -33,6 +34,18 @@ class Twice:
     value: str
     lasts: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """What stood in a form that was refused, for it to be put right; ``kind`` says in which."""
+
+    kind: str = ""
+    value: str = ""
+    reason: str = ""
+    lasts: str = "4"
+    mode: str = Mode.MONITOR.value
+    sites: tuple[str, ...] = ()
 
 
 @router.get("")
@@ -66,7 +79,8 @@ def act(
         twice = Twice(services=exc.services, value=value, lasts=lasts, reason=reason)
         return _page(request, controller, may_act=True, error=exc, twice=twice)
     except TokgateError as exc:
-        return _page(request, controller, may_act=True, error=exc)
+        typed = Typed(kind=kind, value=value, reason=reason, lasts=lasts, mode=mode, sites=tuple(sites))
+        return _page(request, controller, may_act=True, error=exc, typed=typed)
     return RedirectResponse("/emergencies?done=begun", status_code=303)
 
 
@@ -111,19 +125,22 @@ def _page(
     may_act: bool,
     error: TokgateError | None = None,
     twice: Twice | None = None,
+    typed: Typed | None = None,
 ) -> Response:
-    now = controller.clock.now()
-    known = controller.emergencies.all()
+    now, known = controller.clock.now(), controller.emergencies.all()
+    sites = controller.inventory.sites.values()
     return page(
         request,
         controller,
         "emergencies.html",
         error=error,
-        active=[e for e in known if e.holds(now)],
-        over=[e for e in known if not e.holds(now)][:SHOWN],
-        sites=controller.inventory.sites.values(),
+        active=[(e, emergency(e, sites)) for e in known if e.holds(now)],
+        over=[(e, emergency(e, sites)) for e in known if not e.holds(now)][:SHOWN],
+        sites=sites,
+        zone=one_zone(sites),
         lasts={kind.value: _spans(controller, kind) for kind in EmergencyKind},
         endless=controller.inventory.emergencies.switch_without_end,
+        typed=typed or Typed(),
         may_act=may_act,
         twice=twice,
     )

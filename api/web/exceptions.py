@@ -1,36 +1,42 @@
-"""Exceptions in a browser: see, ask with a live preview, decide, renew, give seats, end. Decides nothing itself."""
+"""Exceptions in a browser: see, decide, renew, give seats, end. Decides nothing itself; ``asking`` asks for them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Query
-from starlette.datastructures import FormData
+from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import Caller
+from api.pages import decode, encode
 from api.routes.exceptions import refuse_strangers
 from api.sessions import PageApprover, PageCtl, PageReader, PageRequester, PageRevoker
-from api.web.pages import STATES, PageRoute, field_time, local_time, page, sentence
+from api.web.asking import Seen, lines_of
+from api.web.pages import PageRoute, field_time, local_time, page
+from api.web.shown import Shown, zone_of
 from api.web.templating import render
+from api.web.wording import STATES, who
 from controller.access_roles import may_be_one_person
 from controller.errors import Invalid
-from controller.exceptions import MAX_SOURCES, ExceptionRequest, sources_in_words, surfaces_of
-from controller.model import AccessException, ExceptionState, Scope
+from controller.exceptions import sources_in_words
+from controller.model import AccessException, ExceptionState, Scope, Window
 from controller.service import Controller
 from core.errors import TokgateError
-from core.ids import SiteName
 from ipsets.spans import words
 
 router = APIRouter(prefix="/exceptions", include_in_schema=False, route_class=PageRoute)
 
-SHOWN: Final = 200
-"""Exceptions on one page; the filters narrow down what is more."""
-LASTS: Final = {"2h": "2 hours", "8h": "8 hours", "24h": "1 day", "168h": "1 week", "720h": "30 days"}
-_TEXTS: Final = ("service", "surface", "code", "reason", "owner", "ticket", "starts", "ends", "lasts", "hours", "lead")
+SHOWN: Final = 100
+"""Exceptions on one page; the next has those before them."""
+LIVE: Final = "live"
+"""Among the states that one can ask for: approved, and in force now."""
+_LIST: Final = "exceptions"
 Text = Annotated[str, Form(max_length=2000)]
 
 
@@ -45,195 +51,50 @@ def list_page(
     state: Annotated[str, Query(max_length=20)] = "",
     site: Annotated[str, Query(max_length=64)] = "",
     q: Annotated[str, Query(max_length=100)] = "",
+    cursor: Annotated[str, Query(max_length=500)] = "",
 ) -> Response:
-    now = controller.clock.now()
-    wanted = ExceptionState(state) if state in {s.value for s in ExceptionState} else None
-    found = controller.exceptions.find(state=wanted, site=site or None, live=True if state == "live" else None)
-    shown = [e for e in reversed(found) if q.casefold() in _searched(e)]
+    """The newest first, so many at a time."""
+    now, asked = controller.clock.now(), {"state": state, "site": site, "q": q}
+    error: TokgateError | None = None
+    found: list[AccessException] = []
+    try:
+        listed = _listed(controller, state, site, after=decode(cursor or None, of=_LIST))
+        found = list(islice((e for e in listed if q.casefold() in _searched(e)), SHOWN + 1))
+    except TokgateError as exc:
+        error = exc
+    older = {**asked, "cursor": encode(found[SHOWN - 1].id, of=_LIST)} if len(found) > SHOWN else None
     return page(
         request,
         controller,
         "exceptions.html",
-        exceptions=[Shown.of(controller, e, now) for e in shown[:SHOWN]],
-        more=max(0, len(shown) - SHOWN),
+        error=error,
+        exceptions=[Shown.of(controller, e, now) for e in found[:SHOWN]],
+        older=urlencode({name: value for name, value in older.items() if value}) if older else "",
+        newest=urlencode({name: value for name, value in asked.items() if value}) if cursor else None,
         states=STATES,
         sites=list(controller.inventory.sites),
-        asked={"state": state, "site": site, "q": q},
+        asked=asked,
     )
+
+
+def _listed(controller: Controller, state: str, site: str, *, after: str | None) -> Iterator[AccessException]:
+    """Those that a person asked for, behind the one named. Raises ``Invalid``, ``NotFound``."""
+    if state and state not in (LIVE, *ExceptionState):
+        known = ", ".join((LIVE, *ExceptionState))
+        raise Invalid(f"state: an exception is never {state!r}", hint=f"it is one of {known}")
+    if site:
+        controller.inventory.site(site)
+    found = controller.exceptions.find(
+        state=ExceptionState(state) if state not in ("", LIVE) else None,
+        site=site or None,
+        live=True if state == LIVE else None,
+    )
+    return (e for e in reversed(found) if after is None or e.id < after)
 
 
 def _searched(exception: AccessException) -> str:
     said = (exception.id, exception.owner, exception.ticket, exception.reason, exception.requested_by, exception.code)
     return " ".join((*said, *sources_in_words(exception), *exception.sites)).casefold()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """An exception with what a page says of it."""
-
-    it: AccessException
-    state: str
-    tone: str
-    zone: str
-    sources: tuple[str, ...]
-    is_live: bool
-
-    @classmethod
-    def of(cls, controller: Controller, exception: AccessException, now: datetime) -> Shown:
-        state, tone = STATES[exception.state]
-        live = exception.is_live(now)
-        if live:
-            state, tone = "live", "good" if set(exception.devices) <= set(exception.live_on) else "warn"
-        elif exception.state is ExceptionState.APPROVED and now < exception.starts:
-            state = "approved, begins later"
-        elif exception.state is ExceptionState.APPROVED:
-            state, tone = "over", ""
-        return cls(
-            it=exception,
-            state=state,
-            tone=tone,
-            zone=zone_of(controller, exception.sites),
-            sources=sources_in_words(exception),
-            is_live=live,
-        )
-
-
-def zone_of(controller: Controller, sites: tuple[str, ...] | list[str]) -> str:
-    """The zone of the first of these sites that is known."""
-    known = controller.inventory.sites
-    return next((known[SiteName(site)].time_zone for site in sites if SiteName(site) in known), "UTC")
-
-
-# --- asking ---------------------------------------------------------------------------------------------------------
-
-
-@router.get("/new")
-def request_page(request: Request, controller: PageCtl, caller: PageRequester) -> Response:
-    """The form; what stands in the address is filled in, as a page that knows the client's address does."""
-    given = {name: request.query_params.get(name, "")[:500] for name in (*_TEXTS, "sources", "seats")}
-    chosen = [site for site in request.query_params.getlist("sites") if site in controller.inventory.sites]
-    if not chosen and len(controller.inventory.sites) == 1:
-        chosen = list(controller.inventory.sites)
-    given["owner"] = given["owner"] or caller.person or ""
-    given["lasts"] = given["lasts"] or "8h"
-    return _form_page(request, controller, given, chosen)
-
-
-async def _form(request: Request) -> FormData:
-    return await request.form()
-
-
-Filled = Annotated[FormData, Depends(_form)]
-
-
-@router.post("/preview")
-def preview_part(request: Request, controller: PageCtl, caller: PageRequester, form: Filled) -> Response:
-    """The part of the form that says what would open; for htmx."""
-    given, chosen = _given(form)
-    seen, trouble = _previewed(controller, given, chosen)
-    return render(request, "preview.html", seen=seen, trouble=trouble)
-
-
-@router.post("/new")
-def send(request: Request, controller: PageCtl, caller: PageRequester, form: Filled) -> Response:
-    """Sends the request, keeps it as a draft, or only shows what it would open: the button says which."""
-    given, chosen = _given(form)
-    act = form.get("act")
-    if act not in ("send", "draft"):
-        return _form_page(request, controller, given, chosen, looked=True)
-    try:
-        made = controller.exceptions.request(
-            _request(controller, given, chosen), actor=caller.actor, draft=act == "draft"
-        )
-    except TokgateError as exc:
-        return _form_page(request, controller, given, chosen, error=exc)
-    return _to(made.id, "drafted" if act == "draft" else "requested")
-
-
-def _given(form: FormData) -> tuple[dict[str, str], list[str]]:
-    """The texts of the form, and the sites that were chosen."""
-    given = {name: str(form.get(name) or "")[:2000] for name in (*_TEXTS, "sources", "seats")}
-    return given, [str(site)[:64] for site in form.getlist("sites")][:1000]
-
-
-def _request(controller: Controller, given: dict[str, str], sites: list[str]) -> ExceptionRequest:
-    """Raises ``Invalid`` for what cannot be a request at all; the desk judges the rest."""
-    zone, now = zone_of(controller, sites), controller.clock.now()
-    starts = local_time(given["starts"], zone, "starts") if given["starts"].strip() else now
-    if given["ends"].strip():
-        ends = local_time(given["ends"], zone, "ends")
-    elif given["lasts"] in LASTS:
-        ends = starts + timedelta(hours=int(given["lasts"].removesuffix("h")))
-    else:
-        raise Invalid("ends: say until when")
-    seats = given.get("seats", "").strip()
-    if seats and not seats.isdecimal():
-        raise Invalid("seats: a number")
-    return ExceptionRequest(
-        sites=tuple(sites),
-        sources=_lines(given["sources"]),
-        service=given["service"],
-        starts=starts,
-        ends=ends,
-        reason=given["reason"],
-        owner=given["owner"],
-        ticket=given["ticket"],
-        code=given["code"],
-        surface=given["surface"],
-        hours=_lines(given["hours"]),
-        seats=int(seats) if seats else None,
-        lead=given["lead"],
-    )
-
-
-def _lines(text: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
-
-
-def _previewed(controller: Controller, given: dict[str, str], sites: list[str]) -> tuple[Any, str]:
-    """What would open, or why that cannot be said yet; reasons and owners are not needed for it."""
-    filled = {
-        **given,
-        "reason": given["reason"] or "–",
-        "owner": given["owner"] or "–",
-        "ticket": given["ticket"] or "–",
-    }
-    try:
-        return controller.exceptions.preview(_request(controller, filled, sites)), ""
-    except TokgateError as exc:
-        return None, sentence(exc.message)
-
-
-def _form_page(
-    request: Request,
-    controller: Controller,
-    given: dict[str, str],
-    chosen: list[str],
-    *,
-    error: TokgateError | None = None,
-    looked: bool = False,
-) -> Response:
-    services = sorted({s for policy in controller.inventory.policies.values() for s in policy.services})
-    given = {**given, "service": given.get("service") or (services[0] if services else "")}
-    field = error.message.partition(":")[0] if error else ""
-    asked = bool(chosen and given["sources"])
-    seen, trouble = _previewed(controller, given, chosen) if looked or asked else (None, "")
-    return page(
-        request,
-        controller,
-        "request.html",
-        error=error,
-        given=given,
-        chosen=chosen,
-        sites=controller.inventory.sites.values(),
-        services=services,
-        surfaces=sorted({s for service in services for s in surfaces_of(controller.inventory, service)}),
-        reasons=controller.inventory.exceptions.reasons,
-        lasts=LASTS,
-        field=field,
-        max_sources=MAX_SOURCES,
-        preview={"seen": seen, "trouble": trouble},
-    )
 
 
 # --- one exception --------------------------------------------------------------------------------------------------
@@ -245,8 +106,15 @@ def detail_page(request: Request, controller: PageCtl, caller: PageReader, numbe
 
 
 def _detail(
-    request: Request, controller: Controller, caller: Caller, number: str, *, error: TokgateError | None = None
+    request: Request,
+    controller: Controller,
+    caller: Caller,
+    number: str,
+    *,
+    error: TokgateError | None = None,
+    **typed: str,
 ) -> Response:
+    """``typed``: what stood in the form that was refused, by the name of its field on the page."""
     exception = controller.exceptions.get(number)
     now = controller.clock.now()
     shown = Shown.of(controller, exception, now)
@@ -259,41 +127,72 @@ def _detail(
         controller,
         "exception.html",
         error=error,
-        shown=shown,
-        e=exception,
         rule=controller.inventory.exceptions.reasons.get(exception.code),
         life=_life(controller, exception, now),
-        devices=_devices(controller, exception),
-        use=controller.exceptions.use(number),
         history=controller.exceptions.history(number)[1:],
-        preview=controller.exceptions.preview_of(number) if may_decide else None,
+        preview=_seen(controller, exception, shown.zone) if may_decide else None,
         may={
             "decide": may_decide and not own,
             "submit": exception.state is ExceptionState.DRAFT and own,
-            "revoke": is_open and exception.ends > now and (caller.allows(Scope.APPROVE) or own),
+            "revoke": is_open and exception.ends > now and (own or (caller.allows(Scope.APPROVE) and not may_decide)),
             "renew": caller.allows(Scope.REQUEST)
             and exception.declared is None
             and exception.state in (ExceptionState.APPROVED, ExceptionState.ENDED, ExceptionState.IDLE),
             "seat": exception.seats is not None and is_open and (caller.allows(Scope.APPROVE) or own),
         },
         own=own and waits,
-        renew_to=field_time(max(now, exception.ends) + (exception.ends - exception.starts), shown.zone),
+        states=STATES,
+        typed=dict.fromkeys(("approve_reason", "deny_reason", "revoke_reason", "renew_reason"), "")
+        | {
+            "renew_ends": field_time(max(now, exception.ends) + (exception.ends - exception.starts), shown.zone),
+            "seats": "\n".join(map(str, exception.sources)),
+        }
+        | typed,
+        **_live(controller, exception, shown),
     )
+
+
+def _seen(controller: Controller, exception: AccessException, zone: str) -> Seen:
+    return Seen.of(controller.exceptions.preview_of(exception.id), Window(exception.starts, exception.ends), zone)
 
 
 @router.get("/{number}/live")
-def live_part(request: Request, controller: PageCtl, caller: PageReader, number: str) -> Response:
-    """Where it was read back; htmx asks every few seconds."""
+def live_part(
+    request: Request,
+    controller: PageCtl,
+    caller: PageReader,
+    number: str,
+    seen: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    """Where it was read back; htmx asks every few seconds. ``seen``: what the page shows; nothing is sent for that."""
     exception = controller.exceptions.get(number)
-    shown = Shown.of(controller, exception, controller.clock.now())
-    return render(
-        request,
-        "live.html",
-        shown=shown,
-        e=exception,
-        devices=_devices(controller, exception),
-        use=controller.exceptions.use(number),
-    )
+    known = _live(controller, exception, Shown.of(controller, exception, controller.clock.now()))
+    if seen == known["seen"]:
+        return Response(status_code=204)
+    said, _, _ = seen.partition("-")
+    aloud = said != known["seen"].partition("-")[0]
+    return render(request, "live.html", **known | {"aloud": aloud})
+
+
+def _live(controller: Controller, exception: AccessException, shown: Shown) -> dict[str, Any]:
+    """What stands under *On the devices*. ``seen`` names it: first what is said aloud as it changes, then the rest."""
+    devices, use = _devices(controller, exception), controller.exceptions.use(exception.id)
+    held = sum(holds for _, holds, _, _ in devices)
+    is_over = exception.ended_at is not None and exception.decided_by is not None
+    count = f"{len(devices) - held if is_over else held}/{len(devices)} devices"
+    said = f"{'Removed from' if is_over else 'Live on'} {count}"
+    watched = shown.is_live or held > 0
+    names = "-".join(hashlib.sha256(repr(part).encode()).hexdigest()[:16] for part in (said, (devices, use, watched)))
+    return {
+        "e": exception,
+        "shown": shown,
+        "devices": devices,
+        "use": use,
+        "said": said,
+        "seen": names,
+        "watched": watched,
+        "aloud": False,
+    }
 
 
 def _devices(controller: Controller, exception: AccessException) -> list[tuple[str, bool, datetime | None, str]]:
@@ -309,12 +208,14 @@ def _devices(controller: Controller, exception: AccessException) -> list[tuple[s
 
 def _life(controller: Controller, e: AccessException, now: datetime) -> list[tuple[datetime, str]]:
     """What has become of it, in order, and what comes."""
-    found = [(e.requested_at, f"{'Written' if e.state is ExceptionState.DRAFT else 'Asked for'} by {e.requested_by}")]
-    found += [(a.at, f"Agreed to by {a.actor}") for a in e.approvals]
+    found = [
+        (e.requested_at, f"{'Written' if e.state is ExceptionState.DRAFT else 'Asked for'} by {who(e.requested_by)}")
+    ]
+    found += [(a.at, f"Agreed to by {who(a.actor)}") for a in e.approvals]
     if e.decided_at is not None and e.state is not ExceptionState.DENIED:
         found.append((e.decided_at, "Approved"))
     if e.state is ExceptionState.DENIED and e.decided_at is not None:
-        found.append((e.decided_at, f"Denied by {e.decided_by}"))
+        found.append((e.decided_at, f"Denied by {who(e.decided_by or '')}"))
     if e.state is ExceptionState.APPROVED or e.ended_at is not None:
         begin = max(e.starts, e.decided_at or e.starts)
         found.append((begin, "Begins" if now < begin else "Began"))
@@ -349,7 +250,7 @@ def approve(
             raise Invalid("preview: the page has to say what was approved")
         done = controller.exceptions.approve(number, actor=caller.actor, preview=preview, reason=reason)
     except TokgateError as exc:
-        return _detail(request, controller, caller, number, error=exc)
+        return _detail(request, controller, caller, number, error=exc, approve_reason=reason)
     return _to(number, "approved" if done.state is ExceptionState.APPROVED else "noted")
 
 
@@ -360,7 +261,7 @@ def deny(request: Request, controller: PageCtl, caller: PageApprover, number: st
             raise Invalid("reason: say why, for whoever asked")
         controller.exceptions.deny(number, actor=caller.actor, reason=reason)
     except TokgateError as exc:
-        return _detail(request, controller, caller, number, error=exc)
+        return _detail(request, controller, caller, number, error=exc, deny_reason=reason)
     return _to(number, "denied")
 
 
@@ -372,7 +273,7 @@ def revoke(request: Request, controller: PageCtl, caller: PageRevoker, number: s
         refuse_strangers(controller.exceptions.get(number), caller)
         controller.exceptions.revoke(number, actor=caller.actor, reason=reason)
     except TokgateError as exc:
-        return _detail(request, controller, caller, number, error=exc)
+        return _detail(request, controller, caller, number, error=exc, revoke_reason=reason)
     return _to(number, "revoked")
 
 
@@ -395,7 +296,7 @@ def renew(
             number, ends=local_time(ends, zone, "ends"), actor=caller.actor, reason=reason.strip()
         )
     except TokgateError as exc:
-        return _detail(request, controller, caller, number, error=exc)
+        return _detail(request, controller, caller, number, error=exc, renew_ends=ends, renew_reason=reason)
     return _to(made.id, "renewed")
 
 
@@ -403,7 +304,7 @@ def renew(
 def seats(request: Request, controller: PageCtl, caller: PageRevoker, number: str, sources: Text = "") -> Response:
     try:
         may_all = caller.allows(Scope.APPROVE)
-        controller.exceptions.seat(number, _lines(sources), actor=caller.actor, may_all=may_all)
+        controller.exceptions.seat(number, lines_of(sources), actor=caller.actor, may_all=may_all)
     except TokgateError as exc:
-        return _detail(request, controller, caller, number, error=exc)
+        return _detail(request, controller, caller, number, error=exc, seats=sources)
     return _to(number, "seated")

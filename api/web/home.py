@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from api.sessions import PageCtl, PageReader
 from api.web.pages import PageRoute, page
+from api.web.shown import Shown
 from controller.model import ExceptionState, Scope
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -23,7 +24,7 @@ def home(request: Request, controller: PageCtl, caller: PageReader) -> Response:
         controller,
         "home.html",
         waiting=waiting if caller.allows(Scope.APPROVE) else [],
-        mine=list(reversed(mine))[:5],
+        mine=[Shown.of(controller, e, now) for e in list(reversed(mine))[:5]],
         live=[e for e in known if e.is_live(now)],
         sites=controller.sites(),
     )

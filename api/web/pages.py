@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api import problems
 from api.auth import Caller
-from api.problems import clean, request_id_of, unexpected
-from api.sessions import SignInNeeded
+from api.errors import Forged, NoSuchRoute
+from api.problems import request_id_of, unexpected
+from api.sessions import HOME, SignInNeeded, came_from
 from api.web.templating import render
+from api.web.wording import emergency, hint, sentence
 from controller.errors import Invalid
-from controller.model import ExceptionState, Scope
+from controller.model import Scope
 from controller.policy_desk import is_of_our_time
 from controller.service import Controller
+from controller.wall_clock import moment_of
 from core.errors import TokgateError
 from ipsets.errors import NoSnapshot
 from ipsets.spans import words
@@ -37,16 +42,6 @@ _NAVIGATION: Final = (
     ("/why", "Why blocked?", Scope.READ),
     ("/emergencies", "Emergencies", Scope.READ),
 )
-STATES: Final = {
-    ExceptionState.DRAFT: ("draft", ""),
-    ExceptionState.REQUESTED: ("waits for approval", "warn"),
-    ExceptionState.APPROVED: ("approved", "good"),
-    ExceptionState.DENIED: ("denied", "bad"),
-    ExceptionState.REVOKED: ("revoked", "bad"),
-    ExceptionState.ENDED: ("ended", ""),
-    ExceptionState.LAPSED: ("lapsed: nobody decided", ""),
-    ExceptionState.IDLE: ("ended: nobody used it", ""),
-}
 DONE: Final = {
     "requested": "Your request is sent. An approver has to agree before anything opens.",
     "drafted": "Your draft is kept. Nobody is asked yet.",
@@ -71,6 +66,8 @@ class PageRoute(APIRoute):
         async def handled(request: Request) -> Response:
             try:
                 return await handle(request)
+            except Forged as exc:
+                return error_page(request, exc, back=await came_from(request))
             except TokgateError as exc:
                 return error_page(request, exc)
             except RequestValidationError as exc:
@@ -85,8 +82,21 @@ class PageRoute(APIRoute):
         return handled
 
 
-def error_page(request: Request, error: TokgateError) -> Response:
-    """What happened and what to do; never more than the error itself says."""
+def install(app: FastAPI) -> None:
+    """Tell a browser that strays in words too; programs are answered as everywhere."""
+    app.add_exception_handler(HTTPException, _astray)
+
+
+def _astray(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    is_browser = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+    if not is_browser or error.status_code not in (404, 405):
+        return problems.on_http(request, error)
+    return error_page(request, NoSuchRoute("there is no such page", hint="the start page leads to all there are"))
+
+
+def error_page(request: Request, error: TokgateError, *, back: str = HOME) -> Response:
+    """What happened and what to do; never more than the error itself says. ``back``: where one can go on."""
     request.state.error_code = error.code
     return render(
         request,
@@ -96,14 +106,9 @@ def error_page(request: Request, error: TokgateError) -> Response:
         title=error.title,
         **told(error),
         code=error.code,
+        back=back,
         request_id=request_id_of(request),
     )
-
-
-def sentence(text: str) -> str:
-    """``nothing was changed`` as ``Nothing was changed.``"""
-    shown = clean(text).strip()
-    return f"{shown[:1].upper()}{shown[1:]}{'' if shown.endswith(('.', '!', '?')) else '.'}" if shown else ""
 
 
 def page(
@@ -116,7 +121,7 @@ def page(
 
 def told(error: TokgateError | None) -> dict[str, str]:
     """What a page says of an error, and what to do; empty without one."""
-    return {"trouble": sentence(error.message) if error else "", "hint": sentence(error.hint) if error else ""}
+    return {"trouble": sentence(error.message) if error else "", "hint": hint(error.hint) if error else ""}
 
 
 def common(request: Request) -> dict[str, Any]:
@@ -142,7 +147,8 @@ def _is_at(at: str, path: str) -> bool:
 def warnings(controller: Controller) -> list[str]:
     """What everybody should know before they believe anything else on the page."""
     now = controller.clock.now()
-    found = [f"{emergency}" for emergency in controller.emergencies.active()]
+    sites = controller.inventory.sites.values()
+    found = [emergency(action, sites) for action in controller.emergencies.active()]
     try:
         age = now - controller.snapshot().created_at
         checked = max((at for _, at in controller.snapshot().source_ages), default=now)
@@ -154,14 +160,19 @@ def warnings(controller: Controller) -> list[str]:
 
 
 def local_time(text: str, zone: str, field: str) -> datetime:
-    """What a date field of a form says, by the wall clock of a zone. Raises ``Invalid``."""
+    """What a date field of a form says, by the wall clock of a zone, UTC. Raises ``Invalid``."""
+    return moment_of(wall_time(text, field), ZoneInfo(zone), field)
+
+
+def wall_time(text: str, field: str) -> datetime:
+    """The same without a zone. Raises ``Invalid``."""
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError as exc:
         raise Invalid(f"{field}: {text[:40]!r} is no date and time") from exc
     if found.tzinfo is not None or not is_of_our_time(found):
         raise Invalid(f"{field}: {text[:40]!r} is no date and time of a calendar on a wall")
-    return found.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return found
 
 
 def field_time(at: datetime, zone: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -16,14 +15,15 @@ from api.check_models import Check
 from api.check_words import VERDICTS
 from api.policy_models import WhatIf
 from api.sessions import PageCtl, PageOperator, PageReader
-from api.web.pages import PageRoute, page, sentence
+from api.web import wording
+from api.web.pages import PageRoute, page
+from controller.errors import Invalid
 from controller.model import Scope, Window
 from controller.service import Controller
 from core.errors import TokgateError
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-MODES: Final = {"enforce": "blocked", "monitor": "watched", "off": "free"}
 SPANS: Final = {"1": "the last day", "7": "the last week", "30": "the last 30 days"}
 Word = Annotated[str, Query(max_length=253)]
 
@@ -39,30 +39,35 @@ def policy_page(
     """Of one site: what holds now, and the week of a day."""
     chosen = site or next(iter(controller.inventory.sites), "")
     day = _day(week)
-    found = controller.policies.week(chosen, day)
+    place, found = controller.inventory.site(chosen), controller.policies.week(chosen, day)
     monday = found.days[0].date
     return page(
         request,
         controller,
         "policy.html",
         sites=controller.inventory.sites.values(),
-        chosen=controller.inventory.site(chosen),
+        chosen=place,
         now=controller.policies.at(chosen),
         week=found,
         picture=f"/api/v1/sites/{chosen}/calendar?{urlencode({'week': monday.isoformat(), 'format': 'svg'})}",
         before=(monday - timedelta(days=7)).isoformat(),
         after=(monday + timedelta(days=7)).isoformat(),
-        modes=MODES,
-        policies=[name for name in controller.inventory.policies if name != found.policy],
+        policies=[
+            name
+            for name, policy in controller.inventory.policies.items()
+            if name != found.policy and set(place.networks) <= set(policy.roles)
+        ],
         spans=SPANS,
         may_replay=caller.allows(Scope.OPERATE),
     )
 
 
 def _day(text: str) -> date | None:
-    with suppress(ValueError):
-        return date.fromisoformat(text)
-    return None
+    """None for none. Raises ``Invalid``."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as exc:
+        raise Invalid(f"week: {text[:20]!r} is no day", hint="as 2026-11-25") from exc
 
 
 @router.get("/policy/what-if")
@@ -71,7 +76,9 @@ def what_if_page(
 ) -> Response:
     """What another policy of the inventory would have done with what was recorded."""
     now = controller.clock.now()
-    window = Window(now - timedelta(days=int(days) if days in SPANS else 7), now)
+    if days not in SPANS:
+        raise Invalid(f"days: {days[:20]!r} is not offered", hint=f"one of {', '.join(SPANS)}")
+    window = Window(now - timedelta(days=int(days)), now)
     found = controller.policies.what_if(site, window, policy)
     return page(
         request,
@@ -80,7 +87,7 @@ def what_if_page(
         site=controller.inventory.site(site),
         found=WhatIf.of(found),
         window=window,
-        modes=MODES,
+        would={**wording.VERDICTS, "unseen": "passed, uncounted"},
     )
 
 
@@ -103,10 +110,10 @@ def why_page(
         should=VERDICTS[answer.decided.value] if answer and answer.decided is not answer.verdict else "",
         trouble=trouble,
         hint=hint,
-        notes=[sentence(note) for note in answer.notes] if answer else [],
+        notes=[wording.sentence(note) for note in answer.notes] if answer else [],
         ask=_request_for(answer) if answer and caller.allows(Scope.REQUEST) else "",
         zone=zone,
-        modes=MODES,
+        shortly=wording.VERDICTS,
     )
 
 
@@ -117,7 +124,7 @@ def _answer(controller: Controller, src: str, dst: str, site: str) -> tuple[Chec
     try:
         return Check.of(controller.flows.check(src, dst, site=site or None)), "", ""
     except TokgateError as exc:
-        return None, sentence(exc.message), sentence(exc.hint)
+        return None, wording.sentence(exc.message), wording.hint(exc.hint)
 
 
 def _request_for(answer: Check) -> str:

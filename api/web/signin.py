@@ -47,6 +47,10 @@ PENDING: Final = "tokgate-oidc"
 SIGN_IN: Final = "tokgate-signin"
 """A cookie that ties the form to the browser that asked for it."""
 SIGN_IN_SECONDS: Final = 3600
+OUT: Final = "You are signed out."
+UNDONE: Final = (
+    "You were signed out in the meantime, so nothing was done. Sign in, look at it again, and send it again."
+)
 Next = Annotated[str, Query(alias="next", max_length=2000)]
 Field = Annotated[str, Form(max_length=2000)]
 
@@ -67,11 +71,13 @@ def _lane(request: Request) -> Lane:
 
 
 @router.get(LOGIN)
-def login_page(request: Request, controller: WholeCtl, where: Next = "/", out: bool = False) -> Response:
+def login_page(
+    request: Request, controller: WholeCtl, where: Next = "/", out: bool = False, undone: bool = False
+) -> Response:
     """The form; who is signed in already goes on."""
     if _is_signed_in(request, controller):
         return RedirectResponse(safe_next(where), status_code=303)
-    return login_form(request, where=where, is_out=out)
+    return login_form(request, where=where, said=OUT if out else UNDONE if undone else "", is_out=out)
 
 
 @router.post(LOGIN)
@@ -139,7 +145,13 @@ def browser_of(request: Request) -> Browser:
 
 
 def login_form(
-    request: Request, *, where: str, name: str = "", is_out: bool = False, error: TokgateError | None = None
+    request: Request,
+    *,
+    where: str,
+    name: str = "",
+    said: str = "",
+    is_out: bool = False,
+    error: TokgateError | None = None,
 ) -> Response:
     """The sign-in with what went wrong, and the cookie that ties it to this browser."""
     provider = provider_of(request)
@@ -153,7 +165,7 @@ def login_form(
         csrf_token=csrf_word(tie),
         next=safe_next(where),
         name=name[:64],
-        told="You are signed out." if is_out else "",
+        told=said,
         out_there=provider.logout_url(public_origin(request) + LOGIN) if provider and is_out else None,
         **told(error),
         provider=provider.title if provider else "",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from api.cookies import csrf_word, session_text
+from api.web import wording
 
 PAGE_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -21,18 +19,6 @@ PAGE_HEADERS: Final = {
     ),
     "Referrer-Policy": "same-origin",  # with no-referrer browsers send `Origin: null` with our own forms
 }
-
-
-def when(at: datetime | None, zone: str = "UTC") -> Markup:
-    """A moment on the wall clock of a place, with UTC behind it; for every template."""
-    if at is None:
-        return Markup("–")
-    local = at.astimezone(ZoneInfo(zone))
-    utc = at.astimezone(UTC)
-    shown = f"{local:%a %d %b %Y %H:%M}" + (" UTC" if zone == "UTC" else "")
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        utc.isoformat(timespec="minutes"), f"{utc:%Y-%m-%d %H:%M}", escape(shown)
-    )
 
 
 @lru_cache(maxsize=1)
@@ -47,13 +33,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"static": static, "when": when}
+    made.globals |= {"static": static, "when": wording.when, "modes": wording.MODES}
+    made.filters |= {"who": wording.who, "sentence": wording.sentence, "browser": wording.browser}
     return made
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """The page; ``csrf_token`` is there for its forms, and ``caller`` who is signed in, or None."""
     caller = getattr(request.state, "caller", None)
-    known = {"caller": caller, "csrf_token": csrf_word(session_text(request)), "done": None}
+    known = {"caller": caller, "csrf_token": csrf_word(session_text(request)), "done": None, "trouble": "", "hint": ""}
     text = environment().get_template(template).render(known | values)
     return HTMLResponse(text, status_code=status, headers=PAGE_HEADERS)

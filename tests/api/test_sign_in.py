@@ -195,7 +195,7 @@ def test_guessing_is_braked_by_address_whatever_the_names(office: Office, browse
         ("/sites\r\nSet-Cookie: a=b", "/"),
         ("/login?next=/login", "/"),
         ("/auth/oidc/login", "/"),
-        ("/" + "a" * 600, "/"),
+        ("/" + "a" * 1600, "/"),
         ("/s\u00eftes", "/"),
     ],
 )
@@ -300,13 +300,23 @@ def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(paged: Office) -> None
 
 
 def test_a_part_of_a_page_sends_the_whole_page_to_sign_in(paged: Office) -> None:
-    answer = Browser.at(paged).get("/page", headers={"HX-Request": "true"})
-    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login?next=%2Fpage")
+    browser = Browser.at(paged)
+    for shown, back in (
+        ("http://tokgate.test/page?tab=2", "%2Fpage%3Ftab%3D2"),
+        ("http://elsewhere.test/page", "%2F"),
+        ("", "%2F"),
+    ):
+        answer = browser.get("/page", headers={"HX-Request": "true", "HX-Current-URL": shown})
+        assert (answer.status_code, answer.headers["hx-redirect"]) == (401, f"/login?next={back}")
 
 
 def test_a_page_that_changes_something_asks_for_scope_and_word(paged: Office) -> None:
     zoe, anna = Browser.at(paged), Browser.at(paged)
-    assert zoe.ask("POST", "/page").headers["location"] == "/login?next=%2F", "there is no coming back to a change"
+    undone = zoe.ask("POST", "/page").headers["location"]
+    assert undone == "/login?next=%2F&undone=true", "there is no coming back to a change"
+    from_there = zoe.ask("POST", "/page", headers={"Referer": "http://tokgate.test/page?tab=2"}).headers["location"]
+    assert from_there == "/login?next=%2Fpage%3Ftab%3D2&undone=true"
+    assert "so nothing was done" in zoe.get(from_there).text
     zoe.sign_in("zoe")
     anna.sign_in()
     assert code(zoe.ask("POST", "/page", data={"csrf_token": csrf_word(zoe.session)})) == (403, "TG6002")

@@ -160,7 +160,7 @@ def test_times_are_those_of_the_site(office: Office) -> None:
     asked(anna, starts=f"{day}T09:00", ends=f"{day}T17:30")
     [made] = office.controller.exceptions.find()
     assert f"{made.starts:%H:%M} {made.ends:%H:%M}" == "08:00 16:30", "Berlin in winter"
-    assert "09:00</time>" in anna.get(f"/exceptions/{made.id}").text
+    assert "09:00 CET</time>" in anna.get(f"/exceptions/{made.id}").text
 
 
 def test_seats_renewal_and_the_end_go_by_forms_too(office: Office) -> None:
@@ -202,7 +202,10 @@ def test_an_operator_acts_in_an_emergency_and_ends_it(office: Office) -> None:
     [action] = office.controller.emergencies.active()
     assert (action.sites, action.actor, action.ends) == (("berlin",), "person:olga", None)
     page = olga.get("/emergencies").text
-    assert "monitor at most at berlin" in text_of(page)
+    assert (
+        "Switched down: nothing is blocked, only watched, at Berlin office until somebody ends it. By olga"
+        in text_of(page)
+    )
     assert "<img src=x" not in page
     assert olga.send(f"/emergencies/{action.id}/end", page="/emergencies").status_code == 303
     assert "No emergency action holds." in text_of(vera.get("/emergencies").text)
@@ -270,7 +273,8 @@ def test_emergencies_stand_above_every_page(office: Office) -> None:
         actor="cli:ann", reason="core switch", ends=office.clock.now() + timedelta(hours=1)
     )
     for path in ("/", "/exceptions", "/policy", "/why"):
-        assert "nothing is sent everywhere" in text_of(signed(office, "vera").get(path).text)
+        said = "Paused: nothing is sent to devices everywhere until Wed 25 Nov 2026 12:00 UTC. By ann (command line)"
+        assert said in text_of(signed(office, "vera").get(path).text)
 
 
 @pytest.mark.parametrize("path", ["/exceptions/01hzzzzzzzzzzzzzzzzzzzzzzz", "/policy?site=paris", "/exceptions/x/live"])
