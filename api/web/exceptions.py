@@ -84,12 +84,14 @@ def _listed(controller: Controller, state: str, site: str, *, after: str | None)
         raise Invalid(f"state: an exception is never {state!r}", hint=f"it is one of {known}")
     if site:
         controller.inventory.site(site)
-    found = controller.exceptions.find(
+    return controller.exceptions.listed(
+        after,
+        newest_first=True,
+        first=SHOWN + 1,
         state=ExceptionState(state) if state not in ("", LIVE) else None,
         site=site or None,
         live=True if state == LIVE else None,
     )
-    return (e for e in reversed(found) if after is None or e.id < after)
 
 
 def _searched(exception: AccessException) -> str:

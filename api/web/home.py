@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import Final
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,20 +14,26 @@ from api.web.pages import PageRoute, page
 from api.web.shown import Shown
 from controller.model import ExceptionState, Scope
 
+SHOWN: Final = 5
+LOOKED_AT: Final = 500
+"""The newest exceptions, among which one's own are looked for."""
+
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/")
 def home(request: Request, controller: PageCtl, caller: PageReader) -> Response:
-    now, known = controller.clock.now(), controller.exceptions.find()
-    waiting = [e for e in known if e.state is ExceptionState.REQUESTED and e.requested_by != caller.actor]
-    mine = [e for e in known if caller.actor in (e.requested_by, e.lead)]
+    now, desk = controller.clock.now(), controller.exceptions
+    waiting = [e for e in desk.find(state=ExceptionState.REQUESTED) if e.requested_by != caller.actor]
+    newest = islice(desk.listed(newest_first=True, first=LOOKED_AT), LOOKED_AT)
+    mine = islice((e for e in newest if caller.actor in (e.requested_by, e.lead)), SHOWN)
     return page(
         request,
         controller,
         "home.html",
         waiting=waiting if caller.allows(Scope.APPROVE) else [],
-        mine=[Shown.of(controller, e, now) for e in list(reversed(mine))[:5]],
-        live=[e for e in known if e.is_live(now)],
+        mine=[Shown.of(controller, e, now) for e in mine],
+        live=desk.find(live=True),
+        shown=SHOWN,
         sites=controller.sites(),
     )

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from api.web.static_files import files, static
 from controller.access_roles import AccessRole
+from core.ids import PersonName
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA, Browser
 from tests.api.conftest import PASSWORD, Office, Stock, an_office
@@ -301,3 +303,134 @@ def test_pages_load_nothing_from_elsewhere_and_no_script_of_theirs(office: Offic
 def test_only_files_of_the_package_are_served(office: Office, path: str) -> None:
     assert Browser.at(office).get(path).status_code == 404
     assert static("app.css").split("/")[2] == files()["app.css"][1]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("state=aproved", 422, "State: an exception is never 'aproved'. It is one of live, draft, requested"),
+        ("site=paris", 404, "No site 'paris'"),
+        ("cursor=abc", 422, "Cursor: not one of this list"),
+    ],
+)
+def test_a_filter_that_is_none_shows_nothing_rather_than_all(
+    office: Office, query: str, status: int, said: str
+) -> None:
+    anna = signed(office, "anna")
+    asked(anna)
+    answer = anna.get(f"/exceptions?{query}")
+    assert (answer.status_code, "spring campaign" in answer.text) == (status, False)
+    assert said in text_of(answer.text)
+    assert "<title>Error: Exceptions" in answer.text
+
+
+def test_exceptions_come_a_page_at_a_time(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.web.exceptions.SHOWN", 2)
+    anna = signed(office, "anna")
+    for number in range(5):
+        asked(anna, sources=f"10.20.1.{number}", reason=f"campaign {number}")
+    asked(anna, sources="10.20.1.9", reason="something else")
+    pages, way = [], "/exceptions?q=CAMPAIGN"
+    while way:
+        page = anna.get(way).text
+        pages.append(re.findall(r">(campaign \d)</a>", page))
+        further = re.search(r'href="(/exceptions\?[^"]*cursor=[^"]*)">Older', page)
+        way = unescape(further[1]) if further else ""
+    assert pages == [["campaign 4", "campaign 3"], ["campaign 2", "campaign 1"], ["campaign 0"]]
+    assert 'href="/exceptions?q=CAMPAIGN">Newest' in page
+
+
+@pytest.mark.parametrize(
+    ("wall", "said"),
+    [
+        ("2027-03-28T02:30", ": 02:30 is skipped by the clocks of Europe/Berlin on 2027-03-28."),
+        ("2026-10-25T02:30", "From: 02:30 comes twice that night; the first is meant (CEST)."),
+    ],
+)
+def test_an_hour_that_is_none_or_two_is_said(office: Office, wall: str, said: str) -> None:
+    anna = signed(office, "anna")
+    looked = anna.send("/exceptions/preview", page="/exceptions/new", sites="berlin", sources="10.20.1.7", starts=wall,
+                       service="tiktok", ends="2027-03-29T02:30")  # fmt: skip
+    assert said in text_of(looked.text)
+
+
+def test_what_is_wrong_leads_to_its_field(office: Office) -> None:
+    wrong = signed(office, "anna").send("/exceptions/new", act="send", **{**FORM, "sources": "192.0.2.1"})
+    assert '<a href="#sources">Who may pass</a>: 192.0.2.1' in unescape(wrong.text).replace("'", "")
+    assert 'id="trouble" tabindex="-1" autofocus' in wrong.text
+
+
+def test_what_stood_in_a_form_that_was_refused_is_still_there(office: Office) -> None:
+    anna, bert, olga = (signed(office, name) for name in ("anna", "bert", "olga"))
+    where = asked(anna)
+    assert 'value="not now"' in bert.send(f"{where}/approve", page=where, preview="0" * 16, reason="not now").text
+    page = olga.send("/emergencies", kind="pause", sites="berlin", lasts="24", reason="x" * 500 + "y").text
+    assert "too long" in text_of(page).lower() or "cannot be understood" in text_of(page)
+    page = olga.send("/emergencies", kind="switch", mode="nothing", sites="berlin", lasts="24", reason="outage").text
+    for kept in ('value="outage"', 'value="berlin" checked', '<option value="24" selected>'):
+        assert kept in page
+
+
+def test_a_form_that_is_sent_twice_asks_once_and_changed_asks_again(office: Office) -> None:
+    anna = signed(office, "anna")
+    once = re.search(r'name="once" value="([^"]+)"', anna.get("/exceptions/new").text)
+    assert once
+    first, second = (asked(anna, once=once[1]) for _ in range(2))
+    assert first == second
+    assert asked(anna, once=once[1], sources="10.20.1.8") != first
+    assert len(office.controller.exceptions.find()) == 2
+
+
+def test_what_was_typed_outlives_a_session_that_ends_meanwhile(office: Office) -> None:
+    anna = signed(office, "anna")
+    word = anna.word("/exceptions/new")
+    office.controller.people.sign_out_everywhere(PersonName("anna"), actor="cli:root")
+    for path in ("/exceptions/new", "/exceptions/preview"):
+        sent = anna.ask("POST", path, data={**FORM, "act": "send", "csrf_token": word})
+        assert sent.headers["location"].startswith("/login?next=%2Fexceptions%2Fnew%3Fsites%3Dberlin%26sources")
+    assert "so nothing was done" in anna.get(sent.headers["location"]).text
+    back = anna.sign_in(where=unquote(sent.headers["location"].partition("next=")[2].partition("&")[0]))
+    form = anna.get(back.headers["location"]).text
+    for kept in ('value="spring campaign"', 'value="MKT-1"', ">10.20.1.7</textarea>", 'value="berlin" checked'):
+        assert kept in form
+    forged = anna.ask("POST", "/exceptions/new", data={**FORM, "act": "send", "csrf_token": word})
+    assert forged.status_code == 403
+    assert "/exceptions/new?sites=berlin&amp;sources=10.20.1.7" in forged.text
+    assert office.controller.exceptions.find() == ()
+
+
+def test_devices_are_told_of_again_only_when_something_changed(office: Office) -> None:
+    anna, bert = signed(office, "anna"), signed(office, "bert")
+    where = asked(anna)
+    digest = office.controller.exceptions.preview_of(where.rpartition("/")[2]).digest
+    bert.send(f"{where}/approve", page=where, preview=digest)
+    shown = bert.get(where)
+    while shown.status_code == 200:  # until the device was tried, which is a change too
+        way = re.search(r'hx-get="([^"]+/live\?seen=[^"]+)"', shown.text)
+        assert way
+        shown = bert.get(way[1])
+    assert (shown.status_code, shown.text) == (204, "")
+    bert.send(f"{where}/revoke", page=where, reason="over")
+    changed = bert.get(way[1])
+    assert changed.status_code == 200
+    assert 'id="live-said" hx-swap-oob="innerHTML"><strong>Removed from 1/1 devices' in changed.text
+
+
+def test_a_browser_that_strays_is_answered_by_a_page_and_a_program_is_not(office: Office) -> None:
+    browser = Browser.at(office)
+    for path in ("/exceptionz", "/exceptions/x/approve"):
+        page = browser.get(path, headers={"Accept": "text/html,*/*"})
+        assert (page.status_code, "There is no such page." in page.text) == (404, True)
+    for path, accepts in (("/exceptionz", "*/*"), ("/api/v1/none", "text/html")):
+        answer = browser.get(path, headers={"Accept": accepts})
+        assert (answer.status_code, answer.json()["code"]) == (404, "TG8001")
+
+
+@pytest.mark.parametrize("path", ["/policy?week=soon", "/policy/what-if?site=berlin&policy=spare&days=3"])
+def test_what_a_page_cannot_show_it_says(office: Office, path: str) -> None:
+    assert signed(office, "olga").get(path).status_code == 422
+
+
+def test_only_policies_that_fit_the_site_are_offered_for_a_replay(office: Office) -> None:
+    assert "Replay" not in signed(office, "olga").get("/policy?site=berlin").text, "spare knows no guests"
+    assert "<option>standard</option>" in signed(office, "olga").get("/policy?site=austin").text
