@@ -97,8 +97,8 @@ def test_a_request_is_sent_and_approved_by_keyboard_alone(chromium: Chromium, ho
     tab_to(bert, "form[action$='/approve'] button")
     bert.keyboard.press("Enter")
     expect(bert.locator("[role=status]")).to_contain_text("Approved")
-    expect(bert.locator("#live")).to_contain_text("Live on 0/1 devices")
-    with bert.expect_response(lambda r: r.url.endswith("/live")) as looked:
+    expect(bert.locator("#live-said")).to_contain_text("Live on 0/1 devices")
+    with bert.expect_response(lambda r: "/live?seen=" in r.url) as looked:
         pass
     assert looked.value.ok, "it looks again by itself"
 
