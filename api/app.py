@@ -7,11 +7,10 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from api import problems, reference, sessions
+from api import idempotency, problems, reference, sessions
 from api.auth import GuessBrake
 from api.conditional import Conditional, refuse_ignored
 from api.dry_run import DryRun
-from api.idempotency import Repeats
 from api.jobs import Jobs
 from api.lanes import Lane
 from api.limits import Limits
@@ -94,12 +93,12 @@ def create_app(controller: Controller) -> FastAPI:
     app.state.brake = GuessBrake(controller.clock)
     access = controller.inventory.access
     app.state.provider = OpenIdProvider(access, access.provider, controller.clock) if access.provider else None
-    app.state.repeats = Repeats(controller.clock)
     app.state.lane = Lane()
     app.state.sign_ins = Lane(busy="sign-ins are under way already")
     app.state.jobs = Jobs(controller.clock, app.state.lane)
     app.state.bundles = Lane(1, busy="bundle is being imported or exported already")
     app.state.metrics = Metrics(controller, version=app.version)
+    idempotency.install(app)
     app.add_middleware(Conditional)
     app.add_middleware(DryRun)
     app.add_middleware(Limits)

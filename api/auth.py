@@ -23,6 +23,7 @@ from starlette.requests import Request
 
 from api.cookies import CSRF_HEADER, SAFE, refuse_forged, session_text
 from api.errors import TooManyAttempts
+from api.idempotency import claim_key
 from api.reaching import refuse_fleet
 from controller.access_roles import holds
 from controller.asking import note
@@ -184,11 +185,12 @@ async def _caller(
     scopes: SecurityScopes,
     _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> Caller:
-    """Raises ``NotAuthenticated``, ``NotAllowed``, ``TooManyAttempts``."""
+    """Raises ``NotAuthenticated``, ``NotAllowed``, ``TooManyAttempts``; and as ``claim_key``."""
     caller = await _asking(request)
     refuse_without(caller, [Scope(scope) for scope in scopes.scopes])
     if caller.sites is not None:
         refuse_fleet(request)
+    await claim_key(request, caller.id)
     return caller
 
 

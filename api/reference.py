@@ -13,6 +13,8 @@ from fastapi.openapi.utils import get_openapi
 
 from api.auth import SCHEME
 from api.dry_run import CHANGES, HEADER, PARAMETER, PREFIX
+from api.idempotency import HEADER as KEY
+from api.idempotency import offer as offer_key
 from api.job_models import Job
 from api.models import FieldError, Problem
 from api.problems import MEDIA_TYPE
@@ -126,6 +128,8 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
     for method, path, operation in operations(found):
         if may_be_rehearsed(method, path, operation):
             _offer_dry_run(operation)
+        if method.upper() in CHANGES and path.startswith(PREFIX):
+            offer_key(operation)
         if method == "get" and path.startswith(PREFIX):
             _tell_tags(operation)
         _complete(operation)
@@ -177,6 +181,8 @@ def scopes_of(operation: Mapping[str, Any]) -> tuple[str, ...]:
 def _complete(operation: dict[str, Any]) -> None:
     scopes = scopes_of(operation)
     needed = {401, 403, 429, 500} if scopes else {500}
+    is_keyed = any(p["name"] == KEY for p in operation.get("parameters", ()))
+    needed |= {409, 503} if is_keyed else set()
     takes_input = operation.get("parameters") or operation.get("requestBody")
     needed |= {400, 408, 413} if operation.get("requestBody") else set()
     needed |= {422} if takes_input else set()

@@ -58,7 +58,9 @@ class Token(Answer):
 class NewToken(Token):
     """A fresh token. ``token`` is shown this once."""
 
-    token: str
+    token: str | None = Field(
+        description="the token itself; null when the answer is given again for an `Idempotency-Key`"
+    )
 
     @classmethod
     def made(cls, token: model.Token, text: str) -> NewToken:

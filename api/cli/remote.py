@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from api.client import ApiError, Client, NotFound, Unreachable
 from api.models import show_time
 from controller import model, webhooks
+from controller.errors import Conflict
 from controller.exceptions import ExceptionPreview, ExceptionRequest, parse_hours
 from core.clock import SystemClock
 from core.errors import ConfigError, TokgateError
@@ -85,6 +86,14 @@ def _made(kind: type[T], answer: object) -> T:
     return TypeAdapter(kind).validate_python(answer)
 
 
+def _text(token: str | None) -> Secret:
+    """Raises ``Conflict`` when the answer that had it was lost, and this is the one to the second try."""
+    if token is None:
+        hint = "`tokgate token list` shows the token; rotate it for another secret, or revoke it"
+        raise Conflict("it was done, but the answer with the token was lost on the way", hint=hint)
+    return Secret(token)
+
+
 class _Part:
     """Something of the controller; what it lacks is said."""
 
@@ -145,12 +154,12 @@ class Remote(_Part):
         body: Any = {"name": name, "scopes": [scope.value for scope in scopes], "days": lifetime.days}
         more = {"sites": None if sites is None else [*sites], "owner": owner}
         made = self._client.tokens.create_token(body | {key: value for key, value in more.items() if value is not None})
-        return _made(model.Token, made), Secret(made["token"])
+        return _made(model.Token, made), _text(made["token"])
 
     def rotate_token(self, id_or_name: str, *, actor: str, overlap: timedelta) -> tuple[model.Token, Secret]:
         hours = int(overlap / timedelta(hours=1))
         made = self._client.tokens.rotate_token(self._token(id_or_name), {"overlap_hours": hours})
-        return _made(model.Token, made), Secret(made["token"])
+        return _made(model.Token, made), _text(made["token"])
 
     def revoke_token(self, id_or_name: str, *, actor: str) -> model.Token:
         return _made(model.Token, self._client.tokens.revoke_token(self._token(id_or_name)))

@@ -527,7 +527,7 @@ class NewToken(TypedDict):
     sites: list[str] | None
     rotated_at: str | None
     old_until: str | None
-    token: str
+    token: str | None
 
 
 class OriginChange(TypedDict):
@@ -1302,9 +1302,12 @@ class SitesRoutes:
         """A week of a policy at a site."""
         return cast("PolicyWeek", self._call("GET", f"/sites/{_q(name)}/calendar", query={"week": week}))
 
-    def what_if(self, name: str, body: WhatIfBody) -> WhatIf:
+    def what_if(self, name: str, body: WhatIfBody, *, idempotency_key: str | None = None) -> WhatIf:
         """What another policy would have done."""
-        return cast("WhatIf", self._call("POST", f"/sites/{_q(name)}/what-if", body=body))
+        return cast(
+            "WhatIf",
+            self._call("POST", f"/sites/{_q(name)}/what-if", headers={"Idempotency-Key": idempotency_key}, body=body),
+        )
 
 
 class PoliciesRoutes:
@@ -1355,9 +1358,11 @@ class DevicesRoutes:
         """One device."""
         return cast("Device", self._call("GET", f"/devices/{_q(name)}"))
 
-    def doctor(self, name: str) -> Doctor:
+    def doctor(self, name: str, *, idempotency_key: str | None = None) -> Doctor:
         """Check that a device is prepared."""
-        return cast("Doctor", self._call("POST", f"/devices/{_q(name)}/doctor"))
+        return cast(
+            "Doctor", self._call("POST", f"/devices/{_q(name)}/doctor", headers={"Idempotency-Key": idempotency_key})
+        )
 
 
 class SnapshotsRoutes:
@@ -1424,9 +1429,18 @@ class IntelRoutes:
         """Which networks came, went, moved or were renamed."""
         return cast("OriginDrift", self._call("GET", "/intel/drift", query={"old": old, "new": new}))
 
-    def pin(self, body: PinBody, *, dry_run: bool | None = None) -> Pin:
+    def pin(self, body: PinBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Pin:
         """Keep a snapshot in force."""
-        return cast("Pin", self._call("POST", "/intel/pin", query={"dry_run": dry_run}, body=body))
+        return cast(
+            "Pin",
+            self._call(
+                "POST",
+                "/intel/pin",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
 
     def scoreboard(self) -> Scoreboard:
         """What each source is worth."""
@@ -1462,13 +1476,31 @@ class IntelRoutes:
         """What became of a refresh."""
         return cast("Refresh", self._call("GET", f"/intel/refresh/{_q(id)}"))
 
-    def trust(self, body: TrustBody, *, dry_run: bool | None = None) -> Source:
+    def trust(self, body: TrustBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Source:
         """Vouch for a source."""
-        return cast("Source", self._call("POST", "/intel/trust", query={"dry_run": dry_run}, body=body))
+        return cast(
+            "Source",
+            self._call(
+                "POST",
+                "/intel/trust",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
 
-    def unpin(self, body: ReasonBody, *, dry_run: bool | None = None) -> Pin:
+    def unpin(self, body: ReasonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Pin:
         """Let refreshes decide again."""
-        return cast("Pin", self._call("POST", "/intel/unpin", query={"dry_run": dry_run}, body=body))
+        return cast(
+            "Pin",
+            self._call(
+                "POST",
+                "/intel/unpin",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
 
     def list_sources(
         self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
@@ -1570,9 +1602,16 @@ class PlansRoutes:
         self._call = call
         self._pages = pages
 
-    def create_plans(self, body: Selection, *, dry_run: bool | None = None) -> Plans:
+    def create_plans(
+        self, body: Selection, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Plans:
         """Plan the selected devices."""
-        return cast("Plans", self._call("POST", "/plans", query={"dry_run": dry_run}, body=body))
+        return cast(
+            "Plans",
+            self._call(
+                "POST", "/plans", query={"dry_run": dry_run}, headers={"Idempotency-Key": idempotency_key}, body=body
+            ),
+        )
 
     def get_plan(self, id: str) -> Plan:
         """A stored plan."""
@@ -1698,9 +1737,11 @@ class DriftRoutes:
             self._pages("/drift", query={"site": site, "failing": failing, "limit": limit, "order": order, "q": q}),
         )
 
-    def look_now(self, body: Selection) -> DeviceDrift:
+    def look_now(self, body: Selection, *, idempotency_key: str | None = None) -> DeviceDrift:
         """Look now."""
-        return cast("DeviceDrift", self._call("POST", "/drift", body=body))
+        return cast(
+            "DeviceDrift", self._call("POST", "/drift", headers={"Idempotency-Key": idempotency_key}, body=body)
+        )
 
 
 class ExceptionsRoutes:
@@ -1759,16 +1800,25 @@ class ExceptionsRoutes:
             ),
         )
 
-    def preview(self, body: ExceptionBody) -> Preview:
+    def preview(self, body: ExceptionBody, *, idempotency_key: str | None = None) -> Preview:
         """What a request would open."""
-        return cast("Preview", self._call("POST", "/exceptions/preview", body=body))
+        return cast(
+            "Preview",
+            self._call("POST", "/exceptions/preview", headers={"Idempotency-Key": idempotency_key}, body=body),
+        )
 
     def get_exception(self, id: str) -> AccessException:
         """One exception."""
         return cast("AccessException", self._call("GET", f"/exceptions/{_q(id)}"))
 
     def approve(
-        self, id: str, body: ApproveBody | None = None, *, dry_run: bool | None = None, if_match: str | None = None
+        self,
+        id: str,
+        body: ApproveBody | None = None,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> AccessException:
         """Approve."""
         return cast(
@@ -1777,7 +1827,7 @@ class ExceptionsRoutes:
                 "POST",
                 f"/exceptions/{_q(id)}/approve",
                 query={"dry_run": dry_run},
-                headers={"If-Match": if_match},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
@@ -1794,12 +1844,17 @@ class ExceptionsRoutes:
         """It and those that it renews."""
         return cast("PageAccessException", self._call("GET", f"/exceptions/{_q(id)}/history"))
 
-    def submit(self, id: str, *, dry_run: bool | None = None, if_match: str | None = None) -> AccessException:
+    def submit(
+        self, id: str, *, dry_run: bool | None = None, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> AccessException:
         """Hand a draft in."""
         return cast(
             "AccessException",
             self._call(
-                "POST", f"/exceptions/{_q(id)}/submit", query={"dry_run": dry_run}, headers={"If-Match": if_match}
+                "POST",
+                f"/exceptions/{_q(id)}/submit",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
             ),
         )
 
@@ -1819,7 +1874,13 @@ class ExceptionsRoutes:
         )
 
     def give_seats(
-        self, id: str, body: SeatsBody, *, dry_run: bool | None = None, if_match: str | None = None
+        self,
+        id: str,
+        body: SeatsBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> AccessException:
         """Give the seats of a team."""
         return cast(
@@ -1828,13 +1889,19 @@ class ExceptionsRoutes:
                 "PUT",
                 f"/exceptions/{_q(id)}/seats",
                 query={"dry_run": dry_run},
-                headers={"If-Match": if_match},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
 
     def deny(
-        self, id: str, body: ReasonBody, *, dry_run: bool | None = None, if_match: str | None = None
+        self,
+        id: str,
+        body: ReasonBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> AccessException:
         """Deny."""
         return cast(
@@ -1843,13 +1910,19 @@ class ExceptionsRoutes:
                 "POST",
                 f"/exceptions/{_q(id)}/deny",
                 query={"dry_run": dry_run},
-                headers={"If-Match": if_match},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
 
     def revoke(
-        self, id: str, body: ReasonBody, *, dry_run: bool | None = None, if_match: str | None = None
+        self,
+        id: str,
+        body: ReasonBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> AccessException:
         """Revoke."""
         return cast(
@@ -1858,7 +1931,7 @@ class ExceptionsRoutes:
                 "POST",
                 f"/exceptions/{_q(id)}/revoke",
                 query={"dry_run": dry_run},
-                headers={"If-Match": if_match},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
@@ -1909,10 +1982,19 @@ class EmergenciesRoutes:
         """One emergency action."""
         return cast("Emergency", self._call("GET", f"/emergencies/{_q(id)}"))
 
-    def end_emergency(self, id: str, body: ReasonBody, *, dry_run: bool | None = None) -> Emergency:
+    def end_emergency(
+        self, id: str, body: ReasonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Emergency:
         """End it now."""
         return cast(
-            "Emergency", self._call("POST", f"/emergencies/{_q(id)}/end", query={"dry_run": dry_run}, body=body)
+            "Emergency",
+            self._call(
+                "POST",
+                f"/emergencies/{_q(id)}/end",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
         )
 
 
@@ -2041,17 +2123,45 @@ class TokensRoutes:
             "Iterator[Token]", self._pages("/tokens", query={"usable": usable, "limit": limit, "order": order, "q": q})
         )
 
-    def create_token(self, body: TokenBody, *, dry_run: bool | None = None) -> NewToken:
+    def create_token(
+        self, body: TokenBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> NewToken:
         """Make a token."""
-        return cast("NewToken", self._call("POST", "/tokens", query={"dry_run": dry_run}, body=body))
+        return cast(
+            "NewToken",
+            self._call(
+                "POST", "/tokens", query={"dry_run": dry_run}, headers={"Idempotency-Key": idempotency_key}, body=body
+            ),
+        )
 
-    def rotate_token(self, id: str, body: RotateBody | None = None, *, dry_run: bool | None = None) -> NewToken:
+    def rotate_token(
+        self,
+        id: str,
+        body: RotateBody | None = None,
+        *,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> NewToken:
         """Give a token another secret."""
-        return cast("NewToken", self._call("POST", f"/tokens/{_q(id)}/rotate", query={"dry_run": dry_run}, body=body))
+        return cast(
+            "NewToken",
+            self._call(
+                "POST",
+                f"/tokens/{_q(id)}/rotate",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
 
-    def revoke_token(self, id: str, *, dry_run: bool | None = None) -> Token:
+    def revoke_token(self, id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Token:
         """Revoke a token."""
-        return cast("Token", self._call("DELETE", f"/tokens/{_q(id)}", query={"dry_run": dry_run}))
+        return cast(
+            "Token",
+            self._call(
+                "DELETE", f"/tokens/{_q(id)}", query={"dry_run": dry_run}, headers={"Idempotency-Key": idempotency_key}
+            ),
+        )
 
 
 class PeopleRoutes:
@@ -2071,25 +2181,76 @@ class PeopleRoutes:
         """One person."""
         return cast("Person", self._call("GET", f"/people/{_q(name)}"))
 
-    def edit_person(self, name: str, body: PersonBody, *, dry_run: bool | None = None) -> Person:
+    def edit_person(
+        self, name: str, body: PersonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Person:
         """Change what a person may."""
-        return cast("Person", self._call("PATCH", f"/people/{_q(name)}", query={"dry_run": dry_run}, body=body))
+        return cast(
+            "Person",
+            self._call(
+                "PATCH",
+                f"/people/{_q(name)}",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
 
-    def disable_person(self, name: str, body: ReasonBody, *, dry_run: bool | None = None) -> Person:
+    def disable_person(
+        self, name: str, body: ReasonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Person:
         """Disable a person."""
-        return cast("Person", self._call("POST", f"/people/{_q(name)}/disable", query={"dry_run": dry_run}, body=body))
+        return cast(
+            "Person",
+            self._call(
+                "POST",
+                f"/people/{_q(name)}/disable",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
 
-    def enable_person(self, name: str, body: ReasonBody, *, dry_run: bool | None = None) -> Person:
+    def enable_person(
+        self, name: str, body: ReasonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Person:
         """Enable a person again."""
-        return cast("Person", self._call("POST", f"/people/{_q(name)}/enable", query={"dry_run": dry_run}, body=body))
+        return cast(
+            "Person",
+            self._call(
+                "POST",
+                f"/people/{_q(name)}/enable",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
 
-    def unlock_person(self, name: str, *, dry_run: bool | None = None) -> Person:
+    def unlock_person(self, name: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Person:
         """Let a person try their password again."""
-        return cast("Person", self._call("POST", f"/people/{_q(name)}/unlock", query={"dry_run": dry_run}))
+        return cast(
+            "Person",
+            self._call(
+                "POST",
+                f"/people/{_q(name)}/unlock",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+        )
 
-    def sign_out_person(self, name: str, *, dry_run: bool | None = None) -> SignedOut:
+    def sign_out_person(
+        self, name: str, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> SignedOut:
         """End every session of a person."""
-        return cast("SignedOut", self._call("POST", f"/people/{_q(name)}/sign-out", query={"dry_run": dry_run}))
+        return cast(
+            "SignedOut",
+            self._call(
+                "POST",
+                f"/people/{_q(name)}/sign-out",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+        )
 
 
 class SessionsRoutes:
@@ -2114,9 +2275,17 @@ class SessionsRoutes:
             self._pages("/sessions", query={"person": person, "open": open, "limit": limit, "order": order, "q": q}),
         )
 
-    def end_session(self, id: str, *, dry_run: bool | None = None) -> Session:
+    def end_session(self, id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Session:
         """End a session."""
-        return cast("Session", self._call("DELETE", f"/sessions/{_q(id)}", query={"dry_run": dry_run}))
+        return cast(
+            "Session",
+            self._call(
+                "DELETE",
+                f"/sessions/{_q(id)}",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+        )
 
 
 class MeRoutes:
@@ -2134,9 +2303,14 @@ class MeRoutes:
         """One's own open sessions."""
         return cast("PageSession", self._call("GET", "/me/sessions"))
 
-    def sign_out_everywhere(self, *, dry_run: bool | None = None) -> SignedOut:
+    def sign_out_everywhere(self, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> SignedOut:
         """End one's own sessions."""
-        return cast("SignedOut", self._call("POST", "/me/sign-out", query={"dry_run": dry_run}))
+        return cast(
+            "SignedOut",
+            self._call(
+                "POST", "/me/sign-out", query={"dry_run": dry_run}, headers={"Idempotency-Key": idempotency_key}
+            ),
+        )
 
 
 class AuditRoutes:
@@ -2206,31 +2380,65 @@ class WebhooksRoutes:
         """All webhooks."""
         return cast("Iterator[Webhook]", self._pages("/webhooks", query={"limit": limit, "order": order, "q": q}))
 
-    def add_webhook(self, body: WebhookBody, *, dry_run: bool | None = None) -> Webhook:
+    def add_webhook(
+        self, body: WebhookBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Webhook:
         """Subscribe a receiver."""
-        return cast("Webhook", self._call("POST", "/webhooks", query={"dry_run": dry_run}, body=body))
+        return cast(
+            "Webhook",
+            self._call(
+                "POST", "/webhooks", query={"dry_run": dry_run}, headers={"Idempotency-Key": idempotency_key}, body=body
+            ),
+        )
 
     def get_webhook(self, name: str) -> Webhook:
         """One webhook."""
         return cast("Webhook", self._call("GET", f"/webhooks/{_q(name)}"))
 
-    def remove_webhook(self, name: str, *, dry_run: bool | None = None) -> Webhook:
+    def remove_webhook(self, name: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Webhook:
         """Remove a webhook."""
-        return cast("Webhook", self._call("DELETE", f"/webhooks/{_q(name)}", query={"dry_run": dry_run}))
-
-    def rotate_secret(self, name: str, body: RotateSecretBody, *, dry_run: bool | None = None) -> Webhook:
-        """Sign by another key."""
         return cast(
-            "Webhook", self._call("POST", f"/webhooks/{_q(name)}/rotate", query={"dry_run": dry_run}, body=body)
+            "Webhook",
+            self._call(
+                "DELETE",
+                f"/webhooks/{_q(name)}",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+            ),
         )
 
-    def resume_webhook(self, name: str, *, dry_run: bool | None = None) -> Webhook:
-        """Send again at once, also to a paused one."""
-        return cast("Webhook", self._call("POST", f"/webhooks/{_q(name)}/resume", query={"dry_run": dry_run}))
+    def rotate_secret(
+        self, name: str, body: RotateSecretBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Webhook:
+        """Sign by another key."""
+        return cast(
+            "Webhook",
+            self._call(
+                "POST",
+                f"/webhooks/{_q(name)}/rotate",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
 
-    def test_webhook(self, name: str) -> Tried:
+    def resume_webhook(self, name: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Webhook:
+        """Send again at once, also to a paused one."""
+        return cast(
+            "Webhook",
+            self._call(
+                "POST",
+                f"/webhooks/{_q(name)}/resume",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+        )
+
+    def test_webhook(self, name: str, *, idempotency_key: str | None = None) -> Tried:
         """Send one test message now."""
-        return cast("Tried", self._call("POST", f"/webhooks/{_q(name)}/test"))
+        return cast(
+            "Tried", self._call("POST", f"/webhooks/{_q(name)}/test", headers={"Idempotency-Key": idempotency_key})
+        )
 
     def list_deliveries(
         self,
@@ -2250,12 +2458,23 @@ class WebhooksRoutes:
         )
 
     def replay(
-        self, name: str, body: ReplayBody | None = None, *, dry_run: bool | None = None
+        self,
+        name: str,
+        body: ReplayBody | None = None,
+        *,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> WebhookModelsReplayed:
         """Send messages again."""
         return cast(
             "WebhookModelsReplayed",
-            self._call("POST", f"/webhooks/{_q(name)}/replay", query={"dry_run": dry_run}, body=body),
+            self._call(
+                "POST",
+                f"/webhooks/{_q(name)}/replay",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
         )
 
 

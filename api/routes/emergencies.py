@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Response
 
 from api.auth import Ctl, Operator, Reader
 from api.emergency_models import Emergency, EmergencyBody, PauseBody, SwitchBody
-from api.idempotency import Key, RepeatsOf
 from api.models import Page, ReasonBody, Ulid
 from api.pages import Newest, paged
 from api.reference import answers
@@ -25,21 +24,14 @@ def _show(controller: Controller, emergency: model.Emergency) -> Emergency:
 
 
 @router.post("", summary="Act in an emergency", status_code=201, responses=answers(404, 409, 503))
-def act(
-    controller: Ctl, caller: Operator, repeats: RepeatsOf, response: Response, body: EmergencyBody, key: Key = None
-) -> Emergency:
-    """It holds at once, devices follow at once, and it is told everywhere. Answers 200 when the key was used before.
+def act(controller: Ctl, caller: Operator, response: Response, body: EmergencyBody) -> Emergency:
+    """It holds at once, devices follow at once, and it is told everywhere.
 
     A withdrawal that leaves a service without any address, or any name, is refused with TG5021 until `empties` names
     the service."""
-
-    def make() -> str:
-        return _begin(controller.interventions, body, actor=caller.actor).id
-
-    made, fresh = repeats.once(caller=caller.id, key=key, request=f"emergency {body.model_dump_json()}", make=make)
-    response.status_code = 201 if fresh else 200
-    response.headers["Location"] = f"/api/v1/emergencies/{made}"
-    return _show(controller, controller.emergencies.get(made))
+    begun = _begin(controller.interventions, body, actor=caller.actor)
+    response.headers["Location"] = f"/api/v1/emergencies/{begun.id}"
+    return _show(controller, controller.emergencies.get(begun.id))
 
 
 def _begin(office: Interventions, body: EmergencyBody, *, actor: str) -> model.Emergency:

@@ -18,7 +18,6 @@ from api.exception_models import (
     RenewBody,
     SeatsBody,
 )
-from api.idempotency import Key, RepeatsOf
 from api.models import Name, Page, ReasonBody, Ulid
 from api.pages import Newest, Word, paged_as_read
 from api.reference import PREVIEW, answers
@@ -42,18 +41,11 @@ def _shown(controller: Controller, response: Response, exception: model.AccessEx
 
 
 @router.post("", summary="Request an exception", status_code=201, responses=answers(404, 409, 503))
-def request_exception(
-    controller: Ctl, caller: Requester, repeats: RepeatsOf, response: Response, body: ExceptionBody, key: Key = None
-) -> AccessException:
-    """Recorded and waiting for an approver; nothing opens yet. Answers 200 when the key was used before."""
-
-    def make() -> str:
-        return controller.exceptions.request(body.request(), actor=caller.actor, draft=body.draft).id
-
-    made, fresh = repeats.once(caller=caller.id, key=key, request=f"exception {body.model_dump_json()}", make=make)
-    response.status_code = 201 if fresh else 200
-    response.headers["Location"] = f"/api/v1/exceptions/{made}"
-    return _shown(controller, response, controller.exceptions.get(made))
+def request_exception(controller: Ctl, caller: Requester, response: Response, body: ExceptionBody) -> AccessException:
+    """Recorded and waiting for an approver; nothing opens yet."""
+    made = controller.exceptions.request(body.request(), actor=caller.actor, draft=body.draft)
+    response.headers["Location"] = f"/api/v1/exceptions/{made.id}"
+    return _shown(controller, response, controller.exceptions.get(made.id))
 
 
 @router.post("/preview", summary="What a request would open", responses=answers(404), openapi_extra=PREVIEW)
@@ -139,25 +131,11 @@ def submit(controller: Ctl, caller: Requester, response: Response, id: Ulid, mat
 
 
 @router.post("/{id}/renew", summary="Ask for it once more", status_code=201, responses=answers(404, 409, 503))
-def renew(
-    controller: Ctl,
-    caller: Requester,
-    repeats: RepeatsOf,
-    response: Response,
-    id: Ulid,
-    body: RenewBody,
-    key: Key = None,
-) -> AccessException:
-    """Another exception like it, from its end on, that waits for an approver. 200 when the key was used before."""
-
-    def make() -> str:
-        made = controller.exceptions.renew(id, ends=body.ends, actor=caller.actor, reason=body.reason, draft=body.draft)
-        return made.id
-
-    made, fresh = repeats.once(caller=caller.id, key=key, request=f"renew {id} {body.model_dump_json()}", make=make)
-    response.status_code = 201 if fresh else 200
-    response.headers["Location"] = f"/api/v1/exceptions/{made}"
-    return _shown(controller, response, controller.exceptions.get(made))
+def renew(controller: Ctl, caller: Requester, response: Response, id: Ulid, body: RenewBody) -> AccessException:
+    """Another exception like it, from its end on, that waits for an approver."""
+    made = controller.exceptions.renew(id, ends=body.ends, actor=caller.actor, reason=body.reason, draft=body.draft)
+    response.headers["Location"] = f"/api/v1/exceptions/{made.id}"
+    return _shown(controller, response, controller.exceptions.get(made.id))
 
 
 @router.put("/{id}/seats", summary="Give the seats of a team", responses=answers(404, 409, 412, 503))

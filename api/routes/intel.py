@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.auth import Ctl, Operator, Reader
-from api.idempotency import Key, RepeatsOf
 from api.intel_models import Explanation, OriginChange, OriginDrift
 from api.lanes import LaneOf
 from api.models import Digest, Instant, ReasonBody, Ulid
@@ -57,31 +56,18 @@ def scoreboard(controller: Ctl, caller: Reader, lane: LaneOf) -> Scoreboard:
 
 
 @router.post("/rollback", summary="Pin the snapshot that was in force before", responses=answers(404, 409, 503))
-def roll_back(controller: Ctl, caller: Operator, repeats: RepeatsOf, body: RollbackBody, key: Key = None) -> Pin:
-    """409 when another snapshot than `from` is in force, so sending it again does not undo it. With the same
-    `Idempotency-Key` it is answered again with the pin that was made."""
-
-    def make() -> str:
-        made = controller.roll_back(actor=caller.actor, reason=body.reason, expected=body.from_)
-        return Pin.of(made).model_dump_json()
-
-    made, _ = repeats.once(caller=caller.id, key=key, request=f"rollback {body.model_dump_json()}", make=make)
-    return Pin.model_validate_json(made)
+def roll_back(controller: Ctl, caller: Operator, body: RollbackBody) -> Pin:
+    """409 when another snapshot than `from` is in force, so sending it again does not undo it."""
+    return Pin.of(controller.roll_back(actor=caller.actor, reason=body.reason, expected=body.from_))
 
 
 @router.post("/refresh", summary="Ask every source", status_code=202, responses=answers(409))
-def refresh(
-    controller: Ctl, caller: Operator, repeats: RepeatsOf, response: Response, body: RefreshBody, key: Key = None
-) -> Refresh:
+def refresh(controller: Ctl, caller: Operator, response: Response, body: RefreshBody) -> Refresh:
     """Begins and answers at once; `Location` says what became of it. While one is under way, that one is answered; 409
     when it is of another kind."""
-
-    def make() -> str:
-        return controller.start_refresh(actor=caller.actor, force=body.force).id
-
-    made, _ = repeats.once(caller=caller.id, key=key, request=f"refresh {body.model_dump_json()}", make=make)
-    response.headers["Location"] = f"/api/v1/intel/refresh/{made}"
-    return Refresh.of(controller.refresh(made))
+    made = controller.start_refresh(actor=caller.actor, force=body.force)
+    response.headers["Location"] = f"/api/v1/intel/refresh/{made.id}"
+    return Refresh.of(controller.refresh(made.id))
 
 
 @router.get("/refresh/{id}", summary="What became of a refresh", responses=answers(404))

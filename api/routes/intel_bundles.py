@@ -8,7 +8,6 @@ time, within a size and a time.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
@@ -17,7 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from api.auth import Ctl, Operator
 from api.errors import TooLarge, TooSlow
-from api.idempotency import Key, RepeatsOf
+from api.idempotency import claim_key
 from api.lanes import Lane
 from api.limits import BODY_SECONDS, ClientGone, declared_length
 from api.models import Line
@@ -65,10 +64,12 @@ def export(controller: Ctl, caller: Operator, body: ExportBody, lane: Annotated[
 async def _uploaded(request: Request, caller: Operator, lane: Annotated[Lane, Depends(_lane)]) -> AsyncIterator[bytes]:
     """The body of a caller who may send one; one at a time until its answer was made.
 
-    Raises ``Overloaded``, ``TooLarge``, ``TooSlow``, ``ClientGone``.
+    Raises ``Overloaded``, ``TooLarge``, ``TooSlow``, ``ClientGone``; and as ``claim_key``.
     """
     with lane.enter():
-        yield await _received(request)
+        body = await _received(request)
+        await claim_key(request, caller.id, body=body)
+        yield body
 
 
 async def _received(request: Request) -> bytes:
@@ -103,19 +104,10 @@ def _too_large() -> TooLarge:
 def import_bundle(
     controller: Ctl,
     caller: Operator,
-    repeats: RepeatsOf,
     body: Annotated[bytes, Depends(_uploaded)],
     reason: Annotated[Line, Query(description="stands in the audit log and in every report", examples=["change 4711"])],
     force: Annotated[bool, Query(description="take one that is older, or that changes much; no other refusal")] = False,
-    key: Key = None,
 ) -> Imported:
     """Verified against the keys of `TOKGATE_BUNDLE_TRUST`, put in force and pinned. 403: not signed by one of them, or
     changed since; 409: no key is trusted, it is older, or a guard refused. Whatever is refused, nothing was changed."""
-
-    def make() -> str:
-        made = controller.import_bundle(split(body), actor=caller.actor, reason=reason, force=force)
-        return Imported.of(made).model_dump_json()
-
-    sent = f"import {hashlib.sha256(body).hexdigest()} {force} {reason}"
-    made, _ = repeats.once(caller=caller.id, key=key, request=sent, make=make)
-    return Imported.model_validate_json(made)
+    return Imported.of(controller.import_bundle(split(body), actor=caller.actor, reason=reason, force=force))

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Response
 
 from api.auth import Ctl, Operator, Reader
-from api.idempotency import Key, RepeatsOf
 from api.models import Instant, Name, Page, Ulid
 from api.pages import MOST_COUNTED, NewestFew, Word, paged_from
 from api.reference import answers
@@ -33,33 +32,25 @@ _EXAMPLES = {
 def start_run(
     controller: Ctl,
     caller: Operator,
-    repeats: RepeatsOf,
     response: Response,
     request: Annotated[RunRequest, Body(openapi_examples=_EXAMPLES)],
-    key: Key = None,
 ) -> Run:
-    """Queues the work and answers at once; `Location` is the run to ask about. With the same `Idempotency-Key` it is
-    the run that was started."""
-
-    def make() -> str:
-        if isinstance(request, ApplyRequest):
-            run = controller.start_apply(
-                request.plans, actor=caller.actor, reason=request.reason, override_freeze=request.override_freeze
-            )
-        else:
-            run = controller.start_sync(
-                request.selection(),
-                actor=caller.actor,
-                trigger="api",
-                reason=request.reason,
-                force=request.force,
-                override_freeze=request.override_freeze,
-            )
-        return run.id
-
-    made, _ = repeats.once(caller=caller.id, key=key, request=f"run {request.model_dump_json()}", make=make)
-    response.headers["Location"] = f"/api/v1/runs/{made}"
-    return Run.of(controller.run(made))
+    """Queues the work and answers at once; `Location` is the run to ask about."""
+    if isinstance(request, ApplyRequest):
+        run = controller.start_apply(
+            request.plans, actor=caller.actor, reason=request.reason, override_freeze=request.override_freeze
+        )
+    else:
+        run = controller.start_sync(
+            request.selection(),
+            actor=caller.actor,
+            trigger="api",
+            reason=request.reason,
+            force=request.force,
+            override_freeze=request.override_freeze,
+        )
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return Run.of(controller.run(run.id))
 
 
 @router.get("", summary="Runs, the newest first")

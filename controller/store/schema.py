@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0007"
+REVISION: Final = "0008"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -413,3 +413,19 @@ webhook_messages = Table(
     sqlite_autoincrement=True,  # later messages stand behind earlier ones, also when those are gone
 )
 """The outbox: written in the transaction of what a message tells of, sent by the process that runs the schedule."""
+
+repeats = Table(
+    "repeats",
+    metadata,
+    Column("caller", String, primary_key=True),
+    Column("key", String, primary_key=True),  # sha256 of the Idempotency-Key
+    Column("request", String, nullable=False),  # sha256 of what was asked
+    Column("at", Instant, nullable=False, index=True),
+    Column("process", String, nullable=False),  # whose it is until it is answered; says whether it can still be
+    Column("written", Boolean(create_constraint=False), nullable=False),  # it has changed something
+    Column("status", Integer),
+    Column("headers", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("body", LargeBinary),
+)
+"""What was asked under which key, and the answer without what is shown once, compressed."""

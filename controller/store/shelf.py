@@ -8,16 +8,17 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.alerts import AlertNote
 from controller.asking import noted
 from controller.audit import FIRST, REQUEST, AuditNote, Head, entry_after
 from controller.model import AuditEntry
+from controller.repeats import claim_here
 from controller.store import outbox
 from controller.store.database import Database
-from controller.store.schema import audit, meta
+from controller.store.schema import audit, meta, repeats
 from core.clock import Clock
 
 AUDIT_HEAD = "audit_head"
@@ -42,10 +43,13 @@ class Shelf:
 
 
 def append(connection: Connection, note: AuditNote, clock: Clock) -> AuditEntry:
-    """Add the next entry to the chain, with the request that it came with."""
+    """Add the next entry to the chain, with the request that it came with; its key is noted to have done something."""
     request = structlog.contextvars.get_contextvars().get("request_id")
     if request is not None:
         note = replace(note, detail={**(note.detail or {}), REQUEST: request, **noted()})
+    if (claim := claim_here()) is not None:
+        mine = (repeats.c.caller == claim.caller, repeats.c.key == claim.key)
+        connection.execute(update(repeats).where(*mine).values(written=True))
     entry = entry_after(head(connection), note, clock.now())
     connection.execute(insert(audit).values(**{c.name: getattr(entry, c.name) for c in audit.columns}))
     put_meta(connection, AUDIT_HEAD, f"{entry.seq}:{entry.hash}")

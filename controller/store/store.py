@@ -23,6 +23,7 @@ from controller.store.evidence import Evidence
 from controller.store.feeds import Feeds
 from controller.store.people import People
 from controller.store.processes import Process
+from controller.store.repeats import Repeats
 from controller.store.runs import Runs
 from controller.store.schema import (
     REVISION,
@@ -107,7 +108,20 @@ class Jobs(Shelf):
 
 
 class Store(
-    Snapshots, Runs, Cuts, Evidence, Feeds, Exceptions, Tokens, People, AuditLog, Calendars, Emergencies, Webhooks, Jobs
+    Snapshots,
+    Runs,
+    Cuts,
+    Evidence,
+    Feeds,
+    Exceptions,
+    Tokens,
+    People,
+    AuditLog,
+    Calendars,
+    Emergencies,
+    Webhooks,
+    Repeats,
+    Jobs,
 ):
     """Everything tokgate remembers. Thread-safe; any number of processes may have it open.
 
@@ -270,6 +284,7 @@ class Store(
         self._drop(feed_pulls, feed_pulls.c.at < oldest)
         self._drop(sessions, sessions.c.ends_at < now - min(retention, SESSION_RETENTION))
         self._drop(webhook_messages, old_messages(now))
+        self.forget_repeats()
         self._db.checkpoint()
 
     def _current_id(self) -> str | None:

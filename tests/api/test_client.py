@@ -123,11 +123,12 @@ def test_it_waits_as_it_is_asked_and_keeps_the_key() -> None:
 
 
 def test_what_might_be_done_twice_is_not_tried_again() -> None:
+    """A call of one's own, without a key; every operation that changes something brings one."""
     client, seen, slept = scripted(httpx.ReadError("cut"), busy(503))
     with pytest.raises(Unreachable):
-        client.exceptions.approve("x")
+        client.call("POST", "/exceptions/x/approve")
     with pytest.raises(Unavailable):
-        client.exceptions.approve("x")
+        client.call("POST", "/exceptions/x/approve")
     assert (len(seen), slept) == (2, [])
 
 

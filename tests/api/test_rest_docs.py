@@ -9,11 +9,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api import auth, lanes, limits, pages, server
-from api.idempotency import LIFE
 from api.reference import operations, scopes_of
 from api.routes.intel_bundles import MAX_BUNDLE_BYTES
 from controller.exceptions import MAX_SOURCES
 from controller.model import EventAction, ExceptionState, Scope
+from controller.repeats import LIFE
 from controller.settings import Settings
 from tests.api.conftest import Office
 

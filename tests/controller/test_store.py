@@ -565,7 +565,8 @@ def test_an_upgrade_knows_what_devices_held_before_it(store: Store) -> None:
     store.put_status(holds(FW, held))
     connection = sqlite3.connect(store.path)
     with connection:
-        connection.execute("DROP TABLE device_exceptions")
+        for later in ("device_exceptions", "repeats"):
+            connection.execute(f"DROP TABLE {later}")
         connection.execute("UPDATE alembic_version SET version_num = '0006'")
     connection.close()
     store.upgrade()

@@ -1,0 +1,238 @@
+"""``Idempotency-Key``: every change of the API sent again is done once and answered alike, also after a restart.
+
+The list of changes is that of the OpenAPI document, by way of the table of dry runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api import idempotency
+from api.idempotency import HEADER, REPLAYED, without_shown_once
+from api.reference import operations
+from controller.audit import AuditNote
+from controller.errors import Busy, Conflict
+from controller.repeats import Claim, KeptAnswer, Keyed, under_key
+from controller.store import Store
+from core.clock import ManualClock
+from tests.api.conftest import PASSWORD, Office, Stock, an_office, opened, served, wish
+from tests.api.test_rest_dry_run import CALLS, V1, an_office_of_secrets, dump
+from tests.controller.offices import NOON
+
+TEXT = re.compile(r"tok[a-z]+_[0-9a-f]{8}_[0-9a-f]{32,64}")
+KEYED = {HEADER: "INC-4711"}
+SECRET = {("POST", "/tokens"), ("POST", "/tokens/{id}/rotate")}
+"""Their answers hold what is shown once."""
+
+
+@pytest.fixture
+def office(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    with an_office_of_secrets(tmp_path, stock, monkeypatch) as made:
+        yield made
+
+
+def test_every_change_of_the_document_takes_a_key(shared_office: Office) -> None:
+    for method, path, operation in operations(shared_office.app.openapi()):
+        offered = HEADER in {p["name"] for p in operation.get("parameters", ())}
+        assert offered is (method != "get" and path.startswith(V1)), (method, path)
+        if offered:
+            assert REPLAYED in next(r for s, r in operation["responses"].items() if s[0] == "2")["headers"]
+
+
+@pytest.mark.parametrize("name", CALLS, ids=" ".join)
+def test_sent_again_it_is_done_once_and_answered_alike(office: Office, tmp_path: Path, name: tuple[str, str]) -> None:
+    method, asked = name[0], CALLS[name](office)
+    office.ask("GET", f"{V1}/sites", token=asked.token)  # that the token was used is noted once a minute
+    first = office.ask(method, asked.path, token=asked.token, headers=KEYED, **asked.more)
+    assert first.is_success, first.text
+    assert REPLAYED not in first.headers
+    entries = len(office.controller.audit(limit=1000))
+    again = office.ask(method, asked.path, token=asked.token, headers=KEYED, **asked.more)
+    assert (again.status_code, again.headers[REPLAYED]) == (first.status_code, "true")
+    assert again.headers.get("location") == first.headers.get("location")
+    assert again.headers.get("etag") == first.headers.get("etag")
+    assert (
+        again.content == without_shown_once(first.text).encode() if name in SECRET else again.content == first.content
+    )
+    assert len(office.controller.audit(limit=1000)) == entries, "nothing was done again"
+
+    other = office.ask(
+        method, f"{asked.path}{'&' if '?' in asked.path else '?'}also=1", headers=KEYED, token=asked.token
+    )
+    assert (other.status_code, other.json()["code"]) == (409, "TG5002"), "the same key with another request"
+    office.controller.close()
+    assert not TEXT.search("\n".join(dump(tmp_path / "data"))), "no token is in the store"
+
+
+def test_what_is_shown_once_is_null_the_second_time(office: Office) -> None:
+    asked: dict[str, Any] = {"json": {"name": "fresh", "scopes": ["read"], "days": 1}, "headers": KEYED}
+    first, again = (office.ask("POST", f"{V1}/tokens", **asked) for _ in range(2))
+    assert TEXT.fullmatch(first.json()["token"])
+    assert again.json() == {**first.json(), "token": None}
+    assert without_shown_once(
+        '{"a": "tokgate_0123abcd_' + "0" * 64 + '", "b": "see tokfeed_0123abcd_' + "0" * 64 + '"}'
+    ) == ('{"a": null, "b": "see tokfeed_0123abcd_•••"}')
+
+
+def test_the_same_in_other_words_is_the_same_and_another_body_is_not(office: Office) -> None:
+    body = wish(office)
+    first = office.ask("POST", f"{V1}/exceptions", token="request", json=body, headers=KEYED)
+    turned = json.dumps(dict(reversed(body.items())), indent=2)
+    said = {**KEYED, "Content-Type": "application/json"}
+    again = office.ask("POST", f"{V1}/exceptions", token="request", content=turned, headers=said)
+    assert again.json() == first.json()
+    other = office.ask("POST", f"{V1}/exceptions", token="request", json={**body, "owner": "bob"}, headers=KEYED)
+    assert (other.status_code, other.json()["code"]) == (409, "TG5002")
+    theirs = office.ask("POST", f"{V1}/exceptions", token="helpdesk", json=body, headers=KEYED)
+    assert (theirs.status_code, REPLAYED in theirs.headers) == (201, False), "keys are each caller's own"
+
+
+def test_who_may_not_any_more_is_not_answered_again(office: Office) -> None:
+    office.ask("POST", f"{V1}/exceptions", token="request", json=wish(office), headers=KEYED)
+    office.controller.revoke_token("request", actor="test")
+    again = office.ask("POST", f"{V1}/exceptions", token="request", json=wish(office), headers=KEYED)
+    assert again.status_code == 401
+
+
+def test_a_key_outlives_a_restart(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
+    with an_office(tmp_path, stock) as office:
+        body = wish(office)
+        first = office.ask("POST", f"{V1}/exceptions", token="request", json=body, headers=KEYED)
+    with opened(tmp_path) as controller, asyncio.Runner() as runner:
+        later = served(controller, runner, dict(stock.tokens))
+        again = later.ask("POST", f"{V1}/exceptions", token="request", json=body, headers=KEYED)
+        assert (again.status_code, again.json(), again.headers[REPLAYED]) == (201, first.json(), "true")
+        assert len(later.get("/exceptions")["items"]) == 1
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["refused", "broken"])
+def test_what_did_nothing_leaves_its_key_free(office: Office, monkeypatch: pytest.MonkeyPatch, *, broken: bool) -> None:
+    asked: dict[str, Any] = {"token": "request", "headers": KEYED}
+    if broken:
+        with monkeypatch.context() as patch:
+            patch.setattr(office.controller.exceptions, "request", lambda *_, **__: 1 / 0)
+            assert office.ask("POST", f"{V1}/exceptions", json=wish(office), **asked).status_code == 500
+    else:
+        assert office.ask("POST", f"{V1}/exceptions", json=wish(office, sites=["x"]), **asked).status_code == 404
+    assert office.ask("POST", f"{V1}/exceptions", json=wish(office), **asked).status_code == 201
+
+
+def test_many_at_once_are_one_and_answered_alike(office: Office) -> None:
+    """Of tokens, whose names are unique: a second one would be refused and not only doubled."""
+    headers = {"Authorization": f"Bearer {office.tokens['admin']}", **KEYED}
+    body = {"name": "fresh", "scopes": ["read"], "days": 1}
+
+    async def all_at_once() -> list[Any]:
+        asked = (office.client.post(f"{V1}/tokens", json=body, headers=headers) for _ in range(8))
+        return await asyncio.gather(*asked)
+
+    answers = office.runner.run(all_at_once())
+    assert [a.status_code for a in answers] == [201] * 8, [a.text for a in answers if a.status_code != 201]
+    assert sorted(REPLAYED in a.headers for a in answers) == [False] + [True] * 7
+    assert len({a.json()["id"] for a in answers}) == 1
+
+
+# --- in the store -------------------------------------------------------------------------------------------------
+
+ASKED = Claim(caller="ann", key="k", request="r")
+ANSWER = KeptAnswer(status=201, headers=(("location", "/x"),), body=b"{}")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: ManualClock) -> Iterator[Store]:
+    with Store.open(tmp_path / "data", clock=clock) as made:
+        yield made
+
+
+def claimed(store: Store, number: int, caller: str = "ann", body: bytes = b"{}") -> Claim:
+    claim = Claim(caller=caller, key=f"k{number}", request="r")
+    assert store.claim(claim) is None
+    store.keep_answer(claim, KeptAnswer(status=200, headers=(), body=body))
+    return claim
+
+
+def test_another_process_sees_a_key_under_way(store: Store, tmp_path: Path, clock: ManualClock) -> None:
+    with Store.open(tmp_path / "data", clock=clock) as other:
+        assert store.claim(ASKED) is None
+        with pytest.raises(Busy, match="under way"):
+            other.claim(ASKED)
+        store.keep_answer(ASKED, ANSWER)
+        assert other.claim(ASKED) == ANSWER
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_one_that_was_cut_short_is_taken_again_only_if_it_did_nothing(
+    store: Store, tmp_path: Path, clock: ManualClock, *, written: bool
+) -> None:
+    """A store whose process is gone: the claim is there, the answer is not."""
+    with Store.open(tmp_path / "data", clock=clock) as killed, under_key(Keyed(ASKED)):
+        assert killed.claim(ASKED) is None
+        if written:
+            killed.append_audit(AuditNote(actor="ann", action="exception.request", subject="x"))
+    if not written:
+        assert store.claim(ASKED) is None
+        return
+    with pytest.raises(Conflict, match="cut short"):
+        store.claim(ASKED)
+
+
+def test_keys_end_after_a_day_also_when_the_clock_was_set_back(store: Store, clock: ManualClock) -> None:
+    claimed(store, 1)
+    clock.advance(timedelta(hours=24))
+    assert store.kept_answer(Claim(caller="ann", key="k1", request="r")) is not None
+    clock.advance(timedelta(seconds=1))
+    assert store.claim(Claim(caller="ann", key="k1", request="other")) is None
+    clock.jump(NOON - timedelta(days=30))
+    assert store.claim(Claim(caller="ann", key="k1", request="third")) is None
+    store.forget_repeats()
+
+
+def test_only_so_many_keys_and_bytes_are_kept(store: Store, clock: ManualClock) -> None:
+    store.most_repeats, store.most_repeats_of_one = 6, 3
+    claims = []
+    for number in range(5):
+        clock.advance(timedelta(seconds=1))
+        claims.append(claimed(store, number))
+    assert [store.kept_answer(claim) is not None for claim in claims] == [False, False, True, True, True]
+    theirs = [claimed(store, number, caller=f"c{number}") for number in range(2)]
+    assert all(store.kept_answer(claim) for claim in (*claims[2:], *theirs)), "one caller's do not push out others'"
+    store.answers_bytes = 1000
+    clock.advance(timedelta(seconds=1))
+    large = claimed(store, 9, body=bytes(range(256)) * 3)
+    kept = store.kept_answer(large)
+    assert kept is not None
+    assert kept.body is not None
+
+
+def test_an_answer_that_is_too_large_says_so(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.store.repeats.ANSWER_BYTES", 10)
+    asked: dict[str, Any] = {"token": "request", "json": wish(office), "headers": KEYED}
+    first, again = (office.ask("POST", f"{V1}/exceptions", **asked) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 409)
+    assert again.json()["hint"] == f"look at {first.headers['location']}"
+
+
+def test_without_the_middleware_the_table_notices(
+    stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The detector detects: an application that takes keys for nothing asks twice."""
+    monkeypatch.setattr(idempotency, "CHANGES", frozenset())
+    monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
+    with an_office(tmp_path, stock) as deaf:
+        for _ in range(2):
+            deaf.ask("POST", f"{V1}/exceptions", token="request", json=wish(deaf), headers=KEYED)
+        assert len(deaf.get("/exceptions")["items"]) == 2
