@@ -27,6 +27,7 @@ import controller.tokens as access
 from controller import audit_export
 from controller.alerts import origin_alerts
 from controller.audit import Head
+from controller.bundle_desk import BundleDesk
 from controller.calendars import CalendarBook
 from controller.check_desk import CheckDesk
 from controller.cut_desk import CutDesk
@@ -95,7 +96,6 @@ from controller.views import (
     DeviceView,
     DriftResult,
     Explained,
-    Exported,
     Health,
     HostKeys,
     Imported,
@@ -112,14 +112,14 @@ from core.clock import Clock, SystemClock
 from core.errors import TokgateError
 from core.ids import DeviceName, PlanId, RunId, SiteName, SnapshotId, new_id
 from core.secret import Secret
-from ipsets.bundle import Bundle, Sealed, refuse_outdated, seal, unseal
+from ipsets.bundle import Sealed, refuse_outdated, unseal
 from ipsets.difference import SnapshotDiff, diff_snapshots
 from ipsets.drift import QUIET, Drift, OriginChange, drift_between, origin_drift
-from ipsets.errors import BundleUntrusted, NoSnapshot
+from ipsets.errors import NoSnapshot
 from ipsets.explain import explain, parse_question
 from ipsets.extent import explain_network
 from ipsets.guard import NeverBlock, default_never_block
-from ipsets.minisign import PublicKey, SigningKey, key_id_of, read_public_key, read_signing_key
+from ipsets.minisign import PublicKey
 from ipsets.model import Indicator, Snapshot
 from ipsets.owners import Owners
 from ipsets.past import refuse_large, refuse_never_blocked
@@ -166,6 +166,9 @@ class Controller:
         self.calendars = CalendarBook(store, inventory, clock)
         self.emergencies = EmergencyDesk(store, inventory, clock)
         self._withholding = Withholding(store, self.emergencies)
+        self.bundles = BundleDesk(
+            store=store, settings=settings, clock=clock, emergencies=self.emergencies, withholding=self._withholding
+        )
         self.policies = PolicyDesk(store, inventory, clock, self.calendars, self.emergencies)
         self._catalogue = inventory.catalogue
         self._worker = Worker(
@@ -441,56 +444,6 @@ class Controller:
 
     # --- from place to place --------------------------------------------------------------------------------------
 
-    def make_bundle(self, snapshot_id: str | None = None, *, comment: str = "") -> Bundle:
-        """A stored snapshot, by default the one in force, ready to be signed. Raises ``NoSnapshot``, ``Invalid``."""
-        check_text("comment", comment, required=False)
-        return Bundle(
-            snapshot=self.snapshot(snapshot_id),
-            made_at=self.clock.now(),
-            made_by=self.store.instance_id(),
-            comment=comment.strip(),
-        )
-
-    def export_bundle(
-        self, snapshot_id: str | None = None, *, actor: str, comment: str = "", key: SigningKey | None = None
-    ) -> Exported:
-        """A stored snapshot, by default the one in force, signed with ``key``, by default the one of the settings.
-
-        Raises as ``make_bundle``; ``Conflict`` when there is no key; ``SecretUnavailable``, ``KeyUnusable``.
-        """
-        signing = key or self._signing_key()
-        bundle = self.make_bundle(snapshot_id, comment=comment)
-        sealed = seal(bundle, signing)
-        detail = {"key": signing.public.id, "comment": bundle.comment}
-        note = AuditNote(actor=actor, action="snapshot.export", subject=bundle.snapshot.id[:12], detail=detail)
-        self.store.append_audit(note)
-        return Exported(bundle=bundle, sealed=sealed, key=signing.public)
-
-    def _signing_key(self) -> SigningKey:
-        if self.settings.bundle_key is None:
-            raise Conflict(
-                "there is no key to sign bundles with, and none leaves here unsigned",
-                hint="set TOKGATE_BUNDLE_KEY to a secret:// reference; `tokgate intel keygen` makes a key",
-            )
-        return read_signing_key(self.settings.bundle_key.resolve().reveal())
-
-    def _trusted_key(self, signature: str) -> PublicKey:
-        """That of the settings' keys which the signature names."""
-        keys = [read_public_key(text) for text in self.settings.bundle_trust]
-        if not keys:
-            raise Conflict(
-                "no key is trusted to sign bundles here",
-                hint="set TOKGATE_BUNDLE_TRUST to the public keys whose bundles are taken, RW…",
-            )
-        named = key_id_of(signature)
-        found = next((key for key in keys if key.id == named), None)
-        if found is None:
-            raise BundleUntrusted(
-                f"signed with key {named}; trusted here: {', '.join(key.id for key in keys)}",
-                hint="nothing was imported; ask where the bundle comes from, and whether the key was changed",
-            )
-        return found
-
     def import_bundle(
         self, sealed: Sealed, key: PublicKey | None = None, *, actor: str, reason: str, force: bool = False
     ) -> Imported:
@@ -503,7 +456,7 @@ class Controller:
         that is none, ``Conflict`` when no key is trusted, ``KeyUnusable``: nothing was changed.
         """
         check_text("reason", reason, required=True)
-        key = key or self._trusted_key(sealed.signature)
+        key = key or self.bundles.trusted_key(sealed.signature)
         bundle = unseal(sealed, key)
         with self._refreshing.hold(wait=REFRESH_WAIT):
             current = self.store.current_snapshot()

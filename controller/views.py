@@ -75,6 +75,7 @@ class Exported:
     bundle: Bundle
     sealed: Sealed
     key: PublicKey
+    withdrawn: tuple[str, ...] = ()  # what is off the list here, and in the bundle all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,12 +36,15 @@ def export(
     comment: Annotated[str, typer.Option("--comment", help="For whoever imports it; signed too.")] = "",
     output: AsPlain = Plain.TABLE,
 ) -> None:
-    """Write a snapshot as a signed bundle: FILE, and FILE.minisig, which `minisign` verifies too."""
+    """Write a snapshot as a signed bundle: FILE, and FILE.minisig, which `minisign` verifies too.
+
+    What an emergency withdrew here for a while is in it; its comment says what, and until when.
+    """
     from ipsets.minisign import read_signing_key
 
     signing = read_signing_key(_secret(key).reveal()) if key else None
     with opening.controller() as controller:
-        made = controller.export_bundle(snapshot, key=signing, comment=comment, actor=opening.actor())
+        made = controller.bundles.export(snapshot, key=signing, comment=comment, actor=opening.actor())
     bundle, sealed = made.bundle, made.sealed
     for place, data in ((file, sealed.data), (_beside(file), sealed.signature.encode())):
         with whole(place) as out:
@@ -54,11 +57,14 @@ def export(
                 "signature": str(_beside(file)),
                 "public_key": str(made.key),
                 "made_at": bundle.made_at.isoformat(),
+                "withdrawn": made.withdrawn,
             }
         )
     else:
         say(f"snapshot {bundle.snapshot.id[:12]} written to {file} and {_beside(file)}, {len(sealed.data)} bytes")
         say(f"the other side imports both with --public-key {made.key}")
+    if made.withdrawn:
+        note(f"withdrawn here, and in the bundle all the same: {', '.join(made.withdrawn)}", style="yellow")
 
 
 def import_bundle(

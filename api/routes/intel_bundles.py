@@ -53,11 +53,15 @@ def _lane(request: Request) -> Lane:
     responses={**answers(404, 409, 503), **_DOWNLOAD},
 )
 def export(controller: Ctl, caller: Operator, body: ExportBody, lane: Annotated[Lane, Depends(_lane)]) -> Response:
-    """Signed with the key of `TOKGATE_BUNDLE_KEY`; 409 without one. `tokgate intel import` takes the file as it is."""
+    """Signed with the key of `TOKGATE_BUNDLE_KEY`; 409 without one. `tokgate intel import` takes the file as it is.
+
+    What an emergency withdrew here for a while is in it: `Tokgate-Withdrawn` names that, and so does its comment."""
     with lane.enter():
-        made = controller.export_bundle(body.snapshot, actor=caller.actor, comment=body.comment)
+        made = controller.bundles.export(body.snapshot, actor=caller.actor, comment=body.comment)
         name = f"tokgate-{made.bundle.snapshot.id[:12]}.bundle"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        if made.withdrawn:
+            headers["Tokgate-Withdrawn"] = ", ".join(made.withdrawn)
         return Response(join(made.sealed), media_type=MEDIA_TYPE, headers=headers)
 
 

@@ -121,7 +121,7 @@ def hooked(office: Office) -> str:
 
 
 def bundle(office: Office) -> bytes:
-    made = office.controller.make_bundle()
+    made = office.controller.bundles.make()
     return join(seal(made, KEY))
 
 

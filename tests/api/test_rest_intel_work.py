@@ -220,7 +220,7 @@ def test_a_refresh_that_nobody_started_is_not_found(shared_office: Office) -> No
 
 def signed(office: Office, *, key: SigningKey = KEY, less: int = 0) -> bytes:
     """The snapshot in force, or one with a few names less, as a hub would send it."""
-    bundle = office.controller.make_bundle(comment="weekly")
+    bundle = office.controller.bundles.make(comment="weekly")
     return join(seal(replace(bundle, snapshot=without(bundle.snapshot, less)) if less else bundle, key))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import Invalid
+from controller.errors import Conflict, Invalid
 from controller.service import Controller
 from controller.settings import Settings
 from core.clock import ManualClock
@@ -46,7 +46,7 @@ class Place:
         return self.current
 
     def sent(self) -> Sealed:
-        return seal(self.opened.make_bundle(comment="weekly"), KEY)
+        return seal(self.opened.bundles.make(comment="weekly"), KEY)
 
     def got(self, sealed: Sealed, *, force: bool = False) -> str:
         self.opened.import_bundle(sealed, KEY.public, actor="ada", reason="by courier", force=force)
@@ -137,7 +137,7 @@ def test_i07_one_that_holds_what_is_never_blocked_here_is_refused_even_with_forc
 def test_i02_a_signed_list_without_entries_is_refused_even_with_force(hub: Place, site: Place) -> None:
     hub.found(ONE)
     before = site.found(ONE)
-    bundle = hub.opened.make_bundle()
+    bundle = hub.opened.bundles.make()
     for services in ((), tuple(replace(s, networks=(), domains=()) for s in bundle.snapshot.services)):
         emptied = replace(bundle.snapshot, services=services, id=content_id(services), created_at=hub.clock.now())
         with pytest.raises(GuardTripped, match="guard empty: tiktok"):
@@ -157,7 +157,29 @@ def test_one_that_changes_much_needs_a_word(hub: Place, site: Place) -> None:
 def test_a_stranger_or_no_reason_brings_nothing_in(hub: Place, site: Place) -> None:
     hub.found(ONE)
     with pytest.raises(BundleUntrusted):
-        site.got(seal(hub.opened.make_bundle(), new_key()), force=True)
+        site.got(seal(hub.opened.bundles.make(), new_key()), force=True)
     with pytest.raises(Invalid, match="reason"):
         site.opened.import_bundle(hub.sent(), KEY.public, actor="ada", reason=" ")
     assert (site.opened.pin(), site.opened.audit()) == (None, [])
+
+
+def test_what_is_withdrawn_at_the_hub_leaves_with_the_list_and_is_told(hub: Place, site: Place) -> None:
+    """Else the site would pin a list that lacks it, for good."""
+    whole = hub.found(TWO)
+    ends = hub.clock.now() + HOUR
+    hub.opened.interventions.withdraw("16.162.0.0/24", actor="ada", reason="payroll", ends=ends)
+    short = hub.current
+    assert short != whole
+    made = hub.opened.bundles.export(actor="ada", comment="weekly", key=KEY)
+    assert (made.bundle.snapshot.id, made.withdrawn) == (whole, ("16.162.0.0/24",))
+    assert made.bundle.comment == (
+        f"weekly; withdrawn at the sender, and in here all the same: 16.162.0.0/24 until {ends:%Y-%m-%d %H:%M}Z"
+    )
+    assert site.got(made.sealed) == whole
+    for named in (short, short[:9]):
+        with pytest.raises(Conflict, match="lacks what was withdrawn here for a while"):
+            hub.opened.bundles.export(named, actor="ada", key=KEY)
+    assert hub.opened.bundles.export(whole, actor="ada", key=KEY).bundle.comment == ""
+    hub.clock.advance(HOUR)
+    hub.opened.interventions.end_due()
+    assert hub.opened.bundles.export(actor="ada", key=KEY).withdrawn == ()
