@@ -43,7 +43,7 @@ from api.routes import (
     tokens,
     webhooks,
 )
-from api.web import account, asking, home, pages, signin, static_files
+from api.web import account, asking, blocked, home, pages, signin, static_files
 from api.web import emergencies as emergency_pages
 from api.web import exceptions as exceptions_pages
 from api.web import policy as policy_pages
@@ -93,6 +93,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.state.brake = GuessBrake(controller.clock)
     access = controller.inventory.access
     app.state.provider = OpenIdProvider(access, access.provider, controller.clock) if access.provider else None
+    app.state.asking = blocked.brake_for(controller)
     app.state.lane = Lane()
     app.state.sign_ins = Lane(busy="sign-ins are under way already")
     app.state.jobs = Jobs(controller.clock, app.state.lane)
@@ -114,6 +115,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(signin.router)
     app.include_router(static_files.router)
     app.include_router(home.router)
+    app.include_router(blocked.router)
     app.include_router(account.router)
     app.include_router(asking.router)
     app.include_router(exceptions_pages.router)

@@ -106,8 +106,17 @@ def _of_session(session: PersonSession, person: Person) -> Caller:
 class GuessBrake:
     """A bucket of failed sign-ins for each address: ``burst`` at once, then one for each ``refill_seconds``."""
 
-    def __init__(self, clock: Clock, *, burst: int = 20, refill_seconds: float = 5.0, remembered: int = 10_000) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        burst: int = 20,
+        refill_seconds: float = 5.0,
+        remembered: int = 10_000,
+        what: str = "failed sign-ins",
+    ) -> None:
         self._clock = clock
+        self._what = what
         self._burst = burst
         self._refill_seconds = refill_seconds
         self._remembered = remembered
@@ -122,7 +131,7 @@ class GuessBrake:
             if self._level(address) < self._burst or self._digest(text) in self._proven:
                 return
         raise TooManyAttempts(
-            "too many failed sign-ins from this address", hint=f"wait {self._refill_seconds:g} seconds for each try"
+            f"too many {self._what} from this address", hint=f"wait {self._refill_seconds:g} seconds for each try"
         )
 
     def failed(self, address: str, text: str) -> None:

@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     """Signs what the API exports; a reference, never the key itself."""
     bundle_trust: Annotated[tuple[PublicKeyText, ...], NoDecode, BeforeValidator(_several)] = ()
     """Whose bundles are imported, when the command or the call does not say."""
+    blocked_page_networks: Annotated[tuple[NetworkText, ...], NoDecode, BeforeValidator(_several)] = ()
+    """From where anybody may ask at `/blocked`, without signing in, why they are blocked."""
     webhook_networks: Annotated[tuple[NetworkText, ...], NoDecode, BeforeValidator(_several)] = ()
     """Networks inside that webhooks may be sent to, also by plain http."""
 

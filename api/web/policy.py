@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.auth import address_of
 from api.check_models import Check
 from api.check_words import VERDICTS
 from api.policy_models import WhatIf
 from api.sessions import PageCtl, PageOperator, PageReader
 from api.web import wording
+from api.web.blocked import own_address, place_of
 from api.web.pages import PageRoute, page
 from controller.errors import Invalid
 from controller.model import Scope, Window
@@ -96,7 +96,8 @@ def why_page(
     request: Request, controller: PageCtl, caller: PageReader, src: Word = "", dst: Word = "", site: Word = ""
 ) -> Response:
     """What becomes of one flow and why, and the way to a request that is filled in already."""
-    answer, trouble, hint = _answer(controller, src.strip(), dst.strip(), site)
+    src, dst = src.strip() or ("" if not dst.strip() else own_address(request)), place_of(dst)
+    answer, trouble, hint = _answer(controller, src, dst, site)
     zone = controller.inventory.site(answer.site).time_zone if answer else "UTC"
     return page(
         request,
@@ -104,7 +105,7 @@ def why_page(
         "why.html",
         sites=controller.inventory.sites.values(),
         asked={"src": src, "dst": dst, "site": site},
-        yours=address_of(request),
+        yours=own_address(request),
         answer=answer,
         said=VERDICTS.get(answer.verdict.value, "") if answer else "",
         should=VERDICTS[answer.decided.value] if answer and answer.decided is not answer.verdict else "",
