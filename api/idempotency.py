@@ -245,12 +245,12 @@ class Repeats:
         try:
             with under_key(Keyed(claim)):
                 made = make()
+            self.store.keep_answer(claim, KeptAnswer(status=200, headers=(), body=made.encode()))
         except BaseException:
             self.store.release(claim)
             raise
         finally:
             self.turns.ended()
-        self.store.keep_answer(claim, KeptAnswer(status=200, headers=(), body=made.encode()))
         return made, True
 
 

@@ -459,6 +459,7 @@ class Controller:
         key = key or self.bundles.trusted_key(sealed.signature)
         bundle = unseal(sealed, key)
         with self._refreshing.hold(wait=REFRESH_WAIT):
+            self.store.refuse_other_in_force()
             current = self.store.current_snapshot()
             if not force:
                 refuse_outdated(bundle, in_force=current, last_made_at=self.store.last_import_made_at())
@@ -1008,6 +1009,10 @@ class Controller:
 
     def tokens(self) -> list[Token]:
         return self.store.tokens()
+
+    def token(self, token_id: str) -> Token:
+        """Also an ended one. Raises ``NotFound``."""
+        return self.store.token(token_id)
 
     def revoke_token(self, id_or_name: str, *, actor: str) -> Token:
         return access.revoke(self.store, self.clock, id_or_name, actor=actor)

@@ -1429,7 +1429,14 @@ class IntelRoutes:
         """Which networks came, went, moved or were renamed."""
         return cast("OriginDrift", self._call("GET", "/intel/drift", query={"old": old, "new": new}))
 
-    def pin(self, body: PinBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Pin:
+    def pin(
+        self,
+        body: PinBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Pin:
         """Keep a snapshot in force."""
         return cast(
             "Pin",
@@ -1437,7 +1444,7 @@ class IntelRoutes:
                 "POST",
                 "/intel/pin",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
@@ -1446,7 +1453,14 @@ class IntelRoutes:
         """What each source is worth."""
         return cast("Scoreboard", self._call("GET", "/intel/scoreboard"))
 
-    def roll_back(self, body: RollbackBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Pin:
+    def roll_back(
+        self,
+        body: RollbackBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Pin:
         """Pin the snapshot that was in force before."""
         return cast(
             "Pin",
@@ -1454,7 +1468,7 @@ class IntelRoutes:
                 "POST",
                 "/intel/rollback",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
@@ -1489,7 +1503,14 @@ class IntelRoutes:
             ),
         )
 
-    def unpin(self, body: ReasonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Pin:
+    def unpin(
+        self,
+        body: ReasonBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Pin:
         """Let refreshes decide again."""
         return cast(
             "Pin",
@@ -1497,7 +1518,7 @@ class IntelRoutes:
                 "POST",
                 "/intel/unpin",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
@@ -1859,7 +1880,13 @@ class ExceptionsRoutes:
         )
 
     def renew(
-        self, id: str, body: RenewBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+        self,
+        id: str,
+        body: RenewBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> AccessException:
         """Ask for it once more."""
         return cast(
@@ -1868,7 +1895,7 @@ class ExceptionsRoutes:
                 "POST",
                 f"/exceptions/{_q(id)}/renew",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
@@ -1983,7 +2010,13 @@ class EmergenciesRoutes:
         return cast("Emergency", self._call("GET", f"/emergencies/{_q(id)}"))
 
     def end_emergency(
-        self, id: str, body: ReasonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+        self,
+        id: str,
+        body: ReasonBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Emergency:
         """End it now."""
         return cast(
@@ -1992,7 +2025,7 @@ class EmergenciesRoutes:
                 "POST",
                 f"/emergencies/{_q(id)}/end",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
@@ -2134,12 +2167,31 @@ class TokensRoutes:
             ),
         )
 
+    def get_token(self, id: str) -> Token:
+        """One token."""
+        return cast("Token", self._call("GET", f"/tokens/{_q(id)}"))
+
+    def revoke_token(
+        self, id: str, *, dry_run: bool | None = None, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> Token:
+        """Revoke a token."""
+        return cast(
+            "Token",
+            self._call(
+                "DELETE",
+                f"/tokens/{_q(id)}",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
+            ),
+        )
+
     def rotate_token(
         self,
         id: str,
         body: RotateBody | None = None,
         *,
         dry_run: bool | None = None,
+        if_match: str | None = None,
         idempotency_key: str | None = None,
     ) -> NewToken:
         """Give a token another secret."""
@@ -2149,17 +2201,8 @@ class TokensRoutes:
                 "POST",
                 f"/tokens/{_q(id)}/rotate",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
-            ),
-        )
-
-    def revoke_token(self, id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Token:
-        """Revoke a token."""
-        return cast(
-            "Token",
-            self._call(
-                "DELETE", f"/tokens/{_q(id)}", query={"dry_run": dry_run}, headers={"Idempotency-Key": idempotency_key}
             ),
         )
 
@@ -2182,7 +2225,13 @@ class PeopleRoutes:
         return cast("Person", self._call("GET", f"/people/{_q(name)}"))
 
     def edit_person(
-        self, name: str, body: PersonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+        self,
+        name: str,
+        body: PersonBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Person:
         """Change what a person may."""
         return cast(
@@ -2191,13 +2240,19 @@ class PeopleRoutes:
                 "PATCH",
                 f"/people/{_q(name)}",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
 
     def disable_person(
-        self, name: str, body: ReasonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+        self,
+        name: str,
+        body: ReasonBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Person:
         """Disable a person."""
         return cast(
@@ -2206,13 +2261,19 @@ class PeopleRoutes:
                 "POST",
                 f"/people/{_q(name)}/disable",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
 
     def enable_person(
-        self, name: str, body: ReasonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+        self,
+        name: str,
+        body: ReasonBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Person:
         """Enable a person again."""
         return cast(
@@ -2221,12 +2282,14 @@ class PeopleRoutes:
                 "POST",
                 f"/people/{_q(name)}/enable",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
 
-    def unlock_person(self, name: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Person:
+    def unlock_person(
+        self, name: str, *, dry_run: bool | None = None, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> Person:
         """Let a person try their password again."""
         return cast(
             "Person",
@@ -2234,7 +2297,7 @@ class PeopleRoutes:
                 "POST",
                 f"/people/{_q(name)}/unlock",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
             ),
         )
 
@@ -2395,7 +2458,9 @@ class WebhooksRoutes:
         """One webhook."""
         return cast("Webhook", self._call("GET", f"/webhooks/{_q(name)}"))
 
-    def remove_webhook(self, name: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Webhook:
+    def remove_webhook(
+        self, name: str, *, dry_run: bool | None = None, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> Webhook:
         """Remove a webhook."""
         return cast(
             "Webhook",
@@ -2403,12 +2468,18 @@ class WebhooksRoutes:
                 "DELETE",
                 f"/webhooks/{_q(name)}",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
             ),
         )
 
     def rotate_secret(
-        self, name: str, body: RotateSecretBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+        self,
+        name: str,
+        body: RotateSecretBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Webhook:
         """Sign by another key."""
         return cast(
@@ -2417,12 +2488,14 @@ class WebhooksRoutes:
                 "POST",
                 f"/webhooks/{_q(name)}/rotate",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )
 
-    def resume_webhook(self, name: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Webhook:
+    def resume_webhook(
+        self, name: str, *, dry_run: bool | None = None, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> Webhook:
         """Send again at once, also to a paused one."""
         return cast(
             "Webhook",
@@ -2430,7 +2503,7 @@ class WebhooksRoutes:
                 "POST",
                 f"/webhooks/{_q(name)}/resume",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
             ),
         )
 
@@ -2463,6 +2536,7 @@ class WebhooksRoutes:
         body: ReplayBody | None = None,
         *,
         dry_run: bool | None = None,
+        if_match: str | None = None,
         idempotency_key: str | None = None,
     ) -> WebhookModelsReplayed:
         """Send messages again."""
@@ -2472,7 +2546,7 @@ class WebhooksRoutes:
                 "POST",
                 f"/webhooks/{_q(name)}/replay",
                 query={"dry_run": dry_run},
-                headers={"Idempotency-Key": idempotency_key},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body=body,
             ),
         )

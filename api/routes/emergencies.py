@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.auth import Ctl, Operator, Reader
+from api.conditional import Match, tagged
 from api.emergency_models import Emergency, EmergencyBody, PauseBody, SwitchBody
 from api.models import Page, ReasonBody, Ulid
 from api.pages import Newest, paged
@@ -15,12 +16,19 @@ from controller import model
 from controller.interventions import Interventions
 from controller.model import EmergencyKind, Mode
 from controller.service import Controller
+from controller.versions import emergency_version
 
 router = APIRouter(prefix="/emergencies", tags=["emergencies"])
 
 
 def _show(controller: Controller, emergency: model.Emergency) -> Emergency:
     return Emergency.of(emergency, active=emergency.holds(controller.clock.now()))
+
+
+def _shown(controller: Controller, response: Response, emergency: model.Emergency) -> Emergency:
+    """With its version, for whoever means to end it."""
+    tagged(response, emergency_version(emergency))
+    return _show(controller, emergency)
 
 
 @router.post("", summary="Act in an emergency", status_code=201, responses=answers(404, 409, 503))
@@ -31,7 +39,7 @@ def act(controller: Ctl, caller: Operator, response: Response, body: EmergencyBo
     the service."""
     begun = _begin(controller.interventions, body, actor=caller.actor)
     response.headers["Location"] = f"/api/v1/emergencies/{begun.id}"
-    return _show(controller, controller.emergencies.get(begun.id))
+    return _shown(controller, response, controller.emergencies.get(begun.id))
 
 
 def _begin(office: Interventions, body: EmergencyBody, *, actor: str) -> model.Emergency:
@@ -58,11 +66,13 @@ def list_emergencies(
 
 
 @router.get("/{id}", summary="One emergency action", responses=answers(404))
-def get_emergency(controller: Ctl, caller: Reader, id: Ulid) -> Emergency:
-    return _show(controller, controller.emergencies.get(id))
+def get_emergency(controller: Ctl, caller: Reader, response: Response, id: Ulid) -> Emergency:
+    return _shown(controller, response, controller.emergencies.get(id))
 
 
-@router.post("/{id}/end", summary="End it now", responses=answers(404, 409, 503))
-def end_emergency(controller: Ctl, caller: Operator, id: Ulid, body: ReasonBody) -> Emergency:
+@router.post("/{id}/end", summary="End it now", responses=answers(404, 409, 412, 503))
+def end_emergency(
+    controller: Ctl, caller: Operator, response: Response, id: Ulid, body: ReasonBody, match: Match = None
+) -> Emergency:
     """What it took away comes back at once."""
-    return _show(controller, controller.interventions.end(id, actor=caller.actor, reason=body.reason))
+    return _shown(controller, response, controller.interventions.end(id, actor=caller.actor, reason=body.reason))

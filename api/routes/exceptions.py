@@ -130,8 +130,10 @@ def submit(controller: Ctl, caller: Requester, response: Response, id: Ulid, mat
     return _shown(controller, response, controller.exceptions.submit(id, actor=caller.actor))
 
 
-@router.post("/{id}/renew", summary="Ask for it once more", status_code=201, responses=answers(404, 409, 503))
-def renew(controller: Ctl, caller: Requester, response: Response, id: Ulid, body: RenewBody) -> AccessException:
+@router.post("/{id}/renew", summary="Ask for it once more", status_code=201, responses=answers(404, 409, 412, 503))
+def renew(
+    controller: Ctl, caller: Requester, response: Response, id: Ulid, body: RenewBody, match: Match = None
+) -> AccessException:
     """Another exception like it, from its end on, that waits for an approver."""
     made = controller.exceptions.renew(id, ends=body.ends, actor=caller.actor, reason=body.reason, draft=body.draft)
     response.headers["Location"] = f"/api/v1/exceptions/{made.id}"

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.auth import Ctl, Operator, Reader
+from api.conditional import Match
 from api.intel_models import Explanation, OriginChange, OriginDrift
 from api.lanes import LaneOf
 from api.models import Digest, Instant, ReasonBody, Ulid
@@ -41,8 +42,8 @@ def origin_drift(controller: Ctl, caller: Reader, old: Digest | None = None, new
     return OriginDrift(items=tuple(OriginChange.of(change) for change in controller.origin_drift(old, new)))
 
 
-@router.post("/pin", summary="Keep a snapshot in force", responses=answers(404, 409, 503))
-def pin(controller: Ctl, caller: Operator, body: PinBody) -> Pin:
+@router.post("/pin", summary="Keep a snapshot in force", responses=answers(404, 409, 412, 503))
+def pin(controller: Ctl, caller: Operator, body: PinBody, match: Match = None) -> Pin:
     """In force at once, and over every refresh until it is unpinned. Sent again, it is the same pin, said again."""
     return Pin.of(controller.pin_snapshot(body.snapshot, actor=caller.actor, reason=body.reason))
 
@@ -55,8 +56,8 @@ def scoreboard(controller: Ctl, caller: Reader, lane: LaneOf) -> Scoreboard:
         return Scoreboard.of(controller.scoreboard())
 
 
-@router.post("/rollback", summary="Pin the snapshot that was in force before", responses=answers(404, 409, 503))
-def roll_back(controller: Ctl, caller: Operator, body: RollbackBody) -> Pin:
+@router.post("/rollback", summary="Pin the snapshot that was in force before", responses=answers(404, 409, 412, 503))
+def roll_back(controller: Ctl, caller: Operator, body: RollbackBody, match: Match = None) -> Pin:
     """409 when another snapshot than `from` is in force, so sending it again does not undo it."""
     return Pin.of(controller.roll_back(actor=caller.actor, reason=body.reason, expected=body.from_))
 
@@ -83,7 +84,7 @@ def trust(controller: Ctl, caller: Operator, body: TrustBody) -> Source:
     return Source.of(controller.trust_source(body.source, actor=caller.actor, reason=body.reason))
 
 
-@router.post("/unpin", summary="Let refreshes decide again", responses=answers(409, 503))
-def unpin(controller: Ctl, caller: Operator, body: ReasonBody) -> Pin:
+@router.post("/unpin", summary="Let refreshes decide again", responses=answers(409, 412, 503))
+def unpin(controller: Ctl, caller: Operator, body: ReasonBody, match: Match = None) -> Pin:
     """What is in force stays until the next refresh. Answers the pin that was; 409 when there was none."""
     return Pin.of(controller.unpin_snapshot(actor=caller.actor, reason=body.reason))

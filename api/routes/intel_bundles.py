@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from api.auth import Ctl, Operator
+from api.conditional import Match
 from api.errors import TooLarge, TooSlow
 from api.idempotency import claim_key
 from api.lanes import Lane
@@ -102,7 +103,7 @@ def _too_large() -> TooLarge:
 @router.post(
     "/import",
     summary="Put the snapshot of a signed bundle in force",
-    responses=answers(403, 409, 413, 503),
+    responses=answers(403, 409, 412, 413, 503),
     openapi_extra=_UPLOAD,
 )
 def import_bundle(
@@ -111,6 +112,7 @@ def import_bundle(
     body: Annotated[bytes, Depends(_uploaded)],
     reason: Annotated[Line, Query(description="stands in the audit log and in every report", examples=["change 4711"])],
     force: Annotated[bool, Query(description="take one that is older, or that changes much; no other refusal")] = False,
+    match: Match = None,
 ) -> Imported:
     """Verified against the keys of `TOKGATE_BUNDLE_TRUST`, put in force and pinned. 403: not signed by one of them, or
     changed since; 409: no key is trusted, it is older, or a guard refused. Whatever is refused, nothing was changed."""

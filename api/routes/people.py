@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from api.auth import Admin, Auditor, Ctl
+from api.conditional import Match, tagged
 from api.models import Page, PersonName, ReasonBody, Ulid
 from api.pages import Newest, Sorted, paged
 from api.people_models import Person, PersonBody, Session, SignedOut
 from api.reference import answers
+from controller import people
+from controller.versions import person_version
 
 router = APIRouter(tags=["people"])
+
+
+def _shown(response: Response, person: people.Person) -> Person:
+    """With its version, for whoever means to change it."""
+    tagged(response, person_version(person))
+    return Person.of(person)
 
 
 @router.get("/people", summary="All people who have signed in or may")
@@ -25,32 +34,40 @@ def list_people(controller: Ctl, caller: Auditor, ask: Sorted) -> Page[Person]:
 
 
 @router.get("/people/{name}", summary="One person", responses=answers(404))
-def get_person(controller: Ctl, caller: Auditor, name: PersonName) -> Person:
-    return Person.of(controller.people.get(name))
+def get_person(controller: Ctl, caller: Auditor, response: Response, name: PersonName) -> Person:
+    return _shown(response, controller.people.get(name))
 
 
-@router.patch("/people/{name}", summary="Change what a person may", responses=answers(404, 409, 503))
-def edit_person(controller: Ctl, caller: Admin, name: PersonName, body: PersonBody) -> Person:
+@router.patch("/people/{name}", summary="Change what a person may", responses=answers(404, 409, 412, 503))
+def edit_person(
+    controller: Ctl, caller: Admin, response: Response, name: PersonName, body: PersonBody, match: Match = None
+) -> Person:
     """In force at once, in open sessions and for tokens that they own too. 409 for roles and sites that the provider
     says, and for the last administrator with a local account."""
     changed = controller.people.edit(name, actor=caller.actor, reason=body.reason, **body.changes())
-    return Person.of(changed)
+    return _shown(response, changed)
 
 
-@router.post("/people/{name}/disable", summary="Disable a person", responses=answers(404, 409, 503))
-def disable_person(controller: Ctl, caller: Admin, name: PersonName, body: ReasonBody) -> Person:
+@router.post("/people/{name}/disable", summary="Disable a person", responses=answers(404, 409, 412, 503))
+def disable_person(
+    controller: Ctl, caller: Admin, response: Response, name: PersonName, body: ReasonBody, match: Match = None
+) -> Person:
     """No sign-in from now on, no open session, and no token that they own."""
-    return Person.of(controller.people.disable(name, actor=caller.actor, reason=body.reason))
+    return _shown(response, controller.people.disable(name, actor=caller.actor, reason=body.reason))
 
 
-@router.post("/people/{name}/enable", summary="Enable a person again", responses=answers(404, 409, 503))
-def enable_person(controller: Ctl, caller: Admin, name: PersonName, body: ReasonBody) -> Person:
-    return Person.of(controller.people.enable(name, actor=caller.actor, reason=body.reason))
+@router.post("/people/{name}/enable", summary="Enable a person again", responses=answers(404, 409, 412, 503))
+def enable_person(
+    controller: Ctl, caller: Admin, response: Response, name: PersonName, body: ReasonBody, match: Match = None
+) -> Person:
+    return _shown(response, controller.people.enable(name, actor=caller.actor, reason=body.reason))
 
 
-@router.post("/people/{name}/unlock", summary="Let a person try their password again", responses=answers(404, 409, 503))
-def unlock_person(controller: Ctl, caller: Admin, name: PersonName) -> Person:
-    return Person.of(controller.people.unlock(name, actor=caller.actor))
+@router.post(
+    "/people/{name}/unlock", summary="Let a person try their password again", responses=answers(404, 409, 412, 503)
+)
+def unlock_person(controller: Ctl, caller: Admin, response: Response, name: PersonName, match: Match = None) -> Person:
+    return _shown(response, controller.people.unlock(name, actor=caller.actor))
 
 
 @router.post("/people/{name}/sign-out", summary="End every session of a person", responses=answers(404, 503))

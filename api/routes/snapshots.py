@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from api.auth import Ctl, Reader
+from api.conditional import tagged
 from api.models import Digest, Instant, Page
 from api.pages import MOST_COUNTED, NewestFew, not_ours, paged_from
 from api.reference import answers
@@ -39,7 +40,9 @@ def list_snapshots(
 
 
 @router.get("/current", summary="The snapshot in force", responses=answers(404))
-def current(controller: Ctl, caller: Reader, indicators: WithIndicators = False) -> Snapshot:
+def current(controller: Ctl, caller: Reader, response: Response, indicators: WithIndicators = False) -> Snapshot:
+    """Its tag is what `pin`, `unpin`, `rollback` and `import` take as `If-Match`."""
+    tagged(response, controller.store.in_force_version())
     return Snapshot.of(controller.snapshot(), owners=controller.owners, indicators=indicators, pin=controller.pin())
 
 

@@ -7,12 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.auth import Admin, Auditor, Ctl
+from api.conditional import Match, tagged
 from api.lanes import LaneOf
 from api.models import Name, Page
 from api.pages import MOST_COUNTED, Newest, Sorted, paged, paged_from
 from api.reference import PREVIEW, answers
 from api.webhook_models import Delivery, ReplayBody, Replayed, RotateSecretBody, Tried, Webhook, WebhookBody
+from controller.service import Controller
 from controller.store.webhooks import MessageQuery
+from controller.versions import webhook_version
 from controller.webhooks import MessageState
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
@@ -31,32 +34,41 @@ def add_webhook(controller: Ctl, caller: Admin, response: Response, body: Webhoo
         body.name, url=body.url, kinds=body.kinds, secret=body.secret, sites=body.sites, actor=caller.actor
     )
     response.headers["Location"] = f"/api/v1/webhooks/{hook.name}"
-    return Webhook.of((hook, 0, 0))
+    return _shown(controller, response, hook.name)
+
+
+def _shown(controller: Controller, response: Response, name: str) -> Webhook:
+    """With its version, for whoever means to change it."""
+    found = controller.webhooks.get(name)
+    tagged(response, webhook_version(found[0]))
+    return Webhook.of(found)
 
 
 @router.get("/{name}", summary="One webhook", responses=answers(404))
-def get_webhook(controller: Ctl, caller: Auditor, name: Name) -> Webhook:
-    return Webhook.of(controller.webhooks.get(name))
+def get_webhook(controller: Ctl, caller: Auditor, response: Response, name: Name) -> Webhook:
+    return _shown(controller, response, name)
 
 
-@router.delete("/{name}", summary="Remove a webhook", responses=answers(404, 503))
-def remove_webhook(controller: Ctl, caller: Admin, name: Name) -> Webhook:
+@router.delete("/{name}", summary="Remove a webhook", responses=answers(404, 412, 503))
+def remove_webhook(controller: Ctl, caller: Admin, name: Name, match: Match = None) -> Webhook:
     """What waited for it is gone too: `waiting` and `dead` say how many messages that was."""
     found = controller.webhooks.get(name)
     controller.webhooks.remove(name, actor=caller.actor)
     return Webhook.of(found)
 
 
-@router.post("/{name}/rotate", summary="Sign by another key", responses=answers(404, 503))
-def rotate_secret(controller: Ctl, caller: Admin, name: Name, body: RotateSecretBody) -> Webhook:
+@router.post("/{name}/rotate", summary="Sign by another key", responses=answers(404, 412, 503))
+def rotate_secret(
+    controller: Ctl, caller: Admin, response: Response, name: Name, body: RotateSecretBody, match: Match = None
+) -> Webhook:
     controller.webhooks.rotate(name, secret=body.secret, actor=caller.actor)
-    return Webhook.of(controller.webhooks.get(name))
+    return _shown(controller, response, name)
 
 
-@router.post("/{name}/resume", summary="Send again at once, also to a paused one", responses=answers(404, 503))
-def resume_webhook(controller: Ctl, caller: Admin, name: Name) -> Webhook:
+@router.post("/{name}/resume", summary="Send again at once, also to a paused one", responses=answers(404, 412, 503))
+def resume_webhook(controller: Ctl, caller: Admin, response: Response, name: Name, match: Match = None) -> Webhook:
     controller.webhooks.resume(name, actor=caller.actor)
-    return Webhook.of(controller.webhooks.get(name))
+    return _shown(controller, response, name)
 
 
 @router.post("/{name}/test", summary="Send one test message now", responses=answers(404, 503), openapi_extra=PREVIEW)
@@ -82,8 +94,8 @@ def list_deliveries(
     return paged_from(rows, of=of, key=lambda m: str(m.seq), show=Delivery.of, ask=ask, count=count)
 
 
-@router.post("/{name}/replay", summary="Send messages again", responses=answers(404, 503))
-def replay(controller: Ctl, caller: Admin, name: Name, body: ReplayBody | None = None) -> Replayed:
+@router.post("/{name}/replay", summary="Send messages again", responses=answers(404, 412, 503))
+def replay(controller: Ctl, caller: Admin, name: Name, body: ReplayBody | None = None, match: Match = None) -> Replayed:
     """Under the ids they had; a receiver that minds ids takes none twice."""
     asked = body or ReplayBody()
     count = controller.webhooks.replay(name, ids=asked.ids, since=asked.since, actor=caller.actor)

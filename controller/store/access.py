@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from controller.audit import CHANGED, AuditNote, Head, breaks, changed
@@ -18,7 +18,7 @@ from controller.store.jsons import EXCEPTION, WORDS, dumps_sites, loads_sites
 from controller.store.schema import audit, exception_sites, exceptions, tokens
 from controller.store.searching import Listing, within
 from controller.store.shelf import Shelf, append, head, one
-from controller.versions import refuse_changed, version_of
+from controller.versions import refuse_changed, token_version, version_of
 from core.ids import ExceptionId, SiteName, TokenId
 
 _BATCH = 2_000
@@ -26,8 +26,11 @@ _BATCH = 2_000
 
 class Exceptions(Shelf):
     def add_exception(self, exception: AccessException, *, audit: AuditNote | None = None) -> None:
+        """One that renews another is asked for at that one's version."""
         sites = [{"exception": exception.id, "site": site} for site in exception.sites]
         with self._db.write() as connection:
+            if exception.renews is not None:
+                _refuse_other(connection, exception.renews)
             connection.execute(insert(exceptions).values(**_exception_row(exception)))
             connection.execute(insert(exception_sites), sites)
             self._log(connection, audit)
@@ -112,6 +115,12 @@ def _which(
     return found
 
 
+def _refuse_other(connection: Connection, exception_id: str) -> None:
+    body = connection.execute(select(exceptions.c.body).where(exceptions.c.id == exception_id)).scalar()
+    if body is not None:
+        refuse_changed(exception_version(EXCEPTION.loads(body)), what=f"exception {exception_id}")
+
+
 def _with_changes(note: AuditNote, before: AccessException, after: AccessException) -> AuditNote:
     """What the change moved, before and after, as it is kept."""
     kept = (json.loads(_body(one)) for one in (before, after))
@@ -164,9 +173,10 @@ class Tokens(Shelf):
     def rotate_token(self, token: Token, digest: str, *, audit: AuditNote | None = None) -> None:
         """Keep the hash of its new secret, and the old one beside it. Raises ``NotFound``; ``Conflict``: revoked."""
         with self._db.write() as connection:
-            row = one(connection, select(tokens.c.revoked_at, tokens.c.hash).where(tokens.c.id == token.id))
+            row = one(connection, select(tokens).where(tokens.c.id == token.id))
             if row is None:
                 raise NotFound(f"no token {token.id}")
+            refuse_changed(token_version(_token(row)), what=f"token {token.name}")
             if row["revoked_at"] is not None:
                 raise Conflict(f"token {token.name} is revoked", hint="make a new one")
             values = {**_token_row(token), "hash": digest, "old_hash": row["hash"]}
@@ -179,6 +189,14 @@ class Tokens(Shelf):
             rows = connection.execute(select(tokens).order_by(tokens.c.id)).mappings().all()
         return [_token(row) for row in rows]
 
+    def token(self, token_id: str) -> Token:
+        """Raises ``NotFound``."""
+        with self._db.read() as connection:
+            row = one(connection, select(tokens).where(tokens.c.id == token_id))
+        if row is None:
+            raise NotFound(f"no token {token_id[:40]!r}", hint="`tokgate token list` shows them")
+        return _token(row)
+
     def touch_token(self, token_id: TokenId, at: datetime) -> None:
         """Note its last use."""
         with self._db.write() as connection:
@@ -187,9 +205,10 @@ class Tokens(Shelf):
     def revoke_token(self, token_id: TokenId, at: datetime, *, audit: AuditNote | None = None) -> None:
         """Raises ``NotFound``, ``Conflict`` when it is revoked already."""
         with self._db.write() as connection:
-            row = one(connection, select(tokens.c.revoked_at).where(tokens.c.id == token_id))
+            row = one(connection, select(tokens).where(tokens.c.id == token_id))
             if row is None:
                 raise NotFound(f"no token {token_id}")
+            refuse_changed(token_version(_token(row)), what=f"token {row['name']}")
             if row["revoked_at"] is not None:
                 raise Conflict(f"token {token_id} is revoked already")
             connection.execute(tokens.update().where(tokens.c.id == token_id).values(revoked_at=at))

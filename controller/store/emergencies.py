@@ -11,6 +11,7 @@ from controller.model import Emergency
 from controller.store.history import History
 from controller.store.jsons import EMERGENCIES
 from controller.store.shelf import get_meta, put_meta
+from controller.versions import emergency_version, refuse_changed
 
 KEY: Final = "emergencies"
 MAX_OVER: Final = 500
@@ -31,6 +32,8 @@ class Emergencies(History):
             known = {e.id: e for e in _read(get_meta(connection, KEY) or "[]")}
             if (before := known.get(emergency.id)) is not None and before.ended_at is not None:
                 return
+            if before is not None:
+                refuse_changed(emergency_version(before), what=f"emergency action {before.id}")
             known[emergency.id] = emergency
             over = sorted(e.id for e in known.values() if e.ended_at is not None)
             for old in over[:-MAX_OVER]:

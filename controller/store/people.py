@@ -16,6 +16,7 @@ from controller.people import Person, PersonKind, PersonSession
 from controller.store.jsons import WORDS, dumps_sites, loads_sites
 from controller.store.schema import people, sessions
 from controller.store.shelf import Shelf, one
+from controller.versions import person_version, refuse_changed
 from core.ids import PersonName, SessionId
 
 _APART: Final = ("hash", "roles", "sites", "kind")
@@ -47,8 +48,11 @@ class People(Shelf):
         row |= {} if password_hash is None else {"hash": password_hash}
         row |= {"failures": 0, "locked_until": None} if unlock else {}
         with self._db.write() as connection:
-            if not connection.execute(people.update().where(people.c.name == person.name).values(**row)).rowcount:
+            known = one(connection, select(people).where(people.c.name == person.name))
+            if known is None:
                 raise person_unknown(person.name)
+            refuse_changed(person_version(_person(known)), what=person.name)
+            connection.execute(people.update().where(people.c.name == person.name).values(**row))
             self._log(connection, audit)
 
     def person(self, name: str) -> Person:

@@ -22,6 +22,7 @@ from controller.store.schema import audit as audit_log
 from controller.store.schema import meta, snapshots, source_records
 from controller.store.searching import Listing, within
 from controller.store.shelf import get_meta, one, put, put_meta
+from controller.versions import refuse_changed, version_of
 from core.ids import SnapshotId
 from ipsets import snapshot as codec
 from ipsets.errors import NoSnapshot
@@ -30,6 +31,7 @@ from ipsets.resolve import SourceRecord, dumps_record, loads_record
 
 CURRENT: Final = "current_snapshot"
 PINNED: Final = "pinned_snapshot"
+IN_FORCE: Final = "what is in force"
 PUT_IN_FORCE: Final = "snapshot.current"
 """What the audit log calls it; its subject is how the snapshot's id begins."""
 WITHHELD: Final = "withheld"
@@ -135,6 +137,7 @@ class Snapshots(History):
         with self._db.write() as connection:
             full = self._full_id(connection, pin.snapshot)
             codec.loads(self._body(connection, full))
+            refuse_changed(_version(connection), what=IN_FORCE)
             before = get_meta(connection, CURRENT)
             if before != full:
                 put_meta(connection, CURRENT, full)
@@ -147,8 +150,18 @@ class Snapshots(History):
     def drop_pin(self, *, audit: AuditNote) -> None:
         """Let refreshes decide again. What is in force stays until the next one."""
         with self._db.write() as connection:
+            refuse_changed(_version(connection), what=IN_FORCE)
             connection.execute(delete(meta).where(meta.c.key == PINNED))
             self._log(connection, audit)
+
+    def in_force_version(self) -> str:
+        """Names which snapshot is in force, and the pin that holds it there."""
+        with self._db.read() as connection:
+            return _version(connection)
+
+    def refuse_other_in_force(self) -> None:
+        """Before something is kept on the way to a pin. Raises ``ChangedMeanwhile``."""
+        refuse_changed(self.in_force_version(), what=IN_FORCE, ahead=True)
 
     def withheld(self) -> Withheld | None:
         """Which list stands behind the one in force; None when it is the list itself."""
@@ -281,6 +294,10 @@ class Snapshots(History):
         with self._db.write() as connection:
             put(connection, source_records, {"name": record.name, "body": dumps_record(record)})
             self._log(connection, audit)
+
+
+def _version(connection: Connection) -> str:
+    return version_of(f"{get_meta(connection, CURRENT)}\n{get_meta(connection, PINNED)}")
 
 
 def _put_withheld(connection: Connection, withheld: Withheld | None) -> None:

@@ -17,6 +17,7 @@ from controller.store.jsons import WORDS, dumps_sites
 from controller.store.schema import webhook_messages, webhooks
 from controller.store.searching import Listing
 from controller.store.shelf import Shelf, one
+from controller.versions import refuse_changed, webhook_version
 from controller.webhooks import (
     COUNTED,
     GIVE_UP,
@@ -86,7 +87,7 @@ class Webhooks(Shelf):
     def remove_webhook(self, name: str, *, audit: AuditNote | None = None) -> Webhook:
         """And everything that waited for it. Raises ``NotFound``."""
         with self._db.write() as connection:
-            hook = _webhook(connection, name)
+            hook = _changed(connection, name)
             connection.execute(delete(webhooks).where(webhooks.c.id == hook.id))
             self._log(connection, audit)
         return hook
@@ -94,7 +95,7 @@ class Webhooks(Shelf):
     def edit_webhook(self, name: str, values: dict[str, Any], *, audit: AuditNote | None = None) -> Webhook:
         """Set these columns. Raises ``NotFound``."""
         with self._db.write() as connection:
-            hook = _webhook(connection, name)
+            hook = _changed(connection, name)
             connection.execute(update(webhooks).where(webhooks.c.id == hook.id).values(**values))
             self._log(connection, audit)
             return _webhook(connection, name)
@@ -118,7 +119,7 @@ class Webhooks(Shelf):
         """Let these wait again, under their ids. Returns how many. Raises ``NotFound``."""
         values = {"state": MessageState.PENDING.value, "queued_at": self._clock.now(), "attempts": 0}
         with self._db.write() as connection:
-            hook = _webhook(connection, name)
+            hook = _changed(connection, name)
             ended = (_of(hook), webhook_messages.c.state != MessageState.PENDING.value)
             done = connection.execute(update(webhook_messages).where(*ended, which).values(**values))
             connection.execute(update(webhooks).where(webhooks.c.id == hook.id).values(retry_at=None))
@@ -229,6 +230,13 @@ def _webhook(connection: Connection, name: str) -> Webhook:
     if row is None:
         raise NotFound(f"no webhook {name[:40]!r}", hint="`tokgate webhook list` shows them")
     return outbox.webhook_of(row)
+
+
+def _changed(connection: Connection, name: str) -> Webhook:
+    """The one that a change is about. Raises ``NotFound``, ``ChangedMeanwhile``."""
+    hook = _webhook(connection, name)
+    refuse_changed(webhook_version(hook), what=f"webhook {hook.name}")
+    return hook
 
 
 def _message(row: RowMapping) -> Message:

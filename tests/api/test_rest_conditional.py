@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,8 @@ import pytest
 from api.conditional import tags, versions
 from controller.errors import ChangedMeanwhile
 from controller.versions import expecting
-from tests.api.conftest import Office
-from tests.api.test_rest_dry_run import MINE, approved, requested
+from tests.api.conftest import Office, Stock
+from tests.api.test_rest_dry_run import CALLS, MINE, an_office_of_secrets, approved, changes, dump, requested
 
 V1 = "/api/v1"
 
@@ -102,20 +104,68 @@ def test_of_two_in_the_same_moment_one_is_told(office: Office) -> None:
     assert sorted(outcomes) == ["made", "refused"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", "/intel/refresh", {}),
-        ("POST", "/runs", {"kind": "sync", "all": True}),
-        ("DELETE", "/tokens/{id}", None),
-    ],
-)
-def test_a_change_without_a_version_does_not_ignore_one(
-    shared_office: Office, method: str, path: str, body: dict[str, Any] | None
-) -> None:
-    path = V1 + path.format(id="01hzzzzzzzzzzzzzzzzzzzzzzz")
-    answer = shared_office.ask(method, path, json=body, headers={"If-Match": '"x"'})
-    assert (answer.status_code, answer.json()["code"]) == (412, "TG5040")
+NOTHING_TO_COMPARE = {
+    ("POST", "/exceptions"): "makes one",
+    ("POST", "/emergencies"): "makes one",
+    ("POST", "/plans"): "makes some; they do not change",
+    ("POST", "/runs"): "makes one; each device compares its plan with what it holds",
+    ("POST", "/tokens"): "makes one",
+    ("POST", "/webhooks"): "makes one",
+    ("POST", "/intel/refresh"): "asks all sources",
+    ("POST", "/intel/export"): "changes nothing that is kept",
+    ("POST", "/intel/trust"): "said again, it is said again",
+    ("POST", "/people/{name}/sign-out"): "ends whatever is open",
+    ("POST", "/me/sign-out"): "ends whatever is open",
+    ("DELETE", "/sessions/{id}"): "ends once",
+}
+"""Changes of no thing that somebody else may have changed meanwhile."""
+
+
+def thing_of(name: tuple[str, str], path: str) -> str:
+    """Where what a change is about is read."""
+    if name[1].startswith("/intel/"):
+        return f"{V1}/snapshots/current"
+    path = path.partition("?")[0]
+    return path if name[1].endswith("}") else path.rsplit("/", 1)[0]
+
+
+@pytest.fixture
+def loaded(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    with an_office_of_secrets(tmp_path, stock, monkeypatch) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", CALLS, ids=" ".join)
+def test_every_change_compares_a_version_or_refuses_one(loaded: Office, tmp_path: Path, name: tuple[str, str]) -> None:
+    """With a version that is not that of now: 412, and nothing is done. With that of now, as its address says: done."""
+    takes = {p["name"] for p in changes(loaded)[name]["parameters"] if p["in"] == "header"}
+    assert ("If-Match" in takes) is (name not in NOTHING_TO_COMPARE), "say above why there is nothing to compare"
+    asked = CALLS[name](loaded)
+    known = loaded.ask("GET", thing_of(name, asked.path)).headers.get("etag")
+    loaded.ask("GET", f"{V1}/sites", token=asked.token)  # that the token was used is noted once a minute
+    before = dump(tmp_path / "data")
+
+    def sent(match: str) -> Any:
+        more = {**asked.more, "headers": {**asked.more.get("headers", {}), "If-Match": match}}
+        return loaded.ask(name[0], asked.path, token=asked.token, **more)
+
+    for stale in ('"000000000000000000000000.0000"', 'W/"x"'):
+        answer = sent(stale)
+        assert (answer.status_code, answer.json()["code"]) == (412, "TG5040"), answer.text
+    assert dump(tmp_path / "data") == before
+    if name not in NOTHING_TO_COMPARE:
+        done = sent(known)
+        assert done.is_success, done.text
+
+
+def test_a_version_of_two_in_a_row_is_that_of_the_first(loaded: Office) -> None:
+    """What an answer says of its tag is that of the next change."""
+    made = loaded.ask("POST", f"{V1}/tokens", json={"name": "fresh", "scopes": ["read"], "days": 1})
+    where, first = made.headers["location"], made.headers["etag"]
+    turned = loaded.ask("POST", f"{where}/rotate", headers={"If-Match": first})
+    assert turned.status_code == 200, turned.text
+    assert loaded.ask("DELETE", where, headers={"If-Match": first}).status_code == 412
+    assert loaded.ask("DELETE", where, headers={"If-Match": turned.headers["etag"]}).status_code == 200
 
 
 def test_tags_are_read_as_http_writes_them() -> None:
