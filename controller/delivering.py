@@ -33,12 +33,20 @@ class Deliverer:
     """``start`` and ``stop`` are the schedule's; ``turn`` is called by its thread, and by tests."""
 
     def __init__(
-        self, store: Store, desk: WebhookDesk, clock: Clock, *, jitter: Callable[[], float] = random.random
+        self,
+        store: Store,
+        desk: WebhookDesk,
+        clock: Clock,
+        *,
+        jitter: Callable[[], float] = random.random,
+        may_run: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``may_run`` is asked before each turn."""
         self._store = store
         self._desk = desk
         self._clock = clock
         self._jitter = jitter
+        self._may_run = may_run
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._under_way: dict[str, Future[None]] = {}
@@ -58,7 +66,8 @@ class Deliverer:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self.turn()
+                if self._may_run():
+                    self.turn()
             except TokgateError as exc:
                 log.warning("webhooks.failed", code=exc.code, error=str(exc))
             except Exception as exc:  # the top of the thread: told, and tried again

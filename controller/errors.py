@@ -96,6 +96,13 @@ class StoreOutdated(StoreError):
     title = "Store schema differs"
 
 
+class StoreUnreachable(StoreError):
+    """The database server does not answer, or the connection broke; again later. What is in force stays."""
+
+    code = "TG5013"
+    title = "Store not reachable"
+
+
 class Invalid(TokgateError):
     """A request holds a bad value; the message names the field."""
 

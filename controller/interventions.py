@@ -11,7 +11,7 @@ from datetime import datetime
 
 from controller.emergencies import EmergencyDesk
 from controller.errors import Conflict
-from controller.locks import FileLock
+from controller.locks import Lock
 from controller.model import Emergency, Mode
 from controller.model import EmergencyKind as Kind
 from controller.store import Store
@@ -33,7 +33,7 @@ class Interventions:
         emergencies: EmergencyDesk,
         withholding: Withholding,
         *,
-        putting: FileLock,
+        putting: Lock,
         follow: Callable[[Emergency], None],
     ) -> None:
         self._store = store

@@ -1,7 +1,8 @@
 """Locks that hold over threads and processes: one per device, one for the store's writer, one for ``serve`` (I8).
 
-Each is ``flock`` on a file that stays: the kernel gives it back when its holder dies, however it dies. The file says
-who holds it, for the message to whoever has to wait; that text is a courtesy and decides nothing.
+Beside a store that is a file each is ``flock`` on a file that stays: the kernel gives it back when its holder dies,
+however it dies. The file says who holds it, for the message to whoever has to wait; that text is a courtesy and decides
+nothing. A store in PostgreSQL has its locks there, over machines too: ``controller.store.advisory``.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol
 
 from controller.errors import Busy, StoreError
 from controller.rehearsal import rehearsal
@@ -27,14 +28,43 @@ from core.ids import NAME
 DEVICE_WAIT: Final = timedelta(minutes=3)
 """Longer than one job's budget: whoever waits its turn gets it, and nobody waits for ever."""
 NOW: Final = timedelta(0)
-_FIRST_PAUSE: Final = 0.002
-_LONGEST_PAUSE: Final = 0.1
+WAIT_FOR_END: Final = "wait for it to end, then try again"
+FIRST_PAUSE: Final = 0.002
+LONGEST_PAUSE: Final = 0.1
+
+
+class Lock(Protocol):
+    """One lock, by its name the same in every process over the same store."""
+
+    def hold(self, *, wait: timedelta, device: str | None = None) -> AbstractContextManager[None]:
+        """Hold it while the block runs. Raises ``Busy`` after ``wait``, naming who has it; ``StoreError``."""
+        ...
+
+    def is_held(self) -> bool:
+        """Whether whoever is in ``hold`` has it still; a lock in a database goes with the connection to it."""
+        ...
+
+    def regain(self) -> bool:
+        """Take it again, for whoever is in ``hold`` and lost it; False: somebody else has it. Raises ``StoreError``."""
+        ...
+
+    def holder(self) -> str | None:
+        """Who has it, in words; None when nobody has, or it is not known."""
+        ...
+
+
+class Locks(Protocol):
+    """Every lock of one store."""
+
+    def named(self, name: str, *, what: str, hint: str = WAIT_FOR_END) -> Lock:
+        """``what`` is what the message to a waiting caller calls it."""
+        ...
 
 
 class FileLock:
     """One lock file. ``what`` is what the message to a waiting caller calls it."""
 
-    def __init__(self, path: Path, *, what: str, hint: str = "wait for it to end, then try again") -> None:
+    def __init__(self, path: Path, *, what: str, hint: str = WAIT_FOR_END) -> None:
         self.path = path
         self._what = what
         self._hint = hint
@@ -48,8 +78,7 @@ class FileLock:
             Busy: somebody else still holds it after ``wait``; the message names them.
             StoreError: the lock file cannot be opened, or its disk knows no locks.
         """
-        if (running := rehearsal()) is not None and running.has_written:
-            wait = NOW
+        wait = patience(wait)
         deadline = time.monotonic() + wait.total_seconds()
         if not self._turn.acquire(timeout=max(wait.total_seconds(), 0)):
             raise self._busy(device)
@@ -77,12 +106,12 @@ class FileLock:
             ) from exc
 
     def _lock(self, descriptor: int, deadline: float, device: str | None) -> None:
-        pause = _FIRST_PAUSE
+        pause = FIRST_PAUSE
         while not self._try(descriptor):
             if time.monotonic() + pause > deadline:
                 raise self._busy(device)
             time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     def _try(self, descriptor: int) -> bool:
         try:
@@ -96,7 +125,13 @@ class FileLock:
         return True
 
     def _busy(self, device: str | None) -> Busy:
-        return Busy(f"{self._what} is held by {self.holder() or 'somebody else'}", hint=self._hint, device=device)
+        return busy(self._what, self.holder(), hint=self._hint, device=device)
+
+    def is_held(self) -> bool:
+        return True  # it goes with nothing but its holder
+
+    def regain(self) -> bool:
+        return True
 
     def holder(self) -> str | None:
         """``process 4711 on host gw1 since 2026-11-25 18:00:00Z``, or None when the file does not say."""
@@ -125,12 +160,32 @@ def _forget_holder(descriptor: int) -> None:
         return
 
 
-class DeviceLocks:
-    """One lock for each device, as files in ``folder``."""
+def patience(wait: timedelta) -> timedelta:
+    """A rehearsal that has the store waits for nobody who may want the store."""
+    running = rehearsal()
+    return NOW if running is not None and running.has_written else wait
+
+
+def busy(what: str, holder: str | None, *, hint: str, device: str | None = None) -> Busy:
+    return Busy(f"{what} is held by {holder or 'somebody else'}", hint=hint, device=device)
+
+
+class FileLocks:
+    """Lock files in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._locks: dict[str, FileLock] = {}
+
+    def named(self, name: str, *, what: str, hint: str = WAIT_FOR_END) -> FileLock:
+        return FileLock(self._folder / f"{name}.lock", what=what, hint=hint)
+
+
+class DeviceLocks:
+    """One lock for each device."""
+
+    def __init__(self, locks: Locks) -> None:
+        self._all = locks
+        self._locks: dict[str, Lock] = {}
         self._guard = threading.Lock()
 
     @contextmanager
@@ -139,21 +194,31 @@ class DeviceLocks:
         with self._lock(device).hold(wait=wait, device=device):
             yield
 
-    def _lock(self, device: str) -> FileLock:
+    def refuse_lost(self, device: str) -> None:
+        """Asked right before a change is sent. Raises ``StoreError``: somebody else may be alone with it by now."""
+        if not self._lock(device).is_held():
+            raise StoreError(
+                f"{device}: the connection that holds its lock broke, so nothing was sent",
+                hint="the next sync reads the device and tries again",
+            )
+
+    def _lock(self, device: str) -> Lock:
         if not NAME.fullmatch(device):
             raise ValueError(f"{device!r} is no device name")
         with self._guard:
-            return self._locks.setdefault(device, FileLock(self._folder / f"{device}.lock", what="the device"))
+            if (known := self._locks.get(device)) is None:
+                known = self._locks[device] = self._all.named(f"locks/{device}", what="the device")
+            return known
 
 
 class ServeLease:
-    """The right to run the schedule over one data folder: one process at a time, for as long as the block runs."""
+    """The right to run the schedule over one store: one process at a time, for as long as the block runs."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._lock = FileLock(
-            data_dir / "serve.lock",
-            what=f"the schedule over {data_dir}",
-            hint="one `tokgate serve` runs per data folder; stop the other one first",
+    def __init__(self, locks: Locks, *, over: str) -> None:
+        self._lock = locks.named(
+            "serve",
+            what=f"the schedule over {over}",
+            hint="one `tokgate serve` runs over one store; stop the other one first",
         )
         self._held = ExitStack()
 
@@ -167,6 +232,10 @@ class ServeLease:
     ) -> None:
         self._held.close()
 
+    def is_held(self) -> bool:
+        """Whether it is ours, still or again. Raises ``StoreError``."""
+        return self._lock.is_held() or self._lock.regain()
+
     def holder(self) -> str | None:
-        """Who serves now, as far as the file says."""
+        """Who serves now, as far as it is known."""
         return self._lock.holder()

@@ -75,9 +75,13 @@ class Scheduler:
         *,
         jitter: Callable[[], float] = random.random,
         reload: Callable[[], None] = lambda: None,
+        may_run: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``reload`` is called when somebody asks for another inventory than the controller has."""
+        """``reload`` is called when somebody asks for another inventory than the controller has; ``may_run`` at each
+        tick: whether the schedule is still this process's."""
         self._controller = controller
+        self._may_run = may_run
+        self._is_idle = False
         self._reload = reload
         self._reload_asked = controller.store.inventory_asked()  # what was asked of an earlier process is done
         self._clock = controller.clock
@@ -99,7 +103,13 @@ class Scheduler:
         # a thread for each job and one for `wake`: a source or a gateway that hangs holds up nothing but its own job
         workers = len(self._intervals) + 1
         self._background = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="schedule")
-        self._deliverer = Deliverer(controller.store, controller.webhooks, controller.clock, jitter=jitter)
+        self._deliverer = Deliverer(
+            controller.store,
+            controller.webhooks,
+            controller.clock,
+            jitter=jitter,
+            may_run=lambda: not self._is_idle,
+        )
         controller.attach_schedule(tick_age=self.tick_age, wake=self.wake)
 
     def start(self) -> None:
@@ -137,6 +147,8 @@ class Scheduler:
     def tick(self) -> None:
         """Ask what is due, once. One failing question does not keep the others from being asked."""
         with self._one_tick:
+            if not self._is_ours():
+                return
             settle = self._controller.settle_unrecorded
             devices = (self._end_exceptions, self._controller.interventions.end_due, self._follow_signatures)
             for question in (self._start_intervals, settle, *devices, self._follow_files):
@@ -145,6 +157,19 @@ class Scheduler:
                 except Exception as exc:  # the top of the tick: logged, asked again in a second
                     log.exception("schedule.tick_failed", question=question.__name__, error=str(exc))
             self._last_tick = self._clock.monotonic()
+
+    def _is_ours(self) -> bool:
+        """The right to the schedule goes with the connection to a database; without it what is due waits."""
+        try:
+            ours, why = self._may_run(), "another process runs the schedule over this store"
+        except TokgateError as exc:
+            ours, why = False, str(exc)
+        if ours and self._is_idle:
+            log.info("schedule.resumed")
+        elif not ours and not self._is_idle:
+            log.error("schedule.idle", why=why)
+        self._is_idle = not ours
+        return ours
 
     # --- every so often -------------------------------------------------------------------------------------------
 

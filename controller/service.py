@@ -43,7 +43,7 @@ from controller.freezing import Frozen, held_at
 from controller.hosts import HostBook, named
 from controller.interventions import Interventions
 from controller.inventory import Device, Inventory, Site, load_inventory
-from controller.locks import DeviceLocks, FileLock
+from controller.locks import DeviceLocks
 from controller.model import (
     AccessException,
     Alert,
@@ -175,7 +175,7 @@ class Controller:
             store=store,
             inventory=inventory,
             clock=clock,
-            locks=DeviceLocks(settings.data_dir / "locks"),
+            locks=DeviceLocks(store.locks),
             limiter=SessionLimiter(settings.max_sessions),
             limits=Limits(),
             transcripts=settings.data_dir / "transcripts",
@@ -197,8 +197,8 @@ class Controller:
             workers=settings.workers,
         )
         self._refresher = Refresher(lambda actor, force: self.refresh_intel(actor=actor, force=force), clock)
-        self._putting = FileLock(settings.data_dir / "in-force.lock", what="the list in force")
-        self._refreshing = FileLock(settings.data_dir / "intel.lock", what="the refresh of the intelligence")
+        self._putting = store.locks.named("in-force", what="the list in force")
+        self._refreshing = store.locks.named("intel", what="the refresh of the intelligence")
         self.interventions = Interventions(
             store, self.emergencies, self._withholding, putting=self._putting, follow=self._follow_emergency
         )
@@ -218,7 +218,7 @@ class Controller:
         """
         clock = clock or SystemClock()
         inventory = load_inventory(settings.inventory)
-        store = Store.open(settings.data_dir, clock=clock, migrate=migrate)
+        store = Store.open(settings.data_dir, address=settings.address, clock=clock, migrate=migrate)
         return cls(settings, inventory, store, clock)
 
     @property

@@ -17,11 +17,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from controller.address import DatabaseAddress, checked_address
 from core.errors import ConfigError
 from core.net import parse_network
 from core.secret import SecretRef
 
 PREFIX: Final = "TOKGATE_"
+_UNSHOWN: Final = frozenset(PREFIX + name for name in ("BUNDLE_KEY", "DATABASE", "DATABASE_PASSWORD"))
 _SPAN: Final = re.compile(r"(?P<count>\d{1,9})\s*(?P<unit>s|min|m|h|d)?")
 _SECONDS: Final = {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
@@ -68,6 +70,7 @@ def _network(value: str) -> str:
 Reference = Annotated[SecretRef, BeforeValidator(_reference)]
 PublicKeyText = Annotated[str, StringConstraints(pattern=r"^RW[0-9A-Za-z+/]{54}$")]
 NetworkText = Annotated[str, AfterValidator(_network)]
+AddressText = Annotated[str, AfterValidator(checked_address)]
 Place = Annotated[Path, BeforeValidator(_absolute)]
 Interval = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(seconds=10), timedelta(days=7))]
 Retention = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(days=1), timedelta(days=3660))]
@@ -93,6 +96,10 @@ class Settings(BaseSettings):
     """What should be enforced where."""
     data_dir: Place = Path("data")
     """The store, its locks and the transcripts; a local disk, never NFS."""
+    database: AddressText | None = None
+    """The store in PostgreSQL, and its locks; None: in a file in ``data_dir``."""
+    database_password: Reference | None = None
+    """A reference, never the password itself; None where the server or libpq know another way."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = "auto"
     """``auto``: readable on a terminal, JSON elsewhere."""
@@ -127,6 +134,11 @@ class Settings(BaseSettings):
     webhook_networks: Annotated[tuple[NetworkText, ...], NoDecode, BeforeValidator(_several)] = ()
     """Networks inside that webhooks may be sent to, also by plain http."""
 
+    @property
+    def address(self) -> DatabaseAddress | None:
+        """Of the store; None: it is a file in ``data_dir``."""
+        return None if self.database is None else DatabaseAddress(self.database, self.database_password)
+
 
 def load_settings(**given: Any) -> Settings:
     """The settings of this process; ``given`` (a command's options) wins over the environment.
@@ -139,6 +151,8 @@ def load_settings(**given: Any) -> Settings:
         raise _bad(exc) from exc
     if (settings.tls_cert is None) is not (settings.tls_key is None):
         raise ConfigError(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY go together", hint="set both or neither")
+    if settings.database_password is not None and settings.database is None:
+        raise ConfigError(f"{PREFIX}DATABASE_PASSWORD is for {PREFIX}DATABASE", hint="set that too, or neither")
     return settings
 
 
@@ -151,7 +165,7 @@ def _line(error: ErrorDetails) -> str:
     name = PREFIX + str(error["loc"][0]).upper() if error["loc"] else PREFIX + "*"
     given = error["input"]
     said = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    if name == f"{PREFIX}BUNDLE_KEY":
-        return f"{name}: {said}"  # what was given may be the key itself, by mistake
+    if name in _UNSHOWN:
+        return f"{name}: {said}"  # what was given may be the secret itself, by mistake
     shown = given if isinstance(given, str) else json.dumps(given, default=str)
     return f"{name}: {said}, not {shown[:80]!r}"

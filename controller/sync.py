@@ -348,6 +348,7 @@ class Worker:
         else:
             self._start_at_zero(record.device, look.observed, began)
         crash_point("sync.before-apply")
+        self.locks.refuse_lost(record.device.name)
         self._publish(adapter, record, look, plan)
         crash_point("sync.published")
         receipt = self._change(adapter, session, record, look, plan)

@@ -9,11 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.postgres import Server, why_none
 
 PROGRAMS = ("ip", "nft", "nsenter", "unshare", "sshd", "ssh-keygen", "dnsmasq", "conntrack", "sudo")
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -44,6 +46,16 @@ def pytest_collection_finish() -> None:
     """
     if "vendors.session" in sys.modules:
         vars(sys.modules["vendors.session"])["_SETTLE_MS"] = 1
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server for the tests of this process; where there is none they are skipped, with the reason."""
+    if reason := why_none():
+        pytest.skip(reason)
+    server = Server()
+    yield server
+    server.remove()
 
 
 @cache

@@ -82,7 +82,6 @@ def _apply_files(reason: str, *, force: bool, yes: bool, output: Plain) -> int:
     from api.cli.config import show_declared
     from api.config_models import DeclaredChange
     from controller.declared import CHANGING
-    from controller.locks import ServeLease
 
     with opening.controller() as controller:
         actor = opening.actor()
@@ -92,7 +91,7 @@ def _apply_files(reason: str, *, force: bool, yes: bool, output: Plain) -> int:
         if wanted:
             confirm(f"Carry out {'this change' if len(wanted) == 1 else f'these {len(wanted)} changes'}?", yes=yes)
         done = controller.declared.carry_out(actor=actor, reason=reason, force=force)
-        serving = ServeLease(controller.settings.data_dir).holder()
+        serving = controller.store.lease().holder()
     if output is Plain.JSON:
         show_json([DeclaredChange.of(change).model_dump(mode="json") for change in done])
     follows = "the schedule brings" if serving else "no schedule runs; `tokgate apply` brings"

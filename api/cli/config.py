@@ -104,10 +104,11 @@ def _refuse_unread(settings: Settings, inventory: Inventory) -> None:
     from controller.calendars import unread
     from controller.errors import InventoryError
     from controller.store import Store
+    from controller.store.database import is_there
     from core.clock import SystemClock
 
-    if (settings.data_dir / "store.db").exists():
-        with Store.open(settings.data_dir, clock=SystemClock(), migrate=False) as store:
+    if is_there(settings.data_dir, settings.address):
+        with Store.open(settings.data_dir, address=settings.address, clock=SystemClock(), migrate=False) as store:
             missing = unread(inventory, store.kept_calendar)
     else:
         missing = unread(inventory, lambda _name: None)

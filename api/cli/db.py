@@ -27,20 +27,33 @@ def _store(*, migrate: bool = False) -> Iterator[Store]:
     from controller.store import Store
     from core.clock import SystemClock
 
-    with Store.open(opening.settings().data_dir, clock=SystemClock(), migrate=migrate) as store:
+    found = opening.settings()
+    with Store.open(
+        found.data_dir,
+        address=found.address,
+        clock=SystemClock(),
+        migrate=migrate,
+        is_backed_up=found.address is not None,  # whoever says `upgrade` was told to make it
+    ) as store:
         yield store
 
 
 @app.command()
 def upgrade() -> None:
-    """Bring the store to this version's schema, after a backup beside it; make it when there is none."""
+    """Bring the store to this version's schema, after a backup beside it; make it when there is none.
+
+    In PostgreSQL the backup is yours to make first, with pg_dump.
+    """
     with working("upgrading the store"), _store(migrate=True) as store:
         say(f"the store is at schema {store.schema_version}")
 
 
 @app.command()
 def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; must not exist yet.")]) -> None:
-    """Copy the store while it is in use. The copy holds together and opens like the original."""
+    """Copy the store while it is in use. The copy holds together and opens like the original.
+
+    A store in PostgreSQL is copied by pg_dump: this says how.
+    """
     with _store() as store, working("copying the store"):
         store.backup(file)
     say(f"copied to {file}")
@@ -48,7 +61,10 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; 
 
 @app.command()
 def check(output: AsPlain = Plain.TABLE) -> int:
-    """Check the store for damage, the chain of the audit log included. Ends with 1 when there is any."""
+    """Check the store for damage, the chain of the audit log included. Ends with 1 when there is any.
+
+    In PostgreSQL every row is read, and what the server noted is told; pg_amcheck looks deeper there.
+    """
     with _store() as store, working("checking the store"):
         found = store.check()
     if output is Plain.JSON:

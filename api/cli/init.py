@@ -30,9 +30,9 @@ def init(folder: Folder = None) -> None:
     settings = load_settings(**given)
     written = _write_inventory(settings.inventory)
     _make_private(settings.data_dir)
-    Store.open(settings.data_dir, clock=SystemClock(), migrate=True).close()
+    Store.open(settings.data_dir, address=settings.address, clock=SystemClock(), migrate=True).close()
     say(f"{settings.inventory}: {'written' if written else 'is there already, and stays as it is'}")
-    say(f"{settings.data_dir}: the store is ready")
+    say(f"{settings.address or settings.data_dir}: the store is ready")
     say(_next_steps(settings, elsewhere=folder is not None))
 
 

@@ -201,7 +201,7 @@ def _audit(settings: Any, source: str, found: Merged, reason: str) -> None:
     from controller.store import Store
     from core.clock import SystemClock
 
-    with Store.open(settings.data_dir, clock=SystemClock()) as store:
+    with Store.open(settings.data_dir, address=settings.address, clock=SystemClock()) as store:
         detail = {"gone": list(found.gone), "pruned": list(found.pruned)}
         note_ = AuditNote(
             actor=opening.actor(), action="inventory.sync", subject=source[:40], reason=reason, detail=detail

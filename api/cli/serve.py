@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from api.reloading import Rounds
     from api.server import Bind
+    from controller.locks import ServeLease
     from controller.settings import Settings
 
 
@@ -26,7 +27,7 @@ def serve(
     """Keep the loop going and serve the API: resolve, sync, poll counters, end exceptions, all by themselves.
 
     Ctrl-C or SIGTERM ends it; what is enforced stays enforced. SIGHUP has it take up the inventory and the certificate
-    anew, if they are good. One process may serve a data folder.
+    anew, if they are good. One process may serve a store.
     """
     from controller.log import set_up_logging
     from controller.settings import load_settings
@@ -43,6 +44,7 @@ def _serve(settings: Settings) -> None:
     from api import certificates, server
     from api.reloading import Rounds
     from controller.locks import ServeLease
+    from controller.store.database import locks_of
     from core.clock import SystemClock
     from core.net import is_loopback
 
@@ -53,13 +55,19 @@ def _serve(settings: Settings) -> None:
     if bind.tls is None and not is_loopback(bind.host):
         log.warning("serve.plain", host=bind.host, hint="tokens cross the network readable; give --tls-cert, --tls-key")
     rounds = Rounds(settings.inventory, bind.tls)
-    with ServeLease(settings.data_dir), server.listening(bind) as opened, rounds.signals():
+    over = str(settings.address or settings.data_dir)
+    with (
+        locks_of(settings.data_dir, settings.address) as locks,
+        ServeLease(locks, over=over) as lease,
+        server.listening(bind) as opened,
+        rounds.signals(),
+    ):
         while rounds.goes_on():
-            _serve_once(settings, bind, opened, rounds)
+            _serve_once(settings, bind, opened, rounds, lease)
     log.info("serve.stopped")
 
 
-def _serve_once(settings: Settings, bind: Bind, opened: socket.socket, rounds: Rounds) -> None:
+def _serve_once(settings: Settings, bind: Bind, opened: socket.socket, rounds: Rounds, lease: ServeLease) -> None:
     """Until the end, or until another inventory or certificate is to be taken up."""
     import structlog
 
@@ -72,7 +80,7 @@ def _serve_once(settings: Settings, bind: Bind, opened: socket.socket, rounds: R
     with Controller.open(settings) as controller:
         made = server.build_server(create_app(controller), bind)
         rounds.begin(made)
-        scheduler = Scheduler(controller, reload=rounds.ask)
+        scheduler = Scheduler(controller, reload=rounds.ask, may_run=lease.is_held)
         scheduler.start()
         log.info("serve.started", host=bind.host, port=opened.getsockname()[1], tls=bind.tls is not None)
         try:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select
 
 from controller.audit import CHANGED, AuditNote, Head, breaks, changed
 from controller.errors import Conflict, NotFound, StoreError

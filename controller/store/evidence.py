@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, insert, select
 
 from controller.errors import Invalid
 from controller.model import (
@@ -36,8 +35,8 @@ from controller.store.schema import (
     observations,
     readings,
 )
-from controller.store.searching import Listing
-from controller.store.shelf import Shelf, put
+from controller.store.searching import Listing, total
+from controller.store.shelf import Shelf, insert_unless, put
 from core.ids import DeviceName, ExceptionId, SiteName
 from vendors.codec import dumps_reading, loads_reading
 from vendors.model import Reading
@@ -193,7 +192,8 @@ class Evidence(Shelf):
         """
         with self._db.write() as connection:
             put(connection, readings, {"device": device, "body": dumps_reading(reading)})
-            statement = insert(events).on_conflict_do_nothing()
+            statement = insert_unless(connection, events).on_conflict_do_nothing()
+            statement = statement.execution_options(preserve_rowcount=True)  # of an insert it is kept only when asked
             new = [event for event in found if connection.execute(statement, _columns(event)).rowcount]
             outbox.tell_events(connection, new, self._clock.now())
         return len(new)
@@ -218,7 +218,7 @@ class Evidence(Shelf):
 
     def hits_since(self, at: datetime) -> list[HitSum]:
         """The hits of all windows that end after ``at``, for each site and action that has any window there."""
-        columns = (events.c.site, events.c.action, func.count() - func.count(events.c.hits), func.sum(events.c.hits))
+        columns = (events.c.site, events.c.action, func.count() - func.count(events.c.hits), total(events.c.hits))
         sums = select(*columns).where(events.c.end > at).group_by(events.c.site, events.c.action)
         with self._db.read() as connection:
             rows = connection.execute(sums.order_by(events.c.site, events.c.action)).all()
@@ -230,7 +230,7 @@ class Evidence(Shelf):
     def exception_use(self, exception: ExceptionId, *, sites: frozenset[SiteName] | None = None) -> Use:
         """The sums of its events, by default at every site; None where none of them counted."""
         used = case((func.coalesce(events.c.hits, events.c.packets, 0) > 0, events.c.end))
-        sums = (func.sum(events.c.hits), func.sum(events.c.packets), func.sum(events.c.octets), func.max(used))
+        sums = (total(events.c.hits), total(events.c.packets), total(events.c.octets), func.max(used))
         query = select(*sums).where(events.c.exception == exception)
         if sites is not None:
             query = query.where(events.c.site.in_(sites))

@@ -15,8 +15,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, func, literal, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, RowMapping, delete, func, insert, literal, select, update
 
 from controller.audit import AuditNote
 from controller.errors import Conflict

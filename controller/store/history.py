@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
 from controller.model import Alert
 from controller.store.schema import alerts, refreshes, words
-from controller.store.searching import Listing, within
+from controller.store.searching import Listing, total, within
 from controller.store.shelf import Shelf, one
 from ipsets.model import Snapshot
 from ipsets.words import Words, said, words_of
@@ -60,13 +59,13 @@ class History(Shelf):
     def _forget_words(self, connection: Connection) -> None:
         """The notes of when they were said stay: then it is known that the words are gone, and none of another time
         are taken for them."""
-        total = connection.execute(select(func.sum(words.c.size))).scalar() or 0
+        kept = connection.execute(select(total(words.c.size))).scalar() or 0
         oldest = select(words.c.digest, words.c.size).order_by(words.c.used_at, words.c.digest)
-        for row in connection.execute(oldest).mappings().all() if total > self.words_bytes else ():
-            if total <= self.words_bytes:
+        for row in connection.execute(oldest).mappings().all() if kept > self.words_bytes else ():
+            if kept <= self.words_bytes:
                 return
             connection.execute(delete(words).where(words.c.digest == row["digest"]))
-            total -= row["size"]
+            kept -= row["size"]
 
     def said_at(self, snapshot: Snapshot, at: datetime) -> Snapshot | None:
         """The snapshot in the words of the last refresh at or before ``at`` that found it; None: they are not kept.

@@ -12,8 +12,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
 from controller.alerts import AlertNote
 from controller.audit import CHANGED, AuditNote

@@ -1,19 +1,41 @@
-"""Whether the process that started a run can still end it: each store holds a lock on a file of its own while open."""
+"""Whether the process that started a run can still end it: each store holds a lock of its own while it is open."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from core.ids import new_id
 
 _FOLDER: Final = "processes"
 
 
-class Process:
-    """This opening of the store. The kernel drops the lock when the process ends, however it ends."""
+class Process(Protocol):
+    """This opening of the store, and whether others are open still."""
+
+    id: str
+
+    def renew(self) -> None:
+        """Before work begins under this name: raises ``StoreError`` when others would take it for dead."""
+        ...
+
+    def is_alive(self, other: str) -> bool:
+        """Whether the process of that id still runs. Raises ``StoreError``."""
+        ...
+
+    def sweep(self) -> None:
+        """Remove what is left of processes that are gone."""
+        ...
+
+    def close(self) -> None:
+        """Say goodbye; once more does nothing."""
+        ...
+
+
+class FileProcess:
+    """By a lock file: the kernel drops the lock when the process ends, however it ends."""
 
     def __init__(self, data_dir: Path) -> None:
         self.id = new_id()
@@ -25,8 +47,10 @@ class Process:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unnamed.rename(self._path)
 
+    def renew(self) -> None:
+        """The kernel keeps the lock as long as there is anybody to ask."""
+
     def is_alive(self, other: str) -> bool:
-        """Whether the process of that id still runs."""
         if other == self.id:
             return True
         try:
@@ -42,13 +66,11 @@ class Process:
         return False
 
     def sweep(self) -> None:
-        """Remove the files of processes that are gone."""
         for path in self._folder.iterdir():
             if not path.name.startswith(".") and not self.is_alive(path.name):
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Say goodbye; once more does nothing."""
         if self._descriptor is not None:
             self._path.unlink(missing_ok=True)
             os.close(self._descriptor)

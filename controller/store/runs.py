@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select
 
 from controller.audit import AuditNote
 from controller.errors import NotFound
@@ -18,7 +17,7 @@ from controller.store.jsons import STATUS, TIMINGS, WORDS
 from controller.store.processes import Process
 from controller.store.schema import device_status, plans, run_devices, runs
 from controller.store.searching import Listing, within
-from controller.store.shelf import Shelf, one, put
+from controller.store.shelf import Shelf, insert_unless, one, put
 from core.ids import DeviceName, PlanId, RunId, SiteName
 from vendors.errors import Uncertain
 
@@ -81,6 +80,7 @@ class Runs(Shelf):
 
     def start_run(self, run: Run, *, audit: AuditNote | None = None) -> None:
         """The run and what is to be done on its devices, with the audit entry: all or nothing."""
+        self._process.renew()
         row = {
             "id": run.id,
             "trigger": run.trigger,
@@ -106,7 +106,7 @@ class Runs(Shelf):
             outbox.tell_part(connection, part, self._clock.now())
             outbox.tell_cut(connection, part, self._clock.now())
             count = select(func.count()).where(run_devices.c.run == part.run).scalar_subquery()
-            statement = insert(run_devices).values(**row, position=count)
+            statement = insert_unless(connection, run_devices).values(**row, position=count)
             connection.execute(statement.on_conflict_do_update(index_elements=["run", "device"], set_=rest))
 
     def finish_run(self, run_id: RunId, at: datetime) -> None:

@@ -58,6 +58,9 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else moment(int(value))
 
 
+Number = Integer().with_variant(BigInteger(), "postgresql")
+"""A number of a row that was given one after the other: SQLite's are long, PostgreSQL's plain ones end at 2**31."""
+
 metadata = MetaData()
 
 meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
@@ -94,7 +97,7 @@ words = Table(
 refreshes = Table(
     "refreshes",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("at", Instant, nullable=False, index=True),
     Column("snapshot", String, nullable=False),
     Column("words", String, nullable=False, index=True),  # a digest; those words may not be kept any more
@@ -106,7 +109,7 @@ refreshes = Table(
 alerts = Table(
     "alerts",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("at", Instant, nullable=False, index=True),
     Column("kind", String, nullable=False),
     Column("subject", String, nullable=False),
@@ -176,7 +179,7 @@ device_exceptions = Table(
 observations = Table(
     "observations",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("site", String, nullable=False),
     Column("device", String, nullable=False),
     Column("at", Instant, nullable=False),
@@ -296,7 +299,7 @@ sessions = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Number, primary_key=True, autoincrement=False),
     Column("at", Instant, nullable=False),
     Column("actor", String, nullable=False),
     Column("action", String, nullable=False),
@@ -333,7 +336,7 @@ feed_lists = Table(
 feed_pulls = Table(
     "feed_pulls",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("device", String, nullable=False),
     Column("name", String, nullable=False),
     Column("at", Instant, nullable=False, index=True),
@@ -396,7 +399,7 @@ webhooks = Table(
 webhook_messages = Table(
     "webhook_messages",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", Number, primary_key=True),
     Column("id", String, nullable=False, unique=True),
     Column("webhook", ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
     Column("kind", String, nullable=False),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, cast, func, or_, select
 
 SEARCHED: Final = 20_000
 """Rows whose text is looked at for one page: the first in the order of the list that the other filters leave."""
@@ -68,3 +68,8 @@ def within(column: Any, since: datetime | None, until: datetime | None) -> Itera
         yield column >= since
     if until is not None:
         yield column < until
+
+
+def total(column: Any) -> ColumnElement[int]:
+    """The sum, as a whole number: PostgreSQL's own is a decimal. None: there is nothing to add."""
+    return cast(func.sum(column), BigInteger)

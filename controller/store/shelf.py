@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, RowMapping, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from controller.alerts import AlertNote
 from controller.asking import noted
@@ -50,10 +50,26 @@ def append(connection: Connection, note: AuditNote, clock: Clock) -> AuditEntry:
     if (claim := claim_here()) is not None:
         mine = (repeats.c.caller == claim.caller, repeats.c.key == claim.key)
         connection.execute(update(repeats).where(*mine).values(written=True))
-    entry = entry_after(head(connection), note, clock.now())
+    entry = entry_after(head(connection), _as_kept(note), clock.now())
     connection.execute(insert(audit).values(**{c.name: getattr(entry, c.name) for c in audit.columns}))
     put_meta(connection, AUDIT_HEAD, f"{entry.seq}:{entry.hash}")
     return entry
+
+
+def _as_kept(note: AuditNote) -> AuditNote:
+    """Its hash is of what can be read back."""
+    return replace(
+        note,
+        actor=without_nul(note.actor),
+        action=without_nul(note.action),
+        subject=without_nul(note.subject),
+        reason=without_nul(note.reason),
+    )
+
+
+def without_nul(text: str) -> str:
+    """No database need keep that character; it is told that something stood there."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
 
 
 def head(connection: Connection) -> Head:
@@ -74,9 +90,14 @@ def put_meta(connection: Connection, key: str, value: str) -> None:
 def put(connection: Connection, table: Any, row: dict[str, Any]) -> None:
     """Insert the row, or replace everything but the key of the one that has its primary key."""
     keys = [c.name for c in table.primary_key]
-    statement = insert(table).values(**row)
     rest = {name: value for name, value in row.items() if name not in keys}
+    statement = insert_unless(connection, table).values(**row)
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+
+
+def insert_unless(connection: Connection, table: Any) -> sqlite.Insert | postgresql.Insert:
+    """An insert that can say what is done when the row is there already. Both databases spell that alike."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def one(connection: Connection, statement: Any) -> RowMapping | None:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from controller.alerts import AlertNote
 from controller.audit import CHANGED, AuditNote, changed
@@ -21,7 +20,7 @@ from controller.store.history import History
 from controller.store.schema import audit as audit_log
 from controller.store.schema import meta, snapshots, source_records
 from controller.store.searching import Listing, within
-from controller.store.shelf import get_meta, one, put, put_meta
+from controller.store.shelf import get_meta, insert_unless, one, put, put_meta
 from controller.versions import refuse_changed, version_of
 from core.ids import SnapshotId
 from ipsets import snapshot as codec
@@ -105,7 +104,7 @@ class Snapshots(History):
         }
         with self._db.write() as connection:
             again = {key: row[key] for key in ("created_at", "parent", "body")}
-            insertion = insert(snapshots).values(**row)
+            insertion = insert_unless(connection, snapshots).values(**row)
             connection.execute(insertion.on_conflict_do_update(index_elements=["id"], set_=again))
             self._keep_words(connection, snapshot, self._clock.now())
         self._known = {known: kept for known, kept in self._known.items() if known != snapshot.id}

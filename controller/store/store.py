@@ -11,18 +11,18 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Table, delete, func, select, text
 
+from controller.address import DatabaseAddress
 from controller.audit import AuditNote
 from controller.errors import Conflict, StoreError
-from controller.locks import ServeLease
+from controller.locks import Locks, ServeLease
 from controller.store.access import AuditLog, Exceptions, Tokens
 from controller.store.calendars import Calendars
 from controller.store.cuts import Cuts
-from controller.store.database import Database, damaged
+from controller.store.database import open_database
 from controller.store.emergencies import Emergencies
 from controller.store.evidence import Evidence
 from controller.store.feeds import Feeds
 from controller.store.people import People
-from controller.store.processes import Process
 from controller.store.repeats import Repeats
 from controller.store.runs import Runs
 from controller.store.schema import (
@@ -128,43 +128,47 @@ class Store(
     Every method may raise ``StoreError``; then nothing of what it was asked was recorded.
     """
 
-    def __init__(self, data_dir: Path, clock: Clock) -> None:
+    def __init__(self, data_dir: Path, clock: Clock, address: DatabaseAddress | None) -> None:
         """For ``open``."""
         self._data_dir = data_dir
         self._clock = clock
-        self._db = Database(data_dir)
+        self._db = open_database(data_dir, address)
         self._known = {}
-        try:
-            self._process = Process(data_dir)
-        except OSError as exc:
-            raise StoreError(
-                f"{data_dir} cannot be written: {exc.strerror}", hint="free space, check its mode"
-            ) from exc
+        self._process = self._db.process
 
     @classmethod
-    def open(cls, data_dir: Path, *, clock: Clock, migrate: bool = True) -> Store:
-        """The store of that folder, made if there is none; what a dead process left running is settled.
+    def open(
+        cls,
+        data_dir: Path,
+        *,
+        clock: Clock,
+        address: DatabaseAddress | None = None,
+        migrate: bool = True,
+        is_backed_up: bool = False,
+    ) -> Store:
+        """The store at that address, or of that folder, made if there is none; what a dead process left running is
+        settled. ``is_backed_up``: whoever asks has made a backup, where we cannot make one before an upgrade.
 
         Raises:
-            StoreOutdated: a newer version wrote it; or it is older and ``migrate`` is off.
+            StoreOutdated: a newer version wrote it; or it is older and ``migrate`` is off, or nobody backed it up.
             StoreError: it is damaged, or cannot be written.
         """
-        store = cls(data_dir, clock)
+        store = cls(data_dir, clock, address)
         try:
-            store._ready(may_migrate=migrate)
+            store._ready(may_migrate=migrate, is_backed_up=is_backed_up)
         except BaseException:
             store.close()
             raise
         return store
 
-    def _ready(self, *, may_migrate: bool) -> None:
+    def _ready(self, *, may_migrate: bool, is_backed_up: bool) -> None:
         revision = self._revision()
         wrong = self._db.check(full=False, budget=QUICK)
         if wrong:
-            raise damaged(self._db.path, wrong[0])
+            raise self._db.damaged(wrong[0])
         if revision != REVISION:
             refuse_foreign(revision, migrate=may_migrate)
-            self.upgrade()
+            self.upgrade(is_backed_up=is_backed_up)
         self._settle()
 
     def _settle(self) -> None:
@@ -183,9 +187,8 @@ class Store(
             return revision_of(connection)
 
     def close(self) -> None:
-        """Let go of the file; what was answered is on the disk already."""
+        """Let go of it; what was answered is on the disk already."""
         self._db.close()
-        self._process.close()
 
     def __enter__(self) -> Store:
         return self
@@ -205,26 +208,35 @@ class Store(
 
     @property
     def path(self) -> Path:
+        """Its file. Raises ``StoreError`` for a store in PostgreSQL."""
         return self._db.path
 
-    def upgrade(self) -> str | None:
-        """Bring the schema to the newest, after a backup beside the store. Returns the revision it had before."""
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        return self._db.place
+
+    @property
+    def locks(self) -> Locks:
+        """Over every process that has this store open."""
+        return self._db.locks
+
+    def upgrade(self, *, is_backed_up: bool = False) -> str | None:
+        """Bring the schema to the newest, after a backup beside the store. Returns the revision it had before.
+
+        Raises ``StoreOutdated``: there is no way to make that backup here, and nobody has made it.
+        """
         with self._db.read() as connection:
             before = revision_of(connection)
         refuse_foreign(before, migrate=True)
-        if before not in (None, REVISION):
-            self._backup_before_upgrade(str(before))
+        if before not in (None, REVISION) and not is_backed_up:
+            self._db.keep_before_upgrade(self._data_dir / "backups", str(before), self._clock.now())
         with self._db.write() as connection:
             if revision_of(connection) != REVISION:
                 migrate(connection)
             if get_meta(connection, INSTANCE) is None:
                 put_meta(connection, INSTANCE, new_id())
         return before
-
-    def _backup_before_upgrade(self, revision: str) -> None:
-        folder = self._data_dir / "backups"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self._db.backup(folder / f"store-{revision}-{self._clock.now():%Y%m%dT%H%M%S}.db")
 
     def backup(self, target: Path) -> None:
         """A consistent copy, verified, while everything goes on. Raises ``Conflict`` when ``target`` exists."""
@@ -247,19 +259,19 @@ class Store(
         """Raises ``StoreError`` when it cannot be read, or the next write may find a full disk."""
         with self._db.read() as connection:
             connection.execute(text("SELECT 1"))
-        self._db.refuse_full_disk()
+        self._db.refuse_unwritable()
 
     def instance_id(self) -> str:
         """Who we are on the devices: made once with the store, and in every mark of ours."""
         with self._db.read() as connection:
             found = get_meta(connection, INSTANCE)
         if found is None:
-            raise damaged(self._db.path, "it has lost its instance id")
+            raise self._db.damaged("it has lost its instance id")
         return found
 
     def lease(self) -> ServeLease:
         """The right to run the schedule over this store; hold it with ``with``."""
-        return ServeLease(self._data_dir)
+        return ServeLease(self.locks, over=self.place)
 
     def housekeeping(self, *, retention: timedelta) -> None:
         """Drop what is older than ``retention``, in small writes; close abandoned runs; write the log back.

@@ -133,7 +133,7 @@ def bench(folder: Path, store: Store, inventory: Inventory, clock: ManualClock) 
         store=store,
         inventory=inventory,
         clock=clock,
-        locks=DeviceLocks(folder / "locks"),
+        locks=DeviceLocks(store.locks),
         limiter=SessionLimiter(4),
         limits=Limits(),
         transcripts=folder / "transcripts",

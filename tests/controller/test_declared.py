@@ -160,7 +160,7 @@ def test_what_is_over_is_not_checked_and_not_given(
     assert carried(declare(past, entry("a"))) == {"a": DeclaredKind.ADD}
     clock.jump(live(store)["a"].ends + timedelta(days=1))
     assert carried(declare(entry("a"))) == {}
-    assert load_declared(offices(store.path.parent, YAML + RULES), clock.now()).keys() == {"a"}
+    assert load_declared(offices(store._data_dir, YAML + RULES), clock.now()).keys() == {"a"}
 
 
 @pytest.mark.parametrize(("kept", "is_held"), [(0, True), (6, True), (8, False), (9, False)])

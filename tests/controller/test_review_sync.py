@@ -14,13 +14,13 @@ import pytest
 from controller.desired import rule_name
 from controller.errors import StoreError
 from controller.inventory import Device
-from controller.locks import FileLock
 from controller.model import CoverageState, Observation, Outcome, Window
 from controller.store import Store
 from core.clock import ManualClock
 from core.ids import SiteName
 from ipsets.model import Snapshot
 from ipsets.snapshot import content_id
+from tests.controller.backends import written_elsewhere
 from tests.controller.memory import Bench, Firewall, bench, start_run
 from tests.controller.offices import an_exception, offices, snapshot
 from vendors.errors import DeviceError, NotVerified, Refused, Unreachable, Unreadable
@@ -226,11 +226,10 @@ def test_a_busy_store_is_a_failing_store_and_no_fault_of_the_device(
 ) -> None:
     """After the change was taken: recorded as failed, it would be called provably old."""
     made, firewall, device = work
-    monkeypatch.setattr("controller.store.database.WRITE_WAIT", timedelta(0))
-    other = FileLock(made.store.path.with_name("store.lock"), what="the store")
+    monkeypatch.setattr(made.store._db, "write_wait", timedelta(0))
     run = start_run(made.store, clock)
     with ExitStack() as held:
-        firewall.on["after-apply"] = lambda: held.enter_context(other.hold(wait=MINUTE))
+        firewall.on["after-apply"] = lambda: held.enter_context(written_elsewhere(made.store))
         with pytest.raises(StoreError, match="held by process"):
             made.sync(device, run)
     assert made.store.run(run).devices[0].outcome is Outcome.RUNNING

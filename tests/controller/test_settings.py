@@ -14,6 +14,7 @@ from core.errors import ConfigError
 from core.secret import SecretRef
 
 PUBLIC = "RWQG+237hmZ3era5/d0rt6kD48MT7PIki1eC7TKz2+MkNe4Ma/eXZuRA"
+PG = "postgresql+psycopg://"
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,8 @@ def test_every_setting_has_a_default_that_stays_on_this_machine(
         ("TOKGATE_DATA_DIR", "/var/lib/tokgate", "data_dir", Path("/var/lib/tokgate")),
         ("TOKGATE_WORKERS", "", "workers", 16),
         ("TOKGATE_BUNDLE_KEY", "secret://env/HUB", "bundle_key", SecretRef("env", "HUB")),
+        ("TOKGATE_DATABASE", "postgresql://tok@db/tok?sslmode=require", "database", f"{PG}tok@db/tok?sslmode=require"),
+        ("TOKGATE_DATABASE", f"{PG}db.example:5433/tok", "database", f"{PG}db.example:5433/tok"),
         ("TOKGATE_BUNDLE_TRUST", f"{PUBLIC}, {PUBLIC} {PUBLIC}", "bundle_trust", (PUBLIC,) * 3),
         ("TOKGATE_BUNDLE_TRUST", "", "bundle_trust", ()),
     ],
@@ -68,6 +71,10 @@ def test_a_variable_sets_it(
         ("TOKGATE_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("TOKGATE_LOG_FORMAT", "xml", "'auto', 'console' or 'json'"),
         ("TOKGATE_TLS_KEY", "/etc/key.pem", "go together"),
+        ("TOKGATE_DATABASE", "sqlite:///store.db", "expected an address such as postgresql+psycopg://"),
+        ("TOKGATE_DATABASE", "postgresql://db.example", "expected an address such as"),
+        ("TOKGATE_DATABASE", "postgresql://db.example:port/tokgate", "expected an address such as"),
+        ("TOKGATE_DATABASE_PASSWORD", "secret://env/PGPASSWORD", "is for TOKGATE_DATABASE"),
         ("TOKGATE_BUNDLE_TRUST", f"{PUBLIC},RWshort", "String should match pattern"),
     ],
 )
@@ -81,9 +88,24 @@ def test_a_bad_value_is_an_error_that_names_the_variable(
     assert said in str(caught.value)
 
 
-def test_a_key_in_place_of_its_reference_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOKGATE_BUNDLE_KEY", "RWQAAEIyhunter2")
-    with pytest.raises(ConfigError, match="TOKGATE_BUNDLE_KEY: expected a reference") as caught:
+@pytest.mark.parametrize(
+    ("variable", "text", "said"),
+    [
+        ("TOKGATE_BUNDLE_KEY", "RWQAAEIyhunter2", "expected a reference"),
+        ("TOKGATE_DATABASE_PASSWORD", "hunter2", "expected a reference"),
+        ("TOKGATE_DATABASE", "postgresql://tokgate:hunter2@db/tokgate", "address without a password"),
+        ("TOKGATE_DATABASE", "postgresql://tokgate:@hunter2/x@db/tokgate", "address without a password"),
+        ("TOKGATE_DATABASE", "postgresql://tokgate:/hunter2@db/tokgate", "expected an address"),
+        ("TOKGATE_DATABASE", "postgresql://db/tokgate?user=t&PASSword=hunter2", "address without a password"),
+        ("TOKGATE_DATABASE", "postgresql://db/tokgate?sslpassword=hunter2", "address without a password"),
+        ("TOKGATE_DATABASE", "hunter2", "expected an address"),
+    ],
+)
+def test_i09_a_secret_in_place_of_its_reference_is_not_repeated(
+    variable: str, text: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(ConfigError, match=f"{variable}: .*{said}") as caught:
         load_settings()
     assert "hunter2" not in str(caught.value)
 

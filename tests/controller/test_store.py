@@ -12,7 +12,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 
 from controller.audit import AuditNote
 from controller.errors import Busy, Conflict, Invalid, NotFound, StoreError, StoreOutdated
@@ -40,17 +39,13 @@ from controller.store.schema import REVISION, metadata, micros, moment
 from controller.store.upgrade import MIGRATIONS
 from core.clock import ManualClock
 from core.ids import DeviceName, EventId, ExceptionId, PlanId, RunId, SiteName, SnapshotId, TokenId, new_id
+from tests.controller.backends import again, behind, only_a_file
 from vendors.model import Action, EntryCount, FlowCount, GroupName, Reading, RuleCount, RuleName
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, 123456, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 BERLIN, PARIS = SiteName("berlin"), SiteName("paris")
 FW, FW2 = DeviceName("fw-berlin"), DeviceName("fw-two")
-
-
-def reopened(store: Store, clock: ManualClock) -> Store:
-    """As another process would find it."""
-    return Store.open(store.path.parent, clock=clock, migrate=False)
 
 
 def note(action: str = "test.change", **fields: str) -> AuditNote:
@@ -61,13 +56,12 @@ def note(action: str = "test.change", **fields: str) -> AuditNote:
 
 
 def test_the_migrations_build_exactly_the_tables_that_the_code_knows(store: Store) -> None:
-    engine = create_engine(f"sqlite:///{store.path}")
-    with engine.connect() as connection:
+    with store._db.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    engine.dispose()
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == REVISION == store.schema_version
 
 
+@only_a_file
 def test_it_is_wal_and_full_and_nobody_but_the_writer_checkpoints(store: Store) -> None:
     with store._db.write() as writer, store._db.read() as reader:
         for connection in (writer, reader):
@@ -80,8 +74,8 @@ PRAGMAS = ("journal_mode", "synchronous", "wal_autocheckpoint", "foreign_keys")
 
 
 def test_who_we_are_is_made_once(store: Store, clock: ManualClock) -> None:
-    with reopened(store, clock) as again:
-        assert again.instance_id() == store.instance_id()
+    with again(store, clock) as other:
+        assert other.instance_id() == store.instance_id()
         assert len(store.instance_id()) == 26
 
 
@@ -92,37 +86,31 @@ def test_an_empty_folder_is_no_store_unless_it_may_be_made(tmp_path: Path, clock
 
 def test_a_store_of_a_newer_version_is_refused_and_left_as_it_is(store: Store, clock: ManualClock) -> None:
     store.append_audit(note())
-    set_revision(store.path, "9999")
+    set_revision(store, "9999")
     with pytest.raises(StoreOutdated, match="schema 9999, this version knows"):
-        Store.open(store.path.parent, clock=clock)
-    set_revision(store.path, REVISION)
-    with reopened(store, clock) as again:
-        assert len(again.audit_entries()) == 1
+        again(store, clock, migrate=True)
+    set_revision(store, REVISION)
+    with again(store, clock) as other:
+        assert len(other.audit_entries()) == 1
 
 
-def set_revision(path: Path, revision: str) -> None:
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
-    connection.close()
+def set_revision(store: Store, revision: str) -> None:
+    behind(store, "UPDATE alembic_version SET version_num = ?", revision)
 
 
+@only_a_file
 def test_an_upgrade_makes_a_backup_first(store: Store, clock: ManualClock) -> None:
     store.append_audit(note())
-    set_revision(store.path, "0000")
+    set_revision(store, "0000")
     with pytest.raises(StoreError):  # no migration leads on from a revision that never was
         store.upgrade()
     (backup,) = (store.path.parent / "backups").glob("store-0000-*.db")
-    assert count(backup, "audit") == 1
-
-
-def count(path: Path, table: str) -> int:
-    connection = sqlite3.connect(path)
-    found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    connection = sqlite3.connect(backup)
+    assert connection.execute("SELECT count(*) FROM audit").fetchone() == (1,)
     connection.close()
-    return int(found)
 
 
+@only_a_file
 @pytest.mark.parametrize(
     "damage",
     [
@@ -146,6 +134,7 @@ def test_a_folder_that_cannot_be_used_is_an_error_in_words(tmp_path: Path, clock
         Store.open(tmp_path / "file", clock=clock)
 
 
+@only_a_file
 def test_nobody_else_may_read_it(store: Store) -> None:
     store.append_audit(note())
     files = [path for path in store.path.parent.rglob("*") if path.is_file()]
@@ -153,7 +142,7 @@ def test_nobody_else_may_read_it(store: Store) -> None:
 
 
 def test_one_schedule_runs_over_one_store(store: Store, clock: ManualClock) -> None:
-    with store.lease(), reopened(store, clock) as again, pytest.raises(Busy), again.lease():
+    with store.lease(), again(store, clock) as other, pytest.raises(Busy), other.lease():
         pass
 
 
@@ -270,7 +259,7 @@ def test_runs_are_listed_newest_first_in_pages_and_by_what_they_touched(store: S
 
 
 def test_i05_what_a_dead_process_left_running_is_uncertain(store: Store, clock: ManualClock) -> None:
-    dead = Store.open(store.path.parent, clock=clock)
+    dead = again(store, clock)
     run, mine = a_run(FW, FW2), a_run(FW)
     dead.start_run(run)
     dead.record_device(part(run.id, FW2, Outcome.UNCHANGED, finished_at=NOW))
@@ -563,13 +552,10 @@ def test_which_devices_hold_an_exception_is_found_from_the_exception(store: Stor
 def test_an_upgrade_knows_what_devices_held_before_it(store: Store) -> None:
     held = exception().id
     store.put_status(holds(FW, held))
-    connection = sqlite3.connect(store.path)
-    with connection:
-        for later in ("device_exceptions", "repeats"):
-            connection.execute(f"DROP TABLE {later}")
-        connection.execute("UPDATE alembic_version SET version_num = '0006'")
-    connection.close()
-    store.upgrade()
+    for later in ("device_exceptions", "repeats"):
+        behind(store, f"DROP TABLE {later}")
+    set_revision(store, "0006")
+    store.upgrade(is_backed_up=True)
     assert store.holding([held]) == {held: (FW,)}
 
 
@@ -613,8 +599,8 @@ def test_when_a_job_was_last_done_outlives_the_process(store: Store, clock: Manu
     assert store.last_done("resolve") is None
     store.set_done("resolve", NOW)
     store.set_done("resolve", NOW + MINUTE)
-    with reopened(store, clock) as again:
-        assert again.last_done("resolve") == NOW + MINUTE
+    with again(store, clock) as other:
+        assert other.last_done("resolve") == NOW + MINUTE
 
 
 # --- upkeep -----------------------------------------------------------------------------------------------------------
@@ -651,6 +637,7 @@ def test_a_run_that_has_not_ended_is_never_dropped(store: Store, clock: ManualCl
     assert store.run(run.id) == run
 
 
+@only_a_file
 def test_the_log_is_written_back_when_it_has_grown(store: Store) -> None:
     log = store.path.with_name("store.db-wal")
     big = StoredPlan(
@@ -670,6 +657,7 @@ def test_the_log_is_written_back_when_it_has_grown(store: Store) -> None:
     assert log.stat().st_size == 0
 
 
+@only_a_file
 def test_a_backup_is_a_store(store: Store, clock: ManualClock, tmp_path: Path) -> None:
     store.append_audit(note())
     folder = tmp_path / "restored"
@@ -685,6 +673,7 @@ def test_a_backup_is_a_store(store: Store, clock: ManualClock, tmp_path: Path) -
         store.backup(tmp_path / "nowhere" / "store.db")
 
 
+@only_a_file
 def test_a_healthy_store_answers_and_a_lost_one_does_not(store: Store) -> None:
     store.ping()
     assert store.check() == []

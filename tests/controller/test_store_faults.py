@@ -18,6 +18,7 @@ from typing import NoReturn
 import pytest
 
 from controller import tokens
+from controller.address import DatabaseAddress
 from controller.audit import AuditNote
 from controller.errors import StoreError
 from controller.model import DetectionEvent, EventAction, Quality, Scope, Window
@@ -29,6 +30,14 @@ from vendors.model import Reading, RuleName
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
+Place = tuple[Path, DatabaseAddress | None]
+
+
+def opened(place: Place) -> Store:
+    folder, address = place
+    return Store.open(folder, address=address, clock=SystemClock())
+
+
 @dataclass
 class Writer:
     """A process of its own that records events and audit entries as fast as it can, and says what was answered.
@@ -36,7 +45,7 @@ class Writer:
     Forked, not started anew, so that ten of them cost no ten imports; whoever forks one has no store open.
     """
 
-    folder: Path
+    place: Place
     name: str
     most: int = 1_000_000
 
@@ -52,7 +61,7 @@ class Writer:
     def _work(self, out: int) -> NoReturn:
         status = 1
         try:
-            record_on(self.folder, DeviceName(self.name), self.most, lambda number: os.write(out, b"%d\n" % number))
+            record_on(self.place, DeviceName(self.name), self.most, lambda number: os.write(out, b"%d\n" % number))
             status = 0
         finally:
             os._exit(status)
@@ -70,9 +79,9 @@ class Writer:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def record_on(folder: Path, device: DeviceName, most: int, answer: Callable[[int], object]) -> None:
+def record_on(place: Place, device: DeviceName, most: int, answer: Callable[[int], object]) -> None:
     """Go on where the store says that the last one ended."""
-    with Store.open(folder, clock=SystemClock()) as store:
+    with opened(place) as store:
         last = store.last_reading(device)
         for number in range(int(last.epoch) + 1 if last else 1, most + 1):
             start = NOW + timedelta(minutes=number)
@@ -114,17 +123,17 @@ def events_of(store: Store, device: str) -> list[int]:
             return sorted(found)
 
 
-def test_i02_a_killed_writer_loses_nothing_it_answered_and_doubles_nothing(tmp_path: Path) -> None:
+def test_i02_a_killed_writer_loses_nothing_it_answered_and_doubles_nothing(blank: Place) -> None:
     chance = random.Random(20261125)
     best = 0
     for _ in range(12):
-        writer = Writer(tmp_path, "fw-a")
+        writer = Writer(blank, "fw-a")
         best = max(best, writer.answered(chance.randint(5, 40)))
         writer.kill()
         best = max(best, writer.answered())
         assert writer.wait() == -signal.SIGKILL
     assert best > 60
-    with Store.open(tmp_path, clock=SystemClock()) as store:
+    with opened(blank) as store:
         assert store.check() == []
         recorded = events_of(store, "fw-a")
         assert recorded == list(range(1, len(recorded) + 1))
@@ -134,12 +143,12 @@ def test_i02_a_killed_writer_loses_nothing_it_answered_and_doubles_nothing(tmp_p
         assert int(last.epoch) == len(recorded)
 
 
-def test_i08_three_processes_write_one_chain(tmp_path: Path) -> None:
+def test_i08_three_processes_write_one_chain(blank: Place) -> None:
     names = ("fw-a", "fw-b", "fw-c")
-    writers = [Writer(tmp_path, name, 80) for name in names]
+    writers = [Writer(blank, name, 80) for name in names]
     assert [writer.answered() for writer in writers] == [80, 80, 80]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
-    with Store.open(tmp_path, clock=SystemClock()) as store:
+    with opened(blank) as store:
         assert store.check() == []
         assert [events_of(store, name) for name in names] == [list(range(1, 81))] * 3
         entries = store.audit_entries(limit=1000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,15 +9,19 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from sqlalchemy import text
 
+from controller.address import DatabaseAddress
 from controller.alerts import AlertNote
+from controller.errors import StoreOutdated
 from controller.store import AlertQuery, Store
+from controller.store.database import open_database
 from controller.store.schema import REVISION, micros
 from controller.store.upgrade import MIGRATIONS
 from core.clock import ManualClock
 from ipsets.model import Provenance, Snapshot
 from ipsets.snapshot import dumps
+from tests.controller.backends import behind, count
 from tests.controller.test_store_snapshots import NOW, ONE, TWO
 
 HOUR = timedelta(hours=1)
@@ -28,13 +31,6 @@ def saying(snapshot: Snapshot, detail: str) -> Snapshot:
     """The same list, and its source says something else of it."""
     word = Provenance(source="curated", first_seen=NOW, last_seen=NOW, detail=detail)
     return replace(snapshot, indicators=tuple(replace(i, sources=(word,)) for i in snapshot.indicators))
-
-
-def rows(store: Store, table: str) -> int:
-    connection = sqlite3.connect(store.path)
-    found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-    connection.close()
-    return int(found)
 
 
 def keep(store: Store, clock: ManualClock, *found: Snapshot) -> None:
@@ -54,7 +50,7 @@ def test_each_refresh_is_remembered_in_its_own_words(store: Store, clock: Manual
     assert store.said_at(ONE, begun - HOUR) is None
     assert store.said_at(TWO, begun + HOUR) is None
     assert store.said_at(TWO, begun + 5 * HOUR) == TWO
-    assert (rows(store, "words"), rows(store, "refreshes")) == (3, 4)
+    assert (count(store, "words"), count(store, "refreshes")) == (3, 4)
 
 
 def test_the_same_words_are_kept_once_however_often_they_are_said(store: Store, clock: ManualClock) -> None:
@@ -64,7 +60,7 @@ def test_the_same_words_are_kept_once_however_often_they_are_said(store: Store, 
         word = Provenance(source="curated", first_seen=NOW, last_seen=at, detail="AS138699")
         found = tuple(replace(i, sources=(word,)) for i in ONE.indicators)
         keep(store, clock, replace(ONE, indicators=found, source_ages=(("curated", at),)))
-    assert (rows(store, "words"), rows(store, "refreshes")) == (1, 24)
+    assert (count(store, "words"), count(store, "refreshes")) == (1, 24)
     then = store.said_at(ONE, begun + 7.5 * HOUR)
     assert then is not None
     assert then.indicators[0].sources[0].last_seen == begun + 7 * HOUR
@@ -73,11 +69,10 @@ def test_the_same_words_are_kept_once_however_often_they_are_said(store: Store, 
 def test_words_are_bounded_and_none_are_taken_for_others(store: Store, clock: ManualClock) -> None:
     begun = clock.now()
     keep(store, clock, *(saying(ONE, f"word {at}") for at in range(3)))
-    with sqlite3.connect(store.path) as connection:
-        size = connection.execute("SELECT max(size) FROM words").fetchone()[0]
+    [(size,)] = behind(store, "SELECT max(size) FROM words")
     store.words_bytes = 3 * size
     keep(store, clock, saying(ONE, "word 0"), saying(ONE, "word 3"))
-    assert (rows(store, "words"), rows(store, "refreshes")) == (3, 5)
+    assert (count(store, "words"), count(store, "refreshes")) == (3, 5)
     assert store.said_at(ONE, begun) == saying(ONE, "word 0"), "used lately, so it stayed"
     assert store.said_at(ONE, begun + HOUR) is None, "gone, and not told in the words of the hour before"
     assert store.said_at(ONE, begun + 2 * HOUR) == saying(ONE, "word 2")
@@ -89,10 +84,10 @@ def test_what_the_retention_no_longer_keeps_is_dropped(store: Store, clock: Manu
     keep(store, clock, saying(ONE, "first"), saying(ONE, "second"))
     store.set_current(ONE.id)
     store.housekeeping(retention=2 * HOUR)
-    assert (rows(store, "words"), rows(store, "refreshes"), rows(store, "alerts")) == (2, 2, 1)
+    assert (count(store, "words"), count(store, "refreshes"), count(store, "alerts")) == (2, 2, 1)
     clock.advance(HOUR / 2)
     store.housekeeping(retention=2 * HOUR)
-    assert (rows(store, "words"), rows(store, "refreshes"), rows(store, "alerts")) == (1, 1, 0)
+    assert (count(store, "words"), count(store, "refreshes"), count(store, "alerts")) == (1, 1, 0)
     assert store.said_at(ONE, begun + HOUR) == saying(ONE, "second")
 
 
@@ -116,25 +111,30 @@ def test_alerts_are_listed_the_newest_first_and_never_numbered_twice(store: Stor
     assert store.alerts()[0].id == newest.id + 1
 
 
-def first_schema(folder: Path) -> None:
+def first_schema(place: tuple[Path, DatabaseAddress | None]) -> None:
     """A store as the first version left it: a snapshot in force, and nothing known of its words before."""
-    engine = create_engine(f"sqlite:///{folder / 'store.db'}")
-    with engine.begin() as connection:
+    database = open_database(*place)
+    with database.write() as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        connection.exec_driver_sql(
-            "INSERT INTO snapshots VALUES (?, ?, NULL, 1, 1, ?)", (ONE.id, micros(ONE.created_at), dumps(ONE))
-        )
-        connection.exec_driver_sql("INSERT INTO meta VALUES ('instance', ?)", ("0" * 26,))
-        connection.exec_driver_sql("INSERT INTO meta VALUES ('current_snapshot', ?)", (ONE.id,))
-    engine.dispose()
+        row = {"id": ONE.id, "at": micros(ONE.created_at), "body": dumps(ONE)}
+        connection.execute(text("INSERT INTO snapshots VALUES (:id, :at, NULL, 1, 1, :body)"), row)
+        connection.execute(text("INSERT INTO meta VALUES ('instance', :id)"), {"id": "0" * 26})
+        connection.execute(text("INSERT INTO meta VALUES ('current_snapshot', :id)"), {"id": ONE.id})
+    database.close()
 
 
-def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path, clock: ManualClock) -> None:
-    first_schema(tmp_path)
-    with Store.open(tmp_path, clock=clock) as store:
+def test_a_store_of_the_first_version_is_brought_up_to_date(
+    blank: tuple[Path, DatabaseAddress | None], clock: ManualClock
+) -> None:
+    first_schema(blank)
+    folder, address = blank
+    if address is not None:
+        with pytest.raises(StoreOutdated, match=r"no backup is made here.*pg_dump .*tokgate db upgrade"):
+            Store.open(folder, address=address, clock=clock)
+    with Store.open(folder, address=address, clock=clock, is_backed_up=address is not None) as store:
         assert store.schema_version == REVISION != "0001"
         assert store.current_snapshot() == ONE
         assert store.said_at(ONE, clock.now()) is None, "nobody wrote it down then"
@@ -142,13 +142,13 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path, cloc
         keep(store, clock, saying(ONE, "later"))
         assert store.said_at(ONE, clock.now()) == saying(ONE, "later")
         assert store.check() == []
-    assert [backup.name[:10] for backup in (tmp_path / "backups").iterdir()] == ["store-0001"]
+    if address is None:
+        assert [backup.name[:10] for backup in (folder / "backups").iterdir()] == ["store-0001"]
 
 
 def test_words_that_cannot_be_stored_leave_the_snapshot_as_it_was(store: Store, clock: ManualClock) -> None:
     keep(store, clock, ONE)
-    with sqlite3.connect(store.path) as connection:
-        connection.execute("DROP TABLE refreshes")
+    behind(store, "DROP TABLE refreshes")
     with pytest.raises(Exception, match="refreshes"):
         store.save_snapshot(saying(ONE, "later"))
     assert store.snapshot(ONE.id) == ONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
@@ -18,6 +17,7 @@ from ipsets.errors import NoSnapshot, SnapshotCorrupt
 from ipsets.model import Confidence, Dedication, Indicator, Provenance, ServiceSet, Snapshot
 from ipsets.resolve import SourceRecord
 from ipsets.snapshot import content_id
+from tests.controller.backends import again, behind
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -57,9 +57,9 @@ def test_what_is_in_force_is_what_was_put_in_force(store: Store, clock: ManualCl
     store.save_snapshot(TWO)
     assert store.current_snapshot() is None
     store.set_current(ONE.id, audit=AuditNote(actor="system", action="snapshot.current", subject=ONE.id[:12]))
-    with Store.open(store.path.parent, clock=clock) as again:
-        assert again.current_snapshot() == ONE
-        again.set_current(TWO.id)
+    with again(store, clock) as other:
+        assert other.current_snapshot() == ONE
+        other.set_current(TWO.id)
     assert store.current_snapshot() == TWO
     assert [e.action for e in store.audit_entries()] == ["snapshot.current"]
 
@@ -91,12 +91,8 @@ def test_a_beginning_that_fits_two_is_refused(store: Store) -> None:
 
 
 def plant(store: Store, snapshot_id: str) -> None:
-    connection = sqlite3.connect(store.path)
-    with connection:
-        connection.execute(
-            "INSERT INTO snapshots (id, created_at, networks, domains, body) VALUES (?, 0, 0, 0, '{}')", (snapshot_id,)
-        )
-    connection.close()
+    statement = "INSERT INTO snapshots (id, created_at, networks, domains, body) VALUES (?, 0, 0, 0, '{}')"
+    behind(store, statement, snapshot_id)
 
 
 def test_snapshots_are_listed_newest_first_in_pages(store: Store) -> None:
@@ -118,14 +114,11 @@ def test_i02_a_snapshot_that_was_changed_in_the_store_is_not_used(
 ) -> None:
     store.save_snapshot(ONE)
     store.set_current(ONE.id)
-    connection = sqlite3.connect(store.path)
-    with connection:
-        connection.execute(f"UPDATE snapshots SET body = {change}")
-    connection.close()
-    with Store.open(store.path.parent, clock=clock) as again:
+    behind(store, f"UPDATE snapshots SET body = {change}")
+    with again(store, clock) as other:
         with pytest.raises(SnapshotCorrupt):
-            again.current_snapshot()
-        assert [line[:17] for line in again.check()] == ["snapshot in force"]
+            other.current_snapshot()
+        assert [line[:17] for line in other.check()] == ["snapshot in force"]
 
 
 def test_what_is_in_force_outlives_its_age(store: Store, clock: ManualClock) -> None:

@@ -10,6 +10,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_NUMBER = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+
 
 def upgrade() -> None:
     _small_tables()
@@ -94,7 +96,7 @@ def _evidence() -> None:
         )
     op.create_table(
         "observations",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", _NUMBER, primary_key=True),
         sa.Column("site", sa.String, nullable=False),
         sa.Column("device", sa.String, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
@@ -165,7 +167,7 @@ def _access() -> None:
     )
     op.create_table(
         "audit",
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=False),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("actor", sa.String, nullable=False),
         sa.Column("action", sa.String, nullable=False),

@@ -10,6 +10,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+_NUMBER = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -21,7 +23,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "refreshes",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", _NUMBER, primary_key=True),
         sa.Column("at", sa.BigInteger, nullable=False, index=True),
         sa.Column("snapshot", sa.String, nullable=False),
         sa.Column("words", sa.String, nullable=False, index=True),
@@ -30,7 +32,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "alerts",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", _NUMBER, primary_key=True),
         sa.Column("at", sa.BigInteger, nullable=False, index=True),
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("subject", sa.String, nullable=False),

@@ -10,6 +10,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+_NUMBER = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -35,7 +37,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "feed_pulls",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", _NUMBER, primary_key=True),
         sa.Column("device", sa.String, nullable=False),
         sa.Column("name", sa.String, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False, index=True),

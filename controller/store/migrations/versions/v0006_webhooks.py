@@ -10,6 +10,8 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+_NUMBER = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -34,7 +36,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "webhook_messages",
-        sa.Column("seq", sa.Integer, primary_key=True),
+        sa.Column("seq", _NUMBER, primary_key=True),
         sa.Column("id", sa.String, nullable=False, unique=True),
         sa.Column("webhook", sa.String, sa.ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
         sa.Column("kind", sa.String, nullable=False),
