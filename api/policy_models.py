@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
 from api.models import Answer, Instant, Name, Request
 from controller import inventory, policy_week, whatif
+from controller.calendars import CalendarView
 from controller.freezing import Frozen
 from controller.inventory.changes import Hold
 from controller.model import EventAction, Mode
 from controller.whatif import Would
 from controller.windows import DayKind
 from vendors.week import clock
+
+AHEAD: Final = 10
+"""Holidays of a calendar that are told."""
 
 
 class PolicyWindow(Answer):
@@ -73,6 +77,9 @@ class Freeze(Answer):
     hold: Hold
     reason: str = Field(examples=["frozen: year end"])
     until: Instant | None = Field(description="null: not within two weeks")
+
+    def __str__(self) -> str:
+        return str(Frozen(hold=self.hold, reason=self.reason, until=self.until))
 
     @classmethod
     def of(cls, frozen: Frozen | None) -> Freeze | None:
@@ -167,6 +174,7 @@ class PolicyWeek(Answer):
     """Seven days from a Monday on."""
 
     site: str
+    title: str = Field(description="of the site")
     policy: str
     time_zone: str
     days: tuple[WeekDay, ...]
@@ -177,6 +185,7 @@ class PolicyWeek(Answer):
     def of(cls, week: policy_week.PolicyWeek) -> PolicyWeek:
         return cls(
             site=week.site,
+            title=week.title,
             policy=week.policy,
             time_zone=week.time_zone,
             days=tuple(WeekDay(date=d.date, holiday=d.holiday, hours=d.hours) for d in week.days),
@@ -192,6 +201,27 @@ class PolicyWeek(Answer):
                 for line in week.lines
             ),
             notes=week.notes,
+        )
+
+
+class Calendar(Answer):
+    """A calendar of holidays, and how old the last good answer is."""
+
+    name: str
+    source: str = Field(examples=["DE BE"], description="a country, a file, an address, or the dates themselves")
+    read_at: Instant | None = Field(description="of the last good answer; null: never, or it is read from nowhere")
+    ahead: tuple[date, ...] | None = Field(description="the next holidays, ten at most; null: it was never read")
+    error: str | None = Field(description="why it could not be read the last time")
+
+    @classmethod
+    def of(cls, view: CalendarView, *, now: datetime) -> Calendar:
+        ahead = sorted(day for day in view.days or () if day >= now.date())[:AHEAD]
+        return cls(
+            name=view.name,
+            source=view.source,
+            read_at=view.read_at,
+            ahead=None if view.days is None else tuple(ahead),
+            error=view.error,
         )
 
 

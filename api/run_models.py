@@ -32,6 +32,12 @@ class Selection(Request):
         return views.Selection(sites=self.sites, devices=self.devices)
 
 
+class PlanBody(Selection):
+    """``force`` passes the guard against large removals, and no other."""
+
+    force: bool = Field(default=False, strict=True)
+
+
 class LeftOut(Answer):
     """A network that a device has no room for, and why just this one."""
 
@@ -77,6 +83,9 @@ class Cause(Answer):
     actor: str
     ends: Instant | None
 
+    def __str__(self) -> str:
+        return str(withdrawing.Cause(**dict(self)))
+
     @classmethod
     def of(cls, cause: withdrawing.Cause) -> Cause:
         return cls(
@@ -98,8 +107,10 @@ class PlannedDevice(Answer):
     checksum: str | None
     steps: tuple[str, ...] = Field(examples=[["add 2 networks to dst-tiktok: 71.18.0.0/16, 2605:340::/32"]])
     causes: tuple[Cause, ...] = Field(description="what people withdrew, of the entries that it takes away")
-    degraded: tuple[str, ...]
+    degraded: tuple[str, ...] = Field(description="what it cannot hold as it is wanted")
+    gaps: tuple[str, ...] = Field(description="those of `degraded` that leave something not held")
     shortened: tuple[Shortened, ...] = Field(description="lists of which it gets only a part, for want of room")
+    snapshot: str | None = Field(description="by which it was planned; null when there is nothing to change")
     script: str = Field(description="the change in the device's own language")
     freeze: str | None = Field(description="what would hold it back now: a freeze or a pause")
     error: Failure | None
@@ -114,7 +125,9 @@ class PlannedDevice(Answer):
             steps=result.steps,
             causes=tuple(Cause.of(cause) for cause in result.causes),
             degraded=degraded_lines(result.plan),
+            gaps=gap_lines(result.plan),
             shortened=shortened_lists(result.plan),
+            snapshot=result.stored.snapshot if result.stored else None,
             script=result.script,
             freeze=str(result.frozen) if result.frozen is not None else None,
             error=Failure.of(result.error),
@@ -139,7 +152,8 @@ class Plan(Answer):
     checksum: str
     steps: tuple[str, ...]
     causes: tuple[Cause, ...] = Field(description="what people withdrew, of the entries that it takes away")
-    degraded: tuple[str, ...]
+    degraded: tuple[str, ...] = Field(description="what it cannot hold as it is wanted")
+    gaps: tuple[str, ...] = Field(description="those of `degraded` that leave something not held")
     shortened: tuple[Shortened, ...] = Field(description="lists of which it gets only a part, for want of room")
 
     @classmethod
@@ -155,12 +169,17 @@ class Plan(Answer):
             steps=tuple(describe(step) for step in plan.steps),
             causes=tuple(Cause.of(cause) for cause in known.causes),
             degraded=degraded_lines(plan),
+            gaps=gap_lines(plan),
             shortened=shortened_lists(plan),
         )
 
 
 def degraded_lines(plan: VendorPlan | None) -> tuple[str, ...]:
     return tuple(f"{d.capability}: {d.message}" for d in plan.degraded) if plan else ()
+
+
+def gap_lines(plan: VendorPlan | None) -> tuple[str, ...]:
+    return tuple(f"{d.capability}: {d.message}" for d in plan.degraded if d.is_gap) if plan else ()
 
 
 class SyncRequest(Selection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import ConfigDict, Field
@@ -9,6 +10,7 @@ from pydantic import ConfigDict, Field
 from api.models import Answer, Failure, Instant, Line, Name, Request
 from controller import refreshing
 from controller.refreshing import Ending
+from controller.report import SourceTrouble
 from controller.scoreboard import Scoreboard as Board
 from controller.scoreboard import SourceScore
 from ipsets import scoreboard as scores
@@ -36,9 +38,15 @@ class Source(Answer):
     skipped: int | None = Field(description="lines passed over as unsupported; null: not counted")
     changed_at: Instant | None = Field(description="when it last said something else; null: not known")
     watched: Watched | None
+    stale: str | None = Field(description="why its word is too old; null when it is not")
 
     @classmethod
-    def of(cls, record: SourceRecord) -> Source:
+    def all_of(cls, records: Iterable[SourceRecord], troubles: Iterable[SourceTrouble]) -> list[Source]:
+        stale = {trouble.source: trouble.why for trouble in troubles if trouble.what == "stale"}
+        return [cls._of(record, stale=stale.get(record.name)) for record in records]
+
+    @classmethod
+    def _of(cls, record: SourceRecord, *, stale: str | None) -> Source:
         watch = record.conduct.watch
         return cls(
             name=record.name,
@@ -51,6 +59,7 @@ class Source(Answer):
             skipped=record.skipped,
             changed_at=record.conduct.changed_at,
             watched=Watched(rule=watch.rule, since=watch.since, reason=watch.reason) if watch else None,
+            stale=stale,
         )
 
 
@@ -199,6 +208,7 @@ class Refresh(Answer):
     finished_at: Instant | None
     ending: Ending
     snapshot: str | None = Field(description="in force when it ended")
+    previous: str | None = Field(description="in force when it began")
     waiting: str | None = Field(description="found, and kept from being in force by a pin")
     added: int | None = Field(description="entries more than before, in force or waiting")
     removed: int | None
@@ -219,6 +229,7 @@ class Refresh(Answer):
             finished_at=refresh.finished_at,
             ending=refresh.ending,
             snapshot=result.snapshot.id if result and result.snapshot else None,
+            previous=result.previous.id if result and result.previous else None,
             waiting=result.waiting.id if result and result.waiting else None,
             added=len(diff.added) if diff else 0 if result else None,
             removed=len(diff.removed) if diff else 0 if result else None,

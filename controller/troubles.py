@@ -31,9 +31,13 @@ def troubles(
         if fresh.stale:
             found.append(SourceTrouble(source=record.name, what="stale", why=fresh.stale))
         if watch := record.conduct.watch:
-            why = f"since {watch.since:%Y-%m-%dT%H:%MZ} what it names first does not count: it {watch.reason}"
+            why = why_watched(watch.since, watch.reason)
             found.append(SourceTrouble(source=record.name, what="watched", why=why))
     return tuple(found)
+
+
+def why_watched(since: datetime, reason: str) -> str:
+    return f"since {since:%Y-%m-%dT%H:%MZ} what it names first does not count: it {reason}"
 
 
 def source_alerts(

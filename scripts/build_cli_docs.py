@@ -33,6 +33,9 @@ more than two seconds. What a device or a person wrote is shown without control 
 
 **Who did it** is `cli:USER` in the audit log; behind sudo it is the person who called sudo.
 
+**Another machine** is asked when `TOKGATE_URL` is set: the same commands, words and exit codes. What only the machine
+itself can do is refused. See [client.md](client.md#the-command-line-on-another-machine).
+
 ## Exit codes
 
 | code | meaning |

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,15 +11,15 @@ import typer
 from api.cli import opening
 from api.cli.errors import Unconfirmed
 from api.cli.options import AsPlain, Devices, Force, Plain, Sites, Yes
-from api.cli.plan import code_of_errors, show_plans, show_stored, summary
+from api.cli.plan import code_of_failures, show_plans, show_stored, summary
 from api.cli.show import note, say, show_json
 from api.cli.wait import working
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
+    from api.cli.counterpart import Counterpart
+    from api.run_models import PlannedDevice
     from controller.model import DeviceRun, Run
-    from controller.service import Controller
-    from controller.views import PlanResult
 
 Plans = Annotated[
     list[str] | None, typer.Argument(metavar="[PLAN]...", help="Plans to apply; new ones for all when left out.")
@@ -50,6 +49,8 @@ def apply(
 
     With --config-only it gives and ends exceptions as their file says, and a server that runs takes up the inventory
     as it is now; the schedule then brings the devices along.
+
+    Over the API the server does the work: interrupted, this command ends, and the run goes on there.
     """
     if config_only and (plans or sites or devices or override_freeze):
         raise typer.BadParameter("--config-only concerns no device: leave plans, --site and --device out")
@@ -62,20 +63,21 @@ def apply(
     refuse_unasked(yes=yes)
     if config_only:
         return _apply_files(reason, force=force, yes=yes, output=output)
-    with opening.controller() as controller:
-        planned = () if plans else _plan(controller, sites, devices, force=force, show=output is Plain.TABLE)
-        chosen = list(plans or (result.stored.id for result in planned if result.stored is not None))
-        failed = code_of_errors(result.error for result in planned)
+    with opening.counterpart() as asked:
+        planned = () if plans else _plan(asked, sites, devices, force=force, show=output is Plain.TABLE)
+        chosen = list(plans or (result.id for result in planned if result.id is not None))
+        failed = code_of_failures(result.error for result in planned)
         if not chosen:
             return _nothing_to_do(failed, output)
         if plans and not yes:
-            show_stored(controller, plans)
+            show_stored(asked, plans)
         if not override_freeze:
-            _tell_freezes(controller, chosen)
+            _tell_freezes(asked, planned, chosen)
         confirm(f"Apply {'this plan' if len(chosen) == 1 else f'these {len(chosen)} plans'}?", yes=yes)
-        run = _carry_out(controller, chosen, reason, override_freeze=override_freeze)
-    _show_run(run, output)
-    return max(failed, _exit_code(run))
+        with working("changing the devices", total=len(chosen), done=asked.progress()):
+            run = asked.apply(chosen, reason=reason, override_freeze=override_freeze)
+    show_run(run, output)
+    return max(failed, code_of_run(run))
 
 
 def _apply_files(reason: str, *, force: bool, yes: bool, output: Plain) -> int:
@@ -83,11 +85,12 @@ def _apply_files(reason: str, *, force: bool, yes: bool, output: Plain) -> int:
     from api.config_models import DeclaredChange
     from controller.declared import CHANGING
 
+    opening.refuse_elsewhere("the files lie beside the inventory there")
     with opening.controller() as controller:
         actor = opening.actor()
         wanted = [c for c in controller.declared.differences(actor=actor) if c.kind in CHANGING]
         if output is Plain.TABLE:
-            show_declared(wanted)
+            show_declared(map(DeclaredChange.of, wanted))
         if wanted:
             confirm(f"Carry out {'this change' if len(wanted) == 1 else f'these {len(wanted)} changes'}?", yes=yes)
         done = controller.declared.carry_out(actor=actor, reason=reason, force=force)
@@ -100,10 +103,11 @@ def _apply_files(reason: str, *, force: bool, yes: bool, output: Plain) -> int:
     return ExitCode.DONE
 
 
-def _tell_freezes(controller: Controller, plans: Sequence[str]) -> None:
+def _tell_freezes(asked: Counterpart, planned: Sequence[PlannedDevice], plans: Sequence[str]) -> None:
     """What will be held, before anybody says yes to it."""
-    for site in dict.fromkeys(controller.stored_plan(plan).site for plan in plans):
-        frozen = controller.frozen(site)
+    known = {result.id: result.site for result in planned}
+    for site in dict.fromkeys(known.get(plan) or asked.stored_plan(plan).site for plan in plans):
+        frozen = asked.frozen(site)
         if frozen is not None:
             note(f"{site}: {frozen}; it will be held unless --override-freeze is given", style="yellow")
 
@@ -121,10 +125,10 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def _plan(
-    controller: Controller, sites: list[str] | None, devices: list[str] | None, *, force: bool, show: bool
-) -> Sequence[PlanResult]:
+    asked: Counterpart, sites: list[str] | None, devices: list[str] | None, *, force: bool, show: bool
+) -> Sequence[PlannedDevice]:
     with working("reading the devices"):
-        results = controller.plan(opening.selection(sites, devices), actor=opening.actor(), force=force)
+        results = asked.plan(opening.selection(sites, devices), force=force)
     if show:
         show_plans(results, commands=False)
         note(summary(results))
@@ -139,23 +143,8 @@ def _nothing_to_do(failed: ExitCode, output: Plain) -> int:
     return failed
 
 
-def _carry_out(controller: Controller, plans: Sequence[str], reason: str, *, override_freeze: bool) -> Run:
-    done = _finished_since(controller, controller.clock.now())
-    with working("changing the devices", total=len(plans), done=done):
-        return controller.apply(plans, actor=opening.actor(), reason=reason, override_freeze=override_freeze)
-
-
-def _finished_since(controller: Controller, began: datetime) -> Callable[[], int]:
-    """How many devices have got a new status since."""
-
-    def count() -> int:
-        seen = (view.status.last_attempt_at for view in controller.devices() if view.status is not None)
-        return sum(at is not None and at >= began for at in seen)
-
-    return count
-
-
-def _show_run(run: Run, output: Plain) -> None:
+def show_run(run: Run, output: Plain) -> None:
+    """What became of each device, or everything that is known of the run as JSON."""
     if output is Plain.JSON:
         from api.run_models import Run as Answer
 
@@ -185,7 +174,8 @@ def _outcome(device: DeviceRun) -> str:
     return f"{device.outcome.value} ({'; '.join(facts)})" if facts else device.outcome.value
 
 
-def _exit_code(run: Run) -> ExitCode:
+def code_of_run(run: Run) -> ExitCode:
+    """4 when a device failed or is not done, else 3 when a guard held one, else 0."""
     outcomes = {device.outcome.value for device in run.devices}
     if outcomes & {"failed", "uncertain", "running"}:
         return ExitCode.DEVICES_FAILED

@@ -35,8 +35,8 @@ def list_entries(
     from api.audit_models import AuditEntry
     from controller.store import AuditQuery
 
-    with opening.controller() as controller:
-        now = controller.clock.now()
+    with opening.counterpart() as asked:
+        now = asked.clock.now()
         wanted = AuditQuery(
             actor=actor,
             action=action,
@@ -45,11 +45,12 @@ def list_entries(
             since=parse_time(since, option="--since", now=now, backwards=True) if since else None,
             until=parse_time(until, option="--until", now=now, backwards=True) if until else None,
         )
-        entries = controller.audit(limit=limit, wanted=wanted)
+        entries = asked.audit(limit=limit, wanted=wanted)
     show_rows([AuditEntry.of(entry) for entry in entries], _COLUMNS, output, none="no changes recorded")
 
 
 @app.command()
+@opening.only_here("the API tells the log page by page: `tokgate audit list -o json`")
 def export(
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to; printed when left out.")] = None,
     after: Annotated[
@@ -82,11 +83,13 @@ def verify(
 
     A file is checked as it is, without store or settings. With --here also a log that was written anew is found.
     """
+    if here:
+        opening.refuse_elsewhere("the file is compared with the log of this machine")
     if file is not None:
         facts = _of_file(file, here=here)
     else:
-        with opening.controller() as controller:
-            breaks = controller.verify_audit()
+        with opening.counterpart() as asked:
+            breaks = asked.verify_audit()
         facts = {"intact": not breaks, "breaks": breaks}
     if output is Plain.JSON:
         show_json(facts)

@@ -13,7 +13,9 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from api.cli.errors import CommandBroken
+from api.cli import opening
+from api.cli.errors import CommandBroken, OnlyHere
+from core.errors import TokgateError
 
 GROUP: Final = "tokgate.commands"
 
@@ -40,12 +42,13 @@ def load(point: EntryPoint) -> Any:
 def _loaded(point: EntryPoint) -> Any:
     """The command, or one that only says why it is not there."""
     try:
+        opening.refuse_elsewhere("what comes from another package knows this machine alone")
         return load(point)
-    except CommandBroken as exc:
+    except (CommandBroken, OnlyHere) as exc:
         return typer.main.get_command(_absent(exc))
 
 
-def _absent(error: CommandBroken) -> typer.Typer:
+def _absent(error: TokgateError) -> typer.Typer:
     application = typer.Typer(add_completion=False)
 
     @application.command(

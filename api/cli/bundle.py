@@ -24,6 +24,7 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle; its sign
 SIGNATURE = ".minisig"
 
 
+@opening.only_here("a bundle is signed with a key of that machine; the API hands out what the server signs")
 def export(
     file: File,
     key: Annotated[
@@ -67,6 +68,7 @@ def export(
         note(f"withdrawn here, and in the bundle all the same: {', '.join(made.withdrawn)}", style="yellow")
 
 
+@opening.only_here("a bundle is a file; `POST /api/v1/intel/import` takes one")
 def import_bundle(
     file: File,
     reason: Annotated[str, typer.Option("--reason", help="Why; stands in the audit log and in every report.")],

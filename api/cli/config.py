@@ -13,7 +13,7 @@ from api.cli.show import say, show_json, show_pairs, show_table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from controller.declared import DeclaredChange
+    from api.config_models import DeclaredChange
     from controller.inventory import Inventory
     from controller.settings import Settings
 
@@ -21,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Configuration: check it, show what
 
 
 @app.command()
+@opening.only_here("it reads files of this machine; `tokgate config drift` asks the server about its own")
 def check() -> None:
     """Check the settings and the whole inventory. Asks no device. Ends with 6 and every mistake when one is wrong."""
     from controller.inventory import load_inventory
@@ -56,12 +57,10 @@ def drift(output: AsPlain = Plain.TABLE) -> int:
     """Compare what is in force with the files as they are now. Ends with 2 when they differ, 6 when a file is wrong."""
     from core.errors import ExitCode
 
-    with opening.controller() as controller:
-        found = controller.declared.drift()
+    with opening.counterpart() as asked:
+        found = asked.config_drift()
     if output is Plain.JSON:
-        from api.config_models import ConfigDrift
-
-        show_json(ConfigDrift.of(found).model_dump(mode="json"))
+        show_json(found.model_dump(mode="json"))
     else:
         if found.trouble:
             say(found.trouble, style="red")
@@ -122,6 +121,7 @@ def _count(number: int, noun: str) -> str:
 
 
 @app.command()
+@opening.only_here("it reads files of this machine; `tokgate config drift` asks the server about its own")
 def show(output: AsPlain = Plain.TABLE) -> None:
     """Show the settings and the inventory in force, defaults included. Secrets are shown as their references."""
     from controller.inventory import load_inventory

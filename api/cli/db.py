@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from controller.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="The store: bring it up to date, copy it, check it.")
+
+_STORE: Final = "the store is a file, or a database, of the server"
 
 
 @contextmanager
@@ -39,6 +41,7 @@ def _store(*, migrate: bool = False) -> Iterator[Store]:
 
 
 @app.command()
+@opening.only_here(_STORE)
 def upgrade() -> None:
     """Bring the store to this version's schema, after a backup beside it; make it when there is none.
 
@@ -49,6 +52,7 @@ def upgrade() -> None:
 
 
 @app.command()
+@opening.only_here(_STORE)
 def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; must not exist yet.")]) -> None:
     """Copy the store while it is in use. The copy holds together and opens like the original.
 
@@ -60,6 +64,7 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; 
 
 
 @app.command()
+@opening.only_here(_STORE)
 def check(output: AsPlain = Plain.TABLE) -> int:
     """Check the store for damage, the chain of the audit log included. Ends with 1 when there is any.
 

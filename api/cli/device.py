@@ -15,8 +15,8 @@ from api.cli.wait import working
 from core.errors import ExitCode, TokgateError
 
 if TYPE_CHECKING:
+    from api.cli.counterpart import Counterpart
     from api.device_models import Device
-    from controller.service import Controller
     from controller.views import HostKeys
 
 app = typer.Typer(no_args_is_help=True, help="Firewalls: which there are, whether they are prepared, their host keys.")
@@ -26,11 +26,9 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help="
 @app.command("list")
 def list_devices(output: As = Output.TABLE) -> None:
     """List the devices with what was last seen of each."""
-    from api.device_models import Device
-
-    with opening.controller() as controller:
-        views = controller.devices()
-    show_rows([Device.of(view) for view in views], _COLUMNS, output, none="no device in the inventory")
+    with opening.counterpart() as asked:
+        rows = asked.devices()
+    show_rows(rows, _COLUMNS, output, none="no device in the inventory")
 
 
 @app.command()
@@ -50,15 +48,18 @@ def doctor(
     Ends with 4 when a device is not prepared or cannot be reached. What `--share` prints may go into a ticket; what
     only a device knows, as its serial number, stays in it: read it before you send it.
     """
+    if share:
+        opening.refuse_elsewhere("what is to be hidden stands in the inventory there")
     rows: list[Diagnosis] = []
     errors: list[TokgateError] = []
-    with opening.controller() as controller, working("examining the devices"):
-        for name in _names(controller, devices):
-            found, error = _examine(controller, name)
+    with opening.counterpart() as asked, working("examining the devices"):
+        names = [asked.device(name) for name in devices or [device.name for device in asked.devices()]]
+        for name in names:
+            found, error = _examine(asked, name)
             rows += found
             errors += [error] if error is not None else []
-        if share:
-            rows = _hidden(controller, rows)
+    if share:
+        rows = _hidden(rows)
     if share and output is Output.TABLE:
         _show_markdown(rows)
     else:
@@ -79,23 +80,19 @@ class Diagnosis:
     message: str
 
 
-def _names(controller: Controller, devices: list[str] | None) -> list[str]:
-    """Raises ``NotFound`` before anything is asked."""
-    return [controller.inventory.device(name).name for name in devices or [view.name for view in controller.devices()]]
-
-
-def _examine(controller: Controller, name: str) -> tuple[list[Diagnosis], TokgateError | None]:
+def _examine(asked: Counterpart, name: str) -> tuple[list[Diagnosis], TokgateError | None]:
     try:
-        findings = controller.doctor(name)
+        found = asked.doctor(name)
     except TokgateError as exc:
         return [Diagnosis(device=name, check="login", ok=False, message=exc.message)], exc
-    return [Diagnosis(device=name, check=f.check, ok=f.ok, message=f.message) for f in findings], None
+    return [Diagnosis(device=name, check=f.check, ok=f.ok, message=f.message) for f in found.checks], None
 
 
-def _hidden(controller: Controller, rows: list[Diagnosis]) -> list[Diagnosis]:
+def _hidden(rows: list[Diagnosis]) -> list[Diagnosis]:
+    from controller.inventory import load_inventory
     from controller.pseudonyms import Pseudonyms
 
-    names = Pseudonyms(controller.inventory)
+    names = Pseudonyms(load_inventory(opening.settings().inventory))
     return [replace(row, device=names.hide(row.device), message=names.hide(row.message)) for row in rows]
 
 
@@ -112,6 +109,7 @@ def _show_markdown(rows: list[Diagnosis]) -> None:
 
 
 @app.command()
+@opening.only_here("the keys that it compares are pinned in the inventory there")
 def hostkeys(device: Annotated[str, typer.Argument(help="Which.")], output: AsPlain = Plain.TABLE) -> int:
     """Show the host keys that the inventory pins and those that the device shows now. Accepts nothing.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.cli import opening
+from api.cli.errors import as_error
 from api.cli.options import As, Devices, Output, Sites
-from api.cli.plan import code_of_errors
+from api.cli.plan import code_of_failures
 from api.cli.show import show_error, show_rows
 from api.cli.wait import working
 from core.errors import ExitCode
@@ -20,19 +21,16 @@ def drift(sites: Sites = None, devices: Devices = None, output: As = Output.TABL
 
     Ends with 2 when something drifted, 0 when nothing did, 4 when a device could not be read.
     """
-    from api.run_models import DriftedDevice
-
-    with opening.controller() as controller, working("reading the devices"):
-        results = controller.drift(opening.selection(sites, devices))
-    rows = [DriftedDevice.of(result) for result in results]
+    with opening.counterpart() as asked, working("reading the devices"):
+        rows = asked.drift(opening.selection(sites, devices))
     show_rows(rows, _COLUMNS, output, none="no device in the inventory", in_csv=_IN_CSV)
-    for result in results:
-        if result.error is not None:
-            show_error(result.error)
-    failures = code_of_errors(result.error for result in results)
+    for row in rows:
+        if row.error is not None:
+            show_error(as_error(row.error, device=row.device))
+    failures = code_of_failures(row.error for row in rows)
     if failures is not ExitCode.DONE:
         return failures
-    return ExitCode.CHANGES if any(result.steps for result in results) else ExitCode.DONE
+    return ExitCode.CHANGES if any(row.steps for row in rows) else ExitCode.DONE
 
 
 def _state(row: DriftedDevice) -> str:

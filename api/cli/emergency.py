@@ -9,7 +9,7 @@ import typer
 
 from api.cli import opening
 from api.cli.apply import confirm, refuse_unasked, show_outcomes
-from api.cli.following import followed
+from api.cli.following import followed, newest_run
 from api.cli.options import As, AsPlain, Output, Plain, Yes
 from api.cli.show import note, say, show_json, show_rows
 from api.cli.times import parse_span
@@ -18,8 +18,8 @@ from core.errors import ExitCode
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from controller.model import Emergency
-    from controller.service import Controller
+    from api.cli.counterpart import Counterpart
+    from api.emergency_models import Emergency
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -62,9 +62,7 @@ def withdraw(
     bare = f" {', '.join(empties)} is left with NOTHING of its kind, and passes everywhere." if empties else ""
     return _act(
         f"Withdraw {value} everywhere?{bare}",
-        lambda c: c.interventions.withdraw(
-            value, actor=opening.actor(), reason=reason, ends=_end(c, lasts), empties=empties or ()
-        ),
+        lambda asked: asked.withdraw(value, reason=reason, ends=_end(asked, lasts), empties=empties or ()),
         yes=yes,
         output=output,
     )
@@ -89,9 +87,7 @@ def switch(
     where = ", ".join(sites) if sites else "the whole fleet"
     return _act(
         f"Switch {where} to {mode}?",
-        lambda c: c.interventions.switch(
-            Mode(mode), sites or (), actor=opening.actor(), reason=reason, ends=_end(c, lasts) if lasts else None
-        ),
+        lambda asked: asked.switch(Mode(mode), sites or (), reason=reason, ends=_end(asked, lasts) if lasts else None),
         yes=yes,
         output=output,
     )
@@ -103,7 +99,7 @@ def pause(reason: Why, lasts: Lasts, sites: Whole = None, yes: Yes = False, outp
     where = ", ".join(sites) if sites else "the whole fleet"
     return _act(
         f"Send nothing to {where}?",
-        lambda c: c.interventions.pause(sites or (), actor=opening.actor(), reason=reason, ends=_end(c, lasts)),
+        lambda asked: asked.pause(sites or (), reason=reason, ends=_end(asked, lasts)),
         yes=yes,
         output=output,
     )
@@ -116,9 +112,7 @@ def end(
     output: AsPlain = Plain.TABLE,
 ) -> int:
     """End an action now: what it took away comes back."""
-    return _act(
-        "", lambda c: c.interventions.end(emergency, actor=opening.actor(), reason=reason), yes=True, output=output
-    )
+    return _act("", lambda asked: asked.end_emergency(emergency, reason=reason), yes=True, output=output)
 
 
 @app.command("list")
@@ -127,13 +121,9 @@ def list_emergencies(
     output: As = Output.TABLE,
 ) -> None:
     """List the actions that hold now, the newest first."""
-    from api.emergency_models import Emergency as Answer
-
-    with opening.controller() as controller:
-        now = controller.clock.now()
-        found = controller.emergencies.all()
-    rows = [Answer.of(e, active=e.holds(now)) for e in found if everything or e.holds(now)]
-    columns: dict[str, Callable[[Answer], object]] = {
+    with opening.counterpart() as asked:
+        rows = asked.emergencies(everything=everything)
+    columns: dict[str, Callable[[Emergency], object]] = {
         "id": lambda row: row.id,
         "kind": lambda row: row.kind.value,
         "active": lambda row: row.active,
@@ -146,27 +136,24 @@ def list_emergencies(
     show_rows(rows, columns, output, none="no emergency action holds")
 
 
-def _end(controller: Controller, lasts: str) -> datetime:
-    return controller.clock.now() + parse_span(lasts, option="--for")
+def _end(asked: Counterpart, lasts: str) -> datetime:
+    return asked.clock.now() + parse_span(lasts, option="--for")
 
 
-def _act(question: str, act: Callable[[Controller], Emergency], *, yes: bool, output: Plain) -> int:
+def _act(question: str, act: Callable[[Counterpart], Emergency], *, yes: bool, output: Plain) -> int:
     refuse_unasked(yes=yes)
     if question:
         confirm(question, yes=yes)
-    with opening.controller() as controller:
-        before = controller.clock.now()
-        done = act(controller)
-        run = followed(controller, f"emergency:{done.id}", before)
-        now = controller.clock.now()
+    with opening.counterpart() as asked:
+        before = newest_run(asked)
+        done = act(asked)
+        run = followed(asked, f"emergency:{done.id}", before)
     if output is Plain.JSON:
-        from api.emergency_models import Emergency as Answer
-
-        show_json(Answer.of(done, active=done.holds(now)).model_dump(mode="json"))
+        show_json(done.model_dump(mode="json"))
     else:
-        say(f"{done.id}: {done}" + ("" if done.holds(now) else "; ended"))
+        say(f"{done.id}: {done.told}" + ("" if done.active else "; ended"))
         if run is not None:
             show_outcomes(run)
-    if done.holds(now):
+    if done.active:
         note(f"`tokgate emergency end {done.id}` ends it")
     return ExitCode.DEVICES_FAILED if run is not None and any(d.error for d in run.devices) else ExitCode.DONE

@@ -14,9 +14,6 @@ from controller.model import EventAction
 
 if TYPE_CHECKING:
     from api.event_models import Event
-    from controller.model import DetectionEvent
-    from controller.service import Controller
-    from controller.store import EventQuery
 
 app = typer.Typer(no_args_is_help=True, help="What the counters prove, and alerts of the intelligence.")
 PAGE = 500
@@ -34,23 +31,22 @@ def list_events(
     output: As = Output.TABLE,
 ) -> None:
     """List events, the newest first."""
-    from api.event_models import Event
     from controller.store import EventQuery
 
-    with opening.controller() as controller:
-        now = controller.clock.now()
+    with opening.counterpart() as asked:
+        now = asked.clock.now()
         query = EventQuery(
-            site=controller.inventory.site(site).name if site else None,
-            device=controller.inventory.device(device).name if device else None,
+            site=asked.site(site) if site else None,
+            device=asked.device(device) if device else None,
             action=action,
-            exception=controller.exceptions.get(exception).id if exception else None,
+            exception=asked.exceptions.get(exception).id if exception else None,
             since=parse_time(since, option="--since", now=now, backwards=True) if since else None,
             until=parse_time(until, option="--until", now=now, backwards=True) if until else None,
             cursor=None,
             limit=min(limit or PAGE, PAGE),
         )
-        found, more = _pages(controller, query, limit)
-    show_rows([Event.of(event) for event in found], _COLUMNS, output, none="no events", in_csv=_IN_CSV)
+        found, more = asked.events(query, limit=limit)
+    show_rows(found, _COLUMNS, output, none="no events", in_csv=_IN_CSV)
     if more:
         note(f"there are more; these are the newest {len(found)} (--limit)")
 
@@ -65,19 +61,18 @@ def cuts(
     output: As = Output.TABLE,
 ) -> None:
     """List open flows that changes ended, the newest first: at edges of windows, ends of exceptions, new entries."""
-    from api.event_models import Cut
     from controller.store import CutQuery
 
-    with opening.controller() as controller:
-        now = controller.clock.now()
+    with opening.counterpart() as asked:
+        now = asked.clock.now()
         query = CutQuery(
-            site=controller.inventory.site(site).name if site else None,
-            device=controller.inventory.device(device).name if device else None,
+            site=asked.site(site) if site else None,
+            device=asked.device(device) if device else None,
             since=parse_time(since, option="--since", now=now, backwards=True) if since else None,
             until=parse_time(until, option="--until", now=now, backwards=True) if until else None,
         )
-        found = controller.cuts.find(query, limit=limit)
-    show_rows([Cut.of(cut) for cut in found], _CUTS, output, none="no open flows were ended")
+        found = asked.cuts(query, limit=limit)
+    show_rows(found, _CUTS, output, none="no open flows were ended")
 
 
 @app.command()
@@ -88,29 +83,13 @@ def alerts(
     output: As = Output.TABLE,
 ) -> None:
     """List alerts of the intelligence, the newest first: networks that came, went, moved or were renamed."""
-    from api.event_models import Alert
     from controller.store import AlertQuery
 
-    with opening.controller() as controller:
-        now = controller.clock.now()
+    with opening.counterpart() as asked:
+        now = asked.clock.now()
         then = parse_time(since, option="--since", now=now, backwards=True) if since else None
-        found = controller.alerts(limit=limit, wanted=AlertQuery(kind=kind, since=then))
-    show_rows([Alert.of(alert) for alert in found], _ALERTS, output, none="no alerts")
-
-
-def _pages(controller: Controller, query: EventQuery, limit: int) -> tuple[list[DetectionEvent], bool]:
-    """Page after page, until there are ``limit`` events (0: all) or no more."""
-    from dataclasses import replace
-
-    found: list[DetectionEvent] = []
-    while True:
-        page = controller.events(query)
-        found += page.items
-        enough = bool(limit) and len(found) >= limit
-        if enough or page.next_cursor is None:
-            over = bool(limit) and len(found) > limit
-            return found[: limit or None], over or page.next_cursor is not None
-        query = replace(query, cursor=page.next_cursor)
+        found = asked.alerts(AlertQuery(kind=kind, since=then), limit=limit)
+    show_rows(found, _ALERTS, output, none="no alerts")
 
 
 def _who(row: Event) -> str:

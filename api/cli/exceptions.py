@@ -10,7 +10,7 @@ import typer
 
 from api.cli import opening
 from api.cli.apply import show_outcomes
-from api.cli.following import followed
+from api.cli.following import followed, newest_run
 from api.cli.options import As, AsPlain, Output, Plain
 from api.cli.show import note, say, show_json, show_pairs, show_rows, show_table, text_of
 from api.cli.times import parse_span, parse_time
@@ -19,9 +19,9 @@ from controller.model import ExceptionState
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
+    from api.cli.counterpart import Counterpart
     from controller.exceptions import ExceptionPreview, ExceptionRequest
     from controller.model import AccessException, HostLookup, Use
-    from controller.service import Controller
 
 app = typer.Typer(no_args_is_help=True, help="Exceptions: who may pass for a while, where and why.")
 
@@ -81,9 +81,9 @@ def request(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Ask for an exception. Nothing opens before somebody else approves it."""
-    with opening.controller() as controller:
-        asked = _request(
-            controller,
+    with opening.counterpart() as asked:
+        wish = _request(
+            asked,
             sites=sites,
             sources=sources,
             service=service,
@@ -99,9 +99,9 @@ def request(
             seats=seats,
             lead=lead,
         )
-        seen = controller.exceptions.preview(asked)
-        made = controller.exceptions.request(asked, actor=opening.actor(), draft=draft)
-        now = controller.clock.now()
+        seen = asked.exceptions.preview(wish)
+        made = asked.exceptions.request(wish, actor=opening.actor(), draft=draft)
+        now = asked.clock.now()
     note(seen.sentence)
     for conflict in seen.conflicts:
         note(f"note: {conflict}")
@@ -127,9 +127,9 @@ def preview(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Say what an exception would open where. Nothing is recorded."""
-    with opening.controller() as controller:
-        asked = _request(
-            controller,
+    with opening.counterpart() as asked:
+        wish = _request(
+            asked,
             sites=sites,
             sources=sources,
             service=service,
@@ -145,7 +145,7 @@ def preview(
             seats=seats,
             lead=lead,
         )
-        seen = controller.exceptions.preview(asked)
+        seen = asked.exceptions.preview(wish)
     if output is Plain.JSON:
         from api.exception_models import Preview
 
@@ -155,7 +155,7 @@ def preview(
 
 
 def _request(
-    controller: Controller,
+    asked: Counterpart,
     *,
     sites: list[str],
     sources: list[str],
@@ -174,7 +174,7 @@ def _request(
 ) -> ExceptionRequest:
     from controller.exceptions import ExceptionRequest
 
-    begin, end = times(starts, until, lasts, now=controller.clock.now())
+    begin, end = times(starts, until, lasts, now=asked.clock.now())
     return ExceptionRequest(
         sites=tuple(sites),
         sources=tuple(sources),
@@ -225,22 +225,22 @@ def list_exceptions(
     """List exceptions, with the devices that were read back holding them."""
     from api.exception_models import AccessException
 
-    with opening.controller() as controller:
-        where = controller.inventory.site(site).name if site else None
-        found = controller.exceptions.find(state=state, site=where, live=True if live else None)
-        now = controller.clock.now()
+    with opening.counterpart() as asked:
+        where = asked.site(site) if site else None
+        found = asked.exceptions.find(state=state, site=where, live=True if live else None)
+        now = asked.clock.now()
     show_rows([AccessException.of(e, now=now) for e in found], _COLUMNS, output, none="no exceptions")
 
 
 @app.command()
 def show(exception: Id, output: AsPlain = Plain.TABLE) -> None:
     """Show one exception with everything that is known of it."""
-    with opening.controller() as controller:
-        found = controller.exceptions.get(exception)
-        _show_one(found, output, controller.clock.now(), use=controller.exceptions.use(found.id))
+    with opening.counterpart() as asked:
+        found = asked.exceptions.get(exception)
+        _show_one(found, output, asked.clock.now(), use=asked.exceptions.use(found.id))
         if output is Plain.TABLE and found.state is ExceptionState.REQUESTED:
             say()
-            _show_preview(controller.exceptions.preview_of(found.id))
+            _show_preview(asked.exceptions.preview_of(found.id))
 
 
 @app.command()
@@ -248,18 +248,18 @@ def history(exception: Id, output: As = Output.TABLE) -> None:
     """List an exception and those that it renews, the newest first."""
     from api.exception_models import AccessException
 
-    with opening.controller() as controller:
-        now = controller.clock.now()
-        found = [AccessException.of(e, now=now) for e in controller.exceptions.history(exception)]
+    with opening.counterpart() as asked:
+        now = asked.clock.now()
+        found = [AccessException.of(e, now=now) for e in asked.exceptions.history(exception)]
     show_rows(found, _COLUMNS, output, none="no exceptions")
 
 
 @app.command()
 def submit(exception: Id, output: AsPlain = Plain.TABLE) -> None:
     """Hand a draft in: it waits for an approver then. Only its author can."""
-    with opening.controller() as controller:
-        made = controller.exceptions.submit(exception, actor=opening.actor())
-        _show_one(controller.exceptions.get(made.id), output, controller.clock.now())
+    with opening.counterpart() as asked:
+        made = asked.exceptions.submit(exception, actor=opening.actor())
+        _show_one(asked.exceptions.get(made.id), output, asked.clock.now())
 
 
 @app.command()
@@ -267,11 +267,11 @@ def renew(
     exception: Id, until: Until = None, lasts: For = None, reason: Why = "", output: AsPlain = Plain.TABLE
 ) -> None:
     """Ask for an exception once more, from its end on. Somebody else approves it, as before."""
-    with opening.controller() as controller:
-        before, now = controller.exceptions.get(exception), controller.clock.now()
+    with opening.counterpart() as asked:
+        before, now = asked.exceptions.get(exception), asked.clock.now()
         _, ends = times(max(now, before.ends).isoformat(), until, lasts, now=now)
-        made = controller.exceptions.renew(before.id, ends=ends, actor=opening.actor(), reason=reason)
-        note(controller.exceptions.preview_of(made.id).sentence)
+        made = asked.exceptions.renew(before.id, ends=ends, actor=opening.actor(), reason=reason)
+        note(asked.exceptions.preview_of(made.id).sentence)
         _show_one(made, output, now)
 
 
@@ -309,12 +309,12 @@ def revoke(exception: Id, reason: Why, output: AsPlain = Plain.TABLE) -> int:
     return _decide(lambda c: c.exceptions.revoke(exception, actor=opening.actor(), reason=reason), output)
 
 
-def _decide(act: Callable[[Controller], AccessException], output: Plain) -> int:
-    with opening.controller() as controller:
-        before = controller.clock.now()
-        decided = act(controller)
-        run = followed(controller, f"exception:{decided.id}", before)
-        _show_one(controller.exceptions.get(decided.id), output, controller.clock.now())
+def _decide(act: Callable[[Counterpart], AccessException], output: Plain) -> int:
+    with opening.counterpart() as asked:
+        before = newest_run(asked)
+        decided = act(asked)
+        run = followed(asked, f"exception:{decided.id}", before)
+        _show_one(asked.exceptions.get(decided.id), output, asked.clock.now())
     if run is None:
         return ExitCode.DONE
     if output is Plain.TABLE:

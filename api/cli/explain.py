@@ -32,12 +32,11 @@ def explain(
 
     Ends with 0 whatever the answer; scripts read `verdict` of the JSON.
     """
-    from api.check_models import Check
     from api.cli.times import parse_time
 
-    with opening.controller() as controller:
-        then = parse_time(at, option="--at", now=controller.clock.now(), backwards=True) if at else None
-        answer = Check.of(controller.flows.check(source, destination, at=then, site=site))
+    with opening.counterpart() as asked:
+        then = parse_time(at, option="--at", now=asked.clock.now(), backwards=True) if at else None
+        answer = asked.check(source, destination, at=then, site=site)
     if output is Plain.JSON:
         show_json(answer.model_dump(mode="json"))
     else:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Lists that firewalls pull: what they are given, and whether they come.")
 Which = Annotated[str, typer.Argument(metavar="DEVICE", help="Which device.")]
 Owner = Annotated[str, typer.Argument(metavar="DEVICE", help="Which device, or which group of devices.")]
+_ALONE: Final = "what firewalls prove themselves with is made and refused on the machine alone"
 SHOWN_PULLS: Final = 10
 """In a table; JSON has the last fifty."""
 
@@ -28,13 +29,9 @@ def list_feeds(
     output: As = Output.TABLE,
 ) -> None:
     """List what is served to each device, and when it was pulled last."""
-    from api.feed_models import Feed
-
-    with opening.controller() as controller:
-        if group is not None:
-            controller.feeds.group(group)
-        views = [v for v in controller.feeds.views() if (v.stale or not stale) and group in (None, v.group)]
-    show_rows([Feed.of(view) for view in views], _COLUMNS, output, none="no list is served to any device")
+    with opening.counterpart() as asked:
+        rows = asked.feeds(stale=stale, group=group)
+    show_rows(rows, _COLUMNS, output, none="no list is served to any device")
 
 
 @app.command()
@@ -44,18 +41,17 @@ def show(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Show what one device pulls, from where it may, and its last pulls; or one list, exactly as it is served."""
-    from api.feed_models import FeedDevice
     from controller.errors import Conflict
 
-    with opening.controller() as controller:
-        desk = controller.feeds
-        if device in controller.inventory.feed_groups:
+    if name is not None:
+        opening.refuse_elsewhere("a list goes to its firewall alone")
+    with opening.counterpart() as asked:
+        if device in (group.name for group in asked.feed_groups()):
             raise Conflict(f"{device} is a group", hint=f"`tokgate feed groups`, `tokgate feed list --group {device}`")
         if name is not None:
-            say(desk.list_text(device, name).decode().removesuffix("\n"))
+            say(asked.feed_text(device, name).removesuffix("\n"))
             return
-        known = controller.inventory.device(device)
-        found = FeedDevice.of(known, views=desk.views_of(device), pulls=desk.pulls(device), tokens=desk.tokens(device))
+        found = asked.feed_device(device)
     if output is Plain.JSON:
         show_json(found.model_dump(mode="json"))
     else:
@@ -89,15 +85,13 @@ def _tokens(found: FeedDevice) -> str:
 @app.command()
 def groups(output: As = Output.TABLE) -> None:
     """List the groups of devices that are told one address, who is in them, and what they cannot be answered with."""
-    from api.feed_models import FeedGroup
-
-    with opening.controller() as controller:
-        desk = controller.feeds
-        rows = [FeedGroup.of(group, desk.tokens(group.name)) for group in desk.groups()]
+    with opening.counterpart() as asked:
+        rows = asked.feed_groups()
     show_rows(rows, _GROUPS, output, none="no device has `feed.group` in the inventory")
 
 
 @app.command()
+@opening.only_here(_ALONE)
 def token(
     device: Owner,
     rotate: Annotated[
@@ -120,6 +114,7 @@ def token(
 
 
 @app.command()
+@opening.only_here(_ALONE)
 def revoke(device: Owner, yes: Yes = False) -> None:
     """Refuse every token of a device, or a group, from now on: for one that leaked.
 

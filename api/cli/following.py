@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from api.cli.wait import working
 
 if TYPE_CHECKING:
+    from api.cli.counterpart import Counterpart
     from controller.model import Run
-    from controller.service import Controller
 
 SYNC_SECONDS: Final = 180.0
 
 
-def followed(controller: Controller, trigger: str, since: datetime) -> Run | None:
-    """The run that a decision of ours started, once it has ended; None when nothing changes now."""
-    run = next((r for r in controller.runs(limit=20) if r.trigger == trigger and r.started_at >= since), None)
+def newest_run(asked: Counterpart) -> str:
+    """Its id, before something is decided; empty when there never was one. Their order is that of their beginnings."""
+    return next((run.id for run in asked.runs(limit=1)), "")
+
+
+def followed(asked: Counterpart, trigger: str, since: str) -> Run | None:
+    """The run that a decision of ours started after the run ``since``, once it has ended.
+
+    None when nothing changes now. Times are not compared: the clock there may be another.
+    """
+    run = next((r for r in asked.runs(limit=20) if r.trigger == trigger and r.id > since), None)
     if run is None:
         return None
     deadline = time.monotonic() + SYNC_SECONDS
     with working("changing the devices"):
         while run.finished_at is None and time.monotonic() < deadline:
             time.sleep(0.1)
-            run = controller.run(run.id)
+            run = asked.run(run.id)
     return run

@@ -21,6 +21,7 @@ def _group() -> None:
 
 
 @app.command()
+@opening.only_here("the server polls the counters by itself")
 def collect(sites: Sites = None, devices: Devices = None, output: As = Output.TABLE) -> int:
     """Poll the counters now and record the events that they prove.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli import opening
 from api.cli.errors import FileTrouble
 from api.cli.show import say
 
@@ -20,6 +21,7 @@ Folder = Annotated[
 ]
 
 
+@opening.only_here("a server is made on its own machine")
 def init(folder: Folder = None) -> None:
     """Write a first inventory and make the store. What is there already stays as it is."""
     from controller.settings import load_settings

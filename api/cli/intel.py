@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,10 @@ from api.cli.show import note, say, show_csv, show_json, show_pairs, show_rows, 
 from api.cli.wait import working
 
 if TYPE_CHECKING:
+    from api.cli.counterpart import Refreshed
     from api.intel_models import OriginChange
+    from api.snapshot_models import Difference, Pin, Snapshot
     from api.source_models import Source
-    from controller.model import Pin
-    from controller.views import RefreshResult
-    from ipsets.difference import SnapshotDiff
-    from ipsets.model import Snapshot
 
 app = typer.Typer(no_args_is_help=True, help="Intelligence: what TikTok is now, from which sources, and what changed.")
 Id = Annotated[
@@ -37,55 +36,72 @@ def refresh(force: Force = False, output: AsPlain = Plain.TABLE) -> None:
 
     A source that fails keeps its last good entries. Ends with 3 when a guard held the new snapshot: the old one stays.
     """
-    with opening.controller() as controller, working("asking the sources"):
-        result = controller.refresh_intel(actor=opening.actor(), force=force)
-        troubles = controller.troubles()
+    with opening.counterpart() as asked, working("asking the sources"):
+        result = asked.refresh(force=force)
     if output is Plain.JSON:
         show_json(_refreshed(result))
     else:
         _show_refreshed(result)
     if result.pin is not None:
-        note(f"PINNED: {result.pin}", style="bold")
+        note(f"PINNED: {_in_words(result.pin)}", style="bold")
         note(f"  {_waiting(result)}; `tokgate intel unpin` lets refreshes decide again")
-    for record in result.records:
-        if record.error_code is not None:
-            note(f"source {record.name} failed, its last good entries stay: {record.error_code} {record.error}")
-    for trouble in troubles:
+    for source in result.sources:
+        if source.error_code is not None:
+            note(f"source {source.name} failed, its last good entries stay: {source.error_code} {source.error}")
+    for trouble in _troubles(result.sources):
         note(f"ATTENTION: {trouble}", style="bold red")
 
 
-def _waiting(result: RefreshResult) -> str:
-    if result.waiting is None or result.diff is None:
+def _waiting(result: Refreshed) -> str:
+    if result.waiting is None or result.added is None or result.removed is None:
         return "nothing else waits"
-    more, less = len(result.diff.added), len(result.diff.removed)
-    return f"snapshot {result.waiting.id[:12]} waits, with {more} entries more and {less} less"
+    more, less = len(result.added), len(result.removed)
+    return f"snapshot {result.waiting[:12]} waits, with {more} entries more and {less} less"
 
 
-def _refreshed(result: RefreshResult) -> object:
-    from api.snapshot_models import Pin
-    from api.source_models import Source
+def _in_words(pin: Pin) -> str:
+    """``pinned to snapshot 25d43f05bdd9 since 2026-11-25T18:00Z by cli:ada: it broke the payroll``."""
+    from controller import model
+    from core.ids import SnapshotId
 
+    return str(model.Pin(snapshot=SnapshotId(pin.snapshot), actor=pin.by, reason=pin.reason, at=pin.at))
+
+
+def _troubles(sources: Iterable[Source]) -> Iterator[str]:
+    """The sources whose word is too old, or does not count in full, by name."""
+    from controller.report import SourceTrouble
+    from controller.troubles import why_watched
+
+    for one in sorted(sources, key=lambda source: source.name):
+        if one.stale:
+            yield str(SourceTrouble(source=one.name, what="stale", why=one.stale))
+        if one.watched:
+            why = why_watched(one.watched.since, one.watched.reason)
+            yield str(SourceTrouble(source=one.name, what="watched", why=why))
+
+
+def _refreshed(result: Refreshed) -> object:
     return {
-        "pin": Pin.of(result.pin).model_dump(mode="json") if result.pin else None,
-        "waiting": result.waiting.id if result.waiting else None,
+        "pin": result.pin.model_dump(mode="json") if result.pin else None,
+        "waiting": result.waiting,
         "changed": result.changed,
         "snapshot": result.snapshot.id if result.snapshot else None,
-        "previous": result.previous.id if result.previous else None,
-        "added": [change.entry for change in result.diff.added] if result.diff else None,
-        "removed": [change.entry for change in result.diff.removed] if result.diff else None,
-        "sources": [Source.of(record).model_dump(mode="json") for record in result.records],
+        "previous": result.previous,
+        "added": result.added,
+        "removed": result.removed,
+        "sources": [source.model_dump(mode="json") for source in result.sources],
     }
 
 
-def _show_refreshed(result: RefreshResult) -> None:
+def _show_refreshed(result: Refreshed) -> None:
     if result.snapshot is None:
         say("no snapshot")
         return
     say(f"snapshot {result.snapshot.id[:12]}: {'new' if result.changed else 'as before'}")
     for service in result.snapshot.services:
         say(f"  {service.service}: {_sizes(len(service.networks), len(service.domains))}")
-    if result.diff is not None and result.pin is None:
-        say(f"  {len(result.diff.added)} added, {len(result.diff.removed)} removed; see `tokgate intel diff`")
+    if result.added is not None and result.removed is not None and result.pin is None:
+        say(f"  {len(result.added)} added, {len(result.removed)} removed; see `tokgate intel diff`")
     if result.snapshot.dropped:
         say(f"  {len(result.snapshot.dropped)} entries taken out by guards; see `tokgate intel show --dropped`")
 
@@ -121,36 +137,23 @@ def show(
     output: As = Output.TABLE,
 ) -> None:
     """Show a snapshot: what is enforced, where each entry came from, or what was left out."""
-    from dataclasses import replace
-
-    from api.snapshot_models import Dropped, Indicator
-    from api.snapshot_models import Snapshot as Answer
     from ipsets.choice import Choice
 
     choice = Choice(app=app_, owner=owner, category=category, source=source, text=match)
     if not choice.is_all and not indicators:
         raise typer.BadParameter("--app, --owner, --category, --source and --match choose among --indicators")
-    with opening.controller() as controller:
-        found, pin, owners = controller.snapshot(snapshot), controller.pin(), controller.owners
-    if not choice.is_all:
-        found = replace(found, indicators=tuple(i for i in found.indicators if choice.takes(i, owners)))
-    answer = Answer.of(found, owners=owners, indicators=indicators, pin=pin)
+    with opening.counterpart() as asked:
+        found, pin = asked.snapshot(snapshot, indicators=indicators, choice=choice), asked.pinned()
     if pin is not None:
-        note(f"PINNED: {pin}", style="bold")
+        note(f"PINNED: {_in_words(pin)}", style="bold")
         note("  refreshes change nothing that is enforced; `tokgate intel unpin` lets them decide again")
     if output is Output.JSON:
-        show_json(answer.model_dump(mode="json"))
+        show_json(found.model_dump(mode="json"))
         return
-    if indicators:
-        show_rows(
-            [Indicator.of(indicator, owners) for indicator in found.indicators],
-            _INDICATORS,
-            output,
-            none="no entry fits",
-        )
+    if found.indicators is not None:
+        show_rows(found.indicators, _INDICATORS, output, none="no entry fits")
     elif dropped:
-        rows = [Dropped(guard=v.guard, entry=v.entry, reason=v.reason) for v in found.dropped]
-        show_rows(rows, _DROPPED, output, none="no entry was taken out")
+        show_rows(found.dropped, _DROPPED, output, none="no entry was taken out")
     else:
         if output is Output.TABLE:
             _show_head(found)
@@ -162,7 +165,7 @@ def _show_head(snapshot: Snapshot) -> None:
         {
             "snapshot": snapshot.id,
             "made": snapshot.created_at,
-            "sources": {name: text_of(at) for name, at in snapshot.source_ages},
+            "sources": {age.source: text_of(age.last_success) for age in snapshot.sources},
             "taken out by guards": len(snapshot.dropped),
         }
     )
@@ -170,11 +173,9 @@ def _show_head(snapshot: Snapshot) -> None:
 
 
 def _entries(snapshot: Snapshot) -> list[Entry]:
-    from api.snapshot_models import show_value
-
-    networks = [(s.service, "network", str(n)) for s in snapshot.services for n in s.networks]
-    allows = [(s.service, "allow", str(n)) for s in snapshot.services for n in s.allows]
-    domains = [(s.service, "domain", show_value(d)) for s in snapshot.services for d in s.domains]
+    networks = [(s.service, "network", network) for s in snapshot.services for network in s.networks]
+    allows = [(s.service, "allow", network) for s in snapshot.services for network in s.allows]
+    domains = [(s.service, "domain", domain) for s in snapshot.services for domain in s.domains]
     return [Entry(service=service, kind=kind, entry=entry) for service, kind, entry in [*networks, *allows, *domains]]
 
 
@@ -184,34 +185,28 @@ def history(
     output: As = Output.TABLE,
 ) -> None:
     """List the snapshots, the newest first."""
-    from api.snapshot_models import SnapshotHead
-
-    with opening.controller() as controller:
-        found = controller.snapshots(limit=limit)
-    show_rows([SnapshotHead.of(summary) for summary in found], _HEADS, output, none="no snapshot yet")
+    with opening.counterpart() as asked:
+        found = asked.snapshots(limit=limit)
+    show_rows(found, _HEADS, output, none="no snapshot yet")
 
 
 @app.command()
 def diff(old: Older = None, new: Newer = None, output: As = Output.TABLE) -> None:
     """Show what a snapshot has more and less than another, as it would be enforced, and why: sources, dates, guards."""
-    with opening.controller() as controller:
-        later = controller.snapshot(new)
-        before = old or later.parent
-        if before is None:
-            note("the current snapshot is the first one: there is nothing to compare it with")
-            return
-        found = controller.diff_snapshots(before, later.id)
-    _show_diff(found, old=before, new=later.id, output=output)
+    with opening.counterpart() as asked:
+        found = asked.compared(old, new)
+    if found is None:
+        note("the current snapshot is the first one: there is nothing to compare it with")
+    else:
+        _show_diff(found, output)
 
 
-def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> None:
+def _show_diff(found: Difference, output: Output) -> None:
     rows = [("+", change.service, change.entry, change.reason) for change in found.added]
     rows += [("-", change.service, change.entry, change.reason) for change in found.removed]
     match output:
         case Output.JSON:
-            from api.snapshot_models import Difference
-
-            show_json(Difference.of(old, new, found).model_dump(mode="json"))
+            show_json(found.model_dump(mode="json"))
         case Output.CSV:
             show_csv(("change", "service", "entry", "reason"), ((_WORDS[sign], *rest) for sign, *rest in rows))
         case Output.TABLE if not rows:
@@ -223,11 +218,9 @@ def _show_diff(found: SnapshotDiff, *, old: str, new: str, output: Output) -> No
 @app.command()
 def drift(old: Older = None, new: Newer = None, output: As = Output.TABLE) -> None:
     """Show which networks (AS) came, went, took prefixes or were renamed between two snapshots, and who says so."""
-    from api.intel_models import OriginChange
-
-    with opening.controller() as controller:
-        found = controller.origin_drift(old, new)
-    show_rows([OriginChange.of(change) for change in found], _ORIGINS, output, none="no origin is different")
+    with opening.counterpart() as asked:
+        found = asked.origin_drift(old, new)
+    show_rows(found, _ORIGINS, output, none="no origin is different")
 
 
 @app.command()
@@ -240,8 +233,8 @@ def pin(
 
     Refused for a damaged one (1), and for one that holds what is never blocked today (3).
     """
-    with opening.controller() as controller:
-        made = controller.pin_snapshot(snapshot, actor=opening.actor(), reason=reason)
+    with opening.counterpart() as asked:
+        made = asked.pin(snapshot, reason=reason)
     _show_pin(made, output)
 
 
@@ -255,16 +248,16 @@ def rollback(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Pin the snapshot that was in force before the current one. Twice is back again; `unpin` lets refreshes decide."""
-    with opening.controller() as controller:
-        made = controller.roll_back(actor=opening.actor(), reason=reason, expected=expected)
+    with opening.counterpart() as asked:
+        made = asked.roll_back(reason=reason, expected=expected)
     _show_pin(made, output)
 
 
 @app.command()
 def unpin(reason: Why, output: AsPlain = Plain.TABLE) -> None:
     """Let refreshes decide again. What is in force stays until the next one, which the guards judge as any other."""
-    with opening.controller() as controller:
-        was = controller.unpin_snapshot(actor=opening.actor(), reason=reason)
+    with opening.counterpart() as asked:
+        was = asked.unpin(reason=reason)
     if output is Plain.JSON:
         _show_pin(was, output)
     else:
@@ -278,23 +271,19 @@ def trust(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Vouch for a source: from the next refresh on all of its words count again, also when it was put on watch."""
-    from api.source_models import Source
-
-    with opening.controller() as controller:
-        record = controller.trust_source(source, actor=opening.actor(), reason=reason)
+    with opening.counterpart() as asked:
+        found = asked.trust(source, reason=reason)
     if output is Plain.JSON:
-        show_json(Source.of(record).model_dump(mode="json"))
+        show_json(found.model_dump(mode="json"))
     else:
-        say(f"source {record.name} is trusted: all of its words count from the next refresh on")
+        say(f"source {found.name} is trusted: all of its words count from the next refresh on")
 
 
 def _show_pin(made: Pin, output: Plain) -> None:
-    from api.snapshot_models import Pin as Answer
-
     if output is Plain.JSON:
-        show_json(Answer.of(made).model_dump(mode="json"))
+        show_json(made.model_dump(mode="json"))
     else:
-        say(f"PINNED: {made}")
+        say(f"PINNED: {_in_words(made)}")
 
 
 app.command()(scoring.scoreboard)
@@ -322,11 +311,10 @@ def explain(
     """
     from api.cli.explained import lines
     from api.cli.times import parse_time
-    from api.intel_models import Explanation
 
-    with opening.controller() as controller:
-        then = parse_time(at, option="--at", now=controller.clock.now(), backwards=True) if at else None
-        answer = Explanation.of(controller.explain(question, at=then))
+    with opening.counterpart() as asked:
+        then = parse_time(at, option="--at", now=asked.clock.now(), backwards=True) if at else None
+        answer = asked.explain(question, at=then)
     if output is Plain.JSON:
         show_json(answer.model_dump(mode="json"))
     else:
@@ -336,14 +324,11 @@ def explain(
 @app.command()
 def sources(output: As = Output.TABLE) -> None:
     """List the sources with their last attempt and their last success."""
-    from api.source_models import Source
-
-    with opening.controller() as controller:
-        records = controller.sources()
-        troubles = controller.troubles(records)
-    for trouble in troubles:
+    with opening.counterpart() as asked:
+        found = asked.sources()
+    for trouble in _troubles(found):
         note(f"ATTENTION: {trouble}", style="bold red")
-    show_rows([Source.of(r) for r in records], _SOURCES, output, none="no source was asked yet: tokgate intel refresh")
+    show_rows(found, _SOURCES, output, none="no source was asked yet: tokgate intel refresh")
 
 
 def _now(row: OriginChange) -> str | tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -47,8 +47,11 @@ Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="The source's own name; its kind when left out.")
 ]
 
+_FILE: Final = "the inventory is a file of the server"
+
 
 @app.command("import")
+@opening.only_here(_FILE)
 def import_(
     source: Source,
     kind: From,
@@ -88,6 +91,7 @@ def import_(
 
 
 @app.command()
+@opening.only_here(_FILE)
 def sync(
     source: Source,
     kind: From,

@@ -1,19 +1,25 @@
-"""How a command gets to the controller, and under whose name it acts. What is heavy is imported here, when needed."""
+"""How a command gets to whom it asks, and under whose name it acts. What is heavy is imported here, when needed."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from functools import wraps
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
+    from api.cli.counterpart import Counterpart
     from controller.service import Controller
     from controller.settings import Settings
     from controller.views import Selection
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+URL: Final = "TOKGATE_URL"
 _LOGIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
@@ -32,8 +38,9 @@ def actor() -> str:
 def settings() -> Settings:
     """The settings, with the log quiet unless a level was asked for: a command's answer is what it prints.
 
-    Raises ``ConfigError``.
+    Raises ``ConfigError``; ``OnlyHere``: another machine is meant, and these would be of this one.
     """
+    refuse_elsewhere("it works on the settings and the store of this machine")
     from controller.log import set_up_logging
     from controller.settings import load_settings
 
@@ -45,18 +52,60 @@ def settings() -> Settings:
 
 @contextmanager
 def controller() -> Iterator[Controller]:
-    """The controller of this installation, or that of ``TOKGATE_URL``. Raises ``ConfigError``, ``StoreError``."""
-    if url := os.environ.get("TOKGATE_URL"):
-        from api.cli import remote
-
-        with remote.controller(url) as elsewhere:
-            yield elsewhere
-        return
+    """The controller of this installation. Raises ``ConfigError``, ``StoreError``, ``OnlyHere``."""
     found = settings()
     from controller.service import Controller
 
     with Controller.open(found) as opened:
         yield opened
+
+
+@contextmanager
+def counterpart() -> Iterator[Counterpart]:
+    """Whom a command asks: the controller of this installation, or the server of ``TOKGATE_URL``.
+
+    Raises ``ConfigError``, ``StoreError``, and what the server refuses as the error that it names.
+    """
+    if url := os.environ.get(URL):
+        from api.cli import remote
+
+        with remote.counterpart(url) as asked:
+            yield asked
+        return
+    from api.cli.counterpart import Counterpart
+
+    with controller() as opened:
+        yield Counterpart(opened, actor())
+
+
+def is_elsewhere() -> bool:
+    """Whether another machine is meant."""
+    return bool(os.environ.get(URL))
+
+
+def refuse_elsewhere(why: str) -> None:
+    """Raises ``OnlyHere`` when another machine is meant: what can only be done here must not be done here silently."""
+    if is_elsewhere():
+        from api.cli.errors import OnlyHere
+
+        raise OnlyHere(
+            f"{URL} is set, and this is not done over the API: {why}",
+            hint=f"log in to the machine that is meant; or `env -u {URL} tokgate …` for this one",
+        )
+
+
+def only_here(why: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A command that is refused, with the reason, when another machine is meant."""
+
+    def mark(command: Callable[P, R]) -> Callable[P, R]:
+        @wraps(command)
+        def refusing(*args: P.args, **kwargs: P.kwargs) -> R:
+            refuse_elsewhere(why)
+            return command(*args, **kwargs)
+
+        return refusing
+
+    return mark
 
 
 def selection(sites: list[str] | None, devices: list[str] | None) -> Selection:

@@ -15,10 +15,12 @@ from api.cli.show import say, show_rows
 from controller.access_roles import AccessRole
 
 if TYPE_CHECKING:
+    from api.people_models import Person
     from core.secret import Secret
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in, and with which roles.")
 
+_ALONE = "accounts are made, and passwords set, on the machine alone"
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Who.")]
 Reason = Annotated[str, typer.Option("--reason", help="Stands in the audit log.")]
 PasswordFile = Annotated[
@@ -28,6 +30,7 @@ PasswordFile = Annotated[
 
 
 @app.command()
+@opening.only_here(_ALONE)
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As in anna.smith.")],
     roles: Annotated[list[AccessRole], typer.Option("--role", help="What they are; may be repeated.")],
@@ -56,18 +59,15 @@ def add(
 @app.command("list")
 def list_people(output: As = Output.TABLE) -> None:
     """List the people who have signed in or may."""
-    from api.people_models import Person
-
-    with opening.controller() as controller:
-        people = controller.people.all()
-        now = controller.clock.now()
+    with opening.counterpart() as asked:
+        people, now = asked.people(), asked.clock.now()
 
     def state(row: Person) -> str:
         if row.disabled_at is not None:
             return "disabled"
         return "locked" if row.locked_until is not None and row.locked_until > now else "active"
 
-    show_rows([Person.of(person) for person in people], {**_COLUMNS, "state": state}, output, none="nobody")
+    show_rows(people, {**_COLUMNS, "state": state}, output, none="nobody")
 
 
 @app.command()
@@ -84,10 +84,9 @@ def edit(
     title: Annotated[str | None, typer.Option("--title", help="Their name as people write it.")] = None,
 ) -> None:
     """Change what somebody may. In force at once, also where they are signed in."""
-    with opening.controller() as controller:
-        person = controller.people.edit(
+    with opening.counterpart() as asked:
+        person = asked.edit_person(
             name,
-            actor=opening.actor(),
             reason=reason,
             roles=roles or None,
             sites=sites or None,
@@ -99,6 +98,7 @@ def edit(
 
 
 @app.command()
+@opening.only_here(_ALONE)
 def password(name: NameArgument, password_file: PasswordFile = None) -> None:
     """Set another password, and sign them out everywhere. It unlocks a locked account too."""
     with opening.controller() as controller:
@@ -110,24 +110,24 @@ def password(name: NameArgument, password_file: PasswordFile = None) -> None:
 @app.command()
 def unlock(name: NameArgument) -> None:
     """Let somebody try their password again who is locked out."""
-    with opening.controller() as controller:
-        controller.people.unlock(name, actor=opening.actor())
+    with opening.counterpart() as asked:
+        asked.unlock_person(name)
     say(f"{name} may try again")
 
 
 @app.command()
 def disable(name: NameArgument, reason: Reason) -> None:
     """No sign-in from now on, no open session, and no token that they own."""
-    with opening.controller() as controller:
-        controller.people.disable(name, actor=opening.actor(), reason=reason)
+    with opening.counterpart() as asked:
+        asked.disable_person(name, reason=reason)
     say(f"{name} is disabled")
 
 
 @app.command()
 def enable(name: NameArgument, reason: Reason) -> None:
     """Let somebody sign in again who was disabled."""
-    with opening.controller() as controller:
-        controller.people.enable(name, actor=opening.actor(), reason=reason)
+    with opening.counterpart() as asked:
+        asked.enable_person(name, reason=reason)
     say(f"{name} may sign in again")
 
 
@@ -138,18 +138,16 @@ def sessions(
     output: As = Output.TABLE,
 ) -> None:
     """List who is signed in, and from where."""
-    from api.people_models import Session
-
-    with opening.controller() as controller:
-        found = controller.people.sessions(name, is_open=not every)
-    show_rows([Session.of(session) for session in found], _SESSION_COLUMNS, output, none="nobody is signed in")
+    with opening.counterpart() as asked:
+        found = asked.sessions(name, is_open=not every)
+    show_rows(found, _SESSION_COLUMNS, output, none="nobody is signed in")
 
 
 @app.command("sign-out")
 def sign_out(name: NameArgument) -> None:
     """End every session of somebody."""
-    with opening.controller() as controller:
-        count = controller.people.sign_out_everywhere(name, actor=opening.actor())
+    with opening.counterpart() as asked:
+        count = asked.sign_out_person(name)
     say(f"{name}: {count} session{'' if count == 1 else 's'} ended")
 
 

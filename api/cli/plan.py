@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from api.cli import opening
+from api.cli.errors import as_error
 from api.cli.options import Devices, Force, Sites
 from api.cli.show import say, show_error, show_json, to_stdout
 from api.cli.wait import working
 from core.errors import ExitCode, TokgateError
 
 if TYPE_CHECKING:
-    from controller.model import StoredPlan
-    from controller.service import Controller
-    from controller.views import PlanResult
-    from controller.withdrawing import Cause
-    from vendors.model import Plan, Shortened
+    from api.cli.counterpart import Counterpart
+    from api.models import Failure
+    from api.run_models import Plan, PlannedDevice, Shortened
 
 _LEFT_OUT_SHOWN: Final = 100
 _STYLES: Final = {"+": "green", "-": "red", "~": "yellow"}
-_SIGNS: Final = {
-    "CreateGroup": "+", "AddMembers": "+", "RemoveMembers": "-", "DeleteGroup": "-", "RemoveRule": "-",
-    "PutRule": "+", "Repair": "~", "Remark": "~",
-}  # fmt: skip
+_SIGNS: Final = {"create": "+", "add": "+", "put": "+", "remove": "-", "delete": "-"}
+"""By the first word of a step; whatever else it begins with neither adds nor takes away."""
 
 
 class Planned(StrEnum):
@@ -57,8 +54,8 @@ def plan(
     Ends with 2 when there are changes, 0 when there are none, 3 when a guard holds one, 4 when a device could not be
     read.
     """
-    with opening.controller() as controller, working("reading the devices"):
-        results = controller.plan(opening.selection(sites, devices), actor=opening.actor(), force=force)
+    with opening.counterpart() as asked, working("reading the devices"):
+        results = asked.plan(opening.selection(sites, devices), force=force)
     if output is Planned.JSON:
         show_json(_facts(results))
     elif output is Planned.COMMANDS:
@@ -68,69 +65,64 @@ def plan(
     return exit_code(results)
 
 
-def _facts(results: Iterable[PlanResult]) -> object:
-    from api.run_models import PlannedDevice, Plans
+def _facts(results: Iterable[PlannedDevice]) -> object:
+    from api.run_models import Plans
 
-    items = tuple(PlannedDevice.of(result) for result in results)
+    items = tuple(results)
     return Plans(items=items, changes=any(item.steps for item in items)).model_dump(mode="json")
 
 
-def show_plans(results: Iterable[PlanResult], *, commands: bool) -> None:
+def show_plans(results: Iterable[PlannedDevice], *, commands: bool) -> None:
     """Every device with its steps, what it cannot do, and the id by which exactly this can be applied."""
     for result in results:
         say(f"{result.device} ({result.site})", style="bold")
         if result.error is not None:
-            show_error(result.error)
-        elif result.plan is not None:
-            _show_one(result.plan, result.stored, result.causes)
-            if result.frozen is not None and result.steps:
-                say(f"  ! held now: {result.frozen}", style="yellow")
+            show_error(as_error(result.error, device=result.device))
+        else:
+            _show_one(result)
+            if result.freeze is not None and result.steps:
+                say(f"  ! held now: {result.freeze}", style="yellow")
             if commands and result.script:
                 say()
                 to_stdout().print(_indented(result.script))
         say()
 
 
-def _show_commands(results: Iterable[PlanResult]) -> None:
+def _show_commands(results: Iterable[PlannedDevice]) -> None:
     """What would be sent, as it would be sent; one line with a ``#`` names the device that the next ones are for."""
     for result in results:
         if result.error is not None:
-            show_error(result.error)
+            show_error(as_error(result.error, device=result.device))
         else:
             say(f"# {result.device} ({result.site})\n{result.script.rstrip() or '# nothing to do'}")
 
 
-def show_stored(controller: Controller, plan_ids: Iterable[str]) -> None:
+def show_stored(asked: Counterpart, plan_ids: Iterable[str]) -> None:
     """Stored plans as they would be applied. Raises ``NotFound``, or ``PlanStale`` for one that was tampered with."""
-    from controller.planning import reopen
-
     for plan_id in plan_ids:
-        stored = controller.stored_plan(plan_id)
+        stored = asked.stored_plan(plan_id)
         say(f"{stored.device} ({stored.site})", style="bold")
-        known = reopen(stored)
-        _show_one(known.plan, stored, known.causes)
+        _show_one(stored)
         say()
 
 
-def _show_one(plan: Plan, stored: StoredPlan | None, causes: Sequence[Cause]) -> None:
-    from vendors.codec import describe
-
+def _show_one(plan: Plan | PlannedDevice) -> None:
     for step in plan.steps:
-        sign = _SIGNS.get(type(step).__name__, "~")
-        say(f"  {sign} {describe(step).removeprefix(f'{sign} ')}", style=_STYLES[sign])
-    for cause in causes[:_LEFT_OUT_SHOWN]:
+        sign = _SIGNS.get(step.partition(" ")[0], "~")
+        say(f"  {sign} {step}", style=_STYLES[sign])
+    for cause in plan.causes[:_LEFT_OUT_SHOWN]:
         say(f"  because {cause}", style="yellow")
-    if len(causes) > _LEFT_OUT_SHOWN:
-        say(f"  and {len(causes) - _LEFT_OUT_SHOWN} more entries for such a reason; see -o json")
+    if len(plan.causes) > _LEFT_OUT_SHOWN:
+        say(f"  and {len(plan.causes) - _LEFT_OUT_SHOWN} more entries for such a reason; see -o json")
     if not plan.steps:
         say("  nothing to do: it holds what it should")
     for lacking in plan.degraded:
-        sign, style = ("! degraded", "yellow") if lacking.is_gap else ("note", "dim")
-        say(f"  {sign}: {lacking.capability}: {lacking.message}", style=style)
+        sign, style = ("! degraded", "yellow") if lacking in plan.gaps else ("note", "dim")
+        say(f"  {sign}: {lacking}", style=style)
     for short in plan.shortened:
         _show_left_out(short)
-    if stored is not None:
-        say(f"  plan {stored.id}, snapshot {stored.snapshot[:12]}")
+    if plan.id is not None and plan.snapshot is not None:
+        say(f"  plan {plan.id}, snapshot {plan.snapshot[:12]}")
 
 
 def _show_left_out(short: Shortened) -> None:
@@ -148,13 +140,18 @@ def _indented(script: str) -> str:
     return "\n".join(f"    {printable(line)}" for line in script.splitlines())
 
 
-def exit_code(results: Iterable[PlanResult]) -> int:
+def exit_code(results: Iterable[PlannedDevice]) -> int:
     """The gravest outcome: a device failed, a guard holds, there are changes, or nothing is to be done."""
     known = list(results)
-    failures = code_of_errors(result.error for result in known)
+    failures = code_of_failures(result.error for result in known)
     if failures is not ExitCode.DONE:
         return failures
     return ExitCode.CHANGES if any(result.steps for result in known) else ExitCode.DONE
+
+
+def code_of_failures(failures: Iterable[Failure | None]) -> ExitCode:
+    """As ``code_of_errors``, of what an answer says of them."""
+    return code_of_errors(as_error(failure) for failure in failures if failure is not None)
 
 
 def code_of_errors(errors: Iterable[TokgateError | None]) -> ExitCode:
@@ -165,7 +162,7 @@ def code_of_errors(errors: Iterable[TokgateError | None]) -> ExitCode:
     return ExitCode.GUARD_REFUSED if codes else ExitCode.DONE
 
 
-def summary(results: Iterable[PlanResult]) -> str:
+def summary(results: Iterable[PlannedDevice]) -> str:
     """``2 devices with changes, 1 without, 1 failed``."""
     known = list(results)
     failed = sum(result.error is not None for result in known)

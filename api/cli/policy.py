@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
-from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,8 +16,8 @@ from api.cli.times import parse_time
 from controller.errors import Invalid
 
 if TYPE_CHECKING:
-    from controller.calendars import CalendarView
-    from controller.policy_week import PolicyNow, PolicyWeek, Span
+    from api.policy_models import Calendar, PolicyNow
+    from controller.policy_week import PolicyWeek, Span
 
 app = typer.Typer(no_args_is_help=True, help="Policy: what holds when, and what another policy would have done.")
 
@@ -48,31 +47,30 @@ def show(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Show what holds at a site for each role and service, which window decides, and whether changes are frozen."""
-    with opening.controller() as controller:
-        now = controller.clock.now()
-        found = controller.policies.at(
+    with opening.counterpart() as asked:
+        now = asked.clock.now()
+        found = asked.policy_now(
             site, parse_time(at, option="--at", now=now, backwards=False) if at is not None else None
         )
-        calendars = [view for view in controller.calendars.views() if view.error is not None]
+        failing = [calendar for calendar in asked.calendars() if calendar.error is not None]
     if output is Plain.JSON:
-        from api.policy_models import PolicyNow as Answer
-
-        show_json(Answer.of(found).model_dump(mode="json", by_alias=True))
+        show_json(found.model_dump(mode="json", by_alias=True))
     else:
         _show_now(found)
-    for view in calendars:
-        note(f"calendar {view.name}: {_age(view, now)}: {view.error}", style="yellow")
+    for one in failing:
+        note(f"calendar {one.name}: {_age(one, now)}: {one.error}", style="yellow")
 
 
 def _show_now(found: PolicyNow) -> None:
+    local = datetime.fromisoformat(found.local)
     facts: dict[str, object] = {
         "policy": f"{found.policy} at {found.site}",
-        "time": f"{found.local:%A %Y-%m-%d %H:%M} in {found.time_zone} ({moment(found.at)})",
+        "time": f"{local:%A %Y-%m-%d %H:%M} in {found.time_zone} ({moment(found.at)})",
     }
     if found.holiday is not None:
         facts["day"] = "a holiday" if found.holiday else "no holiday"
     facts["next edge"] = moment(found.next_edge) if found.next_edge is not None else "none"
-    facts["changes"] = str(found.frozen) if found.frozen is not None else "may begin"
+    facts["changes"] = str(found.freeze) if found.freeze is not None else "may begin"
     if found.emergencies:
         facts["emergency"] = found.emergencies
     show_pairs(facts)
@@ -89,8 +87,8 @@ def calendar(
     output: Annotated[Picture, typer.Option("--format", "-o", help="How to print.", show_default=True)] = Picture.TABLE,
 ) -> None:
     """Show a week of a site's policy: hours by days for each role. `-o svg` is a picture that needs nothing else."""
-    with opening.controller() as controller:
-        found = controller.policies.week(site, _day(week) if week is not None else None)
+    with opening.counterpart() as asked:
+        found = asked.policy_week(site, _day(week) if week is not None else None)
     match output:
         case Picture.SVG:
             from controller.policy_svg import render_week
@@ -162,21 +160,17 @@ def what_if(
     """Replay what was recorded at a site: what would another policy have done with it? Changes nothing."""
     from controller.model import Window
 
-    with opening.controller() as controller:
-        now = controller.clock.now()
+    with opening.counterpart() as asked:
+        now = asked.clock.now()
         window = Window(
             parse_time(start, option="--from", now=now, backwards=True),
             parse_time(end, option="--to", now=now, backwards=True) if end is not None else now,
         )
-        known = policy in controller.inventory.policies or not ("/" in policy or Path(policy).exists())
-        found = controller.policies.what_if(site, window, policy if known else Path(policy))
-    from api.policy_models import WhatIf
-
-    answer = WhatIf.of(found)
+        answer = asked.what_if(site, window, policy)
     if output is Plain.JSON:
         show_json(answer.model_dump(mode="json", by_alias=True))
         return
-    say(f"{site}, {moment(window.start)} to {moment(window.end)}, as by {found.policy}", style="bold")
+    say(f"{site}, {moment(window.start)} to {moment(window.end)}, as by {answer.policy}", style="bold")
     show_table(
         ("role", "was", "would be", "events", "hits", "packets", "bytes"),
         (
@@ -199,31 +193,26 @@ def calendars(
     output: As = Output.TABLE,
 ) -> None:
     """List the calendars of holidays, when each was read, and the next holidays."""
-    with opening.controller() as controller:
-        if refresh:
-            controller.calendars.refresh()
-        now, views = controller.clock.now(), controller.calendars.views()
-    rows = [_calendar_row(view, now) for view in views]
-    show_rows(rows, {key: itemgetter(key) for key in _CALENDAR}, output, none="no calendars")
-
-
-_CALENDAR: Final = ("name", "source", "read", "next holidays", "error")
-
-
-def _calendar_row(view: CalendarView, now: datetime) -> dict[str, object]:
-    ahead = sorted(day for day in view.days or () if day >= now.date())[:3]
-    return {
-        "name": view.name,
-        "source": view.source,
-        "read": _age(view, now),
-        "next holidays": tuple(map(str, ahead)),
-        "error": view.error or "",
+    if refresh:
+        opening.refuse_elsewhere("a server asks by itself for the calendars that are due")
+    with opening.counterpart() as asked:
+        now, found = asked.clock.now(), asked.calendars(refresh=refresh)
+    columns: dict[str, Callable[[Calendar], object]] = {
+        "name": lambda row: row.name,
+        "source": lambda row: row.source,
+        "read": lambda row: _age(row, now),
+        "next holidays": lambda row: tuple(map(str, (row.ahead or ())[:_AHEAD])),
+        "error": lambda row: row.error or "",
     }
+    show_rows(found, columns, output, none="no calendars")
 
 
-def _age(view: CalendarView, now: datetime) -> str:
+_AHEAD: Final = 3
+
+
+def _age(one: Calendar, now: datetime) -> str:
     from ipsets.spans import words
 
-    if view.read_at is None:
-        return "never read" if view.days is None else "not read from anywhere"
-    return f"last good answer {words(now - view.read_at)} old"
+    if one.read_at is None:
+        return "never read" if one.ahead is None else "not read from anywhere"
+    return f"last good answer {words(now - one.read_at)} old"

@@ -1,145 +1,429 @@
-"""The controller of another machine, as far as its REST API goes: what a command asks when ``TOKGATE_URL`` is set.
+"""The server of another machine, as far as its REST API goes: whom a command asks when ``TOKGATE_URL`` is set.
 
-It answers with the same values as the controller here, so that a command prints the same. What the API does not do, or
-is not brought over yet, says so, before anything was done.
+It answers as the controller here does, so that a command prints the same. What is only begun there (runs, refreshes,
+readings of devices) is followed to its end.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import TypeAdapter
-
-from api.client import ApiError, Client, NotFound, Unreachable
-from api.models import show_time
-from controller import model, webhooks
-from controller.errors import Conflict
-from controller.exceptions import ExceptionPreview, ExceptionRequest, parse_hours
+from api.audit_models import AuditVerdict
+from api.check_models import Check
+from api.cli.counterpart import Counterpart, Refreshed, names_a_file
+from api.cli.errors import NoAnswer, NotOurs, Untrusted, as_error, error_of
+from api.cli.opening import URL
+from api.cli.options import Page
+from api.cli.remote_desks import RemoteExceptions, RemoteWebhooks
+from api.cli.remote_values import made, run_of, told, week_of, without_none
+from api.cli.show import note
+from api.client import ApiError, Client, NotFound, TooMany, Unavailable, Unreachable
+from api.client import NotOurs as AnswerNotOurs
+from api.client import Untrusted as ServerUntrusted
+from api.client.calling import is_token
+from api.config_models import ConfigDrift
+from api.device_models import Device, Doctor, Site
+from api.emergency_models import Emergency
+from api.event_models import Alert, Cut, Event
+from api.feed_models import Feed, FeedDevice, FeedGroup
+from api.intel_models import Explanation, OriginChange
+from api.models import Failure, show_time
+from api.people_models import Person, Session, SignedOut
+from api.policy_models import Calendar, PolicyNow, WhatIf
+from api.run_models import DeviceDrift, DriftedDevice, Plan, PlannedDevice, Plans
+from api.snapshot_models import Difference, Indicator, Pin, Snapshot, SnapshotHead
+from api.source_models import Refresh, Scoreboard, Source
+from api.token_models import NewToken, Token
+from controller import model
+from controller.errors import Conflict, Invalid
+from controller.inventory.proposals import read_proposal
+from controller.model import Mode, Window
+from controller.refreshing import Ending
+from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, RunQuery
+from controller.views import Selection
 from core.clock import SystemClock
 from core.errors import ConfigError, TokgateError
+from core.ids import DeviceName, SiteName
 from core.secret import Secret
+from ipsets.choice import Choice
 
 if TYPE_CHECKING:
-    from controller.model import Window
-    from controller.service import Controller
-    from controller.store import AuditQuery
-    from controller.store.webhooks import MessageQuery
+    from controller.access_roles import AccessRole
+    from controller.policy_week import PolicyWeek
 
-T = TypeVar("T")
-
-URL: Final = "TOKGATE_URL"
 TOKEN: Final = "TOKGATE_TOKEN"  # noqa: S105 - the variable's name
 TOKEN_FILE: Final = "TOKGATE_TOKEN_FILE"  # noqa: S105
+PAGE: Final = 500
+LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.1, 2.0
+"""How often it is asked what became of what the server does: seldomer, the longer it takes."""
 
 
 @contextmanager
-def controller(url: str) -> Iterator[Controller]:
-    """Raises ``ConfigError``, and what the API refuses as the error that it names."""
+def counterpart(url: str) -> Iterator[Counterpart]:
+    """Raises ``ConfigError``, and what the server refuses as the error that it names."""
     try:
-        client = Client(url, token())
+        client = Client(url, token(), sleep=_wait)
     except ValueError as exc:
         raise ConfigError(f"{URL}: {exc}") from exc
     with client:
         try:
-            yield Remote(client)  # type: ignore[misc]  # what it lacks says so
+            yield Remote(client)
         except ApiError as exc:
             raise as_ours(exc) from exc
 
 
+def _wait(seconds: float) -> None:
+    note(f"{URL}: asking again in {seconds:g} s")
+    time.sleep(seconds)
+
+
 def token() -> str:
-    """From the environment or a file, never the command line. Raises ``ConfigError``."""
+    """From the environment or a file, never the command line. Raises ``ConfigError``, without what stands there."""
+    where, text = _written()
+    if not is_token(text):
+        raise ConfigError(f"{where} holds no token", hint="one line as `tokgate token create` printed it")
+    return text
+
+
+def _written() -> tuple[str, str]:
     if text := os.environ.get(TOKEN, "").strip():
-        return text
+        return TOKEN, text
     if not (place := os.environ.get(TOKEN_FILE)):
         raise ConfigError(f"{URL} is set, and no token", hint=f"set {TOKEN}, or {TOKEN_FILE} to a file that holds it")
     try:
-        return Path(place).expanduser().read_text(encoding="utf-8").strip()
+        return f"{TOKEN_FILE}: {place}", Path(place).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{TOKEN_FILE}: {place} cannot be read: {type(exc).__name__}") from exc
 
 
 def as_ours(error: ApiError) -> TokgateError:
     """With the code, the hint and the exit code that the same failure has here."""
-    hint = error.hint
-    if isinstance(error, Unreachable):
-        hint = "look whether it was done before you try again"
-    found = TokgateError(error.message, hint=hint)
-    kind = next((kind for kind in _family(TokgateError) if kind.code == error.code), TokgateError)
-    vars(found).update(code=error.code or kind.code, exit_code=kind.exit_code)
-    return found
+    match error:
+        case ServerUntrusted():
+            hint = "use the name that it is for; SSL_CERT_FILE names the authorities to trust, as a file of PEM"
+            return Untrusted(error.message, hint=hint)
+        case Unreachable():
+            hint = f"is {URL} right, and does the server run? Look whether it was done before you try again"
+            return NoAnswer(error.message, hint=hint)
+        case AnswerNotOurs():
+            return NotOurs(error.message, hint=f"is {URL} right? Something in between may have answered")
+        case TooMany() | Unavailable() if error.retry_after is not None:
+            hint = "; ".join(word for word in (error.hint, f"ask again in {error.retry_after:g} s") if word)
+        case _:
+            request = f"request {error.request_id}" if error.request_id and error.status >= 500 else ""
+            hint = "; ".join(word for word in (error.hint, request) if word)
+    if not error.code:
+        return NotOurs(error.message, hint=hint)
+    return error_of(error.code, error.message, hint=hint)
 
 
-def _family(root: type[TokgateError]) -> Iterator[type[TokgateError]]:
-    for child in root.__subclasses__():
-        yield child
-        yield from _family(child)
-
-
-def _made(kind: type[T], answer: object) -> T:
-    return TypeAdapter(kind).validate_python(answer)
-
-
-def _text(token: str | None) -> Secret:
-    """Raises ``Conflict`` when the answer that had it was lost, and this is the one to the second try."""
-    if token is None:
-        hint = "`tokgate token list` shows the token; rotate it for another secret, or revoke it"
-        raise Conflict("it was done, but the answer with the token was lost on the way", hint=hint)
-    return Secret(token)
-
-
-class _Part:
-    """Something of the controller; what it lacks is said."""
+class Remote(Counterpart):
+    """The server behind a client. Raises ``ApiError``, and ``TokgateError`` for what it did in vain."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-
-    def __getattr__(self, name: str) -> Any:
-        raise ConfigError(
-            "this cannot be done over the API by this command",
-            hint=f"run it on the machine of the store, without {URL}; docs/client.md lists what can",
-        )
-
-
-class Remote(_Part):
-    """What commands ask of a ``Controller``."""
-
-    def __init__(self, client: Client) -> None:
-        super().__init__(client)
+        self._finished = 0
         self.clock = SystemClock()
-        self.exceptions = _Exceptions(client)
-        self.webhooks = _Webhooks(client)
-        self.inventory = _Inventory(client)
+        self.exceptions = RemoteExceptions(client)  # type: ignore[assignment]  # as much of the desk as commands use
+        self.webhooks = RemoteWebhooks(client)  # type: ignore[assignment]
 
-    def runs(self, *, limit: int) -> list[model.Run]:
-        return [_run(found) for found in islice(self._client.runs.list_runs(limit=limit), limit)]
+    # --- sites and devices ----------------------------------------------------------------------------------------
+
+    def site(self, name: str) -> SiteName:
+        return SiteName(told(Site, self._client.sites.get_site(name)).name)
+
+    def device(self, name: str) -> DeviceName:
+        return DeviceName(told(Device, self._client.devices.get_device(name)).name)
+
+    def devices(self) -> list[Device]:
+        return [told(Device, one) for one in self._client.devices.list_devices(limit=PAGE)]
+
+    def doctor(self, device: str) -> Doctor:
+        return told(Doctor, self._work(f"/devices/{device}/doctor"))
+
+    # --- plans and runs -------------------------------------------------------------------------------------------
+
+    def plan(self, selection: Selection, *, force: bool) -> list[PlannedDevice]:
+        body = _chosen(selection) | ({"force": True} if force else {})
+        return [*told(Plans, self._work("/plans", body)).items]
+
+    def stored_plan(self, plan_id: str) -> Plan:
+        return told(Plan, self._client.plans.get_plan(plan_id))
+
+    def frozen(self, site: str) -> str | None:
+        freeze = self.policy_now(site, None).freeze
+        return None if freeze is None else str(freeze)
+
+    def apply(self, plans: Iterable[str], *, reason: str, override_freeze: bool) -> model.Run:
+        body: Any = {"kind": "apply", "plans": [*plans], "reason": reason, "override_freeze": override_freeze}
+        return self._followed(run_of(self._client.runs.start_run(body)))
+
+    def progress(self) -> Callable[[], int]:
+        return lambda: self._finished
+
+    def runs(self, wanted: RunQuery | None = None, *, limit: int) -> list[model.Run]:
+        asked = wanted or RunQuery()
+        found = self._client.runs.list_runs(
+            site=asked.site, device=asked.device, trigger=asked.trigger, limit=min(limit, PAGE)
+        )
+        return [run_of(one) for one in islice(found, limit)]
 
     def run(self, run_id: str) -> model.Run:
-        return _run(self._client.runs.get_run(run_id))
+        return run_of(self._client.runs.get_run(run_id))
 
-    def audit(self, *, limit: int, wanted: AuditQuery) -> list[model.AuditEntry]:
-        found = self._client.audit.list_entries(
-            actor=wanted.actor,
-            action=wanted.action,
-            subject=wanted.subject,
-            q=wanted.text,
-            since=show_time(wanted.since) if wanted.since else None,
-            until=show_time(wanted.until) if wanted.until else None,
-            limit=min(limit, 500),
+    def drift(self, selection: Selection) -> list[DriftedDevice]:
+        return [*told(DeviceDrift, self._work("/drift", _chosen(selection))).items]
+
+    def config_drift(self) -> ConfigDrift:
+        return told(ConfigDrift, self._client.config.config_drift())
+
+    def _followed(self, run: model.Run) -> model.Run:
+        """Once it has ended. Who does not wait that long is told that it goes on."""
+        try:
+            for _ in _looks():
+                self._finished = sum(part.finished_at is not None for part in run.devices)
+                if run.finished_at is not None:
+                    break
+                run = self.run(run.id)
+        except (KeyboardInterrupt, ApiError):
+            note(f"run {run.id} goes on at the server: `tokgate runs show {run.id}` tells what became of it")
+            raise
+        return run
+
+    def _work(self, path: str, body: Any = None) -> Any:
+        """What a call answers that reads devices: begun there, and asked about until it is done.
+
+        Raises ``TokgateError``: it failed.
+        """
+        job = self._client.call("POST", path, headers={"Prefer": "respond-async"}, body=body)
+        for _ in _looks():
+            if job["state"] != "running":
+                break
+            job = self._client.jobs.get_job(job["id"])
+        if job["error"] is not None:
+            raise as_error(told(Failure, job["error"]))
+        return job["result"]
+
+    # --- emergencies ----------------------------------------------------------------------------------------------
+
+    def withdraw(self, value: str, *, reason: str, ends: datetime, empties: Sequence[str]) -> Emergency:
+        said = {"value": value, "reason": reason, "ends": show_time(ends)}
+        return self._act({"kind": "withdraw", **said, **({"empties": [*empties]} if empties else {})})
+
+    def switch(self, mode: Mode, sites: Sequence[str], *, reason: str, ends: datetime | None) -> Emergency:
+        until = {} if ends is None else {"ends": show_time(ends)}
+        return self._act({"kind": "switch", "mode": mode.value, "sites": [*sites], "reason": reason, **until})
+
+    def pause(self, sites: Sequence[str], *, reason: str, ends: datetime) -> Emergency:
+        return self._act({"kind": "pause", "sites": [*sites], "reason": reason, "ends": show_time(ends)})
+
+    def end_emergency(self, emergency_id: str, *, reason: str) -> Emergency:
+        return told(Emergency, self._client.emergencies.end_emergency(emergency_id, {"reason": reason}))
+
+    def emergencies(self, *, everything: bool) -> list[Emergency]:
+        found = self._client.emergencies.list_emergencies(active=None if everything else True, limit=PAGE)
+        return [told(Emergency, one) for one in found]
+
+    def _act(self, body: Any) -> Emergency:
+        return told(Emergency, self._client.emergencies.act(body))
+
+    # --- policy ---------------------------------------------------------------------------------------------------
+
+    def policy_now(self, site: str, at: datetime | None) -> PolicyNow:
+        return told(PolicyNow, self._client.sites.policy_at(site, at=_time(at)))
+
+    def policy_week(self, site: str, day: date | None) -> PolicyWeek:
+        return week_of(self._client.sites.calendar(site, week=None if day is None else day.isoformat()))
+
+    def what_if(self, site: str, window: Window, policy: str) -> WhatIf:
+        said = {"policy": policy} if not names_a_file(policy) else {"proposed": _proposal(Path(policy))}
+        body: Any = {"from": show_time(window.start), "to": show_time(window.end), **said}
+        found: Any = self._client.sites.what_if(site, body)
+        answer = told(WhatIf, {**found, "start": found.get("from"), "end": found.get("to")})
+        return answer if "policy" in said else answer.model_copy(update={"policy": policy})
+
+    def calendars(self, *, refresh: bool = False) -> list[Calendar]:
+        return [told(Calendar, one) for one in self._client.calendars.list_calendars(limit=PAGE)]
+
+    # --- intelligence ---------------------------------------------------------------------------------------------
+
+    def refresh(self, *, force: bool) -> Refreshed:
+        done = told(Refresh, self._client.intel.refresh({"force": force}))
+        for _ in _looks():
+            if done.ending is not Ending.RUNNING:
+                break
+            done = told(Refresh, self._client.intel.get_refresh(done.id))
+        if done.error is not None:
+            raise as_error(done.error)
+        found = self._changed(done)
+        return Refreshed(
+            pin=self.pinned(),
+            waiting=done.waiting,
+            changed=done.ending is Ending.CHANGED,
+            snapshot=self._snapshot(done.snapshot, indicators=False) if done.snapshot else None,
+            previous=done.previous,
+            added=None if found is None else tuple(change.entry for change in found.added),
+            removed=None if found is None else tuple(change.entry for change in found.removed),
+            sources=tuple(self.sources()),
         )
-        return [_made(model.AuditEntry, entry) for entry in islice(found, limit)]
 
-    def verify_audit(self) -> list[str]:
-        return list(self._client.audit.verify()["breaks"])
+    def _changed(self, done: Refresh) -> Difference | None:
+        """From what was in force to what is, or waits for a pin; None when there is no other."""
+        new = done.waiting or (done.snapshot if done.ending is Ending.CHANGED else None)
+        if done.previous is None or new is None:
+            return None
+        return told(Difference, self._client.snapshots.diff(done.previous, new))
+
+    def sources(self) -> list[Source]:
+        return [told(Source, one) for one in self._client.sources.list_sources(limit=PAGE)]
+
+    def trust(self, source: str, *, reason: str) -> Source:
+        return told(Source, self._client.intel.trust({"source": source, "reason": reason}))
+
+    def snapshot(self, snapshot_id: str | None, *, indicators: bool, choice: Choice) -> Snapshot:
+        if choice.is_all:
+            return self._snapshot(snapshot_id, indicators=indicators)
+        found = self._snapshot(snapshot_id, indicators=False)
+        chosen = self._client.intel.show_indicators(
+            snapshot=found.id,
+            app=choice.app,
+            owner=choice.owner,
+            category=choice.category,
+            source=choice.source,
+            q=choice.text,
+            limit=PAGE,
+        )
+        return found.model_copy(update={"indicators": tuple(told(Indicator, one) for one in chosen)})
+
+    def _snapshot(self, snapshot_id: str | None, *, indicators: bool) -> Snapshot:
+        routes = self._client.snapshots
+        if snapshot_id is None:
+            return told(Snapshot, routes.current(indicators=indicators))
+        return told(Snapshot, routes.get_snapshot(snapshot_id, indicators=indicators))
+
+    def snapshots(self, *, limit: int) -> list[SnapshotHead]:
+        found = islice(self._client.snapshots.list_snapshots(limit=min(limit, PAGE)), limit)
+        return [told(SnapshotHead, one) for one in found]
+
+    def compared(self, old: str | None, new: str | None) -> Difference | None:
+        later = self._snapshot(new, indicators=False)
+        before = old or later.parent
+        return None if before is None else told(Difference, self._client.snapshots.diff(before, later.id))
+
+    def origin_drift(self, old: str | None, new: str | None) -> list[OriginChange]:
+        return [told(OriginChange, one) for one in self._client.intel.origin_drift(old=old, new=new)["items"]]
+
+    def pinned(self) -> Pin | None:
+        """What is pinned is in force."""
+        return self._snapshot(None, indicators=False).pin
+
+    def pin(self, snapshot_id: str, *, reason: str) -> Pin:
+        return told(Pin, self._client.intel.pin({"snapshot": snapshot_id, "reason": reason}))
+
+    def roll_back(self, *, reason: str, expected: str | None) -> Pin:
+        leaving = expected or self._snapshot(None, indicators=False).id
+        body: Any = {"from": leaving, "reason": reason}
+        return told(Pin, self._client.intel.roll_back(body))
+
+    def unpin(self, *, reason: str) -> Pin:
+        return told(Pin, self._client.intel.unpin({"reason": reason}))
+
+    def explain(self, question: str, *, at: datetime | None) -> Explanation:
+        return told(Explanation, self._client.intel.explain(q=question, at=_time(at)))
+
+    def scoreboard(self) -> Scoreboard:
+        return told(Scoreboard, self._client.intel.scoreboard())
+
+    # --- what was seen --------------------------------------------------------------------------------------------
+
+    def check(self, source: str, destination: str, *, at: datetime | None, site: str | None) -> Check:
+        return told(Check, self._client.check.check(src=source, dst=destination, at=_time(at), site=site))
+
+    def events(self, wanted: EventQuery, *, limit: int) -> tuple[list[Event], bool]:
+        found = self._client.events.list_events(
+            site=wanted.site,
+            device=wanted.device,
+            action=wanted.action.value if wanted.action else None,
+            exception=wanted.exception,
+            since=_time(wanted.since),
+            until=_time(wanted.until),
+            limit=wanted.limit,
+        )
+        events = [told(Event, one) for one in islice(found, limit + 1 if limit else None)]
+        return events[: limit or None], bool(limit) and len(events) > limit
+
+    def cuts(self, wanted: CutQuery, *, limit: int) -> list[Cut]:
+        found = self._client.events.list_cuts(
+            site=wanted.site,
+            device=wanted.device,
+            since=_time(wanted.since),
+            until=_time(wanted.until),
+            limit=min(limit, PAGE),
+        )
+        return [told(Cut, one) for one in islice(found, limit)]
+
+    def alerts(self, wanted: AlertQuery, *, limit: int) -> list[Alert]:
+        found = self._client.events.list_alerts(kind=wanted.kind, since=_time(wanted.since), limit=min(limit, PAGE))
+        return [told(Alert, one) for one in islice(found, limit)]
+
+    # --- lists that firewalls pull --------------------------------------------------------------------------------
+
+    def feeds(self, *, stale: bool, group: str | None) -> list[Feed]:
+        found = self._client.feeds.list_feeds(stale=True if stale else None, group=group, limit=PAGE)
+        return [told(Feed, one) for one in found]
+
+    def feed_device(self, name: str) -> FeedDevice:
+        return told(FeedDevice, self._client.feeds.get_feeds(name))
+
+    def feed_groups(self) -> list[FeedGroup]:
+        return [told(FeedGroup, one) for one in self._client.feed_groups.list_groups(limit=PAGE)]
+
+    # --- access ---------------------------------------------------------------------------------------------------
+
+    def people(self) -> list[Person]:
+        return [told(Person, one) for one in self._client.people.list_people(limit=PAGE)]
+
+    def edit_person(
+        self,
+        name: str,
+        *,
+        reason: str,
+        title: str | None,
+        roles: Sequence[AccessRole] | None,
+        sites: Sequence[str] | None,
+        everywhere: bool,
+    ) -> Person:
+        said = without_none({"title": title, "roles": roles and [*roles], "sites": sites and [*sites]})
+        body: Any = {**said, **({"sites": None} if everywhere else {}), "reason": reason}
+        return told(Person, self._client.people.edit_person(name, body))
+
+    def unlock_person(self, name: str) -> Person:
+        return told(Person, self._client.people.unlock_person(name))
+
+    def disable_person(self, name: str, *, reason: str) -> Person:
+        return told(Person, self._client.people.disable_person(name, {"reason": reason}))
+
+    def enable_person(self, name: str, *, reason: str) -> Person:
+        return told(Person, self._client.people.enable_person(name, {"reason": reason}))
+
+    def sign_out_person(self, name: str) -> int:
+        return told(SignedOut, self._client.people.sign_out_person(name)).sessions
+
+    def sessions(self, person: str | None, *, is_open: bool) -> list[Session]:
+        if person is not None:
+            self._client.people.get_person(person)
+        found = self._client.sessions.list_sessions(person=person, open=is_open, order="asc", limit=PAGE)
+        return [told(Session, one) for one in found]
 
     def tokens(self) -> list[model.Token]:
-        return [_made(model.Token, found) for found in self._client.tokens.list_tokens()]
+        return [made(model.Token, found) for found in self._client.tokens.list_tokens(limit=PAGE)]
 
     def create_token(
         self,
@@ -147,179 +431,96 @@ class Remote(_Part):
         scopes: Iterable[model.Scope],
         lifetime: timedelta,
         *,
-        actor: str,
-        sites: Iterable[str] | None = None,
-        owner: str | None = None,
+        sites: Iterable[str] | None,
+        owner: str | None,
     ) -> tuple[model.Token, Secret]:
         body: Any = {"name": name, "scopes": [scope.value for scope in scopes], "days": lifetime.days}
         more = {"sites": None if sites is None else [*sites], "owner": owner}
-        made = self._client.tokens.create_token(body | {key: value for key, value in more.items() if value is not None})
-        return _made(model.Token, made), _text(made["token"])
+        return _secret(self._client.tokens.create_token(body | without_none(more)))
 
-    def rotate_token(self, id_or_name: str, *, actor: str, overlap: timedelta) -> tuple[model.Token, Secret]:
+    def rotate_token(self, id_or_name: str, *, overlap: timedelta) -> tuple[model.Token, Secret]:
         hours = int(overlap / timedelta(hours=1))
-        made = self._client.tokens.rotate_token(self._token(id_or_name), {"overlap_hours": hours})
-        return _made(model.Token, made), _text(made["token"])
+        return _secret(self._client.tokens.rotate_token(self._token(id_or_name), {"overlap_hours": hours}))
 
-    def revoke_token(self, id_or_name: str, *, actor: str) -> model.Token:
-        return _made(model.Token, self._client.tokens.revoke_token(self._token(id_or_name)))
+    def revoke_token(self, id_or_name: str) -> model.Token:
+        return made(model.Token, self._client.tokens.revoke_token(self._token(id_or_name)))
 
     def _token(self, id_or_name: str) -> str:
-        usable = self._client.tokens.list_tokens(usable=True)
-        found = next((t["id"] for t in usable if id_or_name in (t["id"], t["name"])), None)
+        usable = [told(Token, one) for one in self._client.tokens.list_tokens(usable=True)]
+        found = next((one.id for one in usable if id_or_name in (one.id, one.name)), None)
         if found is None:
             raise NotFound({"code": "TG5001", "detail": f"no usable token {id_or_name[:40]!r}"})
         return found
 
-    def site_report(self, site: str, window: Window) -> _Report:
-        start, end = show_time(window.start), show_time(window.end)
-        return _Report(self._client, self._client.reports.site_report(site, from_=start, to=end))
-
-    def fleet_report(self, window: Window) -> _Report:
-        start, end = show_time(window.start), show_time(window.end)
-        return _Report(self._client, self._client.reports.fleet_report(from_=start, to=end))
-
-
-class _Inventory(_Part):
-    def site(self, name: str) -> SimpleNamespace:
-        return SimpleNamespace(name=self._client.sites.get_site(name)["name"])
-
-
-class _Report(_Part):
-    """As JSON and as a table; a page is made where the report is."""
-
-    def __init__(self, client: Client, said: dict[str, Any]) -> None:
-        super().__init__(client)
-        self._said = said
-
-    def to_json(self) -> dict[str, Any]:
-        return self._said
-
-    @property
-    def intelligence(self) -> list[str]:
-        return [f"source {found['source']} {found['what']}: {found['why']}" for found in self._said["intelligence"]]
-
-
-class _Exceptions(_Part):
-    def find(
-        self, *, state: model.ExceptionState | None = None, site: str | None = None, live: bool | None = None
-    ) -> tuple[model.AccessException, ...]:
-        found = self._client.exceptions.list_exceptions(
-            state=state.value if state else None, site=site, live=live, order="asc", limit=500
+    def audit(self, *, limit: int, wanted: AuditQuery) -> list[model.AuditEntry]:
+        found = self._client.audit.list_entries(
+            actor=wanted.actor,
+            action=wanted.action,
+            subject=wanted.subject,
+            q=wanted.text,
+            since=_time(wanted.since),
+            until=_time(wanted.until),
+            limit=min(limit, PAGE),
         )
-        return tuple(map(_exception, found))
+        return [made(model.AuditEntry, entry) for entry in islice(found, limit)]
 
-    def get(self, exception_id: str) -> model.AccessException:
-        return _exception(self._client.exceptions.get_exception(exception_id))
+    def verify_audit(self) -> list[str]:
+        return [*told(AuditVerdict, self._client.audit.verify()).breaks]
 
-    def history(self, exception_id: str) -> tuple[model.AccessException, ...]:
-        return tuple(map(_exception, self._client.exceptions.history(exception_id)["items"]))
+    # --- reports --------------------------------------------------------------------------------------------------
 
-    def use(self, exception_id: str) -> model.Use:
-        said = self._client.exceptions.use(exception_id)
-        return _made(model.Use, {**said, "octets": said["bytes"]})
+    def site_report(self, site: str, window: Window) -> dict[str, Any]:
+        return self._client.reports.site_report(site, from_=show_time(window.start), to=show_time(window.end))
 
-    def preview(self, request: ExceptionRequest) -> _Seen:
-        return _seen(self._client.exceptions.preview(_body(request)))
+    def fleet_report(self, window: Window) -> dict[str, Any]:
+        return self._client.reports.fleet_report(from_=show_time(window.start), to=show_time(window.end))
 
-    def preview_of(self, exception_id: str) -> _Seen:
-        return _seen(self._client.exceptions.preview_of(exception_id))
+    def site_page(self, site: str, window: Window, form: Page) -> str:
+        return self._client.text(f"/reports/sites/{site}", query=_span(window, form))
 
-    def request(self, request: ExceptionRequest, *, actor: str, draft: bool = False) -> model.AccessException:
-        return _exception(self._client.exceptions.request_exception(_body(request) | {"draft": draft}))
-
-    def submit(self, exception_id: str, *, actor: str) -> model.AccessException:
-        return _exception(self._client.exceptions.submit(exception_id))
-
-    def renew(self, exception_id: str, *, ends: datetime, actor: str, reason: str = "") -> model.AccessException:
-        return _exception(self._client.exceptions.renew(exception_id, {"ends": show_time(ends), "reason": reason}))
-
-    def seat(self, exception_id: str, sources: Iterable[str], *, actor: str, may_all: bool) -> model.AccessException:
-        return _exception(self._client.exceptions.give_seats(exception_id, {"sources": [*sources]}))
-
-    def approve(self, exception_id: str, *, actor: str, preview: str | None = None) -> model.AccessException:
-        body: Any = {"preview": preview} if preview else {}
-        return _exception(self._client.exceptions.approve(exception_id, body))
-
-    def deny(self, exception_id: str, *, actor: str, reason: str) -> model.AccessException:
-        return _exception(self._client.exceptions.deny(exception_id, {"reason": reason}))
-
-    def revoke(self, exception_id: str, *, actor: str, reason: str) -> model.AccessException:
-        return _exception(self._client.exceptions.revoke(exception_id, {"reason": reason}))
+    def fleet_page(self, window: Window, form: Page) -> str:
+        return self._client.text("/reports/fleet", query=_span(window, form))
 
 
-class _Webhooks(_Part):
-    def all(self) -> list[tuple[webhooks.Webhook, int, int]]:
-        return [
-            (_made(webhooks.Webhook, found), found["waiting"], found["dead"])
-            for found in self._client.webhooks.list_webhooks()
-        ]
-
-    def add(
-        self, name: str, *, url: str, kinds: Iterable[str], secret: str, sites: Iterable[str] | None, actor: str
-    ) -> webhooks.Webhook:
-        body: Any = {"name": name, "url": url, "kinds": [*kinds], "secret": secret}
-        body |= {} if sites is None else {"sites": [*sites]}
-        return _made(webhooks.Webhook, self._client.webhooks.add_webhook(body))
-
-    def remove(self, name: str, *, actor: str) -> None:
-        self._client.webhooks.remove_webhook(name)
-
-    def rotate(self, name: str, *, secret: str, actor: str) -> None:
-        self._client.webhooks.rotate_secret(name, {"secret": secret})
-
-    def resume(self, name: str, *, actor: str) -> None:
-        self._client.webhooks.resume_webhook(name)
-
-    def test(self, name: str, *, actor: str) -> webhooks.Answer:
-        return _made(webhooks.Answer, self._client.webhooks.test_webhook(name))
-
-    def messages(self, name: str, wanted: MessageQuery, *, limit: int) -> list[webhooks.Message]:
-        state: Any = wanted.state.value if wanted.state else None
-        found = islice(self._client.webhooks.list_deliveries(name, state=state, limit=min(limit, 500)), limit)
-        unknown = {"seq": 0, "webhook": ""}  # nobody is shown these
-        return [
-            _made(webhooks.Message, {**one, **unknown, "kind": one["type"], "queued_at": one["at"]}) for one in found
-        ]
-
-    def replay(self, name: str, *, ids: Iterable[str] | None, since: datetime | None, actor: str) -> int:
-        said = {"ids": None if ids is None else [*ids], "since": since and show_time(since)}
-        body: Any = {key: value for key, value in said.items() if value is not None}
-        return self._client.webhooks.replay(name, body)["messages"]
+def _looks() -> Iterator[float]:
+    """Again and again, after a pause that grows; the first at once."""
+    pause = 0.0
+    while True:
+        yield pause
+        pause = min(max(LOOK_SECONDS, pause * 1.5), LONGEST_LOOK_SECONDS)
+        time.sleep(pause)
 
 
-def _body(request: ExceptionRequest) -> Any:
-    said = TypeAdapter(ExceptionRequest).dump_python(request, mode="json")
-    times = {"starts": show_time(request.starts), "ends": show_time(request.ends)}
-    return {key: value for key, value in {**said, **times}.items() if value is not None}
+def _chosen(selection: Selection) -> dict[str, Any]:
+    if not selection.sites and not selection.devices:
+        return {"all": True}
+    return {"sites": [*selection.sites], "devices": [*selection.devices]}
 
 
-def _exception(answer: Any) -> model.AccessException:
-    declared = answer["declared"] and {"key": answer["declared"], "digest": ""}
-    hours = [parse_hours(text) for text in answer["hours"]]
-    return _made(model.AccessException, {**answer, "declared": declared, "hours": hours})
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else show_time(at)
 
 
-class _Seen(ExceptionPreview):
-    """A preview with the digest that the server gave it: what it is an approval of is the server's to say."""
-
-    _digest: str
-
-    @property
-    def digest(self) -> str:
-        return self._digest
+def _span(window: Window, form: Page) -> Mapping[str, str]:
+    return {"from": show_time(window.start), "to": show_time(window.end), "format": form.value}
 
 
-def _seen(answer: Any) -> _Seen:
-    plain = _made(ExceptionPreview, answer)
-    found = _Seen(sentence=plain.sentence, opens=plain.opens, conflicts=plain.conflicts, lookups=plain.lookups)
-    object.__setattr__(found, "_digest", answer["digest"])
-    return found
+def _proposal(file: Path) -> Any:
+    """What stands in a file with a policy. Raises ``Invalid``."""
+    found = read_proposal(file)
+    if found.problems:
+        lines = "; ".join(f"{file}:{problem.line}: {problem.message}" for problem in found.problems)
+        raise Invalid(lines, hint="what stands under the name of a policy in an inventory")
+    return found.data
 
 
-def _run(answer: Any) -> model.Run:
-    parts = [{**part, "run": answer["id"]} for part in answer["devices"]]
-    return _made(model.Run, {**answer, "devices": parts})
+def _secret(answer: Any) -> tuple[model.Token, Secret]:
+    """Raises ``Conflict`` when the answer that had it was lost, and this is the one to the second try."""
+    text = told(NewToken, answer).token
+    if text is None:
+        hint = "`tokgate token list` shows the token; rotate it for another secret, or revoke it"
+        raise Conflict("it was done, but the answer with the token was lost on the way", hint=hint)
+    return made(model.Token, answer), Secret(text)
 
 
-__all__ = ["Remote", "as_ours", "controller", "token"]
+__all__ = ["Remote", "as_ours", "counterpart", "token"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -18,10 +19,8 @@ from controller.errors import Invalid
 from controller.model import Window
 
 if TYPE_CHECKING:
-    from controller.report import FleetReport, SiteReport
-    from controller.service import Controller
+    from api.cli.counterpart import Counterpart
 
-Report = TypeVar("Report", "SiteReport", "FleetReport")
 app = typer.Typer(no_args_is_help=True, help="Reports: who used it, what was blocked, how long it was really enforced.")
 DEFAULT_SPAN: Final = timedelta(hours=24)
 LONGEST_SPAN: Final = timedelta(days=400)
@@ -40,39 +39,34 @@ def site(
     file: To = None,
 ) -> None:
     """Report one site; the last 24 hours when no time is given. `-o html` is one page that needs nothing else."""
-    with opening.controller() as controller:
-        report = controller.site_report(name, window(controller, since, until))
-    if file is not None:
-        _write(file, _site_text(report, output))
-    elif output is Page.TABLE:
-        show_site(report.to_json())
-    elif output is Page.JSON:
-        show_json(report.to_json())
-    else:
-        typer.echo(_site_text(report, output), nl=False)
+    with opening.counterpart() as asked:
+        span = window(asked, since, until)
+        _tell(
+            output,
+            file,
+            page=lambda: asked.site_page(name, span, output),
+            report=lambda: asked.site_report(name, span),
+            show=show_site,
+        )
 
 
 @app.command()
 def fleet(since: Since = None, until: Until = None, output: AsPage = Page.TABLE, file: To = None) -> None:
     """Report every site in one line each; the last 24 hours when no time is given."""
-    with opening.controller() as controller:
-        report = controller.fleet_report(window(controller, since, until))
-    if file is not None:
-        _write(file, _fleet_text(report, output))
-    elif output is Page.TABLE:
-        for trouble in report.intelligence:
-            say(f"ATTENTION: {trouble}", style="bold red")
-        rows = [_fleet_row(site) for site in report.to_json()["sites"]]
-        show_table(_FLEET, ([row[column] for column in _FLEET] for row in rows))
-    elif output is Page.JSON:
-        show_json(report.to_json())
-    else:
-        typer.echo(_fleet_text(report, output), nl=False)
+    with opening.counterpart() as asked:
+        span = window(asked, since, until)
+        _tell(
+            output,
+            file,
+            page=lambda: asked.fleet_page(span, output),
+            report=lambda: asked.fleet_report(span),
+            show=_show_fleet,
+        )
 
 
-def window(controller: Controller, since: str | None, until: str | None) -> Window:
+def window(asked: Counterpart, since: str | None, until: str | None) -> Window:
     """The time that is reported on. Raises ``Invalid`` naming the option."""
-    now = controller.clock.now()
+    now = asked.clock.now()
     end = parse_time(until, option="--until", now=now, backwards=True) if until else now
     start = parse_time(since, option="--since", now=now, backwards=True) if since else end - DEFAULT_SPAN
     if start >= end:
@@ -82,34 +76,32 @@ def window(controller: Controller, since: str | None, until: str | None) -> Wind
     return Window(start, end)
 
 
-def _site_text(report: SiteReport, output: Page) -> str:
-    from controller import report_csv, report_html
-
-    return _rendered(report, output, html=report_html.render_site, csv=report_csv.render_site)
-
-
-def _fleet_text(report: FleetReport, output: Page) -> str:
-    from controller import report_csv, report_html
-
-    return _rendered(report, output, html=report_html.render_fleet, csv=report_csv.render_fleet)
-
-
-def _rendered(report: Report, output: Page, *, html: Callable[[Report], str], csv: Callable[[Report], str]) -> str:
-    import json
-
+def _tell(
+    output: Page,
+    file: Path | None,
+    *,
+    page: Callable[[], str],
+    report: Callable[[], dict[str, Any]],
+    show: Callable[[dict[str, Any]], None],
+) -> None:
     match output:
-        case Page.HTML:
-            return html(report)
-        case Page.CSV:
-            return csv(report)
-        case Page.JSON:
-            return json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n"
+        case Page.HTML | Page.CSV:
+            _put(page(), file)
+        case Page.TABLE if file is None:
+            show(report())
         case Page.TABLE:
             raise Invalid("--output: a table is for the terminal", hint="choose -o html, -o csv or -o json for a file")
+        case Page.JSON if file is None:
+            show_json(report())
+        case Page.JSON:
+            _put(json.dumps(report(), indent=2, ensure_ascii=False) + "\n", file)
 
 
-def _write(file: Path, text: str) -> None:
+def _put(text: str, file: Path | None) -> None:
     """Raises ``FileTrouble``."""
+    if file is None:
+        typer.echo(text, nl=False)
+        return
     with whole(file) as out:
         out.write(text.encode())
     note(f"written to {file}")
@@ -121,8 +113,7 @@ def _write(file: Path, text: str) -> None:
 def show_site(report: Mapping[str, Any]) -> None:
     """The report on a terminal: what was counted, who it was and where to, how long it held, and why not longer."""
     say(f"{report['title']} ({report['site']}), {report['from']} to {report['to']}", style="bold")
-    for trouble in report["intelligence"]:
-        say(f"ATTENTION: source {trouble['source']} is {trouble['what'].upper()}: {trouble['why']}", style="bold red")
+    _tell_troubles(report)
     show_pairs(
         {
             "mode now": report["mode"],
@@ -139,6 +130,17 @@ def show_site(report: Mapping[str, Any]) -> None:
     _gaps(report["coverage_spans"])
     for line in report["notes"]:
         say(f"note: {line}")
+
+
+def _show_fleet(report: Mapping[str, Any]) -> None:
+    _tell_troubles(report)
+    rows = [_fleet_row(site) for site in report["sites"]]
+    show_table(_FLEET, ([row[column] for column in _FLEET] for row in rows))
+
+
+def _tell_troubles(report: Mapping[str, Any]) -> None:
+    for trouble in report["intelligence"]:
+        say(f"ATTENTION: source {trouble['source']} is {trouble['what'].upper()}: {trouble['why']}", style="bold red")
 
 
 def coverage_line(coverage: Mapping[str, Any]) -> str:

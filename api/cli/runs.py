@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import time
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from api.cli import opening
-from api.cli.apply import show_outcomes
+from api.cli.apply import code_of_run, show_outcomes
 from api.cli.options import As, AsPlain, Output, Plain
 from api.cli.show import moment, say, show_json, show_rows
+from api.cli.wait import working
+from core.errors import ExitCode
 
 if TYPE_CHECKING:
     from api.run_models import Run
+    from controller import model
 
 app = typer.Typer(no_args_is_help=True, help="What was done on which device, when and why.")
+
+LOOK_SECONDS: Final = 0.5
 
 
 @app.command("list")
@@ -31,26 +37,35 @@ def list_runs(
     from api.run_models import Run as Answer
     from controller.store import RunQuery
 
-    with opening.controller() as controller:
+    with opening.counterpart() as asked:
         wanted = RunQuery(
-            site=controller.inventory.site(site).name if site else None,
-            device=controller.inventory.device(device).name if device else None,
+            site=asked.site(site) if site else None,
+            device=asked.device(device) if device else None,
             trigger=trigger,
         )
-        found = controller.runs(limit=limit, wanted=wanted)
+        found = asked.runs(wanted, limit=limit)
     show_rows([Answer.of(run) for run in found], _COLUMNS, output, none="no runs")
 
 
 @app.command()
 def show(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Which run.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Until it has ended; then this ends as `apply` does.")] = False,
     output: AsPlain = Plain.TABLE,
-) -> None:
+) -> int:
     """Show one run: what became of each device, how long it took, and how many open flows were ended."""
+    with opening.counterpart() as asked, working("waiting for the run"):
+        found = asked.run(run)
+        while wait and found.finished_at is None:
+            time.sleep(LOOK_SECONDS)
+            found = asked.run(run)
+    _show(found, output)
+    return code_of_run(found) if wait else ExitCode.DONE
+
+
+def _show(found: model.Run, output: Plain) -> None:
     from api.run_models import Run as Answer
 
-    with opening.controller() as controller:
-        found = controller.run(run)
     if output is Plain.JSON:
         show_json(Answer.of(found).model_dump(mode="json"))
         return

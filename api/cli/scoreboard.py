@@ -18,10 +18,8 @@ def scoreboard(output: As = Output.TABLE) -> None:
 
     Counts over everything that all sources named last: seconds for large lists.
     """
-    from api.source_models import Scoreboard
-
-    with opening.controller() as controller, working("comparing the sources"):
-        board = Scoreboard.of(controller.scoreboard())
+    with opening.counterpart() as asked, working("comparing the sources"):
+        board = asked.scoreboard()
     if output is Output.JSON:
         show_json(board.model_dump(mode="json"))
         return

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli import opening
+
 if TYPE_CHECKING:
     import socket
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from controller.settings import Settings
 
 
+@opening.only_here("a server is started on its own machine")
 def serve(
     host: Annotated[str | None, typer.Option("--host", help="Listen here; 127.0.0.1 unless TOKGATE_API_HOST.")] = None,
     port: Annotated[

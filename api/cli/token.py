@@ -37,10 +37,8 @@ def create(
     """Make a token. It is shown this once; only its hash is kept."""
     from api.token_models import NewToken
 
-    with opening.controller() as controller:
-        token, secret = controller.create_token(
-            name, scopes, timedelta(days=days), actor=opening.actor(), sites=sites or None, owner=owner
-        )
+    with opening.counterpart() as asked:
+        token, secret = asked.create_token(name, scopes, timedelta(days=days), sites=sites or None, owner=owner)
     if output is Plain.JSON:
         show_json(NewToken.made(token, secret.reveal()).model_dump(mode="json"))
     else:
@@ -59,8 +57,8 @@ def rotate(
     """Give a token another secret. It is shown this once; its scopes, sites and end stay."""
     from api.token_models import NewToken
 
-    with opening.controller() as controller:
-        rotated, secret = controller.rotate_token(token, actor=opening.actor(), overlap=timedelta(hours=overlap))
+    with opening.counterpart() as asked:
+        rotated, secret = asked.rotate_token(token, overlap=timedelta(hours=overlap))
     if output is Plain.JSON:
         show_json(NewToken.made(rotated, secret.reveal()).model_dump(mode="json"))
     else:
@@ -73,9 +71,9 @@ def list_tokens(output: As = Output.TABLE) -> None:
     """List the tokens, without what is secret of them."""
     from api.token_models import Token
 
-    with opening.controller() as controller:
-        tokens = controller.tokens()
-        now = controller.clock.now()
+    with opening.counterpart() as asked:
+        tokens = asked.tokens()
+        now = asked.clock.now()
 
     def state(row: Token) -> str:
         if row.revoked_at is not None:
@@ -88,8 +86,8 @@ def list_tokens(output: As = Output.TABLE) -> None:
 @app.command()
 def revoke(token: Annotated[str, typer.Argument(metavar="ID|NAME", help="Which token.")]) -> None:
     """End a token now. What it did stays in the audit log."""
-    with opening.controller() as controller:
-        revoked = controller.revoke_token(token, actor=opening.actor())
+    with opening.counterpart() as asked:
+        revoked = asked.revoke_token(token)
     say(f"{revoked.name} is revoked")
 
 

@@ -32,10 +32,8 @@ def add(
     ] = None,
 ) -> None:
     """Have a receiver told what happens from now on. `tokgate webhook secret` makes a key."""
-    with opening.controller() as controller:
-        hook = controller.webhooks.add(
-            name, url=url, kinds=kinds, secret=secret, sites=sites or None, actor=opening.actor()
-        )
+    with opening.counterpart() as asked:
+        hook = asked.webhooks.add(name, url=url, kinds=kinds, secret=secret, sites=sites or None, actor=opening.actor())
     say(f"{hook.name} is told of {', '.join(hook.kinds)}")
     note(f"try it: tokgate webhook test {hook.name}")
 
@@ -54,16 +52,16 @@ def list_webhooks(output: As = Output.TABLE) -> None:
     """List the receivers, and how they do."""
     from api.webhook_models import Webhook
 
-    with opening.controller() as controller:
-        found = [Webhook.of(one) for one in controller.webhooks.all()]
+    with opening.counterpart() as asked:
+        found = [Webhook.of(one) for one in asked.webhooks.all()]
     show_rows(found, _COLUMNS, output, none="no webhooks")
 
 
 @app.command()
 def test(name: Which) -> int:
     """Send one test message from here, now. Ends with 1 when the receiver does not take it."""
-    with opening.controller() as controller:
-        answer = controller.webhooks.test(name, actor=opening.actor())
+    with opening.counterpart() as asked:
+        answer = asked.webhooks.test(name, actor=opening.actor())
     say(f"{name} {answer if answer.error else f'answered {answer.status}'} in {answer.seconds:.2f} s")
     return ExitCode.DONE if answer.is_good else ExitCode.ERROR
 
@@ -71,24 +69,24 @@ def test(name: Which) -> int:
 @app.command()
 def rotate(name: Which, secret: SecretOption) -> None:
     """Sign by another key too. The one before signs beside it until the next rotation."""
-    with opening.controller() as controller:
-        controller.webhooks.rotate(name, secret=secret, actor=opening.actor())
+    with opening.counterpart() as asked:
+        asked.webhooks.rotate(name, secret=secret, actor=opening.actor())
     say(f"{name} is signed by both keys")
 
 
 @app.command()
 def resume(name: Which) -> None:
     """Send to a receiver again at once, also to one that is paused."""
-    with opening.controller() as controller:
-        controller.webhooks.resume(name, actor=opening.actor())
+    with opening.counterpart() as asked:
+        asked.webhooks.resume(name, actor=opening.actor())
     say(f"{name} is sent to again")
 
 
 @app.command()
 def remove(name: Which) -> None:
     """Tell a receiver nothing any more. What waited for it is gone."""
-    with opening.controller() as controller:
-        controller.webhooks.remove(name, actor=opening.actor())
+    with opening.counterpart() as asked:
+        asked.webhooks.remove(name, actor=opening.actor())
     say(f"{name} is removed")
 
 
@@ -103,8 +101,8 @@ def deliveries(
     from api.webhook_models import Delivery
     from controller.store.webhooks import MessageQuery
 
-    with opening.controller() as controller:
-        found = [Delivery.of(m) for m in controller.webhooks.messages(name, MessageQuery(state=state), limit=limit)]
+    with opening.counterpart() as asked:
+        found = [Delivery.of(m) for m in asked.webhooks.messages(name, MessageQuery(state=state), limit=limit)]
     show_rows(found, _MESSAGES, output, none="no messages")
 
 
@@ -115,10 +113,10 @@ def replay(
     since: Since = None,
 ) -> None:
     """Send messages again, under their ids: what was set aside, or these, or with --since everything from then on."""
-    with opening.controller() as controller:
-        now = controller.clock.now()
+    with opening.counterpart() as asked:
+        now = asked.clock.now()
         at = parse_time(since, option="--since", now=now, backwards=True) if since else None
-        count = controller.webhooks.replay(name, ids=ids or None, since=at, actor=opening.actor())
+        count = asked.webhooks.replay(name, ids=ids or None, since=at, actor=opening.actor())
     say(f"{count} messages wait again")
 
 

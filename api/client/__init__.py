@@ -9,9 +9,11 @@ from api.client.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    NotOurs,
     TooMany,
     Unavailable,
     Unreachable,
+    Untrusted,
 )
 
 __all__ = [
@@ -23,7 +25,9 @@ __all__ = [
     "NotAllowed",
     "NotAuthenticated",
     "NotFound",
+    "NotOurs",
     "TooMany",
     "Unavailable",
     "Unreachable",
+    "Untrusted",
 ]

@@ -15,6 +15,8 @@ class ApiError(Exception):
         self.message = str(problem.get("detail") or problem.get("title") or f"answered {self.status}")
         self.hint = str(problem.get("hint") or "")
         self.request_id = problem.get("request_id")
+        self.retry_after: float | None = problem.get("retry_after")
+        """Seconds that the server asks to wait, where it does."""
         self.errors: tuple[Mapping[str, Any], ...] = tuple(problem.get("errors") or ())
         super().__init__(f"{self.code} {self.message}".strip())
 
@@ -55,6 +57,14 @@ class Unreachable(ApiError):
     """No answer came: the call may have been carried out."""
 
 
+class Untrusted(Unreachable):
+    """The certificate of the server is not signed by whom this machine trusts, or of another name: nothing was sent."""
+
+
+class NotOurs(ApiError):
+    """What answered is not tokgate: something in between, something else, or another version."""
+
+
 BY_CODE: Final[Mapping[str, type[ApiError]]] = {
     "TG5001": NotFound,
     "TG5002": Conflict,
@@ -82,5 +92,5 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
 
 def error_of(problem: Mapping[str, Any]) -> ApiError:
     """By its code, else by its status."""
-    kind = BY_CODE.get(str(problem.get("code"))) or _BY_STATUS.get(int(problem.get("status") or 0), ApiError)
-    return kind(problem)
+    code, status = str(problem.get("code") or ""), int(problem.get("status") or 0)
+    return (BY_CODE.get(code) or _BY_STATUS.get(status, ApiError if code else NotOurs))(problem)

@@ -90,6 +90,14 @@ class AuditVerdict(TypedDict):
     breaks: list[str]
 
 
+class Calendar(TypedDict):
+    name: str
+    source: str
+    read_at: str | None
+    ahead: list[str] | None
+    error: str | None
+
+
 class Cause(TypedDict):
     entry: str
     value: str
@@ -568,6 +576,12 @@ class PageAuditEntry(TypedDict):
     count: NotRequired[int | None]
 
 
+class PageCalendar(TypedDict):
+    items: list[Calendar]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
 class PageCut(TypedDict):
     items: list[Cut]
     next_cursor: NotRequired[str | None]
@@ -737,7 +751,15 @@ class Plan(TypedDict):
     steps: list[str]
     causes: list[Cause]
     degraded: list[str]
+    gaps: list[str]
     shortened: list[Shortened]
+
+
+class PlanBody(TypedDict):
+    sites: NotRequired[list[str]]
+    devices: NotRequired[list[str]]
+    all: NotRequired[bool]
+    force: NotRequired[bool]
 
 
 class PlannedDevice(TypedDict):
@@ -748,7 +770,9 @@ class PlannedDevice(TypedDict):
     steps: list[str]
     causes: list[Cause]
     degraded: list[str]
+    gaps: list[str]
     shortened: list[Shortened]
+    snapshot: str | None
     script: str
     freeze: str | None
     error: Failure | None
@@ -798,6 +822,7 @@ class PolicyRole(TypedDict):
 
 class PolicyWeek(TypedDict):
     site: str
+    title: str
     policy: str
     time_zone: str
     days: list[WeekDay]
@@ -861,6 +886,7 @@ class Refresh(TypedDict):
     finished_at: str | None
     ending: Literal["running", "changed", "unchanged", "waiting", "held", "failed"]
     snapshot: str | None
+    previous: str | None
     waiting: str | None
     added: int | None
     removed: int | None
@@ -1082,6 +1108,7 @@ class Source(TypedDict):
     skipped: int | None
     changed_at: str | None
     watched: Watched | None
+    stale: str | None
 
 
 class SourceAge(TypedDict):
@@ -1326,6 +1353,20 @@ class PoliciesRoutes:
     def get_policy(self, name: str) -> Policy:
         """One policy."""
         return cast("Policy", self._call("GET", f"/policies/{_q(name)}"))
+
+
+class CalendarsRoutes:
+    """The routes under ``/api/v1/calendars``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_calendars(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[Calendar]:
+        """All calendars of holidays."""
+        return cast("Iterator[Calendar]", self._pages("/calendars", query={"limit": limit, "order": order, "q": q}))
 
 
 class DevicesRoutes:
@@ -1623,9 +1664,7 @@ class PlansRoutes:
         self._call = call
         self._pages = pages
 
-    def create_plans(
-        self, body: Selection, *, dry_run: bool | None = None, idempotency_key: str | None = None
-    ) -> Plans:
+    def create_plans(self, body: PlanBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Plans:
         """Plan the selected devices."""
         return cast(
             "Plans",
@@ -2589,6 +2628,7 @@ class Operations:
         self.check = CheckRoutes(call, pages)
         self.sites = SitesRoutes(call, pages)
         self.policies = PoliciesRoutes(call, pages)
+        self.calendars = CalendarsRoutes(call, pages)
         self.devices = DevicesRoutes(call, pages)
         self.snapshots = SnapshotsRoutes(call, pages)
         self.sources = SourcesRoutes(call, pages)

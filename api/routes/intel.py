@@ -81,7 +81,8 @@ def get_refresh(controller: Ctl, caller: Reader, id: Ulid) -> Refresh:
 def trust(controller: Ctl, caller: Operator, body: TrustBody) -> Source:
     """From the next refresh on all of its words count, and the rules judge what it does from now on. Sent again, it is
     said again."""
-    return Source.of(controller.trust_source(body.source, actor=caller.actor, reason=body.reason))
+    record = controller.trust_source(body.source, actor=caller.actor, reason=body.reason)
+    return Source.all_of([record], controller.troubles([record]))[0]
 
 
 @router.post("/unpin", summary="Let refreshes decide again", responses=answers(409, 412, 503))

@@ -9,7 +9,7 @@ from api.auth import Ctl, Operator, Reader
 from api.jobs import JobsOf, Preferred
 from api.models import Ulid
 from api.reference import RESPONDS_ASYNC, answers
-from api.run_models import Plan, PlannedDevice, Plans, Selection
+from api.run_models import Plan, PlanBody, PlannedDevice, Plans
 from controller.planning import reopen
 
 router = APIRouter(prefix="/plans", tags=["plans"])
@@ -23,14 +23,14 @@ router = APIRouter(prefix="/plans", tags=["plans"])
     responses={**answers(404, 503), **RESPONDS_ASYNC},
 )
 def create_plans(
-    controller: Ctl, caller: Operator, jobs: JobsOf, selection: Selection, prefer: Preferred = None
+    controller: Ctl, caller: Operator, jobs: JobsOf, selection: PlanBody, prefer: Preferred = None
 ) -> Plans | JSONResponse:
     """Reads every selected device and says what would change. A device that cannot be read, or that a guard holds,
     has `error` set; the others are planned all the same."""
     controller.refuse_unknown(selection.selection())
 
     def work() -> Plans:
-        found = controller.plan(selection.selection(), actor=caller.actor)
+        found = controller.plan(selection.selection(), actor=caller.actor, force=selection.force)
         return Plans(
             items=tuple(PlannedDevice.of(result) for result in found), changes=any(result.steps for result in found)
         )

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from api.auth import Ctl, Operator, Reader
 from api.models import Instant, Name, Page
 from api.pages import Sorted, paged
-from api.policy_models import Policy, PolicyNow, PolicyWeek, WhatIf, WhatIfBody
+from api.policy_models import Calendar, Policy, PolicyNow, PolicyWeek, WhatIf, WhatIfBody
 from api.reference import PAGE_POLICY, PREVIEW, answers
 from controller.model import Window
 from controller.policy_svg import render_week
@@ -49,6 +49,14 @@ def list_policies(controller: Ctl, caller: Reader, ask: Sorted) -> Page[Policy]:
 @router.get("/policies/{name}", summary="One policy", responses=answers(404))
 def get_policy(controller: Ctl, caller: Reader, name: Name) -> Policy:
     return Policy.of(name, controller.policies.policy(name), sites=controller.policies.sites_of(name))
+
+
+@router.get("/calendars", summary="All calendars of holidays")
+def list_calendars(controller: Ctl, caller: Reader, ask: Sorted) -> Page[Calendar]:
+    """When each was read, the next holidays, and why one could not be read. The server asks for them by itself."""
+    now = controller.clock.now()
+    views = controller.calendars.views()
+    return paged(views, of="calendars", key=lambda c: c.name, show=lambda c: Calendar.of(c, now=now), ask=ask)
 
 
 @router.get("/sites/{name}/policy", summary="What holds at a site", responses=answers(404))

@@ -12,10 +12,9 @@ from fastapi.responses import JSONResponse, Response
 from api.auth import Ctl, Reader
 from api.models import Instant, Name
 from api.reference import PAGE_POLICY, answers
+from controller import report_csv, report_html
 from controller.errors import Invalid
 from controller.model import Window
-from controller.report_csv import render_site as site_csv
-from controller.report_html import render_site as site_html
 from controller.service import Controller
 
 router = APIRouter(prefix="/reports", tags=["reports"])
@@ -33,19 +32,18 @@ class Format(StrEnum):
 From = Annotated[Instant | None, Query(alias="from", description="seven days before `to` when left out")]
 To = Annotated[Instant | None, Query(alias="to", description="now when left out")]
 
-_SITE_CONTENT: Final[dict[str, Any]] = {
+_CONTENT: Final[dict[str, Any]] = {
     "application/json": {"schema": {"type": "object", "description": "the report; keys as in docs/api.md"}},
     "text/html": {"schema": {"type": "string", "description": "a page that needs nothing else"}},
     "text/csv": {"schema": {"type": "string"}},
 }
-_FLEET_CONTENT: Final[dict[str, Any]] = {"application/json": _SITE_CONTENT["application/json"]}
 
 
 @router.get(
     "/sites/{name}",
     summary="The report of one site",
     response_class=Response,
-    responses={200: {"description": "The report", "content": _SITE_CONTENT}, **answers(404)},
+    responses={200: {"description": "The report", "content": _CONTENT}, **answers(404)},
 )
 def site_report(
     controller: Ctl, caller: Reader, name: Name, start: From = None, end: To = None, format: Format = Format.JSON
@@ -57,24 +55,37 @@ def site_report(
         case Format.JSON:
             return JSONResponse(report.to_json())
         case Format.HTML:
-            return Response(
-                site_html(report),
-                media_type="text/html; charset=utf-8",
-                headers={"Content-Security-Policy": PAGE_POLICY},
-            )
+            return _page(report_html.render_site(report))
         case Format.CSV:
-            return Response(site_csv(report), media_type="text/csv; charset=utf-8", headers=_saved_as(f"{name}.csv"))
+            return _table(report_csv.render_site(report), f"{name}.csv")
 
 
 @router.get(
     "/fleet",
     summary="The report of the fleet",
     response_class=Response,
-    responses={200: {"description": "The report", "content": _FLEET_CONTENT}},
+    responses={200: {"description": "The report", "content": _CONTENT}},
 )
-def fleet_report(controller: Ctl, caller: Reader, start: From = None, end: To = None) -> Response:
+def fleet_report(
+    controller: Ctl, caller: Reader, start: From = None, end: To = None, format: Format = Format.JSON
+) -> Response:
     """The totals and the coverage of every site."""
-    return JSONResponse(controller.fleet_report(_window(controller, start, end)).to_json())
+    report = controller.fleet_report(_window(controller, start, end))
+    match format:
+        case Format.JSON:
+            return JSONResponse(report.to_json())
+        case Format.HTML:
+            return _page(report_html.render_fleet(report))
+        case Format.CSV:
+            return _table(report_csv.render_fleet(report), "fleet.csv")
+
+
+def _page(text: str) -> Response:
+    return Response(text, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": PAGE_POLICY})
+
+
+def _table(text: str, name: str) -> Response:
+    return Response(text, media_type="text/csv; charset=utf-8", headers=_saved_as(name))
 
 
 def _window(controller: Controller, start: Instant | None, end: Instant | None) -> Window:

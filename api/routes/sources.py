@@ -15,4 +15,6 @@ router = APIRouter(prefix="/sources", tags=["sources"])
 @router.get("", summary="All sources")
 def list_sources(controller: Ctl, caller: Reader, ask: Sorted) -> Page[Source]:
     """Last attempt and last success apart: a failing source keeps its last good entries."""
-    return paged(controller.sources(), of="sources", key=lambda s: s.name, show=Source.of, ask=ask)
+    records = controller.sources()
+    found = Source.all_of(records, controller.troubles(records))
+    return paged(found, of="sources", key=lambda s: s.name, show=lambda s: s, ask=ask)

@@ -24,6 +24,11 @@ MAX_BYTES: Final = 256 * 1024
 
 def read_policy(path: Path, inventory: Inventory, site: Site) -> Policy:
     """A YAML file with what stands under the name of a policy in an inventory. Raises ``Invalid``."""
+    return _checked(read_proposal(path), inventory, site, name=f"{path}:")
+
+
+def read_proposal(path: Path) -> Document:
+    """What such a file says, not checked yet. Raises ``Invalid``."""
     try:
         with path.open("rb") as stream:
             text = stream.read(MAX_BYTES + 1).decode("utf-8-sig")
@@ -31,8 +36,7 @@ def read_policy(path: Path, inventory: Inventory, site: Site) -> Policy:
         raise Invalid(f"{path}: cannot be read: {getattr(exc, 'strerror', None) or 'not UTF-8'}") from exc
     if len(text) > MAX_BYTES:
         raise Invalid(f"{path}: larger than {MAX_BYTES // 1024} KiB")
-    document = read_document(text)
-    return _checked(document, inventory, site, name=f"{path}:")
+    return read_document(text)
 
 
 def check_policy(said: Mapping[str, Any], inventory: Inventory, site: Site) -> Policy:

@@ -100,18 +100,18 @@ def log_text() -> Iterator[io.StringIO]:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Controller]:
-    (folder / "inventory.yaml").write_text(INVENTORY, encoding="utf-8")
+def opened(folder: Path, inventory: str = INVENTORY) -> Iterator[Controller]:
+    (folder / "inventory.yaml").write_text(inventory, encoding="utf-8")
     settings = Settings(inventory=folder / "inventory.yaml", data_dir=folder / "data", workers=2)
     with Controller.open(settings, clock=ManualClock(NOON)) as controller:
         yield controller
 
 
 @contextmanager
-def an_office(folder: Path, stock: Stock) -> Iterator[Office]:
+def an_office(folder: Path, stock: Stock, inventory: str = INVENTORY) -> Iterator[Office]:
     """A fresh application in ``folder``, over a copy of the stock."""
     shutil.copytree(stock.data, folder / "data", ignore=shutil.ignore_patterns("*.lock", "locks", "processes"))
-    with opened(folder) as controller, asyncio.Runner() as runner:
+    with opened(folder, inventory) as controller, asyncio.Runner() as runner:
         yield served(controller, runner, dict(stock.tokens))
 
 

@@ -18,6 +18,7 @@ from api.client import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    NotOurs,
     TooMany,
     Unavailable,
     Unreachable,
@@ -145,7 +146,7 @@ def test_it_gives_up() -> None:
 
 def test_what_is_no_tokgate_is_said() -> None:
     client, _, _ = scripted(httpx.Response(200, text="<html>"))
-    with pytest.raises(Unavailable, match="no JSON"):
+    with pytest.raises(NotOurs, match="no JSON"):
         client.me.get_me()
 
 

@@ -102,7 +102,7 @@ def test_i07_a_list_over_the_budget_is_held_in_part_said_aloud_and_never_called_
         assert len(short.left_out) == WHOLE - KEPT
         assert "103.136.220.0/24" in {left.network for left in short.left_out}
         assert reopen(result.stored).plan.shortened == result.plan.shortened  # type: ignore[union-attr]
-        show_plans([result], commands=False)
+        show_plans([PlannedDevice.of(result)], commands=False)
         said = capsys.readouterr().out
         assert f"dst-tiktok in part: {KEPT} of {WHOLE} networks" in said
         assert all(f"{left.network}: " in said for left in short.left_out)

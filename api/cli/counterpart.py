@@ -1,0 +1,358 @@
+"""Whom a command asks. Here it is the controller of this machine; ``remote.Remote`` is the server of another.
+
+Both say the same: what the REST API answers, so that a command prints one thing wherever it comes from. Where a command
+prints values of the controller itself (exceptions, runs, the audit log), both give those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from api.check_models import Check
+from api.cli.options import Page
+from api.config_models import ConfigDrift
+from api.device_models import Device, Doctor
+from api.emergency_models import Emergency
+from api.event_models import Alert, Cut, Event
+from api.feed_models import Feed, FeedDevice, FeedGroup
+from api.intel_models import Explanation, OriginChange
+from api.people_models import Person, Session
+from api.policy_models import Calendar, PolicyNow, WhatIf
+from api.run_models import DriftedDevice, Plan, PlannedDevice
+from api.snapshot_models import Difference, Pin, Snapshot, SnapshotHead
+from api.source_models import Scoreboard, Source
+from controller import model, report_csv, report_html
+from controller.model import Mode, Window
+from controller.planning import reopen
+from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, RunQuery
+from controller.views import Selection
+from core.ids import DeviceName, SiteName
+from ipsets.choice import Choice
+
+if TYPE_CHECKING:
+    from controller.access_roles import AccessRole
+    from controller.policy_week import PolicyWeek
+    from controller.service import Controller
+    from core.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """What a refresh brought. ``added`` and ``removed`` are entries; null when there was nothing to compare with."""
+
+    pin: Pin | None
+    waiting: str | None
+    changed: bool
+    snapshot: Snapshot | None
+    previous: str | None
+    added: tuple[str, ...] | None
+    removed: tuple[str, ...] | None
+    sources: tuple[Source, ...]
+
+
+class Counterpart:
+    """The controller of this machine. Raises what it raises."""
+
+    def __init__(self, controller: Controller, actor: str) -> None:
+        self._controller = controller
+        self._actor = actor
+        self.clock = controller.clock
+        self.exceptions = controller.exceptions
+        self.webhooks = controller.webhooks
+
+    # --- sites and devices ----------------------------------------------------------------------------------------
+
+    def site(self, name: str) -> SiteName:
+        """Raises ``NotFound``."""
+        return self._controller.inventory.site(name).name
+
+    def device(self, name: str) -> DeviceName:
+        """Raises ``NotFound``."""
+        return self._controller.inventory.device(name).name
+
+    def devices(self) -> list[Device]:
+        return sorted(map(Device.of, self._controller.devices()), key=lambda device: device.name)
+
+    def doctor(self, device: str) -> Doctor:
+        return Doctor.of(device, self._controller.doctor(device))
+
+    # --- plans and runs -------------------------------------------------------------------------------------------
+
+    def plan(self, selection: Selection, *, force: bool) -> list[PlannedDevice]:
+        return [PlannedDevice.of(result) for result in self._controller.plan(selection, actor=self._actor, force=force)]
+
+    def stored_plan(self, plan_id: str) -> Plan:
+        """Raises ``NotFound``, or ``PlanStale`` for one that was tampered with."""
+        stored = self._controller.stored_plan(plan_id)
+        return Plan.of(stored, reopen(stored))
+
+    def frozen(self, site: str) -> str | None:
+        """What holds changes of a site back now, in words."""
+        found = self._controller.frozen(site)
+        return None if found is None else str(found)
+
+    def apply(self, plans: Iterable[str], *, reason: str, override_freeze: bool) -> model.Run:
+        """The finished run."""
+        return self._controller.apply(plans, actor=self._actor, reason=reason, override_freeze=override_freeze)
+
+    def progress(self) -> Callable[[], int]:
+        """How many devices of an ``apply`` that begins now are done; asked from another thread."""
+        controller, began = self._controller, self.clock.now()
+
+        def count() -> int:
+            seen = (view.status.last_attempt_at for view in controller.devices() if view.status is not None)
+            return sum(at is not None and at >= began for at in seen)
+
+        return count
+
+    def runs(self, wanted: RunQuery | None = None, *, limit: int) -> list[model.Run]:
+        return self._controller.runs(limit=limit, wanted=wanted)
+
+    def run(self, run_id: str) -> model.Run:
+        return self._controller.run(run_id)
+
+    def drift(self, selection: Selection) -> list[DriftedDevice]:
+        return [DriftedDevice.of(result) for result in self._controller.drift(selection)]
+
+    def config_drift(self) -> ConfigDrift:
+        return ConfigDrift.of(self._controller.declared.drift())
+
+    # --- emergencies ----------------------------------------------------------------------------------------------
+
+    def withdraw(self, value: str, *, reason: str, ends: datetime, empties: Sequence[str]) -> Emergency:
+        office = self._controller.interventions
+        return self._emergency(office.withdraw(value, actor=self._actor, reason=reason, ends=ends, empties=empties))
+
+    def switch(self, mode: Mode, sites: Sequence[str], *, reason: str, ends: datetime | None) -> Emergency:
+        office = self._controller.interventions
+        return self._emergency(office.switch(mode, sites, actor=self._actor, reason=reason, ends=ends))
+
+    def pause(self, sites: Sequence[str], *, reason: str, ends: datetime) -> Emergency:
+        office = self._controller.interventions
+        return self._emergency(office.pause(sites, actor=self._actor, reason=reason, ends=ends))
+
+    def end_emergency(self, emergency_id: str, *, reason: str) -> Emergency:
+        return self._emergency(self._controller.interventions.end(emergency_id, actor=self._actor, reason=reason))
+
+    def emergencies(self, *, everything: bool) -> list[Emergency]:
+        found = [self._emergency(one) for one in self._controller.emergencies.all()]
+        return [one for one in found if everything or one.active]
+
+    def _emergency(self, found: model.Emergency) -> Emergency:
+        return Emergency.of(found, active=found.holds(self.clock.now()))
+
+    # --- policy ---------------------------------------------------------------------------------------------------
+
+    def policy_now(self, site: str, at: datetime | None) -> PolicyNow:
+        return PolicyNow.of(self._controller.policies.at(site, at))
+
+    def policy_week(self, site: str, day: date | None) -> PolicyWeek:
+        return self._controller.policies.week(site, day)
+
+    def what_if(self, site: str, window: Window, policy: str) -> WhatIf:
+        """``policy``: the name of one, or a file with one."""
+        known = policy in self._controller.inventory.policies or not names_a_file(policy)
+        return WhatIf.of(self._controller.policies.what_if(site, window, policy if known else Path(policy)))
+
+    def calendars(self, *, refresh: bool = False) -> list[Calendar]:
+        """With ``refresh`` those that are due are asked first."""
+        if refresh:
+            self._controller.calendars.refresh()
+        return [Calendar.of(view, now=self.clock.now()) for view in self._controller.calendars.views()]
+
+    # --- intelligence ---------------------------------------------------------------------------------------------
+
+    def refresh(self, *, force: bool) -> Refreshed:
+        result = self._controller.refresh_intel(actor=self._actor, force=force)
+        diff, held, previous = result.diff, result.snapshot, result.previous
+        return Refreshed(
+            pin=Pin.of(result.pin) if result.pin else None,
+            waiting=result.waiting.id if result.waiting else None,
+            changed=result.changed,
+            snapshot=Snapshot.of(held, owners=self._controller.owners, indicators=False) if held else None,
+            previous=previous.id if previous else None,
+            added=tuple(change.entry for change in diff.added) if diff else None,
+            removed=tuple(change.entry for change in diff.removed) if diff else None,
+            sources=tuple(self._sources()),
+        )
+
+    def sources(self) -> list[Source]:
+        return self._sources()
+
+    def _sources(self) -> list[Source]:
+        return Source.all_of(self._controller.sources(), self._controller.troubles())
+
+    def trust(self, source: str, *, reason: str) -> Source:
+        record = self._controller.trust_source(source, actor=self._actor, reason=reason)
+        return Source.all_of([record], self._controller.troubles([record]))[0]
+
+    def snapshot(self, snapshot_id: str | None, *, indicators: bool, choice: Choice) -> Snapshot:
+        """``choice`` is of the indicators."""
+        found, owners = self._controller.snapshot(snapshot_id), self._controller.owners
+        if not choice.is_all:
+            found = replace(found, indicators=tuple(i for i in found.indicators if choice.takes(i, owners)))
+        return Snapshot.of(found, owners=owners, indicators=indicators, pin=self._controller.pin())
+
+    def snapshots(self, *, limit: int) -> list[SnapshotHead]:
+        return [SnapshotHead.of(summary) for summary in self._controller.snapshots(limit=limit)]
+
+    def compared(self, old: str | None, new: str | None) -> Difference | None:
+        """To the current one when left out, from the one before it; None: there is none before it."""
+        later = self._controller.snapshot(new)
+        if (named := old or later.parent) is None:
+            return None
+        before = self._controller.snapshot(named).id
+        return Difference.of(before, later.id, self._controller.diff_snapshots(before, later.id))
+
+    def origin_drift(self, old: str | None, new: str | None) -> list[OriginChange]:
+        return [OriginChange.of(change) for change in self._controller.origin_drift(old, new)]
+
+    def pinned(self) -> Pin | None:
+        pin = self._controller.pin()
+        return None if pin is None else Pin.of(pin)
+
+    def pin(self, snapshot_id: str, *, reason: str) -> Pin:
+        return Pin.of(self._controller.pin_snapshot(snapshot_id, actor=self._actor, reason=reason))
+
+    def roll_back(self, *, reason: str, expected: str | None) -> Pin:
+        return Pin.of(self._controller.roll_back(actor=self._actor, reason=reason, expected=expected))
+
+    def unpin(self, *, reason: str) -> Pin:
+        """The pin that was."""
+        return Pin.of(self._controller.unpin_snapshot(actor=self._actor, reason=reason))
+
+    def explain(self, question: str, *, at: datetime | None) -> Explanation:
+        return Explanation.of(self._controller.explain(question, at=at))
+
+    def scoreboard(self) -> Scoreboard:
+        return Scoreboard.of(self._controller.scoreboard())
+
+    # --- what was seen --------------------------------------------------------------------------------------------
+
+    def check(self, source: str, destination: str, *, at: datetime | None, site: str | None) -> Check:
+        return Check.of(self._controller.flows.check(source, destination, at=at, site=site))
+
+    def events(self, wanted: EventQuery, *, limit: int) -> tuple[list[Event], bool]:
+        """The newest, at most ``limit`` (0: all), and whether there are more."""
+        found: list[Event] = []
+        while True:
+            page = self._controller.events(wanted)
+            found += map(Event.of, page.items)
+            if (limit and len(found) >= limit) or page.next_cursor is None:
+                over = bool(limit) and len(found) > limit
+                return found[: limit or None], over or page.next_cursor is not None
+            wanted = replace(wanted, cursor=page.next_cursor)
+
+    def cuts(self, wanted: CutQuery, *, limit: int) -> list[Cut]:
+        return [Cut.of(cut) for cut in self._controller.cuts.find(wanted, limit=limit)]
+
+    def alerts(self, wanted: AlertQuery, *, limit: int) -> list[Alert]:
+        return [Alert.of(alert) for alert in self._controller.alerts(limit=limit, wanted=wanted)]
+
+    # --- lists that firewalls pull --------------------------------------------------------------------------------
+
+    def feeds(self, *, stale: bool, group: str | None) -> list[Feed]:
+        if group is not None:
+            self._controller.feeds.group(group)
+        views = self._controller.feeds.views()
+        return [Feed.of(v) for v in views if (v.stale or not stale) and group in (None, v.group)]
+
+    def feed_device(self, name: str) -> FeedDevice:
+        desk, device = self._controller.feeds, self._controller.inventory.device(name)
+        return FeedDevice.of(device, views=desk.views_of(name), pulls=desk.pulls(name), tokens=desk.tokens(name))
+
+    def feed_text(self, device: str, name: str) -> str:
+        """One list as it is served."""
+        return self._controller.feeds.list_text(device, name).decode()
+
+    def feed_groups(self) -> list[FeedGroup]:
+        desk = self._controller.feeds
+        return [FeedGroup.of(group, desk.tokens(group.name)) for group in desk.groups()]
+
+    # --- access ---------------------------------------------------------------------------------------------------
+
+    def people(self) -> list[Person]:
+        return [Person.of(person) for person in self._controller.people.all()]
+
+    def edit_person(
+        self,
+        name: str,
+        *,
+        reason: str,
+        title: str | None,
+        roles: Sequence[AccessRole] | None,
+        sites: Sequence[str] | None,
+        everywhere: bool,
+    ) -> Person:
+        changed = self._controller.people.edit(
+            name, actor=self._actor, reason=reason, title=title, roles=roles, sites=sites, everywhere=everywhere
+        )
+        return Person.of(changed)
+
+    def unlock_person(self, name: str) -> Person:
+        return Person.of(self._controller.people.unlock(name, actor=self._actor))
+
+    def disable_person(self, name: str, *, reason: str) -> Person:
+        return Person.of(self._controller.people.disable(name, actor=self._actor, reason=reason))
+
+    def enable_person(self, name: str, *, reason: str) -> Person:
+        return Person.of(self._controller.people.enable(name, actor=self._actor, reason=reason))
+
+    def sign_out_person(self, name: str) -> int:
+        """How many sessions were ended."""
+        return self._controller.people.sign_out_everywhere(name, actor=self._actor)
+
+    def sessions(self, person: str | None, *, is_open: bool) -> list[Session]:
+        return [Session.of(one) for one in self._controller.people.sessions(person, is_open=is_open)]
+
+    def tokens(self) -> list[model.Token]:
+        return self._controller.tokens()
+
+    def create_token(
+        self,
+        name: str,
+        scopes: Iterable[model.Scope],
+        lifetime: timedelta,
+        *,
+        sites: Iterable[str] | None,
+        owner: str | None,
+    ) -> tuple[model.Token, Secret]:
+        return self._controller.create_token(name, scopes, lifetime, actor=self._actor, sites=sites, owner=owner)
+
+    def rotate_token(self, id_or_name: str, *, overlap: timedelta) -> tuple[model.Token, Secret]:
+        return self._controller.rotate_token(id_or_name, actor=self._actor, overlap=overlap)
+
+    def revoke_token(self, id_or_name: str) -> model.Token:
+        return self._controller.revoke_token(id_or_name, actor=self._actor)
+
+    def audit(self, *, limit: int, wanted: AuditQuery) -> list[model.AuditEntry]:
+        return self._controller.audit(limit=limit, wanted=wanted)
+
+    def verify_audit(self) -> list[str]:
+        return self._controller.verify_audit()
+
+    # --- reports --------------------------------------------------------------------------------------------------
+
+    def site_report(self, site: str, window: Window) -> dict[str, Any]:
+        return self._controller.site_report(site, window).to_json()
+
+    def fleet_report(self, window: Window) -> dict[str, Any]:
+        return self._controller.fleet_report(window).to_json()
+
+    def site_page(self, site: str, window: Window, form: Page) -> str:
+        """The same as a page that needs nothing else, or as CSV."""
+        report = self._controller.site_report(site, window)
+        return report_html.render_site(report) if form is Page.HTML else report_csv.render_site(report)
+
+    def fleet_page(self, window: Window, form: Page) -> str:
+        report = self._controller.fleet_report(window)
+        return report_html.render_fleet(report) if form is Page.HTML else report_csv.render_fleet(report)
+
+
+def names_a_file(policy: str) -> bool:
+    """Whether a policy is told by a file rather than by its name."""
+    return "/" in policy or Path(policy).exists()
