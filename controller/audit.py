@@ -34,6 +34,10 @@ class AuditNote:
     reason: str = ""
     detail: Mapping[str, Any] | None = None
 
+    def moving(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> AuditNote:
+        """The note with what the change moved; None: there was nothing before, or there is nothing any more."""
+        return replace(self, detail={**(self.detail or {}), CHANGED: changed(before or {}, after or {})})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:

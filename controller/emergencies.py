@@ -248,7 +248,8 @@ class EmergencyDesk:
 
     def keep(self, emergency: Emergency) -> None:
         """From now on it holds."""
-        self._put(emergency, audit=_note("begin", emergency), alert=_alert(emergency, "began"))
+        note = _note("begin", emergency).moving(None, _said(emergency))
+        self._put(emergency, audit=note, alert=_alert(emergency, "began"))
         log.warning(f"emergency.{emergency.kind.value}", id=emergency.id, said=str(emergency))
 
     def end(self, emergency_id: str, *, actor: str, reason: str = "") -> Emergency:
@@ -281,7 +282,8 @@ class EmergencyDesk:
         return tuple(done)
 
     def _close(self, over: Emergency, *, actor: str, reason: str) -> None:
-        note = replace(_note("end", over), actor=actor, reason=reason)
+        ended = {"ended_at": over.ended_at and over.ended_at.isoformat(), "ended_by": over.ended_by}
+        note = replace(_note("end", over), actor=actor, reason=reason).moving(None, ended)
         self._put(over, audit=note, alert=_alert(over, "ended"))
         log.warning("emergency.ended", id=over.id, by=actor, said=str(over))
 
@@ -292,15 +294,19 @@ def _note(verb: str, emergency: Emergency) -> AuditNote:
         action=f"emergency.{verb}",
         subject=emergency.id,
         reason=emergency.reason,
-        detail={
-            "kind": emergency.kind.value,
-            "value": emergency.value,
-            "mode": emergency.mode.value if emergency.mode else "",
-            "sites": list(emergency.sites),
-            "empties": list(emergency.empties),
-            "ends": emergency.ends.isoformat() if emergency.ends else None,
-        },
+        detail=_said(emergency),
     )
+
+
+def _said(emergency: Emergency) -> dict[str, object]:
+    return {
+        "kind": emergency.kind.value,
+        "value": emergency.value,
+        "mode": emergency.mode.value if emergency.mode else "",
+        "sites": list(emergency.sites),
+        "empties": list(emergency.empties),
+        "ends": emergency.ends.isoformat() if emergency.ends else None,
+    }
 
 
 def _alert(emergency: Emergency, what: str) -> AlertNote:

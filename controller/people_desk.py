@@ -18,7 +18,7 @@ import structlog
 from controller import passwords
 from controller.access_roles import AccessRole
 from controller.alerts import AlertNote
-from controller.audit import CHANGED, AuditNote, changed
+from controller.audit import AuditNote
 from controller.errors import Conflict, Invalid, NotAllowed, NotAuthenticated, StoreError
 from controller.exceptions import check_text
 from controller.inventory import Inventory
@@ -95,7 +95,7 @@ class PeopleDesk:
             created_at=self._clock.now(),
             created_by=actor,
         )
-        self._store.add_person(person, passwords.hash_of(password), audit=note_of(actor, "person.create", person))
+        self._store.add_person(person, passwords.hash_of(password), audit=_made(actor, person))
         return person
 
     def edit(
@@ -136,7 +136,7 @@ class PeopleDesk:
         if person.kind is not PersonKind.LOCAL:
             raise Conflict(f"{name} has no password here", hint="it is changed at the provider")
         passwords.check_password(password, name=name)
-        note = note_of(actor, "person.password", person)
+        note = note_of(actor, "person.password", person).moving({"password": "one"}, {"password": "another"})
         self._store.update_person(person, password_hash=passwords.hash_of(password), unlock=True, audit=note)
         self.sign_out_everywhere(name, actor=actor)
         return self.get(name)
@@ -146,7 +146,9 @@ class PeopleDesk:
         person = self.get(name)
         if person.locked_until is None or person.locked_until <= self._clock.now():
             raise Conflict(f"{name} is not locked out")
-        self._store.update_person(person, unlock=True, audit=note_of(actor, "person.unlock", person))
+        locked = {"locked_until": person.locked_until.isoformat()}
+        note = note_of(actor, "person.unlock", person).moving(locked, None)
+        self._store.update_person(person, unlock=True, audit=note)
         return self.get(name)
 
     def disable(self, name: str, *, actor: str, reason: str) -> Person:
@@ -161,7 +163,7 @@ class PeopleDesk:
             raise Conflict(f"{name} is disabled already")
         after = replace(before, disabled_at=self._clock.now())
         self._refuse_last(before, after)
-        self._store.update_person(after, audit=note_of(actor, "person.disable", after, reason))
+        self._store.update_person(after, audit=note_of(actor, "person.disable", after, reason, before=before))
         self.sign_out_everywhere(name, actor=actor)
         return after
 
@@ -171,7 +173,9 @@ class PeopleDesk:
         if before.disabled_at is None:
             raise Conflict(f"{name} is not disabled")
         after = replace(before, disabled_at=None)
-        self._store.update_person(after, unlock=True, audit=note_of(actor, "person.enable", after, reason))
+        self._store.update_person(
+            after, unlock=True, audit=note_of(actor, "person.enable", after, reason, before=before)
+        )
         return self.get(name)
 
     def _refuse_last(self, before: Person, after: Person) -> None:
@@ -268,7 +272,7 @@ class PeopleDesk:
             created_by="system",
         )
         try:
-            self._store.add_person(person, audit=note_of(person.actor, "person.create", person, "first sign-in"))
+            self._store.add_person(person, audit=_made(person.actor, person, "first sign-in"))
         except Conflict as exc:
             raise NotAllowed(
                 f"another person is called {identity.name} here", hint="an administrator has to look into it"
@@ -290,6 +294,7 @@ class PeopleDesk:
         )
         detail = {"address": session.address, "kind": kind.value, "session": session.id}
         note = AuditNote(actor=person.actor, action="session.begin", subject=person.name, detail=detail)
+        note = note.moving(None, {"session": session.id})
         self._store.begin_session(session, digest_of(text), audit=note, alerts=_alerts(person, kind))
         return session, Secret(text)
 
@@ -381,9 +386,12 @@ def _alerts(person: Person, kind: PersonKind) -> tuple[AlertNote, ...]:
 
 def note_of(actor: str, action: str, person: Person, reason: str = "", *, before: Person | None = None) -> AuditNote:
     """What the audit log says of a change of a person."""
-    moved = {CHANGED: changed(_said(before), _said(person))} if before else {}
-    detail = {**_said(person), **moved}
-    return AuditNote(actor=actor, action=action, subject=person.name, reason=reason, detail=detail)
+    note = AuditNote(actor=actor, action=action, subject=person.name, reason=reason, detail=_said(person))
+    return note.moving(_said(before), _said(person)) if before else note
+
+
+def _made(actor: str, person: Person, reason: str = "") -> AuditNote:
+    return note_of(actor, "person.create", person, reason).moving(None, _said(person))
 
 
 def _said(person: Person) -> dict[str, object]:
@@ -392,4 +400,5 @@ def _said(person: Person) -> dict[str, object]:
         "title": person.title,
         "roles": sorted(person.roles),
         "sites": None if person.sites is None else sorted(person.sites),
+        "disabled_at": person.disabled_at and person.disabled_at.isoformat(),
     }

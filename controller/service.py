@@ -500,6 +500,7 @@ class Controller:
             detail = {"rule": watch.rule, "since": watch.since.isoformat(), "why": watch.reason} if watch else None
             trusted = vouched(record, now=self.clock.now())
             note = AuditNote(actor=actor, action="source.trust", subject=name, reason=reason.strip(), detail=detail)
+            note = note.moving(*(_conduct(each) for each in (record, trusted)))
             self.store.save_source_record(trusted, audit=note)
             return trusted
 
@@ -607,9 +608,10 @@ class Controller:
         if (stored := result.stored) is None:
             return result
         detail = {"device": result.device}
-        note = AuditNote(actor=actor, action="plan.force", subject=stored.id, detail=detail) if force else None
+        note = AuditNote(actor=actor, action="plan.force", subject=stored.id, detail=detail)
+        note = note.moving(None, {"plan": stored.checksum, "steps": len(result.steps)})
         try:
-            self.store.save_plan(stored, audit=note)
+            self.store.save_plan(stored, audit=note if force else None)
         except StoreError as exc:
             return replace(result, error=exc)
         return result
@@ -1220,6 +1222,12 @@ class Controller:
         contexts = [copy_context() for _ in devices]
         with ThreadPoolExecutor(max_workers=min(self.settings.workers, len(devices) or 1)) as pool:
             return tuple(pool.map(lambda context, device: context.run(work, device), contexts, devices))
+
+
+def _conduct(record: SourceRecord) -> dict[str, str | None]:
+    """What a person's word for a source moves."""
+    watch, trusted = record.conduct.watch, record.conduct.trusted_at
+    return {"watched": watch.rule if watch else None, "trusted_at": trusted.isoformat() if trusted else None}
 
 
 def _overriding(override_freeze: bool) -> dict[str, object]:

@@ -74,7 +74,7 @@ def create(
         sites=sites,
         owner=None if owner is None else store.person(owner).name,
     )
-    store.add_token(token, digest_of(text), audit=_note(actor, "token.create", token))
+    store.add_token(token, digest_of(text), audit=_note(actor, "token.create", token).moving(None, _said(token)))
     return token, Secret(text)
 
 
@@ -99,7 +99,8 @@ def rotate(
         raise Conflict(f"token {token.name} has expired", hint="make a new one")
     prefix, text = _fresh()
     after = replace(token, prefix=prefix, rotated_at=now, old_prefix=token.prefix, old_until=now + overlap)
-    store.rotate_token(after, digest_of(text), audit=_note(actor, "token.rotate", after))
+    note = _note(actor, "token.rotate", after).moving(_said(token), _said(after))
+    store.rotate_token(after, digest_of(text), audit=note)
     return after, Secret(text)
 
 
@@ -184,7 +185,11 @@ def _find(store: Store, id_or_name: str, now: datetime) -> Token:
 
 
 def _note(actor: str, action: str, token: Token) -> AuditNote:
-    detail = {
+    return AuditNote(actor=actor, action=action, subject=token.id, detail=_said(token))
+
+
+def _said(token: Token) -> dict[str, object]:
+    return {
         "name": token.name,
         "prefix": token.prefix,
         "scopes": sorted(token.scopes),
@@ -193,4 +198,3 @@ def _note(actor: str, action: str, token: Token) -> AuditNote:
         "owner": token.owner,
         **({"old_until": token.old_until.isoformat()} if token.old_until else {}),
     }
-    return AuditNote(actor=actor, action=action, subject=token.id, detail=detail)

@@ -8,7 +8,7 @@ from datetime import datetime
 from ipaddress import ip_network
 from typing import Final
 
-from controller.audit import CHANGED, AuditNote, changed
+from controller.audit import AuditNote
 from controller.errors import Invalid, NotFound
 from controller.inventory import Inventory
 from controller.rehearsal import rehearsal
@@ -85,13 +85,13 @@ class WebhookDesk:
             created_at=self._clock.now(),
             created_by=actor,
         )
-        self._store.add_webhook(hook, audit=_note(actor, "webhook.add", hook))
+        self._store.add_webhook(hook, audit=_note(actor, "webhook.add", hook).moving(None, _said(hook)))
         return hook
 
     def remove(self, name: str, *, actor: str) -> Webhook:
         """What waited for it is gone. Raises ``NotFound``."""
         hook = self._store.webhook(name)
-        return self._store.remove_webhook(name, audit=_note(actor, "webhook.remove", hook))
+        return self._store.remove_webhook(name, audit=_note(actor, "webhook.remove", hook).moving(_said(hook), None))
 
     def rotate(self, name: str, *, secret: str, actor: str) -> Webhook:
         """Sign by another secret, and by the one before beside it until the next rotation.
@@ -110,7 +110,9 @@ class WebhookDesk:
         """Send to it at once, whatever it did before; also one that is paused. Raises ``NotFound``."""
         hook = self._store.webhook(name)
         values = {"paused_at": None, "paused_why": "", "failures": 0, "failing_since": None, "retry_at": None}
-        return self._store.edit_webhook(name, values, audit=_note(actor, "webhook.resume", hook))
+        after = replace(hook, paused_at=None, paused_why="", failures=0, failing_since=None, retry_at=None)
+        note = _note(actor, "webhook.resume", hook).moving(_state(hook), _state(after))
+        return self._store.edit_webhook(name, values, audit=note)
 
     def test(self, name: str, *, actor: str) -> Answer:
         """Send it one message of the type ``webhook.test`` now, past everything that waits. In a rehearsal none.
@@ -173,8 +175,14 @@ def _if_kept(reference: str) -> list[bytes]:
 
 
 def _note(actor: str, action: str, hook: Webhook, *, before: Webhook | None = None) -> AuditNote:
-    moved = {CHANGED: changed(_said(before), _said(hook))} if before else {}
-    return AuditNote(actor=actor, action=action, subject=hook.name, detail={**_said(hook), **moved})
+    note = AuditNote(actor=actor, action=action, subject=hook.name, detail=_said(hook))
+    return note.moving(_said(before), _said(hook)) if before else note
+
+
+def _state(hook: Webhook) -> dict[str, object]:
+    """Whether it is sent to; what was and is, so that a word said for nothing is told apart."""
+    waits = hook.retry_at.isoformat() if hook.retry_at else None
+    return {"paused": hook.paused_why or None, "failures": hook.failures, "waits_until": waits}
 
 
 def _said(hook: Webhook) -> dict[str, object]:

@@ -134,7 +134,7 @@ def sync(
         say(_diff(path, before, found.text) or "no change")
     else:
         if force or found.pruned:
-            _audit(settings, own, found, reason.strip())
+            _audit(settings, own, before, found, reason.strip())
         _write(path, found, {**known, own: found.known}, was=before)
     _tell(found, shows_done=not dry_run)
 
@@ -199,8 +199,10 @@ def _diff(path: Path, before: str, after: str) -> str:
     )
 
 
-def _audit(settings: Any, source: str, found: Merged, reason: str) -> None:
+def _audit(settings: Any, source: str, before: str, found: Merged, reason: str) -> None:
     """Before anything is written: what cannot be logged is not done."""
+    from hashlib import sha256
+
     from controller.audit import AuditNote
     from controller.store import Store
     from core.clock import SystemClock
@@ -210,7 +212,8 @@ def _audit(settings: Any, source: str, found: Merged, reason: str) -> None:
         note_ = AuditNote(
             actor=opening.actor(), action="inventory.sync", subject=source[:40], reason=reason, detail=detail
         )
-        store.append_audit(note_)
+        was, becomes = ({"text": sha256(text.encode()).hexdigest()[:12]} for text in (before, found.text))
+        store.append_audit(note_.moving(was, becomes))
 
 
 def _write(path: Path, found: Merged, known: Any, was: str | None = None) -> None:

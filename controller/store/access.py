@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select
 
-from controller.audit import CHANGED, AuditNote, Head, breaks, changed
+from controller.audit import AuditNote, Head, breaks
 from controller.errors import Conflict, NotFound, StoreError
 from controller.model import AccessException, AuditEntry, ExceptionState, Scope, Token
 from controller.store.jsons import EXCEPTION, WORDS, dumps_sites, loads_sites
@@ -32,7 +32,7 @@ class Exceptions(Shelf):
                 _refuse_other(connection, exception.renews)
             connection.execute(insert(exceptions).values(**_exception_row(exception)))
             connection.execute(insert(exception_sites), sites)
-            self._log(connection, audit)
+            self._log(connection, audit and _with_changes(audit, None, exception))
 
     def update_exception(
         self, exception: AccessException, *, expected_state: ExceptionState, audit: AuditNote | None = None
@@ -120,10 +120,10 @@ def _refuse_other(connection: Connection, exception_id: str) -> None:
         refuse_changed(exception_version(EXCEPTION.loads(body)), what=f"exception {exception_id}")
 
 
-def _with_changes(note: AuditNote, before: AccessException, after: AccessException) -> AuditNote:
+def _with_changes(note: AuditNote, before: AccessException | None, after: AccessException) -> AuditNote:
     """What the change moved, before and after, as it is kept."""
-    kept = (json.loads(_body(one)) for one in (before, after))
-    return replace(note, detail={**(note.detail or {}), CHANGED: changed(*kept)})
+    was = None if before is None else json.loads(_body(before))
+    return note.moving(was, json.loads(_body(after)))
 
 
 def _body(exception: AccessException) -> str:
@@ -211,8 +211,7 @@ class Tokens(Shelf):
             if row["revoked_at"] is not None:
                 raise Conflict(f"token {token_id} is revoked already")
             connection.execute(tokens.update().where(tokens.c.id == token_id).values(revoked_at=at))
-            moved = {CHANGED: changed({"revoked_at": None}, {"revoked_at": at.isoformat()})}
-            self._log(connection, audit and replace(audit, detail={**(audit.detail or {}), **moved}))
+            self._log(connection, audit and audit.moving({}, {"revoked_at": at.isoformat()}))
 
 
 _APART: Final = ("hash", "old_hash", "scopes", "sites")

@@ -157,8 +157,9 @@ class Feeds(Shelf):
                     hint="--rotate makes another; the old one is taken until the new one has been used for a day",
                     device=token.device,
                 )
+            before = _prefixes(connection, token.device)
             connection.execute(insert(feed_tokens).values(**row))
-            self._log(connection, audit)
+            self._log(connection, audit.moving(before, _prefixes(connection, token.device)))
 
     def feed_tokens(self, device: DeviceName | None = None) -> list[tuple[FeedToken, str]]:
         """Those that were not revoked, each with the hash of its secret, in the order in which they were made."""
@@ -173,13 +174,21 @@ class Feeds(Shelf):
         """Refuse all of the device's from now on. Returns how many there were."""
         which = (feed_tokens.c.device == device, feed_tokens.c.revoked_at.is_(None))
         with self._db.write() as connection:
+            before = _prefixes(connection, device)
             count = connection.execute(update(feed_tokens).where(*which).values(revoked_at=at)).rowcount
             if count:
-                self._log(connection, audit)
+                self._log(connection, audit.moving(before, _prefixes(connection, device)))
         return count
 
 
 # --- publications -----------------------------------------------------------------------------------------------------
+
+
+def _prefixes(connection: Connection, device: DeviceName) -> dict[str, list[str]]:
+    """How the tokens of the device begin that are taken now, for the audit log."""
+    taken = (feed_tokens.c.device == device, feed_tokens.c.revoked_at.is_(None))
+    found = connection.execute(select(feed_tokens.c.prefix).where(*taken).order_by(feed_tokens.c.id))
+    return {"tokens": [str(prefix) for prefix in found.scalars()]}
 
 
 def _is_published(connection: Connection, device: DeviceName, contents: Sequence[FeedContent]) -> bool:

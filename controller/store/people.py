@@ -79,7 +79,7 @@ class People(Shelf):
             values = {"failures": failures} if until is None else {"failures": 0, "locked_until": until}
             connection.execute(people.update().where(people.c.name == name).values(**values))
             if until is not None:
-                self._log(connection, audit)
+                self._log(connection, audit.moving(None, {"locked_until": until.isoformat()}))
         return until
 
     def person_of(self, issuer: str, subject: str) -> Person | None:
@@ -158,7 +158,7 @@ class People(Shelf):
         with self._db.write() as connection:
             count = connection.execute(sessions.update().where(*which).values(revoked_at=at)).rowcount
             if count:
-                self._log(connection, audit)
+                self._log(connection, audit and audit.moving({"open": count}, {"open": 0}))
         return count
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, delete, select
 
 from controller.alerts import AlertNote
-from controller.audit import CHANGED, AuditNote, changed
+from controller.audit import AuditNote
 from controller.errors import Invalid, StoreError
 from controller.model import Pin
 from controller.rehearsal import rehearsal
@@ -142,16 +142,19 @@ class Snapshots(History):
                 put_meta(connection, CURRENT, full)
                 note = replace(audit, action=PUT_IN_FORCE, subject=full[:12], detail={"pinned": True})
                 self._log(connection, _with_current(note, before, full))
+            was = {"snapshot": before and before[:12], "pin": _pin_in_words(get_meta(connection, PINNED))}
             put_meta(connection, PINNED, _pin_text(replace(pin, snapshot=full)))
             _put_withheld(connection, withheld)
-            self._log(connection, _with_current(audit, before, full))
+            said = {"snapshot": full[:12], "pin": _pin_in_words(get_meta(connection, PINNED))}
+            self._log(connection, audit.moving(was, said))
 
     def drop_pin(self, *, audit: AuditNote) -> None:
         """Let refreshes decide again. What is in force stays until the next one."""
         with self._db.write() as connection:
             refuse_changed(_version(connection), what=IN_FORCE)
+            was = {"pin": _pin_in_words(get_meta(connection, PINNED))}
             connection.execute(delete(meta).where(meta.c.key == PINNED))
-            self._log(connection, audit)
+            self._log(connection, audit.moving(was, None))
 
     def in_force_version(self) -> str:
         """Names which snapshot is in force, and the pin that holds it there."""
@@ -307,13 +310,23 @@ def _put_withheld(connection: Connection, withheld: Withheld | None) -> None:
 
 def _with_current(note: AuditNote, before: str | None, after: str) -> AuditNote:
     """Which snapshot was in force before, and which is."""
-    moved = changed({"snapshot": before and before[:12]}, {"snapshot": after[:12]})
-    return replace(note, detail={**(note.detail or {}), CHANGED: moved})
+    return note.moving({"snapshot": before and before[:12]}, {"snapshot": after[:12]})
 
 
 def _pin_text(pin: Pin) -> str:
     content = {"snapshot": pin.snapshot, "actor": pin.actor, "reason": pin.reason, "at": pin.at.isoformat()}
     return json.dumps(content, sort_keys=True)
+
+
+def _pin_in_words(text: str | None) -> str | None:
+    """For the audit log; None: nothing is pinned. One that cannot be read is replaced by the next all the same."""
+    if text is None:
+        return None
+    try:
+        pin = _read_pin(text)
+    except StoreError:
+        return "one that cannot be read"
+    return f"{pin.snapshot[:12]} by {pin.actor} at {pin.at.isoformat()}"
 
 
 def _read_pin(text: str) -> Pin:

@@ -181,7 +181,7 @@ class Webhooks(Shelf):
         """Once for each stretch of trouble, not at each attempt."""
         if gone:
             note = AuditNote(actor="system", action="webhook.pause", subject=hook.name, reason=why)
-            self._log(connection, note)
+            self._log(connection, note.moving(None, {"paused": why}))
             outbox.tell_webhook(connection, hook, "paused", f"webhook {hook.name} is paused: {why}", at)
         elif dead:
             outbox.tell_webhook(connection, hook, "dead", f"webhook {hook.name}: a message is set aside: {why}", at)
