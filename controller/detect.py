@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from controller.model import ACTIONS, DetectionEvent, EntryHit, Quality, SourceSeen, Window
 from core.ids import DeviceName, EventId, ExceptionId, SiteName, SnapshotId
 from core.net import Address, Network
-from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName
+from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName, UnitCount
 
 LIVE_DNS: Final = "live DNS"
 """Stands for an address that is in no list: the device learnt it from a DNS answer."""
@@ -140,10 +140,10 @@ def _delta(before: RuleCount | None, after: RuleCount, *, since: datetime, same_
             return _from_zero(after, since, Quality.AT_LEAST)
         case None:
             return _from_zero(after, since, Quality.EXACT)
-        case RuleCount(epoch=epoch) if epoch != after.epoch:
+        case RuleCount(epoch=epoch) if epoch != after.epoch and not _is_split(before, after):
             return _from_zero(after, since, Quality.AT_LEAST)
-        case RuleCount() if before.units and after.units:
-            hits, exact = _of_units(before, after)
+        case RuleCount() if (before.units and after.units) or _is_split(before, after):
+            hits, exact = _of_units(_in_units(before, after), _in_units(after, before))
             quality = Quality.EXACT if exact else Quality.AT_LEAST
             packets = hits if before.packets == before.hits and after.packets == after.hits else None  # one number
             return _Delta(since=since, hits=hits, packets=packets, octets=None, quality=quality)
@@ -155,6 +155,19 @@ def _delta(before: RuleCount | None, after: RuleCount, *, since: datetime, same_
                 octets=_moved(after.octets, before.octets),
                 quality=Quality.AT_LEAST if _went_back(before, after) else Quality.EXACT,
             )
+
+
+def _is_split(before: RuleCount, after: RuleCount) -> bool:
+    """Whether one counter is one of several from now on, or the other way round: it goes on all the same."""
+    one, several = (before, after) if after.units else (after, before)
+    return not one.units and any(unit.epoch == one.epoch for unit in several.units)
+
+
+def _in_units(count: RuleCount, other: RuleCount) -> RuleCount:
+    if count.units:
+        return count
+    same = (UnitCount(unit=u.unit, epoch=u.epoch, hits=count.hits or 0) for u in other.units if u.epoch == count.epoch)
+    return replace(count, units=tuple(same)[:1])
 
 
 def _of_units(before: RuleCount, after: RuleCount) -> tuple[int, bool]:

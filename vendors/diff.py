@@ -146,16 +146,26 @@ def _fitting_domains(group: DomainGroup, can: Capabilities, lost: list[Degraded]
         what = f"{group.name}: {exact} names that are meant alone, without what may be below them,"
         message = _because(what, can, "exact-domains")
         lost.append(Degraded(capability="exact-domains", message=message, is_gap=False))
-    if can.wildcard_fqdn or not wide:
+    if not wide:
         return group
+    if can.wildcard_fqdn:
+        if limits := _reasons(can, "wildcard-domains"):
+            message = f"{group.name}: what is below {len(wide)} domains is held for {'; '.join(limits)}"
+            lost.append(Degraded(capability="wildcard-domains", message=message, is_gap=False))
+        names = {d.name for d in wide}
+        return replace(group, members=frozenset(d for d in group.members if d.suffix or d.name not in names))
     what = f"{group.name}: {len(wide)} domains only as exact names, without what is below them"
     lost.append(Degraded(capability="wildcard-domains", message=_because(what, can, "wildcard-domains")))
     return replace(group, members=frozenset(DomainName(d.name, suffix=False) for d in group.members))
 
 
 def _because(what: str, can: Capabilities, capability: str) -> str:
-    reasons = [note.partition(":")[2].strip() for note in can.notes if note.startswith(f"{capability}:")]
+    reasons = _reasons(can, capability)
     return f"{what} not held by this device" + (f": {'; '.join(reasons)}" if reasons else "")
+
+
+def _reasons(can: Capabilities, capability: str) -> list[str]:
+    return [note.partition(":")[2].strip() for note in can.notes if note.startswith(f"{capability}:")]
 
 
 def _can_act(rule: Rule, can: Capabilities, lost: list[Degraded]) -> bool:

@@ -16,7 +16,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """One connection attempt. ``inside`` and ``outside``: the interfaces or zones it comes from and goes to."""
+    """One connection attempt. ``inside`` and ``outside``: the interfaces or zones it comes from and goes to.
+
+    ``host``: the name that a web client asks for, in its request or its TLS greeting; empty where none is in the clear.
+    """
 
     source: Address
     destination: Address
@@ -27,6 +30,7 @@ class Flow:
     outside: str = "outside"
     packets: int = 1
     octets: int = 60
+    host: str = ""
 
 
 Names = Mapping[str, tuple[Address, ...]]

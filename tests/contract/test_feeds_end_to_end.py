@@ -37,6 +37,7 @@ from ipsets.model import Snapshot
 from ipsets.snapshot import content_id
 from lab.emulators.fetching import Wire
 from lab.emulators.panos.switches import Switches
+from lab.emulators.traffic import Verdict
 from tests.contract.emulated import ROLES, TIKTOK, EmulatedRig
 from tests.contract.rig_fortios import FortiOsRig
 from tests.contract.rig_panos import PanOsRig
@@ -276,9 +277,9 @@ class Office:
         with serving(create_app(self.controller), bind, start_seconds=60.0) as server:
             yield server
 
-    def wants(self, *networks: str) -> None:
+    def wants(self, *networks: str, names: tuple[str, ...] = ()) -> None:
         """Another snapshot is in force."""
-        made: Snapshot = snapshot(*networks, domains=())
+        made: Snapshot = snapshot(*networks, domains=names)
         made = replace(made, id=content_id(made.services))
         self.controller.store.save_snapshot(made)
         self.controller.store.set_current(made.id)
@@ -365,6 +366,40 @@ def test_from_the_first_change_to_traffic_that_is_stopped(office: Office) -> Non
         (view,) = office.controller.feeds.views()
         assert (view.is_current, view.stale, view.pulled is not None) == (True, "", True)
         assert office.stale() == []
+
+
+@pytest.mark.parametrize("office", [PanOsPuller], ids=["PanOsPuller"], indirect=True)
+def test_names_come_as_urls_and_web_traffic_is_judged_by_what_it_asks_for(office: Office) -> None:
+    puller = office.puller
+    device = puller.rig.device
+
+    def passes(host: str) -> bool:
+        flow = replace(puller.rig.flow("10.0.1.5", "203.0.113.80", 443), host=host)
+        with device.lock:
+            return device.forward(flow) is Verdict.PERMIT
+
+    with office.server():
+        office.wants(*FIRST, names=("tiktok.com",))
+        token = office.token()
+        assert office.sync() is Outcome.UNCERTAIN, "nobody has given the lists their login yet"
+        for name in (LIST, "fqdn-tiktok"):
+            kind = "url" if name.startswith("fqdn") else "ip"
+            head = f"set external-list tokgate-list.{name} type {kind} auth"
+            with device.lock:
+                keyboard = configuring_panos(device, f"{head} username edge", f"{head} password {token}", user="bob")
+                assert "committed successfully" in keyboard.type("commit")
+        puller.poll()
+        assert office.sync() in (Outcome.APPLIED, Outcome.UNCHANGED), office.last
+        assert office.sync() is Outcome.UNCHANGED
+        assert not passes("m.tiktok.com")
+        assert passes("example.com")
+        assert puller.denies()
+        office.wants(*FIRST, names=("tiktok.com", "byteoversea.com"))
+        assert office.sync() is Outcome.APPLIED
+        assert not passes("log.byteoversea.com")
+        served = office.controller.feeds.list_text(EDGE, "fqdn-tiktok").decode().splitlines()
+        assert served[1:] == ["byteoversea.com/", "*.byteoversea.com/", "tiktok.com/", "*.tiktok.com/"]
+        assert {view.feed.name for view in office.controller.feeds.views() if view.is_current} == {LIST, "fqdn-tiktok"}
 
 
 def test_one_more_entry_comes_with_the_next_poll_and_the_others_bring_nothing(office: Office) -> None:

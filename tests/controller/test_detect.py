@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from itertools import count
@@ -258,3 +259,14 @@ def test_i11_a_node_that_goes_down_alone_has_the_others_told_once(
 ) -> None:
     (event,) = found(reading(nodes(**before)), reading(nodes(**after), at=T1))
     assert (event.hits, event.quality) == (hits, quality)
+
+
+def test_i11_a_counter_that_becomes_one_of_two_goes_on_and_back_again() -> None:
+    """Where one rule of ours is two on the device from now on, and neither starts anew."""
+    alone = replace(nodes(), epoch="1", hits=90, units=())
+    (event,) = found(reading(alone), reading(nodes(a=("1", 95), b=("2", 4)), at=T1))
+    assert (event.hits, event.quality) == (5, Quality.AT_LEAST)
+    (event,) = found(reading(nodes(a=("1", 90), b=("2", 7))), reading(replace(alone, hits=95), at=T1))
+    assert (event.hits, event.quality) == (5, Quality.AT_LEAST)
+    (event,) = found(reading(alone), reading(nodes(a=("3", 2), b=("2", 4)), at=T1))
+    assert (event.hits, event.quality) == (6, Quality.AT_LEAST), "both were made anew"

@@ -16,7 +16,6 @@ from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, Refused
-from vendors.feeding import ip_feeds
 from vendors.model import (
     WHOLE,
     Capabilities,
@@ -30,7 +29,7 @@ from vendors.model import (
 )
 from vendors.paloalto_panos import counters, facts
 from vendors.paloalto_panos.counters import hit_commands, log_command, our_rules, reading_from, rules_command
-from vendors.paloalto_panos.lists import fed_of, room_of
+from vendors.paloalto_panos.lists import room_of, served_of
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import observed_from
 from vendors.paloalto_panos.render import Lines, after, moves_to_lists, render_lines
@@ -42,7 +41,11 @@ from vendors.shell import Said, gathered
 _NOTES: Final = (
     "monitor: an allow that counts would end the evaluation and open what later rules stop",
     "spare: an allow above the denies would open what later rules stop",
-    "wildcard-domains: address objects of type fqdn take no wildcard",
+)
+_NO_WILDCARD: Final = "wildcard-domains: address objects of type fqdn take no wildcard"
+_BY_URL: Final = (
+    "wildcard-domains: web traffic alone, by the name in its request or TLS greeting, where that is in the clear; "
+    "the names themselves also by what they resolve to"
 )
 _LOG_SECONDS: Final = 20.0
 
@@ -59,7 +62,7 @@ class PaloAltoPanos:
         return Capabilities(
             ipv6=True,
             fqdn=True,
-            wildcard_fqdn=False,
+            wildcard_fqdn=self.options.pulls_names,
             monitor=False,
             schedules=True,
             transaction=Transaction.CANDIDATE,
@@ -72,7 +75,7 @@ class PaloAltoPanos:
             max_entries=self.options.max_addresses,
             spare=False,
             exempt=False,
-            notes=_NOTES,
+            notes=(*_NOTES, _BY_URL if self.options.pulls_names else _NO_WILDCARD),
         )
 
     # --- pure -----------------------------------------------------------------------------------------------------
@@ -101,8 +104,7 @@ class PaloAltoPanos:
         return reading_from(text, self.options)
 
     def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
-        pulled = fed_of(desired.groups, desired.rules, self.options, room_of(current))
-        return ip_feeds(desired.groups, pulled)
+        return served_of(desired.groups, desired.rules, self.options, room_of(current))
 
     def _lines(self, current: Observed, plan: Plan, *, bridge: bool = False) -> Lines:
         return render_lines(current, plan, mark_of(plan.desired), self.options, bridge=bridge)

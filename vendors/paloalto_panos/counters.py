@@ -11,19 +11,19 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Final
 
 from core.net import Address
 from vendors.errors import Unreadable
-from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName
+from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName, UnitCount
 from vendors.paloalto_panos import facts
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import PATHS, refuse_vsys
 from vendors.paloalto_panos.setform import Entry, entries, is_absent, quoted, refuse_error
-from vendors.paloalto_panos.shape import PREFIX, TAG, rule_from
+from vendors.paloalto_panos.shape import PREFIX, TAG, rule_from, web_rule_from
 from vendors.shell import sections
 
 READ_AT: Final = "read at"
@@ -68,7 +68,8 @@ def _is_ours(entry: Entry) -> bool:
 
 def _neutral(entry: Entry) -> RuleName:
     stated = rule_from("".join(entry.attrs().get("description", ())))
-    return stated[0] if stated else RuleName(entry.name.removeprefix(PREFIX))
+    of = stated[0] if stated else web_rule_from("".join(entry.attrs().get("description", ())))
+    return of or RuleName(entry.name.removeprefix(PREFIX).removesuffix(".web"))
 
 
 def reading_from(text: str, options: PaloAltoPanosOptions) -> Reading:
@@ -90,7 +91,7 @@ def reading_from(text: str, options: PaloAltoPanosOptions) -> Reading:
     return Reading(
         epoch=f"{system.serial}/{options.vsys}",
         read_at=read_at,
-        rules=tuple(_count(device, rule, rows) for device, rule in names.items()),
+        rules=tuple(_together(_count(device, rule, rows) for device, rule in names.items())),
         flows=flows,
         flows_truncated=cut or LOG_CUT in said,
     )
@@ -120,6 +121,23 @@ def _count(device: str, rule: RuleName, rows: Mapping[str, Row]) -> RuleCount:
         packets=None,
         octets=None,
     )
+
+
+def _together(counts: Iterable[RuleCount]) -> Iterator[RuleCount]:
+    """A rule and the web rule beside it are one of ours; each is made anew, or reset, for itself."""
+    by_rule: dict[RuleName, list[RuleCount]] = {}
+    for count in counts:
+        by_rule.setdefault(count.rule, []).append(count)
+    for rule, parts in by_rule.items():
+        if len(parts) == 1:
+            yield parts[0]
+            continue
+        units = tuple(
+            UnitCount(unit=part, epoch=one.epoch, hits=one.hits or 0)
+            for part, one in zip(("addresses", "names"), parts, strict=True)
+        )
+        hits = sum(unit.hits for unit in units)
+        yield replace(parts[0], rule=rule, epoch="addresses+names", hits=hits, units=units)
 
 
 # --- hit counts -----------------------------------------------------------------------------------------------------

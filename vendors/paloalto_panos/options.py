@@ -25,6 +25,10 @@ class FeedOptions(BaseModel):
     recurring: Literal["five-minute", "hourly"] = "five-minute"
     load_seconds: Annotated[int, Field(ge=1, le=600)] = 60
     """How long to wait, after a change, until the firewall has loaded a list."""
+    names: Literal["url", "objects"] = "url"
+    """With `delivery: feed`. `url`: beside the objects of names, which deny what these resolve to, the firewall pulls
+    each list of names as an external list of type url, and a rule denies the web traffic that asks for one of them or
+    for anything below. `objects`: address objects alone."""
 
 
 class PaloAltoPanosOptions(BaseModel):
@@ -67,6 +71,11 @@ class PaloAltoPanosOptions(BaseModel):
         if "delivery" in self.model_fields_set and self.delivery != "push" and self.feed is None:
             raise ValueError(f"`delivery: {self.delivery}` needs `feed`, the place that the firewall pulls from")
         return self
+
+    @property
+    def pulls_names(self) -> bool:
+        """Whether lists of names are pulled as well. Not where lists are only pulled for want of room: names stay."""
+        return self.delivery == "feed" and self.feed is not None and self.feed.names == "url"
 
     @property
     def pulls(self) -> FeedOptions | None:

@@ -39,6 +39,7 @@ from vendors.paloalto_panos.shape import (
     Tree,
     group_from,
     group_name,
+    list_kind,
     list_name,
     member_from,
     normal,
@@ -122,7 +123,7 @@ def reading_of(text: str, options: PaloAltoPanosOptions) -> Reading:
             for kind, answer in answers.items()
         },
         lists={
-            command.removeprefix(lists.SHOW).split()[0]: answer
+            command.removeprefix(lists.SHOW).split()[2]: answer
             for command, answer in said.items()
             if command.startswith(lists.SHOW)
         },
@@ -166,13 +167,22 @@ def observed_from(text: str, options: PaloAltoPanosOptions, most: Capabilities) 
     order = tuple(reading.entries["rules"])
     owner = mark.owner if mark else starter_from(comment) or (owners.pop() if len(owners) == 1 else "")
     room = room_in(reading, tree, options)
-    sizes = {group_of(tree, name): one.valid - 1 for name, one in loaded.items() if not one.is_whole}
-    pulled = lists.fed_of(groups, rules, options, room, sizes)
+    sizes = {
+        group_of(tree, name): one.valid - 1
+        for name, one in loaded.items()
+        if not one.is_whole and list_kind(tree.lists[name]) == "ip"
+    }
+    pulled = lists.lists_of(groups, rules, options, room, sizes)
     odd = _deviations(tree, groups, rules, pulled, owner=owner, comment=comment, options=options)
     odd += [
         f"external list {name} shows {one.shown} of {one.valid} entries: what it holds cannot be compared"
         for name, one in loaded.items()
         if not one.is_whole
+    ]
+    odd += [
+        f"external list {name} is not loaded: its names are denied by what they resolve to alone"
+        for name, one in loaded.items()
+        if list_kind(tree.lists[name]) == "url" and not one.names
     ]
     odd += misplaced(order, tuple(tree.rules), options.placement)
     if reading.pending and reading.login in reading.pending_by:
@@ -229,7 +239,7 @@ def ours_of(found: Mapping[str, Mapping[str, Entry]], *, marked: bool, adopt: bo
         for name, entry in named.items():
             if not (name.startswith(PREFIX) or (kind == "tags" and name == TAG)):
                 continue
-            attrs = {key: value for key, value in entry.attrs().items() if not key.startswith(lists.AUTH)}
+            attrs = {key: value for key, value in entry.attrs().items() if not lists.AUTH.match(key)}
             if kind == "tags" and name != TAG:
                 continue
             if marked or adopt or kind == "tags" or _is_tagged(kind, name, attrs):
@@ -237,15 +247,17 @@ def ours_of(found: Mapping[str, Mapping[str, Entry]], *, marked: bool, adopt: bo
             else:
                 strangers.append(f"{_NAMES[kind]} {name}")
         kinds[kind] = own
-    used = {name for attrs in kinds["rules"].values() for name in attrs.get("destination", ())}
+    used = {
+        name for attrs in kinds["rules"].values() for key in ("destination", "category") for name in attrs.get(key, ())
+    }
     kinds["lists"] = {name: attrs for name, attrs in kinds["lists"].items() if name in used}
     return Tree(**kinds), tuple(strangers)
 
 
-def our_lists(text: str, options: PaloAltoPanosOptions) -> tuple[str, ...]:
-    """The external lists of our names among those that the firewall shows."""
+def our_lists(text: str, options: PaloAltoPanosOptions) -> dict[str, str]:
+    """The external lists of our names among those that the firewall shows, and the type of each."""
     found = {} if is_absent(text) else entries(text, PATHS["lists"], options.vsys)
-    return tuple(name for name in found if name.startswith(PREFIX))
+    return {name: list_kind(entry.attrs()) or "ip" for name, entry in found.items() if name.startswith(PREFIX)}
 
 
 def _is_tagged(kind: str, name: str, attrs: Attrs) -> bool:
@@ -260,7 +272,7 @@ def _refuse_dangling(tree: Tree, strangers: Iterable[str]) -> None:
     """The device lets nobody refer to what is not there: a reference into nothing means that something was not read."""
     known = {*tree.addresses, *tree.groups, *tree.schedules, *tree.lists, *(s.rpartition(" ")[2] for s in strangers)}
     for name, attrs in (*tree.groups.items(), *tree.rules.items()):
-        for key in ("static", "source", "destination", "schedule"):
+        for key in ("static", "source", "destination", "category", "schedule"):
             for member in attrs.get(key, ()):
                 if member.startswith(PREFIX) and member not in known:
                     raise Unreadable(f"{name} refers to {member}, which was not shown: the reading is not whole")
@@ -286,17 +298,32 @@ def loaded_of(reading: Reading, tree: Tree) -> dict[str, lists.Loaded]:
     missing = [name for name in tree.lists if name not in reading.lists]
     if missing:
         raise Unreadable(f"the reading does not tell what is loaded of {missing[0]}")
-    return {name: lists.loaded_from(reading.lists[name]) for name in tree.lists}
+    return {name: lists.loaded_from(reading.lists[name], list_kind(attrs)) for name, attrs in tree.lists.items()}
 
 
 def groups_of(tree: Tree, loaded: Mapping[str, lists.Loaded]) -> Iterator[Group]:
-    """The groups that our address groups stand for, by what their members really are, and our external lists."""
+    """The groups that our address groups stand for, by what their members really are, and our external lists.
+
+    Names are both: an object holds the name alone, the list also what is below it.
+    """
     tops = [name for name in tree.groups if part_of(name) is None]
     found = {group.name: group for group in (_group(name, tree) for name in tops)}
     for device in tree.lists:
         name = group_of(tree, device)
-        found.setdefault(name, AddressGroup(name=name, members=loaded[device].members))
+        if list_kind(tree.lists[device]) == "url":
+            found[name] = _named(name, found.get(name), loaded[device])
+        else:
+            found.setdefault(name, AddressGroup(name=name, members=loaded[device].networks))
     yield from sorted(found.values(), key=lambda group: group.name)
+
+
+def _named(name: GroupName, objects: Group | None, loaded: lists.Loaded) -> DomainGroup:
+    """By the list; as far as it is not loaded or not shown, by the objects."""
+    members = loaded.names
+    if isinstance(objects, DomainGroup) and not (loaded.is_whole and members):
+        known = {member.name for member in members}
+        members |= {member for member in objects.members if member.name not in known}
+    return DomainGroup(name=name, members=members)
 
 
 def group_of(tree: Tree, device: str) -> GroupName:
@@ -383,7 +410,7 @@ def _deviations(
     tree: Tree,
     groups: tuple[Group, ...],
     rules: tuple[Rule, ...],
-    fed: Iterable[GroupName],
+    pulled: Mapping[GroupName, Attrs],
     *,
     owner: str,
     comment: str,
@@ -392,7 +419,6 @@ def _deviations(
     """How our entries differ from those that this state needs."""
     if tree.is_empty:
         return []
-    pulled = {name: lists.list_attrs(name, options) for name in fed}
     meant = tree_of(groups, rules, owner, comment, options, tree, pulled)
     odd = [f"{g.name} has no members" for g in groups if not g.members]
     for kind, name in _NAMES.items():
@@ -428,8 +454,8 @@ def _held_lists(
 ) -> tuple[str, ...]:
     """Which lists are pulled as read, and why, for people."""
     held = {group.name: sizes.get(group.name, len(group.members)) for group in groups}
-    names = sorted(group_of(tree, device) for device in tree.lists)
-    return tuple(f"delivery: {lists.told(name, held[name], options, room)}" for name in names)
+    kinds = {group_of(tree, device): list_kind(attrs) for device, attrs in tree.lists.items()}
+    return tuple(f"delivery: {lists.told(name, held[name], options, room, kinds[name])}" for name in sorted(kinds))
 
 
 def _narrowed(

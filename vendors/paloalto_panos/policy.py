@@ -14,9 +14,9 @@ from typing import Final
 
 from core.net import Network, subtract
 from vendors.errors import Unreadable
-from vendors.model import AddressGroup, Desired, GroupName
+from vendors.model import AddressGroup, Desired, GroupName, Rule
 from vendors.paloalto_panos.setform import refuse_error
-from vendors.paloalto_panos.shape import rule_name
+from vendors.paloalto_panos.shape import list_name, rule_name, web_rule_name
 
 COMMAND: Final = "show running security-policy"
 _HEAD: Final = re.compile(r'"?(?P<name>[^";{]+?)(?:; index: \d+)?"? \{')
@@ -55,27 +55,54 @@ def _blocks(text: str) -> Iterator[Compiled]:
         raise Unreadable(f"`{COMMAND}` ends inside the rule {name}: it was cut off")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """One rule as it should run. ``category``: its lists of names; none: for any."""
+
+    name: str
+    rule: Rule
+    destinations: tuple[GroupName, ...]
+    category: tuple[str, ...] = ()
+
+
+def _meant(desired: Desired, named: frozenset[GroupName]) -> Iterator[_Meant]:
+    for rule in desired.rules:
+        yield _Meant(name=rule_name(rule.name), rule=rule, destinations=rule.destinations)
+        if asked := tuple(list_name(name) for name in rule.destinations if name in named):
+            yield _Meant(name=web_rule_name(rule.name), rule=rule, destinations=(), category=asked)
+
+
 def differences(
-    rules: tuple[Compiled, ...], desired: Desired, action: str, pulled: frozenset[GroupName] = frozenset()
+    rules: tuple[Compiled, ...],
+    desired: Desired,
+    action: str,
+    pulled: frozenset[GroupName] = frozenset(),
+    named: frozenset[GroupName] = frozenset(),
 ) -> list[str]:
-    """What of our rules the data plane does not do, one line each. ``pulled`` lists are printed by name alone."""
-    wanted = [rule_name(rule.name) for rule in desired.rules]
+    """What of our rules the data plane does not do, one line each. ``pulled`` lists are printed by name alone.
+
+    ``named``: lists of names that are pulled, which are the categories of a rule. How those are printed is on no
+    public record: only a rule of ours that says `any` is wrong for certain, for it denies everything.
+    """
+    every = list(_meant(desired, named))
+    wanted = [one.name for one in every]
     by_name = {rule.name: rule for rule in rules}
     running = [rule.name for rule in rules if rule.name in wanted]
     # a rule whose hours these are not may or may not be among those that run: no source says
-    out = {name for rule, name in zip(desired.rules, wanted, strict=True) if rule.when and name not in by_name}
-    rules_here = [rule for rule, name in zip(desired.rules, wanted, strict=True) if name not in out]
-    wanted = [name for name in wanted if name not in out]
+    here = [one for one in every if not (one.rule.when and one.name not in by_name)]
+    wanted = [one.name for one in here]
     if running != wanted:
         missing = [name for name in wanted if name not in by_name]
         return [f"rule {name} does not run" for name in missing] or ["our rules run in another order"]
     odd: list[str] = []
     members = {g.name: g.members for g in desired.groups if isinstance(g, AddressGroup) and g.name not in pulled}
-    for rule, name in zip(rules_here, wanted, strict=True):
-        found = by_name[name].fields
+    for one in here:
+        name, found = one.name, by_name[one.name].fields
         if action not in " ".join(found.get("action", ())):
             odd.append(f"rule {name} runs with the action {' '.join(found.get('action', ()))!r}")
-        for key, groups in (("source", (rule.sources,)), ("destination", rule.destinations)):
+        if one.category and found.get("category") == ("any",):
+            odd.append(f"rule {name} runs for any category")
+        for key, groups in (("source", (one.rule.sources,)), ("destination", one.destinations)):
             needed = [n for group in groups if group is not None for n in members.get(group, ())]
             covered = [n for word in found.get(key, ()) for n in _networks(word)]
             if covered and (lacking := subtract(needed, covered)):

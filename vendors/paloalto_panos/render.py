@@ -60,11 +60,11 @@ def render_lines(
     held = Tree.loads(current.extra.get("held", ""))
     order = json.loads(current.extra.get("order", "[]"))
     desired = plan.desired
-    fed = lists.fed_of(desired.groups, desired.rules, options, lists.room_of(current))
-    pulled = {name: lists.list_attrs(name, options) for name in sorted(fed)}
+    pulled = lists.lists_of(desired.groups, desired.rules, options, lists.room_of(current))
     wanted = tree_of(desired.groups, desired.rules, desired.owner, mark_text(mark), options, held, pulled)
     if bridge:
-        wanted = bridged(wanted, held, frozenset(pulled))
+        networks = lists.fed_of(desired.groups, desired.rules, options, lists.room_of(current))
+        wanted = bridged(wanted, held, networks)
     scope = f"vsys {options.vsys} " if current.extra.get("multi_vsys") else ""
     blocks = tuple(block for block in _Writer(held, wanted, scope).blocks(order, options) if block)
     return Lines(blocks=blocks, tree=wanted)
@@ -160,7 +160,8 @@ class _Writer:
             return
         for key in changed(kind, held, wanted):
             values = wanted.get(key, DEFAULTS.get(key, ()) if kind == "rules" else ())
-            if is_listed(key):
+            if is_listed(key):  # what is not wanted goes when all else has come
+                values = wanted.get(key, ())
                 missing = [v for v in values if v not in held.get(key, ())]
                 yield from self._members(kind, name, key, missing)
             elif values:
@@ -211,7 +212,7 @@ class _Writer:
             wanted = self.wanted.rules.get(name)
             for key in sorted(LISTED & held.keys()) if wanted else ():
                 before, after = held[key], wanted[key] if wanted and key in wanted else ()
-                if set(before) != set(after) and "any" in (*before, *after):
+                if set(before) != set(after) and "any" in (*before, *after) and (after or DEFAULTS.get(key) != before):
                     gone = [value for value in before if value not in after]
                     yield from (self._line("delete", "rules", name, f"{key} {quoted(value)}") for value in gone)
 
@@ -231,6 +232,9 @@ class _Writer:
                 after = wanted[name].get(key, ())
                 if "any" in (*before[key], *after):
                     continue  # done before
+                if not after:
+                    yield self._line("delete", kind, name, key)
+                    continue
                 gone = [value for value in before[key] if value not in after]
                 yield from (self._line("delete", kind, name, f"{key} {quoted(value)}") for value in gone)
 

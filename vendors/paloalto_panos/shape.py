@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,7 +36,9 @@ PER_TOP: Final = 2_400
 """A group holds so many members itself, and beside them room for the parts that hold the rest."""
 
 KINDS: Final = ("tags", "addresses", "groups", "schedules", "lists", "rules")
-LISTED: Final = frozenset({"from", "to", "source", "destination", "application", "service", "static", "tag"})
+LISTED: Final = frozenset(
+    {"from", "to", "source", "destination", "application", "service", "category", "static", "tag"}
+)
 """Attributes that are lists: `set` adds to them."""
 
 
@@ -102,6 +104,11 @@ def rule_name(name: RuleName) -> str:
     return cut(f"{PREFIX}{name}", RULE_LENGTH)
 
 
+def web_rule_name(name: RuleName) -> str:
+    """The rule beside another one, for web traffic by the name that it asks for. No name of ours has a dot."""
+    return cut(f"{PREFIX}{name}.web", RULE_LENGTH)
+
+
 def group_name(name: GroupName) -> str:
     return cut(f"{PREFIX}{name}", NAME_LENGTH - 5)
 
@@ -144,6 +151,7 @@ def member_from(attrs: Attrs) -> Network | DomainName | None:
 
 _GROUP: Final = re.compile(rf"tokgate (?P<kind>addresses|names|list) (?P<name>{NAME.pattern})")
 _RULE: Final = re.compile(r"tokgate rule (?P<name>[a-z0-9-]+) of (?P<owner>[0-9A-Za-z-]+)(?: to (?P<to>[a-z0-9 -]+))?")
+_WEB_RULE: Final = re.compile(r"tokgate web rule (?P<name>[a-z0-9-]+) of (?P<owner>[0-9A-Za-z-]+)")
 _STARTED: Final = re.compile(r"tokgate of (?P<owner>[0-9A-Za-z-]+)")
 
 
@@ -172,6 +180,12 @@ def rule_from(description: str) -> tuple[RuleName, str, tuple[GroupName, ...]] |
     return RuleName(match["name"]), match["owner"], tuple(GroupName(n) for n in (match["to"] or "").split())
 
 
+def web_rule_from(description: str) -> RuleName | None:
+    """The rule that a web rule stands beside."""
+    match = _WEB_RULE.fullmatch(description)
+    return RuleName(match["name"]) if match else None
+
+
 def started(owner: str) -> str:
     """The tag's comment from our first line on, until the mark takes its place: tells whose a half-made state is."""
     return f"tokgate of {owner}"
@@ -196,10 +210,12 @@ def tree_of(
 ) -> Tree:
     """The entries of a state. ``held`` says in which part of a group each member is now: there it stays.
 
-    ``lists``: the groups that are pulled, and their external lists; they have no objects of their own.
+    ``lists``: the groups that are pulled, and their external lists. Networks that are pulled have no objects of their
+    own; names have both, and where a rule has any of them, a web rule stands right below it.
     """
     pulled = lists or {}
-    known = sorted((g for g in groups if g.name not in pulled), key=lambda g: g.name)
+    networks = frozenset(name for name, attrs in pulled.items() if list_kind(attrs) == "ip")
+    known = sorted((g for g in groups if g.name not in networks), key=lambda g: g.name)
     rules = tuple(rules)
     made: dict[str, Attrs] = {}
     addresses: dict[str, Attrs] = {}
@@ -213,8 +229,25 @@ def tree_of(
         groups=made,
         schedules={schedule_name(rule.when): schedule_attrs(rule.when) for rule in rules if rule.when is not None},
         lists={list_name(name): attrs for name, attrs in pulled.items()},
-        rules={rule_name(rule.name): rule_attrs(rule, owner, options, frozenset(pulled)) for rule in rules},
+        rules={
+            name: attrs
+            for rule in rules
+            for name, attrs in _rules_of(rule, owner, options, networks, pulled.keys() - networks)
+        },
     )
+
+
+def list_kind(attrs: Attrs) -> str:
+    """``ip`` or ``url``: what an external list is of."""
+    return next((key.split()[1] for key in attrs if key.startswith("type ")), "")
+
+
+def _rules_of(
+    rule: Rule, owner: str, options: PaloAltoPanosOptions, networks: Set[GroupName], names: Set[GroupName]
+) -> Iterator[tuple[str, Attrs]]:
+    yield rule_name(rule.name), rule_attrs(rule, owner, options, frozenset(networks))
+    if asked := tuple(name for name in rule.destinations if name in names):
+        yield web_rule_name(rule.name), web_rule_attrs(rule, owner, options, asked)
 
 
 def _group_attrs(group: Group, names: Sequence[str], held: Tree) -> Iterator[tuple[str, Attrs]]:
@@ -278,6 +311,19 @@ def rule_attrs(
     if options.log_setting:
         attrs["log-setting"] = (options.log_setting,)
     return attrs
+
+
+def web_rule_attrs(rule: Rule, owner: str, options: PaloAltoPanosOptions, asked: tuple[GroupName, ...]) -> Attrs:
+    """The same rule for any address, by the lists of names as its URL categories.
+
+    The category comes first: a rule that lacked it would deny everything, and a new one is whole from its first line.
+    """
+    return {
+        "category": tuple(list_name(name) for name in asked),
+        **rule_attrs(rule, owner, options),
+        "destination": ("any",),
+        "description": (f"tokgate web rule {rule.name} of {owner}",),
+    }
 
 
 def unlike(found: Tree, wanted: Tree) -> str:

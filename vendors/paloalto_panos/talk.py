@@ -114,7 +114,7 @@ class Talk:
             answers += [self.ask(line) for line in shows(self.options, multi_vsys=system.multi_vsys)]
         if names := our_lists(answers[-2].text, self.options):
             with self.targeting(multi_vsys=system.multi_vsys):
-                answers += [self.loaded(name) for name in names]
+                answers += [self.loaded(name, kind) for name, kind in names.items()]
         answers.append(Said(line=facts.LOGIN, text=f"{self.login}\n", prompt=""))
         return gathered(answers)
 
@@ -139,10 +139,11 @@ class Talk:
         if facts.is_refused(said.text):
             raise Unreadable(f"`{line}` was answered with {' '.join(said.text.split())[:120]!r}")
 
-    def loaded(self, name: str) -> Said:
+    def loaded(self, name: str, kind: str) -> Said:
         """What the firewall has of one external list, whole where it knows how to show that."""
-        said = self.ask(f"{lists.SHOW}{name}{lists.ALL}")
-        return self.ask(f"{lists.SHOW}{name}") if "nvalid syntax" in said.text else said
+        command = f"{lists.SHOW}{kind} name {name}"
+        said = self.ask(f"{command}{lists.ALL}")
+        return self.ask(command) if "nvalid syntax" in said.text else said
 
     # --- locks ----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from core.net import Network
 from vendors.adapter import Session
 from vendors.diff import mark_of
 from vendors.errors import (
@@ -27,7 +26,7 @@ from vendors.errors import (
     Unreachable,
     Unreadable,
 )
-from vendors.model import AddressGroup, Group, GroupName, Observed, Plan, Receipt
+from vendors.model import FeedList, Group, GroupName, Observed, Plan, Receipt
 from vendors.paloalto_panos import facts, lists, policy
 from vendors.paloalto_panos.render import Lines, moves_to_lists
 from vendors.paloalto_panos.shape import Tree, list_name, unlike
@@ -68,9 +67,10 @@ class Transaction:
         observed = (
             self._by_bridge() if moves_to_lists(self.current, self.plan, self.adapter.options) else self._carry_out()
         )
-        for name in sorted(self._pulled):
-            size = len(self._members(name))
-            self.notes.append(lists.told(name, size, self.adapter.options, lists.room_of(self.current)))
+        sizes = {group.name: len(group.members) for group in self.plan.desired.groups}
+        for feed in self._served:
+            room = lists.room_of(self.current)
+            self.notes.append(lists.told(feed.name, sizes[feed.name], self.adapter.options, room, feed.kind))
         return Receipt(
             observed=observed,
             commands=self.commands,
@@ -92,12 +92,11 @@ class Transaction:
             ) from exc
 
     @property
-    def _pulled(self) -> frozenset[GroupName]:
-        desired = self.plan.desired
-        return lists.fed_of(desired.groups, desired.rules, self.adapter.options, lists.room_of(self.current))
+    def _served(self) -> tuple[FeedList, ...]:
+        return self.adapter.feeds(self.current, self.plan.desired)
 
-    def _members(self, name: GroupName) -> frozenset[Network]:
-        return next(g.members for g in self.plan.desired.groups if isinstance(g, AddressGroup) and g.name == name)
+    def _pulled(self, kind: str) -> frozenset[GroupName]:
+        return frozenset(feed.name for feed in self._served if feed.kind == kind)
 
     def _carry_out(self, *, bridge: bool = False) -> Observed:
         """One commit. ``bridge``: with both the lists and the groups that they replace, until the lists are loaded."""
@@ -215,7 +214,7 @@ class Transaction:
         odd = [line for line in observed.irregular if "cannot be compared" not in line]
         if odd:
             return odd[0]
-        partial = {name for name in self._pulled if len(odd) < len(observed.irregular)}
+        partial = {feed.name for feed in self._served if len(odd) < len(observed.irregular)}
         if _without(observed.groups, partial) != _without(wanted.groups, partial):
             return "a list differs"
         if observed.rules != wanted.rules:
@@ -304,7 +303,8 @@ class Transaction:
         wrong = missing or self._unlike(observed) or ("" if bridge else self._differences(observed))
         if running is not None and not wrong:
             action = self.adapter.options.action
-            wrong = next(iter(policy.differences(running, self.plan.desired, action, self._pulled)), "")
+            pulled, named = self._pulled("ip"), self._pulled("url")
+            wrong = next(iter(policy.differences(running, self.plan.desired, action, pulled, named)), "")
         if wrong:
             raise NotVerified(
                 f"the change was committed, and what runs is not what was meant: {wrong}; it was left as it is",
@@ -322,20 +322,24 @@ class Transaction:
     def _load(self, talk: Talk) -> str:
         """Have the firewall pull its lists now, and wait until it has; what it has not loaded in time, in words."""
         feed = self.adapter.options.pulls
-        if not self._pulled or feed is None:
+        if feed is None or not (served := self._served):
             return ""
         end = time.monotonic() + feed.load_seconds
         with talk.targeting(multi_vsys=bool(self.current.extra["multi_vsys"])):
-            found = (self._load_one(talk, name, end) for name in sorted(self._pulled))
+            found = (self._load_one(talk, one, end) for one in served)
             return next((words for words in found if words), "")
 
-    def _load_one(self, talk: Talk, name: GroupName, end: float) -> str:
-        device, members = list_name(name), self._members(name)
-        if not lists.loaded_from(talk.loaded(device).text).holds(members):
-            talk.ask(f"{lists.REFRESH}{device}")
-        while not (found := lists.loaded_from(talk.loaded(device).text)).holds(members):
+    def _load_one(self, talk: Talk, feed: FeedList, end: float) -> str:
+        device = list_name(feed.name)
+
+        def loaded() -> lists.Loaded:
+            return lists.loaded_from(talk.loaded(device, feed.kind).text, feed.kind)
+
+        if not loaded().holds(feed):
+            talk.ask(f"{lists.REFRESH}{feed.kind} name {device}")
+        while not (found := loaded()).holds(feed):
             if time.monotonic() >= end:
-                return f"{name} is not loaded: the firewall has {found.valid} entries of {len(members) + 1}"
+                return f"{feed.name} is not loaded: the firewall has {found.valid} entries of {len(feed.lines)}"
             time.sleep(_LOAD_POLL)
         return ""
 

@@ -164,6 +164,7 @@ def _block(device: PanOs, rule: Rule, index: int) -> list[str]:
         source=_list(_shown(device, rule.source.shown)),
         destination=_list(_shown(device, rule.destination.shown)),
         user=_list(rule.node.members("source-user") or ["any"]),
+        category=_list(rule.node.members("category") or ["any"]),
         services=_services(device, rule),
         action=rule.action,
         terminal="yes" if rule.action == "allow" else "no",
@@ -174,14 +175,15 @@ def _default(device: PanOs, name: str, index: int) -> list[str]:
     zone = name.removesuffix("-default")
     written = _written(
         device, name=name, index=index, leaves="any", enters="any", source="any", destination="any", user="",
-        services=[_service(device, "any/any/any/any")], action="allow" if name == INTRAZONE else "deny", terminal="yes",
+        category="any", services=[_service(device, "any/any/any/any")],
+        action="allow" if name == INTRAZONE else "deny", terminal="yes",
     )  # fmt: skip
     return [*written[:-1], f"        type {zone};", "}"]
 
 
 def _written(
     device: PanOs, *, name: str, index: int, leaves: str, enters: str, source: str, destination: str, user: str,
-    services: list[str], action: str, terminal: str,
+    category: str, services: list[str], action: str, terminal: str,
 ) -> list[str]:  # fmt: skip
     title = f'"{name}; index: {index}"' if _newer(device) else quote(name)
     items = f"[ {' '.join(services)} ]" if len(services) > 1 else f" {''.join(services)}"
@@ -195,7 +197,7 @@ def _written(
         "destination-region none;",
         *([f"user {user};"] if user else []),
         *devices,
-        "category any;",
+        *([f"category {category};"] if category == "any" or device.switches.categories_shown else []),
         f"application/service {items};",
         f"action {action};",
         "icmp-unreachable: no",

@@ -48,9 +48,16 @@ class Feed:
     invalid: int = 0
     next_at: datetime | None = None
     covered: Addresses = field(default_factory=Addresses)
+    hosts: tuple[tuple[tuple[str, ...], bool], ...] = ()
+    """Of a list of URLs: the labels of each host, and whether it ends there."""
 
     def holds(self, address: Address) -> bool:
         return self.covered.literal(address)
+
+    def asks(self, host: str) -> bool:
+        """Whether a list of URLs has an entry for this host."""
+        wanted = tuple(host.lower().rstrip(".").split("."))
+        return any(_is_for(tokens, wanted, ended=ended) for tokens, ended in self.hosts)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,6 +152,27 @@ class Feeds:
         for entry in feed.entries if feed.kind == "ip" else ():
             feed.covered.add(entry)
         feed.covered.close()
+        urls = feed.entries if feed.kind == "url" else ()
+        feed.hosts = tuple(_host(entry, ends=self.switches.append_end_token) for entry in urls if "/" not in entry[:-1])
+
+
+def _host(entry: str, *, ends: bool) -> tuple[tuple[str, ...], bool]:
+    """The slash ends a host; without one whatever may follow, unless the firewall puts one there itself."""
+    text = entry.lower()
+    ended = text.endswith("/") or (ends and not text.endswith("*"))
+    return tuple(text.removesuffix("/").split(".")), ended
+
+
+def _is_for(tokens: tuple[str, ...], host: tuple[str, ...], *, ended: bool) -> bool:
+    """`*` stands for one label or more, `^` for just one (URL category exceptions, wildcards)."""
+    if not tokens:
+        return not host or not ended
+    if not host:
+        return False
+    first, rest = tokens[0], tokens[1:]
+    if first == "*":
+        return any(_is_for(rest, host[count:], ended=ended) for count in range(1, len(host) + 1))
+    return first in ("^", host[0]) and _is_for(rest, host[1:], ended=ended)
 
 
 def _kept(old: Feed | None, new: Feed) -> Feed:

@@ -26,6 +26,8 @@ BY_PORT: Final = {
     ("udp", 123): "ntp",
     ("udp", 443): "quic",
 }
+_WEB: Final = frozenset({"ssl", "web-browsing"})
+"""What has a URL. The greeting of QUIC is encrypted."""
 _PREDEFINED: Final = {"service-http": ("tcp", "80,8080"), "service-https": ("tcp", "443")}
 INTRAZONE: Final = "intrazone-default"
 INTERZONE: Final = "interzone-default"
@@ -109,6 +111,8 @@ class Rule:
     node: Node
     source: Addresses
     destination: Addresses
+    categories: tuple[str, ...]
+    """The lists of URLs among its categories."""
     services: tuple[Service, ...]
     default_ports: bool
     schedule: Node | None
@@ -137,9 +141,14 @@ class Rule:
 
     def everybody(self) -> bool:
         """A flow here has no user: rules for some users do not match it."""
-        return all(
-            "any" in (self.node.members(word) or ["any"]) for word in ("source-user", "hip-profiles", "category")
-        )
+        return all("any" in (self.node.members(word) or ["any"]) for word in ("source-user", "hip-profiles"))
+
+    def category(self, flow: Flow, listed: Callable[[str, str], bool]) -> bool:
+        """By the name that a web client asks for: of TLS it is the one in its greeting (KB kA10g000000PObsCAG)."""
+        if "any" in (self.node.members("category") or ["any"]):
+            return True
+        is_web = application(flow) in _WEB and bool(flow.host)
+        return is_web and any(listed(name, flow.host) for name in self.categories)
 
 
 Held = Callable[[Addresses, Address], bool]
@@ -170,9 +179,14 @@ def _rule(space: Space, path: tuple[str, ...], name: str, node: Node) -> Rule:
         source=_addresses(space, path, node.members("source")),
         destination=_addresses(space, path, node.members("destination")),
         services=tuple(each for member in named for each in _services(space, path, member)),
+        categories=tuple(list_key(path[-1], each) for each in node.members("category") if _is_list(space, path, each)),
         default_ports="application-default" in named,
         schedule=scheduled[1] if scheduled else None,
     )
+
+
+def _is_list(space: Space, path: tuple[str, ...], name: str) -> bool:
+    return space.find(path, ("external-list",), name) is not None
 
 
 def _addresses(space: Space, path: tuple[str, ...], members: list[str]) -> Addresses:

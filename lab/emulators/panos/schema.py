@@ -168,7 +168,7 @@ _RULE: Final = Container(
         "negate-destination": _YES_NO,
         "application": Members(kind="application"),
         "service": Members(kind="rule service"),
-        "category": Members(),
+        "category": Members(kind="category"),
         "action": Leaf(check=_one_of(*ACTIONS)),
         "log-start": _YES_NO,
         "log-end": _YES_NO,

@@ -9,7 +9,7 @@ from typing import Final
 
 from lab.emulators.panos import schema, values
 from lab.emulators.panos.schema import Step
-from lab.emulators.panos.switches import Model, Switches
+from lab.emulators.panos.switches import CATEGORIES, Model, Switches
 from lab.emulators.panos.tree import Node
 
 RULES: Final = ("rulebase", "security", "rules")
@@ -31,11 +31,12 @@ _FREE: Final[dict[str, frozenset[str]]] = {
     "service": _SERVICES,
     "rule service": _SERVICES | {"any", "application-default"},
     "application": frozenset({"any"}),
+    "category": frozenset({"any"}),
 }
 _USERS: Final[dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]]] = {
     "address": ((("address-group",), ("static",)), (RULES, ("source", "destination"))),
     "address-group": ((("address-group",), ("static",)), (RULES, ("source", "destination"))),
-    "external-list": ((RULES, ("source", "destination")),),
+    "external-list": ((RULES, ("source", "destination", "category")),),
     "tag": (
         (("address",), ("tag",)),
         (("address-group",), ("tag",)),
@@ -102,12 +103,21 @@ class Space:
             return value in schema.applications(self.model, *self.places(path))
         if kind == "log-setting":
             return any(place.at(("log-settings", "profiles", value)) is not None for place in self.places(path))
+        if kind == "category":
+            return value in CATEGORIES or self._is_category(path, value)
         found = self.find(path, _LOOKUP[kind], value)
         if kind != "rule address":
             return found is not None
         if found is None:
             return values.is_literal(value)
         return found[0] != "external-list" or list_type(found[1]) in ("ip", "predefined-ip")
+
+    def _is_category(self, path: tuple[str, ...], value: str) -> bool:
+        """A list of URLs stands for a category of its own, as a custom one does (PAN-OS 7.1 new features)."""
+        custom = ("profiles", "custom-url-category", value)
+        found = self.find(path, ("external-list",), value)
+        is_list = found is not None and list_type(found[1]) in ("url", "predefined-url")
+        return is_list or any(place.at(custom) is not None for place in self.places(path))
 
     def dangling(self, step: Step) -> str | None:
         """The first value of a line that names nothing."""

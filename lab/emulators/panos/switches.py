@@ -25,6 +25,10 @@ APPLICATIONS: Final = frozenset(
     ]
 )
 """A few of the predefined applications."""
+CATEGORIES: Final = frozenset(
+    ["command-and-control", "gambling", "malware", "phishing", "social-networking", "unknown"]
+)
+"""A few of the predefined URL categories. No flow here is of any: that takes a licence and the vendor's database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,12 @@ class Switches:
     """What `show high-availability state` answers without a pair."""
     list_host_mask: bool = True
     """Single addresses of a list are shown with `/32`."""
+    append_end_token: bool = True
+    """An entry of a URL list without a slash at its end is read as with one. Up to 10.1 it is not, and goes on with
+    whatever follows: `example.com` takes `example.com.test.info` (PAN-OS 10.0, URL category exceptions)."""
+    categories_shown: bool = True
+    """`show running security-policy` names the external lists that a rule has as categories; else it leaves the line
+    out. That it names them is on no record."""
     list_header: bool = False
     """`request system external-list show` tells source, reference and validity before the counts."""
     list_conditional: Literal["none", "tag", "date"] = "none"

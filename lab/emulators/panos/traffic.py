@@ -94,7 +94,12 @@ class Plane:
         return pulled
 
     def _lists(self, vsys: str, rules: list[Rule]) -> list[tuple[str, Feed]]:
-        names = dict.fromkeys(name for rule in rules for side in (rule.source, rule.destination) for name in side.lists)
+        names = dict.fromkeys(
+            name
+            for rule in rules
+            for held in (rule.source.lists, rule.destination.lists, rule.categories)
+            for name in held
+        )
         found = [(name, self.feed_of(vsys, name.partition("/")[2])) for name in names]
         return [(name, feed) for name, feed in found if feed is not None]
 
@@ -167,7 +172,11 @@ class Plane:
         return None, "allow" if flow.inside == flow.outside else "deny"
 
     def takes(self, rule: Rule, flow: Flow) -> bool:
-        return self.holds_now(rule) and matching.matches(rule, flow, self._held)
+        fits = self.holds_now(rule) and matching.matches(rule, flow, self._held)
+        return fits and rule.category(flow, self._listed)
+
+    def _listed(self, name: str, host: str) -> bool:
+        return name in self.feeds.used and self.feeds.used[name].asks(host)
 
     def holds_now(self, rule: Rule) -> bool:
         """By the firewall's local time."""

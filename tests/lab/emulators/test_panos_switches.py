@@ -77,6 +77,8 @@ ABOUT: Final[dict[str, tuple[str, ...]]] = {
     "candidate_survives_reboot=True": ("test_a_restart_ends_sessions_and_loses_what_was_not_committed",),
     "ha_off=High availability is disabled": ("test_a_box_alone_says_so",),
     "list_host_mask=False": ("test_a_list_is_pulled_once_a_rule_uses_it_and_then_again_without_a_commit",),
+    "append_end_token=False": ("test_an_entry_without_a_slash_may_go_on",),
+    "categories_shown=False": ("test_a_list_of_urls_is_a_category_of_a_rule",),
     "list_header=True": (
         "test_a_list_is_pulled_once_a_rule_uses_it_and_then_again_without_a_commit",
         "test_what_exceeds_the_platform_is_skipped_and_a_long_list_is_shown_in_part",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -566,6 +567,48 @@ def test_only_lists_of_addresses_go_into_a_rule() -> None:
     said = keyboard.type("set rulebase security rules OUT destination NAMES")
     assert said.startswith("OUT -> destination 'NAMES' is not a valid reference")
     assert keyboard.type("set address-group g static NAMES").startswith("g -> static 'NAMES' is not a valid")
+    for category in ("NAMES", "nosuch"):
+        said = keyboard.type(f"set rulebase security rules OUT category {category}")
+        assert said.startswith(f"OUT -> category '{category}' is not a valid reference")
+
+
+URLS = (
+    f"set external-list SITES type url url {URL} recurring hourly",
+    f"set rulebase security rules WEB source any destination any category SITES {DENY}",
+    "move rulebase security rules WEB top",
+)
+
+
+def asking(host: str, **changes: Any) -> Flow:
+    return replace(flow("198.51.100.80"), host=host, **changes)
+
+
+def test_a_list_of_urls_is_a_category_of_a_rule() -> None:
+    device = panos(fetch=Server("example.com/\n*.example.org/\nhttp://example.net/\n^.example.net/\n"))
+    commit(device, *URLS)
+    keyboard = operating(device)
+    shown = keyboard.type("request system external-list show type url name SITES")
+    assert "Total valid entries     : 3\n" in shown
+    assert "Total invalid entries   : 1\n" in shown
+    for host in ("example.com", "EXAMPLE.com", "www.example.org", "a.b.example.org", "a.example.net"):
+        assert device.forward(asking(host)) is Verdict.DENY, host
+    for host in ("www.example.com", "example.org", "example.com.example.edu", "a.b.example.net", "example.net", ""):
+        assert device.forward(asking(host)) is Verdict.PERMIT, host
+    assert device.forward(asking("example.com", protocol="udp")) is Verdict.PERMIT, "QUIC hides the name"
+    assert device.forward(asking("example.com", port=9443)) is Verdict.PERMIT, "what is not the web has no URL"
+    assert "        category SITES;\n" in keyboard.type("show running security-policy")
+    said = configuring(device).type("delete external-list SITES")
+    assert said.splitlines()[1] == " vsys -> vsys1 -> rulebase -> security -> rules -> WEB -> category"
+    commit(device, "delete rulebase security rules WEB category SITES")
+    assert device.forward(asking("")) is Verdict.DENY, "without a category a rule is for everything"
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_an_entry_without_a_slash_may_go_on(ends: bool) -> None:
+    device = panos(fetch=Server("example.com\n"), switches=Switches(append_end_token=ends))
+    commit(device, *URLS)
+    assert device.forward(asking("example.com")) is Verdict.DENY
+    assert device.forward(asking("example.com.example.edu")) is (Verdict.PERMIT if ends else Verdict.DENY)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

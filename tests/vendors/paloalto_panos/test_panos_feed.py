@@ -330,7 +330,7 @@ tokgate-dst-tiktok
 
 
 def test_what_is_loaded_is_counted_twice() -> None:
-    assert [str(n) for n in loaded_from(SHOWN).members] == ["192.0.2.7/32"]
+    assert [str(n) for n in loaded_from(SHOWN).networks] == ["192.0.2.7/32"]
     assert loaded_from("Server error : No such node\n").valid == 0
     for bad in ("", SHOWN.replace("192.0.2.7\n", ""), SHOWN.replace("192.0.2.7", "x"), SHOWN.replace("displayed", "y")):
         with pytest.raises(Unreadable):
