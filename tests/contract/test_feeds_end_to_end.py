@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import httpx
 import pytest
@@ -117,6 +117,7 @@ class PanOsPuller(Puller):
     """With tags: whether it sends any is a switch. With a clock that the test moves, unless one is given."""
 
     empties_on_refusal = True
+    names: ClassVar[str] = "objects"
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.rig = PanOsRig()
@@ -134,7 +135,7 @@ class PanOsPuller(Puller):
         self.rig.device.plane.feeds.fetch = wire
 
     def options(self, url: str) -> dict[str, object]:
-        feed = {"url": url, "certificate_profile": "FEED_CA", "load_seconds": 1}
+        feed = {"url": url, "certificate_profile": "FEED_CA", "load_seconds": 1, "names": self.names}
         return {**self.rig.options(), "delivery": "feed", "feed": feed}
 
     def prepare(self, url: str, token: str) -> None:
@@ -161,6 +162,12 @@ class PanOsPuller(Puller):
     def forget(self) -> None:
         for feed in self.rig.device.plane.feeds.used.values():
             feed.tag = ""
+
+
+class NamesPuller(PanOsPuller):
+    """It pulls names as well: one more list that needs its login."""
+
+    names = "url"
 
 
 class FortiOsPuller(Puller):
@@ -368,7 +375,7 @@ def test_from_the_first_change_to_traffic_that_is_stopped(office: Office) -> Non
         assert office.stale() == []
 
 
-@pytest.mark.parametrize("office", [PanOsPuller], ids=["PanOsPuller"], indirect=True)
+@pytest.mark.parametrize("office", [NamesPuller], ids=["NamesPuller"], indirect=True)
 def test_names_come_as_urls_and_web_traffic_is_judged_by_what_it_asks_for(office: Office) -> None:
     puller = office.puller
     device = puller.rig.device

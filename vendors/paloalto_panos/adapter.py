@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
+from vendors.cutting import newly_denied
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, Refused
 from vendors.model import (
@@ -33,6 +34,7 @@ from vendors.paloalto_panos.lists import room_of, served_of
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import observed_from
 from vendors.paloalto_panos.render import Lines, after, moves_to_lists, render_lines
+from vendors.paloalto_panos.sessions import cut
 from vendors.paloalto_panos.talk import DIALECT, Talk
 from vendors.paloalto_panos.transaction import Transaction as Change
 from vendors.paloalto_panos.transaction import refuse_unfit
@@ -68,7 +70,7 @@ class PaloAltoPanos:
             transaction=Transaction.CANDIDATE,
             entry_counters=False,
             source_capture=self.options.log_minutes > 0,
-            session_clearing=False,
+            session_clearing=self.options.cut_sessions > 0,
             persistence=True,
             feed=self.options.pulls is not None,
             max_members=None,
@@ -118,7 +120,15 @@ class PaloAltoPanos:
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
         with self._named():
             self._refuse_stranger(current, plan)
-            return Change(adapter=self, session=session, current=current, plan=plan).run()
+            receipt = Change(adapter=self, session=session, current=current, plan=plan).run()
+            return self._cut(session, current, plan, receipt) if self.options.cut_sessions else receipt
+
+    def _cut(self, session: Session, current: Observed, plan: Plan, receipt: Receipt) -> Receipt:
+        """A change that is in force, and the open sessions that it denies."""
+        denied = newly_denied(current, plan, receipt.observed.wall_time)
+        done = cut(session, DIALECT, denied, self.options.vsys, self.options.cut_sessions)
+        notes = (*receipt.notes, *([done.note] if done.note else ()))
+        return replace(receipt, flows_cut=done.count, notes=notes, commands=receipt.commands + done.commands)
 
     def counters(self, session: Session) -> Reading:
         with self._named():

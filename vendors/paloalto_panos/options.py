@@ -63,6 +63,9 @@ class PaloAltoPanosOptions(BaseModel):
     """How far back the traffic log is asked who was blocked. 0: not asked."""
     log_rows: Annotated[int, Field(ge=1, le=20_000)] = 5_000
     """At most so many rows of it are taken, the newest."""
+    cut_sessions: Annotated[int, Field(ge=0, le=5_000)] = 0
+    """At most so many open sessions to newly denied networks are ended after a change. 0: none, and none is asked
+    for."""
     adopt: bool = False
     """Take over objects of our names that carry no mark or another controller's."""
 

@@ -57,6 +57,10 @@ class Mishaps:
     """Seconds that each rule adds to `show rule-hit-count`."""
     installing: bool = False
     sync_fails: bool = False
+    clearing_denied: bool = False
+    """The role may not end sessions."""
+    clearing_fails: bool = False
+    """A session goes on though it was cleared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

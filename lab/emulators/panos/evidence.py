@@ -278,9 +278,10 @@ def picked(device: PanOs, filters: dict[str, str]) -> list[Session]:
 
 def _takes(session: Session, filters: dict[str, str]) -> bool:
     flow = session.flow
+    ends = {"source": flow.source, "destination": flow.destination}
+    if any(name in filters and not inside(address, filters[name]) for name, address in ends.items()):
+        return False
     is_what = {
-        "source": str(flow.source),
-        "destination": str(flow.destination),
         "rule": session.rule,
         "application": matching.application(flow),
         "from": flow.inside,
@@ -288,7 +289,7 @@ def _takes(session: Session, filters: dict[str, str]) -> bool:
         "destination-port": str(flow.port),
         "protocol": str(_NUMBERS.get(flow.protocol, 0)),
     }
-    return all(is_what[name] == value for name, value in filters.items())
+    return all(is_what[name] == value for name, value in filters.items() if name not in ends)
 
 
 # --- the traffic log --------------------------------------------------------------------------------------------------

@@ -103,15 +103,42 @@ def _pairs(words: list[str], known: tuple[str, ...], shift: int) -> dict[str, st
 _FILTERS: Final = ("source", "destination", "rule", "application", "from", "to", "destination-port", "protocol")
 
 
+def _filters(cli: PanCli, words: list[str]) -> dict[str, str]:
+    """Whether an end may be a network is on no record."""
+    found = _pairs(words, _FILTERS, 4)
+    for name in ("source", "destination"):
+        is_end = values.is_netmask if cli.device.switches.session_networks else _is_address
+        if name in found and not is_end(found[name]):
+            raise Invalid(words.index(name) + 5)
+    return found
+
+
+def _is_address(text: str) -> bool:
+    return values.is_netmask(text) and "/" not in text
+
+
 def _sessions(cli: PanCli, words: list[str]) -> str:
-    found = evidence.picked(cli.device, _pairs(words, _FILTERS, 4))
+    found = evidence.picked(cli.device, _filters(cli, words))
     return evidence.session_table(found) if found else f"{answers.NO_SESSIONS}\n"
 
 
 def _clear_sessions(cli: PanCli, words: list[str]) -> str:
-    for session in evidence.picked(cli.device, _pairs(words, _FILTERS, 4)):
+    for session in evidence.picked(cli.device, _filters(cli, words)):
         cli.device.plane.end(session)
     return f"{answers.CLEARED}\n"
+
+
+def _clear_session(cli: PanCli, words: list[str]) -> str:
+    """ "To end that session only" (PAN-OS administrator's guide). Neither answer is on record."""
+    number = words[0]
+    if cli.device.mishaps.clearing_denied:
+        raise Refused("Server error : permission denied. Permission denied")
+    found = cli.device.plane.sessions.get(int(number)) if number.isdecimal() else None
+    if found is None:
+        raise Refused(f"Server error : session {number} not found")
+    if not cli.device.mishaps.clearing_fails:
+        cli.device.plane.end(found)
+    return f"session {number} cleared\n" if cli.device.switches.clear_answer else ""
 
 
 # --- the traffic log --------------------------------------------------------------------------------------------------
@@ -250,6 +277,7 @@ COMMANDS: Final[dict[str, Handler]] = {
     "show session all": _sessions,
     "show session all filter ...": _sessions,
     "clear session all": _clear_sessions,
+    "clear session id *": _clear_session,
     "clear session all filter ...": _clear_sessions,
     "show log traffic": _log,
     "show log traffic ...": _log,

@@ -160,6 +160,10 @@ class Switches:
     """The last minute of a schedule belongs to it."""
     vsys_prompt: Literal["-{}", " {}", "({})", ""] = "-{}"
     """How the prompt of a login names the virtual system that `set system setting target-vsys` chose."""
+    session_networks: bool = True
+    """A filter of sessions takes a network for an end, and not a single address alone."""
+    clear_answer: bool = True
+    """`clear session id` says that it is done; else it says nothing."""
     idle_rules_shown: bool = True
     """`show running security-policy` also prints rules whose schedule does not hold at the moment."""
     log_query: bool = True

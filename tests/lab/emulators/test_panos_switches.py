@@ -103,6 +103,8 @@ ABOUT: Final[dict[str, tuple[str, ...]]] = {
         "test_a_rule_takes_what_all_its_attributes_take",
         "test_the_last_minute_of_a_schedule_may_belong_to_it",
     ),
+    "session_networks=False": ("test_sessions_are_filtered_by_their_ends_and_ended_by_their_number",),
+    "clear_answer=False": ("test_sessions_are_filtered_by_their_ends_and_ended_by_their_number",),
     "log_query=False": (
         "test_a_query_may_be_unknown",
         "test_the_log_tells_who_was_denied",

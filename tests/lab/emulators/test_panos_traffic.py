@@ -770,3 +770,23 @@ def test_what_panorama_pushes_is_enforced_around_the_local_rules_and_cannot_be_e
     keyboard.type("run request config-lock add")
     assert not device.push()
     assert next(iter(device.ordered_rules("vsys1"))) == "PRE"
+
+
+# --- ending sessions --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("networks", [True, False])
+def test_sessions_are_filtered_by_their_ends_and_ended_by_their_number(networks: bool) -> None:
+    device = panos(switches=Switches(session_networks=networks))
+    for destination in (TIKTOK, "192.0.2.9"):
+        assert device.forward(flow(destination), keep_open=True) is Verdict.PERMIT
+    keyboard = operating(device)
+    said = keyboard.type("show session all filter destination 192.0.2.0/24")
+    assert ("192.0.2.9[443]" in said and TIKTOK not in said) is networks
+    assert networks or "Invalid syntax." in said
+    (number,) = [one for one, each in device.plane.sessions.items() if str(each.flow.destination) == "192.0.2.9"]
+    assert f"\n{number} " in keyboard.type("show session all filter destination 192.0.2.9")
+    assert keyboard.type(f"clear session id {number}") == f"\nsession {number} cleared\n\n"
+    assert keyboard.type("show session all filter destination 192.0.2.9") == "\nNo Active Sessions\n\n"
+    assert "not found" in keyboard.type(f"clear session id {number}")
+    assert len(device.plane.sessions) == 1
