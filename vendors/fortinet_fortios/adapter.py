@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
+from vendors.cutting import Cut, newly_denied
 from vendors.errors import DeviceError, Refused, Unreachable
 from vendors.fortinet_fortios import managed, names
 from vendors.fortinet_fortios.checkup import findings
@@ -25,6 +26,7 @@ from vendors.fortinet_fortios.logs import DISPLAY, filters, is_partial, pages, q
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.parse import observed_from
 from vendors.fortinet_fortios.render import lists_of, render_change
+from vendors.fortinet_fortios.sessions import cut
 from vendors.fortinet_fortios.syntax import quoted, table_of
 from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
 from vendors.shell import gathered, sections
@@ -48,7 +50,7 @@ class FortinetFortios:
             transaction=Transaction.CANDIDATE,
             entry_counters=False,
             source_capture=self.options.log_device is not None,
-            session_clearing=False,
+            session_clearing=self.options.cut_sessions > 0,
             persistence=True,
             feed=self.options.pulls is not None,
             max_members=None,
@@ -117,7 +119,19 @@ class FortinetFortios:
             return Job(self, session, current, plan).watch()
         self._refuse_place(current)
         self._refuse_stranger(current, plan)
-        return Job(self, session, current, plan).run()
+        receipt = Job(self, session, current, plan).run()
+        return self._cut(session, current, plan, receipt) if self.options.cut_sessions else receipt
+
+    def _cut(self, session: Session, current: Observed, plan: Plan, receipt: Receipt) -> Receipt:
+        """A change that is in force, and the open sessions that it denies."""
+        denied = newly_denied(current, plan, receipt.observed.wall_time)
+        try:
+            with opened(session, self.options, self.device) as console:
+                done = cut(console, denied, self.options.cut_sessions)
+        except DeviceError as exc:
+            done = Cut(None, f"open sessions could not be ended: {exc.message}")
+        notes = (*receipt.notes, *([done.note] if done.note else ()))
+        return replace(receipt, flows_cut=done.count, notes=notes, commands=receipt.commands + done.commands)
 
     def counters(self, session: Session) -> Reading:
         with self._named(), opened(session, self.options, self.device) as console:

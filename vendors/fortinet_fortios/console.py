@@ -77,6 +77,8 @@ class Console:
     answers: list[Said] = field(default_factory=list)
     lines: int = 0
     """How many lines were sent."""
+    vdom_index: int | None = None
+    """The number of the VDOM that was entered; None on a device without."""
 
     def ask(self, line: str, *, timeout: timedelta | None = LONG) -> Said:
         self.lines += 1
@@ -110,8 +112,10 @@ class Console:
         self._at("config vdom", "vdom")
         vdom = self.options.vdom or ""
         said = self.ask(f"edit {vdom}")
-        if f"current vf={vdom}:" not in said.text or place_of(said.prompt) != vdom:
+        found = re.search(rf"current vf={re.escape(vdom)}:(\d+)", said.text)
+        if found is None or place_of(said.prompt) != vdom:
             raise Unreadable(f"VDOM {vdom} could not be entered: {said.text.strip()[:200]!r}", device=self.device)
+        self.vdom_index = int(found[1])
         self.answers.append(said)
         self.base = said.prompt
 

@@ -70,6 +70,9 @@ class FortinetFortiosOptions(BaseModel):
     """Where the device's traffic log is asked who was denied. `null`: not asked."""
     log_rows: int = Field(default=1_000, ge=5, le=10_000)
     """The most log lines that one reading asks for."""
+    cut_sessions: int = Field(default=0, ge=0, le=5_000)
+    """At most so many open sessions to newly denied networks are ended after a change. 0: none, and none is asked
+    for."""
     adopt: bool = False
     """Take over objects of our name that carry no mark or another controller's."""
 

@@ -23,6 +23,7 @@ from lab.emulators.fortios.feeds import Feeds
 from lab.emulators.fortios.forwarding import (
     Counter,
     Session,
+    SessionFilter,
     Sessions,
     Sight,
     active,
@@ -78,6 +79,8 @@ class FortiGate:
         self.kept: loading.Kept = {}
         self.counters: dict[tuple[str, int, str], Counter] = {}
         self.sessions = Sessions()
+        self.session_filter: SessionFilter = {}
+        self.filter_ignored = False  # True: a filter of sessions that is set is not kept, and nothing says so
         self.log: deque[tuple[dict[str, str], str]] = deque(maxlen=_LOG_LINES)  # what is filtered by, and the line
         self.learned: dict[str, tuple[Address, ...]] = {}
         self.feeds = Feeds(self.fetch)
@@ -173,7 +176,7 @@ class FortiGate:
         """A policy that is created again counts from nought; its sessions end with it."""
         for family in (4, 6):
             self.counters.pop((key.vdom, family, key.name), None)
-        self.sessions.clear(key.vdom, {"policy": key.name})
+        self.sessions.clear(at for at in self.sessions.all() if (at.vdom, at.policy) == (key.vdom, key.name))
 
     def save(self) -> None:
         """``execute cfg save``."""

@@ -6,12 +6,12 @@ belongs to an open session is not judged again when policies change, until the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final, TypeAlias
 
 from core.net import Address
 from lab.emulators.fortios.config import Config, Entry, Key, value_of
@@ -202,7 +202,7 @@ def _served(sight: Sight, name: str, flow: Flow) -> bool:
     table, entry = sight.config.schema[SERVICE], sight.config.entries(sight.vdom, SERVICE).get(name, {})
     match value_of(table, entry, "protocol")[0]:
         case "IP":
-            return value_of(table, entry, "protocol-number")[0] in ("0", _NUMBERS.get(flow.protocol))
+            return value_of(table, entry, "protocol-number")[0] in ("0", PROTOCOLS.get(flow.protocol))
         case "ICMP" | "ICMP6" as which:
             return flow.protocol.upper() == which
         case _:
@@ -210,7 +210,7 @@ def _served(sight: Sight, name: str, flow: Flow) -> bool:
             return any(_in_range(word, flow) for word in ports)
 
 
-_NUMBERS: Final = {"icmp": "1", "tcp": "6", "udp": "17", "icmp6": "58"}
+PROTOCOLS: Final = {"icmp": "1", "tcp": "6", "udp": "17", "icmp6": "58"}
 
 
 def _in_range(word: str, flow: Flow) -> bool:
@@ -294,25 +294,36 @@ class Sessions:
     def of(self, vdom: str, family: int, policy: str) -> int:
         return sum((at.vdom, at.family, at.policy) == (vdom, family, policy) for at in self.by_tuple.values())
 
-    def clear(self, vdom: str | None, wanted: Mapping[str, str]) -> int:
-        """End those that all filters meet; without a filter, every one."""
-        gone = [key for key, at in self.by_tuple.items() if _meets(at, vdom, wanted)]
-        for key in gone:
-            del self.by_tuple[key]
-        return len(gone)
+    def all(self) -> list[Session]:
+        return list(self.by_tuple.values())
+
+    def clear(self, gone: Iterable[Session]) -> None:
+        for session in gone:
+            self.by_tuple.pop(tuple_of(session.vdom, session.flow), None)
 
 
-def _meets(session: Session, vdom: str | None, wanted: Mapping[str, str]) -> bool:
+Bound: TypeAlias = int | IPv4Address
+SessionFilter: TypeAlias = dict[str, tuple[Bound, Bound]]
+"""By the word that sets one: the first and the last value that it takes."""
+
+
+def meets(session: Session, vdom: int, wanted: SessionFilter) -> bool:
+    """Whether all filters take it; those of addresses take no IPv6."""
     flow = session.flow
     has = {
-        "policy": session.policy,
-        "src": str(flow.source),
-        "dst": str(flow.destination),
-        "dport": str(flow.port),
-        "sport": str(flow.source_port),
-        "proto": _NUMBERS.get(flow.protocol, ""),
+        "vd": vdom,
+        "policy": int(session.policy),
+        "src": flow.source,
+        "dst": flow.destination,
+        "dport": flow.port,
+        "sport": flow.source_port,
+        "proto": int(PROTOCOLS.get(flow.protocol, "0")),
     }
-    return vdom in (None, session.vdom) and all(has[name] == value for name, value in wanted.items())
+    return all(_within(has[name], low, high) for name, (low, high) in wanted.items())
+
+
+def _within(value: int | IPv4Address | IPv6Address, low: Bound, high: Bound) -> bool:
+    return not isinstance(value, IPv6Address) and int(low) <= int(value) <= int(high)
 
 
 # --- the log ------------------------------------------------------------------------------------------------------
@@ -331,7 +342,7 @@ def _log_parts(
     yield f'level="notice" vd="{vdom}" eventtime={nanoseconds} tz="{now:%z}"'
     yield f'srcip={flow.source} srcport={flow.source_port} srcintf="{flow.inside}" srcintfrole="undefined"'
     yield f'dstip={flow.destination} dstport={flow.port} dstintf="{flow.outside}" dstintfrole="undefined"'
-    yield f'srccountry="Reserved" dstcountry="Reserved" sessionid={number} proto={_NUMBERS.get(flow.protocol, "0")}'
+    yield f'srccountry="Reserved" dstcountry="Reserved" sessionid={number} proto={PROTOCOLS.get(flow.protocol, "0")}'
     yield f'action="{"accept" if accepted else "deny"}" policyid={policy} policytype="policy"'
     yield f'poluuid="{entry.get("uuid", ("",))[0]}"'
     if "name" in entry:

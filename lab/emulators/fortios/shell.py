@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from lab.emulators.fortios import answers, feeds, printing, status
 from lab.emulators.fortios.answers import Refusal
 from lab.emulators.fortios.config import GLOBAL, Config, Key, value_of
 from lab.emulators.fortios.editing import Editor, InEntry, InTable
-from lab.emulators.fortios.forwarding import Counter, family_path
+from lab.emulators.fortios.forwarding import (
+    PROTOCOLS,
+    Bound,
+    Counter,
+    Session,
+    SessionFilter,
+    family_path,
+    meets,
+)
 from lab.emulators.fortios.schema import FEED, Table
 from lab.emulators.fortios.switches import TransactionWords
 from lab.emulators.fortios.transactions import Transaction
@@ -25,7 +33,16 @@ if TYPE_CHECKING:
     from lab.emulators.fortios.device import FortiGate
 
 _FORWARD_GROUPS: Final = ("100004", "00100004")
-_SESSION_FILTERS: Final = ("policy", "src", "dst", "dport", "sport", "proto")
+_SESSION_FILTERS: Final = {
+    "vd": "vd",
+    "proto": "proto",
+    "src": "source ip",
+    "dst": "dest ip",
+    "sport": "source port",
+    "dport": "dest port",
+    "policy": "policy id",
+}
+"""By the word that sets one, how it is shown (community article 191368)."""
 _LOG_FIELDS: Final = ("policyid", "action", "srcip", "dstip", "dstport")
 _LOG_DEVICES: Final = ("memory", "disk", "fortianalyzer", "forticloud")
 REBOOT: Final = f"This operation will reboot the system !\n{answers.CONTINUE}"
@@ -56,7 +73,7 @@ class Shell:
     def __init__(self, box: FortiGate, user: str, editor: Editor) -> None:
         self.box, self.user, self.editor = box, user, editor
         self.log = LogView()
-        self.session_filter: dict[str, str] = {}
+        self._filter: SessionFilter = {}
 
     def run(self, words: Words) -> str | Question | None:
         """Do it. None: the word is unknown here."""
@@ -239,22 +256,77 @@ class Shell:
     def _session(self, words: Words) -> str:
         """``filter`` first: ``clear`` without one ends every session of the box."""
         match words:
+            case ("filter",):
+                return _text(self._filter_lines())
             case ("filter", "clear"):
                 self.session_filter.clear()
-            case ("filter", name, value) if name in _SESSION_FILTERS:
-                self.session_filter[name] = _filter_value(name, value)
+            case ("filter", name, *values) if name in _SESSION_FILTERS and 1 <= len(values) <= 2:
+                if not self.box.filter_ignored:
+                    self.session_filter[name] = _filter_values(name, tuple(values))
             case ("filter", name, *_) if name not in _SESSION_FILTERS:
                 raise answers.unknown_word(name)
+            case ("list",):
+                return _text(self._session_lines())
             case ("clear",):
-                vdom = self.editor.vdom if self.box.multi else None
-                self.box.sessions.clear(vdom or None, self.session_filter)
+                if not self.editor.admin.writes:
+                    raise answers.denied()
+                self.box.sessions.clear(self._sessions())
             case ("clear", extra, *_):
                 raise answers.unknown_word(extra)
-            case (verb, *_) if verb not in ("filter", "clear"):
+            case (verb, *_) if verb not in ("filter", "clear", "list"):
                 raise answers.unknown_word(verb)
             case _:
                 raise answers.incomplete()
         return ""
+
+    @property
+    def session_filter(self) -> SessionFilter:
+        """Whether each command line has its own is on no record."""
+        return self.box.session_filter if self.box.switches.session_filter_shared else self._filter
+
+    def _sessions(self) -> list[Session]:
+        """Those that all filters meet; without a filter, every one of the box, in whichever vdom this is typed."""
+        vdoms = list(self.box.config.vdoms)
+        return [at for at in self.box.sessions.all() if meets(at, vdoms.index(at.vdom), self.session_filter)]
+
+    def _filter_lines(self) -> Iterator[str]:
+        yield "session filter:"
+        shown = {_SESSION_FILTERS[name]: f"{low}-{high}" for name, (low, high) in self.session_filter.items()}
+        if "vd" in self.session_filter and not self.box.switches.session_vdom_range:
+            shown["vd"] = str(self.session_filter["vd"][0])
+        for key in (
+            "vd", "sintf", "dintf", "proto", "proto-state", "source ip", "NAT'd source ip", "dest ip", "source port",
+            "NAT'd source port", "dest port", "policy id", "expire", "duration", "state1", "state2",
+        ):  # fmt: skip
+            yield f"\t{key}: {shown.get(key, 'any')}"
+
+    def _session_lines(self) -> Iterator[str]:
+        """What the guides and community articles show of each; of IPv4 alone (``session6`` is not emulated)."""
+        found = [at for at in self._sessions() if at.family == 4]
+        vdoms = list(self.box.config.vdoms)
+        for at in found:
+            flow = at.flow
+            ends = f"{flow.source}:{flow.source_port}->{flow.destination}:{flow.port}"
+            back = f"{flow.destination}:{flow.port}->{flow.source}:{flow.source_port}"
+            seconds = int((self.box.now() - at.began).total_seconds())
+            yield ""
+            yield (
+                f"session info: proto={PROTOCOLS.get(flow.protocol, '0')} proto_state=01 duration={seconds} "
+                "expire=3594 timeout=3600 flags=00000000 sockflag=00000000 sockport=0 av_idx=0 use=4"
+            )
+            yield from ("origin-shaper=", "reply-shaper=", "per_ip_shaper=")
+            yield "class_id=0 ha_id=0 policy_dir=0 tunnel=/ vlan_cos=0/255"
+            yield "state=may_dirty"
+            yield f"statistic(bytes/packets/allow_err): org={flow.octets}/{flow.packets}/1 reply=0/0/0 tuples=2"
+            yield "orgin->sink: org pre->post, reply pre->post dev=11->24/24->11 gwy=0.0.0.0/0.0.0.0"
+            yield f"hook=pre dir=org act=noop {ends}(0.0.0.0:0)"
+            yield f"hook=post dir=reply act=noop {back}(0.0.0.0:0)"
+            yield "pos/(before,after) 0/(0,0), 0/(0,0)"
+            yield (
+                f"misc=0 policy_id={at.policy} auth_info=0 chk_client_info=0 vd={vdoms.index(at.vdom)} "
+                f"serial={at.number:08x} tos=ff/ff app_list=0 app=0 url_cat=0"
+            )
+        yield f"total session {len(found)}"
 
     def _feed_stats(self) -> Iterator[str]:
         """One line for each list (community article 378964)."""
@@ -460,13 +532,19 @@ def _number(word: str, low: int, high: int) -> int:
     return int(word)
 
 
-def _filter_value(name: str, value: str) -> str:
+def _filter_values(name: str, given: Words) -> tuple[Bound, Bound]:
+    """One value, or the first and the last of them."""
+    found = [_filter_value(name, value) for value in given]
+    return found[0], found[-1]
+
+
+def _filter_value(name: str, value: str) -> Bound:
     if name in ("src", "dst"):
         try:
-            return str(ip_address(value))
+            return IPv4Address(value)
         except ValueError:
             raise answers.bad_address(value) from None
-    return str(_number(value, 0, 4_294_967_295))
+    return _number(value, 0, 4_294_967_295)
 
 
 def _address(number: int, family: int) -> str:

@@ -67,6 +67,10 @@ class Switches:
     """A typed line of more characters is refused; 0: any line is read."""
     long_host_names_cut: bool = True
     """A long host name is printed as its first eight characters, a tilde and its last three in the prompt."""
+    session_filter_shared: bool = False
+    """All command lines share one filter of sessions, instead of each having its own."""
+    session_vdom_range: bool = True
+    """A filter of one vdom is shown as a range, as ports and addresses are; else as its number."""
     sudo: bool = True
     """``sudo VDOM show …`` from global."""
 

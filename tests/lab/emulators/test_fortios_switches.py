@@ -47,6 +47,7 @@ ABOUT: Final[dict[str, tuple[str, ...]]] = {
     f"echo_width={WIDE}": _REFUSED,
     f"line_limit={WIDE}": _REFUSED,
     "long_host_names_cut=False": ("test_a_long_host_name_is_cut_in_the_prompt",),
+    "session_filter_shared=True": ("test_a_filter_of_sessions_is_shown_and_is_one_command_lines_own_or_everybodys",),
     "sudo=False": ("test_sudo_runs_one_command_elsewhere",),
 }
 """The tests that say how a box usually is in just this, by the position that has it otherwise. Each must fail there."""

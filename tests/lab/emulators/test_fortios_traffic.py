@@ -462,3 +462,23 @@ def test_lists_of_names_are_counted_only() -> None:
     assert "type: domain;" in line
     assert "valid lines: 2; error lines: 1; used: no; buildable: 2;" in line
     assert shown(device, "system external-resource").count("edit") == 1
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_filter_of_sessions_is_shown_and_is_one_command_lines_own_or_everybodys(shared: bool) -> None:
+    device = fortigate(switches=Switches(session_filter_shared=shared))
+    for target in ("192.0.2.9", "192.0.2.77"):
+        assert device.forward(flow(target=target)) is Verdict.PERMIT
+    keyboard, other = Keyboard(device), Keyboard(device)
+    keyboard.all("diagnose sys session filter dst 192.0.2.0 192.0.2.63", "diagnose sys session filter proto 6")
+    said = keyboard.type("diagnose sys session filter").splitlines()
+    assert said[0] == "session filter:"
+    assert {"\tdest ip: 192.0.2.0-192.0.2.63", "\tproto: 6-6", "\tsource ip: any"} <= set(said)
+    listed = keyboard.type("diagnose sys session list")
+    assert listed.count("session info:") == 1
+    assert "->192.0.2.9:" in listed
+    assert listed.splitlines()[-1] == "total session 1"
+    assert other.type("diagnose sys session list").count("session info:") == (1 if shared else 2)
+    other.all("diagnose sys session filter clear")
+    keyboard.all("diagnose sys session clear")
+    assert len(device.sessions.all()) == (0 if shared else 1), "without a filter every session ends"
