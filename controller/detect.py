@@ -74,7 +74,7 @@ def detect(
     since = _since(before, after, context.created_at)
     if since is None:
         return ()
-    same_epoch = before is None or before.epoch == after.epoch
+    same_epoch = before is None or _is_same_epoch(before.epoch, after.epoch)
     fresh = context.created_at is not None and (before is None or before.read_at <= context.created_at)
     known = {rule.rule: rule for rule in before.rules} if before and same_epoch else {}
     flows = _flow_deltas(before if same_epoch else None, after)
@@ -110,6 +110,13 @@ def detect(
     return tuple(events)
 
 
+def _is_same_epoch(before: str, after: str) -> bool:
+    """Of a cluster whose units are counted together, a unit that joins or leaves ends nobody's counters: its epoch
+    names all of them, with `+` between."""
+    one, other = set(before.split("+")), set(after.split("+"))
+    return one <= other or other <= one
+
+
 def on_our_clock(reading: Reading, now: datetime) -> Reading:
     """The same reading, told in our time when the device's clock is wrong: it was taken just now, whatever that says.
 
@@ -143,10 +150,11 @@ def _delta(before: RuleCount | None, after: RuleCount, *, since: datetime, same_
         case RuleCount(epoch=epoch) if epoch != after.epoch and not _is_split(before, after):
             return _from_zero(after, since, Quality.AT_LEAST)
         case RuleCount() if (before.units and after.units) or _is_split(before, after):
-            hits, exact = _of_units(_in_units(before, after), _in_units(after, before))
+            hits, packets, octets, exact = _of_units(_in_units(before, after), _in_units(after, before))
             quality = Quality.EXACT if exact else Quality.AT_LEAST
-            packets = hits if before.packets == before.hits and after.packets == after.hits else None  # one number
-            return _Delta(since=since, hits=hits, packets=packets, octets=None, quality=quality)
+            if packets is None and before.packets == before.hits and after.packets == after.hits:
+                packets = hits  # one number
+            return _Delta(since=since, hits=hits, packets=packets, octets=octets, quality=quality)
         case RuleCount():
             return _Delta(
                 since=since,
@@ -166,25 +174,38 @@ def _is_split(before: RuleCount, after: RuleCount) -> bool:
 def _in_units(count: RuleCount, other: RuleCount) -> RuleCount:
     if count.units:
         return count
-    same = (UnitCount(unit=u.unit, epoch=u.epoch, hits=count.hits or 0) for u in other.units if u.epoch == count.epoch)
+    same = (
+        UnitCount(unit=u.unit, epoch=u.epoch, hits=count.hits or 0, packets=count.packets, octets=count.octets)
+        for u in other.units
+        if u.epoch == count.epoch
+    )
     return replace(count, units=tuple(same)[:1])
 
 
-def _of_units(before: RuleCount, after: RuleCount) -> tuple[int, bool]:
-    """What the nodes of a cluster counted at least, and whether that is all of it.
+def _of_units(before: RuleCount, after: RuleCount) -> tuple[int, int | None, int | None, bool]:
+    """The hits, packets and octets that the nodes of a cluster counted at least, and whether that is all of it.
 
     A node that restarted counts from zero, and it alone. One that was not there before may have been told of earlier:
     what it shows is only where it goes on from.
     """
     known = {unit.unit: unit for unit in before.units}
-    moved = 0
+    moved, packets, octets = 0, list[int | None](), list[int | None]()
     for unit in after.units:
         old = known.get(unit.unit)
         if old is not None:
             went_on = old.epoch == unit.epoch and old.hits <= unit.hits
             moved += unit.hits - old.hits if went_on else unit.hits
+            packets.append(_moved(unit.packets, old.packets) if went_on else unit.packets)
+            octets.append(_moved(unit.octets, old.octets) if went_on else unit.octets)
     same = {(u.unit, u.epoch) for u in before.units} == {(u.unit, u.epoch) for u in after.units}
-    return moved, same and all(unit.hits >= known[unit.unit].hits for unit in after.units)
+    exact = same and all(unit.hits >= known[unit.unit].hits for unit in after.units)
+    return moved, _total(packets), _total(octets), exact
+
+
+def _total(parts: list[int | None]) -> int | None:
+    """None when any of them is not counted, or nothing is."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if parts and len(known) == len(parts) else None
 
 
 def _from_zero(after: RuleCount, since: datetime, quality: Quality) -> _Delta:

@@ -180,7 +180,12 @@ def dumps_reading(reading: Reading) -> str:
 def _counted(rule: RuleCount) -> list[object]:
     """A rule without units is written as by versions that knew none."""
     row: list[object] = [rule.rule, rule.action.value, rule.epoch, rule.hits, rule.packets, rule.octets]
-    return [*row, [[u.unit, u.epoch, u.hits] for u in rule.units]] if rule.units else row
+    return [*row, [_unit(unit) for unit in rule.units]] if rule.units else row
+
+
+def _unit(unit: UnitCount) -> list[object]:
+    row: list[object] = [unit.unit, unit.epoch, unit.hits]
+    return row if unit.packets is None and unit.octets is None else [*row, unit.packets, unit.octets]
 
 
 def _flow(flow: FlowCount) -> list[object]:
@@ -209,6 +214,10 @@ def _as_shortened(data: Json) -> Shortened:
     return Shortened(**{**data, "group": GroupName(data["group"]), "left_out": left})
 
 
+def _as_unit(unit: str, epoch: str, hits: int, packets: int | None = None, octets: int | None = None) -> UnitCount:
+    return UnitCount(unit=unit, epoch=epoch, hits=hits, packets=packets, octets=octets)
+
+
 def loads_reading(text: str) -> Reading:
     """The reading that ``dumps_reading`` wrote. Raises ``ValueError`` or ``KeyError`` on anything else."""
     data = json.loads(text)
@@ -223,7 +232,7 @@ def loads_reading(text: str) -> Reading:
                 hits=hits,
                 packets=packets,
                 octets=octets,
-                units=tuple(UnitCount(unit=u, epoch=e, hits=h) for rows in units for u, e, h in rows),
+                units=tuple(_as_unit(*row) for rows in units for row in rows),
             )
             for rule, action, epoch, hits, packets, octets, *units in data["rules"]
         ),

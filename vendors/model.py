@@ -284,6 +284,8 @@ class UnitCount:
     unit: str
     epoch: str
     hits: int
+    packets: int | None = None
+    octets: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,41 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetPydanticSchema,
-    PlainSerializer,
-    PositiveInt,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
-from pydantic_core import core_schema
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
-from core.secret import SCHEMES, SecretRef
 from vendors.placing import Placement
+from vendors.reference import Reference
 
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]{0,240}$")]
-
-
-def _reference(value: object) -> SecretRef:
-    if isinstance(value, SecretRef):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("expected a reference secret://…, not a plain value")  # noqa: TRY004  # pydantic wants this
-    return SecretRef.parse(value)
-
-
-Reference = Annotated[
-    SecretRef,
-    GetPydanticSchema(lambda _source, _handler: core_schema.is_instance_schema(SecretRef)),
-    BeforeValidator(_reference),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^secret://({'|'.join(SCHEMES)})/\\S+$"}),
-]
 
 
 class ListOptions(BaseModel):

@@ -17,6 +17,7 @@ from vendors.cutting import Cut, newly_denied
 from vendors.errors import DeviceError, Refused, Unreachable
 from vendors.fortinet_fortios import managed, names
 from vendors.fortinet_fortios.checkup import findings
+from vendors.fortinet_fortios.cluster import others_told
 from vendors.fortinet_fortios.console import Console, opened, refusal, said_now
 from vendors.fortinet_fortios.counters import NOW, SHOW, Counted, counted_policies, iprope, reading_from
 from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, RECURRING, SIZES, WEEKS, Status, policy_tables
@@ -29,7 +30,7 @@ from vendors.fortinet_fortios.render import lists_of, render_change
 from vendors.fortinet_fortios.sessions import cut
 from vendors.fortinet_fortios.syntax import quoted, table_of
 from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
-from vendors.shell import gathered, sections
+from vendors.shell import Said, gathered, sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,17 @@ class FortinetFortios:
             now = datetime.now(UTC).isoformat()
             answers = [*console.answers, *said_now([(NOW, now)])]
         with self._named():
+            answers += self._of_others(session, console.status, policies)
             return self.parse_counters(gathered(answers))
+
+    def _of_others(self, session: Session, status: Status, policies: tuple[Counted, ...]) -> Iterator[Said]:
+        """What the other units of a cluster count, where the inventory has a login for them."""
+        if self.options.cluster is None or status.ha == "standalone" or not policies:
+            return
+        questions = tuple(iprope(version, policies) for version in SHOW)
+        yield from others_told(
+            session, status.serial, self.options.cluster, vdom=self.options.vdom, questions=questions
+        )
 
     def _ask_logs(self, console: Console, policies: tuple[Counted, ...]) -> None:
         """Who was denied, within the limit of rows. A log that cannot be asked takes nothing away from the counters."""
@@ -232,7 +243,10 @@ class FortinetFortios:
         except DeviceError as exc:
             return Finding(check="counters", ok=False, message=exc.message)
         hits = sum(rule.hits or 0 for rule in reading.rules)
-        return Finding(check="counters", ok=True, message=f"{len(reading.rules)} rules count, {hits} hits so far")
+        told, units = f"{len(reading.rules)} rules count, {hits} hits so far", reading.epoch.count("+") + 1
+        read = max(len(reading.rules[0].units), 1) if reading.rules else 1
+        of_units = f", on {read} of {units} units" if units > 1 else ""
+        return Finding(check="counters", ok=read == units, message=f"{told}{of_units}")
 
 
 def _tables(status: Status) -> tuple[str, ...]:

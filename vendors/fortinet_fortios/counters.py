@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from vendors.errors import Unreadable
 from vendors.fortinet_fortios import names
+from vendors.fortinet_fortios.cluster import MEMBERS, UNIT, units_from
 from vendors.fortinet_fortios.facts import POLICY, POLICY6, STATUS, is_refusal, status_from
 from vendors.fortinet_fortios.logs import flows_from
 from vendors.fortinet_fortios.managed import NOTE, rule_of
 from vendors.fortinet_fortios.syntax import table_of
-from vendors.model import Action, Reading, RuleCount, RuleName
+from vendors.model import Action, Reading, RuleCount, RuleName, UnitCount
 from vendors.shell import sections
 
 NOW: Final = "tokgate now"
@@ -129,14 +130,60 @@ def reading_from(text: str) -> Reading:
     if not policies and f'comment "{names.COMMENT} ' not in parts.get(f"show firewall address {names.MARK_OBJECT}", ""):
         raise Unreadable("nothing of ours is on the device: nothing is counted there", hint="a sync puts it back")
     rows = {version: _rows(parts, version, policies) for version in SHOW} if policies else {}
+    serials, others = _others(parts, policies)
     flows, truncated = flows_from(parts, {policy.id for policy in policies})
     return Reading(
-        epoch=status.serial,
+        epoch="+".join(serials) or status.serial,
         read_at=_time(parts.get(NOW, "")),
-        rules=tuple(_counts(policies, rows)),
+        rules=tuple(_with_units(policies, {status.serial: rows, **others}) if serials else _counts(policies, rows)),
         flows=flows,
         flows_truncated=truncated,
     )
+
+
+Rows: TypeAlias = Mapping[int, Mapping[int, Row]]
+"""By family and policy id."""
+
+
+def _others(parts: Mapping[str, str], policies: tuple[Counted, ...]) -> tuple[tuple[str, ...], dict[str, Rows]]:
+    """The serial numbers of a cluster's units, sorted, and the rows of the others that told theirs whole.
+
+    One that did not is left out, and what the cluster counted is told as a part then.
+    """
+    if MEMBERS not in parts:
+        return (), {}
+    serials = tuple(sorted(unit.serial for unit in units_from(parts[MEMBERS])))
+    found: dict[str, Rows] = {}
+    for serial in serials:
+        start = f"{UNIT}{serial}: "
+        own = {line.removeprefix(start): text for line, text in parts.items() if line.startswith(start)}
+        try:
+            rows = {version: _rows(own, version, policies) for version in SHOW}
+            tuple(_counts(policies, rows))
+        except Unreadable:
+            continue
+        found[serial] = rows
+    return serials, found
+
+
+def _with_units(policies: tuple[Counted, ...], rows: Mapping[str, Rows]) -> Iterator[RuleCount]:
+    """What all units counted, and each for itself: a unit goes on by itself, reboots alone, and is believed alone."""
+    by_unit = {unit: {count.rule: count for count in _counts(policies, own)} for unit, own in rows.items()}
+    for rule, first in next(iter(by_unit.values())).items():
+        units = tuple(
+            UnitCount(
+                unit=unit, epoch=first.epoch, hits=told[rule].hits or 0, packets=told[rule].packets,
+                octets=told[rule].octets,
+            )
+            for unit, told in by_unit.items()
+        )  # fmt: skip
+        yield replace(
+            first,
+            hits=sum(unit.hits for unit in units),
+            packets=sum(unit.packets or 0 for unit in units),
+            octets=sum(unit.octets or 0 for unit in units),
+            units=units,
+        )
 
 
 def _rows(parts: Mapping[str, str], version: int, policies: tuple[Counted, ...]) -> Mapping[int, Row]:

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
 from vendors.placing import Placement
+from vendors.reference import Reference
 
 Vdom = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,31}$")]
 Interface = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./ -]{0,34}$")]
@@ -24,6 +25,15 @@ class FeedOptions(BaseModel):
     """The address of this device's lists at the controller, as the firewall reaches it; `/NAME.txt` is put behind."""
     load_seconds: int = Field(default=60, ge=0, le=600)
     """How long to wait until the firewall has loaded a list."""
+
+
+class ClusterOptions(BaseModel):
+    """The login on the other units of a cluster, through the one that answers (`execute ha manage`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    password: Reference
 
 
 class FortinetFortiosOptions(BaseModel):
@@ -70,6 +80,9 @@ class FortinetFortiosOptions(BaseModel):
     """Where the device's traffic log is asked who was denied. `null`: not asked."""
     log_rows: int = Field(default=1_000, ge=5, le=10_000)
     """The most log lines that one reading asks for."""
+    cluster: ClusterOptions | None = None
+    """How the counters of a cluster's other units are asked for (6.2 and later). Unset: only the unit that answers
+    counts."""
     cut_sessions: int = Field(default=0, ge=0, le=5_000)
     """At most so many open sessions to newly denied networks are ended after a change. 0: none, and none is asked
     for."""

@@ -339,6 +339,12 @@ class FortiGate:
     def member(self) -> Member:
         return Member(hostname=self.hostname, serial=self.serial, primary=self.primary, index=self.index)
 
+    def index_of(self, unit: FortiGate) -> str:
+        """What `execute ha manage` calls a unit: likely its operating index, in which the primary is 0."""
+        if self.switches.manage_by_cluster_index:
+            return str(unit.index)
+        return "0" if unit.primary else "1"
+
     def members(self) -> tuple[Member, ...]:
         return () if self.peer is None else (self.member(), self.peer.member())
 

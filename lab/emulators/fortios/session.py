@@ -14,7 +14,7 @@ from lab.emulators.fortios.answers import Refusal
 from lab.emulators.fortios.editing import Editor
 from lab.emulators.fortios.pipe import piped
 from lab.emulators.fortios.schema import CONSOLE, SYSTEM
-from lab.emulators.fortios.shell import Question, Shell
+from lab.emulators.fortios.shell import Question, Shell, Visit
 
 if TYPE_CHECKING:
     from lab.emulators.fortios.device import FortiGate
@@ -48,6 +48,9 @@ class FortiCli(Cli):
         self._seen = box.clock.monotonic()
         self._begun = ""  # lines that end in a backslash
         self._question: Question | None = None
+        self._visit: Visit | None = None  # a password is asked for
+        self._tries = 0
+        self._there: FortiCli | None = None
         self._accepting = box.config.single(SYSTEM, "post-login-banner") == "enable"
         self._over = False
         self._blank = False  # whether the prompt has a blank line before it
@@ -58,6 +61,12 @@ class FortiCli(Cli):
     def prompt(self) -> str:
         if self._over:
             return ""
+        if self._there is not None:
+            return self._there.prompt
+        if self._visit is not None:
+            where = f"169.254.0.{2 if self.box.primary else 1}"
+            long = self.box.switches.manage_long_prompt
+            return f"{self._visit.user}@{where}'s password: " if long else f"{self._visit.user}@password: "
         if self._accepting:
             return ACCEPT
         if self._question is not None:
@@ -75,7 +84,13 @@ class FortiCli(Cli):
         return name if label is None else f"{name} ({shortened(label, cut=cut)})"
 
     @property
+    def hidden(self) -> bool:
+        return self._visit is not None if self._there is None else self._there.hidden
+
+    @property
     def pager(self) -> Pager | None:
+        if self._there is not None:
+            return self._there.pager
         return PAGE if self.box.config.single(CONSOLE, "output") == "more" else None
 
     def welcome(self) -> str:
@@ -84,6 +99,8 @@ class FortiCli(Cli):
     def echo(self, typed: str, key: str) -> str:
         """The key; the line is wrapped at the width of the screen, if it has one."""
         self.newline = _ECHOED
+        if self._there is not None:
+            return self._there.echo(typed, key)
         width = self.box.switches.echo_width
         column = len(self._name()) + 3 + len(typed)
         return f"{key}\r\n" if width and (column + 1) % width == 0 else key
@@ -106,6 +123,8 @@ class FortiCli(Cli):
     def closed(self) -> None:
         """A transaction stays until its time is out (administration guide, workspace mode)."""
         self.editor.frames.clear()
+        if self._there is not None:
+            self._there.closed()
 
     # --- lines ----------------------------------------------------------------------------------------------------
 
@@ -120,6 +139,10 @@ class FortiCli(Cli):
         if self._is_over(now):
             return Reply(close=True)
         self._seen = now
+        if self._there is not None:
+            return self._from_there(line)
+        if self._visit is not None:
+            return self._password(line)
         self._blank = bool(line.strip())
         warned = self._transaction_news(before, now)
         self.box.tick()
@@ -129,6 +152,29 @@ class FortiCli(Cli):
         if self.editor.transaction is not None:
             self.editor.transaction.touched = now
         return Reply(text=warned + reply.text, seconds=reply.seconds, close=reply.close)
+
+    def _password(self, typed: str) -> Reply:
+        """Three tries, as ssh has it."""
+        visit = self._visit
+        assert visit is not None
+        if visit.box.access.users.get(visit.user) == typed:
+            self._visit, self._there = None, FortiCli(visit.box, visit.user)
+            self._there._blank = True
+            return Reply()
+        self._tries += 1
+        if self._tries < 3:
+            return Reply(text="Permission denied, please try again.\n")
+        self._visit, self._blank = None, True
+        return Reply(text="Permission denied (publickey,password,keyboard-interactive).\n")
+
+    def _from_there(self, line: str) -> Reply:
+        assert self._there is not None
+        reply = self._there.answer(line)
+        if not reply.close:
+            return reply
+        self._there.closed()
+        self._there, self._blank = None, True
+        return Reply(text=reply.text, seconds=reply.seconds)
 
     def _is_over(self, now: float) -> bool:
         """The box rebooted, or nothing was typed for ``admintimeout`` minutes."""
@@ -196,6 +242,11 @@ class FortiCli(Cli):
         if isinstance(asked, Question):
             self._question = asked
             return asked.text
+        if isinstance(asked, Visit):
+            self._visit, self._tries = asked, 0
+            where = f"169.254.0.{2 if self.box.primary else 1}"
+            warning = f"Warning: Permanently added '{where}' (ED25519) to the list of known hosts.\n"
+            return warning if self.box.switches.manage_long_prompt else ""
         return asked
 
     def _maybe_out(self, said: str) -> Reply:

@@ -56,6 +56,14 @@ class Question:
     then: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A login on another unit, from here."""
+
+    box: FortiGate
+    user: str
+
+
 @dataclass(slots=True)
 class LogView:
     """What ``execute log filter`` of this session says."""
@@ -75,7 +83,7 @@ class Shell:
         self.log = LogView()
         self._filter: SessionFilter = {}
 
-    def run(self, words: Words) -> str | Question | None:
+    def run(self, words: Words) -> str | Question | Visit | None:
         """Do it. None: the word is unknown here."""
         match words[0]:
             case "show":
@@ -93,7 +101,7 @@ class Shell:
     def _is_global(self) -> bool:
         return self.editor.shell and self.box.multi and self.editor.vdom == GLOBAL
 
-    def _sudo(self, words: Words) -> str | Question | None:
+    def _sudo(self, words: Words) -> str | Question | Visit | None:
         """Likely: one command in another vdom, from global."""
         if len(words) < 2:
             raise answers.incomplete()
@@ -399,7 +407,7 @@ class Shell:
 
     # --- execute --------------------------------------------------------------------------------------------------
 
-    def _execute(self, words: Words) -> str | Question:
+    def _execute(self, words: Words) -> str | Question | Visit:
         match words:
             case ("reboot",):
                 self._may_write()
@@ -407,6 +415,8 @@ class Shell:
             case ("config-transaction", verb, *rest) if self.box.model.workspace:
                 self._may_write()
                 return self._transact(verb, tuple(rest))
+            case ("ha", "manage", *rest) if self.box.model.version >= (6, 2, 0):
+                return self._manage(tuple(rest))
             case ("cfg", "save"):
                 self._may_write()
                 self.box.save()
@@ -422,6 +432,19 @@ class Shell:
     def _may_write(self) -> None:
         if not self.editor.admin.writes:
             raise answers.denied()
+
+    def _manage(self, rest: Words) -> Visit:
+        """To another unit, with a password that is asked for there (community article 198142).
+
+        Refused as in a public transcript: ``Could not manage member 0, num=2.``
+        """
+        if len(rest) < 2:
+            raise answers.incomplete()
+        peer = self.box.peer
+        index = "" if peer is None else self.box.index_of(peer)
+        if peer is None or rest[0] != index:
+            raise Refusal(f"Could not manage member {rest[0]}, num={1 if peer is None else 2}.\n")
+        return Visit(box=peer, user=rest[1])
 
     def _transact(self, verb: str, rest: Words) -> str:
         match verb:
@@ -514,7 +537,7 @@ _DIAGNOSE: Final = (
     "sys checkused",
     "sys config-transaction",
 )
-_EXECUTE: Final = ("reboot", "config-transaction", "cfg save", "log filter", "log display")
+_EXECUTE: Final = ("reboot", "config-transaction", "cfg save", "log filter", "log display", "ha manage")
 
 
 def _unknown(words: Words, known: tuple[str, ...]) -> Refusal:

@@ -67,6 +67,10 @@ class Switches:
     """A typed line of more characters is refused; 0: any line is read."""
     long_host_names_cut: bool = True
     """A long host name is printed as its first eight characters, a tilde and its last three in the prompt."""
+    manage_by_cluster_index: bool = False
+    """`execute ha manage` takes the cluster index of a unit, not its operating index: the article names both."""
+    manage_long_prompt: bool = True
+    """It asks ``admin@169.254.0.2's password:``, behind a warning of ssh; else ``admin@password:``, as an older one."""
     session_filter_shared: bool = False
     """All command lines share one filter of sessions, instead of each having its own."""
     session_vdom_range: bool = True
