@@ -70,7 +70,10 @@ def test_a_remark_comes_back_from_its_text() -> None:
 
 def test_a_reading_comes_back_from_its_text() -> None:
     assert loads_reading(dumps_reading(READING)) == READING
-    units = (UnitCount(unit="node0", epoch="2026-01-01", hits=4), UnitCount(unit="node1", epoch="2026-02-01", hits=0))
+    units = (
+        UnitCount(unit="node0", epoch="2026-01-01", hits=4),
+        UnitCount(unit="node1", epoch="2026-02-01", hits=0, packets=0, octets=60),
+    )
     counted = replace(READING.rules[0], units=units)
     of_nodes = replace(READING, rules=(counted, *READING.rules[1:]))
     assert loads_reading(dumps_reading(of_nodes)) == of_nodes
