@@ -11,13 +11,13 @@ more, and all of them when that is more than there are (measured by others, over
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from core.net import DomainName, Network, cidr_of, parse_network
 from vendors.errors import Unreadable
-from vendors.feeding import SENTINEL_NAME, SENTINEL_NETWORK, ip_feeds, pullable, url_feed
+from vendors.feeding import SENTINEL_NAME, SENTINEL_NETWORK, domain_feed, ip_feeds, pullable, url_feed
 from vendors.model import DomainGroup, FeedList, Group, GroupName, Observed, Rule
 from vendors.paloalto_panos import facts
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
@@ -29,6 +29,8 @@ REFRESH: Final = "request system external-list refresh type "
 ALL: Final = " num-records 200000"
 AUTH: Final = re.compile(r"type \w+ auth\b")
 """Set by hand and left alone: a line of configuration would show a password."""
+BY_PROFILE: Final = "-dns"
+"""Behind the name of a list of type domain, beside the one of type url."""
 _COUNT: Final = re.compile(r"^\s*Total (valid|displayed) entries\s*:\s*(\d+)\s*$", re.MULTILINE)
 _HEAD: Final = re.compile(r"^\s*Valid \w+:\s*$", re.MULTILINE)
 _STATED: Final = re.compile(r"tokgate list ([a-z0-9-]+)")
@@ -57,10 +59,13 @@ def fed_of(
 
 def named_of(groups: Iterable[Group], rules: Iterable[Rule], options: PaloAltoPanosOptions) -> frozenset[GroupName]:
     """The groups of names that are pulled, beside their objects."""
-    if not options.pulls_names:
-        return frozenset()
+    return frozenset(group.name for group in _names_of(groups, rules)) if options.pulls_names else frozenset()
+
+
+def _names_of(groups: Iterable[Group], rules: Iterable[Rule]) -> Iterator[DomainGroup]:
+    """The groups of names that rules have as destinations."""
     targets = {name for rule in rules for name in rule.destinations}
-    return frozenset(group.name for group in groups if isinstance(group, DomainGroup) and group.name in targets)
+    return (group for group in groups if isinstance(group, DomainGroup) and group.name in targets)
 
 
 def lists_of(
@@ -80,12 +85,19 @@ def lists_of(
 def served_of(
     groups: Iterable[Group], rules: Iterable[Rule], options: PaloAltoPanosOptions, room: int
 ) -> tuple[FeedList, ...]:
-    """The lists of type ip, then those of type url, as they are served."""
+    """The lists of type ip, those of type url, and those of type domain that only a person's profile uses."""
     known, judged = list(groups), list(rules)
-    names = named_of(known, judged, options)
+    names = list(_names_of(known, judged))
+    by_profile = options.pulls is not None and options.pulls.domains
     return (
         *ip_feeds(known, fed_of(known, judged, options, room)),
-        *(url_feed(g.name, g.members) for g in known if isinstance(g, DomainGroup) and g.name in names),
+        *(url_feed(group.name, group.members) for group in names if options.pulls_names),
+        # without wildcards: the list's own `expand-domain` adds what is below each name
+        *(
+            domain_feed(GroupName(f"{group.name}{BY_PROFILE}"), group.members, wildcards=False)
+            for group in names
+            if by_profile
+        ),
     )
 
 

@@ -29,6 +29,9 @@ class FeedOptions(BaseModel):
     """With `delivery: feed`. `url`: beside the objects of names, which deny what these resolve to, the firewall pulls
     each list of names as an external list of type url, and a rule denies the web traffic that asks for one of them or
     for anything below. `objects`: address objects alone."""
+    domains: bool = False
+    """Also serve each list of names as `NAME-dns.txt`, for a list of type domain that a person makes and gives to an
+    Anti-Spyware profile of theirs. Nothing on the firewall is made or looked at for it."""
 
 
 class PaloAltoPanosOptions(BaseModel):

@@ -93,7 +93,8 @@ class Transaction:
 
     @property
     def _served(self) -> tuple[FeedList, ...]:
-        return self.adapter.feeds(self.current, self.plan.desired)
+        """The lists that rules of ours have: what a person's profile does with others is theirs to see."""
+        return tuple(feed for feed in self.adapter.feeds(self.current, self.plan.desired) if feed.kind != "domain")
 
     def _pulled(self, kind: str) -> frozenset[GroupName]:
         return frozenset(feed.name for feed in self._served if feed.kind == kind)

@@ -204,3 +204,16 @@ x
     loaded = loaded_from(shown, "url")
     assert loaded.lines == {f"{SENTINEL_NAME}/", "a.example/", "*.a.example/"}
     assert [(name.name, name.suffix) for name in loaded.names] == [("a.example", True)]
+
+
+def test_a_list_of_domains_is_served_for_a_profile_of_theirs_and_nothing_is_made_of_it(server: Server) -> None:
+    for adapter in (fed(feed={**FEED, "domains": True}), firewall(feed={**FEED, "domains": True})):
+        with pulling(server, names=NAMES) as box:
+            receipt = sync(box, server, OFFICE, adapter)
+            assert box.holds(OFFICE, adapter)
+            assert not any("-dns" in note for note in receipt.notes)
+            lines = server.pages[f"{URL}/fqdn-tiktok-dns.txt"].decode().splitlines()
+            assert lines == [SENTINEL_NAME, "tiktok.com", "www.tiktok.com"]
+            assert "-dns" not in operating(box.device, "admin").type("show config running")
+            assert "fqdn-tiktok-dns" not in {feed.name for feed in adapter.feeds(box.read(adapter), EMPTY)}
+            assert not any(feed.kind == "domain" for feed in fed().feeds(box.read(fed()), OFFICE))
