@@ -149,14 +149,19 @@ def _fitting_domains(group: DomainGroup, can: Capabilities, lost: list[Degraded]
     if not wide:
         return group
     if can.wildcard_fqdn:
-        if limits := _reasons(can, "wildcard-domains"):
-            message = f"{group.name}: what is below {len(wide)} domains is held for {'; '.join(limits)}"
-            lost.append(Degraded(capability="wildcard-domains", message=message, is_gap=False))
-        names = {d.name for d in wide}
-        return replace(group, members=frozenset(d for d in group.members if d.suffix or d.name not in names))
+        limits = _reasons(can, "wildcard-domains")
+        return _held_so_far(group, limits, lost) if limits else group
     what = f"{group.name}: {len(wide)} domains only as exact names, without what is below them"
     lost.append(Degraded(capability="wildcard-domains", message=_because(what, can, "wildcard-domains")))
     return replace(group, members=frozenset(DomainName(d.name, suffix=False) for d in group.members))
+
+
+def _held_so_far(group: DomainGroup, limits: list[str], lost: list[Degraded]) -> DomainGroup:
+    """As by a list that cannot tell a name alone from the same name with all below it."""
+    wide = {member.name for member in group.members if member.suffix}
+    message = f"{group.name}: what is below {len(wide)} domains is held for {'; '.join(limits)}"
+    lost.append(Degraded(capability="wildcard-domains", message=message, is_gap=False))
+    return replace(group, members=frozenset(m for m in group.members if m.suffix or m.name not in wide))
 
 
 def _because(what: str, can: Capabilities, capability: str) -> str:

@@ -291,6 +291,23 @@ def test_names_with_everything_below_them_may_shrink_to_exact_names() -> None:
     assert [d.capability for d in lost] == ["wildcard-domains"]
 
 
+def test_names_that_are_held_with_what_is_below_them_only_so_far_are_told_and_no_gap() -> None:
+    both = DomainGroup(
+        name=GroupName("fqdn-tiktok"),
+        members=frozenset(DomainName("tiktok.com", suffix=wide) for wide in (True, False)),
+    )
+    deny = rule("deny-company", Action.DENY, "src-company", "fqdn-tiktok")
+    can = replace(EVERYTHING, notes=("wildcard-domains: web traffic alone",))
+    wanted, lost = degrade(state(COMPANY, both, rules=(deny,)), can)
+    assert wanted.groups[0].members == {DomainName("tiktok.com")}, "which a list of such hosts cannot tell apart"
+    (told,) = lost
+    assert (told.message, told.is_gap) == (
+        "fqdn-tiktok: what is below 1 domains is held for web traffic alone",
+        False,
+    )
+    assert degrade(state(COMPANY, both, rules=(deny,)), EVERYTHING)[1] == ()
+
+
 @pytest.mark.parametrize(
     ("limits", "named"),
     [
