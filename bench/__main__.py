@@ -42,6 +42,10 @@ devices with the same list and as little room.
 line, and its time is in every figure. Ansible takes part when `TOKGATE_BENCH_ANSIBLE` names its `ansible-playbook`
 (Ansible 11 with `cisco.asa`).
 
+*decisions* asks a real `tokgate serve` over HTTP. A withdrawal counts from the request until the last device was
+changed and read back; then every kernel is asked too. An approval counts until a client behind the gateway gets
+through. What else the machine was busy with stands in its load.
+
 """
 
 

@@ -33,7 +33,14 @@ SCOPES_OF_ROLE: Final[Mapping[AccessRole, frozenset[Scope]]] = {
 }
 """An operator approves nothing and an approver touches no device: who does both holds both roles."""
 
-_PERSONS: Final = ("person:", "cli:")
+ROLE_MARK: Final = "role:"
+PERSON: Final = "person:"
+_PERSONS: Final = (PERSON, "cli:")
+
+
+def called(role: AccessRole) -> str:
+    """How the inventory names everybody who holds the role, where it names people: ``role:admin``."""
+    return f"{ROLE_MARK}{role.value}"
 
 
 def scopes_of(roles: Iterable[AccessRole]) -> frozenset[Scope]:
@@ -66,4 +73,7 @@ def _name(actor: str) -> str:
     return actor.removeprefix(prefix).casefold()
 
 
-__all__ = ["SCOPES_OF_ROLE", "AccessRole", "all_held", "holds", "may_be_one_person", "scopes_of"]
+__all__ = [
+    "PERSON", "ROLE_MARK", "SCOPES_OF_ROLE", "AccessRole", "all_held", "called", "holds", "may_be_one_person",
+    "scopes_of",
+]  # fmt: skip

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from controller import exceptions as lifecycle
+from controller.access_roles import PERSON, AccessRole
 from controller.audit import AuditNote
 from controller.errors import Conflict, NotAllowed, NotFound
 from controller.exceptions import ExceptionPreview, ExceptionRequest
@@ -202,9 +203,19 @@ class ExceptionDesk:
                 hint="look at its preview again, then decide",
             )
         rules = self._inventory.exceptions
-        after = lifecycle.approve(before, actor=actor, now=self._clock.now(), preview=seen, rules=rules)
+        now, roles = self._clock.now(), self._roles_of(actor)
+        after = lifecycle.approve(before, actor=actor, now=now, preview=seen, rules=rules, roles=roles)
         after = self._looked_up(after) if after.state is ExceptionState.APPROVED else after
         return self._decide(before, after, "exception.approve", actor=actor, reason=reason, preview=seen)
+
+    def _roles_of(self, actor: str) -> frozenset[AccessRole]:
+        """What a person who signs in is here; nobody else is anything."""
+        if not actor.startswith(PERSON):
+            return frozenset()
+        try:
+            return self._store.person(actor.removeprefix(PERSON)).roles
+        except NotFound:
+            return frozenset()
 
     def deny(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
         before = self._to_change(exception_id)

@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from controller.access_roles import may_be_one_person
+from controller.access_roles import AccessRole, called, may_be_one_person
 from controller.desired import role_sources
 from controller.errors import Conflict, Invalid, NotAllowed
 from controller.inventory import Inventory, Policy, Site
@@ -438,9 +438,17 @@ def submit(exception: AccessException, *, actor: str, now: datetime) -> AccessEx
 
 
 def approve(
-    exception: AccessException, *, actor: str, now: datetime, preview: str, rules: ExceptionRules
+    exception: AccessException,
+    *,
+    actor: str,
+    now: datetime,
+    preview: str,
+    rules: ExceptionRules,
+    roles: Iterable[AccessRole] = (),
 ) -> AccessException:
     """With one more approval; approved once it has as many as its reason demands, all of the same preview.
+
+    ``roles``: what the actor is, where it is a person who signs in.
 
     Raises ``Conflict`` unless it waits for a decision, and for a second approval by the same person; ``NotAllowed`` to
     the person who asked, and to whom its reason does not name.
@@ -451,7 +459,7 @@ def approve(
     rule = rule_of(exception, rules)
     if any(may_be_one_person(actor, other) for other in (exception.requested_by, exception.lead)):
         raise NotAllowed(_NOT_OWN, hint="ask another approver")
-    if rule.approvers and actor not in rule.approvers:
+    if rule.approvers and {actor, *map(called, roles)}.isdisjoint(rule.approvers):
         raise NotAllowed(
             f"exceptions for {exception.code} are approved by others", hint=f"ask {', '.join(rule.approvers)}"
         )

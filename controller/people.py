@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from controller.access_roles import AccessRole, scopes_of
+from controller.access_roles import PERSON, AccessRole, scopes_of
 from controller.model import Scope
 from core.ids import PersonName, SessionId, SiteName
 
@@ -45,7 +45,7 @@ class Person:
     @property
     def actor(self) -> str:
         """What records call them."""
-        return f"person:{self.name}"
+        return f"{PERSON}{self.name}"
 
     @property
     def scopes(self) -> frozenset[Scope]:

@@ -7,8 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from controller.access_roles import ROLE_MARK, AccessRole, called
 from controller.inventory.fields import Name
 from controller.inventory.parts import Part
 from ipsets.spans import Span
@@ -20,6 +21,13 @@ OTHER: Final = "other"
 Actor = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[!-~]+$")]
 
 
+def known_role(approver: str) -> str:
+    """Raises ``ValueError`` for a role that nobody can hold."""
+    if approver.startswith(ROLE_MARK) and approver not in map(called, AccessRole):
+        raise ValueError(f"no such role; known: {', '.join(map(called, AccessRole))}")
+    return approver
+
+
 class ExceptionReason(Part):
     """One reason, and what goes with it."""
 
@@ -27,8 +35,9 @@ class ExceptionReason(Part):
     max_life: Annotated[Span, Field(le=LONGEST)] = LONGEST
     approvals: Annotated[int, Field(ge=1, le=5)] = 1
     """How many people have to approve."""
-    approvers: tuple[Actor, ...] = ()
-    """Who may, as the audit log names them (``person:ann``, ``token:legal``); everybody with the right when empty."""
+    approvers: tuple[Annotated[Actor, AfterValidator(known_role)], ...] = ()
+    """Who may, as the audit log names them (``person:ann``, ``token:legal``), or by what people are here
+    (``role:admin``); everybody with the right when empty."""
     idle_after: Span | None = None
     """An exception that nobody used for so long is ended."""
     needs_ticket: bool = False

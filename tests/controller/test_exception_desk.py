@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from controller.access_roles import AccessRole
+from controller.audit import AuditNote
+from controller.errors import InventoryError, NotAllowed
 from controller.exception_desk import ExceptionDesk
 from controller.inventory import Inventory
 from controller.model import DetectionEvent, EventAction, ExceptionState, Quality, Use, Window
+from controller.people import Person, PersonKind
 from controller.store import Store
 from core.clock import ManualClock
-from core.ids import DeviceName, EventId, SiteName, new_id
+from core.ids import DeviceName, EventId, PersonName, SiteName, new_id
 from tests.controller.offices import NOON, YAML, an_exception, offices
 from vendors.model import Reading, RuleName
 from vendors.registry import options_model
@@ -97,3 +101,26 @@ def test_use_is_the_sum_of_what_was_counted(store: Store, clock: ManualClock, tm
     assert desk(store, offices(tmp_path), clock).use(GIVEN.id) == Use(
         hits=7, packets=14, octets=None, last_used_at=NOON + 2 * DAY
     )
+
+
+def test_a_reason_may_be_approved_by_whoever_holds_a_role(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    """By what a person is at that moment; a token or a user of the machine is nothing."""
+    text = f'{YAML}exceptions: {{reasons: {{other: {{approvers: ["role:admin"]}}}}}}\n'
+    found = desk(store, offices(tmp_path, text), clock)
+    store.add_exception(replace(GIVEN, state=ExceptionState.REQUESTED, decided_at=None))
+    for name, role in (("kim", AccessRole.APPROVER), ("ada", AccessRole.ADMIN)):
+        person = Person(
+            name=PersonName(name), title=name, kind=PersonKind.LOCAL, roles=frozenset({role}), created_at=NOON,
+            created_by="cli:root",
+        )  # fmt: skip
+        store.add_person(person, "x", audit=AuditNote(actor="cli:root", action="person.add", subject=name))
+    for actor in ("person:kim", "person:nobody", "token:ada", "cli:ada"):
+        with pytest.raises(NotAllowed, match="approved by others"):
+            found.approve(GIVEN.id, actor=actor)
+    assert found.approve(GIVEN.id, actor="person:ada").state is ExceptionState.APPROVED
+
+
+def test_a_role_that_nobody_can_hold_is_refused(tmp_path: Path) -> None:
+    text = f'{YAML}exceptions: {{reasons: {{other: {{approvers: ["role:legal"]}}}}}}\n'
+    with pytest.raises(InventoryError, match="no such role; known: role:viewer"):
+        offices(tmp_path, text)

@@ -29,6 +29,7 @@ from controller.model import (
     DeviceRun,
     DeviceStatus,
     ExceptionState,
+    Mode,
     Outcome,
     Run,
 )
@@ -308,6 +309,51 @@ def test_an_exception_starts_and_ends_at_once(folder: Path) -> None:
         over = made.opened.exceptions.get(asked.id)
         assert (over.state, over.ended_at) == (ExceptionState.ENDED, ends)
         assert made.syncs("austin") == []
+
+
+@pytest.mark.parametrize("noticed", [False, True], ids=["about-to-end", "ended"])
+def test_i12_a_clock_that_is_set_back_opens_nothing_anew_and_ends_what_has_to_end(folder: Path, noticed: bool) -> None:
+    """A second before, or at, the end of an exception and of a pause, it is an hour ago; then that hour comes again."""
+    starts, ends = NOON, NOON + 4 * MINUTE
+    with steady(folder) as made:
+        asked = made.opened.exceptions.request(request(starts, ends), actor="ann")
+        made.opened.exceptions.approve(asked.id, actor="bob")
+        paused = made.opened.interventions.pause(["austin"], actor="ann", reason="switch", ends=ends)
+        made.after(SECOND)
+        made.hold()
+        made.clock.jump(ends if noticed else ends - SECOND)
+        made.tick()
+        made.hold()
+        over = ExceptionState.ENDED if noticed else ExceptionState.APPROVED
+        assert made.opened.exceptions.get(asked.id).state is over
+        made.clock.jump(ends - timedelta(hours=1))
+        made.tick()
+        made.hold()
+        found = made.opened.exceptions.get(asked.id)
+        assert (found.state, found.live_on) == (over, ()), "an hour ago it had not begun, or it is over for good"
+        made.clock.jump(ends - 2 * MINUTE)
+        made.tick()
+        made.hold()
+        assert made.opened.exceptions.get(asked.id).live_on == (() if noticed else ("fw-berlin",))
+        assert (made.opened.emergencies.paused("austin") is None) is noticed
+        made.clock.jump(ends)
+        made.tick()
+        made.hold()
+        found = made.opened.exceptions.get(asked.id)
+        assert (found.state, found.live_on) == (ExceptionState.ENDED, ())
+        assert made.opened.emergencies.paused("austin") is None
+        assert made.opened.emergencies.get(paused.id).ended_by == "system"
+
+
+def test_i12_a_clock_that_is_set_back_over_an_edge_of_a_window_brings_the_mode_of_that_hour(folder: Path) -> None:
+    with steady(folder, EDGE - SECOND, quiet=True) as made:
+        for moment in (EDGE, EDGE - MINUTE, EDGE, EDGE - timedelta(days=1, minutes=1)):
+            before = len(made.syncs())
+            made.clock.jump(moment)
+            made.tick()
+            assert made.syncs()[before:] == ["window-edge"], moment
+            made.hold()
+        assert made.opened.policies.at("berlin").roles[0].mode is Mode.ENFORCE
 
 
 def test_a_decision_wakes_the_schedule_without_a_tick(folder: Path) -> None:
