@@ -312,7 +312,7 @@ def _said(emergency: Emergency) -> dict[str, object]:
 def _alert(emergency: Emergency, what: str) -> AlertNote:
     """It names no site: alerts are shown to everybody."""
     subject = emergency.value or (f"{len(emergency.sites)} sites" if emergency.sites else "fleet")
-    bare = f", nothing of its kind is left of {', '.join(emergency.empties)}" if emergency.empties else ""
+    bare = f", which leaves {', '.join(emergency.empties)} with nothing of its kind" if emergency.empties else ""
     return AlertNote(
         kind=f"emergency-{emergency.kind.value}",
         subject=subject,

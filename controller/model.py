@@ -185,13 +185,15 @@ class Emergency:
         return not self.sites or site in self.sites
 
     @property
-    def _emptying(self) -> str:
-        return f", which leaves nothing of its kind of {', '.join(self.empties)}" if self.empties else ""
+    def emptying(self) -> str:
+        """What a withdrawal leaves with nothing, to be said behind what is withdrawn; empty when nothing is."""
+        what = "address" if "/" in self.value else "name"
+        return f", which leaves {', '.join(self.empties)} without any {what}," if self.empties else ""
 
     def __str__(self) -> str:
         where = f"at {', '.join(self.sites)}" if self.sites else "everywhere"
         what = {
-            EmergencyKind.WITHDRAW: f"{self.value} is withdrawn {where}{self._emptying}",
+            EmergencyKind.WITHDRAW: f"{self.value} is withdrawn {where}{self.emptying}",
             EmergencyKind.SWITCH: f"{self.mode.value if self.mode else ''} at most {where}",
             EmergencyKind.PAUSE: f"nothing is sent {where}",
         }[self.kind]

@@ -105,8 +105,7 @@ def emergency(action: Emergency, known: Iterable[Site]) -> str:
 
 def _what(action: Emergency, where: str) -> str:
     if action.kind is EmergencyKind.WITHDRAW:
-        emptied = f", which leaves nothing of its kind of {', '.join(action.empties)}" if action.empties else ""
-        return f"{action.value} is withdrawn {where}{emptied}"
+        return f"{action.value} is withdrawn {where}{action.emptying}"
     if action.kind is EmergencyKind.PAUSE:
         return f"Paused: nothing is sent to devices {where}"
     return f"Switched down: nothing is blocked{'' if action.mode is Mode.OFF else ', only watched,'} {where}"

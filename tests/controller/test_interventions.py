@@ -112,8 +112,8 @@ def test_i02_what_would_leave_nothing_is_refused_until_the_service_is_named(offi
     assert office.store.current_snapshot() == before
     assert len(office.desk.all()) == 1, "nothing of what was refused is kept"
     taken = office.withdraw(HALVES[1], "tiktok")
-    assert "leaves nothing of its kind of tiktok" in str(taken)
-    assert "nothing of its kind is left of tiktok" in office.store.alerts()[0].message
+    assert "is withdrawn everywhere, which leaves tiktok without any address, until" in str(taken)
+    assert "which leaves tiktok with nothing of its kind" in office.store.alerts()[0].message
     assert '"empties":["tiktok"]' in office.store.audit_entries()[1].detail.replace(" ", "")
     [service] = cast(Snapshot, office.store.current_snapshot()).services
     assert (service.networks, service.domains) == ((), (DomainName("tiktok.com"),))

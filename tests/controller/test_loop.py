@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,6 +19,7 @@ import yaml
 from controller.errors import PlanStale, StoreError
 from controller.exceptions import ExceptionRequest
 from controller.model import CoverageState, DeviceStatus, EventAction, Outcome, Quality, Run, Window
+from controller.planning import reopen
 from controller.schedule import Scheduler
 from controller.service import Controller
 from controller.settings import Settings
@@ -181,6 +183,41 @@ def test_an_approved_exception_is_live_within_seconds_and_gone_when_revoked(fres
             schedule.stop()
         page = opened.events(EventQuery(site="berlin", exception=wanted.id, limit=50))  # type: ignore[arg-type]
         assert sum(event.hits or 0 for event in page.items) >= 1, "the rule's last hits are read before it goes"
+
+
+def test_what_is_withdrawn_is_off_the_gateway_with_the_reason_in_the_plan_and_comes_back(
+    fresh: Lab, tmp_path: Path
+) -> None:
+    """Also the last of a service, which was said twice: then nothing of it is blocked, and nobody says otherwise."""
+    who: Any = {"actor": "ann", "reason": "payroll, INC-1", "ends": datetime.now(UTC) + timedelta(hours=1)}
+    with controller(fresh, tmp_path) as opened:
+        opened.sync(BERLIN, actor="test")
+        assert not browse(fresh, "company")
+        paused = opened.interventions.pause(("berlin",), **who)
+        taken = opened.interventions.withdraw(TARGET.split(":")[1], **who)
+        plan = opened.plan(BERLIN, actor="test")[0]
+        assert plan.stored is not None
+        assert [(c.value, c.reason, c.ends) for c in plan.causes] == [(taken.value, "payroll, INC-1", taken.ends)]
+        assert reopen(opened.stored_plan(plan.stored.id)).causes == plan.causes
+        opened.interventions.end(paused.id, actor="ann")
+        assert opened.sync(BERLIN, actor="test").devices[0].error is None
+        assert browse(fresh, "company")
+        assert not any(line.startswith("withdrawn") for line in status(opened).degraded)
+        opened.interventions.end(taken.id, actor="ann")
+        assert opened.sync(BERLIN, actor="test").devices[0].error is None
+        assert not browse(fresh, "company")
+        *others, last = sorted({d.name.rpartition(".")[2] for d in opened.snapshot().services[0].domains})
+        for tail in others:
+            opened.interventions.withdraw(f"*.{tail}", **who)
+        bare = opened.interventions.withdraw(f"*.{last}", empties=("tiktok",), **who)
+        part = opened.sync(BERLIN, actor="test").devices[0]
+        assert part.error is None
+        assert f"withdrawn: tiktok: {bare}" in part.degraded
+        assert "fqdn-tiktok" not in fresh.sites["berlin"].gateway.namespace.run("nft", "list", "ruleset").stdout
+        assert not browse(fresh, "company"), "its addresses are blocked as before"
+        looks = opened.store.observations(SiteName("berlin"), Window(who["ends"] - timedelta(hours=2), who["ends"]))
+        assert looks[-1].left is CoverageState.PARTIAL
+        assert opened.verify_audit() == []
 
 
 def _until(condition: Callable[[], bool], seconds: float = 60) -> bool:
