@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from ipaddress import ip_network
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -16,6 +17,7 @@ from api.lanes import Lane
 from api.limits import Limits
 from api.metrics import Metrics
 from api.oidc import OpenIdProvider
+from api.proxies import Proxied
 from api.routes import (
     audit,
     check,
@@ -103,6 +105,8 @@ def create_app(controller: Controller) -> FastAPI:
     app.add_middleware(Conditional)
     app.add_middleware(DryRun)
     app.add_middleware(Limits)
+    proxies = tuple(ip_network(text) for text in controller.settings.trusted_proxies)
+    app.add_middleware(Proxied, trusted=proxies)
     problems.install(app)
     sessions.install(app)
     pages.install(app)

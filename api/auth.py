@@ -246,7 +246,7 @@ def braked(request: Request, text: str, prove: Callable[[str], T]) -> T:
 
 
 def address_of(request: Request) -> str:
-    """Where the request comes from; no header is believed."""
+    """Where the request comes from; ``api.proxies`` says when a header is believed."""
     return request.client.host if request.client else "?"
 
 

@@ -2,7 +2,7 @@
 
 uvicorn sets no time for receiving a request, and its ``limit_concurrency`` turns a few hundred half-sent requests into
 503 for everybody. Here every request has an absolute time to arrive whole, and when the connections run out, the one
-that has kept us waiting longest makes room. Loopback only unless told otherwise; no proxy header is believed.
+that has kept us waiting longest makes room. Loopback only unless told otherwise; ``api.proxies`` says who is believed.
 """
 
 from __future__ import annotations

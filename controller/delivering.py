@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from controller.store import Store
-from controller.webhook_desk import WebhookDesk, send
+from controller.webhook_desk import WebhookDesk
 from controller.webhooks import Answer, Message, Webhook, wait_after
 from core.clock import Clock
 from core.errors import TokgateError
@@ -115,8 +115,6 @@ class Deliverer:
 
     def _attempt(self, hook: Webhook, message: Message) -> Answer:
         try:
-            return send(
-                hook, message_id=message.id, body=message.body, now=self._clock.now(), allowed=self._desk.allowed
-            )
+            return self._desk.send(hook, message_id=message.id, body=message.body, now=self._clock.now())
         except TokgateError as exc:  # its secret cannot be had: as if the receiver were down
             return Answer(error=str(exc))

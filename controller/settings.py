@@ -133,6 +133,10 @@ class Settings(BaseSettings):
     """From where anybody may ask at `/blocked`, without signing in, why they are blocked."""
     webhook_networks: Annotated[tuple[NetworkText, ...], NoDecode, BeforeValidator(_several)] = ()
     """Networks inside that webhooks may be sent to, also by plain http."""
+    webhook_ca: Place | None = None
+    """Authorities, PEM, that sign for receivers of webhooks, beside the system's."""
+    trusted_proxies: Annotated[tuple[NetworkText, ...], NoDecode, BeforeValidator(_several)] = ()
+    """Proxies in front of us: only what they say in ``X-Forwarded-For`` is believed."""
 
     @property
     def address(self) -> DatabaseAddress | None:

@@ -48,6 +48,7 @@ class WebhookDesk:
         self._inventory = inventory
         self._clock = clock
         self.allowed: tuple[Network, ...] = tuple(ip_network(text) for text in settings.webhook_networks)
+        self.authorities = settings.webhook_ca
 
     def all(self) -> list[tuple[Webhook, int, int]]:
         """By name; with each how many messages wait, and how many are set aside."""
@@ -124,7 +125,15 @@ class WebhookDesk:
         body = render("webhook.test", now, {"webhook": hook.name, "actor": actor})
         if rehearsal() is not None:
             return Answer(error="not sent: a dry run")
-        return send(hook, message_id=new_id(), body=body, now=now, allowed=self.allowed)
+        return self.send(hook, message_id=new_id(), body=body, now=now)
+
+    def send(self, hook: Webhook, *, message_id: str, body: str, now: datetime) -> Answer:
+        """One attempt, signed. Raises ``SecretUnavailable``, ``Invalid`` when the new secret cannot be had."""
+        keys = [key_of(SecretRef.parse(hook.secret).resolve())]
+        if hook.old_secret is not None:
+            keys += _if_kept(hook.old_secret)
+        said = headers(keys, message_id=message_id, at=now, body=body)
+        return post(hook.url, body, said, allowed=self.allowed, authorities=self.authorities)
 
     def messages(
         self, name: str, wanted: MessageQuery | None = None, *, limit: int = 100, after: int | None = None
@@ -156,14 +165,6 @@ class WebhookDesk:
         if wanted is not None and not count:
             raise NotFound("none of these messages has ended", hint=f"`tokgate webhook deliveries {name}` shows them")
         return count
-
-
-def send(hook: Webhook, *, message_id: str, body: str, now: datetime, allowed: Iterable[Network]) -> Answer:
-    """One attempt, signed. Raises ``SecretUnavailable``, ``Invalid`` when the new secret cannot be had."""
-    keys = [key_of(SecretRef.parse(hook.secret).resolve())]
-    if hook.old_secret is not None:
-        keys += _if_kept(hook.old_secret)
-    return post(hook.url, body, headers(keys, message_id=message_id, at=now, body=body), allowed=allowed)
 
 
 def _if_kept(reference: str) -> list[bytes]:

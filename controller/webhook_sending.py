@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -35,17 +36,20 @@ def post(
     headers: Mapping[str, str],
     *,
     allowed: Iterable[Network] = (),
+    authorities: Path | None = None,
     resolve: Resolve | None = None,
     deadline: float = DEADLINE_SECONDS,
 ) -> Answer:
     """What came of it; every failure is an answer too. ``allowed``: networks inside that may be reached, also by http.
+
+    ``authorities``: a file of those that sign for receivers beside the system's.
 
     ``resolve`` gives the addresses of a name, by default the system's; ``deadline`` in seconds, after the connection
     stands.
     """
     began = time.monotonic()
     try:
-        status, retry_after = _post(url, body, headers, tuple(allowed), resolve or addresses_of, deadline)
+        status, retry_after = _post(url, body, headers, tuple(allowed), authorities, resolve or addresses_of, deadline)
     except _Refused as exc:
         return Answer(error=str(exc), seconds=time.monotonic() - began)
     except TimeoutError:
@@ -65,14 +69,20 @@ class _Refused(Exception):
 
 
 def _post(
-    url: str, body: str, headers: Mapping[str, str], allowed: tuple[Network, ...], resolve: Resolve, deadline: float
+    url: str,
+    body: str,
+    headers: Mapping[str, str],
+    allowed: tuple[Network, ...],
+    authorities: Path | None,
+    resolve: Resolve,
+    deadline: float,
 ) -> tuple[int, timedelta | None]:
     parts = urlsplit(url)
     host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
     address = _chosen(host, resolve(host, port), secure=parts.scheme == "https", allowed=allowed)
     connection = http.client.HTTPConnection(host, port)
     with closing(_connected(address, port)) as plain:
-        opened = _secured(plain, host) if parts.scheme == "https" else plain
+        opened = _secured(plain, host, authorities) if parts.scheme == "https" else plain
         late = threading.Event()
         watch = threading.Timer(deadline, _hang_up, [opened, late])
         watch.daemon = True
@@ -101,9 +111,14 @@ def _connected(address: Address, port: int) -> socket.socket:
     return opened
 
 
-def _secured(plain: socket.socket, host: str) -> ssl.SSLSocket:
-    """The certificate is checked against the name, by the system's authorities."""
+def _secured(plain: socket.socket, host: str, authorities: Path | None) -> ssl.SSLSocket:
+    """The certificate is checked against the name, by the system's authorities and these. Raises ``_Refused``."""
     context = ssl.create_default_context()
+    if authorities is not None:
+        try:
+            context.load_verify_locations(authorities)
+        except (OSError, ssl.SSLError) as exc:
+            raise _Refused(f"TOKGATE_WEBHOOK_CA: {authorities} holds no authorities: {_words(exc)}") from exc
     return context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
 
 

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.auth import MAX_TOKEN_LENGTH, Ctl, GuessBrake, Reader, WholeCtl
+from api.auth import address_of as asker_address
 from api.feed_models import Feed, FeedDevice, FeedGroup
 from api.models import Name, Page
 from api.pages import Sorted, paged
@@ -92,7 +93,7 @@ class Puller:
 
 def _answer(desk: FeedDesk, request: Request, name: str, list_name: str) -> Response:
     """Raises ``FeedUnknown`` for who is not known to pull from there; anybody else is answered and noted."""
-    address = request.client.host if request.client else "?"
+    address = asker_address(request)
     puller = Puller(desk=desk, request=request, asker=desk.puller(name, address), address=address)
     request.state.actor = f"feed:{name}"
     held = desk.held(puller.asker, list_name)

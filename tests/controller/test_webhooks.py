@@ -57,6 +57,7 @@ from core.secret import Secret
 from tests.controller.backends import kept
 from tests.controller.offices import NOON, an_exception, offices
 from tests.controller.receiving import SECRET, Receiver, cut, drip, flood, receiving, status
+from tests.ipsets import certificates
 from vendors.model import Reading, RuleName
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -78,8 +79,8 @@ def receiver() -> Iterator[Receiver]:
 class Post:
     """A desk and a deliverer over one store."""
 
-    def __init__(self, store: Store, clock: Any, folder: Path, networks: str = "127.0.0.0/8") -> None:
-        settings = Settings(webhook_networks=tuple(networks.split()))
+    def __init__(self, store: Store, clock: Any, folder: Path, authorities: Path | None = None) -> None:
+        settings = Settings(webhook_networks=("127.0.0.0/8",), webhook_ca=authorities)
         self.store, self.clock = store, clock
         self.desk = WebhookDesk(store, offices(folder), clock, settings)
         self.deliverer = Deliverer(store, self.desk, clock, jitter=lambda: 0.0)
@@ -460,6 +461,46 @@ def test_what_is_of_the_internet_is_reached() -> None:
 
 
 # --- making one -------------------------------------------------------------------------------------------------------
+
+
+def test_over_tls_it_goes_to_whom_a_named_authority_vouches_for(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    """A real TLS server here; the message is delivered, signed, and the outbox empty afterwards."""
+    made = certificates.make(tmp_path)
+    office = Post(store, clock, tmp_path, made.authority)
+    with receiving(tls=made.good.server()) as receiver:
+        office.add(receiver.url)
+        office.alert()
+        office.turn()
+        [told] = receiver.got
+        assert told.is_signed_by(SECRET)
+        assert (told.said["type"], told.said["data"]["subject"]) == ("alert.moved", "AS1")
+        [(_, waiting, dead)] = office.desk.all()
+        assert (waiting, dead, office.hook().last_error) == (0, 0, "")
+        assert office.desk.test("chat", actor="ann").is_good
+    office.deliverer.stop()
+
+
+@pytest.mark.parametrize(
+    ("which", "authority", "why"),
+    [
+        ("good", False, "TLS: unable to get local issuer certificate"),
+        ("expired", True, "TLS: certificate has expired"),
+        ("other_name", True, "TLS: IP address mismatch"),
+        ("nobodys", True, "TLS: self-signed certificate"),
+    ],
+)
+def test_over_tls_it_goes_to_nobody_else(tmp_path: Path, which: str, authority: bool, why: str) -> None:
+    made = certificates.make(tmp_path)
+    with receiving(tls=getattr(made, which).server()) as receiver:
+        answer = post(
+            receiver.url, "{}", {"webhook-id": "a"}, allowed=LOOPBACK, authorities=made.authority if authority else None
+        )
+        assert answer.error.startswith(why)
+        assert not receiver.got
+    no_file = post("https://127.0.0.1/", "{}", {}, allowed=LOOPBACK, authorities=tmp_path / "none.pem")
+    assert no_file.error
 
 
 @pytest.mark.parametrize(
