@@ -65,7 +65,7 @@ async def _sign_in_needed(request: Request) -> SignInNeeded:
     is_part = request.headers.get("hx-request") == "true"
     if request.method in SAFE and not is_part:
         return SignInNeeded(safe_next(_path(request.url)))
-    return SignInNeeded(await came_from(request), undone=request.method not in SAFE and not is_part)
+    return SignInNeeded(await came_from(request), undone=request.method not in SAFE)
 
 
 async def came_from(request: Request) -> str:

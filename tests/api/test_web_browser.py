@@ -1,23 +1,35 @@
-"""The pages in a real browser, against a real server: by keyboard alone, on a phone, in the dark, and for axe."""
+"""The pages in a real browser, against a real server: each of them, as the list of routes has it, by axe in light and
+dark, at a desk and on a phone; then what people do there, by keyboard, without scripts, and when something goes wrong.
+
+Whatever the browser complains about (scripts, the content policy, files that are missing) fails the test.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from argon2 import PasswordHasher
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Response, expect, sync_playwright
 
 from api.app import create_app
 from api.server import Bind, serving
 from controller.access_roles import AccessRole
+from controller.exceptions import ExceptionRequest
+from controller.model import Mode, Scope
+from controller.service import Controller
+from core.ids import PersonName
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA
-from tests.api.conftest import PASSWORD, Stock
+from tests.api.conftest import INVENTORY, PASSWORD, Stock
 from tests.api.conftest import opened as a_controller
+from tests.api.test_rest_scopes import all_routes
 
 PROGRAM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -26,44 +38,239 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1200, "height": 900}
+LOOKS: Final = [("light", DESK), ("dark", PHONE), ("dark", DESK), ("light", PHONE)]
+LOOK_RULES: Final = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
+"""Of axe, those that a look can break; the first two looks are held to all rules."""
+PEOPLE: Final = {
+    "anna": AccessRole.REQUESTER,
+    "bert": AccessRole.APPROVER,
+    "olga": AccessRole.OPERATOR,
+    "vera": AccessRole.VIEWER,
+    "root": AccessRole.ADMIN,
+}
+NOBODY: Final = ""
+HOUR: Final = timedelta(hours=1)
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed (Debian: apt-get install chromium)")
 
+# Of each page: who looks at it, and under which addresses; {waiting}, {live} and {draft} are exceptions.
+PAGES: Final[dict[str, list[tuple[str, str]]]] = {
+    "/": [("bert", "/"), ("anna", "/")],
+    "/login": [(NOBODY, "/login"), (NOBODY, "/login?next=%2F&undone=true")],
+    "/account": [("anna", "/account")],
+    "/blocked": [(NOBODY, "/blocked?dst=www.tiktok.com"), (NOBODY, "/blocked?dst=not+a+name")],
+    "/why": [("anna", "/why"), ("anna", "/why?src=10.20.1.7&dst=www.tiktok.com"), ("anna", "/why?src=x&dst=y")],
+    "/exceptions": [("bert", "/exceptions"), ("vera", "/exceptions?q=none+of+it"), ("vera", "/exceptions?state=no")],
+    "/exceptions/new": [("anna", "/exceptions/new"), ("anna", "/exceptions/new?sites=berlin&sources=10.20.1.9")],
+    "/exceptions/{number}": [
+        ("bert", "/exceptions/{waiting}"),
+        ("anna", "/exceptions/{waiting}"),
+        ("anna", "/exceptions/{draft}"),
+        ("bert", "/exceptions/{live}"),
+        ("anna", "/exceptions/none"),
+    ],
+    "/policy": [("olga", "/policy?site=austin"), ("vera", "/policy?site=berlin&week=2026-03-29")],
+    "/policy/what-if": [("olga", "/policy/what-if?site=austin&policy=standard")],
+    "/emergencies": [("olga", "/emergencies"), ("vera", "/emergencies")],
+    "/auth/oidc/callback": [(NOBODY, "/auth/oidc/callback")],
+}
+# These lead to another page, or are a part of one.
+NO_PAGES: Final = {"/auth/oidc/login", "/blocked/request", "/exceptions/{number}/live", "/static/{digest}/{name:path}"}
+
+
+@dataclass(slots=True)
+class Place:
+    """A server with people and exceptions, and a browser; each person signs in there once."""
+
+    home: str
+    controller: Controller
+    chromium: Chromium
+    numbers: dict[str, str]
+    signed_in: dict[str, Any] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+    def page(self, name: str, **how: Any) -> Page:
+        """A page of that person; ``how``: of its context."""
+        if name and name not in self.signed_in:
+            self.signed_in[name] = self._sign_in(name)
+        state = self.signed_in.get(name)
+        how = {"viewport": DESK, **how}
+        page = self.chromium.new_context(base_url=self.home, storage_state=state, **how).new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+        page.on("console", lambda said: self._heard(said))
+        return page
+
+    def _heard(self, said: ConsoleMessage) -> None:
+        # The browser says so of every page that is answered with 4xx; the tests look at what such a page says.
+        is_answer = "Failed to load resource: the server responded with a status of 4" in said.text
+        is_page = "/static/" not in said.location.get("url", "")
+        if said.type in ("error", "warning") and not (is_answer and is_page):
+            self.complaints.append(f"{said.type}: {said.text}")
+
+    def _sign_in(self, name: str) -> Any:
+        page = self.page(NOBODY)
+        page.goto("/login")
+        page.fill("#name", name)
+        page.fill("#password", PASSWORD_OF_ANNA)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{self.home}/")
+        state = page.context.storage_state()
+        page.context.close()
+        return state
+
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def home(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with anna, who asks, and bert, who decides."""
+def everything(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The clients of Berlin include this machine, so that ``/blocked`` knows it."""
+    here = INVENTORY.replace("company: [10.20.0.0/16,", "company: [10.20.0.0/16, 127.0.0.0/8,")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REST_TEST_PASSWORD", PASSWORD)
+        patch.setenv("TOKGATE_BLOCKED_PAGE_NETWORKS", "127.0.0.0/8")
+        patch.setattr("tests.api.conftest.INVENTORY", here)
+        quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr("controller.passwords._hasher", lambda: quick)
         folder = tmp_path_factory.mktemp("web")
         shutil.copytree(stock.data, folder / "data", ignore=shutil.ignore_patterns("*.lock", "locks", "processes"))
-        with a_controller(folder) as controller:
-            for name, role in (("anna", AccessRole.REQUESTER), ("bert", AccessRole.APPROVER)):
-                controller.people.add_local(
-                    name, title="", roles=[role], sites=None, password=Secret(PASSWORD_OF_ANNA), actor="cli:root"
-                )
+        with a_controller(folder) as controller, sync_playwright() as playwright:
+            numbers = furnished(controller)
+            browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
             with serving(create_app(controller), Bind(port=0)) as server:
-                yield f"http://127.0.0.1:{server.port}"
+                home = f"http://127.0.0.1:{server.port}"
+                yield Place(home=home, controller=controller, chromium=browser, numbers=numbers)
+                browser.close()
 
 
-def opened(chromium: Chromium, home: str, name: str, **how: Any) -> Page:
-    """A signed-in browser of that person; whatever it complains about fails the test."""
-    page = chromium.new_context(base_url=home, viewport=how.pop("viewport", DESK), **how).new_page()
-    page.set_default_timeout(10_000)
-    page.on("pageerror", lambda error: pytest.fail(f"script: {error}"))
-    page.goto("/login")
-    page.fill("#name", name)
-    page.fill("#password", PASSWORD_OF_ANNA)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{home}/")
-    return page
+def furnished(controller: Controller) -> dict[str, str]:
+    """People, exceptions in several states, emergencies above every page, and a token."""
+    for name, role in PEOPLE.items():
+        controller.people.add_local(
+            name, title="", roles=[role], sites=None, password=Secret(PASSWORD_OF_ANNA), actor="cli:root"
+        )
+    controller.create_token("annas", [Scope.READ], HOUR, actor="cli:root", owner=PersonName("anna"))
+    live = asked(controller, "a very long word: " + "x" * 200, seats=4, lead="person:anna")
+    preview = controller.exceptions.preview_of(live).digest
+    controller.exceptions.approve(live, actor="person:bert", preview=preview, reason="")
+    controller.interventions.pause(
+        ["austin"], actor="cli:ann", reason="core switch", ends=controller.clock.now() + HOUR
+    )
+    controller.interventions.switch(Mode.MONITOR, ["austin"], actor="person:olga", reason="an outage", ends=None)
+    return {
+        "live": live,
+        "waiting": asked(controller, "with conflicts", sources=("10.20.1.7", "role:guest")),
+        "draft": asked(controller, "a draft", draft=True),
+    }
+
+
+def asked(controller: Controller, reason: str, *, draft: bool = False, **more: Any) -> str:
+    now = controller.clock.now()
+    said = {
+        "sites": ("berlin",),
+        "sources": ("10.20.1.7",),
+        "service": "tiktok",
+        "owner": "ann",
+    }
+    wanted = ExceptionRequest(**{**said, "starts": now, "ends": now + 8 * HOUR, "reason": reason, **more})
+    return controller.exceptions.request(wanted, actor="person:anna", draft=draft).id
+
+
+@pytest.fixture
+def place(everything: Place) -> Iterator[Place]:
+    yield everything
+    said, everything.complaints = everything.complaints, []
+    for context in everything.chromium.contexts:
+        context.close()
+    assert said == []
+
+
+# --- every page -----------------------------------------------------------------------------------------------------
+
+
+def test_every_page_is_looked_at(place: Place) -> None:
+    served = {path for method, path in all_routes(create_app(place.controller).router, pages=True) if method == "GET"}
+    of_the_api = set(all_routes(create_app(place.controller).router))
+    pages = {path for path in served if ("GET", path) not in of_the_api}
+    assert pages - NO_PAGES == set(PAGES)
+
+
+@pytest.mark.parametrize(
+    ("who", "path"), [pytest.param(*way, id=f"{way[0]} {way[1]}") for ways in PAGES.values() for way in ways]
+)
+def test_a_page_has_no_serious_fault_in_any_look(place: Place, who: str, path: str) -> None:
+    """By axe; nothing runs over the edge; what the Tab key reaches can be seen to have the focus; it prints."""
+    page = place.page(who)
+    page.goto(path.format(**place.numbers))
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert page.locator("h1").count() == 1
+    assert page.title().endswith(" – tokgate")
+    page.evaluate(AXE_SCRIPT)
+    for at, (scheme, size) in enumerate(LOOKS):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of the two
+        page.set_viewport_size(size)  # type: ignore[arg-type]  # a mapping of its two keys
+        grave = grave_faults(page, **({} if at < 2 else {"runOnly": LOOK_RULES}))
+        assert grave == [], f"{scheme} {size}: {grave}"
+        assert too_wide(page) <= 0, f"{scheme} {size}: {too_wide(page)} px too wide"
+    assert hidden_focus(page) == []
+    page.emulate_media(media="print")
+    assert not page.locator("nav[aria-label=Main]").is_visible() or who == NOBODY
+    assert too_wide(page) <= 0, "printed"
+
+
+def grave_faults(page: Page, **options: Any) -> list[Any]:
+    """What axe calls serious or critical, and of what."""
+    found = page.evaluate("o => axe.run({resultTypes: ['violations'], ...o}).then(r => r.violations)", options)
+    return [(v["id"], [n["target"] for n in v["nodes"]]) for v in found if v["impact"] in ("serious", "critical")]
+
+
+def too_wide(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def hidden_focus(page: Page) -> list[str]:
+    """What has the focus by the Tab key, of the first forty, and does not show it."""
+    found = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen = page.evaluate(
+            """() => {
+                const it = document.activeElement, style = getComputedStyle(it), box = it.getBoundingClientRect();
+                if (it === document.body) return "";
+                const shows = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+                return shows && box.width > 0 && box.height > 0 ? "ok" : it.outerHTML.slice(0, 120);
+            }"""
+        )
+        if not seen:
+            return found
+        found += [seen] if seen != "ok" else []
+    return found
+
+
+def test_what_axe_would_find_is_found(place: Place) -> None:
+    """The check itself checks: a page that is spoiled in each way fails each part of it."""
+    page = place.page("anna")
+    page.goto("/exceptions/new")
+    page.evaluate(AXE_SCRIPT)
+    page.evaluate(
+        """() => {
+            document.querySelector('label[for=reason]').remove();
+            document.querySelector('h1').style.width = '3000px';
+            document.querySelector('.name').style.outline = 'none';
+        }"""
+    )
+    assert "label" in {rule for rule, _ in grave_faults(page)}
+    assert too_wide(page) > 0
+    assert any("tokgate" in text for text in hidden_focus(page))
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=\"http://127.0.0.1:9/x.png\">')")
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.bad = 1'}))"
+    )
+    assert page.evaluate("window.bad") is None
+    page.wait_for_function("() => true")
+    assert all("Content Security Policy" in said for said in place.complaints)
+    assert len(place.complaints) >= 2
+    place.complaints.clear()
+
+
+# --- what people do --------------------------------------------------------------------------------------------------
 
 
 def tab_to(page: Page, selector: str) -> None:
@@ -75,16 +282,18 @@ def tab_to(page: Page, selector: str) -> None:
     pytest.fail(f"the keyboard never reaches {selector}")
 
 
-def test_a_request_is_sent_and_approved_by_keyboard_alone(chromium: Chromium, home: str) -> None:
-    anna = opened(chromium, home, "anna")
+def test_a_request_is_sent_and_approved_by_keyboard_alone(place: Place) -> None:
+    anna = place.page("anna")
     anna.goto("/exceptions/new")
     anna.keyboard.press("Tab")
     expect(anna.locator(".skip")).to_be_focused()
     tab_to(anna, "input[value=berlin]")
     anna.keyboard.press("Space")
     tab_to(anna, "#sources")
-    anna.keyboard.type("10.20.1.7")
-    expect(anna.locator("#preview")).to_contain_text("10.20.1.7/32 would reach tiktok at berlin")
+    anna.keyboard.type("10.20.1.77")
+    expect(anna.locator("#preview")).to_contain_text(
+        "10.20.1.77/32 would reach tiktok at berlin from 2026-11-25 12:00 to 2026-11-25 20:00 CET"
+    )
     tab_to(anna, "#reason")
     anna.keyboard.type("spring campaign")
     tab_to(anna, "button[value=send]")
@@ -92,49 +301,39 @@ def test_a_request_is_sent_and_approved_by_keyboard_alone(chromium: Chromium, ho
     expect(anna.locator("[role=status]")).to_contain_text("Your request is sent")
     where = anna.url.partition("?")[0]
 
-    bert = opened(chromium, home, "bert")
+    bert = place.page("bert")
+    bert.clock.install()
     bert.goto(where)
     tab_to(bert, "form[action$='/approve'] button")
     bert.keyboard.press("Enter")
     expect(bert.locator("[role=status]")).to_contain_text("Approved")
-    expect(bert.locator("#live-said")).to_contain_text("Live on 0/1 devices")
-    with bert.expect_response(lambda r: "/live?seen=" in r.url) as looked:
-        pass
-    assert looked.value.ok, "it looks again by itself"
+    expect(bert.locator("#live-said")).to_have_text("Live on 0/1 devices, as last read back.")
+    bert.evaluate(
+        """() => {
+            window.told = [];
+            new MutationObserver(() => window.told.push(document.querySelector("#live-said").innerText))
+                .observe(document.querySelector("#live-said"), {childList: true, subtree: true});
+        }"""
+    )
+    answers = [looked_again(bert).status for _ in range(4)]
+    assert answers[-1] == 204, f"nothing new is not sent again: {answers}"
+    assert bert.evaluate("window.told") == [], "and nothing is read aloud"
+    place.controller.exceptions.revoke(where.rpartition("/")[2], actor="cli:ann", reason="over")
+    assert looked_again(bert).status == 200
+    expect(bert.locator("#live-said")).to_have_text("Removed from 1/1 devices, as last read back.")
+    assert bert.evaluate("window.told") == ["Removed from 1/1 devices, as last read back."]
 
 
-@pytest.mark.parametrize("how", ["light", "dark", "phone"])
-def test_axe_finds_no_serious_fault_and_nothing_runs_over_the_edge(chromium: Chromium, home: str, how: str) -> None:
-    look: dict[str, Any] = {"color_scheme": "dark" if how == "dark" else "light"}
-    if how == "phone":
-        look |= {"viewport": PHONE, "has_touch": True}
-    page = opened(chromium, home, "bert", **look)
-    page.goto("/exceptions/new?sites=berlin&sources=10.20.1.9")
-    page.fill("#reason", "a very long word: " + "x" * 200)
-    page.click("button[value=draft]")
-    detail = page.url.partition("?")[0].removeprefix(home)
-    why = "/why?src=10.20.1.7&dst=www.tiktok.com"
-    for path in (
-        "/",
-        "/exceptions",
-        "/exceptions/new",
-        detail,
-        "/policy",
-        "/emergencies",
-        why,
-        "/account",
-        "/exceptions/none",
-    ):
-        page.goto(path)
-        found = Axe().run(page)
-        grave = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
-        assert grave == [], f"{path}: {[(v['id'], [n['target'] for n in v['nodes']]) for v in grave]}"
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, f"{path} is {wide} px too wide"
+def looked_again(page: Page) -> Response:
+    """The page asks by itself, every five seconds."""
+    with page.expect_response(lambda r: "/live?seen=" in r.url) as looked:
+        page.clock.run_for(5_100)
+    looked.value.finished()
+    return looked.value
 
 
-def test_without_scripts_the_main_acts_work(chromium: Chromium, home: str) -> None:
-    page = opened(chromium, home, "anna", java_script_enabled=False)
+def test_without_scripts_the_main_acts_work(place: Place) -> None:
+    page = place.page("anna", java_script_enabled=False)
     page.goto("/exceptions/new?sites=berlin&sources=10.20.1.30")
     page.click("button[value=look]")
     assert "10.20.1.30/32 would reach tiktok" in page.inner_text("#preview")
@@ -144,3 +343,58 @@ def test_without_scripts_the_main_acts_work(chromium: Chromium, home: str) -> No
     page.fill("#revoke-reason", "not needed")
     page.click("form[action$='/revoke'] button")
     assert "Revoked" in page.inner_text("[role=status]")
+
+
+def test_what_is_wrong_has_the_focus_and_leads_to_its_field(place: Place) -> None:
+    page = place.page("anna")
+    page.goto("/exceptions/new?sites=berlin&sources=192.0.2.7")
+    page.fill("#reason", "spring campaign")
+    page.click("button[value=send]")
+    expect(page.locator("#trouble")).to_be_focused()
+    assert page.title() == "Error: Request an exception – tokgate"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sources")).to_be_focused()
+    expect(page.locator("#sources")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#reason")).to_have_value("spring campaign")
+
+
+def test_a_session_that_ends_while_somebody_writes_costs_nothing_that_was_typed(place: Place) -> None:
+    page = place.page("anna")
+    page.goto("/exceptions/new")
+    page.check("input[value=berlin]")
+    page.fill("#sources", "10.20.1.41")
+    page.fill("#reason", "written slowly")
+    place.controller.people.sign_out_everywhere(PersonName("anna"), actor="cli:root")
+    del place.signed_in["anna"]
+    page.click("button[value=send]")
+    expect(page.locator("[role=status]")).to_contain_text("nothing was done")
+    page.fill("#name", "anna")
+    page.fill("#password", PASSWORD_OF_ANNA)
+    page.keyboard.press("Enter")
+    expect(page.locator("#reason")).to_have_value("written slowly")
+    page.click("button[value=send]")
+    expect(page.locator("[role=status]")).to_contain_text("Your request is sent")
+
+
+def test_going_back_and_sending_again_asks_once(place: Place) -> None:
+    page = place.page("anna")
+    page.goto("/exceptions/new?sites=berlin&sources=10.20.1.42&reason=twice")
+    page.evaluate(  # two clicks before the answer
+        "() => { const send = document.querySelector('button[value=send]'); send.click(); send.click(); }"
+    )
+    expect(page.locator("[role=status]")).to_contain_text("Your request is sent")
+    page.reload()
+    page.go_back()
+    page.go_forward()
+    assert len([e for e in place.controller.exceptions.find() if e.reason == "twice"]) == 1
+
+
+def test_a_page_that_is_shown_again_after_signing_out_is_not(place: Place) -> None:
+    page = place.page("vera")
+    page.goto("/exceptions")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.locator("[role=status]")).to_have_text("You are signed out.")
+    del place.signed_in["vera"]
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Sign in to tokgate")
