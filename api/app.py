@@ -46,9 +46,11 @@ from api.routes import (
     webhooks,
 )
 from api.web import account, asking, blocked, home, pages, signin, static_files
+from api.web import audit as audit_page
 from api.web import emergencies as emergency_pages
 from api.web import exceptions as exceptions_pages
 from api.web import policy as policy_pages
+from api.web import webhooks as webhook_pages
 from controller.service import Controller
 
 PREFIX = "/api/v1"
@@ -125,6 +127,8 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(exceptions_pages.router)
     app.include_router(policy_pages.router)
     app.include_router(emergency_pages.router)
+    app.include_router(audit_page.router)
+    app.include_router(webhook_pages.router)
     return app
 
 

@@ -154,3 +154,5 @@ PageRequester = Annotated[Caller, Security(_page_caller, scopes=[Scope.REQUEST.v
 PageApprover = Annotated[Caller, Security(_page_caller, scopes=[Scope.APPROVE.value])]
 PageRevoker = Annotated[Caller, Security(_page_caller, scopes=[Scope.APPROVE.value, Scope.REQUEST.value])]
 PageOperator = Annotated[Caller, Security(_page_caller, scopes=[Scope.OPERATE.value])]
+PageAuditor = Annotated[Caller, Security(_page_caller, scopes=[Scope.AUDIT.value])]
+PageAdmin = Annotated[Caller, Security(_page_caller, scopes=[Scope.ADMIN.value])]

@@ -22,7 +22,7 @@ from api.problems import request_id_of, unexpected
 from api.sessions import HOME, SignInNeeded, came_from
 from api.web.templating import render
 from api.web.wording import emergency, hint, sentence
-from controller.errors import Invalid
+from controller.errors import Invalid, NotAllowed
 from controller.model import Scope
 from controller.policy_desk import is_of_our_time
 from controller.service import Controller
@@ -41,6 +41,8 @@ _NAVIGATION: Final = (
     ("/policy", "Policy", Scope.READ),
     ("/why", "Why blocked?", Scope.READ),
     ("/emergencies", "Emergencies", Scope.READ),
+    ("/audit", "Audit", Scope.AUDIT),
+    ("/webhooks", "Webhooks", Scope.AUDIT),
 )
 DONE: Final = {
     "requested": "Your request is sent. An approver has to agree before anything opens.",
@@ -52,6 +54,9 @@ DONE: Final = {
     "revoked": "Revoked. Its devices are told at once.",
     "renewed": "The renewal is asked for.",
     "seated": "The seats are given to these addresses.",
+    "test": "It took the test message.",
+    "resume": "What waits is sent now.",
+    "replay": "What was set aside is sent again.",
     "begun": "It holds. The devices follow within seconds.",
     "over": "It is ended, and what it took away comes back.",
 }
@@ -127,7 +132,11 @@ def told(error: TokgateError | None) -> dict[str, str]:
 def common(request: Request) -> dict[str, Any]:
     """What the frame of every page needs."""
     caller: Caller | None = getattr(request.state, "caller", None)
-    ways = [(path, name) for path, name, scope in _NAVIGATION if caller is not None and caller.allows(scope)]
+    ways = [
+        (path, name)
+        for path, name, scope in _NAVIGATION
+        if caller is not None and caller.allows(scope) and (caller.sites is None or scope is not Scope.AUDIT)
+    ]
     at = request.url.path
     here = max((path for path in (*(path for path, _ in ways), "/account") if _is_at(at, path)), key=len, default="")
     return {
@@ -138,6 +147,12 @@ def common(request: Request) -> dict[str, Any]:
         "done": None,
         "Scope": Scope,
     }
+
+
+def refuse_limited(caller: Caller) -> None:
+    """Raises ``NotAllowed`` for somebody of some sites alone: the page is about the whole fleet."""
+    if caller.sites is not None:
+        raise NotAllowed("this is about the whole fleet; yours are some sites", hint="ask an administrator")
 
 
 def _is_at(at: str, path: str) -> bool:

@@ -6,10 +6,12 @@ Whatever the browser complains about (scripts, the content policy, files that ar
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -38,6 +40,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1200, "height": 900}
+PAPER = {"width": 718, "height": 1047}  # A4 with margins of a centimetre
 LOOKS: Final = [("light", DESK), ("dark", PHONE), ("dark", DESK), ("light", PHONE)]
 LOOK_RULES: Final = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 """Of axe, those that a look can break; the first two looks are held to all rules."""
@@ -71,6 +74,8 @@ PAGES: Final[dict[str, list[tuple[str, str]]]] = {
     "/policy": [("olga", "/policy?site=austin"), ("vera", "/policy?site=berlin&week=2026-03-29")],
     "/policy/what-if": [("olga", "/policy/what-if?site=austin&policy=standard")],
     "/emergencies": [("olga", "/emergencies"), ("vera", "/emergencies")],
+    "/audit": [("root", "/audit?check=true")],
+    "/webhooks": [("root", "/webhooks")],
     "/auth/oidc/callback": [(NOBODY, "/auth/oidc/callback")],
 }
 # These lead to another page, or are a part of one.
@@ -132,7 +137,7 @@ def everything(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         folder = tmp_path_factory.mktemp("web")
         shutil.copytree(stock.data, folder / "data", ignore=shutil.ignore_patterns("*.lock", "locks", "processes"))
         with a_controller(folder) as controller, sync_playwright() as playwright:
-            numbers = furnished(controller)
+            numbers = furnished(controller, folder)
             browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
             with serving(create_app(controller), Bind(port=0)) as server:
                 home = f"http://127.0.0.1:{server.port}"
@@ -140,13 +145,18 @@ def everything(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 browser.close()
 
 
-def furnished(controller: Controller) -> dict[str, str]:
+def furnished(controller: Controller, folder: Path) -> dict[str, str]:
     """People, exceptions in several states, emergencies above every page, and a token."""
     for name, role in PEOPLE.items():
         controller.people.add_local(
             name, title="", roles=[role], sites=None, password=Secret(PASSWORD_OF_ANNA), actor="cli:root"
         )
     controller.create_token("annas", [Scope.READ], HOUR, actor="cli:root", owner=PersonName("anna"))
+    (folder / "key").write_text(f"whsec_{base64.b64encode(bytes(32)).decode()}")
+    controller.webhooks.add(
+        "chat", url="https://chat.example.org/hooks", kinds=["exception"], secret=f"secret://file{folder}/key",
+        sites=None, actor="cli:root",
+    )  # fmt: skip
     live = asked(controller, "a very long word: " + "x" * 200, seats=4, lead="person:anna")
     preview = controller.exceptions.preview_of(live).digest
     controller.exceptions.approve(live, actor="person:bert", preview=preview, reason="")
@@ -211,6 +221,7 @@ def test_a_page_has_no_serious_fault_in_any_look(place: Place, who: str, path: s
         assert too_wide(page) <= 0, f"{scheme} {size}: {too_wide(page)} px too wide"
     assert hidden_focus(page) == []
     page.emulate_media(media="print")
+    page.set_viewport_size(PAPER)
     assert not page.locator("nav[aria-label=Main]").is_visible() or who == NOBODY
     assert too_wide(page) <= 0, "printed"
 

@@ -35,6 +35,8 @@ PEOPLE = {
     "bert": AccessRole.APPROVER,
     "olga": AccessRole.OPERATOR,
     "vera": AccessRole.VIEWER,
+    "uwe": AccessRole.AUDITOR,
+    "root": AccessRole.ADMIN,
 }
 
 
@@ -104,8 +106,9 @@ def test_nobody_approves_their_own_nor_what_they_did_not_see(office: Office) -> 
 def test_what_a_role_is_not_offered_it_may_not_do(office: Office, name: str) -> None:
     where = asked(signed(office, "anna"))
     browser = signed(office, name)
-    may_ask = PEOPLE[name] is not AccessRole.VIEWER
-    may_decide = PEOPLE[name] is AccessRole.APPROVER
+    may_ask = PEOPLE[name] not in (AccessRole.VIEWER, AccessRole.AUDITOR)
+    may_decide = PEOPLE[name] in (AccessRole.APPROVER, AccessRole.ADMIN)
+    may_audit = PEOPLE[name] in (AccessRole.AUDITOR, AccessRole.ADMIN)
     assert ("/exceptions/new" in browser.get("/exceptions").text) is may_ask
     assert ("Approve exactly this" in browser.get(where).text) is may_decide
     sent = browser.send("/exceptions/new", page="/", act="send", **FORM)
@@ -113,7 +116,13 @@ def test_what_a_role_is_not_offered_it_may_not_do(office: Office, name: str) -> 
     denied = browser.send(f"{where}/deny", page="/", reason="no")
     assert (denied.status_code == 303) is may_decide, text_of(denied.text)
     replayed = browser.get("/policy/what-if?site=berlin&policy=spare")
-    assert (replayed.status_code == 403) is (PEOPLE[name] is not AccessRole.OPERATOR)
+    assert (replayed.status_code == 403) is (PEOPLE[name] not in (AccessRole.OPERATOR, AccessRole.ADMIN))
+    for page in ("/audit", "/webhooks"):
+        assert (browser.get(page).status_code, f'href="{page}"' in browser.get("/").text) == (
+            (200, True) if may_audit else (403, False)
+        )
+    tested = browser.send("/webhooks/none/test", page="/")
+    assert tested.status_code == (404 if PEOPLE[name] is AccessRole.ADMIN else 403)
 
 
 def test_a_form_from_elsewhere_changes_nothing(office: Office) -> None:
@@ -434,3 +443,47 @@ def test_what_a_page_cannot_show_it_says(office: Office, path: str) -> None:
 def test_only_policies_that_fit_the_site_are_offered_for_a_replay(office: Office) -> None:
     assert "Replay" not in signed(office, "olga").get("/policy?site=berlin").text, "spare knows no guests"
     assert "<option>standard</option>" in signed(office, "olga").get("/policy?site=austin").text
+
+
+def test_an_auditor_finds_who_changed_what_and_checks_the_chain(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.web.audit.SHOWN", 2)
+    anna, uwe = signed(office, "anna"), signed(office, "uwe")
+    for number in range(3):
+        asked(anna, sources=f"10.20.1.{number}", reason=EVIL if number == 2 else "campaign")
+    page = uwe.get("/audit?actor=person:anna&action=exception").text
+    assert text_of(page).count("exception.request") == 2
+    assert "<img src=x" not in page
+    older = re.search(r'href="(/audit\?[^"]*cursor=[^"]*)">Older', page)
+    assert older
+    assert text_of(uwe.get(unescape(older[1])).text).count("exception.request") == 1
+    assert "None of that kind." in text_of(uwe.get("/audit?q=no+such+word").text)
+    assert "The chain holds" in text_of(uwe.get("/audit?check=true").text)
+    assert uwe.get("/audit?cursor=x").status_code == 422
+
+
+def test_a_webhook_says_how_it_does_and_is_tried(office: Office, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("whsec_" + "A" * 43 + "=")
+    office.controller.webhooks.add(
+        "chat", url="https://127.0.0.1:9/hook", kinds=["exception"], secret=f"secret://file{tmp_path}/key", sites=None,
+        actor="cli:root",
+    )  # fmt: skip
+    root, uwe = signed(office, "root"), signed(office, "uwe")
+    assert "nothing sent yet" in text_of(uwe.get("/webhooks").text)
+    assert "Send a test" not in uwe.get("/webhooks").text
+    tried = root.send("/webhooks/chat/test", page="/webhooks")
+    assert (tried.status_code, "Chat did not take it" in text_of(tried.text)) == (409, True)
+    assert root.send("/webhooks/chat/resume", page="/webhooks").headers["location"] == "/webhooks?done=resume"
+    assert "What waits is sent now." in text_of(root.get("/webhooks?done=resume").text)
+    assert root.send("/webhooks/chat/drop", page="/webhooks").status_code == 409
+
+
+def test_who_is_limited_to_sites_sees_neither_log_nor_webhooks(office: Office) -> None:
+    office.controller.people.add_local(
+        "ida", title="", roles=[AccessRole.ADMIN], sites=["berlin"], password=Secret(PASSWORD_OF_ANNA), actor="cli:root"
+    )
+    ida = signed(office, "ida")
+    assert [ida.get(path).status_code for path in ("/audit", "/webhooks")] == [403, 403]
+    assert ida.send("/webhooks/chat/test", page="/").status_code == 403
+    assert 'href="/audit"' not in ida.get("/").text
