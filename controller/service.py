@@ -635,7 +635,7 @@ class Controller:
             )
             if not plan.is_empty:
                 why = causes(removed(look.observed, plan), look.withdrawn)
-                script = adapter.render(look.observed, plan).text
+                script = adapter.render(look.observed, plan).shown
                 stored = store_plan(
                     plan,
                     look.observed,

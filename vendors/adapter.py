@@ -72,7 +72,12 @@ class Script:
 
     text: str  # the vendor's own language, complete
     files: Mapping[str, str] = field(default_factory=dict)  # path on the device -> content (persistence, DNS feed)
-    commands: tuple[str, ...] = ()  # what runs around it, in order, for people
+    typed: tuple[str, ...] = ()  # every line that changes, locks or commits, as it is sent; empty: those of ``text``
+
+    @property
+    def shown(self) -> str:
+        """What is sent beside questions, for people. ``^D`` is Ctrl-D; a line with a ``#`` is none of them."""
+        return "".join(f"{line}\n" for line in self.typed) or self.text
 
 
 class Adapter(Protocol):

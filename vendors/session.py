@@ -285,7 +285,7 @@ class SshSession:
             fingerprint=fingerprint(_text_of(key)),
             bits=key.get_bits(),
             pinned=len(self._endpoint.host_keys),
-            exchange=str(getattr(transport.kex_engine, "name", "unknown")),
+            exchange=str(getattr(transport, "exchange", "unknown")),
             signature=str(transport.host_key_type),
             cipher=cipher,
             mac="" if "gcm" in cipher else str(getattr(transport, "remote_mac", "")),
@@ -635,11 +635,22 @@ def _open_socket(host: str, port: int, timeout: timedelta) -> socket.socket:
     return sock
 
 
+class _Transport(paramiko.Transport):
+    """Keeps the name of the key exchange, which the library forgets together with its engine."""
+
+    exchange = "unknown"
+
+    def _parse_kex_init(self, m: object) -> None:
+        super()._parse_kex_init(m)  # type: ignore[misc]  # its stubs do not know it
+        known = self._kex_info.items()  # type: ignore[attr-defined]
+        self.exchange = next((name for name, engine in known if type(self.kex_engine) is engine), "unknown")
+
+
 def _transport(
     sock: socket.socket, kinds: tuple[str, ...], legacy: tuple[str, ...], timeout: timedelta
 ) -> paramiko.Transport:
     disabled = {kind: [name for name in names if name not in legacy] for kind, names in WEAK.items()}
-    transport = paramiko.Transport(sock, disabled_algorithms=disabled)
+    transport = _Transport(sock, disabled_algorithms=disabled)
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = timeout.total_seconds()
     transport.channel_timeout = CHANNEL_SECONDS
     wanted = tuple(name for kind in kinds for name in _SIGNATURES.get(kind, (kind,)))

@@ -36,7 +36,12 @@ class Planned(StrEnum):
 
 AsPlanned = Annotated[
     Planned,
-    typer.Option("--format", "-o", help="How to print; `commands`: the very lines for each device.", show_default=True),
+    typer.Option(
+        "--format",
+        "-o",
+        help="How to print; `commands`: for each device every line that would be sent, from the lock to the commit.",
+        show_default=True,
+    ),
 ]
 
 

@@ -18,9 +18,10 @@ from core.clock import SystemClock
 from core.ids import DeviceName
 from core.net import DomainName, Network
 from core.secret import SecretRef
+from lab.emulators.faults import Faults
 from lab.emulators.server import Served, served
 from lab.emulators.traffic import Flow, Verdict
-from vendors.adapter import Adapter, Endpoint, Session
+from vendors.adapter import Adapter, Endpoint
 from vendors.diff import diff
 from vendors.model import (
     Action,
@@ -35,7 +36,7 @@ from vendors.model import (
     RuleName,
 )
 from vendors.registry import adapter_for
-from vendors.session import connect
+from vendors.session import SshSession, connect
 
 DEVICE: Final = DeviceName("edge")
 OWNER: Final = "01kb000000000000000000tkga"
@@ -62,11 +63,25 @@ class Foreign:
     destination: str  # a network, or "0.0.0.0/0"
 
 
+class Heard(Faults):
+    """Nothing goes wrong, and every line that arrives is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def next_line(self, line: str) -> tuple[int | None, int | None]:
+        self.said.append(line)
+        return super().next_line(line)
+
+
 class EmulatedRig(ABC):
     """One emulated firewall. What it is asked for here is asked of its owner's side, never of the adapter."""
 
     vendor: ClassVar[str]
     password: ClassVar[str] = "admin"
+    questions: ClassVar[tuple[str, ...]]
+    """How lines begin that ask, or prepare the login itself."""
     user: ClassVar[str] = "admin"
     has_candidate: ClassVar[bool]
     """Whether somebody's pending changes can stand on the device."""
@@ -122,6 +137,10 @@ class EmulatedRig(ABC):
         """Options that name a virtual system, context or rule that is not there."""
         return None
 
+    def asks(self, line: str) -> bool:
+        """Whether a line changes nothing but the login."""
+        return not line or line == self.password or line.startswith(self.questions)
+
     @contextmanager
     def serving(self) -> Iterator[None]:
         with served([self.device]) as places:
@@ -150,7 +169,7 @@ class EmulatedRig(ABC):
         return replace(made, **changes)  # type: ignore[arg-type]
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> Iterator[SshSession]:
         with connect(self.endpoint(), clock=SystemClock()) as session:
             yield session
 

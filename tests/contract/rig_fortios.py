@@ -45,6 +45,7 @@ _DONE = "next", "end"
 class FortiOsRig(EmulatedRig):
     vendor: ClassVar[str] = "fortinet_fortios"
     password: ClassVar[str] = "fortinet"
+    questions: ClassVar[tuple[str, ...]] = ("show ", "get ", "print ", "diagnose ")
     has_candidate: ClassVar[bool] = False
 
     def __init__(self, *, switches: Switches | None = None, model: Model | None = None) -> None:

@@ -28,6 +28,7 @@ _PAIR = "set security policies from-zone inside to-zone outside policy"
 class SrxRig(EmulatedRig):
     vendor: ClassVar[str] = "juniper_srx"
     password: ClassVar[str] = "pw"
+    questions: ClassVar[tuple[str, ...]] = ("set cli ", "show ", "run show ", "^D")
     has_candidate: ClassVar[bool] = True
 
     def __init__(

@@ -24,12 +24,14 @@ from tests.contract.emulated import (
     TIKTOK,
     EmulatedRig,
     Foreign,
+    Heard,
     wish,
 )
 from tests.contract.rig_asa import AsaRig
 from tests.contract.rig_fortios import FortiOsRig
 from tests.contract.rig_panos import PanOsRig
 from tests.contract.rig_srx import SrxRig
+from vendors.checkup import login_findings
 from vendors.codec import content_digest
 from vendors.diff import diff
 from vendors.errors import CapacityExceeded, DeviceError, NotVerified, Refused, Uncertain, Unreachable
@@ -95,6 +97,19 @@ def test_i03_one_network_less_is_one_member(rig: EmulatedRig) -> None:
     assert not rig.passes("company")
 
 
+def test_what_is_sent_is_what_the_plan_shows(rig: EmulatedRig) -> None:
+    """`tokgate plan -o commands`: every line but questions, from the lock to the commit."""
+    rig.push(wish())
+    wanted = wish(members=MORE - {ip_network("71.18.0.0/16")}, deny=("company", "marketing"))
+    observed = rig.look()
+    plan = diff(observed, wanted, observed.can)
+    rig.device.faults = heard = Heard()
+    with rig.session() as session:
+        rig.adapter().apply(session, observed, plan)
+    shown = rig.adapter().render(observed, plan).shown.splitlines()
+    assert [line for line in heard.said if not rig.asks(line)] == [line for line in shown if not rig.asks(line)]
+
+
 def test_names_are_blocked_by_what_they_resolve_to(rig: EmulatedRig) -> None:
     if not rig.adapter().capabilities.fqdn:
         pytest.skip("the vendor enforces no names")
@@ -158,6 +173,18 @@ def test_i11_counters_grow_by_what_was_tried(rig: EmulatedRig) -> None:
         assert not rig.passes("company")
     assert rig.passes("company", ORDINARY)
     assert hits() == {"deny-company": 3, "deny-marketing": 0}
+
+
+def test_the_doctor_tells_what_an_engineer_asks_and_changes_nothing(rig: EmulatedRig) -> None:
+    rig.push(wish())
+    whole = rig.configuration()
+    with rig.session() as session:
+        found = (*login_findings(session.login()), *rig.adapter().doctor(session))
+    told = {finding.check: finding.message for finding in found}
+    assert told.keys() >= {"rights", "version", "limits", "counters", "rollback", "host key", "algorithms"}
+    assert "unknown" not in told["algorithms"]
+    assert rig.password not in " ".join(told.values()).split()
+    assert rig.configuration() == whole
 
 
 # --- hands, and who else writes -------------------------------------------------------------------------------------

@@ -33,7 +33,12 @@ def findings(at: Terminal, options: CiscoAsaOptions) -> tuple[Finding, ...]:
         observed = observed_from(gathered(at.asked(READ)), options)
     except DeviceError as exc:
         return (rights, Finding(check="reading", ok=False, message=exc.message))
-    return (rights, *_of(observed), *_counters(at, options))
+    return (rights, *_of(observed), _limits(options), *_counters(at, options))
+
+
+def _limits(options: CiscoAsaOptions) -> Finding:
+    told = f"{options.max_entries:,} members of all groups (options.max_entries); an ASA tells no limit of its own"
+    return Finding(check="limits", ok=True, message=told)
 
 
 def _rights(at: Terminal) -> Finding:

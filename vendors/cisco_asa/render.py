@@ -17,7 +17,4 @@ def script_of(batches: Iterable[Batch], *, context: str | None, saves: bool) -> 
         *((ENTER, *change, LEAVE) if change else ()),
         *([SAVE] if saves else []),
     ]
-    return Script(
-        text="".join(f"{line}\n" for line in lines),
-        commands=("read again and compare", "the lines", "read back and compare", *([SAVE] if saves else [])),
-    )
+    return Script(text="".join(f"{line}\n" for line in lines))

@@ -26,7 +26,7 @@ from vendors.fortinet_fortios.job import COMMIT, SAVE, START, Job
 from vendors.fortinet_fortios.logs import DISPLAY, filters, is_partial, pages, question
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.parse import observed_from
-from vendors.fortinet_fortios.render import lists_of, render_change
+from vendors.fortinet_fortios.render import Change, lists_of, render_change
 from vendors.fortinet_fortios.sessions import cut
 from vendors.fortinet_fortios.syntax import quoted, table_of
 from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
@@ -73,11 +73,18 @@ class FortinetFortios:
     def render(self, current: Observed, plan: Plan) -> Script:
         change = render_change(current, plan, self.options)
         if self.options.managed is not None:
-            return Script(text="", commands=("wait until the firewall has pulled its lists", "read and compare"))
+            return Script(text="")
+        return Script(text=change.text, typed=tuple(self._typed(current, change)))
+
+    def _typed(self, current: Observed, change: Change) -> Iterator[str]:
+        """A change as it is typed: what tells which lists are pulled goes ahead of what relies on them."""
         workspace = self.options.workspace and current.extra["workspace"] == "True"
-        around = (START, COMMIT) if workspace else ()
-        saves = self.options.save and current.extra["cfg_save"] != "automatic"
-        return Script(text=change.text, commands=(*around, "read back and compare", *((SAVE,) if saves else ())))
+        start, commit = ((START,), (COMMIT,)) if workspace else ((), ())
+        place = ("config vdom", f"edit {self.options.vdom}") if self.options.vdom else ()
+        for part in change.parts:
+            yield from (*place, *start, *part.text.splitlines(), *commit)
+        if change.blocks and self.options.save and current.extra["cfg_save"] != "automatic":
+            yield from (*place, SAVE)
 
     def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
         return lists_of(current, desired, self.options)
@@ -231,7 +238,14 @@ class FortinetFortios:
             raise
         except DeviceError as exc:
             return (Finding(check="read", ok=False, message=exc.message),)
-        return (*findings(observed, self.options), self._counting(session, observed))
+        return (*findings(observed, self.options), self._rights(session), self._counting(session, observed))
+
+    def _rights(self, session: Session) -> Finding:
+        """By the end of the prompt, which tells a super administrator from others."""
+        with opened(session, self.options, self.device) as console:
+            whole = console.base.rstrip().endswith("#")
+        told = "an administrator with all rights" if whole else "restricted rights; what is missing is told at a change"
+        return Finding(check="rights", ok=True, message=told)
 
     def _counting(self, session: Session, observed: Observed) -> Finding:
         if not observed.rules:

@@ -130,9 +130,9 @@ class Job:
 
         Returns what is left to do. Raises ``Uncertain`` when a list does not come in time: the device may load it yet.
         """
-        told = Change(blocks=tuple(block for block in change.blocks if block.path == FEED))
-        if told.blocks:
-            self._change(told)
+        told = change.parts[:1]
+        if told and told[0].blocks[0].path == FEED:
+            self._change(told[0])
         wanted = {g.name: digest_of(g.members) for g in self.plan.desired.groups if isinstance(g, AddressGroup)}
         until = time.monotonic() + self._load_seconds
         while True:

@@ -61,6 +61,13 @@ class Change:
     def text(self) -> str:
         return "".join(block.text() for block in self.blocks)
 
+    @property
+    def parts(self) -> tuple[Change, ...]:
+        """What tells the device which lists it should have, then what relies on their being loaded."""
+        told = tuple(block for block in self.blocks if block.path == FEED)
+        rest = tuple(block for block in self.blocks if block.path != FEED)
+        return tuple(Change(blocks=blocks) for blocks in (told, rest) if blocks)
+
 
 def render_change(current: Observed, plan: Plan, options: FortinetFortiosOptions) -> Change:
     """The change that takes the device to ``plan.desired``.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
@@ -18,7 +19,7 @@ from vendors.juniper_srx import counters, facts
 from vendors.juniper_srx.feed import feed_lists, questions
 from vendors.juniper_srx.options import JuniperSrxOptions
 from vendors.juniper_srx.parse import Held, observed_from
-from vendors.juniper_srx.render import Change, render_change, takes_two
+from vendors.juniper_srx.render import Change, render_change, takes_two, typed_lines
 from vendors.juniper_srx.sessions import cut
 from vendors.juniper_srx.times import MOST_SPANS
 from vendors.juniper_srx.transaction import Job
@@ -26,6 +27,7 @@ from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Readi
 from vendors.shell import Said, gathered
 
 _READ = timedelta(seconds=120)
+_SECOND: Final = "# and when the device has loaded the lists, in a second commit:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +77,12 @@ class JuniperSrx:
         return self.options.max_entries if pulls is None else max(self.options.max_entries, pulls.max_entries - 1)
 
     def render(self, current: Observed, plan: Plan) -> Script:
-        minutes = self.options.confirm_minutes
         changes = [self._change(current, plan, keep_sets=True)] if self._takes_two(current, plan) else []
         changes.append(self._change(current, plan))
+        typed = [list(typed_lines(change, plan, self.options)) for change in changes]
         return Script(
-            text="# and when the device has loaded the lists, in a second commit:\n".join(c.text for c in changes),
-            commands=(
-                "configure exclusive",
-                "show | compare (must be empty)",
-                "load set terminal",
-                "commit check",
-                f"commit confirmed {minutes}",
-                "a second login reads back and compares",
-                "commit",
-            ),
+            text=f"{_SECOND}\n".join(change.text for change in changes),
+            typed=(*typed[0], *(line for each in typed[1:] for line in (_SECOND, *each))),
         )
 
     def parse_counters(self, text: str) -> Reading:
@@ -202,6 +196,12 @@ class JuniperSrx:
         text = self._told(session, (facts.CONFIGURATION, facts.COMMITS, facts.UPTIME, facts.VERSION, self._hits))
         return tuple(self._findings(text))
 
+    @property
+    def _limits(self) -> str:
+        pulls = self.options.pulls
+        pulled = f", {pulls.max_entries:,} of lists that are pulled" if pulls else ""
+        return f"{self.options.set_members:,} members of one set, {self.options.max_entries:,} entries of all{pulled}"
+
     def _findings(self, text: str) -> Iterator[Finding]:
         from vendors.shell import sections
 
@@ -221,6 +221,9 @@ class JuniperSrx:
             yield Finding(check="reading", ok=False, message=str(exc))
             return
         yield Finding(check="reading", ok=True, message="the configuration is understood")
+        seen = "sees the whole configuration; whether it may lock and commit shows at the first change"
+        yield Finding(check="rights", ok=True, message=seen)
+        yield Finding(check="limits", ok=True, message=self._limits)
         owner = f"marked by controller {observed.mark.owner}" if observed.mark else "nothing of ours yet"
         yield Finding(check="owner", ok=observed.mark is not None or not observed.irregular, message=owner)
         notes = [note.partition(": ")[2] for note in observed.can.notes if note.startswith("domains:")]

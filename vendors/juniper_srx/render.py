@@ -12,6 +12,7 @@ from typing import Final
 
 from core.net import Network
 from vendors.errors import Refused
+from vendors.juniper_srx.facts import commit_comment
 from vendors.juniper_srx.feed import fed_groups, feeding
 from vendors.juniper_srx.options import JuniperSrxOptions
 from vendors.juniper_srx.parse import Held
@@ -19,6 +20,12 @@ from vendors.juniper_srx.placement import inserts, target_order
 from vendors.juniper_srx.shape import FEED_PREFIX, PATHS, PREFIX, Objects, Place, group_of, named, shaped
 from vendors.juniper_srx.statements import Statement, line_of
 from vendors.model import AddressGroup, GroupName, Mark, Plan
+
+LOCK: Final = "configure exclusive"
+LOAD: Final = "load set terminal"
+CHECK: Final = "commit check"
+CONFIRM: Final = "commit"
+LEAVE: Final = "exit configuration-mode"
 
 _LISTS: Final = (("address",), ("address-set",), ("match", "source-address"), ("match", "destination-address"))
 """What may stand several times in one object: taken out by its value."""
@@ -48,6 +55,23 @@ class Change:
     @property
     def text(self) -> str:
         return "".join(f"{line}\n" for line in (*self.lines, *self.moves))
+
+
+def commit_line(plan: Plan, options: JuniperSrxOptions) -> str:
+    """A commit that the device takes back by itself unless it is confirmed, and that is known as ours meanwhile."""
+    comment = commit_comment(plan.desired.owner, plan.desired.snapshot)
+    return f'commit confirmed {options.confirm_minutes} comment "{comment}"'
+
+
+def typed_lines(change: Change, plan: Plan, options: JuniperSrxOptions) -> Iterator[str]:
+    """One change from the lock to its end, as it is typed when all goes well; none where nothing changes."""
+    if not change.text:
+        return
+    yield LOCK
+    if change.lines:
+        yield from (LOAD, *change.lines, "^D")
+    yield from change.moves
+    yield from (CHECK, commit_line(plan, options), CONFIRM, LEAVE)
 
 
 def takes_two(held: Held, plan: Plan, options: JuniperSrxOptions) -> bool:
@@ -174,4 +198,4 @@ def _after_load(held: Held, place: Place, ours: Sequence[str], lines: Sequence[s
     return [*kept, *sorted(name for name in ours if name not in kept)]
 
 
-__all__ = ["Change", "render_change", "takes_two"]
+__all__ = ["Change", "commit_line", "render_change", "takes_two", "typed_lines"]

@@ -22,7 +22,7 @@ from vendors.juniper_srx import facts
 from vendors.juniper_srx.feed import listed
 from vendors.juniper_srx.options import JuniperSrxOptions
 from vendors.juniper_srx.parse import Held, differences, misplaced, observed_from
-from vendors.juniper_srx.render import Change
+from vendors.juniper_srx.render import CHECK, CONFIRM, LEAVE, LOAD, LOCK, Change, commit_line
 from vendors.model import Observed, Plan, Receipt
 from vendors.shell import Said, Shell
 
@@ -104,7 +104,7 @@ class Job:
         """Exclusive configuration mode with a clean candidate. Raises ``Refused``, with nothing sent."""
         waited = 0.0
         while True:
-            said = self._ask(shell, "configure exclusive")
+            said = self._ask(shell, LOCK)
             if "Entering configuration mode" in said.text:
                 break
             words = " ".join(said.text.split())
@@ -136,9 +136,7 @@ class Job:
                 device=self.device,
             )
         if facts.is_refusal(words):
-            raise NotPrivileged(
-                f"`configure exclusive` was refused: {words[:200]}", hint="see the login class", device=self.device
-            )
+            raise NotPrivileged(f"`{LOCK}` was refused: {words[:200]}", hint="see the login class", device=self.device)
         raise Refused(f"the configuration could not be locked: {words[:200]}; nothing was sent", device=self.device)
 
     def _refuse_moved(self, shell: Shell) -> None:
@@ -162,12 +160,12 @@ class Job:
             if self._is_wrong(said.text):
                 raise self._refused(f"`{line}` was refused", said.text)
         self._compare(shell)
-        said = self._ask(shell, "commit check", seconds=self.options.commit_seconds)
+        said = self._ask(shell, CHECK, seconds=self.options.commit_seconds)
         if "configuration check succeeds" not in said.text:
             raise self._refused("the device's own check refused the change", said.text)
 
     def _load(self, shell: Shell) -> None:
-        self._ask(shell, "load set terminal", until=r"\^D at a new line to end input\]\r*\n")
+        self._ask(shell, LOAD, until=r"\^D at a new line to end input\]\r*\n")
         self.commands += 1
         said = shell.pour(self.change.lines, timeout=timedelta(seconds=self.options.commit_seconds))
         _, ended, told = said.text.rpartition("^D")
@@ -214,11 +212,8 @@ class Job:
     # --- the commit, and after ------------------------------------------------------------------------------------
 
     def _commit(self, shell: Shell) -> None:
-        minutes = self.options.confirm_minutes
-        comment = facts.commit_comment(self.plan.desired.owner, self.plan.desired.snapshot)
-        line = f'commit confirmed {minutes} comment "{comment}"'
         try:
-            said = self._ask(shell, line, seconds=self.options.commit_seconds)
+            said = self._ask(shell, commit_line(self.plan, self.options), seconds=self.options.commit_seconds)
         except Unreachable as exc:
             raise self._uncertain(f"the session broke at the commit: {exc.message}") from exc
         if "commit complete" in said.text:
@@ -255,7 +250,7 @@ class Job:
 
     def _confirm(self, shell: Shell) -> None:
         try:
-            said = self._ask(shell, "commit", seconds=self.options.commit_seconds)
+            said = self._ask(shell, CONFIRM, seconds=self.options.commit_seconds)
         except Unreachable as exc:
             raise self._uncertain(f"the session broke when the commit was confirmed: {exc.message}") from exc
         if "commit complete" not in said.text:
@@ -294,7 +289,7 @@ class Job:
         try:
             if discard:
                 self._ask(shell, "rollback 0")
-            self._ask(shell, "exit configuration-mode")
+            self._ask(shell, LEAVE)
         except DeviceError:
             return
 

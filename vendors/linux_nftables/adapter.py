@@ -89,7 +89,7 @@ class LinuxNftables:
             files[self.options.ruleset_path] = self._saved(current, plan)
         if self.options.dns_path and current.can.fqdn:
             files[self.options.dns_path] = render_dns(plan.desired.groups)
-        return Script(text=change.text, files=files, commands=("nft -c -f", "nft -f", "read back and compare"))
+        return Script(text=change.text, files=files)
 
     def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
         return ()

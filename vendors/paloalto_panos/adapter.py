@@ -33,7 +33,7 @@ from vendors.paloalto_panos.counters import hit_commands, log_command, our_rules
 from vendors.paloalto_panos.lists import room_of, served_of
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import observed_from
-from vendors.paloalto_panos.render import Lines, after, moves_to_lists, render_lines
+from vendors.paloalto_panos.render import Lines, after, moves_to_lists, render_lines, typed_lines
 from vendors.paloalto_panos.sessions import cut
 from vendors.paloalto_panos.talk import DIALECT, Talk
 from vendors.paloalto_panos.transaction import Transaction as Change
@@ -90,16 +90,11 @@ class PaloAltoPanos:
         if moves_to_lists(current, plan, self.options):
             bridge = self._lines(current, plan, bridge=True)
             first, current = bridge.all, after(current, bridge, self.options)
+        parts = [part for part in (first, self._lines(current, plan).all) if part]
+        login, snapshot = current.extra["login"], plan.desired.snapshot
         return Script(
-            text="".join(f"{line}\n" for line in (*first, *self._lines(current, plan).all)),
-            commands=(
-                "request config-lock add, request commit-lock add",
-                "configure, the lines, show",
-                "validate full",
-                "commit partial admin of this login",
-                "request commit-lock remove, request config-lock remove",
-                "read back and compare in a new login",
-            ),
+            text="".join(f"{line}\n" for part in parts for line in part),
+            typed=tuple(line for part in parts for line in typed_lines(part, login=login, snapshot=snapshot)),
         )
 
     def parse_counters(self, text: str) -> Reading:
@@ -218,6 +213,8 @@ class PaloAltoPanos:
     def _findings(self, observed: Observed) -> Iterator[Finding]:
         extra = observed.extra
         yield Finding(check="reading", ok=True, message="the candidate is shown in set form and understood")
+        seen = "may configure; whether it may lock and commit shows at the first change"
+        yield Finding(check="rights", ok=True, message=seen)
         yield Finding(check="version", ok=True, message=f"{extra['model']}, PAN-OS {extra['version']}")
         yield Finding(check="vsys", ok=True, message=self.options.vsys)
         try:

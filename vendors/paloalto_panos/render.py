@@ -50,6 +50,30 @@ class Lines:
         return tuple(line for block in self.blocks for line in block)
 
 
+VALIDATE: Final = "validate full"
+
+
+def lock_line(kind: str, snapshot: str) -> str:
+    """``kind``: `config` or `commit`."""
+    return f'request {kind}-lock add comment "tokgate {snapshot}"'
+
+
+def unlock_line(kind: str) -> str:
+    return f"request {kind}-lock remove"
+
+
+def commit_line(login: str, snapshot: str) -> str:
+    """A commit of what one administrator did, and of nobody else's."""
+    return f'commit partial admin {login} description "tokgate {snapshot}"'
+
+
+def typed_lines(lines: Sequence[str], *, login: str, snapshot: str) -> Iterator[str]:
+    """One commit from the locks to giving them back, as it is typed when all goes well."""
+    yield from (lock_line(kind, snapshot) for kind in ("config", "commit"))
+    yield from ("configure", *lines, VALIDATE, commit_line(login, snapshot), "exit")
+    yield from (unlock_line(kind) for kind in ("commit", "config"))
+
+
 def render_lines(
     current: Observed, plan: Plan, mark: Mark, options: PaloAltoPanosOptions, *, bridge: bool = False
 ) -> Lines:

@@ -18,6 +18,7 @@ from vendors.errors import NotPrivileged, Refused, Unreadable
 from vendors.paloalto_panos import facts, lists
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import our_lists, refuse_panorama, shows
+from vendors.paloalto_panos.render import lock_line, unlock_line
 from vendors.shell import Dialect, Said, Shell, gathered
 
 _VSYS: Final = r"(?:[- /]?vsys\d+)?"
@@ -147,14 +148,14 @@ class Talk:
 
     # --- locks ----------------------------------------------------------------------------------------------------
 
-    def lock(self, kind: str, comment: str) -> None:
+    def lock(self, kind: str, snapshot: str) -> None:
         """Take a lock (``config`` or ``commit``) of our own, or wait for whoever holds it.
 
         Raises ``Refused`` when it is not given back in time, ``NotPrivileged`` when this login may not take it.
         """
         end = time.monotonic() + self.options.lock_wait_seconds
         while True:
-            said = self.operational(f'request {kind}-lock add comment "{comment}"')
+            said = self.operational(lock_line(kind, snapshot))
             holder = self._holder(said.text)
             if holder in ("", self.login):
                 return
@@ -187,7 +188,7 @@ class Talk:
 
     def unlock(self, kind: str) -> None:
         """Give a lock back; that it is gone already is well."""
-        self.operational(f"request {kind}-lock remove")
+        self.operational(unlock_line(kind))
 
     # --- jobs -----------------------------------------------------------------------------------------------------
 

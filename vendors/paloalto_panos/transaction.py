@@ -28,7 +28,7 @@ from vendors.errors import (
 )
 from vendors.model import FeedList, Group, GroupName, Observed, Plan, Receipt
 from vendors.paloalto_panos import facts, lists, policy
-from vendors.paloalto_panos.render import Lines, moves_to_lists
+from vendors.paloalto_panos.render import VALIDATE, Lines, commit_line, moves_to_lists
 from vendors.paloalto_panos.shape import Tree, list_name, unlike
 from vendors.paloalto_panos.talk import DIALECT, Talk, refusal
 
@@ -156,10 +156,10 @@ class Transaction:
     # --- locks ----------------------------------------------------------------------------------------------------
 
     def _take_locks(self, talk: Talk) -> None:
-        comment = f"tokgate {self.plan.desired.snapshot}"
-        talk.lock("config", comment)
+        snapshot = self.plan.desired.snapshot
+        talk.lock("config", snapshot)
         try:
-            talk.lock("commit", comment)
+            talk.lock("commit", snapshot)
         except DeviceError:
             talk.unlock("config")
             raise
@@ -248,13 +248,12 @@ class Transaction:
     # --- validation and commit --------------------------------------------------------------------------------------
 
     def _validate(self, talk: Talk, before: Observed) -> None:
-        ok, words = self._job(talk, "validate full")
+        ok, words = self._job(talk, VALIDATE)
         if not ok:
             self._revert(talk, before, f"the firewall does not find the candidate valid: {words}")
 
     def _commit(self, talk: Talk, before: Observed) -> None:
-        login, snapshot = talk.login, self.plan.desired.snapshot
-        ok, words = self._job(talk, f'commit partial admin {login} description "tokgate {snapshot}"')
+        ok, words = self._job(talk, commit_line(talk.login, self.plan.desired.snapshot))
         if not ok:
             self._revert(talk, before, f"the commit failed: {words}")
         if "synchronize" in words:

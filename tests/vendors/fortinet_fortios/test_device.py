@@ -163,6 +163,14 @@ def test_a_misspelt_vdom_is_refused_and_not_made(workspace: bool) -> None:
     assert sorted(device.config.vdoms) == ["branch", "root"]
 
 
+def test_the_plan_shows_the_vdom_and_the_transaction_that_its_lines_stand_in() -> None:
+    using = adapter(vdom="branch")
+    with reached(multi("branch")) as session:
+        shown = using.render(*look(session, using, wish())).shown.splitlines()
+    assert shown[:3] == ["config vdom", "edit branch", "execute config-transaction start 1"]
+    assert shown[-1] == "execute config-transaction commit"
+
+
 def test_vdoms_are_named_exactly_when_there_are_some() -> None:
     with reached(multi("branch")) as session, pytest.raises(Refused, match="none is named"):
         adapter().read(session)

@@ -120,9 +120,11 @@ def test_both_commits_of_such_a_change_are_shown() -> None:
     with pulling() as (at, _):
         at.with_options(delivery="push").push(wish())
         found, plan = at.plan(wish())
-        first, _, second = at.using.render(found, plan).text.partition("# and when")
+        first, _, second = at.using.render(found, plan).shown.partition("# and when")
         assert "delete" not in first
         assert "delete security address-book global address-set tokgate-dst-tiktok" in second
+        for shown in (first, second):
+            assert shown.count("commit confirmed") == shown.count("configure exclusive") == 1
 
 
 def test_a_device_goes_from_pulling_to_being_pushed_and_back() -> None:
