@@ -108,4 +108,4 @@ class DeclaredDesk:
         for before in change.end:
             after = lifecycle.revoke(before, now=now)
             note = note_of(actor, "exception.undeclare", after, reason or change.told)
-            self._store.update_exception(after, expected_state=before.state, audit=note)
+            self._store.update_exception(after, expected_state=before.state, audit=note, instead_of=before)

@@ -10,12 +10,13 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec
 
 from controller import exceptions as lifecycle
 from controller.access_roles import PERSON, AccessRole
 from controller.audit import AuditNote
-from controller.errors import Conflict, NotAllowed, NotFound
+from controller.errors import ChangedMeanwhile, Conflict, NotAllowed, NotFound
 from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Inventory
 from controller.model import AccessException, ExceptionState, HostLookup, Use
@@ -29,6 +30,26 @@ from vendors.registry import adapter_for
 MAX_HISTORY: Final = 100
 MANY: Final = 2_000
 """Read at once where all are wanted."""
+
+
+P = ParamSpec("P")
+TRIES: Final = 3
+
+
+def _anew_when_overtaken(
+    decide: Callable[Concatenate[ExceptionDesk, P], AccessException],
+) -> Callable[Concatenate[ExceptionDesk, P], AccessException]:
+    """A decision is made of what is kept. When that became another in the same moment (a second approver, an address
+    that a name was found to have), it is made anew of what is there then, so that neither is lost."""
+
+    @wraps(decide)
+    def decided(desk: ExceptionDesk, /, *args: P.args, **more: P.kwargs) -> AccessException:
+        for _ in range(TRIES - 1):
+            with suppress(ChangedMeanwhile):
+                return decide(desk, *args, **more)
+        return decide(desk, *args, **more)
+
+    return decided
 
 
 class ExceptionDesk:
@@ -155,6 +176,7 @@ class ExceptionDesk:
         self._store.add_exception(exception, audit=note_of(actor, action, exception, exception.reason))
         return self._now(exception)
 
+    @_anew_when_overtaken
     def submit(self, exception_id: str, *, actor: str) -> AccessException:
         """Hand a draft in, if what it asks for is still possible."""
         before = self._to_change(exception_id)
@@ -187,6 +209,7 @@ class ExceptionDesk:
             self.get(request.renews)
         return lifecycle.new_exception(request, asked, new_id=new_id, actor=actor, now=now, draft=draft)
 
+    @_anew_when_overtaken
     def approve(
         self, exception_id: str, *, actor: str, preview: str | None = None, reason: str = ""
     ) -> AccessException:
@@ -217,17 +240,20 @@ class ExceptionDesk:
         except NotFound:
             return frozenset()
 
+    @_anew_when_overtaken
     def deny(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
         before = self._to_change(exception_id)
         after = lifecycle.deny(before, actor=actor, now=self._clock.now())
         return self._decide(before, after, "exception.deny", actor=actor, reason=reason)
 
+    @_anew_when_overtaken
     def revoke(self, exception_id: str, *, actor: str, reason: str) -> AccessException:
         """End it now, a declared one too; its devices are told at once."""
         before = self._to_change(exception_id)
         after = lifecycle.revoke(before, now=self._clock.now())
         return self._decide(before, after, "exception.revoke", actor=actor, reason=reason)
 
+    @_anew_when_overtaken
     def seat(self, exception_id: str, sources: Iterable[str], *, actor: str, may_all: bool = False) -> AccessException:
         """Give the seats of a team to these addresses; its lead may, and with ``may_all`` everybody.
 
@@ -263,7 +289,7 @@ class ExceptionDesk:
                 action, reason = _OF_TIME.get(after.state, _REMINDED)
                 note = note_of("system", action, after, reason)
                 with suppress(Conflict):  # somebody decided in this very moment
-                    self._store.update_exception(after, expected_state=state, audit=note)
+                    self._store.update_exception(after, expected_state=state, audit=note, instead_of=exception)
                     done.append(after)
         return tuple(done)
 
@@ -291,7 +317,7 @@ class ExceptionDesk:
         preview: str | None = None,
     ) -> AccessException:
         note = note_of(actor, action, after, reason, **({"preview": preview} if preview else {}))
-        self._store.update_exception(after, expected_state=before.state, audit=note)
+        self._store.update_exception(after, expected_state=before.state, audit=note, instead_of=before)
         self._follow(before, after)
         return after
 

@@ -102,8 +102,8 @@ class HostBook:
             if not (moved or told or _is_worth_writing(exception.lookups, after.lookups, now)):
                 continue
             note = _note(after) if moved or told else None
-            with suppress(Conflict, NotFound):  # it ended meanwhile
-                self._store.update_exception(after, expected_state=exception.state, audit=note)
+            with suppress(Conflict, NotFound):  # it ended, or somebody decided, meanwhile
+                self._store.update_exception(after, expected_state=exception.state, audit=note, instead_of=exception)
                 if moved:
                     self._follow(exception, after)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select
 
 from controller.audit import AuditNote, Head, breaks
-from controller.errors import Conflict, NotFound, StoreError
+from controller.errors import ChangedMeanwhile, Conflict, NotFound, StoreError
 from controller.model import AccessException, AuditEntry, ExceptionState, Scope, Token
 from controller.store.jsons import EXCEPTION, WORDS, dumps_sites, loads_sites
 from controller.store.schema import audit, exception_sites, exceptions, tokens
@@ -35,9 +35,17 @@ class Exceptions(Shelf):
             self._log(connection, audit and _with_changes(audit, None, exception))
 
     def update_exception(
-        self, exception: AccessException, *, expected_state: ExceptionState, audit: AuditNote | None = None
+        self,
+        exception: AccessException,
+        *,
+        expected_state: ExceptionState,
+        audit: AuditNote | None = None,
+        instead_of: AccessException | None = None,
     ) -> None:
-        """Record a decision. Raises ``Conflict`` (``ChangedMeanwhile``) when somebody decided first, ``NotFound``."""
+        """Record a decision; ``instead_of``: what it was made of, and what has to be kept still.
+
+        Raises ``Conflict`` when somebody decided first, ``ChangedMeanwhile`` when it is another by now, ``NotFound``.
+        """
         row = _exception_row(exception)
         with self._db.write() as connection:
             known = one(
@@ -46,6 +54,8 @@ class Exceptions(Shelf):
             if known is None:
                 raise NotFound(f"no exception {exception.id}")
             before = EXCEPTION.loads(known["body"])
+            if instead_of is not None and exception_version(instead_of) != exception_version(before):
+                raise ChangedMeanwhile(f"exception {exception.id} was changed in this moment", hint="look at it again")
             refuse_changed(exception_version(before), what=f"exception {exception.id}")
             if (state := known["state"]) != expected_state.value:
                 raise Conflict(f"exception {exception.id} is {state} by now", hint="look at it again, then decide")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controller.access_roles import AccessRole
 from controller.audit import AuditNote
-from controller.errors import InventoryError, NotAllowed
+from controller.errors import Conflict, InventoryError, NotAllowed
 from controller.exception_desk import ExceptionDesk
 from controller.inventory import Inventory
 from controller.model import DetectionEvent, EventAction, ExceptionState, Quality, Use, Window
 from controller.people import Person, PersonKind
 from controller.store import Store
 from core.clock import ManualClock
-from core.ids import DeviceName, EventId, PersonName, SiteName, new_id
+from core.ids import DeviceName, EventId, ExceptionId, PersonName, SiteName, new_id
 from tests.controller.offices import NOON, YAML, an_exception, offices
 from vendors.model import Reading, RuleName
 from vendors.registry import options_model
@@ -124,3 +126,59 @@ def test_a_role_that_nobody_can_hold_is_refused(tmp_path: Path) -> None:
     text = f'{YAML}exceptions: {{reasons: {{other: {{approvers: ["role:legal"]}}}}}}\n'
     with pytest.raises(InventoryError, match="no such role; known: role:viewer"):
         offices(tmp_path, text)
+
+
+# --- in one moment, and with a clock that goes back -------------------------------------------------------------------
+
+TWO = f"{YAML}exceptions: {{reasons: {{other: {{approvals: 2}}}}}}\n"
+ASKED = replace(GIVEN, state=ExceptionState.REQUESTED, decided_at=None, decided_by=None, approvals=())
+
+
+def overtaken(monkeypatch: pytest.MonkeyPatch, store: Store, by: Callable[[], object]) -> None:
+    """Somebody else is done between the reading and the writing of the next decision."""
+    keep = store.update_exception
+
+    def late(*args: Any, **more: Any) -> None:
+        monkeypatch.setattr(store, "update_exception", keep)
+        by()
+        keep(*args, **more)
+
+    monkeypatch.setattr(store, "update_exception", late)
+
+
+def test_two_approvers_at_once_both_count(
+    store: Store, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has read it without the other's approval; neither is lost, and it is approved."""
+    found = desk(store, offices(tmp_path, TWO), clock)
+    store.add_exception(ASKED)
+    overtaken(monkeypatch, store, lambda: found.approve(ASKED.id, actor="ben"))
+    made = found.approve(ASKED.id, actor="cleo")
+    assert (made.state, [a.actor for a in made.approvals]) == (ExceptionState.APPROVED, ["ben", "cleo"])
+    assert store.exception(ASKED.id).approvals == made.approvals
+
+
+def test_of_an_approver_and_one_who_denies_at_once_the_first_decides(
+    store: Store, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = desk(store, offices(tmp_path, TWO), clock)
+    store.add_exception(ASKED)
+    overtaken(monkeypatch, store, lambda: found.deny(ASKED.id, actor="ben", reason="no"))
+    with pytest.raises(Conflict, match="is denied and cannot be approved"):
+        found.approve(ASKED.id, actor="cleo")
+
+
+def test_a_clock_that_is_set_back_brings_nothing_back_and_ends_nothing_twice(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    found = desk(store, offices(tmp_path), clock)
+    later = replace(GIVEN, id=ExceptionId(new_id()), starts=NOON + 2 * DAY)
+    for exception in (GIVEN, later):
+        store.add_exception(exception, audit=AuditNote(actor="ann", action="exception.request", subject=exception.id))
+    clock.jump(GIVEN.ends)
+    assert {e.id for e in found.end_due()} == {GIVEN.id, later.id}
+    clock.jump(NOON + DAY)  # both would live, or still wait, by this time
+    assert found.end_due() == ()
+    assert [e.state for e in found.find()] == [ExceptionState.ENDED] * 2
+    assert not any(e.is_live(clock.now()) for e in found.find())
+    assert store.verify_audit() == [], "the chain goes by its numbers, not by the clock"
