@@ -68,8 +68,8 @@ def _is_ours(entry: Entry) -> bool:
 
 def _neutral(entry: Entry) -> RuleName:
     stated = rule_from("".join(entry.attrs().get("description", ())))
-    of = stated[0] if stated else web_rule_from("".join(entry.attrs().get("description", ())))
-    return of or RuleName(entry.name.removeprefix(PREFIX).removesuffix(".web"))
+    of = stated or web_rule_from("".join(entry.attrs().get("description", ())))
+    return of[0] if of else RuleName(entry.name.removeprefix(PREFIX).removesuffix(".web"))
 
 
 def reading_from(text: str, options: PaloAltoPanosOptions) -> Reading:

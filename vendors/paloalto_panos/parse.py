@@ -47,6 +47,7 @@ from vendors.paloalto_panos.shape import (
     rule_from,
     starter_from,
     tree_of,
+    web_rule_from,
 )
 from vendors.shell import sections
 
@@ -135,7 +136,7 @@ def refuse_panorama(system: facts.System) -> None:
     if system.is_panorama:
         raise Refused(
             f"{system.hostname} is a {system.model}: Panorama itself is not written to; nothing was sent",
-            hint="let it hold the rule and an external dynamic list that pulls from this controller",
+            hint="name a firewall, not its Panorama; see `Panorama` in docs/vendors/paloalto_panos.md",
         )
 
 
@@ -369,9 +370,10 @@ def rules_of(tree: Tree, groups: Iterable[Group]) -> tuple[tuple[Rule, ...], set
     found: list[Rule] = []
     owners: set[str] = set()
     for name, attrs in tree.rules.items():
-        stated = rule_from("".join(attrs.get("description", ())))
-        if stated:
-            owners.add(stated[1])
+        description = "".join(attrs.get("description", ()))
+        stated = rule_from(description)
+        if whose := stated or web_rule_from(description):
+            owners.add(whose[1])
         rule = _rule(name, attrs, stated, names, tree)
         if rule is not None:
             found.append(rule)

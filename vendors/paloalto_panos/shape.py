@@ -180,10 +180,10 @@ def rule_from(description: str) -> tuple[RuleName, str, tuple[GroupName, ...]] |
     return RuleName(match["name"]), match["owner"], tuple(GroupName(n) for n in (match["to"] or "").split())
 
 
-def web_rule_from(description: str) -> RuleName | None:
-    """The rule that a web rule stands beside."""
+def web_rule_from(description: str) -> tuple[RuleName, str] | None:
+    """(the rule that a web rule stands beside, owner) that a description states."""
     match = _WEB_RULE.fullmatch(description)
-    return RuleName(match["name"]) if match else None
+    return (RuleName(match["name"]), match["owner"]) if match else None
 
 
 def started(owner: str) -> str:

@@ -366,7 +366,7 @@ def refuse_unfit(current: Observed) -> None:
         raise Refused(
             f"this firewall is managed by the Panorama at {extra['panorama']}, whose rules stand above all local ones; "
             "nothing was sent",
-            hint="let Panorama hold the rule and an external dynamic list that pulls from this controller",
+            hint="see `Panorama` in docs/vendors/paloalto_panos.md",
         )
     role = extra.get("role", "")
     if role and role not in facts.ACTIVE:

@@ -135,6 +135,29 @@ def test_what_others_print_of_defaults_is_no_change(box: Box, server: Server) ->
     assert box.holds(OFFICE, fed())
 
 
+def test_several_lists_are_categories_of_one_rule(box: Box, server: Server) -> None:
+    (deny,) = OFFICE.rules
+    more = replace(
+        OFFICE,
+        groups=tuple(sorted((*OFFICE.groups, name_group("fqdn-capcut", "capcut.com")), key=lambda g: g.name)),
+        rules=(replace(deny, destinations=(*deny.destinations, GroupName("fqdn-capcut"))),),
+    )
+    for desired, denied in ((OFFICE, False), (more, True), (OFFICE, False)):
+        sync(box, server, desired, fed())
+        assert box.holds(desired, fed())
+        assert passes(box, "www.capcut.com") is not denied
+        assert not passes(box, "m.tiktok.com")
+        assert passes(box, "example.com")
+
+
+def test_whose_it_is_is_known_by_the_web_rule_alone(box: Box, server: Server) -> None:
+    sync(box, server, OFFICE, fed())
+    typed(box, "delete rulebase security rules tokgate-deny-company", "delete tag tokgate comments")
+    assert box.read(fed()).extra["owner"] == OFFICE.owner
+    sync(box, server, OFFICE, fed())
+    assert box.holds(OFFICE, fed())
+
+
 def test_a_list_that_is_not_loaded_leaves_the_objects_in_force_and_is_told(box: Box, server: Server) -> None:
     server.broken = PermissionError
     with pytest.raises(NotVerified, match="is not loaded"):
