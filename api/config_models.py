@@ -9,6 +9,8 @@ from pydantic import Field
 from api.models import Answer
 from controller import declared, declared_desk
 from controller.declared import DeclaredKind
+from controller.inventory import moves
+from controller.inventory.moves import Move
 
 
 class DeclaredChange(Answer):
@@ -27,6 +29,17 @@ class DeclaredChange(Answer):
         return cls(key=change.key, kind=change.kind, told=change.told, ends=tuple(e.id for e in change.end))
 
 
+class MovedPart(Answer):
+    """A part of the inventory that is another in the file than in force."""
+
+    place: Annotated[str, Field(examples=["policies.standard"], description="as in the file")]
+    move: Annotated[Move, Field(description="what became of it in the file")]
+
+    @classmethod
+    def of(cls, part: moves.MovedPart) -> Self:
+        return cls(place=part.place, move=part.move)
+
+
 class ConfigDrift(Answer):
     """How what is in force differs from the files as they are now."""
 
@@ -37,6 +50,10 @@ class ConfigDrift(Answer):
     moved: Annotated[bool, Field(description="whether the inventory was edited since the schedule took it up")]
     trouble: Annotated[str, Field(description="what is wrong with a file; empty: nothing")]
     exceptions: Annotated[tuple[DeclaredChange, ...], Field(description="key by key of the file of exceptions")]
+    parts: Annotated[
+        tuple[MovedPart, ...] | None,
+        Field(description="sites, devices, policies and sections of the inventory that differ; null: not known"),
+    ]
     is_none: Annotated[bool, Field(description="whether all is as the files say")]
 
     @classmethod
@@ -47,5 +64,6 @@ class ConfigDrift(Answer):
             moved=found.moved,
             trouble=found.trouble,
             exceptions=tuple(DeclaredChange.of(change) for change in found.exceptions),
+            parts=None if found.parts is None else tuple(map(MovedPart.of, found.parts)),
             is_none=found.is_none,
         )

@@ -12,6 +12,7 @@ from controller.errors import InventoryError
 from controller.exception_desk import note_of
 from controller.exceptions import check_text
 from controller.inventory import Inventory, load_inventory
+from controller.inventory.moves import MovedPart, moved, parts_of
 from controller.model import ExceptionState
 from controller.reach import EVERYWHERE, Reach
 from controller.store import Store
@@ -31,6 +32,7 @@ class ConfigDrift:
     on_disk: str | None
     trouble: str
     exceptions: tuple[DeclaredChange, ...]
+    parts: tuple[MovedPart, ...] | None = None  # of the inventory, that differ; None: not known
 
     @property
     def moved(self) -> bool:
@@ -71,7 +73,18 @@ class DeclaredDesk:
             trouble = str(exc) if self._reach.is_everywhere else "a file is wrong"
             return ConfigDrift(serving=serving, on_disk=on_disk, trouble=trouble, exceptions=())
         seen = tuple(change for change in found if all(map(self._reach.has, change.sites)))
-        return ConfigDrift(serving=serving, on_disk=on_disk, trouble="", exceptions=seen)
+        parts = self._moved(inventory) if serving not in (None, on_disk) else ()
+        return ConfigDrift(serving=serving, on_disk=on_disk, trouble="", exceptions=seen, parts=parts)
+
+    def _moved(self, inventory: Inventory) -> tuple[MovedPart, ...] | None:
+        """Those of the sites that are seen; what is of more than one only for who sees all."""
+        if (known := self._store.inventory_parts()) is None:
+            return None
+        found = moved(known, parts_of(inventory))
+        return tuple(part for part in found if self._reach.is_everywhere or self._is_seen(part))
+
+    def _is_seen(self, part: MovedPart) -> bool:
+        return part.site is not None and self._reach.has(part.site)
 
     def differences(self, *, actor: str) -> tuple[DeclaredChange, ...]:
         """What ``carry_out`` would do. Raises ``InventoryError``: the file is wrong."""

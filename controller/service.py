@@ -43,6 +43,7 @@ from controller.freezing import Frozen, held_at
 from controller.hosts import HostBook, named
 from controller.interventions import Interventions
 from controller.inventory import Device, Inventory, Site, load_inventory
+from controller.inventory.moves import parts_of
 from controller.locks import DeviceLocks
 from controller.model import (
     AccessException,
@@ -243,7 +244,7 @@ class Controller:
 
     def follow_inventory(self) -> None:
         """An inventory that was edited since a schedule last began is carried to every device at once."""
-        if self.store.follow_inventory(self.inventory.digest):
+        if self.store.follow_inventory(self.inventory.digest, parts_of(self.inventory)):
             log.info("inventory.changed", inventory=self.inventory.digest[:12])
 
     def attach_schedule(self, *, tick_age: Callable[[], float | None], wake: Callable[[], None]) -> None:

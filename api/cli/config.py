@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,13 +11,14 @@ from api.cli.options import AsPlain, Plain
 from api.cli.show import say, show_json, show_pairs, show_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from api.config_models import DeclaredChange
+    from api.config_models import DeclaredChange, MovedPart
     from controller.inventory import Inventory
     from controller.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Configuration: check it, show what is in force, and its schema.")
+_SHOWN: Final = 50
 
 
 @app.command()
@@ -68,12 +69,22 @@ def drift(output: AsPlain = Plain.TABLE) -> int:
             say("no schedule ever ran here: the inventory is in force when `tokgate serve` begins")
         elif found.moved:
             say("the inventory was edited since the schedule took it up; `tokgate apply --config-only` has it do so")
+            _show_parts(found.parts)
         show_declared(found.exceptions)
         if found.is_none:
             say("all is as the files say")
     if found.trouble:
         return ExitCode.BAD_CONFIGURATION
     return ExitCode.DONE if found.is_none else ExitCode.CHANGES
+
+
+def _show_parts(parts: Sequence[MovedPart] | None) -> None:
+    if parts is None:
+        say("where is not known: the schedule began before it was kept")
+        return
+    show_table(("part", "in the file"), ((part.place, part.move.value) for part in parts[:_SHOWN]))
+    if len(parts) > _SHOWN:
+        say(f"and {len(parts) - _SHOWN} more; see -o json")
 
 
 def show_declared(changes: Iterable[DeclaredChange]) -> None:

@@ -138,6 +138,7 @@ class ConfigDrift(TypedDict):
     moved: bool
     trouble: str
     exceptions: list[DeclaredChange]
+    parts: list[MovedPart] | None
     is_none: bool
 
 
@@ -519,6 +520,11 @@ class Me(TypedDict):
     scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
     sites: list[str] | None
     session: str | None
+
+
+class MovedPart(TypedDict):
+    place: str
+    move: Literal["added", "edited", "removed"]
 
 
 class NewToken(TypedDict):

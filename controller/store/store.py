@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from sqlalchemy import Table, delete, func, select, text
 from controller.address import DatabaseAddress
 from controller.audit import AuditNote
 from controller.errors import Conflict, StoreError
+from controller.inventory.moves import moved
 from controller.locks import Locks, ServeLease
 from controller.store.access import AuditLog, Exceptions, Tokens
 from controller.store.calendars import Calendars
@@ -53,6 +55,9 @@ log = structlog.get_logger()
 INSTANCE: Final = "instance"
 INVENTORY: Final = "inventory"
 INVENTORY_ASKED: Final = "inventory_asked"
+INVENTORY_PARTS: Final = "inventory_parts"
+_TOLD: Final = 100
+"""Parts of an inventory that moved, in one entry of the audit log."""
 QUICK: Final = timedelta(seconds=2)
 """How long the check at the opening may look; ``check()`` takes all the time it needs."""
 FULL: Final = timedelta(hours=1)
@@ -74,18 +79,24 @@ class Jobs(Shelf):
         with self._db.write() as connection:
             put(connection, jobs, {"name": job, "done_at": at})
 
-    def follow_inventory(self, digest: str) -> bool:
+    def follow_inventory(self, digest: str, parts: Mapping[str, str]) -> bool:
         """Note in the audit log that another inventory is in force, and make a full sync due; False: it is the same.
 
-        Who edited the file is not known here; when it came into force is.
+        ``parts``: a digest of each of its parts, to tell later which were edited. Who edited the file is not known
+        here; when it came into force, and where it differs, is.
         """
         with self._db.write() as connection:
-            before = get_meta(connection, INVENTORY)
+            before, known = get_meta(connection, INVENTORY), _parts(get_meta(connection, INVENTORY_PARTS))
+            if known != parts:
+                put_meta(connection, INVENTORY_PARTS, json.dumps(parts, sort_keys=True))
             if before == digest:
                 return False
             put_meta(connection, INVENTORY, digest)
             connection.execute(delete(jobs).where(jobs.c.name == "sync"))
-            detail = {"before": before and before[:12], "after": digest[:12]}
+            detail: dict[str, object] = {"before": before and before[:12], "after": digest[:12]}
+            if known is not None:
+                where = [part.place for part in moved(known, parts)]
+                detail |= {"parts": where[:_TOLD], "parts_in_all": len(where)}
             self._log(
                 connection, AuditNote(actor="system", action="inventory.change", subject=digest[:12], detail=detail)
             )
@@ -105,6 +116,15 @@ class Jobs(Shelf):
         """The digest of the inventory that a schedule last took up; None: none ever ran."""
         with self._db.read() as connection:
             return get_meta(connection, INVENTORY)
+
+    def inventory_parts(self) -> Mapping[str, str] | None:
+        """The digests of the parts of that inventory; None: not known."""
+        with self._db.read() as connection:
+            return _parts(get_meta(connection, INVENTORY_PARTS))
+
+
+def _parts(said: str | None) -> dict[str, str] | None:
+    return None if said is None else dict(json.loads(said))
 
 
 class Store(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,9 +14,13 @@ from controller.declared import DeclaredKind, load_declared
 from controller.declared_desk import DeclaredDesk
 from controller.errors import Conflict, InventoryError
 from controller.exception_desk import ExceptionDesk
+from controller.inventory import Inventory
+from controller.inventory.moves import parts_of
 from controller.model import AccessException, ExceptionState
+from controller.reach import Reach
 from controller.store import Store
 from core.clock import ManualClock
+from core.ids import SiteName
 from ipsets.errors import GuardTripped
 from tests.controller.offices import YAML, an_exception, offices, request
 
@@ -189,9 +194,38 @@ def test_an_edited_inventory_is_told(declare: Callable[..., DeclaredDesk], store
     desk = declare(entry("a"))
     carried(desk)
     assert desk.drift().is_none
-    store.follow_inventory(offices(tmp_path, YAML + RULES).digest)
+    followed(store, offices(tmp_path, YAML + RULES))
     assert desk.drift().is_none
     offices(tmp_path, YAML.replace("Berlin office", "Berlin") + RULES)
     drift = desk.drift()
     assert (drift.moved, drift.is_none) == (True, False)
     assert replace(drift, serving=drift.on_disk).is_none
+
+
+def followed(store: Store, inventory: Inventory) -> None:
+    """A schedule takes it up."""
+    store.follow_inventory(inventory.digest, parts_of(inventory))
+
+
+def test_what_of_the_inventory_was_edited_is_told_part_by_part_and_to_whom_it_concerns(
+    declare: Callable[..., DeclaredDesk], store: Store, tmp_path: Path
+) -> None:
+    desk = declare(entry("a"))
+    followed(store, offices(tmp_path, YAML + RULES))
+    edited = YAML.replace("guest: {mode: off}", "guest: {mode: monitor}").replace("fw-austin", "fw-dallas")
+    after = offices(tmp_path, edited.replace("Berlin office", "Berlin") + RULES + "calendars: {de: {country: DE}}\n")
+    parts = desk.drift().parts
+    assert parts is not None
+    assert [(part.place, part.move) for part in parts] == [
+        ("calendars", "edited"),
+        ("policies.standard", "edited"),
+        ("sites.austin.devices.fw-austin", "removed"),
+        ("sites.austin.devices.fw-dallas", "added"),
+        ("sites.berlin", "edited"),
+    ]
+    berlin = desk.within(Reach(frozenset({SiteName("berlin")}))).drift().parts
+    assert [part.place for part in berlin or ()] == ["sites.berlin"]
+    followed(store, after)
+    assert desk.drift().parts == ()
+    told = json.loads(store.audit_entries(limit=1)[0].detail)
+    assert (told["parts"], told["parts_in_all"]) == ([part.place for part in parts], 5)
