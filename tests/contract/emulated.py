@@ -133,9 +133,21 @@ class EmulatedRig(ABC):
         """From now on this is the unit that does not forward."""
         raise NotImplementedError
 
-    def misspelt(self) -> Mapping[str, object] | None:
-        """Options that name a virtual system, context or rule that is not there."""
-        return None
+    @abstractmethod
+    def misspelt(self) -> Mapping[str, Mapping[str, object]]:
+        """Options that name what is not there, by the name: virtual systems, zones, anchors."""
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """The device's own check, or its AAA server, refuses the next change."""
+        raise NotImplementedError
+        yield
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """The device takes no more objects than one beside those that it has."""
+        raise NotImplementedError
+        yield
 
     def asks(self, line: str) -> bool:
         """Whether a line changes nothing but the login."""

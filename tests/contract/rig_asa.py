@@ -55,7 +55,7 @@ class AsaRig(EmulatedRig):
 
     def options(self) -> dict[str, object]:
         listed = {"acl": "INSIDE_IN", "interface": "inside", "direction": "in"}
-        return {"lists": [listed], "enable": "secret://env/TOKGATE_TEST_PASSWORD"}
+        return {"lists": [listed], "enable": "secret://env/TOKGATE_TEST_PASSWORD", "lock_wait_seconds": 0}
 
     def flow(self, source: str, destination: str, port: int) -> Flow:
         return Flow(source=ip_address(source), destination=ip_address(destination), port=port)
@@ -106,8 +106,21 @@ class AsaRig(EmulatedRig):
         pair(self.device, Asa("edge", base=_HEAD, enable_secret=self.password, **self._box))
         self.device.fail_over()
 
-    def misspelt(self) -> Mapping[str, object] | None:
-        return {"lists": [{"acl": "INSIDE_INN"}]}
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        self.device.mishaps.forbidden = ("network-object",)
+        yield
+        self.device.mishaps.forbidden = ()
+
+    def misspelt(self) -> Mapping[str, Mapping[str, object]]:
+        lists = self.options()["lists"]
+        assert isinstance(lists, list)
+        return {
+            "INSIDE_INN": {"lists": [{"acl": "INSIDE_INN"}]},
+            "insde": {"lists": [{**lists[0], "interface": "insde"}]},
+            "nosuch": {"lists": [{**lists[0], "placement": {"before": "nosuch"}}]},
+            "custmer": {"context": "custmer"},
+        }
 
 
 def _place(network: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from itertools import count
@@ -152,8 +153,21 @@ class FortiOsRig(EmulatedRig):
         self.device.pair(FortiGate("edge-2", base=_HEAD, serial="FG100FTK00000002", clock=self.clock, **self._box))
         self.device.fail_over()
 
-    def misspelt(self) -> Mapping[str, object] | None:
-        return {"vdom": "branch"}
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        with self.device.lock:
+            roomy = self.device.model
+            there = len(self.device.config.entries("root", "firewall address"))
+            self.device.model = replace(roomy, addresses=there + 1)
+        yield
+        self.device.model = roomy
+
+    def misspelt(self) -> Mapping[str, Mapping[str, object]]:
+        return {
+            "branch": {"vdom": "branch"},
+            "nosuch": {"placement": {"before": "nosuch"}},
+            "lann": {"srcintf": ["lann"]},
+        }
 
 
 def _address(name: str, network: str) -> str:

@@ -133,8 +133,26 @@ class PanOsRig(EmulatedRig):
         pair(self.device, PanOs("edge-2", base=_HEAD, users=_USERS, switches=self.switches))
         self.device.fail_over()
 
-    def misspelt(self) -> Mapping[str, object] | None:
-        return {"vsys": "vsys9"}
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        self.device.mishaps.commit_errors.append(("Error: Fail to count address groups",))
+        yield
+        self.device.mishaps.commit_errors.clear()
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        roomy = self.device.model
+        with self.device.lock:
+            self.device.model = replace(roomy, addresses=self.configuration().count("ip-netmask") + 1)
+        yield
+        self.device.model = roomy
+
+    def misspelt(self) -> Mapping[str, Mapping[str, object]]:
+        return {
+            "vsys9": {"vsys": "vsys9"},
+            "nosuch": {"placement": {"before": "nosuch"}},
+            "insde": {"from_zones": ["insde"]},
+        }
 
 
 def _rule(name: str, source: str, destination: str, service: str, action: str) -> list[str]:

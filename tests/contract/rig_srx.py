@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
@@ -113,5 +114,24 @@ class SrxRig(EmulatedRig):
         pair(self.device, boxes.srx(name="edge-2", clock=self.device.clock))
         self.device.fail_over()
 
-    def misspelt(self) -> Mapping[str, object] | None:
-        return {"places": [{"from_zone": "insde", "to_zone": "outside"}]}
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        self.device.mishaps.commit_failures.append("error: configuration check-out failed\n")
+        yield
+        self.device.mishaps.commit_failures.clear()
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        roomy = self.device.model
+        there = boxes.active(self.device).count("address-book global address ")
+        self.device.database.model = replace(roomy, addresses=there + 1)
+        yield
+        self.device.database.model = roomy
+
+    def misspelt(self) -> Mapping[str, Mapping[str, object]]:
+        zones = {"from_zone": "inside", "to_zone": "outside"}
+        return {
+            "insde": {"places": [{**zones, "from_zone": "insde"}]},
+            "nosuch": {"places": [{**zones, "placement": {"before": "nosuch"}}]},
+            "custmer": {"logical_system": "custmer"},
+        }

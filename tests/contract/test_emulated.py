@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Final
@@ -34,7 +35,7 @@ from tests.contract.rig_srx import SrxRig
 from vendors.checkup import login_findings
 from vendors.codec import content_digest
 from vendors.diff import diff
-from vendors.errors import CapacityExceeded, DeviceError, NotVerified, Refused, Uncertain, Unreachable
+from vendors.errors import CapacityExceeded, NotPrivileged, NotVerified, Refused, Uncertain, Unreachable
 from vendors.model import AddMembers, Observed, RemoveMembers
 
 RIGS: Final[tuple[type[EmulatedRig], ...]] = (AsaRig, FortiOsRig, PanOsRig, SrxRig)
@@ -242,14 +243,32 @@ def test_the_standby_unit_is_not_written_to(rig: EmulatedRig) -> None:
         rig.push(wish())
 
 
-def test_a_misspelt_place_makes_nothing(rig: EmulatedRig) -> None:
-    options = rig.misspelt()
-    if options is None:
-        pytest.skip("the vendor has none")
+def test_a_misspelt_place_makes_nothing_and_is_named(rig: EmulatedRig) -> None:
+    """Context, virtual system, VDOM, logical system, zone, interface, access list, anchor."""
     whole = rig.configuration()
-    with pytest.raises(DeviceError):
-        rig.push(wish(), **options)
+    for word, options in rig.misspelt().items():
+        with pytest.raises((Refused, NotPrivileged)) as told:
+            rig.push(wish(), **options)
+        assert word in str(told.value), str(told.value)
+        assert rig.configuration() == whole, word
+
+
+@pytest.mark.parametrize("hook", [EmulatedRig.refusing, EmulatedRig.full], ids=["its own check", "full"])
+def test_i05_what_the_device_itself_refuses_leaves_the_old_list_in_force(
+    rig: EmulatedRig, hook: Callable[[EmulatedRig], AbstractContextManager[None]]
+) -> None:
+    rig.push(wish())
+    whole = rig.configuration()
+    try:
+        with getattr(rig, hook.__name__)(), pytest.raises((Refused, CapacityExceeded, NotPrivileged)) as told:
+            rig.push(wish(members=MORE | {ip_network("192.0.4.0/24")}))
+    except NotImplementedError:
+        pytest.skip("no source says how the vendor does that")
+    assert len(str(told.value)) > len("TG4007: "), "in whose words"
     assert rig.configuration() == whole
+    assert not rig.passes("company")
+    rig.push(wish(members=MORE))
+    assert rig.holds(wish(members=MORE))
 
 
 def test_i07_more_than_the_device_takes_is_refused_before_anything_is_sent(rig: EmulatedRig) -> None:

@@ -24,7 +24,7 @@ from vendors.cisco_asa.connections import cut
 from vendors.cisco_asa.options import CiscoAsaOptions
 from vendors.cisco_asa.parse import READ, held_in, most, observed_from
 from vendors.cisco_asa.render import script_of
-from vendors.cisco_asa.talk import Terminal, is_standby, lacks_rights, terminal
+from vendors.cisco_asa.talk import Terminal, is_held, is_standby, lacks_rights, terminal
 from vendors.cisco_asa.target import Batch, lines_between, target_from, target_of
 from vendors.cutting import newly_denied
 from vendors.diff import mark_of
@@ -41,6 +41,8 @@ from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Readi
 from vendors.shell import gathered
 
 PERSISTENCE: Final = "persistence:"
+_PAUSE: Final = 2.0
+"""Seconds between two tries while somebody else holds the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,10 @@ class CiscoAsa:
         )
 
 
+class _Held(Exception):
+    """Another session has the configuration; the device is provably as it was."""
+
+
 @dataclass(slots=True)
 class _Job:
     """One change on one device, from the second reading to the saved configuration."""
@@ -188,6 +194,21 @@ class _Job:
     # --- the change -------------------------------------------------------------------------------------------------
 
     def _send(self, before: Observed, batches: tuple[Batch, ...]) -> None:
+        """As ``_try``; waits for somebody else who holds the configuration, and gives up when the time is over."""
+        seconds = self.adapter.options.lock_wait_seconds
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                return self._try(before, batches)
+            except _Held as held:
+                if time.monotonic() >= until:
+                    raise Refused(
+                        f"somebody else holds the configuration: {held}; waited {seconds} s, and nothing was changed",
+                        hint="ask who configures the device; the next sync tries again",
+                    ) from held
+                time.sleep(_PAUSE)
+
+    def _try(self, before: Observed, batches: tuple[Batch, ...]) -> None:
         """Ends with all lines taken, or raises with the device in a state that the error tells."""
         with self._known_or_uncertain("lines were sent"):
             self.at.configure()
@@ -218,6 +239,8 @@ class _Job:
             raise Uncertain(
                 f"{said}; what stood before could not be restored", hint="the next sync reads first"
             ) from exc
+        if is_held(exc.reason):
+            raise _Held(exc.reason) from exc
         if lacks_rights(exc.reason):
             raise NotPrivileged(f"{said}; what stood before was restored") from exc
         raise Refused(f"{said}; what stood before was restored") from exc

@@ -55,6 +55,8 @@ class CiscoAsaOptions(BaseModel):
     cut_sessions: int = Field(default=0, ge=0, le=5_000)
     """At most so many open connections to newly denied networks are ended after a change. 0: none, and none is asked
     for."""
+    lock_wait_seconds: int = Field(default=60, ge=0, le=600)
+    """How long to wait for another session that holds the configuration."""
     adopt: bool = False
     """Take over objects of our names that carry no mark or another controller's."""
 

@@ -42,6 +42,7 @@ _REPORTING: Final = r"\[A\]sk later: ?"
 _STANDBY: Final = "Replication is NOT performed from Standby"
 _NOT_ALLOWED: Final = "ommand authorization failed"
 _INVALID: Final = "Invalid input detected"
+_HELD: Final = re.compile(r"configuration (?:is )?(?:in progress|locked)|locked by", re.IGNORECASE)
 _HARMLESS: Final = re.compile(  # whatever passes here and should not have is found by the read-back
     r"(?:WARNING: )?Adding obj \(.*\) to grp \(.*\) failed; object already exists"
     r"|WARNING: <.*> found duplicate element"
@@ -74,6 +75,11 @@ def is_standby(why: str) -> bool:
 
 def lacks_rights(why: str) -> bool:
     return _NOT_ALLOWED in why
+
+
+def is_held(why: str) -> bool:
+    """Whether another session has the configuration. The words are on no public record: likely ones are taken."""
+    return _HELD.search(why) is not None
 
 
 def is_invalid(said: Said) -> bool:

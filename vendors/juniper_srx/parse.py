@@ -14,7 +14,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from core.net import DomainName, Network
-from vendors.errors import Unreadable
+from vendors.errors import Refused, Unreadable
 from vendors.juniper_srx import facts, shape, times
 from vendors.juniper_srx.feed import feeding, listed, loaded_in
 from vendors.juniper_srx.options import JuniperSrxOptions
@@ -201,18 +201,25 @@ class _Sorted:
 def _sort_out(lines: Iterable[tuple[str, Statement]], space: Statement) -> _Sorted:
     """``space``: the logical system or tenant that is ours. Its statements are told without these words.
 
-    Raises ``Unreadable`` when there is none of that name.
+    Raises ``Refused`` when there is none of that name.
     """
     found, deep, is_there = _Sorted(), len(space), not space
+    known: set[str] = set()
     for verb, words in lines:
         inside = words[:deep] == space
         is_there |= inside
+        if space and len(words) > 1 and words[0] == space[0]:
+            known.add(words[1])
         if verb == "deactivate" and (inside or words == space[: len(words)]):
             found.dead.append(words[deep:])
         if not (inside and _taken(found, verb, words[deep:])):
             found.foreign.append(" ".join((verb, *words)))
     if not is_there:
-        raise Unreadable(f"there is no {' '.join(space)} on the device", hint="it is never made by us")
+        kind = space[0].removesuffix("s").replace("-", " ")
+        raise Refused(
+            f"there is no {kind} {space[1]}; the device has {', '.join(sorted(known)) or 'none'}; nothing was sent",
+            hint="it is never made by us: correct the device's options",
+        )
     return found
 
 

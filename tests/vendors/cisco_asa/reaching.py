@@ -66,7 +66,7 @@ def reached(device: Asa, tmp_path: Any, *, secret: str | None = "enable", **opti
     """``tmp_path`` keeps the secrets, which an inventory only refers to."""
     (tmp_path / "password").write_text("admin\n", encoding="utf-8")
     (tmp_path / "enable").write_text(f"{secret}\n", encoding="utf-8")
-    given: dict[str, Any] = {"lists": [LISTED], **options}
+    given: dict[str, Any] = {"lists": [LISTED], "lock_wait_seconds": 0, **options}
     if secret is not None:
         given["enable"] = f"secret://file{tmp_path}/enable"
     clock = device.clock if isinstance(device.clock, ManualClock) else ManualClock(NOON)

@@ -337,6 +337,30 @@ def test_a_configuration_that_somebody_holds_is_left_alone(tmp_path: Path) -> No
     assert "tokgate" not in running(device)
 
 
+class _GivenUp(Faults):
+    """The other session lets go of the configuration when we enter it for the second time."""
+
+    def __init__(self, device: Asa) -> None:
+        super().__init__()
+        self.device, self.entered = device, 0
+
+    def next_line(self, line: str) -> tuple[int | None, int | None]:
+        self.entered += line == "configure terminal"
+        if self.entered == 3:  # the first two: the try that was refused, and the way back from it
+            self.device.mishaps = Mishaps()
+        return super().next_line(line)
+
+
+def test_i08_a_configuration_that_somebody_holds_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vendors.cisco_asa.adapter._PAUSE", 0.0)
+    device = box()
+    device.mishaps = Mishaps(config_held_by="192.0.2.9")
+    device.faults = _GivenUp(device)
+    with reached(device, tmp_path, lock_wait_seconds=60) as at:
+        at.push(WISH)
+        assert holds(at, WISH)
+
+
 def _entry_gone(device: Asa) -> None:
     device.contexts[""].running.acls["INSIDE_IN"].pop(1)
 
