@@ -155,6 +155,24 @@ def week_of(role: RoleModes, *, service: str | None = None) -> Mapping[Mode, tup
     return {mode: normal(found) for mode, found in spans.items()}
 
 
+def idle_windows(role: RoleModes, services: Collection[str]) -> tuple[int, ...]:
+    """The windows, numbered from 0, that decide at no moment: whenever one is open, an earlier one is open as well.
+
+    Two weeks with every second day a holiday, and with all and none of them, hold each case that a window can ask for.
+    """
+    days = [(_MONDAY + timedelta(days=number)).date() for number in range(2 * len(DAYS))]
+    kinds = [frozenset(days), NO_HOLIDAYS, frozenset(days[::2]), frozenset(days[1::2])]
+    minutes = {0, *(_minute(at) for window in role.windows for at in (window.start, window.end))}
+    moments = [_MONDAY + timedelta(days=n, minutes=minute) for n in range(len(days)) for minute in sorted(minutes)]
+    deciding = {
+        next((number for number, window in ours if is_open(window, moment, holidays)), None)
+        for service in services
+        for ours in ([(n, w) for n, w in enumerate(role.windows) if not w.services or service in w.services],)
+        for holidays, moment in product(kinds, moments)
+    }
+    return tuple(number for number in range(len(role.windows)) if number not in deciding)
+
+
 def _minute(at: time) -> int:
     """Times of windows are whole minutes."""
     return at.hour * 60 + at.minute

@@ -32,7 +32,7 @@ def check() -> None:
     _refuse_unread(settings, found)
     devices = sum(len(site.devices) for site in found.sites.values())
     say(f"{settings.inventory} is good: {_count(len(found.sites), 'site')}, {_count(devices, 'device')}")
-    for warning in _short_budgets(found):
+    for warning in (*_short_budgets(found), *_idle_windows(found)):
         say(warning)
     if found.intelligence.catalogue is not None:
         say(f"{found.intelligence.catalogue} is good: {_count(len(found.own_services), 'service')} of your own")
@@ -105,6 +105,19 @@ def _short_budgets(inventory: Inventory) -> Iterator[str]:
                 f"warning: {device.name}: budget_seconds is {device.budget_seconds:g}, and a change of a "
                 f"{device.vendor} may take {least:g}; one that does not end in time is told as uncertain"
             )
+
+
+def _idle_windows(inventory: Inventory) -> Iterator[str]:
+    """Windows that overlap others so that they never decide."""
+    from controller.windows import idle_windows
+
+    for name, policy in inventory.policies.items():
+        for role, rules in policy.roles.items():
+            for number in idle_windows(rules, policy.services):
+                yield (
+                    f"warning: policies.{name}.roles.{role}.windows[{number}] never decides: whenever it is open, a "
+                    f"window above it is open too, and the first one decides"
+                )
 
 
 def _refuse_unread(settings: Settings, inventory: Inventory) -> None:

@@ -59,7 +59,7 @@ def withdraw(
 
     Ends with 4 when a device could not be changed: it is tried again.
     """
-    bare = f" {', '.join(empties)} is left with NOTHING of its kind, and passes everywhere." if empties else ""
+    bare = f" {', '.join(empties)} is left with NOTHING of that kind, on every device." if empties else ""
     return _act(
         f"Withdraw {value} everywhere?{bare}",
         lambda asked: asked.withdraw(value, reason=reason, ends=_end(asked, lasts), empties=empties or ()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.model import Mode
-from controller.windows import DAYS, DayKind, mode_at, next_edge, offset_changes
+from controller.windows import DAYS, DayKind, idle_windows, mode_at, next_edge, offset_changes
 
 MINUTE = timedelta(minutes=1)
 
@@ -91,6 +91,32 @@ def test_the_first_open_window_decides() -> None:
     policy = role(hours("daily", "12:00", "13:00", Mode.MONITOR), hours("daily", "08:00", "18:00"))
     noon, later = at("2026-06-01T12:30", "UTC"), at("2026-06-01T13:30", "UTC")
     assert [mode_at(policy, ZoneInfo("UTC"), m) for m in (noon, later)] == [Mode.MONITOR, Mode.ENFORCE]
+
+
+NIGHT = hours("fri", "22:00", "06:00")
+HOLIDAY, WORKDAY = (replace(hours("daily", "00:00", "00:00"), on=kind) for kind in (DayKind.HOLIDAYS, DayKind.WORKDAYS))
+
+
+@pytest.mark.parametrize(
+    ("windows", "idle"),
+    [
+        pytest.param([hours("daily", "12:00", "13:00"), hours("daily", "08:00", "18:00")], (), id="overlap-in-part"),
+        pytest.param([hours("daily", "08:00", "18:00"), hours("mon", "12:00", "13:00")], (1,), id="inside"),
+        pytest.param([hours("daily", "08:00", "18:00"), hours("mon", "12:00", "18:01")], (), id="a-minute-longer"),
+        pytest.param([hours("fri", "22:00", "00:00"), hours("sat", "00:00", "06:00"), NIGHT], (2,), id="two-together"),
+        pytest.param([hours("fri", "22:00", "00:00"), hours("sun", "00:00", "06:00"), NIGHT], (), id="another-morning"),
+        pytest.param([HOLIDAY, WORKDAY, hours("mon", "08:00", "18:00")], (2,), id="every-kind-of-day"),
+        pytest.param([WORKDAY, hours("mon", "08:00", "18:00")], (), id="left-on-holidays"),
+        pytest.param(
+            [WORKDAY, replace(HOLIDAY, days=frozenset({"sat"})), NIGHT], (), id="a-holidays-night-into-a-workday"
+        ),
+        pytest.param([replace(HOLIDAY, on=DayKind.ANY, services=("a",)), NIGHT], (), id="left-for-another-service"),
+        pytest.param([replace(HOLIDAY, on=DayKind.ANY, services=("a", "b")), NIGHT], (1,), id="for-each-service"),
+        pytest.param([replace(NIGHT, services=("a",)), replace(NIGHT, services=("a",))], (1,), id="the-same-again"),
+    ],
+)
+def test_a_window_that_others_cover_decides_at_no_moment(windows: list[Hours], idle: tuple[int, ...]) -> None:
+    assert idle_windows(role(*windows), ("a", "b")) == idle
 
 
 @pytest.mark.parametrize(
