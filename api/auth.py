@@ -228,7 +228,9 @@ def _proven(request: Request, controller: Controller) -> Caller:
 
 def by_session(request: Request, text: str) -> Caller:
     """Whose session that is. Raises ``NotAuthenticated``, ``TooManyAttempts``."""
-    return braked(request, text, lambda text: _of_session(*controller_of(request).people.session_of(text)))
+    is_use = request.method not in SAFE or request.headers.get("hx-request") != "true"  # else a page asks by itself
+    people = controller_of(request).people
+    return braked(request, text, lambda text: _of_session(*people.session_of(text, is_use=is_use)))
 
 
 def braked(request: Request, text: str, prove: Callable[[str], T]) -> T:

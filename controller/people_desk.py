@@ -300,13 +300,17 @@ class PeopleDesk:
 
     # --- sessions -------------------------------------------------------------------------------------------------
 
-    def session_of(self, text: str) -> tuple[PersonSession, Person]:
-        """The open session with that secret, and whose it is. Raises ``NotAuthenticated``."""
+    def session_of(self, text: str, *, is_use: bool = True) -> tuple[PersonSession, Person]:
+        """The open session with that secret, and whose it is; unless ``is_use``, it is no younger for it.
+
+        Raises ``NotAuthenticated``.
+        """
         now = self._clock.now()
         found = self._store.session_by_hash(digest_of(text)) if 0 < len(text) <= MAX_SECRET else None
         if found is None or not found[0].is_open(now) or found[1].disabled_at is not None:
             raise NotAuthenticated("this session is over", hint="sign in again")
-        self._touch(found[0], now)
+        if is_use:
+            self._touch(found[0], now)
         return found
 
     def _touch(self, session: PersonSession, now: datetime) -> None:

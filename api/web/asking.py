@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final
@@ -14,8 +13,8 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.idempotency import RepeatsOf
 from api.sessions import PageCtl, PageRequester
+from api.web.once import OnceOf
 from api.web.pages import PageRoute, local_time, page, wall_time
 from api.web.shown import zone_of
 from api.web.templating import render
@@ -94,11 +93,8 @@ def preview_part(request: Request, controller: PageCtl, caller: PageRequester, f
 
 
 @router.post("/new")
-def send(request: Request, controller: PageCtl, caller: PageRequester, repeats: RepeatsOf, form: Filled) -> Response:
-    """Sends the request, keeps it as a draft, or only shows what it would open: the button says which.
-
-    The same form sent again is answered as it was the first time; a form that was changed since is another request.
-    """
+def send(request: Request, controller: PageCtl, caller: PageRequester, once: OnceOf, form: Filled) -> Response:
+    """Sends the request, keeps it as a draft, or only shows what it would open: the button says which."""
     given, chosen = _given(form)
     act = form.get("act")
     if act not in ("send", "draft"):
@@ -108,10 +104,8 @@ def send(request: Request, controller: PageCtl, caller: PageRequester, repeats: 
         wanted = _request(controller, given, chosen)
         return controller.exceptions.request(wanted, actor=caller.actor, draft=act == "draft").id
 
-    said = hashlib.sha256(repr((act, given, chosen)).encode("utf-8", "replace")).hexdigest()
-    key = f"form {str(form['once'])[:64]} {said}" if form.get("once") else None
     try:
-        made, _ = repeats.once(caller=caller.id, key=key, request=said, make=make)
+        made = once(caller, make)
     except TokgateError as exc:
         return _form_page(request, controller, given, chosen, error=exc)
     done = "drafted" if act == "draft" else "requested"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form
@@ -11,12 +12,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.sessions import PageCtl, PageOperator, PageReader
+from api.web.once import OnceOf
 from api.web.pages import PageRoute, page
-from api.web.wording import emergency, one_zone
+from api.web.wording import emergency, emergency_zone
 from controller.errors import Invalid, WouldEmpty
 from controller.model import Emergency, EmergencyKind, Mode, Scope
 from controller.service import Controller
 from core.errors import TokgateError
+from core.ids import new_id
 
 router = APIRouter(prefix="/emergencies", include_in_schema=False, route_class=PageRoute)
 
@@ -58,6 +61,7 @@ def act(
     request: Request,
     controller: PageCtl,
     caller: PageOperator,
+    once: OnceOf,
     kind: Text,
     reason: Text = "",
     lasts: Text = "",
@@ -71,10 +75,9 @@ def act(
         if lasts and lasts not in LASTS:
             raise Invalid("lasts: say for how long")
         ends = controller.clock.now() + timedelta(hours=int(lasts)) if lasts else None
-        _begin(
-            controller, kind, sites, actor=caller.actor, reason=reason, ends=ends, value=value, mode=mode,
-            empties=empties.replace(",", " ").split(),
-        )  # fmt: skip
+        empty = empties.replace(",", " ").split()
+        begin = partial(_begin, controller, kind, sites, actor=caller.actor, reason=reason, ends=ends)
+        once(caller, lambda: begin(value=value, mode=mode, empties=empty).id)
     except WouldEmpty as exc:
         twice = Twice(services=exc.services, value=value, lasts=lasts, reason=reason)
         return _page(request, controller, may_act=True, error=exc, twice=twice)
@@ -110,9 +113,11 @@ def _begin(
 
 
 @router.post("/{number}/end")
-def end(request: Request, controller: PageCtl, caller: PageOperator, number: str, reason: Text = "") -> Response:
+def end(
+    request: Request, controller: PageCtl, caller: PageOperator, once: OnceOf, number: str, reason: Text = ""
+) -> Response:
     try:
-        controller.interventions.end(number, actor=caller.actor, reason=reason)
+        once(caller, lambda: controller.interventions.end(number, actor=caller.actor, reason=reason).id)
     except TokgateError as exc:
         return _page(request, controller, may_act=True, error=exc)
     return RedirectResponse("/emergencies?done=over", status_code=303)
@@ -134,10 +139,10 @@ def _page(
         controller,
         "emergencies.html",
         error=error,
-        active=[(e, emergency(e, sites)) for e in known if e.holds(now)],
-        over=[(e, emergency(e, sites)) for e in known if not e.holds(now)][:SHOWN],
+        active=[(e, emergency(e, sites), emergency_zone(e, sites)) for e in known if e.holds(now)],
+        over=[(e, emergency(e, sites), emergency_zone(e, sites)) for e in known if not e.holds(now)][:SHOWN],
         sites=sites,
-        zone=one_zone(sites),
+        once=new_id(),
         lasts={kind.value: _spans(controller, kind) for kind in EmergencyKind},
         endless=controller.inventory.emergencies.switch_without_end,
         typed=typed or Typed(),

@@ -18,6 +18,7 @@ from api.pages import decode, encode
 from api.routes.exceptions import refuse_strangers
 from api.sessions import PageApprover, PageCtl, PageReader, PageRequester, PageRevoker
 from api.web.asking import Seen, lines_of
+from api.web.once import OnceOf
 from api.web.pages import PageRoute, field_time, local_time, page
 from api.web.shown import Shown, zone_of
 from api.web.templating import render
@@ -28,6 +29,7 @@ from controller.exceptions import sources_in_words
 from controller.model import AccessException, ExceptionState, Scope, Window
 from controller.service import Controller
 from core.errors import TokgateError
+from core.ids import new_id
 from ipsets.spans import words
 
 router = APIRouter(prefix="/exceptions", include_in_schema=False, route_class=PageRoute)
@@ -143,6 +145,7 @@ def _detail(
             "seat": exception.seats is not None and is_open and (caller.allows(Scope.APPROVE) or own),
         },
         own=own and waits,
+        once=new_id(),
         states=STATES,
         typed=dict.fromkeys(("approve_reason", "deny_reason", "revoke_reason", "renew_reason"), "")
         | {
@@ -242,6 +245,7 @@ def approve(
     request: Request,
     controller: PageCtl,
     caller: PageApprover,
+    once: OnceOf,
     number: str,
     preview: Text = "",
     reason: Text = "",
@@ -250,39 +254,48 @@ def approve(
     try:
         if not preview:
             raise Invalid("preview: the page has to say what was approved")
-        done = controller.exceptions.approve(number, actor=caller.actor, preview=preview, reason=reason)
+        done = once(
+            caller,
+            lambda: (
+                controller.exceptions.approve(number, actor=caller.actor, preview=preview, reason=reason).state.value
+            ),
+        )
     except TokgateError as exc:
         return _detail(request, controller, caller, number, error=exc, approve_reason=reason)
-    return _to(number, "approved" if done.state is ExceptionState.APPROVED else "noted")
+    return _to(number, "approved" if done == ExceptionState.APPROVED else "noted")
 
 
 @router.post("/{number}/deny")
-def deny(request: Request, controller: PageCtl, caller: PageApprover, number: str, reason: Text = "") -> Response:
+def deny(
+    request: Request, controller: PageCtl, caller: PageApprover, once: OnceOf, number: str, reason: Text = ""
+) -> Response:
     try:
         if not reason.strip():
             raise Invalid("reason: say why, for whoever asked")
-        controller.exceptions.deny(number, actor=caller.actor, reason=reason)
+        once(caller, lambda: controller.exceptions.deny(number, actor=caller.actor, reason=reason).id)
     except TokgateError as exc:
         return _detail(request, controller, caller, number, error=exc, deny_reason=reason)
     return _to(number, "denied")
 
 
 @router.post("/{number}/revoke")
-def revoke(request: Request, controller: PageCtl, caller: PageRevoker, number: str, reason: Text = "") -> Response:
+def revoke(
+    request: Request, controller: PageCtl, caller: PageRevoker, once: OnceOf, number: str, reason: Text = ""
+) -> Response:
     try:
         if not reason.strip():
             raise Invalid("reason: say why it ends")
         refuse_strangers(controller.exceptions.get(number), caller)
-        controller.exceptions.revoke(number, actor=caller.actor, reason=reason)
+        once(caller, lambda: controller.exceptions.revoke(number, actor=caller.actor, reason=reason).id)
     except TokgateError as exc:
         return _detail(request, controller, caller, number, error=exc, revoke_reason=reason)
     return _to(number, "revoked")
 
 
 @router.post("/{number}/submit")
-def submit(request: Request, controller: PageCtl, caller: PageRequester, number: str) -> Response:
+def submit(request: Request, controller: PageCtl, caller: PageRequester, once: OnceOf, number: str) -> Response:
     try:
-        controller.exceptions.submit(number, actor=caller.actor)
+        once(caller, lambda: controller.exceptions.submit(number, actor=caller.actor).id)
     except TokgateError as exc:
         return _detail(request, controller, caller, number, error=exc)
     return _to(number, "submitted")
@@ -290,16 +303,21 @@ def submit(request: Request, controller: PageCtl, caller: PageRequester, number:
 
 @router.post("/{number}/renew")
 def renew(
-    request: Request, controller: PageCtl, caller: PageRequester, number: str, ends: Text = "", reason: Text = ""
+    request: Request,
+    controller: PageCtl,
+    caller: PageRequester,
+    once: OnceOf,
+    number: str,
+    ends: Text = "",
+    reason: Text = "",
 ) -> Response:
     try:
         zone = zone_of(controller, controller.exceptions.get(number).sites)
-        made = controller.exceptions.renew(
-            number, ends=local_time(ends, zone, "ends"), actor=caller.actor, reason=reason.strip()
-        )
+        until, why = local_time(ends, zone, "ends"), reason.strip()
+        made = once(caller, lambda: controller.exceptions.renew(number, ends=until, actor=caller.actor, reason=why).id)
     except TokgateError as exc:
         return _detail(request, controller, caller, number, error=exc, renew_ends=ends, renew_reason=reason)
-    return _to(made.id, "renewed")
+    return _to(made, "renewed")
 
 
 @router.post("/{number}/seats")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -92,14 +92,18 @@ def hint(text: str) -> Markup:
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(sentence(text)))))  # noqa: S704  escaped before
 
 
-def emergency(action: Emergency, known: Iterable[Site]) -> str:
+def emergency_zone(action: Emergency, known: Collection[Site]) -> str:
+    """Of its first site, or of all of them."""
+    named = [site for site in known if site.name in action.sites]
+    return zone_of(named) if named else one_zone(known)
+
+
+def emergency(action: Emergency, known: Collection[Site]) -> str:
     """What holds where, until when and by whom; by the clock of its first site, or of all of them."""
     sites = {site.name: site for site in known}
-    named = [sites[name] for name in action.sites if name in sites]
-    zone = zone_of(named) if named else one_zone(sites.values())
     titles = (sites[name].title if name in sites else name for name in action.sites)
     where = f"at {', '.join(titles)}" if action.sites else "everywhere"
-    until = f"until {moment(action.ends, zone)}" if action.ends else "until somebody ends it"
+    until = f"until {moment(action.ends, emergency_zone(action, known))}" if action.ends else "until somebody ends it"
     return f"{_what(action, where)} {until}. By {who(action.actor)}: {sentence(action.reason)}"
 
 

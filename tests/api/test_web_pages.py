@@ -487,3 +487,37 @@ def test_who_is_limited_to_sites_sees_neither_log_nor_webhooks(office: Office) -
     assert [ida.get(path).status_code for path in ("/audit", "/webhooks")] == [403, 403]
     assert ida.send("/webhooks/chat/test", page="/").status_code == 403
     assert 'href="/audit"' not in ida.get("/").text
+
+
+def test_a_decision_and_an_emergency_that_are_sent_twice_are_one(office: Office) -> None:
+    anna, bert, olga = (signed(office, name) for name in ("anna", "bert", "olga"))
+    where = asked(anna)
+    digest = office.controller.exceptions.preview_of(where.rpartition("/")[2]).digest
+
+    def twice(browser: Browser, path: str, page: str, **fields: str) -> list[str]:
+        once = re.search(r'name="once" value="([^"]+)"', browser.get(page).text)
+        assert once
+        word = browser.word(page)
+        sent = [browser.ask("POST", path, data={"csrf_token": word, "once": once[1], **fields}) for _ in range(2)]
+        return [answer.headers.get("location", text_of(answer.text)) for answer in sent]
+
+    assert twice(bert, f"{where}/approve", where, preview=digest) == [f"{where}?done=approved"] * 2
+    later = f"{office.clock.now() + timedelta(days=3):%Y-%m-%dT%H:%M}"
+    first, second = twice(anna, f"{where}/renew", where, ends=later)
+    assert first == second
+    assert first.endswith("?done=renewed")
+    assert twice(anna, f"{where}/revoke", where, reason="over") == [f"{where}?done=revoked"] * 2
+    pause = {"kind": "pause", "sites": "berlin", "lasts": "4", "reason": "core switch"}
+    assert twice(olga, "/emergencies", "/emergencies", **pause) == ["/emergencies?done=begun"] * 2
+    [action] = office.controller.emergencies.active()
+    assert twice(olga, f"/emergencies/{action.id}/end", "/emergencies") == ["/emergencies?done=over"] * 2
+
+
+def test_a_page_that_asks_by_itself_keeps_no_session_open(office: Office) -> None:
+    anna = signed(office, "anna")
+    for _ in range(5):
+        office.clock.advance(timedelta(minutes=11))
+        assert anna.get("/exceptions", headers={"HX-Request": "true"}).status_code == 200
+    office.clock.advance(timedelta(minutes=11))
+    assert anna.get("/exceptions", headers={"HX-Request": "true"}).status_code == 401
+    assert anna.get("/exceptions").status_code == 303
