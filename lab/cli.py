@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -13,17 +12,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab import demo, emulated, inventory, machine, processes
-from lab.errors import LabError
+from lab import demo, emulated, inventory, machine, processes, third
 from lab.topology import Client, Lab
 from lab.workspace import Leftovers, Workspace, known, leftovers, remove, sweep
 
 DEFAULT: Final = "tglab"
 _FLEET: Final = "fleet.json"
-_FLEET_SECONDS: Final = 120.0
 
 lab_commands = typer.Typer(
-    no_args_is_help=True, help="A fleet on this machine: real Linux firewalls in network namespaces. Needs root."
+    no_args_is_help=True,
+    help="A fleet on this machine: real Linux firewalls in network namespaces, and emulated ones. Needs root.",
 )
 
 
@@ -47,7 +45,7 @@ def up(
     ] = None,
     output: Format = Output.TABLE,
 ) -> None:
-    """Build an internet and two offices with a firewall each, and write an inventory for them.
+    """Build an internet, two offices with a real firewall each and one with four emulated ones; write their inventory.
 
     With `--fleet`: emulated firewalls of four vendors in one process, for tests of scale; no clients, no packets.
     """
@@ -58,6 +56,7 @@ def up(
     lab = Lab.up(name)
     try:
         path, env = inventory.write(lab)
+        third.open_office(lab.workspace, path, env)
         lab.save()
         lab.workspace.keep()
     except BaseException:
@@ -137,7 +136,7 @@ def _fleet_up(name: str, count: int) -> tuple[dict[str, Any], str]:
     workspace = Workspace.open(name)
     folder = workspace.run_dir
     try:
-        written = _serve_fleet(workspace, count)
+        written = third.serve(workspace, folder, count)
         (folder / _FLEET).write_text(json.dumps({"devices": count}), encoding="utf-8")
         workspace.keep()
     except BaseException:
@@ -155,17 +154,6 @@ Remove them with `tokgate lab down{"" if name == DEFAULT else f" --name {name}"}
     return {**_fleet_facts(name), "seconds": round(took, 1)}, text
 
 
-def _serve_fleet(workspace: Workspace, count: int) -> Path:
-    """The inventory, once it is there."""
-    folder = workspace.run_dir
-    process = workspace.spawn("fleet", [sys.executable, "-m", emulated.__name__, str(folder), str(count)])
-    written = folder / emulated.INVENTORY
-    processes.wait_until(lambda: written.exists() or not process.is_alive, seconds=_FLEET_SECONDS)
-    if not written.exists():
-        raise LabError(f"{count} emulated firewalls did not come up", hint=workspace.log("fleet"))
-    return written
-
-
 def _fleet_facts(name: str) -> dict[str, Any]:
     folder = machine.BASE / name
     process = processes.read_pid_file(folder / "pids" / "fleet.pid.json")
@@ -181,11 +169,13 @@ def _fleet_facts(name: str) -> dict[str, Any]:
 
 def describe(lab: Lab) -> dict[str, Any]:
     """A lab that stands, as plain data."""
+    office = third.facts(lab.workspace.run_dir)
     return {
         "name": lab.workspace.prefix,
         "state": "up",
         "run_dir": str(lab.workspace.run_dir),
-        "environment": inventory.environment(lab),
+        "environment": inventory.environment(lab) | (emulated.secrets() if office else {}),
+        "emulated": office,
         "resolver": lab.resolver,
         "ripestat_replay": lab.replay_url,
         "sites": {
@@ -223,6 +213,8 @@ def _status_table(lab: Lab) -> Table:
             ", ".join(gateway.tables()),
             " ".join(site.clients),
         )
+    if office := third.facts(lab.workspace.run_dir):
+        table.add_row(third.SITE, " ".join(office["devices"]), "admin@127.0.0.1", f"emulators {office['state']}")
     return table
 
 
@@ -230,7 +222,8 @@ def _next_steps(lab: Lab, env: Path, path: Path) -> str:
     prefix = lab.workspace.prefix
     name = "" if prefix == DEFAULT else f" --name {prefix}"
     return f"""\
-The lab {prefix} is up: sites {", ".join(lab.sites)}; its inventory is {path}
+The lab {prefix} is up: sites {", ".join(lab.sites)}, and {third.SITE} with four emulated firewalls; its inventory is
+{path}
 Intelligence comes from the lab itself: RIPEstat is replayed from a record of 2026, DNS is the lab's own.
 
   . {env}

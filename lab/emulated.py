@@ -154,15 +154,14 @@ def variable(make: Make) -> str:
     return f"TGLAB_{make.vendor.upper()}"
 
 
+def secrets() -> dict[str, str]:
+    """The passwords of what is emulated, by the variables that inventories refer to."""
+    return {"TGLAB_ENABLE": ENABLE, **{variable(make): make.password for make in MAKES}}
+
+
 def environment(folder: Path) -> dict[str, str]:
-    """What points tokgate at a fleet whose files are in ``folder``, and the passwords of what is emulated."""
-    passwords = {variable(make): make.password for make in MAKES}
-    return {
-        "TOKGATE_INVENTORY": str(folder / INVENTORY),
-        "TOKGATE_DATA_DIR": str(folder / "data"),
-        "TGLAB_ENABLE": ENABLE,
-        **passwords,
-    }
+    """What points tokgate at a fleet whose files are in ``folder``, and its passwords."""
+    return {"TOKGATE_INVENTORY": str(folder / INVENTORY), "TOKGATE_DATA_DIR": str(folder / "data"), **secrets()}
 
 
 def write(folder: Path, devices: tuple[Emulated, ...], at: Mapping[str, Served]) -> None:

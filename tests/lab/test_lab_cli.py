@@ -9,11 +9,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
 from lab import demo, machine
 from lab.cli import lab_commands
+from lab.product import Product, installed
 from lab.workspace import leftovers, remove
 
 NAME = f"c{os.getpid() % 100000}"
@@ -42,6 +44,16 @@ def test_up_status_probe_down_each_from_another_process(name: str) -> None:
     made = json.loads(lab("status", "--name", name, "-o", "json").stdout)
     assert set(made["sites"]) == {"berlin", "austin"}
     assert made["sites"]["berlin"]["programs"] == ["dnsmasq", "sshd"]
+    assert made["emulated"]["state"] == "up"
+    written = yaml.safe_load((machine.BASE / name / "inventory.yaml").read_text(encoding="utf-8"))
+    third = written["sites"]["reykjavik"]["devices"]
+    assert list(third) == made["emulated"]["devices"]
+    assert len({device["vendor"] for device in third.values()}) == 4
+    product = Product(program=installed(), settings=made["environment"])
+    product.run("db", "upgrade")
+    product.run("intel", "refresh")
+    planned = product.json("plan", "--site", "reykjavik", accept=(2,))
+    assert {item["device"] for item in planned["items"] if item["script"]} == set(third)
 
     probe = lab("probe", "berlin", "company", "tcp:www.tiktok.com:443", "--name", name, "-o", "json")
     assert json.loads(probe.stdout)["results"][0]["outcome"] == "ok"
