@@ -132,6 +132,23 @@ def test_names_are_blocked_again_after_the_table_was_lost(rig: Rig) -> None:
     assert blocked(rig, "company", by_name) == {by_name}
 
 
+def test_i04_a_list_that_goes_whole_leaves_none_behind_and_comes_back(rig: Rig) -> None:
+    """As when a person withdraws the last address of a service: its names are blocked as before."""
+    by_name, by_address = f"tcp:{SHARED.name}:443", f"tcp:{TIKTOK.v4}:443"
+    names = wish(rig, members=(), names=NAMES)
+    push(rig, wish(rig, names=NAMES))
+    receipt = push(rig, names)
+    assert not any(group.name.startswith("dst-") for group in receipt.observed.groups)
+    assert blocked(rig, "company", by_name) == {by_name}
+    assert holds(rig, names)
+    nothing = wish(rig, members=())
+    push(rig, nothing)
+    assert blocked(rig, "company", by_name, by_address) == set()
+    assert holds(rig, nothing)
+    push(rig, wish(rig, names=NAMES))
+    assert blocked(rig, "company", by_name, by_address) == {by_name, by_address}
+
+
 def test_only_the_mark_moves_when_nothing_else_does(rig: Rig) -> None:
     push(rig, wish(rig))
     later = wish(rig, snapshot="fedcba987654")

@@ -152,6 +152,21 @@ def test_all_of_it_goes_when_nothing_is_wanted(rig: EmulatedRig) -> None:
     assert rig.holds(nothing)
 
 
+def test_i04_a_list_that_goes_whole_leaves_none_behind_and_comes_back(rig: EmulatedRig) -> None:
+    """As when a person withdraws the last address of a service: its names are blocked as before."""
+    both, names = wish(names=(SHARED_NAME,)), wish(members=(), names=(SHARED_NAME,))
+    rig.push(both)
+    rig.push(names)
+    assert rig.passes("company")
+    assert DST not in {group.name for group in rig.look().groups}
+    if rig.adapter().capabilities.fqdn:
+        assert not rig.passes("company", SHARED)
+    assert rig.holds(names)
+    rig.push(both)
+    assert not rig.passes("company")
+    assert rig.holds(both)
+
+
 def test_only_the_mark_moves_when_nothing_else_does(rig: EmulatedRig) -> None:
     rig.push(wish())
     later = wish(snapshot="fedcba987654")
