@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import islice
 from typing import Final
 
 from controller.inventory.importing.errors import SourceFailed
@@ -11,15 +12,20 @@ from controller.inventory.importing.model import SECRETS, Said, SaidDevice, Said
 
 _NEEDED: Final = ("name", "host", "platform")
 _FIELD_LIMIT: Final = 131_072  # characters; the module's own limit
+MAX_ROWS: Final = 100_000
+"""Ten times the fleet that tokgate is made for."""
 
 
 def parse_csv(text: str) -> Said:
     """Columns: name, host, platform (or vendor), site, port, username, time_zone, site_title, prefixes as
     ``role=10.0.0.0/24 role=…``. Raises ``SourceFailed``."""
     try:
-        rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True))
+        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+        rows = list(islice(reader, MAX_ROWS + 1))
     except csv.Error as exc:
         raise SourceFailed(f"not CSV: {exc}", hint="save it as comma-separated UTF-8") from exc
+    if len(rows) > MAX_ROWS:
+        raise SourceFailed(f"more than {MAX_ROWS} lines", hint="is it the right file? split it if it is")
     if not rows:
         raise SourceFailed("no device in it", hint="the first line names the columns: name,host,platform,site")
     heads = {str(head).strip().lower(): head for head in rows[0] if head is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,16 @@ def test_unknown_fields_and_shapes_never_crash(values: dict[str, Any], other: An
             fitted(read(), Wishes())
         except SourceFailed:
             continue
+
+
+def test_a_million_lines_are_refused_before_they_are_kept() -> None:
+    """A fleet is thousands; whoever names the wrong file is told so, and no memory is spent on it."""
+    text = "name,host,platform,site\n" + "fw,10.0.0.1,asa,berlin\n" * 1_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(SourceFailed, match="more than 100000 lines"):
+            parse_csv(text)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 * len(text)
