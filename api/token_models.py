@@ -27,6 +27,19 @@ class TokenBody(Request):
     )
 
 
+class OwnTokenBody(Request):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "my-script", "scopes": ["read"], "days": 30}]})
+
+    name: Name
+    scopes: tuple[Scope, ...] = Field(
+        min_length=1, max_length=len(Scope), description="none that who asks does not hold"
+    )
+    days: int = Field(ge=1, le=366, strict=True, description="how long it lives")
+    sites: tuple[Name, ...] | None = Field(
+        default=None, min_length=1, max_length=1000, description="of one's own; null is all of these"
+    )
+
+
 class RotateBody(Request):
     overlap_hours: int = Field(
         default=24, ge=0, le=720, strict=True, description="for so long the old secret is taken too"

@@ -64,6 +64,7 @@ from controller.model import (
     Window,
 )
 from controller.modes import modes_at
+from controller.own_tokens import OwnTokens
 from controller.people_desk import PeopleDesk
 from controller.planning import Limits, plan_device, removed, store_plan
 from controller.policy_desk import PolicyDesk
@@ -162,6 +163,7 @@ class Controller:
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
+        self.own_tokens = OwnTokens(store, inventory, clock)
         self.webhooks = WebhookDesk(store, inventory, clock, settings)
         self.declared = DeclaredDesk(store, inventory, clock, path=settings.inventory)
         self.calendars = CalendarBook(store, inventory, clock)
@@ -277,6 +279,7 @@ class Controller:
         narrow.emergencies = self.emergencies.within(narrow.reach, narrow.inventory)
         narrow.interventions = self.interventions.by(narrow.emergencies)
         narrow.declared = self.declared.within(narrow.reach)
+        narrow.own_tokens = OwnTokens(self.store, narrow.inventory, self.clock)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)
         narrow.flows = replace(self.flows, inventory=narrow.inventory, policies=narrow.policies)

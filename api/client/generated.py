@@ -564,6 +564,13 @@ class Overlap(TypedDict):
     share: float
 
 
+class OwnTokenBody(TypedDict):
+    name: str
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
+    days: int
+    sites: NotRequired[list[str] | None]
+
+
 class PageAccessException(TypedDict):
     items: list[AccessException]
     next_cursor: NotRequired[str | None]
@@ -2417,6 +2424,66 @@ class MeRoutes:
             "SignedOut",
             self._call(
                 "POST", "/me/sign-out", query={"dry_run": dry_run}, headers={"Idempotency-Key": idempotency_key}
+            ),
+        )
+
+    def my_tokens(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[Token]:
+        """One's own tokens."""
+        return cast("Iterator[Token]", self._pages("/me/tokens", query={"limit": limit, "order": order, "q": q}))
+
+    def make_my_token(
+        self, body: OwnTokenBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> NewToken:
+        """Make a token of one's own."""
+        return cast(
+            "NewToken",
+            self._call(
+                "POST",
+                "/me/tokens",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
+
+    def my_token(self, id: str) -> Token:
+        """One of one's own tokens."""
+        return cast("Token", self._call("GET", f"/me/tokens/{_q(id)}"))
+
+    def revoke_my_token(
+        self, id: str, *, dry_run: bool | None = None, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> Token:
+        """Revoke it."""
+        return cast(
+            "Token",
+            self._call(
+                "DELETE",
+                f"/me/tokens/{_q(id)}",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
+            ),
+        )
+
+    def rotate_my_token(
+        self,
+        id: str,
+        body: RotateBody | None = None,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> NewToken:
+        """Give it another secret."""
+        return cast(
+            "NewToken",
+            self._call(
+                "POST",
+                f"/me/tokens/{_q(id)}/rotate",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
+                body=body,
             ),
         )
 

@@ -34,6 +34,7 @@ from tests.api.test_rest_intel_work import put_in_force, without
 V1 = "/api/v1"
 KEY = new_key()
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 MINE = {"seats": 2, "lead": "token:request"}
 LOCKS = ("*.lock", "locks", "processes")
 """Whoever waits their turn leaves these behind; they hold nothing."""
@@ -95,7 +96,7 @@ def person(office: Office, *, disabled: bool = False, locked: bool = False, toke
         now = office.clock.now()
         office.controller.store.note_failure(PersonName("zoe"), now=now, most=1, locked_for=HOUR, audit=note)
     if token:
-        made = office.controller.create_token("zoes", [Scope.READ], HOUR, actor="test", owner="zoe")
+        made = office.controller.create_token("zoes", [Scope.READ], 3 * DAY, actor="test", owner="zoe")
         office.tokens["zoes"] = made[1].reveal()
     return "zoe"
 
@@ -103,6 +104,22 @@ def person(office: Office, *, disabled: bool = False, locked: bool = False, toke
 def signing_out(office: Office) -> Call:
     person(office, token=True)
     return call("zoes", "/me/sign-out")
+
+
+OWN = {"name": "my-script", "scopes": ["read"], "days": 1}
+
+
+def making_own(office: Office) -> Call:
+    person(office, token=True)
+    return call("zoes", "/me/tokens", json=OWN)
+
+
+def own(office: Office) -> str:
+    """A token that she made herself."""
+    person(office, token=True)
+    made = office.ask("POST", f"{V1}/me/tokens", token="zoes", json=OWN)
+    assert made.status_code == 201, made.text
+    return str(made.headers["location"])
 
 
 def session_of(office: Office, name: str) -> str:
@@ -168,6 +185,9 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("POST", "/people/{name}/sign-out"): lambda o: call("admin", f"/people/{person(o)}/sign-out"),
     ("DELETE", "/sessions/{id}"): lambda o: call("admin", f"/sessions/{session_of(o, person(o))}"),
     ("POST", "/me/sign-out"): signing_out,
+    ("POST", "/me/tokens"): making_own,
+    ("POST", "/me/tokens/{id}/rotate"): lambda o: call("zoes", f"{own(o)}/rotate", json={}),
+    ("DELETE", "/me/tokens/{id}"): lambda o: call("zoes", own(o)),
     ("POST", "/webhooks"): lambda o: call("admin", "/webhooks", json=hook()),
     ("POST", "/webhooks/{name}/rotate"): lambda o: call(
         "admin", f"{hooked(o)}/rotate", json={"secret": "secret://env/REST_TEST_OTHER_KEY"}

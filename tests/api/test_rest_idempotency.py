@@ -29,7 +29,7 @@ from tests.controller.offices import NOON
 
 TEXT = re.compile(r"tok[a-z]+_[0-9a-f]{8}_[0-9a-f]{32,64}")
 KEYED = {HEADER: "INC-4711"}
-SECRET = {("POST", "/tokens"), ("POST", "/tokens/{id}/rotate")}
+SECRET = {(verb, f"{root}/tokens{rest}") for verb in ("POST",) for root in ("", "/me") for rest in ("", "/{id}/rotate")}
 """Their answers hold what is shown once."""
 
 

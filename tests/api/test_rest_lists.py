@@ -22,7 +22,7 @@ from tests.api.test_rest_dry_run import hook, requested, second
 from tests.api.test_rest_flow import event
 
 V1 = "/api/v1"
-EMPTY = {"/feeds", "/feed-groups", "/people", "/sessions"}
+EMPTY = {"/feeds", "/feed-groups", "/people", "/sessions", "/me/tokens", "/calendars"}
 """Lists of what is not here: ``test_feeds.py`` has firewalls that pull, ``test_sign_in.py`` has people."""
 
 
