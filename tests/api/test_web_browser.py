@@ -281,6 +281,32 @@ def test_what_axe_would_find_is_found(place: Place) -> None:
     place.complaints.clear()
 
 
+def test_the_last_of_a_service_is_withdrawn_by_writing_its_name(place: Place) -> None:
+    """Refused first, with what has to be written; and no serious fault on the page that asks for it."""
+    act, ends = place.controller.interventions, place.controller.clock.now() + HOUR
+    tails = {name.name.rpartition(".")[2] for one in place.controller.snapshot().services for name in one.domains}
+    *others, last = sorted(tails)
+    begun = [act.withdraw(f"*.{tail}", actor="cli:ann", reason="x", ends=ends).id for tail in others]
+    page = place.page("olga")
+    page.goto("/emergencies")
+    page.fill("#value", f"*.{last}")
+    page.fill("#withdraw-reason", "payroll")
+    page.click("text=Withdraw it everywhere")
+    page.wait_for_selector("#empties")
+    page.evaluate(AXE_SCRIPT)
+    assert grave_faults(page) == []
+    page.set_viewport_size(PHONE)
+    assert too_wide(page) <= 0
+    words = page.inner_text("label[for=empties]").removeprefix("To confirm, write ")
+    page.fill("#empties", words)
+    page.click("text=Withdraw it all the same")
+    page.wait_for_url("**/emergencies?done=begun")
+    assert "without any name" in page.inner_text("main")
+    begun += [e.id for e in place.controller.emergencies.withdrawn() if e.empties]
+    for taken in begun:
+        act.end(taken, actor="cli:ann")
+
+
 # --- what people do --------------------------------------------------------------------------------------------------
 
 
