@@ -4,8 +4,7 @@ The site makes the external resource and a policy in FortiManager, whose comment
 deny-company``). A reading says what that policy really denies: from whom, by which list, whether something above it may
 let pass first. What cannot be told is never counted as enforced (I13).
 
-There is no place for our mark but the list itself: seven host addresses of the documentation prefix (RFC 3849, routed
-nowhere) say whose it is, from which snapshot, and what should be held.
+There is no place for our mark but the list itself (``vendors.watching``).
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network, summarize_address_range
+from ipaddress import IPv4Address, IPv6Address, ip_network, summarize_address_range
 from typing import Final
 
 from core.net import Network, aggregate, intersect
-from vendors.codec import desired_digest
 from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, POLICY
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.syntax import Attrs, Entry, table_of
@@ -27,23 +25,16 @@ from vendors.model import (
     AddressGroup,
     Capabilities,
     Desired,
-    FeedList,
-    GroupName,
-    Mark,
     Observed,
     Rule,
     RuleName,
     Transaction,
 )
+from vendors.watching import MARKS, marked, sources_of, unmarked
 
 NOTE: Final = "tokgate managed"
 """Stands in a reading of counters: our policies are told by their comments alone."""
 _RULE: Final = re.compile(r"tokgate rule (?P<name>[a-z0-9-]+)")
-_MARKS: Final = IPv6Network("2001:db8:7467::/48")
-MARKS: Final = 7
-"""Entries of a list that say whose it is."""
-_LETTERS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-"""Of a ULID (Crockford's base 32)."""
 _EVERYTHING: Final[Mapping[int, frozenset[Network]]] = {
     4: frozenset({ip_network("0.0.0.0/0")}),
     6: frozenset({ip_network("::/0")}),
@@ -72,45 +63,6 @@ def rule_of(comment: str) -> RuleName | None:
 
 def comment_for(rule: RuleName) -> str:
     return f"tokgate rule {rule}"
-
-
-def sources_of(rule: RuleName) -> GroupName:
-    """``deny-company`` is about ``src-company``."""
-    return GroupName(f"src-{rule.removeprefix('deny-')}")
-
-
-# --- the mark in a list ---------------------------------------------------------------------------------------------
-
-
-def marked(lists: Iterable[FeedList], desired: Desired) -> tuple[FeedList, ...]:
-    """The lists, each with what says whose it is."""
-    digest = desired_digest(desired)
-    words = f"{_number(desired.owner):032x}{int(desired.snapshot, 16):016x}{digest}"
-    base = int(_MARKS.network_address)
-    parts = (int(words[at : at + 16], 16) for at in range(0, len(words), 16))
-    lines = [f"{IPv6Address(base | at << 64 | part)}/128" for at, part in enumerate(parts)]
-    return tuple(replace(one, lines=(*one.lines, *lines)) for one in lists)
-
-
-def unmarked(members: frozenset[Network]) -> tuple[frozenset[Network], Mark | None]:
-    """What a loaded list says, and its mark."""
-    marks = {n for n in members if isinstance(n, IPv6Network) and n.subnet_of(_MARKS)}
-    found = {int(n.network_address) >> 64 & 0xFFFF: int(n.network_address) & (2**64 - 1) for n in marks}
-    if sorted(found) != list(range(MARKS)) or len(marks) != MARKS:
-        return members - marks, None
-    digest = "".join(f"{found[at]:016x}" for at in range(3, MARKS))
-    return members - marks, Mark(owner=_text(found[0] << 64 | found[1]), snapshot=f"{found[2]:012x}", desired=digest)
-
-
-def _number(text: str) -> int:
-    number = 0
-    for letter in text:
-        number = number << 5 | _LETTERS.index(letter)
-    return number
-
-
-def _text(number: int) -> str:
-    return "".join(_LETTERS[number >> 5 * at & 31] for at in reversed(range(26)))
 
 
 # --- what the policies deny -----------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from vendors.model import (
     Transaction,
 )
 from vendors.paloalto_panos import counters, facts
-from vendors.paloalto_panos.counters import hit_commands, log_command, our_rules, reading_from, rules_command
+from vendors.paloalto_panos.counters import counted_rules, hit_commands, log_command, reading_from, rules_command
 from vendors.paloalto_panos.lists import room_of, served_of
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import observed_from
@@ -38,7 +38,9 @@ from vendors.paloalto_panos.sessions import cut
 from vendors.paloalto_panos.talk import DIALECT, Talk
 from vendors.paloalto_panos.transaction import Transaction as Change
 from vendors.paloalto_panos.transaction import refuse_unfit
+from vendors.paloalto_panos.watch import watched
 from vendors.shell import Said, gathered
+from vendors.watching import marked
 
 _NOTES: Final = (
     "monitor: an allow that counts would end the evaluation and open what later rules stop",
@@ -86,6 +88,8 @@ class PaloAltoPanos:
         return observed_from(text, self.options, self.capabilities)
 
     def render(self, current: Observed, plan: Plan) -> Script:
+        if self.options.managed is not None:
+            return Script(text="")
         first: tuple[str, ...] = ()
         if moves_to_lists(current, plan, self.options):
             bridge = self._lines(current, plan, bridge=True)
@@ -101,7 +105,8 @@ class PaloAltoPanos:
         return reading_from(text, self.options)
 
     def feeds(self, current: Observed, desired: Desired) -> tuple[FeedList, ...]:
-        return served_of(desired.groups, desired.rules, self.options, room_of(current))
+        served = served_of(desired.groups, desired.rules, self.options, room_of(current))
+        return served if self.options.managed is None else marked(served, desired)
 
     def _lines(self, current: Observed, plan: Plan, *, bridge: bool = False) -> Lines:
         return render_lines(current, plan, mark_of(plan.desired), self.options, bridge=bridge)
@@ -114,6 +119,8 @@ class PaloAltoPanos:
 
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
         with self._named():
+            if self.options.managed is not None:
+                return watched(self, session, current, plan)
             self._refuse_stranger(current, plan)
             receipt = Change(adapter=self, session=session, current=current, plan=plan).run()
             return self._cut(session, current, plan, receipt) if self.options.cut_sessions else receipt
@@ -128,7 +135,7 @@ class PaloAltoPanos:
     def counters(self, session: Session) -> Reading:
         with self._named():
             said = self._hits(session)
-            names = our_rules(said[1].text, self.options)
+            names = counted_rules(said[1].text, self.options)
             return self.parse_counters(gathered([*said, *self._logs(session, said, tuple(names))]))
 
     @contextmanager
@@ -168,9 +175,12 @@ class PaloAltoPanos:
             now = datetime.now(UTC)
             system = talk.ask(facts.SYSTEM)
             command = rules_command(self.options, multi_vsys=facts.system_from(system.text).multi_vsys)
-            with talk.configuring():
+            if self.options.managed is not None:
                 rules = talk.ask(command)
-            names = tuple(our_rules(rules.text, self.options))
+            else:
+                with talk.configuring():
+                    rules = talk.ask(command)
+            names = tuple(counted_rules(rules.text, self.options))
             hits = [talk.ask(line) for line in hit_commands(self.options, names)]
         return [system, rules, *hits, Said(line=counters.READ_AT, text=f"{now.isoformat()}\n", prompt="")]
 
@@ -217,6 +227,13 @@ class PaloAltoPanos:
         yield Finding(check="rights", ok=True, message=seen)
         yield Finding(check="version", ok=True, message=f"{extra['model']}, PAN-OS {extra['version']}")
         yield Finding(check="vsys", ok=True, message=self.options.vsys)
+        if self.options.managed is not None:
+            yield Finding(
+                check="writing",
+                ok=bool(extra["panorama"]),
+                message=f"managed by {extra['panorama'] or 'nobody'}: nothing is written here",
+            )
+            return
         try:
             refuse_unfit(observed)
             yield Finding(

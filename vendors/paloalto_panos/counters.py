@@ -19,7 +19,8 @@ from typing import Final
 from core.net import Address
 from vendors.errors import Unreadable
 from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName, UnitCount
-from vendors.paloalto_panos import facts
+from vendors.paloalto_panos import facts, policy
+from vendors.paloalto_panos.managed import neutral_rule
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import PATHS, refuse_vsys
 from vendors.paloalto_panos.setform import Entry, entries, is_absent, quoted, refuse_error
@@ -37,6 +38,9 @@ _NONE: Final = ("-", "")
 
 
 def rules_command(options: PaloAltoPanosOptions, *, multi_vsys: bool) -> str:
+    """Under a Panorama the rules are asked for where they run: they are in no candidate here."""
+    if options.managed is not None:
+        return policy.COMMAND
     scope = f"vsys {options.vsys} " if multi_vsys else ""
     return f"show {scope}{PATHS['rules']}"
 
@@ -54,6 +58,14 @@ def log_command(name: str, since: datetime) -> str:
         f"{LOG}direction equal backward rule equal {quoted(name)} "
         f"start-time equal {since:%Y/%m/%d@%H:%M:%S} csv-output equal yes"
     )
+
+
+def counted_rules(text: str, options: PaloAltoPanosOptions) -> dict[str, RuleName]:
+    """The rules whose hits are ours: the device's name to ours."""
+    if options.managed is None:
+        return our_rules(text, options)
+    names = (rule.name for rule in policy.compiled_from(text))
+    return {name: neutral_rule(name) for name in names if name.startswith(PREFIX)}
 
 
 def our_rules(text: str, options: PaloAltoPanosOptions) -> dict[str, RuleName]:
@@ -83,7 +95,7 @@ def reading_from(text: str, options: PaloAltoPanosOptions) -> Reading:
     if command not in said:
         raise Unreadable(f"the counters lack `{command}`")
     refuse_vsys(system, said[command], options)
-    names = our_rules(said[command], options)
+    names = counted_rules(said[command], options)
     rows = {row.name: row for key in said if key.startswith(HITS) for row in rows_from(said[key])}
     read_at = _moment(said[READ_AT].strip())
     logs = [said[key] for key in said if key.startswith(LOG)]

@@ -58,6 +58,9 @@ class PaloAltoPanosOptions(BaseModel):
     lists together hold more than `max_addresses`, or than its model takes; without `feed` they are pushed."""
     feed: FeedOptions | None = None
     """Where lists are pulled from. Needed for `feed`."""
+    managed: Literal["panorama"] | None = None
+    """The firewall is under a Panorama: nothing is written. It pulls the lists, and the rules that Panorama pushed must
+    deny by them (`delivery: feed`, one virtual system)."""
     lock_wait_seconds: Annotated[int, Field(ge=0, le=600)] = 60
     """How long to wait for a lock that somebody else holds."""
     commit_seconds: Annotated[int, Field(ge=10, le=3600)] = 1200
@@ -76,12 +79,15 @@ class PaloAltoPanosOptions(BaseModel):
     def _can_deliver(self) -> PaloAltoPanosOptions:
         if "delivery" in self.model_fields_set and self.delivery != "push" and self.feed is None:
             raise ValueError(f"`delivery: {self.delivery}` needs `feed`, the place that the firewall pulls from")
+        if self.managed is not None and self.delivery != "feed":
+            raise ValueError(f"`managed: {self.managed}` needs `delivery: feed`: nothing else works without writing")
         return self
 
     @property
     def pulls_names(self) -> bool:
         """Whether lists of names are pulled as well. Not where lists are only pulled for want of room: names stay."""
-        return self.delivery == "feed" and self.feed is not None and self.feed.names == "url"
+        pulled = self.delivery == "feed" and self.managed is None
+        return pulled and self.feed is not None and self.feed.names == "url"
 
     @property
     def pulls(self) -> FeedOptions | None:

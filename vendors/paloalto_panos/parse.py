@@ -28,9 +28,10 @@ from vendors.model import (
     Rule,
     RuleName,
 )
-from vendors.paloalto_panos import facts, hours, lists
+from vendors.paloalto_panos import facts, hours, lists, managed, policy
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.placement import misplaced
+from vendors.paloalto_panos.policy import Compiled
 from vendors.paloalto_panos.setform import Attrs, Entry, entries, is_absent
 from vendors.paloalto_panos.shape import (
     LIST_PREFIX,
@@ -89,6 +90,8 @@ class Reading:
     entries: Mapping[str, Mapping[str, Entry]]
     lists: Mapping[str, str]
     """What the firewall says it has loaded of each external list that was asked for."""
+    compiled: tuple[Compiled, ...] = ()
+    """The rules that run, where a Panorama holds them."""
 
 
 def shows(options: PaloAltoPanosOptions, *, multi_vsys: bool) -> tuple[str, ...]:
@@ -128,7 +131,19 @@ def reading_of(text: str, options: PaloAltoPanosOptions) -> Reading:
             for command, answer in said.items()
             if command.startswith(lists.SHOW)
         },
+        compiled=_compiled(said, system) if options.managed is not None else (),
     )
+
+
+def _compiled(said: Mapping[str, str], system: facts.System) -> tuple[Compiled, ...]:
+    """Raises ``Refused`` with several virtual systems: what runs is shown of one."""
+    if system.multi_vsys:
+        raise Refused(
+            "this firewall has several virtual systems: under a Panorama only one can be judged; nothing was sent"
+        )
+    if policy.COMMAND not in said:
+        raise Unreadable(f"the reading lacks `{policy.COMMAND}`")
+    return policy.compiled_from(said[policy.COMMAND])
 
 
 def refuse_panorama(system: facts.System) -> None:
@@ -188,7 +203,7 @@ def observed_from(text: str, options: PaloAltoPanosOptions, most: Capabilities) 
     odd += misplaced(order, tuple(tree.rules), options.placement)
     if reading.pending and reading.login in reading.pending_by:
         odd.append("changes of ours wait in the candidate configuration and are not in force")
-    return Observed(
+    observed = Observed(
         groups=groups,
         rules=rules,
         mark=mark,
@@ -213,6 +228,7 @@ def observed_from(text: str, options: PaloAltoPanosOptions, most: Capabilities) 
             "room": str(room),
         },
     )
+    return observed if options.managed is None else managed.observed_under_panorama(observed, reading, options)
 
 
 def _pending(reading: Reading) -> str:

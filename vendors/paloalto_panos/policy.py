@@ -104,13 +104,13 @@ def differences(
             odd.append(f"rule {name} runs for any category")
         for key, groups in (("source", (one.rule.sources,)), ("destination", one.destinations)):
             needed = [n for group in groups if group is not None for n in members.get(group, ())]
-            covered = [n for word in found.get(key, ()) for n in _networks(word)]
+            covered = [n for word in found.get(key, ()) for n in networks_of(word)]
             if covered and (lacking := subtract(needed, covered)):
                 odd.append(f"rule {name} runs without {lacking[0]} in its {key}")
     return odd
 
 
-def _networks(word: str) -> tuple[Network, ...]:
+def networks_of(word: str) -> tuple[Network, ...]:
     """The networks of one word; none for a name."""
     try:
         if "-" in word:

@@ -15,7 +15,8 @@ from typing import Final
 
 from core.ids import DeviceName
 from vendors.errors import NotPrivileged, Refused, Unreadable
-from vendors.paloalto_panos import facts, lists
+from vendors.paloalto_panos import facts, lists, policy
+from vendors.paloalto_panos.managed import our_lists_in
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
 from vendors.paloalto_panos.parse import our_lists, refuse_panorama, shows
 from vendors.paloalto_panos.render import lock_line, unlock_line
@@ -113,7 +114,11 @@ class Talk:
         refuse_panorama(system)
         with self.configuring():
             answers += [self.ask(line) for line in shows(self.options, multi_vsys=system.multi_vsys)]
-        if names := our_lists(answers[-2].text, self.options):
+        names = our_lists(answers[-2].text, self.options)
+        if self.options.managed is not None:
+            answers.append(self.ask(policy.COMMAND))
+            names = dict.fromkeys(our_lists_in(policy.compiled_from(answers[-1].text)), "ip")
+        if names:
             with self.targeting(multi_vsys=system.multi_vsys):
                 answers += [self.loaded(name, kind) for name, kind in names.items()]
         answers.append(Said(line=facts.LOGIN, text=f"{self.login}\n", prompt=""))

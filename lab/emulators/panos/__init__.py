@@ -2,8 +2,8 @@
 
 Left out: leaving a commit with Ctrl+C while the terminal waits, accepting a banner, abbreviated words and completion,
 pipes, NAT and profiles as commands, registered addresses, `debug cli`, and XML of anything but hit counts. Lists of
-domains and of URLs are never pulled, because they act through profiles. Passive links, active/active and Panorama's own
-command line are not there either.
+domains act through profiles, and those of URLs only as categories of rules. Passive
+links, active/active and Panorama's own command line are not there either.
 """
 
 from lab.emulators.panos.device import Mishaps, PanOs, User, pair

@@ -112,6 +112,8 @@ class PanOs:
         self.plane = Plane(self, feeds, Resolver(names=self.names, model=self.model))
         self.before, self.after = Node(), Node()
         """Rules that Panorama pushed, to stand before and behind the local ones."""
+        self.panorama = ""
+        """The address of the Panorama that manages this firewall."""
         self._load_base(base)
         banner = self.running.root.value(*schema.DEVICE, "deviceconfig", "system", "login-banner")
         self.access = Access(

@@ -207,6 +207,13 @@ def _ha(cli: PanCli, words: list[str]) -> str:
     return shows.high_availability(cli.device)
 
 
+def _panorama(cli: PanCli, words: list[str]) -> str:
+    """Nothing without one. That the address stands there is what scripts rely on; the rest is likely."""
+    if not cli.device.panorama:
+        return ""
+    return f"Panorama Server 1 : {cli.device.panorama}\n    Connected     : yes\n    HA state      : Unknown\n"
+
+
 def _sync(cli: PanCli, words: list[str]) -> str:
     if cli.device.peer is None:
         raise Refused(cli.device.switches.ha_off)
@@ -253,6 +260,7 @@ _SHOWING: Final[dict[str, Handler]] = {
     "show commit-locks vsys *": _show_commit_locks,
     "show high-availability state": _ha,
     "show high-availability all": _ha,
+    "show panorama-status": _panorama,
     "check pending-changes": pending,
     "request config-lock add": _config_lock,
     "request config-lock add comment *": _config_lock,
