@@ -366,7 +366,8 @@ def refuse_unfit(current: Observed) -> None:
         raise Refused(
             f"this firewall is managed by the Panorama at {extra['panorama']}, whose rules stand above all local ones; "
             "nothing was sent",
-            hint="see `Panorama` in docs/vendors/paloalto_panos.md",
+            hint="`options: {managed: panorama}` has it pull its lists under a rule that Panorama holds; see "
+            "docs/vendors/paloalto_panos.md",
         )
     role = extra.get("role", "")
     if role and role not in facts.ACTIVE:
