@@ -75,11 +75,26 @@ class Heard(Faults):
         return super().next_line(line)
 
 
+class DiesAt(Faults):
+    """The session dies at the first line that begins so, before it is answered."""
+
+    def __init__(self, start: str) -> None:
+        super().__init__()
+        self.start, self.has_died = start, False
+
+    def next_line(self, line: str) -> tuple[int | None, int | None]:
+        if line.startswith(self.start) and not self.has_died:
+            self.has_died, self.drop_at = True, self.lines + 1
+        return super().next_line(line)
+
+
 class EmulatedRig(ABC):
     """One emulated firewall. What it is asked for here is asked of its owner's side, never of the adapter."""
 
     vendor: ClassVar[str]
     password: ClassVar[str] = "admin"
+    log: ClassVar[str]
+    """How the question begins that asks who was denied."""
     questions: ClassVar[tuple[str, ...]]
     """How lines begin that ask, or prepare the login itself."""
     user: ClassVar[str] = "admin"

@@ -35,6 +35,7 @@ _DENY = f"{_ACL} deny ip object-group tokgate-src-company object-group tokgate-d
 
 class AsaRig(EmulatedRig):
     vendor: ClassVar[str] = "cisco_asa"
+    log: ClassVar[str] = "show logging"
     questions: ClassVar[tuple[str, ...]] = ("show ", "enable", "terminal pager")
     has_candidate: ClassVar[bool] = False
 

@@ -46,6 +46,7 @@ _DONE = "next", "end"
 class FortiOsRig(EmulatedRig):
     vendor: ClassVar[str] = "fortinet_fortios"
     password: ClassVar[str] = "fortinet"
+    log: ClassVar[str] = "execute log display"
     questions: ClassVar[tuple[str, ...]] = ("show ", "get ", "print ", "diagnose ")
     has_candidate: ClassVar[bool] = False
 

@@ -36,6 +36,7 @@ _MEMBER = "tokgate-4-192.0.2.0-24"
 
 class PanOsRig(EmulatedRig):
     vendor: ClassVar[str] = "paloalto_panos"
+    log: ClassVar[str] = "show log traffic"
     questions: ClassVar[tuple[str, ...]] = ("set cli ", "show ", "check ", "run show ", "configure", "exit")
     has_candidate: ClassVar[bool] = True
 

@@ -29,6 +29,7 @@ _PAIR = "set security policies from-zone inside to-zone outside policy"
 class SrxRig(EmulatedRig):
     vendor: ClassVar[str] = "juniper_srx"
     password: ClassVar[str] = "pw"
+    log: ClassVar[str] = "show log policy"
     questions: ClassVar[tuple[str, ...]] = ("set cli ", "show ", "run show ", "^D")
     has_candidate: ClassVar[bool] = True
 
@@ -54,7 +55,7 @@ class SrxRig(EmulatedRig):
         return boxes.srx(base=_HEAD + "".join(f"{line}\n" for line in lines), **self._box)
 
     def options(self) -> dict[str, object]:
-        return {"lock_wait_seconds": 0}
+        return {"lock_wait_seconds": 0, "log_file": "policy"}
 
     def flow(self, source: str, destination: str, port: int) -> Flow:
         return Flow(source=ip_address(source), destination=ip_address(destination), port=port)

@@ -23,6 +23,7 @@ from tests.contract.emulated import (
     SHARED,
     SHARED_NAME,
     TIKTOK,
+    DiesAt,
     EmulatedRig,
     Foreign,
     Heard,
@@ -201,6 +202,18 @@ def test_the_doctor_tells_what_an_engineer_asks_and_changes_nothing(rig: Emulate
     assert "unknown" not in told["algorithms"]
     assert rig.password not in " ".join(told.values()).split()
     assert rig.configuration() == whole
+
+
+def test_a_log_that_breaks_off_costs_the_counts_nothing(rig: EmulatedRig) -> None:
+    rig.push(wish())
+    assert not rig.passes("company")
+    rig.device.faults = dies = DiesAt(rig.log)
+    with rig.session() as session:
+        reading = rig.adapter().counters(session)
+    assert dies.has_died
+    assert [rule.hits for rule in reading.rules] == [1]
+    assert not reading.flows
+    assert reading.flows_truncated, "that somebody may be missing is told"
 
 
 # --- hands, and who else writes -------------------------------------------------------------------------------------

@@ -20,13 +20,13 @@ from typing import Final
 from core.net import Network
 from vendors.cisco_asa import facts
 from vendors.cisco_asa.facts import CLOCK
-from vendors.cisco_asa.logs import LOGGING, flows_from
+from vendors.cisco_asa.logs import LOG_TIME, LOGGING, flows_from
 from vendors.cisco_asa.options import CiscoAsaOptions
 from vendors.cisco_asa.parse import FAILOVER, VERSION
 from vendors.cisco_asa.shape import MARK_GROUP, PREFIX, Ace, ace_of, rule_of_remark
 from vendors.cisco_asa.talk import LONG, Terminal
 from vendors.codec import content_digest
-from vendors.errors import Unreadable
+from vendors.errors import DeviceError, Unreadable
 from vendors.feeding import SENTINEL_NETWORK
 from vendors.marks import mark_from
 from vendors.model import Action, EntryCount, GroupName, Reading, RuleCount, RuleName, UnitCount
@@ -60,9 +60,17 @@ def told(at: Terminal, options: CiscoAsaOptions, now: datetime) -> str:
     lists = [listing(each.acl) for each in options.lists]
     answers = at.asked((VERSION, FAILOVER, MARK, *lists))
     paired = facts.role_of(answers[1].text).paired and options.standby_counts
-    optional = (CLOCK, *(f"{MATE}{line}" for line in lists if paired), LOGGING)  # less is told without them
-    tried = [at.ask(line, timeout=LONG) for line in optional]
+    optional = (CLOCK, *(f"{MATE}{line}" for line in lists if paired))  # less is told without them
+    tried = [*(at.ask(line, timeout=LONG) for line in optional), _log(at)]
     return gathered([Said(line=NOW, text=now.isoformat(), prompt=""), *answers, *tried])
+
+
+def _log(at: Terminal) -> Said:
+    """Asked last: one that is slow or breaks off costs the counts nothing."""
+    try:
+        return at.ask(LOGGING, timeout=LOG_TIME)
+    except DeviceError:
+        return Said(line=LOGGING, text="", prompt="")
 
 
 # --- listings -------------------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ from vendors.cisco_asa import facts
 from vendors.model import Action, FlowCount
 
 LOGGING: Final = "show logging"
+LOG_TIME: Final = timedelta(seconds=20)
+"""How long the buffer is waited for."""
 IDLE: Final = timedelta(hours=1)
 MOST_LINES: Final = 50_000
 """The newest that are looked at; the largest buffer holds about a fifth of that."""

@@ -23,7 +23,7 @@ from vendors.fortinet_fortios.counters import NOW, SHOW, Counted, counted_polici
 from vendors.fortinet_fortios.facts import ADDRESS, FEED, GROUP, RECURRING, SIZES, WEEKS, Status, policy_tables
 from vendors.fortinet_fortios.feed import LOADED
 from vendors.fortinet_fortios.job import COMMIT, SAVE, START, Job
-from vendors.fortinet_fortios.logs import DISPLAY, filters, is_partial, pages, question
+from vendors.fortinet_fortios.logs import DISPLAY, LOG_CUT, LOG_TIME, filters, is_partial, pages, question
 from vendors.fortinet_fortios.options import FortinetFortiosOptions
 from vendors.fortinet_fortios.parse import observed_from
 from vendors.fortinet_fortios.render import Change, lists_of, render_change
@@ -151,8 +151,11 @@ class FortinetFortios:
             policies = counted_policies(sections(gathered(console.answers)))
             if policies:
                 console.answers += [console.ask(iprope(version, policies)) for version in SHOW]
-            self._ask_logs(console, policies)
             now = datetime.now(UTC).isoformat()
+            try:
+                self._ask_logs(console, policies)
+            except DeviceError:  # the counts are read already
+                console.answers += said_now([(LOG_CUT, "")])
             answers = [*console.answers, *said_now([(NOW, now)])]
         with self._named():
             answers += self._of_others(session, console.status, policies)
@@ -168,16 +171,16 @@ class FortinetFortios:
         )
 
     def _ask_logs(self, console: Console, policies: tuple[Counted, ...]) -> None:
-        """Who was denied, within the limit of rows. A log that cannot be asked takes nothing away from the counters."""
+        """Who was denied, within limits of rows and time. Raises what a log does that is slow or breaks off."""
         if self.options.log_device is None:
             return
         for number in dict.fromkeys(policy.id for policy in policies):
             rows = max(self.options.log_rows // len(policies), 5)
             for line in filters(number, device=self.options.log_device, rows=rows):
-                if console.do(line) is not None:
+                if console.do(line, timeout=LOG_TIME) is not None:
                     return
             for page in pages(rows):
-                said = console.ask(DISPLAY)
+                said = console.ask(DISPLAY, timeout=LOG_TIME)
                 if refusal(said) is not None:
                     return
                 console.answers.append(replace(said, line=question(number, page)))

@@ -18,6 +18,10 @@ from vendors.errors import Unreadable
 from vendors.model import Action, FlowCount
 
 DISPLAY: Final = "execute log display"
+LOG_CUT: Final = "log cut off"
+"""Not a command: the log could not be read to its end."""
+LOG_TIME: Final = timedelta(seconds=20)
+"""How long one answer about the log is waited for."""
 PAGES: Final = 5
 """How often a search that is not over is asked to go on."""
 PER_PAGE: Final = 1_000
@@ -57,7 +61,7 @@ def flows_from(parts: Mapping[str, str], policies: set[int]) -> tuple[tuple[Flow
     """Pairs of source and destination by all answers of a reading, and whether some may be missing."""
     answers = {name: text for name, text in parts.items() if name.startswith(f"{DISPLAY} ")}
     pairs: dict[tuple[Address, Address], list[tuple[int, datetime]]] = {}
-    cut = False
+    cut = LOG_CUT in parts
     for text in answers.values():
         rows, more = rows_from(text)
         cut = cut or more

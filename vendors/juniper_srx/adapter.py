@@ -114,15 +114,28 @@ class JuniperSrx:
             raise
 
     def _told(self, session: Session, commands: tuple[str, ...]) -> str:
+        return _gathered(self._asked(session, commands))
+
+    @staticmethod
+    def _asked(session: Session, commands: tuple[str, ...], *, timeout: timedelta = _READ) -> list[Said]:
         with session.shell(facts.DIALECT) as shell:
-            return _gathered([shell.ask(command, timeout=_READ) for command in commands])
+            return [shell.ask(command, timeout=timeout) for command in commands]
 
     def counters(self, session: Session) -> Reading:
+        asked = counters.Asked.of(self.options)
         try:
-            return self.parse_counters(self._told(session, counters.Asked.of(self.options).commands))
+            said = self._asked(session, asked.commands)
+            return self.parse_counters(_gathered([*self._log(session, asked.log), *said]))
         except DeviceError as exc:
             exc.device = self.device
             raise
+
+    def _log(self, session: Session, line: str | None) -> list[Said]:
+        """Who was denied. A log that is slow or breaks off costs the counts nothing: they are read already."""
+        try:
+            return [] if line is None else self._asked(session, (line,), timeout=counters.LOG_TIME)
+        except DeviceError:
+            return [Said(line=counters.LOG_CUT, text="", prompt="")]
 
     @property
     def _hits(self) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Final
 
@@ -24,6 +24,10 @@ from vendors.juniper_srx.shape import MARK, PREFIX
 from vendors.model import Action, FlowCount, Reading, RuleCount, RuleName, UnitCount
 from vendors.shell import sections
 
+LOG_CUT: Final = "log cut off"
+"""Not a command: the log could not be read to its end."""
+LOG_TIME: Final = timedelta(seconds=20)
+"""How long the log is waited for."""
 _ROOT: Final = "root-logical-system"
 
 _HEADER: Final = re.compile(r"^\s*Index\s+From zone\s+To zone\s+Name\s+Policy count(?:\s+Action)?.*$", re.I | re.M)
@@ -64,7 +68,8 @@ class Asked:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.hits, facts.UPTIME, self.rules, self.ours, self.log)))
+        """All but the log, which may fail by itself."""
+        return (self.hits, facts.UPTIME, self.rules, self.ours)
 
 
 def reading_from(text: str, now: datetime, options: JuniperSrxOptions) -> Reading:
@@ -82,7 +87,7 @@ def reading_from(text: str, now: datetime, options: JuniperSrxOptions) -> Readin
                 of_node = counts.setdefault(name, {})
                 of_node[node] = of_node.get(node, 0) + count
     _refuse_missing(counts, facts.part(parts, asked.rules), facts.part(parts, asked.ours))
-    told = "" if asked.log is None else facts.part(parts, asked.log)
+    told = "" if asked.log is None or LOG_CUT in parts else facts.part(parts, asked.log)
     flows = flows_from(told, now, system)
     return Reading(
         epoch=boots.get("", "cluster"),
@@ -100,7 +105,7 @@ def reading_from(text: str, now: datetime, options: JuniperSrxOptions) -> Readin
             for name, by_node in sorted(counts.items())
         ),
         flows=flows,
-        flows_truncated=len(told.splitlines()) >= options.log_rows,
+        flows_truncated=LOG_CUT in parts or len(told.splitlines()) >= options.log_rows,
     )
 
 
