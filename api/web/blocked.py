@@ -70,13 +70,24 @@ class Told:
         return cls(
             dst=found.explained.explanation.text,
             said=SAID[found.decided],
-            why="an emergency measure holds" if why and found.policy.emergencies else why,
+            why=_because(why, is_emergency=bool(found.policy.emergencies)) if why else "",
             until=found.policy.next_edge if found.window else None,
             at=found.at,
             zone=controller.inventory.site(found.site).time_zone,
             is_proven=found.verdict is found.decided,
             may_ask=found.decided in (Verdict.BLOCKED, Verdict.MONITORED),
         )
+
+
+def _because(why: str, *, is_emergency: bool) -> str:
+    """The reason of a policy, as somebody takes it who has never seen one."""
+    if is_emergency:
+        return "An emergency measure holds."
+    name, is_window, hours = why.partition("window ")
+    return f"The policy where you are says so: {hours}." if is_window and not name else _BY_DEFAULT
+
+
+_BY_DEFAULT: Final = "The policy where you are says so for all hours that it does not name."
 
 
 @router.get(PATH)

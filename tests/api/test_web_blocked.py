@@ -40,7 +40,7 @@ def asked(office: Office, dst: str = "www.tiktok.com", *, address: str = CLIENT)
 def test_who_is_blocked_learns_why_and_until_when_without_signing_in(office: Office) -> None:
     page = asked(office)
     assert "www.tiktok.com is blocked for you" in page
-    assert "By the policy where you are: window weekdays 08:00–18:00. That may change Wed 25 Nov 2026 18:00 CET" in page
+    assert "The policy where you are says so: weekdays 08:00–18:00. That may change Wed 25 Nov 2026 18:00 CET" in page
     assert "Whether it is so at this moment is not proven." in page
     assert f"tell your helpdesk: {CLIENT} to www.tiktok.com, Wed 25 Nov 2026 12:00 CET" in page
 
@@ -51,7 +51,7 @@ def test_who_is_blocked_learns_why_and_until_when_without_signing_in(office: Off
         ("https://www.tiktok.com/@somebody?lang=en", CLIENT, "www.tiktok.com is blocked for you"),
         ("www.tiktok.com", f"::ffff:{CLIENT}", "www.tiktok.com is blocked for you"),
         ("www.tiktok.com", "2a01:db9:20::7", "www.tiktok.com is blocked for you"),
-        ("www.tiktok.com", "10.20.9.4", "www.tiktok.com is not blocked for you now"),
+        ("www.tiktok.com", "10.20.9.4", "not blocked for you now The policy where you are says so for all hours that"),
         ("example.org", CLIENT, "example.org is not blocked here"),
         ("not a name", CLIENT, "Dst: 'not a name' is neither"),
         ("www.tiktok.com", "10.99.1.1", "Your address is in none of the networks that are looked after here."),
@@ -75,7 +75,7 @@ def test_it_says_nothing_of_sites_devices_rules_lists_or_people(office: Office) 
 def test_an_emergency_is_the_reason_then(office: Office) -> None:
     office.controller.interventions.switch(Mode.OFF, ["berlin"], actor="cli:ann", reason="a secret", ends=None)
     page = asked(office)
-    assert "www.tiktok.com is not blocked for you now By the policy where you are: an emergency measure holds." in page
+    assert "www.tiktok.com is not blocked for you now An emergency measure holds." in page
     assert "secret" not in page
 
 
