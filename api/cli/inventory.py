@@ -47,6 +47,7 @@ Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="The source's own name; its kind when left out.")
 ]
 
+_LEFT_SHOWN: Final = 200
 _FILE: Final = "the inventory is a file of the server"
 
 
@@ -231,8 +232,10 @@ def _tell(found: Merged, *, shows_done: bool) -> None:
     if shows_done:
         for line in found.done or ("nothing to change",):
             say(line)
-    for line in found.left:
+    for line in found.left[:_LEFT_SHOWN]:
         note(f"left: {line}")
+    if len(found.left) > _LEFT_SHOWN:
+        note(f"left: and {len(found.left) - _LEFT_SHOWN:,} more")
     for name in found.gone:
         note(f"gone: {name} since {found.known.gone[name]}; `--prune` takes it out")
     for name in found.pruned:

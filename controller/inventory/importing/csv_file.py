@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 from controller.inventory.importing.errors import SourceFailed
-from controller.inventory.importing.model import SECRETS, Said, SaidDevice, SaidSite
+from controller.inventory.importing.model import MAX_DEVICES, SECRETS, Said, SaidDevice, SaidSite
 
 _NEEDED: Final = ("name", "host", "platform")
 _FIELD_LIMIT: Final = 131_072  # characters; the module's own limit
-MAX_ROWS: Final = 100_000
-"""Ten times the fleet that tokgate is made for."""
 
 
 def parse_csv(text: str) -> Said:
@@ -21,11 +21,11 @@ def parse_csv(text: str) -> Said:
     ``role=10.0.0.0/24 role=…``. Raises ``SourceFailed``."""
     try:
         reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-        rows = list(islice(reader, MAX_ROWS + 1))
+        rows = list(islice(reader, MAX_DEVICES + 1))
     except csv.Error as exc:
         raise SourceFailed(f"not CSV: {exc}", hint="save it as comma-separated UTF-8") from exc
-    if len(rows) > MAX_ROWS:
-        raise SourceFailed(f"more than {MAX_ROWS} lines", hint="is it the right file? split it if it is")
+    if len(rows) > MAX_DEVICES:
+        raise SourceFailed(f"more than {MAX_DEVICES} lines", hint="is it the right file? split it if it is")
     if not rows:
         raise SourceFailed("no device in it", hint="the first line names the columns: name,host,platform,site")
     heads = {str(head).strip().lower(): head for head in rows[0] if head is not None}
@@ -37,16 +37,16 @@ def parse_csv(text: str) -> Said:
         return str(row.get(heads.get(name, ""), "") or "").strip()
 
     sites: dict[str, SaidSite] = {}
+    networks: dict[str, list[tuple[str, str]]] = defaultdict(list)
     devices = []
     for row in rows:
         name = cell(row, "site")
         before = sites.get(name, SaidSite(name=name))
-        pairs = tuple((r, p) for r, _, p in (part.partition("=") for part in cell(row, "prefixes").split()))
+        networks[name] += ((r, p) for r, _, p in (part.partition("=") for part in cell(row, "prefixes").split()))
         sites[name] = SaidSite(
             name=name,
             title=before.title or cell(row, "site_title"),
             time_zone=before.time_zone or cell(row, "time_zone"),
-            networks=(*before.networks, *pairs),
         )
         devices.append(
             SaidDevice(
@@ -59,4 +59,5 @@ def parse_csv(text: str) -> Said:
                 secrets={key: value for key in SECRETS if (value := cell(row, key))},
             )
         )
-    return Said(sites=tuple(site for site in sites.values() if site.name), devices=tuple(devices))
+    found = (replace(site, networks=tuple(networks[site.name])) for site in sites.values() if site.name)
+    return Said(sites=tuple(found), devices=tuple(devices))

@@ -45,6 +45,10 @@ class SaidDevice:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+MAX_DEVICES: Final = 100_000
+"""Of one source: ten times the fleet that tokgate is made for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """All that a source said."""

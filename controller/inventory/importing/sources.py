@@ -9,7 +9,7 @@ from typing import Final
 from controller.inventory.importing.ansible import parse_ansible
 from controller.inventory.importing.csv_file import parse_csv
 from controller.inventory.importing.errors import SourceFailed
-from controller.inventory.importing.model import Said
+from controller.inventory.importing.model import MAX_DEVICES, Said
 from controller.inventory.importing.nautobot import read_nautobot
 from controller.inventory.importing.netbox import read_netbox
 from controller.inventory.importing.nornir import parse_nornir
@@ -24,21 +24,33 @@ def read_source(
 ) -> Said:
     """What the source at ``place``, an address or a file, says. Raises ``SourceFailed``, ``SecretUnavailable``."""
     try:
-        match kind:
-            case ImportKind.NETBOX:
-                return read_netbox(place, token, filters=filters, ca_file=ca_file)
-            case ImportKind.NAUTOBOT:
-                return read_nautobot(place, token, filters=filters, ca_file=ca_file)
-            case ImportKind.ANSIBLE:
-                return parse_ansible(_text(Path(place)))
-            case ImportKind.CSV:
-                return parse_csv(_text(Path(place)))
-            case ImportKind.NORNIR:
-                hosts = Path(place) / "hosts.yaml" if Path(place).is_dir() else Path(place)
-                beside = (hosts.with_name(f"{name}.yaml") for name in ("groups", "defaults"))
-                return parse_nornir(_text(hosts), *(_text(file) if file.exists() else "" for file in beside))
+        return _bounded(_read(kind, place, token=token, filters=filters, ca_file=ca_file))
     except SourceFailed as exc:
         raise type(exc)(exc.message, hint=exc.hint, place=f"{kind} {_bare(place)}") from exc
+
+
+def _bounded(found: Said) -> Said:
+    if len(found.devices) > MAX_DEVICES:
+        raise SourceFailed(f"more than {MAX_DEVICES} devices", hint="is it the right source? --filter takes fewer")
+    return found
+
+
+def _read(
+    kind: ImportKind, place: str, *, token: SecretRef | None, filters: Mapping[str, str], ca_file: str | None
+) -> Said:
+    match kind:
+        case ImportKind.NETBOX:
+            return read_netbox(place, token, filters=filters, ca_file=ca_file)
+        case ImportKind.NAUTOBOT:
+            return read_nautobot(place, token, filters=filters, ca_file=ca_file)
+        case ImportKind.ANSIBLE:
+            return parse_ansible(_text(Path(place)))
+        case ImportKind.CSV:
+            return parse_csv(_text(Path(place)))
+        case ImportKind.NORNIR:
+            hosts = Path(place) / "hosts.yaml" if Path(place).is_dir() else Path(place)
+            beside = (hosts.with_name(f"{name}.yaml") for name in ("groups", "defaults"))
+            return parse_nornir(_text(hosts), *(_text(file) if file.exists() else "" for file in beside))
 
 
 def _bare(place: str) -> str:

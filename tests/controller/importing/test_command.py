@@ -57,6 +57,15 @@ def test_what_is_there_is_not_written_over_and_force_needs_a_reason(
     assert (place / "inventory.yaml").read_text() == "version: 1\n"
 
 
+def test_what_is_left_is_told_up_to_a_point(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (f"fw-{number},192.0.2.1,house-os,berlin" for number in range(1_234))
+    (place / "d.csv").write_text("name,host,platform,site\n" + "\n".join(lines))
+    assert main(["inventory", "import", "d.csv", "--from", "csv"]) == 0
+    left = [line for line in capsys.readouterr().err.splitlines() if line.startswith("left: ")]
+    assert len(left) == 201
+    assert left[-1].endswith("more")
+
+
 def test_a_source_that_fails_changes_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inventory", "import", "d.csv", "--from", "ansible", "--out", "inventory.yaml"]) == 1
     assert "TG1005: ansible d.csv" in capsys.readouterr().err

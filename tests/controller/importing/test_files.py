@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from controller.inventory.importing.ansible import parse_ansible
 from controller.inventory.importing.csv_file import parse_csv
 from controller.inventory.importing.errors import SourceFailed
-from controller.inventory.importing.model import Wishes, fitted
+from controller.inventory.importing.model import MAX_DEVICES, Wishes, fitted
 from controller.inventory.importing.nornir import parse_nornir
 from controller.inventory.importing.platforms import vendor_of
 from controller.inventory.importing.sources import read_source
@@ -64,6 +64,19 @@ def test_a_table() -> None:
     assert found.sites["berlin"].networks == {"staff": ("10.1.0.0/24",)}
     with pytest.raises(SourceFailed, match="no column host"):
         parse_csv("name,platform\na,b\n")
+
+
+def test_no_other_source_is_taken_for_a_fleet_of_that_size_either(tmp_path: Path) -> None:
+    hosts = {f"fw-{number}": {} for number in range(MAX_DEVICES + 1)}
+    (tmp_path / "all.json").write_text(json.dumps({"_meta": {"hostvars": hosts}}))
+    with pytest.raises(SourceFailed, match="more than 100000 devices"):
+        read_source(ImportKind.ANSIBLE, str(tmp_path / "all.json"), token=None, filters={}, ca_file=None)
+
+
+def test_many_networks_of_one_site_are_read_once() -> None:
+    lines = (f"fw-{n},192.0.2.1,srx,berlin,company=10.{n // 256}.{n % 256}.0/24" for n in range(20_000))
+    [site] = parse_csv("name,host,platform,site,prefixes\n" + "\n".join(lines)).sites
+    assert len(site.networks) == 20_000
 
 
 @pytest.mark.parametrize(
