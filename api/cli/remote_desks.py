@@ -40,7 +40,7 @@ class RemoteExceptions(Desk):
         return exception_of(self._client.exceptions.get_exception(exception_id))
 
     def history(self, exception_id: str) -> tuple[model.AccessException, ...]:
-        return tuple(map(exception_of, self._client.exceptions.history(exception_id)["items"]))
+        return tuple(map(exception_of, self._client.exceptions.history(exception_id)))
 
     def use(self, exception_id: str) -> model.Use:
         said = self._client.exceptions.use(exception_id)

@@ -1913,9 +1913,14 @@ class ExceptionsRoutes:
         """What was counted of its use."""
         return cast("ExceptionUse", self._call("GET", f"/exceptions/{_q(id)}/use"))
 
-    def history(self, id: str) -> PageAccessException:
+    def history(
+        self, id: str, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[AccessException]:
         """It and those that it renews."""
-        return cast("PageAccessException", self._call("GET", f"/exceptions/{_q(id)}/history"))
+        return cast(
+            "Iterator[AccessException]",
+            self._pages(f"/exceptions/{_q(id)}/history", query={"limit": limit, "order": order, "q": q}),
+        )
 
     def submit(
         self, id: str, *, dry_run: bool | None = None, if_match: str | None = None, idempotency_key: str | None = None
@@ -2414,9 +2419,11 @@ class MeRoutes:
         """Who asks, and what they may."""
         return cast("Me", self._call("GET", "/me"))
 
-    def my_sessions(self) -> PageSession:
+    def my_sessions(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[Session]:
         """One's own open sessions."""
-        return cast("PageSession", self._call("GET", "/me/sessions"))
+        return cast("Iterator[Session]", self._pages("/me/sessions", query={"limit": limit, "order": order, "q": q}))
 
     def sign_out_everywhere(self, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> SignedOut:
         """End one's own sessions."""

@@ -19,7 +19,7 @@ from api.exception_models import (
     SeatsBody,
 )
 from api.models import Name, Page, ReasonBody, Ulid
-from api.pages import Newest, Word, paged_as_read
+from api.pages import Newest, Word, paged, paged_as_read
 from api.reference import PREVIEW, answers
 from controller import model
 from controller.errors import NotAllowed
@@ -119,9 +119,10 @@ def use(controller: Ctl, caller: Reader, id: Ulid) -> ExceptionUse:
 
 
 @router.get("/{id}/history", summary="It and those that it renews", responses=answers(404))
-def history(controller: Ctl, caller: Reader, id: Ulid) -> Page[AccessException]:
+def history(controller: Ctl, caller: Reader, id: Ulid, ask: Newest) -> Page[AccessException]:
     """The newest first."""
-    return Page(items=tuple(_show(controller, found) for found in controller.exceptions.history(id)))
+    found = controller.exceptions.history(id)
+    return paged(found, of="history", key=lambda e: e.id, show=lambda e: _show(controller, e), ask=ask)
 
 
 @router.post("/{id}/submit", summary="Hand a draft in", responses=answers(404, 409, 412, 503))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from api.auth import Anybody, Caller, Ctl, Proof
 from api.conditional import Match, tagged
 from api.models import Page, Ulid
-from api.pages import Sorted, paged
+from api.pages import Newest, Sorted, paged
 from api.people_models import Me, Session, SignedOut
 from api.reference import answers
 from api.token_models import NewToken, OwnTokenBody, RotateBody, Token
@@ -27,11 +27,10 @@ def get_me(caller: Anybody) -> Me:
 
 
 @router.get("/sessions", summary="One's own open sessions")
-def my_sessions(controller: Ctl, caller: Anybody) -> Page[Session]:
+def my_sessions(controller: Ctl, caller: Anybody, ask: Newest) -> Page[Session]:
     """The newest first; none for a token without an owner."""
-    if (name := caller.person) is None:
-        return Page(items=())
-    return Page(items=tuple(Session.of(s) for s in reversed(controller.people.sessions(name, is_open=True))))
+    found = [] if caller.person is None else controller.people.sessions(caller.person, is_open=True)
+    return paged(found, of="mysessions", key=lambda s: s.id, show=Session.of, ask=ask)
 
 
 @router.post("/sign-out", summary="End one's own sessions", responses=answers(409, 503))

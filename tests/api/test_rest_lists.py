@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +23,10 @@ from tests.api.test_rest_dry_run import hook, requested, second
 from tests.api.test_rest_flow import event
 
 V1 = "/api/v1"
-EMPTY = {"/feeds", "/feed-groups", "/people", "/sessions", "/me/tokens", "/calendars"}
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+ULID = re.compile("[0-9a-hjkmnp-tv-z]{26}")
+EMPTY = {"/feeds", "/feed-groups", "/people", "/sessions", "/me/tokens", "/me/sessions", "/calendars"}
 """Lists of what is not here: ``test_feeds.py`` has firewalls that pull, ``test_sign_in.py`` has people."""
 
 
@@ -78,11 +82,51 @@ def _cuts(office: Office) -> None:
 
 def lists(office: Office) -> list[str]:
     found = operations(office.app.openapi())
+    some = office.get("/exceptions", params={"limit": 1})["items"][0]["id"]
     return [
-        path.removeprefix(V1).format(name="chat")
+        path.removeprefix(V1).format(name="chat", id=some)
         for method, path, operation in found
         if method == "get" and any(p["name"] == "cursor" for p in operation.get("parameters", ()))
     ]
+
+
+WHOLE = {"/intel/drift": "a comparison, not a list that grows"}
+
+
+def test_whatever_answers_items_is_a_list_like_every_other(shared_office: Office) -> None:
+    """By the document: limit, cursor, order, q and count wherever things are listed."""
+    found = shared_office.app.openapi()
+    seen = 0
+    for method, path, operation in operations(found):
+        content = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
+        name = content.get("schema", {}).get("$ref", "").rsplit("/", 1)[-1]
+        if method != "get" or "items" not in found["components"]["schemas"].get(name, {}).get("properties", {}):
+            continue
+        missing = {"limit", "cursor", "order", "q", "count"} - {p["name"] for p in operation.get("parameters", ())}
+        assert not missing or path.removeprefix(V1) in WHOLE, (path, missing)
+        seen += 1
+    assert seen > 20
+
+
+def told(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """(name, text) of every text in an answer."""
+    if isinstance(value, str):
+        yield name, value
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield from told(inner, key)
+    for inner in value if isinstance(value, list) else ():
+        yield from told(inner, name)
+
+
+def test_times_are_rfc_3339_in_utc_and_ids_are_ulids(busy: Office) -> None:
+    """Of everything that lists hold; ids of snapshots are digests, those of alerts and of the audit log numbers."""
+    texts = [(path, *pair) for path in lists(busy) for pair in told(busy.get(path, params={"limit": 20})["items"])]
+    times = [entry for entry in texts if ISO.match(entry[2])]
+    assert len(times) > 50
+    assert [entry for entry in times if not RFC3339_UTC.fullmatch(entry[2])] == []
+    ids = [entry for entry in texts if entry[1] == "id" and entry[0] not in ("/snapshots", "/intel/history")]
+    assert len(ids) > 20
+    assert [entry for entry in ids if not ULID.fullmatch(entry[2])] == []
 
 
 def walk(office: Office, path: str, **asked: str) -> list[Any]:
