@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vendors.adapter import Finding
+from vendors.model import Reading
 
 LEAST_RSA_BITS: Final = 2048
 """NIST SP 800-57 part 1: RSA below it has less than 112 bits of strength."""
@@ -30,6 +31,11 @@ class LoginFacts:
     method: str  # "password" or "publickey"
     software: str  # how the server calls itself
     legacy: tuple[str, ...]  # weak algorithms that the inventory lets in
+
+
+def told_last(reading: Reading) -> str:
+    """When a rule of ours was last met, behind what was counted; empty where no device tells."""
+    return f", the last at {reading.last_hit:%Y-%m-%d %H:%M} UTC" if reading.last_hit else ""
 
 
 def login_findings(facts: LoginFacts) -> Iterator[Finding]:

@@ -336,3 +336,4 @@ class Reading:
     entries: tuple[EntryCount, ...] = ()
     flows: tuple[FlowCount, ...] = ()
     flows_truncated: bool = False  # the capture was full: some sources are missing
+    last_hit: datetime | None = None  # of any rule of ours, where the device tells; for the doctor, not kept

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
+from vendors.checkup import told_last
 from vendors.cutting import Cut, newly_denied
 from vendors.errors import DeviceError, Refused, Unreachable
 from vendors.fortinet_fortios import managed, names
@@ -260,7 +261,10 @@ class FortinetFortios:
         except DeviceError as exc:
             return Finding(check="counters", ok=False, message=exc.message)
         hits = sum(rule.hits or 0 for rule in reading.rules)
-        told, units = f"{len(reading.rules)} rules count, {hits} hits so far", reading.epoch.count("+") + 1
+        told, units = (
+            f"{len(reading.rules)} rules count, {hits} hits so far{told_last(reading)}",
+            reading.epoch.count("+") + 1,
+        )
         read = max(len(reading.rules[0].units), 1) if reading.rules else 1
         of_units = f", on {read} of {units} units" if units > 1 else ""
         return Finding(check="counters", ok=read == units, message=f"{told}{of_units}")

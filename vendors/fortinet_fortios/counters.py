@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from vendors.errors import Unreadable
 from vendors.fortinet_fortios import names
 from vendors.fortinet_fortios.cluster import MEMBERS, UNIT, units_from
-from vendors.fortinet_fortios.facts import POLICY, POLICY6, STATUS, is_refusal, status_from
+from vendors.fortinet_fortios.facts import POLICY, POLICY6, STATUS, Status, is_refusal, status_from, wall_time_of
 from vendors.fortinet_fortios.logs import flows_from
 from vendors.fortinet_fortios.managed import NOTE, rule_of
 from vendors.fortinet_fortios.syntax import table_of
@@ -138,7 +138,17 @@ def reading_from(text: str) -> Reading:
         rules=tuple(_with_units(policies, {status.serial: rows, **others}) if serials else _counts(policies, rows)),
         flows=flows,
         flows_truncated=truncated,
+        last_hit=_last_hit(policies, rows, status, _time(parts.get(NOW, ""))),
     )
+
+
+def _last_hit(policies: tuple[Counted, ...], rows: Rows, status: Status, now: datetime) -> datetime | None:
+    """Of this unit. The device tells it by its own wall clock, which it shows in the same reading."""
+    wall = wall_time_of(status)
+    told = [row.last for of in rows.values() for row in of.values() if row.last and row.id in {p.id for p in policies}]
+    if wall is None or not told:
+        return None
+    return now - (wall - datetime.fromisoformat(max(told)))
 
 
 Rows: TypeAlias = Mapping[int, Mapping[int, Row]]

@@ -14,6 +14,7 @@ from typing import Final
 
 from core.ids import DeviceName
 from vendors.adapter import Finding, Script, Session
+from vendors.checkup import told_last
 from vendors.cutting import newly_denied
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, Refused
@@ -258,7 +259,8 @@ class PaloAltoPanos:
             reading = self.counters(session)
         except DeviceError as exc:
             return Finding(check="counters", ok=False, message=exc.message)
-        return Finding(check="counters", ok=True, message=f"{len(reading.rules)} rules of ours are counted")
+        told = f"{len(reading.rules)} rules of ours are counted{told_last(reading)}"
+        return Finding(check="counters", ok=True, message=told)
 
 
 def _is_held(text: str) -> bool:

@@ -99,13 +99,15 @@ def reading_from(text: str, options: PaloAltoPanosOptions) -> Reading:
     rows = {row.name: row for key in said if key.startswith(HITS) for row in rows_from(said[key])}
     read_at = _moment(said[READ_AT].strip())
     logs = [said[key] for key in said if key.startswith(LOG)]
-    flows, cut = flows_from(logs, names, _ahead(system, read_at), options.log_rows)
+    ahead = _ahead(system, read_at)
+    flows, cut = flows_from(logs, names, ahead, options.log_rows)
     return Reading(
         epoch=f"{system.serial}/{options.vsys}",
         read_at=read_at,
         rules=tuple(_together(_count(device, rule, rows) for device, rule in names.items())),
         flows=flows,
         flows_truncated=cut or LOG_CUT in said,
+        last_hit=_last_hit((rows[name] for name in names if name in rows), ahead),
     )
 
 
@@ -119,6 +121,11 @@ def _moment(text: str) -> datetime:
 def _ahead(system: facts.System, read_at: datetime) -> timedelta | None:
     """How far the device's clock, in its own zone, is ahead of UTC; None when it does not tell its time."""
     return None if system.time is None else system.time.replace(tzinfo=UTC) - read_at
+
+
+def _last_hit(rows: Iterable[Row], ahead: timedelta | None) -> datetime | None:
+    times = [at for row in rows if (at := facts.clock_from(row.last_hit)) is not None]
+    return max(times).replace(tzinfo=UTC) - ahead if times and ahead is not None else None
 
 
 def _count(device: str, rule: RuleName, rows: Mapping[str, Row]) -> RuleCount:
