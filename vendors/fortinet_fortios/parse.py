@@ -419,6 +419,9 @@ def _rule(policy: Policy, feeds: Mapping[str, GroupName], when: tuple[WeekSpan, 
     return Rule(name=policy.rule, action=Action.DENY, sources=sources[0], destinations=known, when=when)
 
 
+_SHOWN: Final = 3
+"""So many fields of one policy are named."""
+
 # --- deviations -----------------------------------------------------------------------------------------------------
 
 
@@ -436,10 +439,28 @@ def _deviations(
         right = {policy.id: policy.attrs for policy in wanted.policies.get(path, ())}
         for policy in policies:
             if right.get(policy.id) != policy.attrs:
-                what = "is not as we wrote it" if policy.id in right else "is not ours"
-                yield f"{path} {policy.id} ({' '.join(policy.attrs.get('name', ()))}) {what}"
+                off = _unlike(right[policy.id], policy.attrs) if policy.id in right else _opened(policy.attrs)
+                yield f"{path} {policy.id} ({' '.join(policy.attrs.get('name', ()))}) {off}"
         ids = {policy.id for policy in policies}
         yield from (f"{path} for {p.rule} is missing" for p in wanted.policies.get(path, ()) if p.id not in ids)
+
+
+def _unlike(wanted: Attrs, found: Attrs) -> str:
+    """Which fields somebody changed, and to what."""
+    keys = sorted(key for key in {*wanted, *found} if wanted.get(key) != found.get(key))
+    return f"is not as we wrote it: {', '.join(_shown(key, found) for key in keys[:_SHOWN])}"
+
+
+def _opened(attrs: Attrs) -> str:
+    """Of a policy that stands for no rule: what keeps it from denying."""
+    schedule = attrs.get("schedule", ())
+    theirs = ("schedule",) if schedule and schedule != ("always",) and not names.is_ours(schedule[0]) else ()
+    told = ", ".join(_shown(key, attrs) for key in ("action", "status", *theirs) if key in attrs)
+    return f"denies nothing as one of ours: {told or 'its lists are not ours'}"
+
+
+def _shown(key: str, attrs: Attrs) -> str:
+    return f"{key} {' '.join(attrs[key])}"[:80] if key in attrs else f"no {key}"
 
 
 def _different(

@@ -336,6 +336,25 @@ def test_what_a_hand_did_is_seen_and_put_right(hand: str) -> None:
         assert_holds(session, using, wish())
 
 
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (("set action accept",), "denies nothing as one of ours: action accept"),
+        (("set status disable",), "denies nothing as one of ours: status disable"),
+        (('set srcaddr "STAFF"',), "denies nothing as one of ours: its lists are not ours"),
+        (("set logtraffic disable",), "is not as we wrote it: logtraffic disable"),
+        (('set schedule "WORK"',), "denies nothing as one of ours: schedule WORK"),
+        (("unset comments",), "has lost its comment"),
+    ],
+)
+def test_drift_says_what_somebody_made_of_a_policy(lines: tuple[str, ...], says: str) -> None:
+    device, using = fortigate(), adapter()
+    with reached(device) as session:
+        push(session, using, wish())
+        configuring(device, "firewall policy", "edit 900001", *lines, "next", "end")
+        assert any(says in line for line in using.read(session).irregular), using.read(session).irregular
+
+
 def test_a_device_that_was_wiped_is_filled_again() -> None:
     device, using = fortigate(), adapter()
     with reached(device) as session:
