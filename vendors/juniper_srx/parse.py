@@ -425,6 +425,16 @@ _CALLED: Final[Mapping[str, str]] = {
 }
 
 
+_SHOWN: Final = 3
+"""So many statements of one object are named."""
+
+
+def _standing(inside: frozenset[Statement]) -> str:
+    """Of an object that stands for nothing that we know: what a policy does instead of denying."""
+    verdicts = sorted(words[1] for words in inside if words[0] == "then" and words[1] in ("permit", "reject"))
+    return f"denies nothing as one of ours: then {verdicts[0]}" if verdicts else "belongs to nothing"
+
+
 def _differing(
     what: str, now: Mapping[str, frozenset[Statement]], wanted: Mapping[str, frozenset[Statement]]
 ) -> Iterator[str]:
@@ -432,11 +442,15 @@ def _differing(
         if name == MARK and name not in wanted:
             continue  # told by itself
         if name not in wanted:
-            yield f"{what} {name} belongs to nothing"
+            yield f"{what} {name} {_standing(now[name])}"
         elif name not in now:
             yield f"{what} {name} is missing"
         elif now[name] != wanted[name]:
-            yield f"{what} {name} is not in the form that we write"
+            told = [
+                *(f"no {' '.join(words)}" for words in sorted(wanted[name] - now[name])),
+                *map(" ".join, sorted(now[name] - wanted[name])),
+            ]
+            yield f"{what} {name} is not in the form that we write: {', '.join(told[:_SHOWN])}"
 
 
 def misplaced(held: Held, wanted: Sequence[str], options: JuniperSrxOptions) -> Iterator[str]:

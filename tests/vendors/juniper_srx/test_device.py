@@ -590,6 +590,26 @@ def test_a_notice_of_a_waiting_commit_is_no_answer() -> None:
         assert at.look().extra["commit"] != ""
 
 
+_PAIR = "security policies from-zone inside to-zone outside policy tokgate-deny-company"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (f"set {_PAIR} then permit", "denies nothing as one of ours: then permit"),
+        (f"delete {_PAIR} then log", "is not in the form that we write: no then log session-init"),
+    ],
+)
+def test_drift_says_what_somebody_made_of_a_policy(line: str, says: str) -> None:
+    with reached() as at:
+        at.push(wish())
+        hand = configuring(at.device)
+        hand.type(line)
+        assert "commit complete" in hand.type("commit")
+        hand.leave()
+        assert any(says in odd for odd in at.look().irregular), at.look().irregular
+
+
 # --- doctor -----------------------------------------------------------------------------------------------------------
 
 
