@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from api.web.once import OnceOf
 from api.web.pages import PageRoute, local_time, page, wall_time
 from api.web.shown import zone_of
 from api.web.templating import render
-from api.web.wording import sentence
+from api.web.wording import moment, sentence
 from controller.errors import Invalid
 from controller.exceptions import MAX_SOURCES, ExceptionPreview, ExceptionRequest, surfaces_of
 from controller.model import Window
@@ -56,13 +57,23 @@ class Seen:
 
     it: ExceptionPreview
     said: str
+    conflicts: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, it: ExceptionPreview, life: Window, zone: str, notes: tuple[str, ...] = ()) -> Seen:
         """``life``: the times that the sentence names."""
         there = span_in_words(life.start, life.end, ZoneInfo(zone))
-        return cls(it=it, said=it.sentence.replace(span_in_words(life.start, life.end), there), notes=notes)
+        said = it.sentence.replace(span_in_words(life.start, life.end), there)
+        return cls(it=it, said=said, conflicts=tuple(_there(text, zone) for text in it.conflicts), notes=notes)
+
+
+def _there(text: str, zone: str) -> str:
+    """The same with the moments that it names in UTC by the clock of the place."""
+    return _UTC.sub(lambda found: moment(datetime.fromisoformat(f"{found[1]}Z"), zone), text)
+
+
+_UTC: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
 
 
 @router.get("/new")

@@ -223,6 +223,7 @@ def test_a_page_has_no_serious_fault_in_any_look(place: Place, who: str, path: s
     page.emulate_media(media="print")
     page.set_viewport_size(PAPER)
     assert not page.locator("nav[aria-label=Main]").is_visible() or who == NOBODY
+    assert not page.locator("form").filter(visible=True).count(), "what cannot be pressed on paper"
     assert too_wide(page) <= 0, "printed"
 
 

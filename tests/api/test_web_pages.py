@@ -521,3 +521,12 @@ def test_a_page_that_asks_by_itself_keeps_no_session_open(office: Office) -> Non
     office.clock.advance(timedelta(minutes=11))
     assert anna.get("/exceptions", headers={"HX-Request": "true"}).status_code == 401
     assert anna.get("/exceptions").status_code == 303
+
+
+def test_what_stands_against_a_request_is_said_by_the_clock_of_the_place(office: Office) -> None:
+    anna, bert = signed(office, "anna"), signed(office, "bert")
+    where = asked(anna)
+    digest = office.controller.exceptions.preview_of(where.rpartition("/")[2]).digest
+    bert.send(f"{where}/approve", page=where, preview=digest)
+    said = text_of(anna.get("/exceptions/new?sites=berlin&sources=10.20.1.7").text)
+    assert f"already covered by exception {where.rpartition('/')[2]} until Wed 25 Nov 2026 20:00 CET." in said
