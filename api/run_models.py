@@ -82,6 +82,7 @@ class Cause(Answer):
     reason: str
     actor: str
     ends: Instant | None
+    more: int = Field(description="further entries that go for the same withdrawal and are not named; at the last one")
 
     def __str__(self) -> str:
         return str(withdrawing.Cause(**dict(self)))
@@ -95,6 +96,7 @@ class Cause(Answer):
             reason=cause.reason,
             actor=cause.actor,
             ends=cause.ends,
+            more=cause.more,
         )
 
 

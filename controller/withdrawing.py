@@ -118,9 +118,16 @@ def networks_of(withdrawn: Iterable[Emergency]) -> tuple[Network, ...]:
     return tuple(value for value in values if not isinstance(value, DomainName))
 
 
+NAMED: Final = 100
+"""So many entries are named for one withdrawal; further ones are counted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why an entry goes off a device: what a person withdrew, with reason and end. ``entry`` as the device held it."""
+    """Why an entry goes off a device: what a person withdrew, with reason and end. ``entry`` as the device held it.
+
+    ``more``: so many further entries go for the same withdrawal and are not named; only at the last that is.
+    """
 
     entry: str
     emergency: str  # its id
@@ -128,25 +135,29 @@ class Cause:
     reason: str
     actor: str
     ends: datetime | None
+    more: int = 0
 
     def __str__(self) -> str:
         what = self.value if self.value == self.entry else f"{self.entry}: {self.value}"
         until = f" until {self.ends:%Y-%m-%d %H:%M}Z" if self.ends else ""
-        return f"{what} is withdrawn{until}, by {self.actor}: {self.reason}"
+        further = f" (and {self.more} more entries by it)" if self.more else ""
+        return f"{what} is withdrawn{until}, by {self.actor}: {self.reason}{further}"
 
 
 def causes(gone: Iterable[Network | DomainName], withdrawn: Sequence[Emergency]) -> tuple[Cause, ...]:
-    """Of the entries that go, those that a withdrawal takes away, in order."""
+    """Of the entries that go, those that each withdrawal takes away, in order."""
     values = [(parse_value(e.value), e) for e in withdrawn]
     near = Ranges(value for value, _ in values if not isinstance(value, DomainName))
-    found = [
-        Cause(entry=entry_text(entry), emergency=e.id, value=e.value, reason=e.reason, actor=e.actor, ends=e.ends)
-        for entry in gone
-        if isinstance(entry, DomainName) or near.touched(entry)
-        for value, e in values
-        if _takes(value, entry)
-    ]
-    return tuple(sorted(found, key=lambda cause: (cause.emergency, cause.entry)))
+    asked = [entry for entry in gone if isinstance(entry, DomainName) or near.touched(entry)]
+    taken = ((e, sorted(entry_text(entry) for entry in asked if _takes(value, entry))) for value, e in values)
+    return tuple(cause for e, entries in sorted(taken, key=lambda pair: pair[0].id) for cause in _causes(e, entries))
+
+
+def _causes(e: Emergency, entries: Sequence[str]) -> Iterator[Cause]:
+    named = entries[:NAMED]
+    for number, entry in enumerate(named, start=1):
+        more = len(entries) - NAMED if number == NAMED else 0
+        yield Cause(entry=entry, emergency=e.id, value=e.value, reason=e.reason, actor=e.actor, ends=e.ends, more=more)
 
 
 def _takes(value: Network | DomainName, entry: Network | DomainName) -> bool:

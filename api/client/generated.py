@@ -105,6 +105,7 @@ class Cause(TypedDict):
     reason: str
     actor: str
     ends: str | None
+    more: int
 
 
 class Check(TypedDict):
