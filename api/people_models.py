@@ -1,4 +1,4 @@
-"""What the API says of people, sessions, and of who asks."""
+"""What the API says of people and their sessions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from api.auth import Caller, Proof
 from api.models import Answer, Instant, Line, Name, Request
 from controller import people
-from controller.access_roles import AccessRole, all_held
-from controller.model import Scope
+from controller.access_roles import AccessRole
 from controller.people import PersonKind
 
 
@@ -96,25 +94,3 @@ class Session(Answer):
 
 class SignedOut(Answer):
     sessions: int = Field(description="how many were ended")
-
-
-class Me(Answer):
-    """Who asks, as tokgate sees them."""
-
-    actor: str = Field(examples=["person:anna.smith"], description="what the audit log calls them")
-    how: Proof
-    via: str | None = Field(description="the token that acts for them")
-    scopes: tuple[Scope, ...] = Field(description="all that they hold; admin is written out")
-    sites: tuple[str, ...] | None = Field(description="all that they see and change; null is every site")
-    session: str | None
-
-    @classmethod
-    def of(cls, caller: Caller) -> Me:
-        return cls(
-            actor=caller.actor,
-            how=caller.how,
-            via=caller.via,
-            scopes=tuple(sorted(all_held(caller.scopes))),
-            sites=None if caller.sites is None else tuple(sorted(caller.sites)),
-            session=caller.session,
-        )

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from api.audit_models import AuditVerdict
 from api.check_models import Check
@@ -34,7 +35,8 @@ from api.emergency_models import Emergency
 from api.event_models import Alert, Cut, Event
 from api.feed_models import Feed, FeedDevice, FeedGroup
 from api.intel_models import Explanation, OriginChange
-from api.models import Failure, show_time
+from api.job_models import Job, JobState
+from api.models import show_time
 from api.people_models import Person, Session, SignedOut
 from api.policy_models import Calendar, PolicyNow, WhatIf
 from api.run_models import DeviceDrift, DriftedDevice, Plan, PlannedDevice, Plans
@@ -146,7 +148,7 @@ class Remote(Counterpart):
         return [told(Device, one) for one in self._client.devices.list_devices(limit=PAGE)]
 
     def doctor(self, device: str) -> Doctor:
-        return told(Doctor, self._work(f"/devices/{device}/doctor"))
+        return told(Doctor, self._work(f"/devices/{quote(device, safe='')}/doctor"))
 
     # --- plans and runs -------------------------------------------------------------------------------------------
 
@@ -202,14 +204,14 @@ class Remote(Counterpart):
 
         Raises ``TokgateError``: it failed.
         """
-        job = self._client.call("POST", path, headers={"Prefer": "respond-async"}, body=body)
+        job = told(Job, self._client.call("POST", path, headers={"Prefer": "respond-async"}, body=body))
         for _ in _looks():
-            if job["state"] != "running":
+            if job.state is not JobState.RUNNING:
                 break
-            job = self._client.jobs.get_job(job["id"])
-        if job["error"] is not None:
-            raise as_error(told(Failure, job["error"]))
-        return job["result"]
+            job = told(Job, self._client.jobs.get_job(job.id))
+        if job.error is not None:
+            raise as_error(job.error)
+        return job.result
 
     # --- emergencies ----------------------------------------------------------------------------------------------
 
@@ -476,7 +478,7 @@ class Remote(Counterpart):
         return self._client.reports.fleet_report(from_=show_time(window.start), to=show_time(window.end))
 
     def site_page(self, site: str, window: Window, form: Page) -> str:
-        return self._client.text(f"/reports/sites/{site}", query=_span(window, form))
+        return self._client.text(f"/reports/sites/{quote(site, safe='')}", query=_span(window, form))
 
     def fleet_page(self, window: Window, form: Page) -> str:
         return self._client.text("/reports/fleet", query=_span(window, form))

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Response
 
 from api.auth import Anybody, Caller, Ctl, Proof
 from api.conditional import Match, tagged
+from api.me_models import Me
 from api.models import Page, Ulid
 from api.pages import Newest, Sorted, paged
-from api.people_models import Me, Session, SignedOut
+from api.people_models import Session, SignedOut
 from api.reference import answers
 from api.token_models import NewToken, OwnTokenBody, RotateBody, Token
 from controller.errors import Conflict

@@ -229,3 +229,10 @@ def test_a_life_over_the_api(capsys: pytest.CaptureFixture[str], both: Both, mon
     assert said(capsys, ("emergency", "end", "{paused}", "--reason", "done"), both.names)[0] == 4, "no device answers"
     actors = {entry.actor for entry in both.office.controller.audit(limit=5)}
     assert actors == {"token:admin"}
+
+
+def test_a_name_is_no_path(capsys: pytest.CaptureFixture[str], shared: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared.there(monkeypatch)
+    code, out, err = said(capsys, ("report", "site", "../fleet", "-o", "html"), {})
+    assert (code, out) == (1, ""), "the report of the fleet was not asked for"
+    assert codes(err)
