@@ -9,7 +9,6 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,8 @@ import pytest
 from api import idempotency
 from api.idempotency import HEADER, REPLAYED, without_shown_once
 from api.reference import operations
-from controller.audit import AuditNote
-from controller.errors import Busy, Conflict
-from controller.repeats import Claim, KeptAnswer, Keyed, under_key
-from controller.store import Store
-from core.clock import ManualClock
 from tests.api.conftest import PASSWORD, Office, Stock, an_office, opened, served, wish
 from tests.api.test_rest_dry_run import CALLS, V1, an_office_of_secrets, dump
-from tests.controller.offices import NOON
 
 TEXT = re.compile(r"tok[a-z]+_[0-9a-f]{8}_[0-9a-f]{32,64}")
 KEYED = {HEADER: "INC-4711"}
@@ -139,83 +132,6 @@ def test_many_at_once_are_one_and_answered_alike(office: Office) -> None:
     assert [a.status_code for a in answers] == [201] * 8, [a.text for a in answers if a.status_code != 201]
     assert sorted(REPLAYED in a.headers for a in answers) == [False] + [True] * 7
     assert len({a.json()["id"] for a in answers}) == 1
-
-
-# --- in the store -------------------------------------------------------------------------------------------------
-
-ASKED = Claim(caller="ann", key="k", request="r")
-ANSWER = KeptAnswer(status=201, headers=(("location", "/x"),), body=b"{}")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOON)
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: ManualClock) -> Iterator[Store]:
-    with Store.open(tmp_path / "data", clock=clock) as made:
-        yield made
-
-
-def claimed(store: Store, number: int, caller: str = "ann", body: bytes = b"{}") -> Claim:
-    claim = Claim(caller=caller, key=f"k{number}", request="r")
-    assert store.claim(claim) is None
-    store.keep_answer(claim, KeptAnswer(status=200, headers=(), body=body))
-    return claim
-
-
-def test_another_process_sees_a_key_under_way(store: Store, tmp_path: Path, clock: ManualClock) -> None:
-    with Store.open(tmp_path / "data", clock=clock) as other:
-        assert store.claim(ASKED) is None
-        with pytest.raises(Busy, match="under way"):
-            other.claim(ASKED)
-        store.keep_answer(ASKED, ANSWER)
-        assert other.claim(ASKED) == ANSWER
-
-
-@pytest.mark.parametrize("written", [False, True])
-def test_one_that_was_cut_short_is_taken_again_only_if_it_did_nothing(
-    store: Store, tmp_path: Path, clock: ManualClock, *, written: bool
-) -> None:
-    """A store whose process is gone: the claim is there, the answer is not."""
-    with Store.open(tmp_path / "data", clock=clock) as killed, under_key(Keyed(ASKED)):
-        assert killed.claim(ASKED) is None
-        if written:
-            killed.append_audit(AuditNote(actor="ann", action="exception.request", subject="x"))
-    if not written:
-        assert store.claim(ASKED) is None
-        return
-    with pytest.raises(Conflict, match="cut short"):
-        store.claim(ASKED)
-
-
-def test_keys_end_after_a_day_also_when_the_clock_was_set_back(store: Store, clock: ManualClock) -> None:
-    claimed(store, 1)
-    clock.advance(timedelta(hours=24))
-    assert store.kept_answer(Claim(caller="ann", key="k1", request="r")) is not None
-    clock.advance(timedelta(seconds=1))
-    assert store.claim(Claim(caller="ann", key="k1", request="other")) is None
-    clock.jump(NOON - timedelta(days=30))
-    assert store.claim(Claim(caller="ann", key="k1", request="third")) is None
-    store.forget_repeats()
-
-
-def test_only_so_many_keys_and_bytes_are_kept(store: Store, clock: ManualClock) -> None:
-    store.most_repeats, store.most_repeats_of_one = 6, 3
-    claims = []
-    for number in range(5):
-        clock.advance(timedelta(seconds=1))
-        claims.append(claimed(store, number))
-    assert [store.kept_answer(claim) is not None for claim in claims] == [False, False, True, True, True]
-    theirs = [claimed(store, number, caller=f"c{number}") for number in range(2)]
-    assert all(store.kept_answer(claim) for claim in (*claims[2:], *theirs)), "one caller's do not push out others'"
-    store.answers_bytes = 1000
-    clock.advance(timedelta(seconds=1))
-    large = claimed(store, 9, body=bytes(range(256)) * 3)
-    kept = store.kept_answer(large)
-    assert kept is not None
-    assert kept.body is not None
 
 
 def test_an_answer_that_is_too_large_says_so(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
