@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -219,6 +222,29 @@ def test_a_log_that_breaks_off_costs_the_counts_nothing(rig: EmulatedRig) -> Non
     assert [rule.hits for rule in reading.rules] == [1]
     assert not reading.flows
     assert reading.flows_truncated, "that somebody may be missing is told"
+
+
+def test_every_command_that_is_sent_stands_in_the_vendors_page(rig: EmulatedRig) -> None:
+    """The least rights of an account are written from these pages."""
+    rig.device.faults = heard = Heard()
+    for wanted in (wish(names=(SHARED_NAME,)), wish(members=MORE, deny=("company", "marketing")), wish()):
+        rig.push(wanted)
+    with rig.session() as session:
+        rig.adapter().counters(session)
+        rig.adapter().doctor(session)
+    page = (Path(__file__).parents[2] / "docs" / "vendors" / f"{rig.vendor}.md").read_text(encoding="utf-8")
+    known = tuple(_beginnings(page.partition("| command | when |")[2].partition("\n\n")[0]))
+    assert not {"show", "execute", "request", "run", "get", "diagnose", "clear"} & set(known), "too wide"
+    sent = {line for line in heard.said if line and line != rig.password}
+    assert sorted(line for line in sent if not line.startswith(known)) == []
+
+
+def _beginnings(table: str) -> Iterator[str]:
+    """How the commands that a table names begin: up to the first name or number that is made up."""
+    for named in re.findall(r"`([^`\n]+)`", table):
+        words = itertools.takewhile(lambda word: re.fullmatch(r"[a-z0-9.*^|-]+|\\\|", word), named.split())
+        if beginning := " ".join(words).replace("\\|", "|"):
+            yield beginning
 
 
 # --- hands, and who else writes -------------------------------------------------------------------------------------
