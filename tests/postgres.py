@@ -77,9 +77,12 @@ class Server:
         self.start()
 
     def _as_somebody(self) -> tuple[str, ...]:
-        if os.geteuid() != 0 or (owner := somebody()) is None:
+        if shutil.which("setpriv") is None:
             return ()
-        return ("setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups")
+        dies_with_us = ("setpriv", "--pdeathsig=INT")
+        if os.geteuid() != 0 or (owner := somebody()) is None:
+            return dies_with_us
+        return (*dies_with_us, f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups")
 
     def start(self) -> None:
         """Returns when it takes connections."""

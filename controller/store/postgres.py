@@ -47,8 +47,9 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "tcp_user_timeout": "60000",
 }
 _OPTIONS: Final = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-_READ_ONLY: Final = "-c default_transaction_read_only=on"
 _WRITER: Final = "store"
+_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _FACTS: Final = text(
     "SELECT CAST(current_setting('server_version_num') AS int), current_setting('server_encoding'), current_schema()"
 )
@@ -89,8 +90,8 @@ class PostgresDatabase(Database):
         self.locks: AdvisoryLocks = advisory_locks(address)
         try:
             self._key = self.locks.key(_WRITER)
-            self._writer = self._engine(address, size=1, isolation="READ COMMITTED")
-            self._readers = self._engine(address, size=READERS, isolation="REPEATABLE READ", options=_READ_ONLY)
+            self._writer = self._engine(address, size=1)
+            self._readers = self._engine(address, size=READERS)
             self._refuse_unfit()
             self.process = AdvisoryProcess(self.locks)
         except BaseException:
@@ -101,24 +102,23 @@ class PostgresDatabase(Database):
     def place(self) -> str:
         return self._place
 
-    def _engine(self, address: DatabaseAddress, *, size: int, isolation: Any, options: str = "") -> Engine:
+    def _engine(self, address: DatabaseAddress, *, size: int) -> Engine:
         engine = create_engine(
             "postgresql+psycopg://",
-            creator=lambda: _connect(address, options),
+            creator=lambda: _connect(address),
             poolclass=QueuePool,
             pool_size=size,
             max_overflow=0,
             pool_timeout=self.write_wait.total_seconds(),
-            pool_pre_ping=True,
             hide_parameters=True,
-            isolation_level=isolation,
+            isolation_level="AUTOCOMMIT",  # how a transaction begins is said by ``_begun``
         )
         engine.dialect.type_compiler_instance = _ByteOrder(engine.dialect)
         return engine
 
     def _refuse_unfit(self) -> None:
         """Raises ``StoreError`` for a server or a database that cannot hold a store."""
-        with self._told(), self._readers.connect() as connection:
+        with self._told(), self._picture() as connection:
             version, encoding, schema = connection.execute(_FACTS).one()
         if version < OLDEST * 10_000:
             raise StoreError(f"{self._place} is PostgreSQL {version // 10_000}", hint=f"PostgreSQL {OLDEST} or later")
@@ -134,8 +134,8 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def _committed(self) -> Iterator[Connection]:
-        with self._writer.connect() as connection:
-            change = self._begin(connection)
+        with _begun(self._writer, _WRITE) as connection:
+            change = self._wait_for_turn(connection)
             yield connection
             try:
                 connection.commit()
@@ -145,14 +145,14 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def _undone(self) -> Iterator[Connection]:
-        with self._writer.connect() as connection:
-            self._begin(connection)
+        with _begun(self._writer, _WRITE) as connection:
+            self._wait_for_turn(connection)
             yield connection
 
     def _picture(self) -> AbstractContextManager[Connection]:
-        return self._readers.begin()
+        return _begun(self._readers, _READ)
 
-    def _begin(self, connection: Connection) -> _Change:
+    def _wait_for_turn(self, connection: Connection) -> _Change:
         """Wait for our turn. Whoever had it before has committed when it is ours, and each statement sees that."""
         wait = int(self.write_wait.total_seconds() * 1000)
         row = connection.execute(_BEGIN, {"wait": str(max(wait, 1)), "key": self._key}).one()
@@ -177,7 +177,7 @@ class PostgresDatabase(Database):
 
     def _asked(self, change: _Change) -> tuple[str | None, bool]:
         try:
-            with self._readers.connect() as connection:
+            with self._picture() as connection:
                 state, same_life = connection.execute(_OUTCOME, change._asdict()).one()
         except DBAPIError as exc:
             return ("aborted" if getattr(exc.orig, "sqlstate", None) == _FOREVER_AHEAD else None), False
@@ -197,7 +197,7 @@ class PostgresDatabase(Database):
         if not full:
             return []  # that the schema could be read is what a start needs
         found: list[str] = []
-        with self._told(), self._readers.begin() as connection:
+        with self._told(), self._picture() as connection:
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(budget.total_seconds() * 1000)}")
             found += (f"the index {name} is not valid" for name in connection.execute(_BAD_INDEXES).scalars())
             failures = connection.execute(_BAD_PAGES).scalar()
@@ -209,7 +209,7 @@ class PostgresDatabase(Database):
         return found
 
     def refuse_unwritable(self) -> None:
-        with self._told(), self._readers.connect() as connection:
+        with self._told(), self._picture() as connection:
             if connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
                 raise _takes_no_writes(self._place)
 
@@ -259,6 +259,23 @@ def _unreadable(connection: Connection, table: str) -> list[str]:
     return []
 
 
+@contextmanager
+def _begun(engine: Engine, begin: str) -> Iterator[Connection]:
+    """A transaction, undone unless it was committed within. A connection that broke since it was used last shows here:
+    another one is made, once; that costs nothing, unlike asking each time."""
+    for attempt in (1, 2):
+        connection = engine.connect()
+        try:
+            connection.exec_driver_sql(begin)
+            break
+        except DBAPIError as exc:
+            connection.close()
+            if attempt == 2 or not exc.connection_invalidated:
+                raise
+    with connection:
+        yield connection
+
+
 def advisory_locks(address: DatabaseAddress) -> AdvisoryLocks:
     """The locks of the store at that address. Raises ``StoreError``; ``SecretUnavailable``."""
     place = str(address)
@@ -273,18 +290,18 @@ class _WithoutNul(StrDumperUnknown):
         return super().dump(without_nul(obj))
 
 
-def _connect(address: DatabaseAddress, options: str = "") -> psycopg.Connection[Any]:
-    made = psycopg.connect(**_parameters(address, options))
+def _connect(address: DatabaseAddress) -> psycopg.Connection[Any]:
+    made = psycopg.connect(**_parameters(address))
     made.adapters.register_dumper(str, _WithoutNul)
     return made
 
 
-def _parameters(address: DatabaseAddress, options: str = "") -> dict[str, Any]:
+def _parameters(address: DatabaseAddress) -> dict[str, Any]:
     """For libpq. The password is read here, at each connection: another one is taken up without a restart."""
     url = make_url(address.url)
     given = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
     parts = {**_DEFAULTS, **url.translate_connect_args(username="user", database="dbname"), **given}
-    parts["options"] = " ".join(filter(None, (_OPTIONS, options, given.get("options", ""))))
+    parts["options"] = " ".join(filter(None, (_OPTIONS, given.get("options", ""))))
     parts["application_name"] = application_name()
     if address.password is not None:
         parts["password"] = address.password.resolve().reveal()
