@@ -1200,7 +1200,10 @@ class Controller:
         return Check(name="store", ok=True, message=f"schema {self.store.schema_version}")
 
     def _intel_check(self) -> Check:
-        current = self.store.current_snapshot()
+        try:
+            current = self.store.current_snapshot()
+        except TokgateError as exc:
+            return Check(name="intelligence", ok=False, message=str(exc))
         if current is None:
             return Check(name="intelligence", ok=False, message="no snapshot yet; run `tokgate intel refresh`")
         return Check(name="intelligence", ok=True, message=f"snapshot {current.id[:12]} of {current.created_at:%F %T}Z")

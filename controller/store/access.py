@@ -15,7 +15,7 @@ from controller.errors import ChangedMeanwhile, Conflict, NotFound, StoreError
 from controller.model import AccessException, AuditEntry, ExceptionState, Scope, Token
 from controller.store.jsons import EXCEPTION, WORDS, dumps_sites, loads_sites
 from controller.store.schema import audit, exception_sites, exceptions, tokens
-from controller.store.searching import Listing, within
+from controller.store.searching import Listing, begins, within
 from controller.store.shelf import Shelf, append, head, one
 from controller.versions import refuse_changed, token_version, version_of
 from core.ids import ExceptionId, SiteName, TokenId
@@ -255,9 +255,9 @@ class AuditQuery(Listing):
         if self.actor is not None:
             yield audit.c.actor == self.actor
         if self.action is not None:
-            yield or_(audit.c.action == self.action, audit.c.action.startswith(f"{self.action}.", autoescape=True))
+            yield or_(audit.c.action == self.action, begins(audit.c.action, f"{self.action}."))
         if self.subject is not None:
-            yield audit.c.subject.startswith(self.subject, autoescape=True)
+            yield begins(audit.c.subject, self.subject)
         yield from within(audit.c.at, self.since, self.until)
 
 

@@ -70,6 +70,11 @@ def within(column: Any, since: datetime | None, until: datetime | None) -> Itera
         yield column < until
 
 
+def begins(column: Any, text: str) -> ColumnElement[bool]:
+    """Exactly so: LIKE would take capitals for small letters in one database and not in the other."""
+    return func.substr(column, 1, len(text)) == text
+
+
 def total(column: Any) -> ColumnElement[int]:
     """The sum, as a whole number: PostgreSQL's own is a decimal. None: there is nothing to add."""
     return cast(func.sum(column), BigInteger)

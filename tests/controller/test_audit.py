@@ -14,7 +14,7 @@ from controller import tokens
 from controller.audit import FIRST, AuditNote, Head, breaks, entry_after
 from controller.errors import StoreError
 from controller.model import AuditEntry, Scope
-from controller.store import Store
+from controller.store import AuditQuery, Store
 from controller.store.schema import micros, moment
 from core.clock import ManualClock
 from tests.controller.backends import behind, is_file, refusing
@@ -138,6 +138,17 @@ def test_entries_come_newest_first_in_pages(store: Store) -> None:
     assert [e.seq for e in store.audit_entries(before=4)] == [3, 2, 1]
     newest = store.audit_entries(limit=1)[0]
     assert (newest.actor, newest.subject, newest.detail, newest.at) == ("alice", "e4", '{"n":4}', NOW)
+
+
+def test_how_a_subject_begins_is_taken_exactly(store: Store) -> None:
+    """In both databases; capitals, and what means something to LIKE, too."""
+    for subject in ("fw_a", "FW_A", "fwxa", "fw%a"):
+        store.append_audit(AuditNote(actor="bob", action="exception_x.y", subject=subject))
+    for begin, found in (("fw_", ["fw_a"]), ("FW", ["FW_A"]), ("fw%", ["fw%a"]), ("fw", ["fw%a", "fwxa", "fw_a"])):
+        assert [e.subject for e in store.audit_entries(wanted=AuditQuery(subject=begin))] == found
+    assert len(store.audit_entries(wanted=AuditQuery(action="exception"))) == 5
+    assert store.audit_entries(wanted=AuditQuery(action="EXCEPTION")) == []
+    assert len(store.audit_entries(wanted=AuditQuery(text="FW_"))) == 2, "text is looked for whatever its case"
 
 
 def test_i14_what_cannot_be_logged_is_not_done(store: Store) -> None:
