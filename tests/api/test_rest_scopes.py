@@ -142,7 +142,7 @@ def test_what_changes_something_never_opens_to_who_may_only_read(routes: list[Ro
             assert Scope.READ not in route.scopes, route.id
         if any(noun in route.template for noun in ("/people", "/api/v1/sessions")):
             assert route.scopes == ({Scope.AUDIT} if route.method == "GET" else {Scope.ADMIN}), route.id
-        if "/tokens" in route.template:
+        if "/tokens" in route.template and not route.template.startswith("/api/v1/me/"):  # there are one's own
             assert route.scopes == ({Scope.AUDIT} if route.method == "GET" else {Scope.ADMIN}), route.id
         if "/audit" in route.template:
             assert route.scopes == {Scope.AUDIT}, route.id
