@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from lab.emulators.faults import Faults
@@ -176,6 +176,7 @@ class Console:
             return
         yield Chunk(text=self._cli.newline, seconds=self._faults.latency)
         reply = self._cli.answer(line)
+        reply = replace(reply, text=self._faults.heard(line, reply.text))
         if after is not None:
             yield from self._broken(after, reply.text)
             return

@@ -28,6 +28,10 @@ class Faults:
         """The session dies at the ``line``-th line from now on, once."""
         self.drop_at, self.moment, self.cut, self.lines = line, moment, cut, 0
 
+    def heard(self, line: str, answer: str) -> str:
+        """What comes of an answer, with its prompt behind it: all of it, unless a test loses some."""
+        return answer
+
     def next_line(self, _: str) -> tuple[int | None, int | None]:
         """How many characters still come when the session dies before, or after, this line is acted on."""
         self.lines += 1

@@ -69,10 +69,31 @@ class Heard(Faults):
     def __init__(self) -> None:
         super().__init__()
         self.said: list[str] = []
+        self.lengths: dict[str, int] = {}
+        """Lines of the last answer to each."""
 
     def next_line(self, line: str) -> tuple[int | None, int | None]:
         self.said.append(line)
         return super().next_line(line)
+
+    def heard(self, line: str, answer: str) -> str:
+        self.lengths[line] = len(answer.splitlines())
+        return answer
+
+
+class Shortens(Faults):
+    """One answer comes without its end, once, and the prompt behind it all the same."""
+
+    def __init__(self, question: str, share: float) -> None:
+        super().__init__()
+        self.question, self.share, self.has_lost = question, share, False
+
+    def heard(self, line: str, answer: str) -> str:
+        if line != self.question or self.has_lost:
+            return answer
+        self.has_lost = True
+        lines = answer.splitlines(keepends=True)
+        return "".join(lines[: int(len(lines) * self.share)])
 
 
 class DiesAt(Faults):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ from tests.contract.emulated import (
     EmulatedRig,
     Foreign,
     Heard,
+    Shortens,
     wish,
 )
 from tests.contract.rig_asa import AsaRig
@@ -40,7 +42,7 @@ from tests.contract.rig_srx import SrxRig
 from vendors.checkup import login_findings
 from vendors.codec import content_digest
 from vendors.diff import diff
-from vendors.errors import CapacityExceeded, NotPrivileged, NotVerified, Refused, Uncertain, Unreachable
+from vendors.errors import CapacityExceeded, DeviceError, NotPrivileged, NotVerified, Refused, Uncertain, Unreachable
 from vendors.model import AddMembers, Observed, RemoveMembers
 
 RIGS: Final[tuple[type[EmulatedRig], ...]] = (AsaRig, FortiOsRig, PanOsRig, SrxRig)
@@ -341,6 +343,8 @@ def test_i07_more_than_the_device_takes_is_refused_before_anything_is_sent(rig: 
 
 # --- sessions that die ----------------------------------------------------------------------------------------------
 
+_LONG = 4
+"""Lines of an answer from which on one can lose its end."""
 _BROKEN = (Unreachable, Uncertain, NotVerified, Refused)
 
 
@@ -382,6 +386,24 @@ def test_i05_killed_at_every_line_it_stays_strict_and_the_next_push_ends_it(
         assert not rig.passes("company"), f"line {line} of {count}: open"
         rig.push(_next())
         assert rig.holds(_next()), f"line {line} of {count}"
+
+
+@pytest.mark.timeout(400)
+def test_i06_an_answer_without_its_end_leads_to_no_wrong_change(rig: EmulatedRig) -> None:
+    """The device loses a part of what it prints and goes on: refused, or seen before it is in force."""
+    rig.push(wish(members=MORE, names=(SHARED_NAME,)))
+    rig.device.faults = heard = Heard()
+    rig.look()
+    for question in [line for line, length in heard.lengths.items() if length >= _LONG]:
+        for share in (0.0, 0.6):
+            rig.push(wish(members=MORE, names=(SHARED_NAME,)))
+            rig.device.faults = loses = Shortens(question, share)
+            with contextlib.suppress(DeviceError):
+                rig.push(_next())
+            assert loses.has_lost, question
+            assert not rig.passes("company"), f"{question}, {share} of it: open"
+            rig.push(_next())
+            assert rig.holds(_next()), f"{question}, {share} of it"
 
 
 # --- only ever narrower ---------------------------------------------------------------------------------------------
