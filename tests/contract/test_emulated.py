@@ -391,17 +391,19 @@ def test_i05_killed_at_every_line_it_stays_strict_and_the_next_push_ends_it(
 @pytest.mark.timeout(400)
 def test_i06_an_answer_without_its_end_leads_to_no_wrong_change(rig: EmulatedRig) -> None:
     """The device loses a part of what it prints and goes on: refused, or seen before it is in force."""
-    rig.push(wish(members=MORE, names=(SHARED_NAME,)))
+    old = wish(members=MORE, names=(SHARED_NAME,))
+    rig.push(old)
     rig.device.faults = heard = Heard()
     rig.look()
     for question in [line for line, length in heard.lengths.items() if length >= _LONG]:
         for share in (0.0, 0.6):
-            rig.push(wish(members=MORE, names=(SHARED_NAME,)))
+            rig.push(old)
             rig.device.faults = loses = Shortens(question, share)
             with contextlib.suppress(DeviceError):
                 rig.push(_next())
             assert loses.has_lost, question
             assert not rig.passes("company"), f"{question}, {share} of it: open"
+            assert rig.holds(old) or rig.holds(_next()), f"{question}, {share} of it: neither old nor new"
             rig.push(_next())
             assert rig.holds(_next()), f"{question}, {share} of it"
 
