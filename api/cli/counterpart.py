@@ -26,6 +26,7 @@ from api.run_models import DriftedDevice, Plan, PlannedDevice
 from api.snapshot_models import Difference, Pin, Snapshot, SnapshotHead
 from api.source_models import Scoreboard, Source
 from controller import model, report_csv, report_html
+from controller.errors import Invalid
 from controller.model import Mode, Window
 from controller.planning import reopen
 from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, RunQuery
@@ -309,7 +310,8 @@ class Counterpart:
     def sessions(self, person: str | None, *, is_open: bool) -> list[Session]:
         return [Session.of(one) for one in self._controller.people.sessions(person, is_open=is_open)]
 
-    def tokens(self) -> list[model.Token]:
+    def tokens(self, *, mine: bool = False) -> list[model.Token]:
+        _refuse_mine(mine)
         return self._controller.tokens()
 
     def create_token(
@@ -320,13 +322,17 @@ class Counterpart:
         *,
         sites: Iterable[str] | None,
         owner: str | None,
+        mine: bool = False,
     ) -> tuple[model.Token, Secret]:
+        """``mine``: for whoever asks. Raises ``Invalid`` here, where nobody is signed in."""
+        _refuse_mine(mine)
         return self._controller.create_token(name, scopes, lifetime, actor=self._actor, sites=sites, owner=owner)
 
     def rotate_token(self, id_or_name: str, *, overlap: timedelta) -> tuple[model.Token, Secret]:
         return self._controller.rotate_token(id_or_name, actor=self._actor, overlap=overlap)
 
-    def revoke_token(self, id_or_name: str) -> model.Token:
+    def revoke_token(self, id_or_name: str, *, mine: bool = False) -> model.Token:
+        _refuse_mine(mine)
         return self._controller.revoke_token(id_or_name, actor=self._actor)
 
     def audit(self, *, limit: int, wanted: AuditQuery) -> list[model.AuditEntry]:
@@ -356,3 +362,9 @@ class Counterpart:
 def names_a_file(policy: str) -> bool:
     """Whether a policy is told by a file rather than by its name."""
     return "/" in policy or Path(policy).exists()
+
+
+def _refuse_mine(mine: bool) -> None:
+    if mine:
+        hint = "name the person by --owner; or set TOKGATE_URL, and TOKGATE_TOKEN to one of yours"
+        raise Invalid("--mine: nobody is signed in on the machine itself", hint=hint)

@@ -424,8 +424,9 @@ class Remote(Counterpart):
         found = self._client.sessions.list_sessions(person=person, open=is_open, order="asc", limit=PAGE)
         return [told(Session, one) for one in found]
 
-    def tokens(self) -> list[model.Token]:
-        return [made(model.Token, found) for found in self._client.tokens.list_tokens(limit=PAGE)]
+    def tokens(self, *, mine: bool = False) -> list[model.Token]:
+        asked = self._client.me.my_tokens if mine else self._client.tokens.list_tokens
+        return [made(model.Token, found) for found in asked(limit=PAGE)]
 
     def create_token(
         self,
@@ -435,20 +436,24 @@ class Remote(Counterpart):
         *,
         sites: Iterable[str] | None,
         owner: str | None,
+        mine: bool = False,
     ) -> tuple[model.Token, Secret]:
         body: Any = {"name": name, "scopes": [scope.value for scope in scopes], "days": lifetime.days}
         more = {"sites": None if sites is None else [*sites], "owner": owner}
-        return _secret(self._client.tokens.create_token(body | without_none(more)))
+        ask = self._client.me.make_my_token if mine else self._client.tokens.create_token
+        return _secret(ask(body | without_none(more)))
 
     def rotate_token(self, id_or_name: str, *, overlap: timedelta) -> tuple[model.Token, Secret]:
         hours = int(overlap / timedelta(hours=1))
         return _secret(self._client.tokens.rotate_token(self._token(id_or_name), {"overlap_hours": hours}))
 
-    def revoke_token(self, id_or_name: str) -> model.Token:
-        return made(model.Token, self._client.tokens.revoke_token(self._token(id_or_name)))
+    def revoke_token(self, id_or_name: str, *, mine: bool = False) -> model.Token:
+        revoke = self._client.me.revoke_my_token if mine else self._client.tokens.revoke_token
+        return made(model.Token, revoke(self._token(id_or_name, mine=mine)))
 
-    def _token(self, id_or_name: str) -> str:
-        usable = [told(Token, one) for one in self._client.tokens.list_tokens(usable=True)]
+    def _token(self, id_or_name: str, *, mine: bool = False) -> str:
+        listed = self._client.me.my_tokens() if mine else self._client.tokens.list_tokens(usable=True)
+        usable = [one for one in (told(Token, each) for each in listed) if one.revoked_at is None]
         found = next((one.id for one in usable if id_or_name in (one.id, one.name)), None)
         if found is None:
             raise NotFound({"code": "TG5001", "detail": f"no usable token {id_or_name[:40]!r}"})

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Bearer tokens for the REST API.")
 LONGEST_DAYS: Final = 366
+Mine = Annotated[
+    bool, typer.Option("--mine", help="Of yourself, over TOKGATE_URL: no wider than you are, without an administrator.")
+]
 
 
 @app.command()
@@ -32,13 +35,16 @@ def create(
     owner: Annotated[
         str | None, typer.Option("--owner", help="The person whom it acts for; it never does what they may not.")
     ] = None,
+    mine: Mine = False,
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Make a token. It is shown this once; only its hash is kept."""
     from api.token_models import NewToken
 
     with opening.counterpart() as asked:
-        token, secret = asked.create_token(name, scopes, timedelta(days=days), sites=sites or None, owner=owner)
+        token, secret = asked.create_token(
+            name, scopes, timedelta(days=days), sites=sites or None, owner=owner, mine=mine
+        )
     if output is Plain.JSON:
         show_json(NewToken.made(token, secret.reveal()).model_dump(mode="json"))
     else:
@@ -67,12 +73,12 @@ def rotate(
 
 
 @app.command("list")
-def list_tokens(output: As = Output.TABLE) -> None:
+def list_tokens(mine: Mine = False, output: As = Output.TABLE) -> None:
     """List the tokens, without what is secret of them."""
     from api.token_models import Token
 
     with opening.counterpart() as asked:
-        tokens = asked.tokens()
+        tokens = asked.tokens(mine=mine)
         now = asked.clock.now()
 
     def state(row: Token) -> str:
@@ -84,10 +90,10 @@ def list_tokens(output: As = Output.TABLE) -> None:
 
 
 @app.command()
-def revoke(token: Annotated[str, typer.Argument(metavar="ID|NAME", help="Which token.")]) -> None:
+def revoke(token: Annotated[str, typer.Argument(metavar="ID|NAME", help="Which token.")], mine: Mine = False) -> None:
     """End a token now. What it did stays in the audit log."""
     with opening.counterpart() as asked:
-        revoked = asked.revoke_token(token)
+        revoked = asked.revoke_token(token, mine=mine)
     say(f"{revoked.name} is revoked")
 
 

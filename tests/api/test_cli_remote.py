@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import structlog
 
+from controller.model import Scope
 from tests.api.conftest import Stock
 from tests.api.remote_office import Both, said, two_ways
 
@@ -229,6 +231,23 @@ def test_a_life_over_the_api(capsys: pytest.CaptureFixture[str], both: Both, mon
     assert said(capsys, ("emergency", "end", "{paused}", "--reason", "done"), both.names)[0] == 4, "no device answers"
     actors = {entry.actor for entry in both.office.controller.audit(limit=5)}
     assert actors == {"token:admin"}
+
+
+def test_tokens_of_ones_own_over_the_api(
+    capsys: pytest.CaptureFixture[str], both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = both.office.controller.create_token("zoes", [Scope.READ], timedelta(days=9), actor="test", owner="zoe")
+    both.office.tokens["zoes"] = made[1].reveal()
+    both.there(monkeypatch, token="zoes")
+    create = ("token", "create", "own", "--days", "3", "--mine", "--scope")
+    assert "TG6002" in said(capsys, (*create, "operate"), {})[2], "she does not hold that herself"
+    code, text, _ = said(capsys, (*create, "read"), {})
+    assert (code, text.startswith("tokgate_")) == (0, True)
+    assert "own" in said(capsys, ("token", "list", "--mine"), {})[1]
+    assert said(capsys, ("token", "list"), {})[0] != 0, "all of them are for administrators"
+    assert said(capsys, ("token", "revoke", "own", "--mine"), {})[0] == 0
+    both.here(monkeypatch)
+    assert "TG5007" in said(capsys, (*create, "read"), {})[2]
 
 
 def test_a_name_is_no_path(capsys: pytest.CaptureFixture[str], shared: Both, monkeypatch: pytest.MonkeyPatch) -> None:
