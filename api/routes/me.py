@@ -14,10 +14,12 @@ from api.pages import Newest, Sorted, paged
 from api.people_models import Session, SignedOut
 from api.reference import answers
 from api.token_models import NewToken, OwnTokenBody, RotateBody, Token
+from controller import model
 from controller.errors import Conflict
 from controller.own_tokens import Owner
 from controller.service import Controller
 from controller.versions import token_version
+from core.ids import PersonName
 
 router = APIRouter(prefix="/me", tags=["people"])
 
@@ -53,6 +55,11 @@ def _owner(controller: Controller, caller: Caller) -> Owner:
     return Owner(name=name, actor=caller.actor, scopes=caller.scopes, sites=caller.sites, until=until)
 
 
+def _mine(controller: Controller, caller: Caller, token_id: str) -> model.Token:
+    """Raises ``NotFound``, also for a token without an owner, which has none."""
+    return controller.own_tokens.get(caller.person or PersonName(""), token_id)
+
+
 @router.get("/tokens", summary="One's own tokens")
 def my_tokens(controller: Ctl, caller: Anybody, ask: Sorted) -> Page[Token]:
     """Those that act for who asks, the ended ones too; none for a token without an owner."""
@@ -71,9 +78,9 @@ def make_my_token(controller: Ctl, caller: Anybody, response: Response, body: Ow
     return NewToken.made(token, text.reveal())
 
 
-@router.get("/tokens/{id}", summary="One of one's own tokens", responses=answers(404, 409))
+@router.get("/tokens/{id}", summary="One of one's own tokens", responses=answers(404))
 def my_token(controller: Ctl, caller: Anybody, response: Response, id: Ulid) -> Token:
-    token = controller.own_tokens.get(_owner(controller, caller).name, id)
+    token = _mine(controller, caller, id)
     tagged(response, token_version(token))
     return Token.of(token)
 
@@ -84,11 +91,13 @@ def rotate_my_token(
 ) -> NewToken:
     """`token` in the answer is the new one, shown this once. The old one is taken too until `old_until`."""
     overlap = timedelta(hours=(body or RotateBody()).overlap_hours)
-    token, text = controller.own_tokens.rotate(_owner(controller, caller), id, overlap=overlap)
+    mine = _mine(controller, caller, id)
+    token, text = controller.own_tokens.rotate(_owner(controller, caller), mine.id, overlap=overlap)
     tagged(response, token_version(token))
     return NewToken.made(token, text.reveal())
 
 
 @router.delete("/tokens/{id}", summary="Revoke it", responses=answers(404, 409, 412, 503))
 def revoke_my_token(controller: Ctl, caller: Anybody, id: Ulid, match: Match = None) -> Token:
-    return Token.of(controller.own_tokens.revoke(_owner(controller, caller), id))
+    mine = _mine(controller, caller, id)
+    return Token.of(controller.own_tokens.revoke(_owner(controller, caller), mine.id))

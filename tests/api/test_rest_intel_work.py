@@ -140,9 +140,8 @@ def ended(office: Office, started: httpx.Response) -> Any:
 @contextmanager
 def listing(stock: Stock, folder: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     """An office whose one source is this one."""
-    monkeypatch.setattr(place, "INVENTORY", place.INVENTORY.replace("{kind: curated}", source))
     monkeypatch.setenv("REST_TEST_PASSWORD", place.PASSWORD)
-    with an_office(folder, stock) as office:
+    with an_office(folder, stock, place.INVENTORY.replace("{kind: curated}", source)) as office:
         yield office
 
 

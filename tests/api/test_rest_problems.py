@@ -349,8 +349,12 @@ LISTS = [
     "/api/v1/sessions",
     "/api/v1/audit",
     "/api/v1/webhooks",
+    "/api/v1/calendars",
+    "/api/v1/events/cuts",
+    "/api/v1/me/tokens",
+    "/api/v1/me/sessions",
 ]
-LISTS_OF_ONE = {"/api/v1/webhooks/{name}/deliveries"}
+LISTS_OF_ONE = {"/api/v1/webhooks/{name}/deliveries", "/api/v1/exceptions/{id}/history"}
 
 
 def test_the_lists_are_all_lists(shared_office: Office) -> None:
