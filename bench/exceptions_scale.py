@@ -2,7 +2,8 @@
 
 Run: ``python -m bench.exceptions_scale``. The server is ours with its real application, a process of its own, without
 the loop. Requests are sent at their own times, whether or not earlier ones were answered, so a slow answer is not
-hidden by asking later; a latency runs from the time a request was due. Client and server share the machine.
+hidden by asking later; a latency runs from the time a request was due. Client and server share the machine. First the
+embedded store, then one in a PostgreSQL of its own, which syncs; the rows for that are missing where there is none.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -32,6 +34,7 @@ from controller.model import AccessException, ExceptionState, Scope
 from controller.service import Controller
 from controller.settings import Settings
 from core.ids import ExceptionId, SiteName, new_id
+from tests.postgres import Server, why_none
 
 SITES: Final = 1_000
 EXCEPTIONS: Final = 10_000
@@ -39,8 +42,8 @@ LIVE: Final = 1_000
 PREVIEW_MS: Final = 50
 DESIRED_MS: Final = 20
 LIST_MS: Final = 20
-RATE: Final = 300
-SECONDS: Final = 20
+RATES: Final = (100, 300)
+SECONDS: Final = 10
 CONNECTIONS: Final = 16
 ROUNDS: Final = 50
 KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIHfNoTV8YQWcFBpgdLPGKFGUbKhDkSDEgZrmQfV3WqN"
@@ -101,15 +104,17 @@ def kept(dice: random.Random, n: int, now: datetime) -> AccessException:
     )
 
 
-def settings_of(folder: Path) -> Settings:
-    return Settings(inventory=folder / "inventory.yaml", data_dir=folder / "data", log_level="warning")
+def settings_of(folder: Path, database: str | None) -> Settings:
+    return Settings(
+        inventory=folder / "inventory.yaml", data_dir=folder / "data", log_level="warning", database=database
+    )
 
 
 @contextmanager
-def filled(folder: Path) -> Iterator[Controller]:
+def filled(folder: Path, database: str | None) -> Iterator[Controller]:
     """A controller over the sites, with a list and every exception."""
     (folder / "inventory.yaml").write_text(inventory(), encoding="utf-8")
-    with Controller.open(settings_of(folder)) as controller:
+    with Controller.open(settings_of(folder, database)) as controller:
         controller.refresh_intel(actor="bench")
         dice, now = random.Random(2026), datetime.now(UTC)
         for n in range(EXCEPTIONS):
@@ -167,8 +172,8 @@ def desired(controller: Controller) -> Row:
     return row("desired state of a device, from the store", milliseconds(ROUNDS, one), DESIRED_MS, share=0.99)
 
 
-async def asked(port: int, token: str, path: str) -> list[float]:
-    """Latencies in milliseconds of ``RATE`` requests a second."""
+async def asked(port: int, token: str, path: str, rate: int, seconds: int = SECONDS) -> list[float]:
+    """Latencies in milliseconds of so many requests a second."""
     text = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     due: asyncio.Queue[float] = asyncio.Queue()
     taken: list[float] = []
@@ -190,8 +195,8 @@ async def asked(port: int, token: str, path: str) -> list[float]:
         for _ in range(CONNECTIONS):
             group.create_task(connection())
         begin = time.perf_counter()
-        for n in range(RATE * SECONDS):
-            at = begin + n / RATE
+        for n in range(rate * seconds):
+            at = begin + n / rate
             if (wait := at - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
             due.put_nowait(at)
@@ -201,9 +206,9 @@ async def asked(port: int, token: str, path: str) -> list[float]:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[int]:
+def server(folder: Path, database: str | None) -> Iterator[int]:
     """Our application over the same store, on a process of its own; its port."""
-    command = [sys.executable, "-m", "bench.exceptions_scale", str(folder)]
+    command = [sys.executable, "-m", "bench.exceptions_scale", str(folder), *filter(None, [database])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
         try:
             assert child.stdout is not None
@@ -212,9 +217,9 @@ def server(folder: Path) -> Iterator[int]:
             child.terminate()
 
 
-def serve(folder: Path) -> None:
+def serve(folder: Path, database: str | None) -> None:
     """Until SIGTERM."""
-    with Controller.open(settings_of(folder)) as controller:
+    with Controller.open(settings_of(folder, database)) as controller:
         bind = Bind(port=0)
         with listening(bind) as opened:
             print(opened.getsockname()[1], flush=True)
@@ -222,24 +227,38 @@ def serve(folder: Path) -> None:
             run(build_server(create_app(controller), bind), bind, opened)
 
 
-def lists(controller: Controller, folder: Path) -> Iterator[Row]:
-    _, token = controller.create_token(f"bench-{new_id().lower()[-8:]}", [Scope.READ], timedelta(days=1), actor="bench")
-    with server(folder) as port:
+def lists(controller: Controller, folder: Path, database: str | None) -> Iterator[Row]:
+    _, token = controller.create_token("bench", [Scope.READ], timedelta(days=1), actor="bench")
+    with server(folder, database) as port:
         for what, path in LISTS.items():
-            taken = asyncio.run(asked(port, token.reveal(), f"/api/v1/exceptions?{path}"))
-            yield row(f"{what}, {RATE} requests a second", taken, LIST_MS, share=0.99)
+            asyncio.run(asked(port, token.reveal(), f"/api/v1/exceptions?{path}", RATES[0], seconds=1))  # it warms up
+            for rate in RATES:
+                taken = asyncio.run(asked(port, token.reveal(), f"/api/v1/exceptions?{path}", rate))
+                yield row(f"{what}, {rate} requests a second", taken, LIST_MS, share=0.99)
+
+
+def measured(what: str, database: str | None) -> list[Row]:
+    """Over one kind of store."""
+    with tempfile.TemporaryDirectory() as name, filled(Path(name), database) as controller:
+        rows = [previews(controller), desired(controller), *lists(controller, Path(name), database)]
+    return [replace(row, what=f"{what}: {row.what}") for row in rows]
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name, filled(Path(name)) as controller:
-        rows = [previews(controller), desired(controller), *lists(controller, Path(name))]
+    rows = measured("embedded", None)
+    if why_none():
+        print(why_none())
+    else:
+        postgres = Server(syncs=True)
+        try:
+            rows += measured("PostgreSQL", postgres.address(postgres.create()).url)
+        finally:
+            postgres.remove()
     save("exceptions_scale", rows)
-    for each in rows:
-        print(each)
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        serve(Path(sys.argv[1]))
+        serve(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
     else:
         main()
