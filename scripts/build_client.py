@@ -38,7 +38,7 @@ _PLAIN: Final = {"string": "str", "integer": "int", "number": "float", "boolean"
 def document() -> dict[str, Any]:
     """The OpenAPI document of this version; it does not depend on the inventory."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(inventory=ROOT / "inventory.example.yaml", data_dir=Path(folder))
+        settings = Settings(inventory=ROOT / "inventory.example.yaml", data_dir=Path(folder), database=None)
         with Controller.open(settings) as controller:
             return create_app(controller).openapi()
 

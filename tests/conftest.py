@@ -26,6 +26,8 @@ settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for name in ("TOKGATE_DATABASE", "TOKGATE_DATABASE_PASSWORD"):  # no test writes to somebody's store
+        os.environ.pop(name, None)
     if "soak" in config.getoption("-m"):
         settings.load_profile("soak")
 

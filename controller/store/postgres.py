@@ -251,7 +251,7 @@ def _unreadable(connection: Connection, table: str) -> list[str]:
     """Read each row whole, also what is kept outside of it."""
     try:
         with connection.begin_nested():
-            connection.execute(text(f'SELECT count(md5(CAST(t AS text))) FROM "{table}" t'))  # noqa: S608
+            connection.execute(text(f'SELECT count(hashtextextended(CAST(t AS text), 0)) FROM "{table}" t'))  # noqa: S608
     except DBAPIError as exc:
         if exc.connection_invalidated or getattr(exc.orig, "sqlstate", None) == _TIME_IS_UP:
             return [] if not exc.connection_invalidated else [f"the table {table} ends the server's session"]
