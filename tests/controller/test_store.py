@@ -34,6 +34,7 @@ from controller.model import (
     Token,
     Window,
 )
+from controller.rehearsal import Rehearsal, rehearsed
 from controller.store import CutQuery, EventQuery, RunQuery, Store
 from controller.store.schema import REVISION, metadata, micros, moment
 from controller.store.upgrade import MIGRATIONS
@@ -144,6 +145,23 @@ def test_nobody_else_may_read_it(store: Store) -> None:
 def test_one_schedule_runs_over_one_store(store: Store, clock: ManualClock) -> None:
     with store.lease(), again(store, clock) as other, pytest.raises(Busy), other.lease():
         pass
+
+
+def test_a_rehearsal_sees_what_it_writes_goes_on_after_a_refusal_and_leaves_nothing(store: Store) -> None:
+    change, one = Rehearsal(), token()
+    with rehearsed(change):
+        store.add_token(one, "digest", audit=note())
+        with pytest.raises(Conflict):
+            store.add_token(token(), "digest")
+        with pytest.raises(StoreError) as refused:  # by the database itself
+            store.add_token(replace(one, name="other"), "hunter2")
+        assert "hunter2" not in f"{refused.value} {refused.value.__cause__}"
+        store.append_audit(note())
+        assert [found.name for found in store.tokens()] == ["ci"]
+        assert [entry.seq for entry in store.audit_entries()] == [2, 1]
+    change.end()
+    assert store.tokens() == []
+    assert store.append_audit(note()).seq == 1
 
 
 def test_times_are_exact_and_never_naive() -> None:
