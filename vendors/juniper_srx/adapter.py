@@ -17,16 +17,19 @@ from vendors.diff import mark_of
 from vendors.errors import DeviceError, Refused
 from vendors.juniper_srx import counters, facts
 from vendors.juniper_srx.feed import feed_lists, questions
-from vendors.juniper_srx.options import JuniperSrxOptions
+from vendors.juniper_srx.options import MOST_PULLED, JuniperSrxOptions
 from vendors.juniper_srx.parse import Held, observed_from
 from vendors.juniper_srx.render import Change, render_change, takes_two, typed_lines
 from vendors.juniper_srx.sessions import cut
 from vendors.juniper_srx.times import MOST_SPANS
 from vendors.juniper_srx.transaction import Job
-from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
+from vendors.model import WHOLE, Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
 from vendors.shell import Said, gathered
 
 _READ = timedelta(seconds=120)
+_COULD_PULL: Final = (
+    f"{WHOLE} with `feed` in its options the firewall would pull lists of up to {MOST_PULLED - 1:,} networks"
+)
 _SECOND: Final = "# and when the device has loaded the lists, in a second commit:"
 
 
@@ -60,7 +63,7 @@ class JuniperSrx:
                 "monitor: the first policy that matches decides, and one that counted and let pass would open traffic",
                 "spare: the first policy that matches decides, and one that let pass would open traffic",
                 "wildcard-domains: an address object is one name (`dns-name`), and no wildcard",
-                *(() if self.options.pulls is None else ("feed: denied networks may be pulled by the firewall",)),
+                _COULD_PULL if self.options.pulls is None else "feed: denied networks may be pulled by the firewall",
                 *(() if self.options.names else ("domains: switched off (options.names)",)),
             ),
         )
@@ -237,6 +240,8 @@ class JuniperSrx:
         seen = "sees the whole configuration; whether it may lock and commit shows at the first change"
         yield Finding(check="rights", ok=True, message=seen)
         yield Finding(check="limits", ok=True, message=self._limits)
+        could = (note for note in observed.can.notes if note.startswith(WHOLE))
+        yield from (Finding(check="delivery", ok=True, message=note.removeprefix(WHOLE).strip()) for note in could)
         owner = f"marked by controller {observed.mark.owner}" if observed.mark else "nothing of ours yet"
         yield Finding(check="owner", ok=observed.mark is not None or not observed.irregular, message=owner)
         notes = [note.partition(": ")[2] for note in observed.can.notes if note.startswith("domains:")]

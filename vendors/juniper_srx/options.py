@@ -12,6 +12,9 @@ Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,6
 SystemName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
+MOST_PULLED: Final = 100_000
+"""Entries of all lists that are pulled, unless the inventory says otherwise: no limit of a platform is on record."""
+
 
 class PlaceOptions(BaseModel):
     """One list of policies that gets our denies: of a pair of zones, or the global one."""
@@ -51,7 +54,7 @@ class FeedOptions(BaseModel):
     """How long it keeps a list that it cannot ask for any more; then it drops it, and denies nothing of it."""
     load_seconds: int = Field(default=75, ge=0, le=600)
     """How long to wait, after a change, until the firewall has loaded a list."""
-    max_entries: PositiveInt = 100_000
+    max_entries: PositiveInt = MOST_PULLED
     """The most entries of pulled lists this device is trusted with. More is never served: `over_budget` decides."""
 
 

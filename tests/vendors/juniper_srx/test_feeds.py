@@ -27,7 +27,7 @@ from tests.vendors.juniper_srx.fleet import (
     typed,
     wish,
 )
-from vendors.errors import Uncertain, Unreadable
+from vendors.errors import CapacityExceeded, Uncertain, Unreadable
 from vendors.juniper_srx import JuniperSrx
 from vendors.juniper_srx.feed import fed_groups, loaded_from
 from vendors.model import Desired, GroupName, Observed, Plan, Receipt
@@ -134,6 +134,12 @@ def test_a_device_goes_from_pulling_to_being_pushed_and_back() -> None:
             push(turn, lists, wish())
             assert turn.holds(wish())
             assert not turn.passes()
+
+
+def test_a_list_that_does_not_fit_is_refused_with_the_hint_that_it_could_be_pulled() -> None:
+    with reached(max_entries=2) as at, pytest.raises(CapacityExceeded) as refused:
+        at.push(wish("192.0.2.0/25", "192.0.2.128/26", "198.51.100.0/24"))
+    assert "with `feed` in its options the firewall would pull lists of up to 99,999" in (refused.value.hint or "")
 
 
 def test_auto_pulls_only_what_does_not_fit() -> None:
