@@ -104,7 +104,7 @@ def done_by_desks(office: Office) -> set[str]:
     for again in (False, True):
         office.controller.feeds.create_token("fw-berlin", actor="test", rotate=again)
     office.controller.feeds.revoke_tokens("fw-berlin", actor="test")
-    store.follow_inventory("another")
+    store.follow_inventory("another", {})
     second(office)
     taken = office.controller.snapshot().services[0].networks[0]
     ends = (now + timedelta(hours=1)).isoformat()
