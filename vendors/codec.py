@@ -343,9 +343,16 @@ def describe(step: Step) -> str:
         case RemoveRule():
             return f"remove rule {step.rule}"
         case Repair():
-            return f"repair our objects: {'; '.join(step.reasons)}"
+            more = len(step.reasons) - _REASONS
+            return f"repair our objects: {'; '.join(step.reasons[:_REASONS])}" + (
+                f"; and {more} more" if more > 0 else ""
+            )
         case Remark():
             return f"note snapshot {step.mark.snapshot}; nothing else changes"
+
+
+_REASONS = 8
+"""So many reasons of a repair are told to people; a wiped or newly pulled list has one for each entry."""
 
 
 def describe_rule(rule: Rule) -> str:

@@ -108,3 +108,4 @@ def test_a_text_that_is_no_plan_is_refused(text: str) -> None:
 def test_steps_have_sentences() -> None:
     assert describe(RemoveRule(rule=RuleName("exc-1"))) == "remove rule exc-1"
     assert describe(Repair(reasons=("a", "b"))) == "repair our objects: a; b"
+    assert describe(Repair(reasons=tuple("abcdefghijk"))) == "repair our objects: a; b; c; d; e; f; g; h; and 3 more"
