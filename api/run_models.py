@@ -115,6 +115,7 @@ class PlannedDevice(Answer):
     snapshot: str | None = Field(description="by which it was planned; null when there is nothing to change")
     script: str = Field(description="the change in the device's own language")
     freeze: str | None = Field(description="what would hold it back now: a freeze or a pause")
+    refused: Failure | None = Field(description="what on the device stands against it now: then an apply sends nothing")
     error: Failure | None
 
     @classmethod
@@ -132,6 +133,7 @@ class PlannedDevice(Answer):
             snapshot=result.stored.snapshot if result.stored else None,
             script=result.script,
             freeze=str(result.frozen) if result.frozen is not None else None,
+            refused=Failure.of(result.refused),
             error=Failure.of(result.error),
         )
 

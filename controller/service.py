@@ -131,9 +131,11 @@ from ipsets.sources import AnySource, Source, ages, build_source, families, own_
 from ipsets.sources.attributed import AttributedSource
 from ipsets.standing import standing
 from ipsets.watch import asked, heard, told, vouched, watched
-from vendors.adapter import Finding
+from vendors.adapter import Adapter, Finding
 from vendors.checkup import login_findings
 from vendors.codec import describe
+from vendors.errors import Refused
+from vendors.model import Observed, Plan
 from vendors.session import SessionLimiter, scan_host_keys
 
 log = structlog.get_logger()
@@ -621,7 +623,7 @@ class Controller:
         return result
 
     def _plan_one(self, device: Device, *, force: bool) -> PlanResult:
-        plan = stored = error = None
+        plan = stored = error = refused = None
         script = ""
         why: tuple[Cause, ...] = ()
         try:
@@ -640,6 +642,7 @@ class Controller:
             if not plan.is_empty:
                 why = causes(removed(look.observed, plan), look.withdrawn)
                 script = adapter.render(look.observed, plan).shown
+                refused = _refusal(adapter, look.observed, plan)
                 stored = store_plan(
                     plan,
                     look.observed,
@@ -660,6 +663,7 @@ class Controller:
             script=script,
             error=error,
             frozen=self.frozen(device.site),
+            refused=refused,
             causes=why,
         )
 
@@ -1289,3 +1293,12 @@ def _pinned(pin: Pin, held: Snapshot, found: Snapshot, records: tuple[SourceReco
         pin=pin,
         waiting=waiting,
     )
+
+
+def _refusal(adapter: Adapter, current: Observed, plan: Plan) -> Refused | None:
+    """Why the device, as it was read, would not be sent the plan."""
+    try:
+        adapter.refuse(current, plan)
+    except Refused as exc:
+        return exc
+    return None

@@ -18,6 +18,7 @@ from ipsets.minisign import PublicKey
 from ipsets.model import Snapshot
 from ipsets.owners import Owners
 from ipsets.resolve import SourceRecord
+from vendors.errors import Refused
 from vendors.model import Plan
 
 
@@ -90,6 +91,7 @@ class PlanResult:
     script: str
     error: TokgateError | None
     frozen: Frozen | None = None  # what would hold it back now
+    refused: Refused | None = None  # what stands against it on the device now
     causes: tuple[Cause, ...] = ()  # what people withdrew, of what it takes away
 
 

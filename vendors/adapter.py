@@ -108,6 +108,10 @@ class Adapter(Protocol):
 
     def read(self, session: Session) -> Observed: ...
 
+    def refuse(self, current: Observed, plan: Plan) -> None:
+        """What stands against the change in what was read: then ``apply`` sends nothing. Pure. Raises ``Refused``."""
+        ...
+
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
         """Ends in the new state, verified by reading back, or raises.
 

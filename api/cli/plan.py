@@ -87,6 +87,10 @@ def show_plans(results: Iterable[PlannedDevice], *, commands: bool) -> None:
             _show_one(result)
             if result.freeze is not None and result.steps:
                 say(f"  ! held now: {result.freeze}", style="yellow")
+            if result.refused is not None:
+                say(f"  ! refused now: {result.refused.message}", style="yellow")
+                if result.refused.hint:
+                    say(f"    {result.refused.hint}", style="yellow")
             if commands and result.script:
                 say()
                 to_stdout().print(_indented(result.script))

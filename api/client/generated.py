@@ -789,6 +789,7 @@ class PlannedDevice(TypedDict):
     snapshot: str | None
     script: str
     freeze: str | None
+    refused: Failure | None
     error: Failure | None
 
 

@@ -23,6 +23,7 @@ from lab.emulators.server import Served, served
 from lab.emulators.traffic import Flow, Verdict
 from vendors.adapter import Adapter, Endpoint
 from vendors.diff import diff
+from vendors.errors import Refused
 from vendors.model import (
     Action,
     AddressGroup,
@@ -230,6 +231,15 @@ class EmulatedRig(ABC):
         with self.session() as session:
             observed = adapter.read(session)
             return adapter.apply(session, observed, diff(observed, desired, observed.can))
+
+    def told(self, desired: Desired, **options: object) -> str:
+        """What the plan says stands against it."""
+        observed = self.look(**options)
+        try:
+            self.adapter(**options).refuse(observed, diff(observed, desired, observed.can))
+        except Refused as exc:
+            return str(exc)
+        return ""
 
     def holds(self, desired: Desired, **options: object) -> bool:
         """Read back, untouched, to the digest, and with nothing left to do."""

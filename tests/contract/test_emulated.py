@@ -266,9 +266,11 @@ def test_i03_every_hand_on_our_objects_is_seen_and_undone(loose: EmulatedRig) ->
 
 def test_i01_another_controllers_objects_are_left_alone_until_a_person_says_adopt(rig: EmulatedRig) -> None:
     theirs = wish(owner="01kb000000000000000000tkgb")
+    assert not rig.told(theirs)
     rig.push(theirs)
-    with pytest.raises(Refused, match="01kb000000000000000000tkgb"):
+    with pytest.raises(Refused, match="01kb000000000000000000tkgb") as refused:
         rig.push(wish(members=MORE))
+    assert rig.told(wish(members=MORE)) == str(refused.value), "and the plan said so"
     assert rig.holds(theirs)
     rig.push(wish(members=MORE), adopt=True)
     assert rig.holds(wish(members=MORE))
@@ -300,8 +302,9 @@ def test_the_standby_unit_is_not_written_to(rig: EmulatedRig) -> None:
         rig.standby()
     except NotImplementedError:
         pytest.skip("the vendor has no standby unit")
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as refused:
         rig.push(wish())
+    assert rig.told(wish()) == str(refused.value), "and the plan said so"
 
 
 def test_a_misspelt_place_makes_nothing_and_is_named(rig: EmulatedRig) -> None:

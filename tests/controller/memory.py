@@ -21,6 +21,7 @@ from core.ids import RunId, new_id
 from tests.vendors.playing import EVERYTHING
 from vendors.adapter import Adapter, Script, Session
 from vendors.diff import mark_of
+from vendors.errors import Refused
 from vendors.feeding import ip_feed
 from vendors.model import (
     Action,
@@ -49,6 +50,7 @@ class Firewall:
     flows: tuple[FlowCount, ...] = ()
     on: dict[str, Callable[[], None]] = field(default_factory=dict)
     pulls: bool = False
+    refuses: str = ""  # what stands against any change
     stamp: Mark | None = None  # what it carries when a hand has changed what it holds
     notes: tuple[str, ...] = ()  # of each change
     wall: Callable[[], datetime] | None = None  # what its clock shows; None: it tells no time, and keeps no week
@@ -75,6 +77,10 @@ class Firewall:
     def read(self, session: object) -> Observed:
         self._come_to("read")
         return self.observed()
+
+    def refuse(self, current: Observed, plan: Plan) -> None:
+        if self.refuses:
+            raise Refused(self.refuses, hint="ask whose it is")
 
     def apply(self, session: object, current: Observed, plan: Plan) -> Receipt:
         self._come_to("before-apply")

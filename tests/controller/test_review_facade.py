@@ -78,6 +78,16 @@ def test_a_plan_without_force_changes_nothing_and_is_not_in_the_audit_log(opened
     assert len(opened.audit()) == before
 
 
+def test_a_plan_says_what_on_the_device_stands_against_it(opened: Controller) -> None:
+    firewall = at_the_bench(opened)
+    assert opened.plan(BERLIN, actor="ann")[0].refused is None
+    firewall.refuses = "this member is passive; nothing was sent"
+    planned = opened.plan(BERLIN, actor="ann")[0]
+    assert planned.steps
+    assert planned.refused is not None
+    assert planned.refused.message == firewall.refuses
+
+
 # --- decisions ------------------------------------------------------------------------------------------------------
 
 

@@ -98,8 +98,7 @@ class CiscoAsa:
 
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
         with self._named():
-            self._refuse(current)
-            self._refuse_stranger(current, plan)
+            self.refuse(current, plan)
             with terminal(session, self.options) as at:
                 receipt = _Job(adapter=self, at=at, current=current, plan=plan).run()
                 return self._cut(at, current, plan, receipt) if self.options.cut_sessions else receipt
@@ -124,10 +123,12 @@ class CiscoAsa:
             exc.device = exc.device or self.device
             raise
 
-    def _refuse(self, current: Observed) -> None:
-        """A standby unit, a cluster, another product, a list that cannot carry our entries."""
-        if why := current.extra["refuse"]:
-            raise Refused(f"{why}; nothing was sent", hint="`tokgate device doctor` tells all of it")
+    def refuse(self, current: Observed, plan: Plan) -> None:
+        """A standby unit, a cluster, another product, a list that cannot carry our entries; what is not ours."""
+        with self._named():
+            if why := current.extra["refuse"]:
+                raise Refused(f"{why}; nothing was sent", hint="`tokgate device doctor` tells all of it")
+            self._refuse_stranger(current, plan)
 
     def _refuse_stranger(self, current: Observed, plan: Plan) -> None:
         """What of our names is not ours is never touched (I1)."""
@@ -182,8 +183,7 @@ class _Job:
     def _unchanged(self) -> Observed:
         """Lines are placed by number, so what the plan was made from must still stand."""
         now = self.adapter.reading(self.at)
-        self.adapter._refuse(now)
-        self.adapter._refuse_stranger(now, self.plan)
+        self.adapter.refuse(now, self.plan)
         if _ours(now) != _ours(self.current):
             raise Refused(
                 "our objects changed since the plan was made; nothing was sent",

@@ -126,8 +126,7 @@ class FortinetFortios:
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
         if self.options.managed is not None:
             return Job(self, session, current, plan).watch()
-        self._refuse_place(current)
-        self._refuse_stranger(current, plan)
+        self.refuse(current, plan)
         receipt = Job(self, session, current, plan).run()
         return self._cut(session, current, plan, receipt) if self.options.cut_sessions else receipt
 
@@ -189,6 +188,11 @@ class FortinetFortios:
                     break
 
     # --- whose it is ----------------------------------------------------------------------------------------------
+
+    def refuse(self, current: Observed, plan: Plan) -> None:
+        if self.options.managed is None:
+            self._refuse_place(current)
+            self._refuse_stranger(current, plan)
 
     def _refuse_place(self, current: Observed) -> None:
         """Nothing is written where it would not stay: on a secondary unit, or under a manager."""

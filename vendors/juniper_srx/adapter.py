@@ -145,8 +145,7 @@ class JuniperSrx:
         return counters.Asked.of(self.options).hits
 
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
-        self._refuse_stranger(current, plan)
-        self._refuse_state(current)
+        self.refuse(current, plan)
         receipt = self._applied(session, current, plan)
         if not self._cuts or current.extra["rematch"]:  # then the device ends them itself, and tells nobody how many
             return receipt
@@ -178,6 +177,10 @@ class JuniperSrx:
             options=self.options,
             device=self.device,
         ).run()
+
+    def refuse(self, current: Observed, plan: Plan) -> None:
+        self._refuse_stranger(current, plan)
+        self._refuse_state(current)
 
     def _refuse_stranger(self, current: Observed, plan: Plan) -> None:
         """What of our name is not ours is never touched (I1)."""

@@ -128,11 +128,11 @@ class LinuxNftables:
             raise
 
     def apply(self, session: Session, current: Observed, plan: Plan) -> Receipt:
-        self._refuse_stranger(current, plan)
+        self.refuse(current, plan)
         job = _Job(adapter=self, shell=self._shell, session=session, current=current, plan=plan)
         return job.run()
 
-    def _refuse_stranger(self, current: Observed, plan: Plan) -> None:
+    def refuse(self, current: Observed, plan: Plan) -> None:
         """What of our name is not ours is never touched, in the kernel or kept for the next boot (I1)."""
         saved = current.extra.get("saved_owner")
         marked = current.mark.owner if current.mark else saved

@@ -122,7 +122,7 @@ class PaloAltoPanos:
         with self._named():
             if self.options.managed is not None:
                 return watched(self, session, current, plan)
-            self._refuse_stranger(current, plan)
+            self.refuse(current, plan)
             receipt = Change(adapter=self, session=session, current=current, plan=plan).run()
             return self._cut(session, current, plan, receipt) if self.options.cut_sessions else receipt
 
@@ -147,6 +147,12 @@ class PaloAltoPanos:
         except DeviceError as exc:
             exc.device = exc.device or self.device
             raise
+
+    def refuse(self, current: Observed, plan: Plan) -> None:
+        if self.options.managed is None:
+            self._refuse_stranger(current, plan)
+            with self._named():
+                refuse_unfit(current)
 
     def _refuse_stranger(self, current: Observed, plan: Plan) -> None:
         """What of our names is not ours is never touched (I1)."""

@@ -63,7 +63,6 @@ class Transaction:
     """Whether a line of configuration may have arrived."""
 
     def run(self) -> Receipt:
-        refuse_unfit(self.current)
         observed = (
             self._by_bridge() if moves_to_lists(self.current, self.plan, self.adapter.options) else self._carry_out()
         )
