@@ -55,6 +55,7 @@ class Sighting:
     protocol: str = ""  # "tcp", "udp", "icmp" …
     name: str = ""  # SNI, DNS question, host of the request
     verdict: Verdict = Verdict.UNKNOWN
+    answered: bool | None = None  # whether the other side was seen to answer: then it passed, whatever the verdict
     rule: str = ""  # the firewall's or proxy's rule that decided
     user: str = ""
     host: str = ""  # the client's own name
@@ -99,6 +100,7 @@ class Batch:
 
     origin: str  # "syslog udp", "ingest zeek", "file conn.log" …
     id: str = ""
+    site: SiteName | None = None  # of the sightings that have no source address, as endpoint records
     sightings: tuple[Sighting, ...] = ()
     rejected: tuple[Rejected, ...] = ()
 
