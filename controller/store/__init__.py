@@ -5,6 +5,7 @@ from controller.store.access import AuditQuery, exception_version
 from controller.store.cuts import CutQuery, FlowsCut
 from controller.store.evidence import EventQuery, HitSum, Page
 from controller.store.history import AlertQuery
+from controller.store.journal import JournalEntry, JournalPage
 from controller.store.runs import RunQuery
 from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotQuery, SnapshotSummary, Term, Withheld
 from controller.store.store import Store
@@ -19,6 +20,8 @@ __all__ = [
     "EventQuery",
     "FlowsCut",
     "HitSum",
+    "JournalEntry",
+    "JournalPage",
     "Page",
     "RunQuery",
     "SnapshotQuery",

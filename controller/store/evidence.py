@@ -24,7 +24,8 @@ from controller.model import (
     Use,
     Window,
 )
-from controller.store import outbox
+from controller.store import journal, outbox
+from controller.store.journal import Kind
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
 from controller.store.schema import (
     device_exceptions,
@@ -196,6 +197,7 @@ class Evidence(Shelf):
             statement = statement.execution_options(preserve_rowcount=True)  # of an insert it is kept only when asked
             new = [event for event in found if connection.execute(statement, _columns(event)).rowcount]
             outbox.tell_events(connection, new, self._clock.now())
+            journal.note(connection, Kind.EVENT, [(event.id, event.site) for event in new], self._clock.now())
         return len(new)
 
     def events(self, query: EventQuery) -> Page[DetectionEvent]:
@@ -210,6 +212,12 @@ class Evidence(Shelf):
         more = len(rows) > query.limit
         after = _cursor(shown[-1], oldest_first=query.oldest_first) if more else None
         return Page(items=tuple(_event(row) for row in shown), next_cursor=after)
+
+    def events_of(self, ids: Collection[str]) -> dict[str, DetectionEvent]:
+        """Those of them that are still kept, by id."""
+        with self._db.read() as connection:
+            rows = connection.execute(select(events).where(events.c.id.in_(list(ids)))).mappings()
+            return {row["id"]: _event(row) for row in rows}
 
     def event_count(self, query: EventQuery, *, most: int) -> int:
         """How many events are wanted, on all pages; no further than ``most``."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0008"
+REVISION: Final = "0009"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -218,6 +218,20 @@ events = Table(
     Index("ix_events_device", "device", "end", "id"),
     Index("ix_events_exception", "exception", "end", "id"),
 )
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", Number, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("kind", String, nullable=False),  # "event", "episode"
+    Column("subject", String, nullable=False),  # its id
+    Column("site", String, nullable=False),
+    Index("ix_journal_site", "site", "seq"),
+    sqlite_autoincrement=True,  # a number never stands for something else later
+)
+"""What was recorded, in the order of the commits: one writer at a time gives out the numbers, so none appears behind
+one that was read already. An episode that grows is in here again."""
 
 exceptions = Table(
     "exceptions",

@@ -24,6 +24,7 @@ from controller.store.database import open_database
 from controller.store.emergencies import Emergencies
 from controller.store.evidence import Evidence
 from controller.store.feeds import Feeds
+from controller.store.journal import Journal
 from controller.store.people import People
 from controller.store.repeats import Repeats
 from controller.store.runs import Runs
@@ -33,6 +34,7 @@ from controller.store.schema import (
     events,
     feed_pulls,
     jobs,
+    journal,
     observations,
     plans,
     refreshes,
@@ -132,6 +134,7 @@ class Store(
     Runs,
     Cuts,
     Evidence,
+    Journal,
     Feeds,
     Exceptions,
     Tokens,
@@ -303,6 +306,7 @@ class Store(
         now = self._clock.now()
         oldest = now - retention
         self._drop(events, events.c.end < oldest)
+        self._drop(journal, journal.c.at < oldest, journal.c.seq < select(func.max(journal.c.seq)).scalar_subquery())
         last = select(func.max(observations.c.id)).group_by(observations.c.device)
         self._drop(observations, observations.c.at < oldest, observations.c.id.not_in(last))
         self._drop(runs, runs.c.started_at < oldest, runs.c.finished_at.is_not(None))

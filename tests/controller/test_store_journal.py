@@ -1,0 +1,111 @@
+"""Whoever follows the journal misses nothing and sees nothing twice, however many write meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+from controller.model import DetectionEvent, EventAction, Quality, Window
+from controller.store import Store
+from core.clock import ManualClock
+from core.ids import DeviceName, EventId, SiteName, new_id
+from tests.controller.backends import behind
+from vendors.model import Reading, RuleName
+
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+BERLIN, PARIS = SiteName("berlin"), SiteName("paris")
+
+
+def event(device: str, minute: int, site: str = "berlin") -> DetectionEvent:
+    start = NOON + timedelta(minutes=minute)
+    return DetectionEvent(
+        id=EventId(new_id()),
+        site=SiteName(site),
+        device=DeviceName(device),
+        rule=RuleName("deny-company"),
+        role="company",
+        exception=None,
+        action=EventAction.BLOCKED,
+        window=Window(start, start + timedelta(minutes=1)),
+        hits=1,
+        packets=1,
+        octets=60,
+        quality=Quality.EXACT,
+        snapshot=None,
+    )
+
+
+def record(store: Store, *found: DetectionEvent) -> None:
+    for one in found:
+        store.record_events(one.device, Reading(epoch="e", read_at=one.window.end, rules=()), [one])
+
+
+def test_a_follower_sees_everything_once_and_in_order_while_others_write(store: Store) -> None:
+    """Later windows are recorded before earlier ones here, as with devices that are polled slowly."""
+    made = {f"fw-{n}": [event(f"fw-{n}", minute) for minute in range(30, 0, -1)] for n in range(4)}
+    writers = [threading.Thread(target=record, args=(store, *found)) for found in made.values()]
+    seen, since = list[str](), 0
+    for writer in writers:
+        writer.start()
+    alive = True
+    while alive:
+        alive = any(writer.is_alive() for writer in writers)
+        page = store.journal(since, limit=7)
+        seen += [entry.subject for entry in page.entries]
+        assert since <= page.until
+        since = page.until
+        while len(page.entries) == 7:
+            page = store.journal(since, limit=7)
+            seen += [entry.subject for entry in page.entries]
+            since = page.until
+    expected = [one.id for found in made.values() for one in found]
+    assert len(seen) == len(set(seen))
+    assert sorted(seen) == sorted(expected)
+    assert [one for one in seen if one in {e.id for e in made["fw-2"]}] == [e.id for e in made["fw-2"]]
+
+
+def test_what_was_there_already_is_not_entered_again(store: Store) -> None:
+    one = event("fw-1", 1)
+    record(store, one, one)
+    assert [entry.subject for entry in store.journal(0, limit=10).entries] == [one.id]
+
+
+def test_who_sees_one_site_passes_over_the_others(store: Store) -> None:
+    record(store, event("fw-1", 1, "paris"), mine := event("fw-2", 2), event("fw-1", 3, "paris"))
+    page = store.journal(0, limit=10, sites=frozenset({BERLIN}))
+    assert [entry.subject for entry in page.entries] == [mine.id]
+    assert page.until == page.head
+    assert store.journal(page.until, limit=10, sites=frozenset({PARIS})).entries == ()
+
+
+def test_what_housekeeping_took_unread_is_told(store: Store, clock: ManualClock) -> None:
+    record(store, event("fw-1", 1), event("fw-1", 2))
+    read = store.journal(0, limit=10).until
+    clock.advance(timedelta(days=40))
+    record(store, kept := event("fw-1", 40 * 24 * 60))
+    store.housekeeping(retention=timedelta(days=30))
+    page = store.journal(0, limit=10)
+    assert (page.missed, [entry.subject for entry in page.entries]) == (True, [kept.id])
+    assert not store.journal(read, limit=10).missed
+    clock.advance(timedelta(days=40))
+    store.housekeeping(retention=timedelta(days=30))
+    assert store.journal(0, limit=10).head == read + 1  # the last number is never given out again
+    record(store, event("fw-1", 80 * 24 * 60))
+    assert [entry.seq for entry in store.journal(read + 1, limit=10).entries] == [read + 2]
+
+
+def test_a_time_is_found_by_when_it_was_recorded(store: Store, clock: ManualClock) -> None:
+    record(store, event("fw-1", 1))
+    first = store.journal(0, limit=1).until
+    clock.advance(timedelta(hours=1))
+    since = clock.now()
+    record(store, event("fw-1", 2))
+    assert store.journal_before(since) == first
+    assert store.journal_before(since + timedelta(seconds=1)) == first + 1
+    assert store.journal_before(NOON - timedelta(days=1)) == first - 1
+
+
+def test_numbers_begin_behind_nothing(store: Store) -> None:
+    page = store.journal(0, limit=10)
+    assert (page.entries, page.until, page.missed, page.head) == ((), 0, False, 0)
+    assert behind(store, "SELECT count(*) FROM journal") == [(0,)]
