@@ -31,6 +31,7 @@ KINDS: Final[Mapping[str, str]] = {
     "drift": "a device was changed by somebody else",
     "alert": "what a person should look at, of intelligence, people and webhooks",
     "event": "what the counters prove, many in one message",
+    "episode": "use, contacts, leaks and the like, as all evidence tells them, many in one message",
 }
 """What can be subscribed to: each is the first word of the types of its messages."""
 KEY_MARK: Final = "whsec_"
@@ -51,6 +52,10 @@ GAP: Final = "webhook.gap"
 """The type of a message that stands for messages which were dropped."""
 COUNTED: Final = "event.counted"
 """The type of a message of detection events."""
+EPISODES: Final = "episode.found"
+"""The type of a message of episodes: each once when it is found, and again when it turns out to be something else."""
+GATHERED: Final[Mapping[str, str]] = {COUNTED: "events", EPISODES: "episodes"}
+"""The types of messages that carry many of a kind, and how these are called in them."""
 SETTLE: Final = timedelta(seconds=5)
 """So long a message of events waits for more of them."""
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -152,10 +157,10 @@ def trimmed(data: Mapping[str, Any], sites: frozenset[SiteName] | None) -> dict[
     return found
 
 
-def with_items(body: str, items: Iterable[Any]) -> str:
-    """The payload of a batch with more in it."""
+def with_items(kind: str, body: str, items: Iterable[Any]) -> str:
+    """The payload of a batch of that type with more in it."""
     said = json.loads(body)
-    said["data"]["events"] += [*items]
+    said["data"][GATHERED[kind]] += [*items]
     return json.dumps(said, separators=(",", ":"), ensure_ascii=False, default=_plain)
 
 
@@ -278,7 +283,9 @@ def check_secret(reference: str) -> str:
 
 __all__ = [
     "COUNTED",
+    "EPISODES",
     "GAP",
+    "GATHERED",
     "KINDS",
     "SETTLE",
     "Answer",

@@ -3,6 +3,7 @@
 from controller.audit import AuditNote
 from controller.store.access import AuditQuery, exception_version
 from controller.store.cuts import CutQuery, FlowsCut
+from controller.store.episodes import EpisodeQuery, KeptEpisode
 from controller.store.evidence import EventQuery, HitSum, Page
 from controller.store.history import AlertQuery
 from controller.store.journal import JournalEntry, JournalPage
@@ -17,11 +18,13 @@ __all__ = [
     "AuditNote",
     "AuditQuery",
     "CutQuery",
+    "EpisodeQuery",
     "EventQuery",
     "FlowsCut",
     "HitSum",
     "JournalEntry",
     "JournalPage",
+    "KeptEpisode",
     "Page",
     "RunQuery",
     "SnapshotQuery",

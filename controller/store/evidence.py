@@ -204,13 +204,13 @@ class Evidence(Shelf):
         """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""
         if query.limit < 1:
             raise Invalid("limit: at least 1")
-        seen = [] if query.cursor is None else [query.behind(*_place(query.cursor, oldest_first=query.oldest_first))]
+        seen = [] if query.cursor is None else [query.behind(*place_of(query.cursor, oldest_first=query.oldest_first))]
         statement = select(events).where(*query.all(*seen)).order_by(*query.order)
         with self._db.read() as connection:
             rows = connection.execute(statement.limit(query.limit + 1)).mappings().all()
         shown = rows[: query.limit]
         more = len(rows) > query.limit
-        after = _cursor(shown[-1], oldest_first=query.oldest_first) if more else None
+        after = cursor_after(shown[-1], oldest_first=query.oldest_first) if more else None
         return Page(items=tuple(_event(row) for row in shown), next_cursor=after)
 
     def events_of(self, ids: Collection[str]) -> dict[str, DetectionEvent]:
@@ -286,12 +286,14 @@ def _observation(row: RowMapping) -> Observation:
     )
 
 
-def _cursor(row: RowMapping, *, oldest_first: bool) -> str:
+def cursor_after(row: RowMapping, *, oldest_first: bool) -> str:
+    """Where a list by ``end`` and ``id`` goes on behind this row."""
     way = _UP if oldest_first else ""
     return base64.urlsafe_b64encode(f"{way}{micros(row['end'])}:{row['id']}".encode()).decode().rstrip("=")
 
 
-def _place(cursor: str, *, oldest_first: bool) -> tuple[datetime, str]:
+def place_of(cursor: str, *, oldest_first: bool) -> tuple[datetime, str]:
+    """The end and the id of the last row seen. Raises ``Invalid`` for a cursor that is not one of ours."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         found = _PLACE.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))

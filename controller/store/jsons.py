@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from controller.errors import StoreError
+from controller.evidence.model import Episode
 from controller.model import AccessException, DeviceStatus, Emergency, EntryHit, SourceSeen
 from core.ids import SiteName
 
@@ -53,6 +54,7 @@ STATUS: Json[DeviceStatus] = Json(DeviceStatus)
 EMERGENCIES: Json[tuple[Emergency, ...]] = Json(tuple[Emergency, ...])
 EXCEPTION: Json[AccessException] = Json(AccessException, remembered=4_096)
 SOURCES: Json[tuple[SourceSeen, ...]] = Json(tuple[SourceSeen, ...])
+EPISODE: Json[Episode] = Json(Episode)
 ENTRIES: Json[tuple[EntryHit, ...]] = Json(tuple[EntryHit, ...])
 WORDS: Json[tuple[str, ...]] = Json(tuple[str, ...])
 TIMINGS: Json[Mapping[str, float] | None] = Json(dict[str, float] | None)

@@ -16,16 +16,29 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, inse
 
 from controller.alerts import AlertNote
 from controller.audit import CHANGED, AuditNote
+from controller.evidence.model import Episode
 from controller.model import CoverageState, DetectionEvent, DeviceRun, Observation, Outcome
 from controller.store.jsons import WORDS, loads_sites
 from controller.store.schema import alerts, observations, run_devices, webhook_messages, webhooks
-from controller.webhooks import COUNTED, GAP, MessageState, Webhook, gap, messages_in, render, trimmed, with_items
+from controller.webhooks import (
+    COUNTED,
+    EPISODES,
+    GAP,
+    GATHERED,
+    MessageState,
+    Webhook,
+    gap,
+    messages_in,
+    render,
+    trimmed,
+    with_items,
+)
 from core.ids import new_id
 
 MAX_PENDING: Final = 5_000
 """Messages that wait for one receiver."""
 BATCH: Final = 100
-"""Detection events in one message."""
+"""Detection events, or episodes, in one message."""
 _CHANGES: Final = ("exception", "emergency")
 _BAD: Final = (Outcome.FAILED, Outcome.UNCERTAIN)
 _HELD: Final = (CoverageState.ENFORCED, CoverageState.PARTIAL, CoverageState.MONITORED)
@@ -94,12 +107,23 @@ def tell_drift(connection: Connection, look: Observation) -> None:
 
 def tell_events(connection: Connection, found: Iterable[DetectionEvent], at: datetime) -> None:
     """What the counters proved: added to a message that has not been tried yet, as far as there is room in it."""
+    _gather(connection, COUNTED, found, at)
+
+
+def tell_episodes(connection: Connection, found: Iterable[Episode], at: datetime) -> None:
+    """What evidence came to; gathered in messages as the counters' events are."""
+    _gather(connection, EPISODES, found, at)
+
+
+def _gather(
+    connection: Connection, kind: str, found: Iterable[DetectionEvent] | Iterable[Episode], at: datetime
+) -> None:
     by_site: dict[str, list[dict[str, Any]]] = {}
     for event in found:
         by_site.setdefault(event.site, []).append(_event(event))
     for site, items in by_site.items():
-        for hook in _listening(connection, "event", frozenset({site})):
-            _add(connection, hook, items, at)
+        for hook in _listening(connection, kind, frozenset({site})):
+            _add(connection, hook, kind, items, at)
 
 
 def tell_webhook(connection: Connection, hook: Webhook, what: str, message: str, at: datetime) -> None:
@@ -108,7 +132,7 @@ def tell_webhook(connection: Connection, hook: Webhook, what: str, message: str,
     raise_alert(connection, AlertNote(kind=f"webhook-{what}", subject=hook.name, message=message, detail=detail), at)
 
 
-def _event(event: DetectionEvent) -> dict[str, Any]:
+def _event(event: DetectionEvent | Episode) -> dict[str, Any]:
     said = asdict(event)
     window = said.pop("window")
     return {**said, "start": window["start"], "end": window["end"]}
@@ -139,18 +163,18 @@ def _post(
         _queue(connection, hook, kind, render(kind, at, trimmed(data, hook.sites)), at)
 
 
-def _add(connection: Connection, hook: Webhook, items: list[dict[str, Any]], at: datetime) -> None:
+def _add(connection: Connection, hook: Webhook, kind: str, items: list[dict[str, Any]], at: datetime) -> None:
     """To the last message that waits, for the order is kept; if it is under way just now, see ``note_delivered``."""
     waiting = select(webhook_messages).where(*pending(hook)).order_by(webhook_messages.c.seq.desc()).limit(1)
     last = connection.execute(waiting).mappings().first()
-    if last is not None and last["kind"] == COUNTED and not last["attempts"]:
+    if last is not None and last["kind"] == kind and not last["attempts"]:
         room = max(0, BATCH - last["items"])
         more, items = items[:room], items[room:]
-        values = {"body": with_items(last["body"], more), "items": last["items"] + len(more)}
+        values = {"body": with_items(kind, last["body"], more), "items": last["items"] + len(more)}
         connection.execute(_at(last["seq"]).values(**values))
     for start in range(0, len(items), BATCH):
         batch = items[start : start + BATCH]
-        _queue(connection, hook, COUNTED, render(COUNTED, at, {"events": batch}), at, items=len(batch))
+        _queue(connection, hook, kind, render(kind, at, {GATHERED[kind]: batch}), at, items=len(batch))
 
 
 def _queue(connection: Connection, hook: Webhook, kind: str, body: str, at: datetime, *, items: int = 1) -> None:

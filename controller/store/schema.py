@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0009"
+REVISION: Final = "0010"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -232,6 +232,45 @@ journal = Table(
 )
 """What was recorded, in the order of the commits: one writer at a time gives out the numbers, so none appears behind
 one that was read already. An episode that grows is in here again."""
+
+episodes = Table(
+    "episodes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("site", String, nullable=False),
+    Column("device", String),
+    Column("client", String, nullable=False),  # whose it is, for the next evidence; empty: nothing joins it
+    Column("source", String),
+    Column("host", String, nullable=False),
+    Column("user", String, nullable=False),
+    Column("role", String),
+    Column("indicator", String, nullable=False),
+    Column("app", String, nullable=False),
+    Column("surface", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("exception", String),
+    Column("start", Instant, nullable=False),
+    Column("end", Instant, nullable=False),
+    Column("confidence", Integer, nullable=False),
+    Column("count", BigInteger),
+    Column("packets", BigInteger),
+    Column("octets", BigInteger),
+    Column("body", Text, nullable=False),
+    Column("threads", Text),  # what it is made of, as long as more may join it
+    Index("ix_episodes_end", "end", "id"),
+    Index("ix_episodes_site", "site", "end", "id"),
+    Index("ix_episodes_client", "client", "end"),
+    Index("ix_episodes_kind", "kind", "site", "end", "id"),
+)
+
+evidence_batches = Table(
+    "evidence_batches",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+)
+"""Which batches of evidence were taken: each is taken once, in the transaction of what came of it."""
 
 exceptions = Table(
     "exceptions",

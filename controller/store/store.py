@@ -22,6 +22,7 @@ from controller.store.calendars import Calendars
 from controller.store.cuts import Cuts
 from controller.store.database import open_database
 from controller.store.emergencies import Emergencies
+from controller.store.episodes import BATCH_RETENTION, Episodes
 from controller.store.evidence import Evidence
 from controller.store.feeds import Feeds
 from controller.store.journal import Journal
@@ -31,7 +32,9 @@ from controller.store.runs import Runs
 from controller.store.schema import (
     REVISION,
     alerts,
+    episodes,
     events,
+    evidence_batches,
     feed_pulls,
     jobs,
     journal,
@@ -135,6 +138,7 @@ class Store(
     Cuts,
     Evidence,
     Journal,
+    Episodes,
     Feeds,
     Exceptions,
     Tokens,
@@ -307,6 +311,8 @@ class Store(
         oldest = now - retention
         self._drop(events, events.c.end < oldest)
         self._drop(journal, journal.c.at < oldest, journal.c.seq < select(func.max(journal.c.seq)).scalar_subquery())
+        self._drop(episodes, episodes.c.end < oldest)
+        self._drop(evidence_batches, evidence_batches.c.at < now - BATCH_RETENTION)
         last = select(func.max(observations.c.id)).group_by(observations.c.device)
         self._drop(observations, observations.c.at < oldest, observations.c.id.not_in(last))
         self._drop(runs, runs.c.started_at < oldest, runs.c.finished_at.is_not(None))

@@ -18,7 +18,7 @@ from controller.store.searching import Listing
 from controller.store.shelf import Shelf, one
 from controller.versions import refuse_changed, webhook_version
 from controller.webhooks import (
-    COUNTED,
+    GATHERED,
     GIVE_UP,
     GONE,
     REFUSALS,
@@ -151,7 +151,7 @@ class Webhooks(Shelf):
         with self._db.write() as connection:
             known = connection.execute(_same(message).values(**values, attempts=message.attempts + 1)).rowcount
             if not known:
-                grown = (webhook_messages.c.seq == message.seq, webhook_messages.c.kind == COUNTED)
+                grown = (webhook_messages.c.seq == message.seq, webhook_messages.c.kind.in_(GATHERED))
                 connection.execute(update(webhook_messages).where(*grown).values(id=new_id()))
             connection.execute(update(webhooks).where(webhooks.c.id == hook.id).values(**well))
             connection.execute(delete(webhook_messages).where(*_delivered(hook, message.seq - KEPT_DELIVERED)))
@@ -246,7 +246,7 @@ def _message(row: RowMapping) -> Message:
 def _may_grow(row: RowMapping, now: datetime) -> bool:
     """Whether it is young, and has room for more events."""
     young = now - SETTLE < row["queued_at"] <= now
-    return bool(row["kind"] == COUNTED and young and row["items"] < outbox.BATCH)
+    return bool(row["kind"] in GATHERED and young and row["items"] < outbox.BATCH)
 
 
 def _of(hook: Webhook) -> ColumnElement[bool]:

@@ -570,7 +570,7 @@ def test_which_devices_hold_an_exception_is_found_from_the_exception(store: Stor
 def test_an_upgrade_knows_what_devices_held_before_it(store: Store) -> None:
     held = exception().id
     store.put_status(holds(FW, held))
-    for later in ("device_exceptions", "repeats", "journal"):
+    for later in ("device_exceptions", "repeats", "journal", "episodes", "evidence_batches"):
         behind(store, f"DROP TABLE {later}")
     set_revision(store, "0006")
     store.upgrade(is_backed_up=True)

@@ -19,6 +19,7 @@ from controller.alerts import AlertNote
 from controller.audit import AuditNote
 from controller.delivering import Deliverer
 from controller.errors import Conflict, Invalid, NotFound
+from controller.evidence.model import EpisodeAction
 from controller.locks import FileLock
 from controller.model import (
     CoverageState,
@@ -57,6 +58,7 @@ from core.secret import Secret
 from tests.controller.backends import kept
 from tests.controller.offices import NOON, an_exception, offices
 from tests.controller.receiving import SECRET, Receiver, cut, drip, flood, receiving, status
+from tests.controller.test_store_episodes import an_episode
 from tests.ipsets import certificates
 from vendors.model import Reading, RuleName
 
@@ -164,6 +166,9 @@ def test_what_happens_is_told_in_order_signed_and_once(office: Post, receiver: R
     looked(office.store, CoverageState.NOT_ENFORCED, "our lists or rules were changed by somebody else")
     office.alert()
     counted(office.store, an_event(), an_event(NOON + timedelta(minutes=5)))
+    office.store.record("b1", [an_episode("e1"), an_episode("e2")])
+    office.store.record("b2", [an_episode("e1", count=9)])  # more of the same: told of already
+    office.store.record("b3", [an_episode("e2", action=EpisodeAction.NOT_ENFORCED)])
     clock.advance(timedelta(minutes=1))
     office.turn()
     office.turn()
@@ -175,16 +180,23 @@ def test_what_happens_is_told_in_order_signed_and_once(office: Post, receiver: R
         "drift.found",
         "alert.moved",
         "event.counted",
+        "episode.found",
     ]
     assert all(one.is_signed_by(SECRET) for one in receiver.got)
     assert not any(one.is_signed_by("whsec_" + "A" * 44) for one in receiver.got)
     assert receiver.got[0].path == "/hook?to=us"
-    assert len(receiver.got[-1].said["data"]["events"]) == 2
+    assert len(receiver.got[-2].said["data"]["events"]) == 2
+    told = receiver.got[-1].said["data"]["episodes"]
+    assert [(episode["id"], episode["action"]) for episode in told] == [
+        ("e1", "blocked"),
+        ("e2", "blocked"),
+        ("e2", "not-enforced"),
+    ]
     approved = receiver.got[1].said
     assert approved["timestamp"] == "2026-11-25T12:00:00.123456Z"
     assert approved["data"]["actor"] == "cli:ann"
     assert approved["data"]["id"] == asked.id
-    assert [m.state for m in office.desk.messages("chat")] == [MessageState.DELIVERED] * 7
+    assert [m.state for m in office.desk.messages("chat")] == [MessageState.DELIVERED] * 8
 
 
 def test_one_of_a_site_is_told_of_that_site_alone(office: Post, receiver: Receiver) -> None:

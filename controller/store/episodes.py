@@ -1,0 +1,269 @@
+"""What evidence came to: episodes, each kept once, and the batches of evidence that they were made of.
+
+A batch is taken in one transaction with all that comes of it; taken again, it changes nothing. So a process may die
+at any moment, and whoever brings evidence may bring it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from controller.errors import Invalid, NotFound
+from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
+from controller.model import Window
+from controller.store import journal, outbox
+from controller.store.evidence import Page, cursor_after, place_of
+from controller.store.journal import Kind
+from controller.store.jsons import EPISODE
+from controller.store.schema import episodes, evidence_batches
+from controller.store.searching import Listing
+from controller.store.shelf import Shelf, insert_unless
+from core.ids import EventId, SiteName
+
+BATCH_RETENTION: Final = timedelta(days=31)
+"""So long a batch is known to have been taken."""
+_NAMED: Final = 500
+"""Values in one question."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeQuery(Listing):
+    """Which episodes. ``since``: those that end after it. ``until``: those that start before it.
+
+    By the end of the window; text is looked for in where, who and where to.
+    """
+
+    KEYS = (episodes.c.end, episodes.c.id)
+    SAID = (
+        episodes.c.id,
+        episodes.c.kind,
+        episodes.c.site,
+        episodes.c.device,
+        episodes.c.source,
+        episodes.c.host,
+        episodes.c.user,
+        episodes.c.role,
+        episodes.c.indicator,
+        episodes.c.app,
+        episodes.c.surface,
+    )
+
+    site: str | None = None
+    sites: frozenset[SiteName] | None = None  # None: of every site
+    device: str | None = None
+    kinds: frozenset[EpisodeKind] | None = None  # None: of every kind
+    action: EpisodeAction | None = None
+    source: str | None = None  # an address
+    host: str | None = None
+    user: str | None = None
+    role: str | None = None
+    app: str | None = None
+    exception: str | None = None
+    confidence: int = 0  # at least
+    since: datetime | None = None
+    until: datetime | None = None
+    cursor: str | None = None
+    limit: int = 100
+
+    def filters(self) -> Iterator[ColumnElement[bool]]:
+        for column, wanted in (
+            (episodes.c.site, self.site),
+            (episodes.c.device, self.device),
+            (episodes.c.action, self.action and self.action.value),
+            (episodes.c.source, self.source),
+            (episodes.c.host, self.host),
+            (episodes.c.user, self.user),
+            (episodes.c.role, self.role),
+            (episodes.c.app, self.app),
+            (episodes.c.exception, self.exception),
+        ):
+            if wanted is not None:
+                yield column == wanted
+        if self.sites is not None:
+            yield episodes.c.site.in_(self.sites)
+        if self.kinds is not None:
+            yield episodes.c.kind.in_([kind.value for kind in sorted(self.kinds)])
+        if self.confidence:
+            yield episodes.c.confidence >= self.confidence
+        if self.since is not None:
+            yield episodes.c.end > self.since
+        if self.until is not None:
+            yield episodes.c.start < self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEpisode:
+    """An episode, and what the next evidence needs to join it: whose it is, and what it is made of."""
+
+    episode: Episode
+    client: str = ""  # empty: nothing joins it
+    threads: str | None = None
+
+
+class Episodes(Shelf):
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def record(self, batch: str, found: Iterable[Episode]) -> int:
+        """Keep the episodes of a batch of evidence, all or none; one of the same ``id`` replaces the earlier one.
+
+        A batch that was taken before changes nothing; an empty ``batch`` has no name and is always taken. Returns
+        how many episodes are new or other than they were.
+        """
+        with self._db.write() as connection:
+            if not self._is_first(connection, batch):
+                return 0
+            return self._keep(connection, [KeptEpisode(episode=episode) for episode in found])
+
+    def correlate(
+        self,
+        batch: str,
+        *,
+        clients: Collection[str],
+        window: Window,
+        fold: Callable[[Sequence[KeptEpisode]], Iterable[KeptEpisode]],
+    ) -> bool:
+        """Take a batch of evidence: ``fold`` is given the open episodes of these clients that touch the window, and
+        says which episodes there are then. It runs inside the transaction, and alone.
+
+        False: the batch was taken before, and ``fold`` was not asked.
+        """
+        with self._db.write() as connection:
+            if not self._is_first(connection, batch):
+                return False
+            self._keep(connection, fold(_open(connection, clients, window)))
+        return True
+
+    def has_taken(self, batch: str) -> bool:
+        """Whether a batch of that name was taken."""
+        with self._db.read() as connection:
+            known = select(evidence_batches.c.id).where(evidence_batches.c.id == batch)
+            return connection.execute(known).first() is not None
+
+    def _is_first(self, connection: Connection, batch: str) -> bool:
+        if not batch:
+            return True
+        row = {"id": batch, "at": self._clock.now()}
+        statement = insert_unless(connection, evidence_batches).values(**row).on_conflict_do_nothing()
+        return bool(connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount)
+
+    def _keep(self, connection: Connection, found: Iterable[KeptEpisode]) -> int:
+        """In the order of time and id, whatever order they come in, and so they stand in the journal."""
+        wanted = {kept.episode.id: kept for kept in found}
+        before = _bodies(connection, wanted)
+        rows, told = list[dict[str, Any]](), list[Episode]()
+        for kept in sorted(wanted.values(), key=lambda kept: (kept.episode.window.end, kept.episode.id)):
+            row = _columns(kept)
+            body, threads = before.get(kept.episode.id, (None, None))
+            if (body, threads) == (row["body"], row["threads"]):
+                continue
+            rows.append(row)
+            if body is None or _says_else(EPISODE.loads(body), kept.episode):
+                told.append(kept.episode)
+        if rows:
+            statement = insert_unless(connection, episodes)
+            rest = {name: statement.excluded[name] for name in rows[0] if name != "id"}
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest), rows)
+        now = self._clock.now()
+        journal.note(connection, Kind.EPISODE, [(row["id"], row["site"]) for row in rows], now)
+        outbox.tell_episodes(connection, told, now)
+        return len(rows)
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def episodes(self, query: EpisodeQuery) -> Page[Episode]:
+        """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""
+        if query.limit < 1:
+            raise Invalid("limit: at least 1")
+        seen = [] if query.cursor is None else [query.behind(*place_of(query.cursor, oldest_first=query.oldest_first))]
+        table = episodes.c
+        statement = select(table.id, table.end, table.body).where(*query.all(*seen)).order_by(*query.order)
+        with self._db.read() as connection:
+            rows = connection.execute(statement.limit(query.limit + 1)).mappings().all()
+        shown = rows[: query.limit]
+        more = len(rows) > query.limit
+        after = cursor_after(shown[-1], oldest_first=query.oldest_first) if more else None
+        return Page(items=tuple(EPISODE.loads(row["body"]) for row in shown), next_cursor=after)
+
+    def episode(self, name: str) -> Episode:
+        """Raises ``NotFound``."""
+        with self._db.read() as connection:
+            body = connection.execute(select(episodes.c.body).where(episodes.c.id == name)).scalar()
+        if body is None:
+            raise NotFound(f"no episode {name[:64]!r}", hint="`tokgate episodes list` names them")
+        return EPISODE.loads(str(body))
+
+    def episode_count(self, query: EpisodeQuery, *, most: int) -> int:
+        """How many episodes are wanted, on all pages; no further than ``most``."""
+        with self._db.read() as connection:
+            return query.counted(connection, most=most)
+
+    def episodes_between(self, site: SiteName, window: Window) -> list[Episode]:
+        """The site's episodes that end inside the window, in order of time."""
+        inside = (episodes.c.site == site, episodes.c.end > window.start, episodes.c.end <= window.end)
+        query = select(episodes.c.body).where(*inside).order_by(episodes.c.end, episodes.c.id)
+        with self._db.read() as connection:
+            return [EPISODE.loads(str(body)) for body in connection.execute(query).scalars()]
+
+
+def _open(connection: Connection, clients: Collection[str], window: Window) -> list[KeptEpisode]:
+    table, found, names = episodes.c, list[KeptEpisode](), sorted({client for client in clients if client})
+    for start in range(0, len(names), _NAMED):
+        mine = (table.client.in_(names[start : start + _NAMED]), table.threads.is_not(None))
+        touching = (table.end >= window.start, table.start <= window.end)
+        query = select(table.client, table.body, table.threads).where(*mine, *touching)
+        for client, body, threads in connection.execute(query.order_by(table.client, table.start, table.id)):
+            found.append(KeptEpisode(episode=EPISODE.loads(body), client=client, threads=threads))
+    return found
+
+
+def _bodies(connection: Connection, wanted: Iterable[EventId]) -> dict[EventId, tuple[str, str | None]]:
+    table, names, found = episodes.c, sorted(wanted), dict[EventId, tuple[str, str | None]]()
+    for start in range(0, len(names), _NAMED):
+        query = select(table.id, table.body, table.threads).where(table.id.in_(names[start : start + _NAMED]))
+        found |= {EventId(name): (body, threads) for name, body, threads in connection.execute(query)}
+    return found
+
+
+def _says_else(before: Episode, now: Episode) -> bool:
+    """Whether somebody who was told of it has to be told again: it is not only more of the same."""
+    return (before.kind, before.action, before.exception) != (now.kind, now.action, now.exception)
+
+
+def _columns(kept: KeptEpisode) -> dict[str, Any]:
+    episode = kept.episode
+    return {
+        **{name: getattr(episode, name) for name in _PLAIN},
+        "kind": episode.kind.value,
+        "action": episode.action.value,
+        "source": None if episode.source is None else str(episode.source),
+        "start": episode.window.start,
+        "end": episode.window.end,
+        "client": kept.client,
+        "body": EPISODE.dumps(episode),
+        "threads": kept.threads,
+    }
+
+
+_PLAIN: Final = (
+    "id",
+    "site",
+    "device",
+    "host",
+    "user",
+    "role",
+    "indicator",
+    "app",
+    "surface",
+    "exception",
+    "confidence",
+    "count",
+    "packets",
+    "octets",
+)
+
+__all__ = ["BATCH_RETENTION", "EpisodeQuery", "Episodes", "KeptEpisode"]

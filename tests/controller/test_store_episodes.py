@@ -1,0 +1,147 @@
+"""Episodes in the store: each batch once, each change in the journal, told to webhooks in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+
+import pytest
+
+from controller.errors import Invalid, NotFound, StoreError
+from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
+from controller.model import Window
+from controller.store import EpisodeQuery, KeptEpisode, Store
+from controller.store.journal import Kind
+from core.clock import ManualClock
+from core.ids import DeviceName, EventId, SiteName
+from tests.controller.backends import again, count, refusing
+from tests.controller.conftest import NOON
+
+MINUTE = timedelta(minutes=1)
+BERLIN, TOKYO = SiteName("berlin"), SiteName("tokyo")
+
+
+def an_episode(name: str = "e1", at: datetime = NOON, **fields: object) -> Episode:
+    made = Episode(
+        id=EventId(name),
+        kind=EpisodeKind.USE,
+        site=BERLIN,
+        window=Window(at, at + MINUTE),
+        action=EpisodeAction.BLOCKED,
+        confidence=85,
+        grounds=(Ground(trait="name-app-api", text="a name of the app's API", weight=60, channel=Channel.TLS),),
+        device=DeviceName("fw"),
+        source=ip_address("10.20.3.41"),
+        host="phone-1",
+        role="company",
+        indicator="api16-core-useast5.tiktokv.us",
+        app="tiktok",
+        channels=(Channel.FIREWALL, Channel.TLS),
+        destinations=("api16-core-useast5.tiktokv.us",),
+        count=3,
+        octets=0,
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def names(store: Store, query: EpisodeQuery) -> list[str]:
+    return [episode.id for episode in store.episodes(query).items]
+
+
+def test_a_batch_is_taken_once_and_comes_back_as_it_was(store: Store, clock: ManualClock) -> None:
+    assert store.record("b1", [an_episode()]) == 1
+    assert store.record("b1", [an_episode(), an_episode("e2")]) == 0, "taken already, whatever it holds"
+    with again(store, clock) as other:
+        assert other.record("b1", [an_episode("e3")]) == 0
+        assert other.episodes(EpisodeQuery()).items == (an_episode(),)
+        assert other.episode("e1") == an_episode()
+    assert store.has_taken("b1")
+    assert not store.has_taken("b2")
+    with pytest.raises(NotFound, match="no episode 'nothing'"):
+        store.episode("nothing")
+
+
+def test_a_batch_that_cannot_be_kept_was_not_taken(store: Store) -> None:
+    with refusing(store, "episodes"), pytest.raises(StoreError):
+        store.record("b1", [an_episode()])
+    assert not store.has_taken("b1")
+    assert store.record("b1", [an_episode()]) == 1
+
+
+def test_each_change_is_in_the_journal_and_what_is_the_same_is_no_change(store: Store) -> None:
+    store.record("b1", [an_episode("late", NOON + MINUTE), an_episode("early")])
+    first = store.journal(0, limit=10)
+    assert [(entry.kind, entry.subject, entry.site) for entry in first.entries] == [
+        (Kind.EPISODE, "early", BERLIN),
+        (Kind.EPISODE, "late", BERLIN),
+    ]
+    assert store.record("b2", [an_episode("early"), an_episode("late", NOON + MINUTE, count=4)]) == 1
+    assert [entry.subject for entry in store.journal(first.until, limit=10).entries] == ["late"]
+    assert store.episode("late").count == 4
+    assert count(store, "episodes") == 2
+
+
+def test_evidence_joins_the_open_episodes_of_its_clients_alone(store: Store) -> None:
+    seen: list[Sequence[KeptEpisode]] = []
+
+    def fold(kept: Sequence[KeptEpisode]) -> Iterable[KeptEpisode]:
+        seen.append(kept)
+        return [
+            KeptEpisode(episode=an_episode("mine"), client="berlin 10.20.3.41", threads="[]"),
+            KeptEpisode(episode=an_episode("other"), client="berlin 10.20.3.42", threads="[]"),
+            KeptEpisode(episode=an_episode("closed"), client="berlin 10.20.3.41"),
+        ]
+
+    mine = {"clients": ["berlin 10.20.3.41"], "window": Window(NOON, NOON + MINUTE), "fold": fold}
+    assert store.correlate("b1", **mine)  # type: ignore[arg-type]
+    assert store.correlate("b2", **mine)  # type: ignore[arg-type]
+    assert not store.correlate("b2", **mine)  # type: ignore[arg-type]
+    later = Window(NOON + 2 * MINUTE, NOON + 3 * MINUTE)
+    assert store.correlate("b3", **(mine | {"window": later}))  # type: ignore[arg-type]
+    assert [[kept.episode.id for kept in batch] for batch in seen] == [[], ["mine"], []]
+
+
+def test_a_list_is_what_was_asked_for_page_by_page(store: Store) -> None:
+    store.record(
+        "b1",
+        [
+            an_episode("a", NOON),
+            an_episode("b", NOON + MINUTE, kind=EpisodeKind.LEAK, action=EpisodeAction.NOT_ENFORCED),
+            an_episode("c", NOON + 2 * MINUTE, site=TOKYO, confidence=20, app="capcut", user="ann"),
+        ],
+    )
+    assert names(store, EpisodeQuery()) == ["c", "b", "a"]
+    assert names(store, EpisodeQuery(oldest_first=True)) == ["a", "b", "c"]
+    for query, wanted in (
+        (EpisodeQuery(site="tokyo"), ["c"]),
+        (EpisodeQuery(sites=frozenset({BERLIN})), ["b", "a"]),
+        (EpisodeQuery(kinds=frozenset({EpisodeKind.LEAK})), ["b"]),
+        (EpisodeQuery(action=EpisodeAction.NOT_ENFORCED), ["b"]),
+        (EpisodeQuery(confidence=50), ["b", "a"]),
+        (EpisodeQuery(app="capcut"), ["c"]),
+        (EpisodeQuery(source="10.20.3.41", until=NOON + MINUTE), ["a"]),
+        (EpisodeQuery(since=NOON + 2 * MINUTE), ["c"]),
+        (EpisodeQuery(user="ann"), ["c"]),
+        (EpisodeQuery(text="PHONE"), ["c", "b", "a"]),
+    ):
+        assert names(store, query) == wanted, query
+        assert store.episode_count(query, most=10) == len(wanted)
+    first = store.episodes(EpisodeQuery(limit=2))
+    assert names(store, EpisodeQuery(limit=2, cursor=first.next_cursor)) == ["a"]
+    with pytest.raises(Invalid, match="cursor"):
+        store.episodes(EpisodeQuery(cursor="nonsense"))
+    inside = store.episodes_between(BERLIN, Window(NOON + MINUTE, NOON + 2 * MINUTE))
+    assert [episode.id for episode in inside] == ["b"]
+
+
+def test_old_episodes_go_and_batches_stay_known_for_a_month(store: Store, clock: ManualClock) -> None:
+    store.record("b1", [an_episode()])
+    clock.advance(timedelta(days=20))
+    store.housekeeping(retention=timedelta(days=10))
+    assert count(store, "episodes") == 0
+    assert store.record("b1", [an_episode()]) == 0
+    clock.advance(timedelta(days=12))
+    store.housekeeping(retention=timedelta(days=10))
+    assert not store.has_taken("b1")
