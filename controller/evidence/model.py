@@ -65,6 +65,7 @@ class Sighting:
     ja3: str = ""
     ja4: str = ""
     answers: tuple[str, ...] = ()  # of a DNS answer: names of its chain and addresses
+    application: str = ""  # what the writer's own detection calls the traffic: App-ID, AppSecure, application control
     software: str = ""  # of an endpoint record: package, bundle or store id, or name of a program
     platform: str = ""  # of an endpoint record: "android", "ios", "windows", "macos", "linux", "chrome"
     packets: int | None = None
