@@ -215,10 +215,6 @@ def _face(year: int, month: int, day: int, hour: int, minute: int, second: int) 
 # --- framing over TCP and TLS ---------------------------------------------------------------------------------------
 
 
-class OutOfStep(Exception):
-    """The stream is not what RFC 6587 describes; only a new connection brings its sender back."""
-
-
 @dataclass(frozen=True, slots=True)
 class Overlong:
     """A message that was passed over: its beginning, and how long it was."""
@@ -230,6 +226,9 @@ class Overlong:
 class Frames:
     """Messages of one stream, as its bytes come in. Holds at most ``limit`` bytes and one read."""
 
+    trouble = ""
+    """Why the stream is not what RFC 6587 describes: only a new connection brings its sender back."""
+
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._rest = b""
@@ -237,7 +236,9 @@ class Frames:
         self._line: Overlong | None = None  # a line that is passed over until it ends
 
     def feed(self, data: bytes) -> list[bytes | Overlong]:
-        """The messages that are whole by now. Raises ``OutOfStep``."""
+        """The messages that are whole by now. Nothing any more, once there is ``trouble``."""
+        if self.trouble:
+            return []
         found: list[bytes | Overlong] = []
         if self._skip:
             passed = min(self._skip, len(data))
@@ -251,7 +252,7 @@ class Frames:
             step = self._counted(data, at, found) if self._line is None and data[at] in b"123456789" else None
             if step is None:
                 step = self._lines(data, at, found)
-            if step < 0:
+            if step < 0 or self.trouble:
                 break
             at = step
         self._rest = data[at:]
@@ -273,7 +274,8 @@ class Frames:
             return None
         size = int(data[at:space])
         if size > MOST_SKIPPED:
-            raise OutOfStep(f"a frame of {size} bytes was announced")
+            self.trouble = f"a frame of {size} bytes was announced"
+            return -1
         start = space + 1
         if size > self._limit:
             found.append(Overlong(data[start : start + 512], size))
@@ -308,4 +310,4 @@ class Frames:
         return end + 1
 
 
-__all__ = ["LIMIT", "Data", "Frames", "Message", "OutOfStep", "Overlong", "bsd_time", "iso_time", "parse"]
+__all__ = ["LIMIT", "Data", "Frames", "Message", "Overlong", "bsd_time", "iso_time", "parse"]

@@ -18,6 +18,8 @@ from typing import Final
 import dns.exception
 import dns.message
 
+from controller.evidence import firewalls, syslog
+from controller.evidence.lines import Unfit
 from core.net import Address, DomainName, Network, Ranges, networks_of, span_of
 from ipsets import dataset
 from ipsets.errors import SourceImplausible
@@ -152,6 +154,38 @@ def message(data: bytes) -> None:
     _check(len(found.chain) == len(set(found.chain)), "a circle ends")
 
 
+def syslogged(data: bytes) -> None:
+    """A message of syslog, and what the log of a firewall in it says of who went where."""
+    try:
+        said = syslog.parse(data, NOW)
+        found = firewalls.read(said, "fuzz")
+    except Unfit as exc:
+        _check(0 < len(str(exc)) < LONGEST_MESSAGE, "it says why, and the message has an end")
+        return
+    _check(said.text.replace("\t", " ").isprintable(), "nothing moves a terminal's cursor")
+    for sighting in found:
+        _check(sighting.at.tzinfo is UTC, "a time in UTC")
+        _check(sighting.source is not None and "%" not in str(sighting.source), "an address without a zone")
+        _check(all(p is None or 0 <= p <= 65535 for p in (sighting.port, sighting.source_port)), "ports")
+        _check(not set(sighting.name) & _FORBIDDEN and sighting.name == sighting.name.lower(), "a name of DNS")
+        _check(sighting.count >= 1, "at least once")
+
+
+def stream(data: bytes) -> None:
+    """A stream of syslog: however it is cut, the same messages. The first byte says how."""
+    step, body = 1 + (data[0] if data else 0), data[1:]
+    whole, pieces = _messages([body]), _messages([body[at : at + step] for at in range(0, len(body), step)])
+    _check(whole == pieces, "the pieces do not matter")
+
+
+def _messages(pieces: list[bytes]) -> list[object]:
+    frames, found = syslog.Frames(limit=64), list[bytes | syslog.Overlong]()
+    for piece in pieces:
+        found += frames.feed(piece)
+    said = [message if isinstance(message, bytes) else message.size for message in found]
+    return [*said, frames.trouble]
+
+
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "plain": plain,
     "rules": rules,
@@ -160,6 +194,8 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "database": database,
     "routes": routes,
     "message": message,
+    "syslogged": syslogged,
+    "stream": stream,
 }
 
 

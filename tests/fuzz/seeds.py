@@ -80,6 +80,7 @@ MESSAGES: Final = (
     _wire(_ASKED + ";AUTHORITY\ntiktok.com. 60 IN SOA a. b. 1 2 3 4 5\n"),
 )
 DATABASES: Final = Path(__file__).parent.parent / "ipsets" / "data" / "maxmind"
+LOGS: Final = Path(__file__).parent.parent / "controller" / "logs"
 WORDS: Final = (
     "||", "^", "$important", "$badfilter", "@@", "##", "#@#", "/", "*", "*.", "+.", "payload:\n", "- ", "'", '"',
     "DOMAIN,", "DOMAIN-SUFFIX,", "HOST,", "IP-CIDR,", "IP-CIDR6,", ",no-resolve", ",REJECT", ",DIRECT",
@@ -110,10 +111,29 @@ def seeds(target: str) -> Iterator[bytes]:
         yield from _routes()
     elif target == "message":
         yield from MESSAGES
+    elif target == "syslogged":
+        yield from _logged()
+    elif target == "stream":
+        yield from _streams()
     elif target == "rules":
         yield from (line.encode() for text in LISTS for line in text.splitlines())
     else:
         yield from (bytes([how]) + text.encode() for text in LISTS for how in (0, 5))
+
+
+def _logged() -> Iterator[bytes]:
+    """Every line of the firewalls' goldens."""
+    for path in sorted(LOGS.glob("*.log")):
+        yield from path.read_bytes().splitlines()
+
+
+def _streams() -> Iterator[bytes]:
+    """Counted, by lines, mixed, too long, and out of step."""
+    for how in (b"\0", b"\2", b"\x40"):
+        yield how + b"5 <1>ab7 <1>abcd<2>line\n<2>next\r\n"
+        yield how + b"90 " + b"x" * 90 + b"3 abc"
+        yield how + b"y" * 90 + b"\n<1>z\n"
+        yield how + b"99999999 a"
 
 
 def _routes() -> Iterator[bytes]:

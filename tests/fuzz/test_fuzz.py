@@ -25,6 +25,8 @@ RUNS = {
     "database": 3_000,
     "routes": 1_000,
     "message": 5_000,
+    "syslogged": 3_000,
+    "stream": 5_000,
 }
 WITHOUT = (
     "atheris is not installed (it has wheels for CPython 3.11 to 3.13 on Linux, x86-64; `make fuzz` installs it): "
