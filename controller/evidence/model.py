@@ -55,7 +55,7 @@ class Sighting:
     protocol: str = ""  # "tcp", "udp", "icmp" …
     name: str = ""  # SNI, DNS question, host of the request
     verdict: Verdict = Verdict.UNKNOWN
-    answered: bool | None = None  # whether the other side was seen to answer: then it passed, whatever the verdict
+    answered: bool | None = None  # whether the other side was seen to answer: unless it was blocked, it passed then
     rule: str = ""  # the firewall's or proxy's rule that decided
     user: str = ""
     host: str = ""  # the client's own name

@@ -5,6 +5,7 @@ Called by atheris (``python -m tests.fuzz``), and by the tests for the seeds. An
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import tempfile
@@ -19,7 +20,11 @@ import dns.exception
 import dns.message
 
 from controller.evidence import firewalls, syslog
+from controller.evidence.formats import FORMATS, Reading
+from controller.evidence.formats import detect as kind_of
+from controller.evidence.formats.reading import CLOCKS_DIFFER, Unpacked
 from controller.evidence.lines import Unfit
+from controller.evidence.model import Sighting
 from core.net import Address, DomainName, Network, Ranges, networks_of, span_of
 from ipsets import dataset
 from ipsets.errors import SourceImplausible
@@ -186,6 +191,31 @@ def _messages(pieces: list[bytes]) -> list[object]:
     return [*said, frames.trouble]
 
 
+def evidence(data: bytes) -> None:
+    """A log or an export, of the format that the first byte names: what it says is bounded, and never of the future."""
+    kinds = tuple(FORMATS.values())
+    kind = kinds[data[0] % len(kinds)] if data else kinds[0]
+    kind_of(data[1:])
+    for found in kind.read(Unpacked(io.BytesIO(data[1:])), Reading(origin="fuzz", now=NOW)):
+        if isinstance(found, Sighting):
+            _check(found.at <= NOW + CLOCKS_DIFFER and found.at.tzinfo is UTC, "no event that is still to come")
+            _check(len(found.name) < 254 and found.name.isascii() and found.name == found.name.lower(), "a host name")
+            texts = (
+                found.sensor,
+                found.rule,
+                found.user,
+                found.host,
+                found.path,
+                found.agent,
+                found.software,
+                found.uid,
+            )
+            _check(all(text.isprintable() and len(text) <= 2048 for text in texts), "texts are one line, and bounded")
+            _check(found.count > 0 and (found.port or 0) < 65536, "counts count")
+        elif found is not None:
+            _check(found.text.isprintable() and len(found.text) <= 200, "what is shown of it is one line")
+
+
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "plain": plain,
     "rules": rules,
@@ -196,6 +226,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "message": message,
     "syslogged": syslogged,
     "stream": stream,
+    "evidence": evidence,
 }
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import dns.message
 
+from controller.evidence.formats import FORMATS, detect
 from tests.ipsets import mrt_files
 
 LISTS: Final = (
@@ -79,6 +80,7 @@ MESSAGES: Final = (
     _wire(_ASKED + "www.tiktok.com. 60 IN A 127.0.0.1\nother.example. 60 IN A 103.136.220.7\n"),
     _wire(_ASKED + ";AUTHORITY\ntiktok.com. 60 IN SOA a. b. 1 2 3 4 5\n"),
 )
+EVIDENCE: Final = Path(__file__).parent.parent / "controller" / "evidence_files"
 DATABASES: Final = Path(__file__).parent.parent / "ipsets" / "data" / "maxmind"
 LOGS: Final = Path(__file__).parent.parent / "controller" / "logs"
 WORDS: Final = (
@@ -88,6 +90,8 @@ WORDS: Final = (
     "0.0.0.0 ", "127.0.0.1 ", ":: ", "/24", "/0",
     "192.0.2.0", "192.0.2.255", "2605:340::", " - ", "tiktok.com", "xn--",
     "\u00e9", "\u2028", "# ", "; ", "! ", "//", "%",
+    "#fields\t", "id.orig_h", '"event_type":', '"tls":', "query[A]", "query: ", "CONNECT ", '"QH":', '"columns":',
+    '"value":[', '"applications":[',
     '"CIDR":', '"ASN":', '"Hits":', "138699", "396986",
 )  # fmt: skip
 """What the formats are made of: libFuzzer puts these together."""
@@ -115,6 +119,8 @@ def seeds(target: str) -> Iterator[bytes]:
         yield from _logged()
     elif target == "stream":
         yield from _streams()
+    elif target == "evidence":
+        yield from _evidence()
     elif target == "rules":
         yield from (line.encode() for text in LISTS for line in text.splitlines())
     else:
@@ -134,6 +140,16 @@ def _streams() -> Iterator[bytes]:
         yield how + b"90 " + b"x" * 90 + b"3 abc"
         yield how + b"y" * 90 + b"\n<1>z\n"
         yield how + b"99999999 a"
+
+
+def _evidence() -> Iterator[bytes]:
+    """Files of each format, behind the byte that names it."""
+    numbers = {name: number for number, name in enumerate(FORMATS)}
+    for path in sorted(path for path in EVIDENCE.iterdir() if path.suffix not in (".told", ".md")):
+        data = path.read_bytes()
+        kind = detect(data)
+        assert kind is not None
+        yield bytes([numbers[kind.name]]) + data[:8192]
 
 
 def _routes() -> Iterator[bytes]:
