@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from api.models import Answer, Failure, Instant, Line, Name, Request
 from controller import refreshing
 from controller.refreshing import Ending
-from controller.report import SourceTrouble
+from controller.reports.making import SourceTrouble
 from controller.scoreboard import Scoreboard as Board
 from controller.scoreboard import SourceScore
 from ipsets import scoreboard as scores

@@ -7,8 +7,9 @@ wrong for an unknown time before it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -73,14 +74,26 @@ def _device_line(looks: list[Observation], whole: Window, freshness: timedelta) 
     """One device's spans, cut to the window and covering all of it."""
     good = [look for look in looks if look.found is not None]
     failed = [look for look in looks if look.found is None]
-    spans = [span for first, second in pairwise(good) for span in _between(first, second, failed, freshness)]
+    spans = []
+    for first, second in pairwise(good):
+        spans += [*_held(first), *_between(_last(first), second, failed, freshness)]
     if good:
-        spans += _tail(good[-1], whole.end, failed, freshness)
+        spans += [*_held(good[-1]), *_tail(_last(good[-1]), whole.end, failed, freshness)]
     start = spans[0].window.start if spans else whole.end
     if start > whole.start:
         before = next((look.cause for look in failed if look.at < start and look.cause), NO_LOOK)
         spans.insert(0, Span(window=Window(whole.start, start), state=CoverageState.UNKNOWN, cause=before))
     return [cut for span in spans if (cut := _cut(span, whole)) is not None]
+
+
+def _held(look: Observation) -> Iterator[Span]:
+    """What looks that are told as one prove about the time between the first and the last of them."""
+    if look.until is not None and look.left is not None:
+        yield Span(window=Window(look.at, look.until), state=look.left, cause=_cause(look))
+
+
+def _last(look: Observation) -> Observation:
+    return look if look.until is None else replace(look, at=look.until, until=None)
 
 
 def _between(
@@ -104,7 +117,8 @@ def _tail(look: Observation, until: datetime, failed: Sequence[Observation], fre
         cause = look.cause or "the last change is not proven"
         yield Span(window=Window(look.at, until), state=CoverageState.UNKNOWN, cause=cause)
         return
-    broken = next((other for other in failed if look.at < other.at < until), None)
+    after = bisect_right(failed, look.at, key=lambda other: other.at)
+    broken = failed[after] if after < len(failed) and failed[after].at < until else None
     trusted = min(until, look.at + freshness, broken.at if broken else until)
     yield Span(window=Window(look.at, trusted), state=look.left, cause=_cause(look))
     if trusted < until:

@@ -298,6 +298,7 @@ class Observation:
     found: CoverageState | None
     left: CoverageState | None
     cause: str = ""  # why it is not enforced or not known
+    until: datetime | None = None  # every look up to then said the same, each soon after the one before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

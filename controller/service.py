@@ -71,7 +71,7 @@ from controller.policy_desk import PolicyDesk
 from controller.reach import EVERYWHERE, Reach
 from controller.refreshing import Refresh, Refresher
 from controller.rehearsal import rehearsal
-from controller.report import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
+from controller.reports.making import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
 from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
 from controller.settings import Settings
 from controller.store import (

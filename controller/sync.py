@@ -484,7 +484,8 @@ class Worker:
     def _failed_look(self, device: Device, error: TokgateError) -> None:
         now = self.clock.now()
         self.store.add_observation(
-            Observation(device=device.name, site=device.site, at=now, found=None, left=None, cause=str(error))
+            Observation(device=device.name, site=device.site, at=now, found=None, left=None, cause=str(error)),
+            freshness=self.freshness,
         )
         before = self.store.status(device.name) or blank_status(device)
         self.store.put_status(replace(before, last_attempt_at=now, error_code=error.code, error=str(error)))
@@ -598,8 +599,9 @@ class Record:
             log.info("sync.flows_cut", device=self.device.name, run=self.run, flows=receipt.flows_cut)
         store = self._worker.store
         for edge in self._own_edges(self.look):
-            store.add_observation(edge)
-        store.add_observation(self._observation(now, found=self.look.found, left=left, cause=self.look.cause))
+            store.add_observation(edge, freshness=self._worker.freshness)
+        look = self._observation(now, found=self.look.found, left=left, cause=self.look.cause)
+        store.add_observation(look, freshness=self._worker.freshness)
         store.put_status(self._good_status(now, plan, degraded))
         return self.write(
             outcome,
@@ -616,7 +618,8 @@ class Record:
         found = self.look.found if self.look else None
         left = found if outcome in (Outcome.HELD, Outcome.FAILED) else None
         store = self._worker.store
-        store.add_observation(self._observation(now, found=found, left=left, cause=str(error)))
+        look = self._observation(now, found=found, left=left, cause=str(error))
+        store.add_observation(look, freshness=self._worker.freshness)
         before = store.status(self.device.name) or blank_status(self.device)
         seen = now if found is not None else before.last_seen_at
         doubt = before.in_doubt or outcome is Outcome.UNCERTAIN  # only a proven state ends a doubt

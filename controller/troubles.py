@@ -9,7 +9,7 @@ import structlog
 
 from controller.alerts import AlertNote
 from controller.inventory import Inventory
-from controller.report import SourceTrouble
+from controller.reports.making import SourceTrouble
 from ipsets.freshness import freshness
 from ipsets.resolve import SourceRecord
 

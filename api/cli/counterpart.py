@@ -25,10 +25,11 @@ from api.policy_models import Calendar, PolicyNow, WhatIf
 from api.run_models import DriftedDevice, Plan, PlannedDevice
 from api.snapshot_models import Difference, Pin, Snapshot, SnapshotHead
 from api.source_models import Scoreboard, Source
-from controller import model, report_csv, report_html
+from controller import model
 from controller.errors import Invalid
 from controller.model import Mode, Window
 from controller.planning import reopen
+from controller.reports import as_csv, as_html
 from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, RunQuery
 from controller.views import Selection
 from core.ids import DeviceName, SiteName
@@ -352,11 +353,11 @@ class Counterpart:
     def site_page(self, site: str, window: Window, form: Page) -> str:
         """The same as a page that needs nothing else, or as CSV."""
         report = self._controller.site_report(site, window)
-        return report_html.render_site(report) if form is Page.HTML else report_csv.render_site(report)
+        return as_html.render_site(report) if form is Page.HTML else as_csv.render_site(report)
 
     def fleet_page(self, window: Window, form: Page) -> str:
         report = self._controller.fleet_report(window)
-        return report_html.render_fleet(report) if form is Page.HTML else report_csv.render_fleet(report)
+        return as_html.render_fleet(report) if form is Page.HTML else as_csv.render_fleet(report)
 
 
 def names_a_file(policy: str) -> bool:

@@ -69,7 +69,7 @@ def _in_words(pin: Pin) -> str:
 
 def _troubles(sources: Iterable[Source]) -> Iterator[str]:
     """The sources whose word is too old, or does not count in full, by name."""
-    from controller.report import SourceTrouble
+    from controller.reports.making import SourceTrouble
     from controller.troubles import why_watched
 
     for one in sorted(sources, key=lambda source: source.name):

@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse, Response
 from api.auth import Ctl, Reader
 from api.models import Instant, Name
 from api.reference import PAGE_POLICY, answers
-from controller import report_csv, report_html
 from controller.errors import Invalid
 from controller.model import Window
+from controller.reports import as_csv, as_html
 from controller.service import Controller
 
 router = APIRouter(prefix="/reports", tags=["reports"])
@@ -55,9 +55,9 @@ def site_report(
         case Format.JSON:
             return JSONResponse(report.to_json())
         case Format.HTML:
-            return _page(report_html.render_site(report))
+            return _page(as_html.render_site(report))
         case Format.CSV:
-            return _table(report_csv.render_site(report), f"{name}.csv")
+            return _table(as_csv.render_site(report), f"{name}.csv")
 
 
 @router.get(
@@ -75,9 +75,9 @@ def fleet_report(
         case Format.JSON:
             return JSONResponse(report.to_json())
         case Format.HTML:
-            return _page(report_html.render_fleet(report))
+            return _page(as_html.render_fleet(report))
         case Format.CSV:
-            return _table(report_csv.render_fleet(report), "fleet.csv")
+            return _table(as_csv.render_fleet(report), "fleet.csv")
 
 
 def _page(text: str) -> Response:

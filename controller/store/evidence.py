@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, insert, select
@@ -25,6 +25,7 @@ from controller.model import (
     Window,
 )
 from controller.store import journal, outbox
+from controller.store.adding import FRESHNESS, add_events, add_look
 from controller.store.journal import Kind
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
 from controller.store.schema import (
@@ -153,7 +154,8 @@ class Evidence(Shelf):
 
     # --- looks ----------------------------------------------------------------------------------------------------
 
-    def add_observation(self, observation: Observation) -> None:
+    def add_observation(self, observation: Observation, *, freshness: timedelta = FRESHNESS) -> None:
+        """``freshness``: how long one look proves what follows it; what proves more is kept as one stretch."""
         row = {
             "site": observation.site,
             "device": observation.device,
@@ -165,6 +167,7 @@ class Evidence(Shelf):
         with self._db.write() as connection:
             outbox.tell_drift(connection, observation)
             connection.execute(insert(observations).values(**row))
+            add_look(connection, observation, freshness)
 
     def observations(self, site: SiteName, window: Window) -> list[Observation]:
         """The looks inside the window, and of each device the last one before it; in order of time."""
@@ -176,7 +179,7 @@ class Evidence(Shelf):
                 earlier = (here, observations.c.device == device, observations.c.at < window.start)
                 last = select(observations).where(*earlier).order_by(observations.c.at.desc(), observations.c.id.desc())
                 rows += connection.execute(last.limit(1)).mappings()
-        return [_observation(row) for row in sorted(rows, key=lambda r: (r["at"], r["id"]))]
+        return [look_of(row) for row in sorted(rows, key=lambda r: (r["at"], r["id"]))]
 
     # --- counters and events --------------------------------------------------------------------------------------
 
@@ -196,6 +199,7 @@ class Evidence(Shelf):
             statement = insert_unless(connection, events).on_conflict_do_nothing()
             statement = statement.execution_options(preserve_rowcount=True)  # of an insert it is kept only when asked
             new = [event for event in found if connection.execute(statement, _columns(event)).rowcount]
+            add_events(connection, new)
             outbox.tell_events(connection, new, self._clock.now())
             journal.note(connection, Kind.EVENT, [(event.id, event.site) for event in new], self._clock.now())
         return len(new)
@@ -211,13 +215,13 @@ class Evidence(Shelf):
         shown = rows[: query.limit]
         more = len(rows) > query.limit
         after = cursor_after(shown[-1], oldest_first=query.oldest_first) if more else None
-        return Page(items=tuple(_event(row) for row in shown), next_cursor=after)
+        return Page(items=tuple(event_of(row) for row in shown), next_cursor=after)
 
     def events_of(self, ids: Collection[str]) -> dict[str, DetectionEvent]:
         """Those of them that are still kept, by id."""
         with self._db.read() as connection:
             rows = connection.execute(select(events).where(events.c.id.in_(list(ids)))).mappings()
-            return {row["id"]: _event(row) for row in rows}
+            return {row["id"]: event_of(row) for row in rows}
 
     def event_count(self, query: EventQuery, *, most: int) -> int:
         """How many events are wanted, on all pages; no further than ``most``."""
@@ -260,7 +264,7 @@ class Evidence(Shelf):
             rows = (
                 connection.execute(select(events).where(*inside).order_by(events.c.end, events.c.id)).mappings().all()
             )
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
 
 def _devices_seen(connection: Connection, site: SiteName) -> Iterator[str]:
@@ -275,7 +279,7 @@ def _devices_seen(connection: Connection, site: SiteName) -> Iterator[str]:
         yield last
 
 
-def _observation(row: RowMapping) -> Observation:
+def look_of(row: RowMapping) -> Observation:
     return Observation(
         device=DeviceName(row["device"]),
         site=SiteName(row["site"]),
@@ -317,7 +321,7 @@ def _columns(event: DetectionEvent) -> dict[str, Any]:
     }
 
 
-def _event(row: RowMapping) -> DetectionEvent:
+def event_of(row: RowMapping) -> DetectionEvent:
     plain = {name: row[name] for name in _PLAIN}
     return DetectionEvent(
         **plain,

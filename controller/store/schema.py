@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0010"
+REVISION: Final = "0011"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -162,6 +162,7 @@ run_devices = Table(
     Column("timings", Text),
     Index("ix_run_devices_site", "site", "run"),
     Index("ix_run_devices_device", "device", "run"),
+    Index("ix_run_devices_done", "site", "outcome", "finished_at"),
 )
 
 device_status = Table(
@@ -271,6 +272,99 @@ evidence_batches = Table(
     Column("at", Instant, nullable=False, index=True),
 )
 """Which batches of evidence were taken: each is taken once, in the transaction of what came of it."""
+
+_COUNTS: Final = ("events", "hits", "packets", "octets", "no_hits", "no_packets", "no_octets", "at_least", "truncated")
+
+
+def _counts() -> list[Column[Any]]:
+    """What events add up to, as in ``controller.sums.Count``."""
+    return [Column(name, BigInteger, nullable=False) for name in _COUNTS]
+
+
+hit_times = Table(
+    "hit_times",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("grain", String, primary_key=True),  # "half" an hour, "day" or "month", of UTC
+    Column("start", Instant, primary_key=True),
+    Column("action", String, primary_key=True),
+    *_counts(),
+)
+"""Events added up by time, in the transaction that writes them."""
+
+hit_days = Table(
+    "hit_days",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("start", Instant, primary_key=True),  # of a day of UTC
+    Column("device", String, primary_key=True),
+    Column("role", String, primary_key=True),  # "": none
+    Column("exception", String, primary_key=True),  # "": none
+    Column("action", String, primary_key=True),
+    *_counts(),
+)
+"""The same events by the day, and by what counted them."""
+
+hit_seen = Table(
+    "hit_seen",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("grain", String, primary_key=True),  # "day" or "month", of UTC
+    Column("start", Instant, primary_key=True),
+    Column("side", String, primary_key=True),  # "source" or "destination"
+    Column("name", String, primary_key=True),
+    Column("action", String, primary_key=True),
+    Column("role", String, primary_key=True),  # "": none
+    Column("packets", BigInteger, nullable=False),
+    Column("octets", BigInteger, nullable=False),
+    Column("no_packets", BigInteger, nullable=False),
+    Column("no_octets", BigInteger, nullable=False),
+    Column("last_seen", Instant, nullable=False),
+)
+"""The clients and destinations of those events."""
+
+stretches = Table(
+    "stretches",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("device", String, nullable=False),
+    Column("first", Instant, nullable=False),
+    Column("last", Instant, nullable=False),
+    Column("gap", BigInteger, nullable=False),  # microseconds between the two looks in it that are farthest apart
+    Column("looks", Integer, nullable=False),
+    Column("found", String),
+    Column("left", String),
+    Column("cause", Text, nullable=False),
+    Index("ix_stretches_site", "site", "device", "last"),
+    Index("ix_stretches_last", "last"),
+)
+"""Looks at a device that follow each other and say the same, as one row; written in the transaction of each look."""
+
+coverage_days = Table(
+    "coverage_days",
+    metadata,
+    Column("grain", String, primary_key=True),  # "day" or "month", of UTC
+    Column("start", Instant, primary_key=True),
+    Column("site", String, primary_key=True),
+    Column("enforced", BigInteger, nullable=False),
+    Column("partial", BigInteger, nullable=False),
+    Column("monitored", BigInteger, nullable=False),
+    Column("off", BigInteger, nullable=False),
+    Column("not_enforced", BigInteger, nullable=False),
+    Column("unknown", BigInteger, nullable=False),
+)
+"""Microseconds of each state in days that are over and that no later look can change; worked out from ``stretches``."""
+
+coverage_kept = Table(
+    "coverage_kept",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("basis", String, nullable=False),  # a digest of what it was worked out with
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+"""From which day up to which ``coverage_days`` has every day of a site."""
 
 exceptions = Table(
     "exceptions",

@@ -18,12 +18,12 @@ from controller.errors import Conflict, StoreError
 from controller.inventory.moves import moved
 from controller.locks import Locks, ServeLease
 from controller.store.access import AuditLog, Exceptions, Tokens
+from controller.store.adding import day_of
 from controller.store.calendars import Calendars
 from controller.store.cuts import Cuts
 from controller.store.database import open_database
 from controller.store.emergencies import Emergencies
 from controller.store.episodes import BATCH_RETENTION, Episodes
-from controller.store.evidence import Evidence
 from controller.store.feeds import Feeds
 from controller.store.journal import Journal
 from controller.store.people import People
@@ -44,11 +44,13 @@ from controller.store.schema import (
     runs,
     sessions,
     snapshots,
+    stretches,
     webhook_messages,
     words,
 )
 from controller.store.shelf import Shelf, get_meta, put, put_meta
 from controller.store.snapshots import CURRENT, Snapshots
+from controller.store.sums import HitSums
 from controller.store.upgrade import migrate, refuse_foreign, revision_of
 from controller.store.webhooks import Webhooks, old_messages
 from core.clock import Clock
@@ -136,9 +138,9 @@ class Store(
     Snapshots,
     Runs,
     Cuts,
-    Evidence,
     Journal,
     Episodes,
+    HitSums,
     Feeds,
     Exceptions,
     Tokens,
@@ -303,18 +305,23 @@ class Store(
     def housekeeping(self, *, retention: timedelta) -> None:
         """Drop what is older than ``retention``, in small writes; close abandoned runs; write the log back.
 
+        Events go by whole days of UTC, with what they add up to.
+
         The audit log, exceptions, tokens, the snapshot in force, the list behind it and each device's last look stay
         whatever their age.
         """
         self._settle()
         now = self._clock.now()
-        oldest = now - retention
-        self._drop(events, events.c.end < oldest)
+        oldest = day_of(now - retention)
+        self._drop(events, events.c.end <= oldest)
+        self._forget_sums(oldest)
         self._drop(journal, journal.c.at < oldest, journal.c.seq < select(func.max(journal.c.seq)).scalar_subquery())
         self._drop(episodes, episodes.c.end < oldest)
         self._drop(evidence_batches, evidence_batches.c.at < now - BATCH_RETENTION)
         last = select(func.max(observations.c.id)).group_by(observations.c.device)
         self._drop(observations, observations.c.at < oldest, observations.c.id.not_in(last))
+        newest = select(func.max(stretches.c.id)).group_by(stretches.c.device)
+        self._drop(stretches, stretches.c.last < oldest, stretches.c.id.not_in(newest))
         self._drop(runs, runs.c.started_at < oldest, runs.c.finished_at.is_not(None))
         self._drop(plans, plans.c.created_at < now - min(retention, PLAN_RETENTION))
         behind = self.withheld()

@@ -23,7 +23,7 @@ from controller.model import (
     SourceSeen,
     Window,
 )
-from controller.report import SiteReport, SourceTrouble, site_report
+from controller.reports.making import SiteReport, SourceTrouble, site_report
 from core.ids import DeviceName, EventId, ExceptionId, SiteName, SnapshotId
 from ipsets.model import Snapshot
 from tests.controller.offices import an_exception, snapshot

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.model import CoverageState, EventAction, ExceptionState, Observation, Quality, Window
-from controller.report import TOP, SiteReport, SourceTrouble, fleet_report, plain
+from controller.reports.making import TOP, SiteReport, SourceTrouble, fleet_report, plain
 from controller.service import Controller
 from controller.settings import Settings
 from controller.store import Store

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.model import CoverageState, EventAction
-from controller.report import fleet_report
-from controller.report_csv import cell, render_fleet, render_site
+from controller.reports.as_csv import cell, render_fleet, render_site
+from controller.reports.making import fleet_report
 from core.ids import SiteName
 from tests.controller.reporting import (
     DAY,

@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from controller.model import CoverageState, DeviceStatus, EventAction, Window
-from controller.report import SiteReport, fleet_report
-from controller.report_html import (
+from controller.reports.as_html import (
     count,
     coverage_bars,
     duration,
@@ -23,6 +22,7 @@ from controller.report_html import (
     share,
     size,
 )
+from controller.reports.making import SiteReport, fleet_report
 from core.ids import DeviceName, SiteName
 from tests.controller.reporting import (
     DAY,

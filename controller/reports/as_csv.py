@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable
 from typing import Any, Final
 
-from controller.report import FleetReport, SiteReport, plain
+from controller.reports.making import FleetReport, SiteReport, plain
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 _HEAD: Final = ("site", "section", "name", "detail", "action", "hits", "packets", "bytes", "seconds", "from", "to")

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from controller.coverage import Span
 from controller.model import CoverageState, EventAction
-from controller.report import Bucket, FleetReport, SiteReport, plain
+from controller.reports.making import Bucket, FleetReport, SiteReport, plain
 
 ACTIONS: Final = (EventAction.BLOCKED, EventAction.MONITORED, EventAction.ALLOWED)
 LABELS: Final = {
@@ -195,7 +195,7 @@ def share(part: float | None) -> str:
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     made = Environment(
-        loader=PackageLoader("controller", "templates"),
+        loader=PackageLoader("controller.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=lambda value: plain(value) if type(value) is str else value,

@@ -1,0 +1,161 @@
+"""Events and looks are added up in the transaction that writes them: by half hours, days and months of UTC.
+
+``sums`` reads what is written here. Only events and observations go in, so that everything can be made again from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, case, insert, select, update
+
+from controller.model import DetectionEvent, Observation
+from controller.store.schema import hit_days, hit_seen, hit_times, micros, moment, stretches
+from controller.store.shelf import insert_unless
+from controller.sums import Count, belongs_to, seen_in
+
+HALF, DAY, MONTH = "half", "day", "month"
+HALF_HOUR: Final = timedelta(minutes=30)
+ONE_DAY: Final = timedelta(days=1)
+FRESHNESS: Final = timedelta(minutes=30)
+"""Looks that are farther apart are two stretches, where the caller does not say."""
+COUNTS: Final = tuple(field.name for field in fields(Count))
+SEEN: Final = ("packets", "octets", "no_packets", "no_octets")
+ADDED: Final = (hit_times, hit_days, hit_seen)
+
+
+def micros_of(span: timedelta) -> int:
+    return span // timedelta.resolution
+
+
+def half_of(at: datetime) -> datetime:
+    return moment(micros(at) // micros_of(HALF_HOUR) * micros_of(HALF_HOUR))
+
+
+def day_of(at: datetime) -> datetime:
+    return moment(micros(at) // micros_of(ONE_DAY) * micros_of(ONE_DAY))
+
+
+def month_of(at: datetime) -> datetime:
+    local = at.astimezone(UTC)
+    return datetime(local.year, local.month, 1, tzinfo=UTC)
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+def add_events(connection: Connection, new: Iterable[DetectionEvent]) -> None:
+    """Count events that were just written; each exactly once, for this is their own transaction."""
+    rows = Rows()
+    for event in new:
+        rows.add(event)
+    rows.write(connection)
+
+
+class Rows:
+    """What some events come to, by the keys of the tables."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {table.name: {} for table in ADDED}
+
+    def add(self, event: DetectionEvent) -> None:
+        at, action = belongs_to(event), event.action.value
+        count = {name: getattr(Count.of(event), name) for name in COUNTS}
+        role, day, month = event.role or "", day_of(at), month_of(at)
+        for grain, start in ((HALF, half_of(at)), (DAY, day), (MONTH, month)):
+            self._plus(hit_times, {"site": event.site, "grain": grain, "start": start, "action": action}, count)
+        cell = {"device": event.device, "role": role, "exception": event.exception or "", "action": action}
+        self._plus(hit_days, {"site": event.site, "start": day, **cell}, count)
+        for who, seen in seen_in(event):
+            figures = {name: getattr(seen, name) for name in (*SEEN, "last_seen")}
+            key = {"side": who.side, "name": who.name, "action": action, "role": role}
+            for grain, start in ((DAY, day), (MONTH, month)):
+                self._plus(hit_seen, {"site": event.site, "grain": grain, "start": start, **key}, figures)
+
+    def _plus(self, table: Table, key: dict[str, Any], figures: Mapping[str, Any]) -> None:
+        kept = self.tables[table.name]
+        place = tuple(key.values())
+        if (row := kept.get(place)) is None:
+            kept[place] = {**key, **figures}
+            return
+        for name, value in figures.items():
+            row[name] = max(row[name], value) if name == "last_seen" else row[name] + value
+
+    def write(self, connection: Connection, *, but: str = "") -> None:
+        """Add them to what is there; leave out one grain."""
+        for table in ADDED:
+            if rows := [row for row in self.tables[table.name].values() if row.get("grain") != but or not but]:
+                connection.execute(_upsert(connection, table), rows)
+
+
+def _upsert(connection: Connection, table: Table) -> Any:
+    """Insert, or add to the row that is there."""
+    statement = insert_unless(connection, table)
+    keys = [c.name for c in table.primary_key]
+    new, old = statement.excluded, table.c
+    rest = {c.name: old[c.name] + new[c.name] for c in table.c if c.name not in keys and c.name != "last_seen"}
+    if "last_seen" in old:
+        rest["last_seen"] = case((new.last_seen > old.last_seen, new.last_seen), else_=old.last_seen)
+    return statement.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
+# --- looks ----------------------------------------------------------------------------------------------------------
+
+
+def add_look(connection: Connection, look: Observation, freshness: timedelta) -> None:
+    """Let the device's last stretch reach to this look, or begin another."""
+    table = stretches.c
+    of_device = (table.site == look.site, table.device == look.device)
+    newest = select(stretches).where(*of_device).order_by(table.last.desc(), table.id.desc()).limit(1)
+    found = connection.execute(newest).mappings().first()
+    last = None if found is None else dict(found)
+    if last is not None and _goes_on(last, look, freshness):
+        gap = max(last["gap"], micros(look.at) - micros(last["last"]))
+        longer = {"last": look.at, "gap": gap, "looks": last["looks"] + 1}
+        connection.execute(update(stretches).where(table.id == last["id"]).values(**longer))
+        return
+    connection.execute(insert(stretches).values(**_first(look)))
+
+
+def stretched(looks: Iterable[Observation], freshness: timedelta) -> Iterator[dict[str, Any]]:
+    """The rows that these looks make, in the order in which they were written."""
+    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    for look in looks:
+        place = look.site, look.device
+        last = newest.get(place)
+        if last is not None and _goes_on(last, look, freshness):
+            gap = max(last["gap"], micros(look.at) - micros(last["last"]))
+            last.update(last=look.at, gap=gap, looks=last["looks"] + 1)
+            continue
+        row = _first(look)
+        if last is None or row["last"] >= last["last"]:
+            newest[place] = row
+            if last is not None:
+                yield last
+        else:  # a clock was set back
+            yield row
+    yield from newest.values()
+
+
+def _first(look: Observation) -> dict[str, Any]:
+    return {
+        "site": look.site,
+        "device": look.device,
+        "first": look.at,
+        "last": look.at,
+        "gap": 0,
+        "looks": 1,
+        "found": look.found and look.found.value,
+        "left": look.left and look.left.value,
+        "cause": look.cause,
+    }
+
+
+def _goes_on(last: Mapping[str, Any], look: Observation, freshness: timedelta) -> bool:
+    """Whether the look says what the stretch says, and proves the time since: it found what was left."""
+    same = (look.found and look.found.value, look.left and look.left.value, look.cause)
+    steady_on = look.found is look.left and (last["found"], last["left"], last["cause"]) == same
+    return steady_on and timedelta() < look.at - last["last"] <= freshness
