@@ -23,7 +23,7 @@ from controller.evidence import firewalls, syslog
 from controller.evidence.formats import FORMATS, Reading
 from controller.evidence.formats import detect as kind_of
 from controller.evidence.formats.reading import CLOCKS_DIFFER, Unpacked
-from controller.evidence.lines import Unfit
+from controller.evidence.lines import SHOWN, Unfit
 from controller.evidence.model import Sighting
 from core.net import Address, DomainName, Network, Ranges, networks_of, span_of
 from ipsets import dataset
@@ -213,7 +213,7 @@ def evidence(data: bytes) -> None:
             _check(all(text.isprintable() and len(text) <= 2048 for text in texts), "texts are one line, and bounded")
             _check(found.count > 0 and (found.port or 0) < 65536, "counts count")
         elif found is not None:
-            _check(found.text.isprintable() and len(found.text) <= 200, "what is shown of it is one line")
+            _check(found.text.isprintable() and len(found.text) <= SHOWN, "what is shown of it is one line")
 
 
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {

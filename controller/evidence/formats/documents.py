@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from controller.evidence.formats.reading import SHOWN, Found, Reading, Stream, Unreadable, in_utf8, judged
+from controller.evidence.formats.reading import Found, Reading, Stream, Unreadable, in_utf8, judged
+from controller.evidence.lines import SHOWN
 from controller.evidence.model import Quarantine, Sighting
 
 MAX_ITEM: Final = 8 << 20

@@ -7,21 +7,19 @@ set aside and not half taken.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
 
+from controller.evidence import lines
 from core.net import Address
 
-MAX_NAME: Final = 253
+MAX_WRITTEN_NAME: Final = 1024
+"""Before it is made A-labels."""
 MAX_TEXT: Final = 512
 MAX_PATH: Final = 2048
 MAX_ANSWERS: Final = 64
 MAX_HEADERS: Final = 64
-_LABELS: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _MONTHS: Final = {
     name: number
     for number, name in enumerate(
@@ -34,16 +32,9 @@ def address(text: object) -> Address | None:
     """Of an address; None for nothing. An IPv4 address in IPv6 clothes is IPv4. Raises ``ValueError``."""
     if text is None or text == "":
         return None
-    if not isinstance(text, str) or len(text) > 45 or "%" in text:
+    if not isinstance(text, str) or len(text) > 45:
         raise ValueError(f"{str(text)[:60]!r} is no address")
-    return _address(text)
-
-
-@lru_cache(maxsize=1 << 14)
-def _address(text: str) -> Address:
-    found = ip_address(text)
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return mapped or found
+    return lines.address(text)
 
 
 def is_address(text: str) -> bool:
@@ -80,22 +71,7 @@ def added(*counts: int | None) -> int | None:
 
 def name(text: object) -> str:
     """A host name, lower-case, as A-labels, without the dot at the end; empty for an address, or what is no name."""
-    if not isinstance(text, str) or not text or len(text) > 1024:
-        return ""
-    return _name(text)
-
-
-@lru_cache(maxsize=1 << 14)
-def _name(text: str) -> str:
-    found = text.lower().rstrip(".")
-    if not found.isascii():
-        try:
-            found = found.encode("idna").decode("ascii")
-        except UnicodeError:
-            return ""
-    if len(found) > MAX_NAME or found == "-" or not _LABELS.fullmatch(found) or is_address(found):
-        return ""
-    return found
+    return lines.dns_name(text) if isinstance(text, str) and text and len(text) <= MAX_WRITTEN_NAME else ""
 
 
 def host_and_port(text: str) -> tuple[str, int | None]:
@@ -116,15 +92,15 @@ def clean(text: object, limit: int = MAX_TEXT) -> str:
     if not isinstance(text, str):
         return "" if text is None else str(text)[:limit]
     text = text[:limit]
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    whole_text = text.encode("utf-8", "replace").decode()
+    whole_text = text.encode("utf-8", "replace").decode()  # half characters come in by JSON
     return "".join(c if c.isprintable() else "\ufffd" for c in whole_text)
 
 
 def answers(found: Iterable[object]) -> tuple[str, ...]:
     """Names and addresses of a DNS answer, as they came; what is neither is left out."""
-    texts = (str(_address(text)) if is_address(text) else name(text) for text in found if isinstance(text, str))
+    texts = (str(address(text)) if is_address(text) else name(text) for text in found if isinstance(text, str))
     return tuple(dict.fromkeys(text for text in texts if text))[:MAX_ANSWERS]
 
 

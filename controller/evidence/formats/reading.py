@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Protocol, TypeAlias, TypeVar
 
+from controller.evidence.lines import SHOWN, printable
 from controller.evidence.model import Quarantine, Rejected, Sighting
 
 Found: TypeAlias = Sighting | Rejected | None
@@ -25,7 +26,6 @@ MAX_LINE: Final = 1 << 20
 """Bytes of one line. A DNS answer or an alert with its packet stays far below."""
 MAX_UNPACKED: Final = 16 << 30
 """Bytes that one packed file may come to: it is read piece by piece, and this only bounds the time."""
-SHOWN: Final = 200
 _CHUNK: Final = 1 << 16
 _GZIP: Final = b"\x1f\x8b"
 
@@ -58,8 +58,8 @@ class Reading:
 
     def reject(self, why: Quarantine, text: str, *, at: str = "", detail: str = "") -> Rejected:
         """``at``: where in it, as ``line 7``."""
-        origin = f"{self.origin}, {at}" if at else self.origin
-        return Rejected(why=why, origin=origin, text=printable(text[:SHOWN]), detail=printable(detail[:SHOWN]))
+        told = f"{at}: {detail}" if at else detail
+        return Rejected(why=why, origin=self.origin, text=_shown(text), detail=_shown(told))
 
     def timely(self, found: Sighting, text: str, *, at: str = "") -> Found:
         """It, unless its time cannot be."""
@@ -71,9 +71,9 @@ class Reading:
         return found
 
 
-def printable(text: str) -> str:
-    """On one line, without anything that a terminal obeys."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+def _shown(text: str) -> str:
+    """The beginning, as one line that no terminal obeys."""
+    return printable(text[:SHOWN].replace("\t", " ").encode("utf-8", "replace").decode())[:SHOWN]
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------
