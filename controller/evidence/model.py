@@ -93,6 +93,8 @@ class Rejected:
     origin: str  # a receiver and its peer, or a file and line
     text: str
     detail: str = ""
+    site: SiteName | None = None  # of whoever wrote it, where that is known
+    count: int = 1  # so many of the kind; ``text`` is of the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from controller.store.episodes import EpisodeQuery, KeptEpisode
 from controller.store.evidence import EventQuery, HitSum, Page
 from controller.store.history import AlertQuery
 from controller.store.journal import JournalEntry, JournalPage
+from controller.store.quarantine import QuarantineQuery
 from controller.store.runs import RunQuery
 from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotQuery, SnapshotSummary, Term, Withheld
 from controller.store.store import Store
@@ -26,6 +27,7 @@ __all__ = [
     "JournalPage",
     "KeptEpisode",
     "Page",
+    "QuarantineQuery",
     "RunQuery",
     "SnapshotQuery",
     "SnapshotSummary",

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from controller.errors import StoreError
 from controller.evidence.model import Episode
+from controller.evidence.setting_aside import Sample
 from controller.model import AccessException, DeviceStatus, Emergency, EntryHit, SourceSeen
 from core.ids import SiteName
 
@@ -54,6 +55,7 @@ STATUS: Json[DeviceStatus] = Json(DeviceStatus)
 EMERGENCIES: Json[tuple[Emergency, ...]] = Json(tuple[Emergency, ...])
 EXCEPTION: Json[AccessException] = Json(AccessException, remembered=4_096)
 SOURCES: Json[tuple[SourceSeen, ...]] = Json(tuple[SourceSeen, ...])
+SAMPLES: Json[tuple[Sample, ...]] = Json(tuple[Sample, ...])
 EPISODE: Json[Episode] = Json(Episode)
 ENTRIES: Json[tuple[EntryHit, ...]] = Json(tuple[EntryHit, ...])
 WORDS: Json[tuple[str, ...]] = Json(tuple[str, ...])

@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0011"
+REVISION: Final = "0012"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -365,6 +365,23 @@ coverage_kept = Table(
     Column("until", Instant, nullable=False),
 )
 """From which day up to which ``coverage_days`` has every day of a site."""
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("origin", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("site", String),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("samples", Text, nullable=False),
+    UniqueConstraint("origin", "why", name="uq_quarantine_origin"),
+    Index("ix_quarantine_last", "last_at", "id"),
+    sqlite_autoincrement=True,
+)
+"""Records that are no evidence: how many of each kind from where, and the last few of them."""
 
 exceptions = Table(
     "exceptions",

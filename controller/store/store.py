@@ -27,6 +27,7 @@ from controller.store.episodes import BATCH_RETENTION, Episodes
 from controller.store.feeds import Feeds
 from controller.store.journal import Journal
 from controller.store.people import People
+from controller.store.quarantine import Quarantines
 from controller.store.repeats import Repeats
 from controller.store.runs import Runs
 from controller.store.schema import (
@@ -40,6 +41,7 @@ from controller.store.schema import (
     journal,
     observations,
     plans,
+    quarantine,
     refreshes,
     runs,
     sessions,
@@ -141,6 +143,7 @@ class Store(
     Journal,
     Episodes,
     HitSums,
+    Quarantines,
     Feeds,
     Exceptions,
     Tokens,
@@ -317,6 +320,7 @@ class Store(
         self._forget_sums(oldest)
         self._drop(journal, journal.c.at < oldest, journal.c.seq < select(func.max(journal.c.seq)).scalar_subquery())
         self._drop(episodes, episodes.c.end < oldest)
+        self._drop(quarantine, quarantine.c.last_at < oldest)
         self._drop(evidence_batches, evidence_batches.c.at < now - BATCH_RETENTION)
         last = select(func.max(observations.c.id)).group_by(observations.c.device)
         self._drop(observations, observations.c.at < oldest, observations.c.id.not_in(last))

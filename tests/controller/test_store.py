@@ -577,7 +577,7 @@ def without_sums(store: Store) -> None:
 def test_an_upgrade_knows_what_devices_held_before_it(store: Store) -> None:
     held = exception().id
     store.put_status(holds(FW, held))
-    for later in ("device_exceptions", "repeats", "journal", "episodes", "evidence_batches"):
+    for later in ("device_exceptions", "repeats", "journal", "episodes", "evidence_batches", "quarantine"):
         behind(store, f"DROP TABLE {later}")
     without_sums(store)
     set_revision(store, "0006")
