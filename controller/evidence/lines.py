@@ -32,12 +32,7 @@ def decoded(raw: bytes) -> tuple[str, int]:
     except UnicodeDecodeError:
         text = raw.decode(errors="backslashreplace")
         strange = len(raw) - len(raw.decode(errors="ignore").encode())
-    return printable(text), strange
-
-
-def printable(text: str) -> str:
-    """With escapes for what would move a terminal's cursor or hide text."""
-    return text if text.isprintable() else _CONTROL.sub(_escaped, text)
+    return (text if text.isprintable() else _CONTROL.sub(_escaped, text)), strange
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Protocol, TypeAlias, TypeVar
 
-from controller.evidence.lines import SHOWN, printable
+from controller.evidence.formats.fields import clean
+from controller.evidence.lines import SHOWN
 from controller.evidence.model import Quarantine, Rejected, Sighting
 
 Found: TypeAlias = Sighting | Rejected | None
 Record = TypeVar("Record")
 
-CLOCKS_DIFFER: Final = timedelta(minutes=10)
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
 """A record may be later than our clock by so much."""
 MAX_LINE: Final = 1 << 20
 """Bytes of one line. A DNS answer or an alert with its packet stays far below."""
@@ -73,7 +74,7 @@ class Reading:
 
 def _shown(text: str) -> str:
     """The beginning, as one line that no terminal obeys."""
-    return printable(text[:SHOWN].replace("\t", " ").encode("utf-8", "replace").decode())[:SHOWN]
+    return clean(text[:SHOWN].replace("\t", " "), SHOWN)
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------
