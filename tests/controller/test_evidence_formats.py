@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.errors import Invalid
-from controller.evidence.formats import FORMATS, Found, Reading, detect, read
+from controller.evidence.formats import FORMATS, Found, Reading, client_hello, detect, read
 from controller.evidence.formats.reading import CLOCKS_DIFFER, MAX_LINE
 from controller.evidence.lines import SHOWN
 from controller.evidence.model import Channel, Quarantine, Rejected, Sighting, Verdict
@@ -59,7 +59,7 @@ def told(found: Found) -> str:
 def test_a_file_is_known_by_its_beginning_and_comes_to_this(path: Path) -> None:
     """``TOKGATE_RENEW_GOLDENS=1`` writes what it comes to anew; the change is reviewed as code."""
     kind, found = read(path.open("rb"), Reading(origin=path.name, now=NOW, made_at=NOW - timedelta(hours=1)))
-    assert path.name.startswith((kind.name, *(("tls", "quic", "draft29", "web") if kind.name == "pcap" else ())))
+    assert path.name.startswith(f"{kind.name}-")
     text = "".join(f"{told(one)}\n" for one in found)
     golden = FILES / f"{path.name}.told"
     if os.environ.get("TOKGATE_RENEW_GOLDENS"):
@@ -209,6 +209,73 @@ def test_a_file_of_no_format_says_which_there_are() -> None:
         read(io.BytesIO(b""), READING, format="nothing")
 
 
+@pytest.mark.parametrize(
+    ("name", "hellos"),
+    [
+        pytest.param(
+            "pcap-quic.pcap",
+            [
+                "log22-normal-useast1a.tiktokv.com",
+                "tnc0-normal-alisg.tiktokv.com",
+                "big.tiktokv.com",
+                "blocked.tiktokv.com",
+            ],
+            id="versions-1-and-2-and-three-packets",
+        ),
+        pytest.param("pcap-draft29.pcapng", ["v29.tiktokv.com"], id="draft-29"),
+        pytest.param("pcap-web.pcap", ["www.tiktok.com", "v16m.tiktokcdn-us.com"], id="tls"),
+    ],
+)
+def test_a_handshake_says_its_name_in_any_order_of_packets(name: str, hellos: list[str]) -> None:
+    """The clients' first packets, also when they arrive the other way round or twice."""
+    data = (FILES / name).read_bytes()
+
+    def names(data: bytes) -> list[str]:
+        found = sightings(read(io.BytesIO(data), READING)[1])
+        return [one.name for one in found if one.channel in (Channel.QUIC, Channel.TLS)]
+
+    assert names(data) == hellos
+    if name == "pcap-quic.pcap":
+        head, packets = data[:24], list(packets_of(data))
+        doubled = [packet for packet in packets for _ in range(2)]
+        assert names(head + b"".join(doubled)) == hellos
+        big = [i for i, packet in enumerate(packets) if len(packet) == 16 + 1242][5:8]
+        packets[big[0]], packets[big[2]] = packets[big[2]], packets[big[0]]
+        assert sorted(names(head + b"".join(packets))) == sorted(hellos)
+
+
+def packets_of(data: bytes) -> Iterator[bytes]:
+    at = 24
+    while at < len(data):
+        end = at + 16 + int.from_bytes(data[at + 8 : at + 12], "little")
+        yield data[at:end]
+        at = end
+
+
+def test_ja4_is_what_its_authors_print() -> None:
+    """The example of FoxIO's technical details, built from its parts."""
+    ciphers = "1301,1302,1303,c02b,c02f,c02c,c030,cca9,cca8,c013,c014,009c,009d,002f,0035"
+    extensions = "001b,0000,0033,0010,4469,0017,002d,000d,0005,0023,0012,002b,ff01,000b,000a,0015"
+    algorithms = "0403,0804,0401,0503,0805,0501,0806,0601"
+
+    def sized(data: bytes, size: int = 2) -> bytes:
+        return len(data).to_bytes(size, "big") + data
+
+    bodies = {
+        "0000": sized(b"\0" + sized(b"www.tiktok.com")),
+        "0010": sized(sized(b"h2", 1) + sized(b"http/1.1", 1)),
+        "000d": sized(bytes.fromhex(algorithms.replace(",", ""))),
+        "002b": sized(bytes.fromhex("0a0a03040303"), 1),
+        "000a": sized(bytes.fromhex("001d00170018")),
+        "000b": sized(b"\0", 1),
+    }
+    shown = b"".join(bytes.fromhex(kind) + sized(bodies.get(kind, b"")) for kind in ["2a2a", *extensions.split(",")])
+    suites = sized(bytes.fromhex("1a1a" + ciphers.replace(",", "")))
+    hello = client_hello.parse(b"\3\3" + bytes(32) + sized(b"", 1) + suites + b"\1\0" + sized(shown))
+    assert hello.ja4 == "t13d1516h2_8daaf6152771_e5627efa2ab1"
+    assert hello.name == "www.tiktok.com"
+
+
 def test_a_web_servers_log_is_not_taken_for_a_proxys() -> None:
     line = b'10.0.0.5 - - [27/Nov/2026:07:32:05 +0000] "GET /index.html HTTP/1.1" 200 244 "-" "curl/7.88.1"\n'
     assert detect(line) is None
@@ -259,6 +326,7 @@ WORST = {
         '::1 - - [27/Nov/2026:00:00:00 +0000] "GET ' + "a" * 65000,
         "9" * 65536,
     ],
+    "pcap": ["\xa1\xb2\xc3\xd4" + "a" * 65536],
     "csv": ["software,host\n" + '"' * 65536, "software,host\n" + "a," * 32768, "software;" * 8000],
 }  # fmt: skip
 
@@ -266,10 +334,10 @@ WORST = {
 @pytest.mark.parametrize("name", [name for name in FORMATS if name in WORST])
 def test_a_hostile_line_of_64_kib_costs_milliseconds(name: str) -> None:
     for text in WORST[name]:
-        began = time.perf_counter()
-        list(read(io.BytesIO(f"{text}\n".encode()), READING, format=name)[1])
-        detect(text.encode())
-        assert time.perf_counter() - began < 1.0, text[:60]
+        began = time.process_time()
+        list(read(io.BytesIO(f"{text}\n".encode("latin-1")), READING, format=name)[1])
+        detect(text.encode("latin-1"))
+        assert time.process_time() - began < 2.0, text[:60]
 
 
 @given(st.binary(max_size=400), st.sampled_from(sorted(FORMATS)))

@@ -96,6 +96,7 @@ WORDS: Final = (
 )  # fmt: skip
 """What the formats are made of: libFuzzer puts these together."""
 FOUND: Final[tuple[tuple[str, bytes], ...]] = (
+    ("evidence", b"\x0d\r\r\r\x05\r\n"),  # ends of lines that were in no table
     ("evidence", b"\x0a\xbf\n\xbf\xbf\xbf\xbf\xbf\xbf\xbf\xe1\xbf\xbf"),  # a character that is none yet was shown
     ("rules", b"d0.0.o0."),  # a name with a dot at its end, no name without
     ("rules", b"f92.0.2.1 - 19ul.om"),  # two words became one name that nobody wrote

@@ -98,7 +98,7 @@ class _Rows:
                 self._rejected.append(line)
             else:
                 self.number = line[0]
-                yield line[1].replace("\0", "\ufffd") + "\n"
+                yield line[1].replace("\0", "\ufffd").replace("\r", " ") + "\n"
 
 
 def columns_of(names: list[str]) -> Mapping[str, int]:

@@ -13,6 +13,7 @@ from controller.evidence.formats import (
     endpoint_csv,
     mdm,
     osquery,
+    pcap,
     squid,
     suricata,
     zeek,
@@ -25,15 +26,17 @@ HEAD: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """One format. ``fits`` says whether a beginning, as text, looks like it; for the binary ones as bytes."""
+    """One format. ``fits`` says whether a beginning, as text, looks like it; ``is_binary``: whether its bytes do."""
 
     name: str
     title: str
     read: Callable[[Stream, Reading], Iterator[Found]]
-    fits: Callable[[str], bool]
+    fits: Callable[[str], bool] = lambda _: False
+    is_binary: Callable[[bytes], bool] = lambda _: False
 
 
 _ALL: Final = (
+    Format(name="pcap", title="PCAP and PCAPNG", read=pcap.read, is_binary=pcap.fits),
     Format(name="zeek", title="Zeek conn, dns, ssl, quic, http", read=zeek.read, fits=zeek.fits),
     Format(name="suricata", title="Suricata EVE", read=suricata.read, fits=suricata.fits),
     Format(name="osquery", title="osquery results", read=osquery.read, fits=osquery.fits),
@@ -78,7 +81,7 @@ def format_named(name: str) -> Format:
 def detect(head: bytes) -> Format | None:
     """Which format begins so, after unpacking; None when none does."""
     text = _text_of(head)
-    return next((found for found in _ALL if found.fits(text)), None)
+    return next((found for found in _ALL if found.is_binary(head) or found.fits(text)), None)
 
 
 def _text_of(head: bytes) -> str:
