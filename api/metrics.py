@@ -14,7 +14,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from api.certificates import ends_at
+from api.pages import MOST_COUNTED
 from controller import planning
+from controller.exception_desk import Wanted
 from controller.model import EmergencyKind, ExceptionState, Mode
 from controller.service import Controller
 from ipsets.errors import NoSnapshot
@@ -24,6 +26,7 @@ from ipsets.watch import addresses_v4
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 RECENT: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
+_WAITING_OR_LIVE: Final = {"requested": Wanted(state=ExceptionState.REQUESTED), "live": Wanted(live=True)}
 _TROUBLES: Final = {
     "stale": "1 when its last good answer is too old",
     "watched": "1 while what it names first does not count",
@@ -151,10 +154,8 @@ class Facade(Collector):
 
     def _exceptions(self, now: datetime) -> Metric:
         family = GaugeMetricFamily("tokgate_exceptions", "Exceptions by what they wait for", labels=("state",))
-        waiting = self._controller.exceptions.find(state=ExceptionState.REQUESTED)
-        live = self._controller.exceptions.find(live=True)
-        family.add_metric(("requested",), len(waiting))
-        family.add_metric(("live",), len(live))
+        for name, wanted in _WAITING_OR_LIVE.items():
+            family.add_metric((name,), self._controller.exceptions.count(wanted, most=MOST_COUNTED))
         return family
 
     def _emergencies(self, now: datetime) -> Iterator[Metric]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nlargest, nsmallest
-from itertools import islice
 from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Query
@@ -121,23 +120,6 @@ def paged(rows: Iterable[T], *, of: str, key: Callable[[T], str], show: Callable
         found = [row for row in found if says(show(row), text)]
     shown, count = ask.next_of(found, key=key, after=ask.after(of)), len(found) if ask.count else None
     return paged_from(shown, of=of, key=key, show=show, ask=ask, count=count)
-
-
-def paged_as_read(
-    found: Callable[[str | None], Iterable[T]], *, of: str, key: Callable[[T], str], show: Callable[[T], A], ask: Paging
-) -> Page[A]:
-    """One page of a list that is read in its order, and no further than the page needs.
-
-    ``found`` gives the rows behind a key, all of them for None; ``count`` and rare text read on to the end.
-    """
-    text = ask.q.lower() if ask.q is not None else None
-
-    def wanted(after: str | None) -> Iterator[T]:
-        return (row for row in found(after) if text is None or says(show(row), text))
-
-    count = sum(1 for _ in wanted(None)) if ask.count else None
-    rows = list(islice(wanted(ask.after(of)), ask.limit + 1))
-    return paged_from(rows, of=of, key=key, show=show, ask=ask, count=count)
 
 
 def paged_from(

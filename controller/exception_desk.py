@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import wraps
+from itertools import islice
 from typing import Concatenate, Final, ParamSpec
 
 from controller import exceptions as lifecycle
@@ -21,8 +22,9 @@ from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Inventory
 from controller.model import AccessException, ExceptionState, HostLookup, Use
 from controller.reach import EVERYWHERE, Reach
-from controller.store import Store
+from controller.store import ExceptionQuery, Store
 from controller.store.access import exception_unknown
+from controller.store.exception_query import said_by
 from core.clock import Clock
 from core.ids import DeviceName, ExceptionId, SiteName, new_id
 from vendors.registry import adapter_for
@@ -50,6 +52,20 @@ def _anew_when_overtaken(
         return decide(desk, *args, **more)
 
     return decided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which exceptions somebody wants to see. ``text``: somewhere in what is shown of them, whatever its case."""
+
+    state: ExceptionState | None = None
+    site: str | None = None
+    live: bool | None = None  # whether they are in force now
+    service: str | None = None
+    code: str | None = None
+    owner: str | None = None
+    requested_by: str | None = None
+    text: str | None = None
 
 
 class ExceptionDesk:
@@ -86,33 +102,44 @@ class ExceptionDesk:
 
     # --- looking --------------------------------------------------------------------------------------------------
 
-    def find(
-        self, *, state: ExceptionState | None = None, site: str | None = None, live: bool | None = None
-    ) -> tuple[AccessException, ...]:
+    def find(self, wanted: Wanted | None = None) -> tuple[AccessException, ...]:
         """In the order in which they were asked for."""
-        return tuple(self.listed(state=state, site=site, live=live, first=MANY))
+        return tuple(self.listed(wanted or Wanted(), first=MANY))
 
     def listed(
-        self,
-        after: str | None = None,
-        *,
-        newest_first: bool = False,
-        first: int = 100,
-        state: ExceptionState | None = None,
-        site: str | None = None,
-        live: bool | None = None,
+        self, wanted: Wanted, after: str | None = None, *, newest_first: bool = False, first: int = 100
     ) -> Iterator[AccessException]:
         """The same, in either order, behind the one named. About as many are read as are taken; ``first`` at once."""
-        now = self._clock.now()
-        for batch in self._store.exception_batches(
-            ExceptionId(after) if after else None,
-            newest_first=newest_first,
-            first=first,
-            state=state,
-            sites=self._within([SiteName(site)] if site else None),
-            live_at=now if live else None,
-        ):
-            yield from self._all_shown([e for e in batch if live is None or e.is_live(now) is live])
+        query = replace(self._query(wanted), oldest_first=not newest_first)
+        text = query.text
+        for batch in self._store.exception_batches(query, ExceptionId(after) if after else None, first=first):
+            shown = self._all_shown(batch)
+            yield from shown if text is None else (e for e in shown if text in said_by(e))
+
+    def count(self, wanted: Wanted, *, most: int) -> int:
+        """How many there are; no further than ``most``."""
+        if wanted.text is not None and not self._reach.is_everywhere:  # what is hidden of one may say it
+            return sum(1 for _ in islice(self.listed(wanted, first=MANY), most))
+        return self._store.exception_count(self._query(wanted), most=most)
+
+    def _query(self, wanted: Wanted) -> ExceptionQuery:
+        text = wanted.text.lower() if wanted.text is not None else None
+        return ExceptionQuery(
+            state=wanted.state,
+            sites=self._within([SiteName(wanted.site)] if wanted.site else None),
+            live=wanted.live,
+            at=self._clock.now(),
+            service=wanted.service,
+            code=wanted.code,
+            owner=wanted.owner,
+            requested_by=wanted.requested_by,
+            text=text,
+            text_at=() if text is None else self._sites_with_a_device_that_says(text),
+        )
+
+    def _sites_with_a_device_that_says(self, text: str) -> tuple[SiteName, ...]:
+        sites = self._inventory.sites.values()
+        return tuple(s.name for s in sites if any(text in name.lower() for name in s.devices))
 
     def _within(self, sites: Iterable[SiteName] | None) -> Collection[SiteName] | None:
         """Those of the sites that lie within reach; of every site when None."""

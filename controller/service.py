@@ -36,7 +36,7 @@ from controller.desired import Facts, held_signature, signature
 from controller.emergencies import EmergencyDesk
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound, StoreError
-from controller.exception_desk import ExceptionDesk
+from controller.exception_desk import ExceptionDesk, Wanted
 from controller.exceptions import check_text
 from controller.feeds import FeedDesk
 from controller.freezing import Frozen, held_at
@@ -953,7 +953,7 @@ class Controller:
             devices={name: statuses.get(name) for name in site.devices},
             events=self.store.events_between(site.name, window),
             observations=self.store.observations(site.name, window),
-            exceptions=self.exceptions.find(site=site.name),
+            exceptions=self.exceptions.find(Wanted(site=site.name)),
             snapshot=self.store.current_snapshot(),
             sources=self.troubles(),
             freshness=self._freshness,

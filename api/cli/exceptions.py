@@ -220,14 +220,27 @@ def list_exceptions(
     state: Annotated[ExceptionState | None, typer.Option("--state", help="Only in this state.")] = None,
     site: Annotated[str | None, typer.Option("--site", "-s", help="Only at this site.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Only those that are in force now.")] = False,
+    owner: Annotated[str | None, typer.Option("--owner", help="Only of this owner.")] = None,
+    requested_by: Annotated[
+        str | None, typer.Option("--requested-by", help="Only those that this one asked for: cli:anna, person:anna …")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", "-t", help="Only what says this somewhere.")] = None,
     output: As = Output.TABLE,
 ) -> None:
     """List exceptions, with the devices that were read back holding them."""
     from api.exception_models import AccessException
+    from controller.exception_desk import Wanted
 
     with opening.counterpart() as asked:
-        where = asked.site(site) if site else None
-        found = asked.exceptions.find(state=state, site=where, live=True if live else None)
+        wanted = Wanted(
+            state=state,
+            site=asked.site(site) if site else None,
+            live=True if live else None,
+            owner=owner,
+            requested_by=requested_by,
+            text=text,
+        )
+        found = asked.exceptions.find(wanted)
         now = asked.clock.now()
     show_rows([AccessException.of(e, now=now) for e in found], _COLUMNS, output, none="no exceptions")
 

@@ -17,6 +17,7 @@ from controller import model, webhooks
 from controller.exceptions import ExceptionRequest
 
 if TYPE_CHECKING:
+    from controller.exception_desk import Wanted
     from controller.store.webhooks import MessageQuery
 
 
@@ -28,11 +29,16 @@ class Desk:
 
 
 class RemoteExceptions(Desk):
-    def find(
-        self, *, state: model.ExceptionState | None = None, site: str | None = None, live: bool | None = None
-    ) -> tuple[model.AccessException, ...]:
+    def find(self, wanted: Wanted) -> tuple[model.AccessException, ...]:
         found = self._client.exceptions.list_exceptions(
-            state=state.value if state else None, site=site, live=live, order="asc", limit=500
+            state=wanted.state.value if wanted.state else None,
+            site=wanted.site,
+            live=wanted.live,
+            owner=wanted.owner,
+            requested_by=wanted.requested_by,
+            q=wanted.text,
+            order="asc",
+            limit=500,
         )
         return tuple(map(exception_of, found))
 

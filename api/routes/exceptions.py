@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -19,10 +19,11 @@ from api.exception_models import (
     SeatsBody,
 )
 from api.models import Name, Page, ReasonBody, Ulid
-from api.pages import Newest, Word, paged, paged_as_read
+from api.pages import MOST_COUNTED, Newest, Word, paged, paged_from
 from api.reference import PREVIEW, answers
 from controller import model
 from controller.errors import NotAllowed
+from controller.exception_desk import Wanted
 from controller.model import ExceptionState, Scope
 from controller.service import Controller
 from controller.store import exception_version
@@ -67,20 +68,27 @@ def list_exceptions(
     owner: Annotated[Word | None, Query(description="only of this owner")] = None,
     requested_by: Annotated[Word | None, Query(description="only those this one asked for")] = None,
 ) -> Page[AccessException]:
-    def found(after: str | None) -> Iterator[model.AccessException]:
-        listed = controller.exceptions.listed(
-            after, newest_first=ask.is_descending, first=ask.limit + 1, state=state, site=site, live=live
-        )
-        return (
-            e
-            for e in listed
-            if service in (None, e.service)
-            and code in (None, e.code)
-            and owner in (None, e.owner)
-            and requested_by in (None, e.requested_by)
-        )
-
-    return paged_as_read(found, of="exceptions", key=lambda e: e.id, show=lambda e: _show(controller, e), ask=ask)
+    wanted = Wanted(
+        state=state,
+        site=site,
+        live=live,
+        service=service,
+        code=code,
+        owner=owner,
+        requested_by=requested_by,
+        text=ask.q,
+    )
+    desk, most = controller.exceptions, ask.limit + 1
+    listed = desk.listed(wanted, ask.after("exceptions"), newest_first=ask.is_descending, first=most)
+    count = desk.count(wanted, most=MOST_COUNTED) if ask.count else None
+    return paged_from(
+        [*islice(listed, most)],
+        of="exceptions",
+        key=lambda e: e.id,
+        show=lambda e: _show(controller, e),
+        ask=ask,
+        count=count,
+    )
 
 
 @router.get("/{id}", summary="One exception", responses=answers(404))

@@ -25,7 +25,7 @@ from api.web.templating import render
 from api.web.wording import STATES, who
 from controller.access_roles import may_be_one_person
 from controller.errors import Invalid
-from controller.exceptions import sources_in_words
+from controller.exception_desk import Wanted
 from controller.model import AccessException, ExceptionState, Scope, Window
 from controller.service import Controller
 from core.errors import TokgateError
@@ -60,8 +60,8 @@ def list_page(
     error: TokgateError | None = None
     found: list[AccessException] = []
     try:
-        listed = _listed(controller, state, site, after=decode(cursor or None, of=_LIST))
-        found = list(islice((e for e in listed if q.casefold() in _searched(e)), SHOWN + 1))
+        listed = _listed(controller, state, site, q, after=decode(cursor or None, of=_LIST))
+        found = list(islice(listed, SHOWN + 1))
     except TokgateError as exc:
         error = exc
     older = {**asked, "cursor": encode(found[SHOWN - 1].id, of=_LIST)} if len(found) > SHOWN else None
@@ -79,26 +79,22 @@ def list_page(
     )
 
 
-def _listed(controller: Controller, state: str, site: str, *, after: str | None) -> Iterator[AccessException]:
+def _listed(
+    controller: Controller, state: str, site: str, text: str, *, after: str | None
+) -> Iterator[AccessException]:
     """Those that a person asked for, behind the one named. Raises ``Invalid``, ``NotFound``."""
     if state and state not in (LIVE, *ExceptionState):
         known = ", ".join((LIVE, *ExceptionState))
         raise Invalid(f"state: an exception is never {state!r}", hint=f"it is one of {known}")
     if site:
         controller.inventory.site(site)
-    return controller.exceptions.listed(
-        after,
-        newest_first=True,
-        first=SHOWN + 1,
+    wanted = Wanted(
         state=ExceptionState(state) if state not in ("", LIVE) else None,
         site=site or None,
         live=True if state == LIVE else None,
+        text=text or None,
     )
-
-
-def _searched(exception: AccessException) -> str:
-    said = (exception.id, exception.owner, exception.ticket, exception.reason, exception.requested_by, exception.code)
-    return " ".join((*said, *sources_in_words(exception), *exception.sites)).casefold()
+    return controller.exceptions.listed(wanted, after, newest_first=True, first=SHOWN + 1)
 
 
 # --- one exception --------------------------------------------------------------------------------------------------

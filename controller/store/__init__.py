@@ -5,6 +5,7 @@ from controller.store.access import AuditQuery, exception_version
 from controller.store.cuts import CutQuery, FlowsCut
 from controller.store.episodes import EpisodeQuery, KeptEpisode
 from controller.store.evidence import EventQuery, HitSum, Page
+from controller.store.exception_query import ExceptionQuery
 from controller.store.history import AlertQuery
 from controller.store.journal import JournalEntry, JournalPage
 from controller.store.quarantine import QuarantineQuery
@@ -21,6 +22,7 @@ __all__ = [
     "CutQuery",
     "EpisodeQuery",
     "EventQuery",
+    "ExceptionQuery",
     "FlowsCut",
     "HitSum",
     "JournalEntry",

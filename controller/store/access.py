@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_,
 from controller.audit import AuditNote, Head, breaks
 from controller.errors import ChangedMeanwhile, Conflict, NotFound, StoreError
 from controller.model import AccessException, AuditEntry, ExceptionState, Scope, Token
+from controller.store.exception_query import ExceptionQuery, said_by
 from controller.store.jsons import EXCEPTION, WORDS, dumps_sites, loads_sites
 from controller.store.schema import audit, exception_sites, exceptions, tokens
 from controller.store.searching import Listing, begins, within
@@ -78,29 +79,23 @@ class Exceptions(Shelf):
         live_at: datetime | None = None,
     ) -> list[AccessException]:
         """In the order in which they were asked for; ``sites``: those that name any of them."""
-        query = select(exceptions.c.body).where(*_which(state, sites, live_at)).order_by(exceptions.c.id)
+        live = True if live_at is not None else None
+        wanted = ExceptionQuery(state=state, sites=sites, live=live, at=live_at, oldest_first=True)
+        query = select(exceptions.c.body).where(*wanted.all()).order_by(*wanted.order)
         with self._db.read() as connection:
             return [EXCEPTION.loads(body) for body in connection.execute(query).scalars()]
 
     def exception_batches(
-        self,
-        after: ExceptionId | None = None,
-        *,
-        newest_first: bool,
-        first: int,
-        state: ExceptionState | None = None,
-        sites: Collection[SiteName] | None = None,
-        live_at: datetime | None = None,
+        self, wanted: ExceptionQuery, after: ExceptionId | None = None, *, first: int
     ) -> Iterator[list[AccessException]]:
-        """The same, in either order, behind the one named; ``first`` of them, then more as long as they are asked for.
+        """In the order asked for, behind the one named; ``first`` of them, then more as long as they are asked for.
 
         Each batch is a picture of its own moment.
         """
-        key, size, wanted = exceptions.c.id, first, _which(state, sites, live_at)
-        order = key.desc() if newest_first else key
+        key, size = exceptions.c.id, first
         while True:
-            behind = [] if after is None else [key < after if newest_first else key > after]
-            query = select(key, exceptions.c.body).where(*wanted, *behind).order_by(order).limit(size)
+            behind = [] if after is None else [wanted.behind(after)]
+            query = select(key, exceptions.c.body).where(*wanted.all(*behind)).order_by(*wanted.order).limit(size)
             with self._db.read() as connection:
                 batch = connection.execute(query).all()
             yield [EXCEPTION.loads(body) for _, body in batch]
@@ -108,20 +103,10 @@ class Exceptions(Shelf):
                 return
             after, size = ExceptionId(batch[-1][0]), _BATCH
 
-
-def _which(
-    state: ExceptionState | None, sites: Collection[SiteName] | None, live_at: datetime | None
-) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if state is not None:
-        found.append(exceptions.c.state == state.value)
-    if sites is not None:
-        named = select(exception_sites.c.exception).where(exception_sites.c.site.in_(sites))
-        found.append(exceptions.c.id.in_(named))
-    if live_at is not None:
-        live = (exceptions.c.state == ExceptionState.APPROVED.value, exceptions.c.starts <= live_at)
-        found += [*live, exceptions.c.ends > live_at]
-    return found
+    def exception_count(self, wanted: ExceptionQuery, *, most: int) -> int:
+        """How many are wanted; no further than ``most``."""
+        with self._db.read() as connection:
+            return wanted.counted(connection, most=most)
 
 
 def _refuse_other(connection: Connection, exception_id: str) -> None:
@@ -158,6 +143,11 @@ def _exception_row(exception: AccessException) -> dict[str, Any]:
         "starts": exception.starts,
         "ends": exception.ends,
         "body": EXCEPTION.dumps(replace(exception, live_on=())),
+        "service": exception.service,
+        "code": exception.code,
+        "owner": exception.owner,
+        "requested_by": exception.requested_by,
+        "said": said_by(replace(exception, live_on=(), devices=())),
     }
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0012"
+REVISION: Final = "0013"
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -391,8 +391,15 @@ exceptions = Table(
     Column("starts", Instant, nullable=False),
     Column("ends", Instant, nullable=False),
     Column("body", Text, nullable=False),
+    Column("service", String, nullable=False, server_default=""),
+    Column("code", String, nullable=False, server_default=""),
+    Column("owner", String, nullable=False, server_default=""),
+    Column("requested_by", String, nullable=False, server_default=""),
+    Column("said", Text, nullable=False, server_default=""),  # every word of it, to be searched
     CheckConstraint("starts < ends", name="ck_exceptions_life"),
     Index("ix_exceptions_state", "state", "id"),  # lists are in the order of the key
+    Index("ix_exceptions_owner", "owner", "id"),
+    Index("ix_exceptions_requested_by", "requested_by", "id"),
 )
 
 exception_sites = Table(

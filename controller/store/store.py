@@ -308,24 +308,24 @@ class Store(
     def housekeeping(self, *, retention: timedelta) -> None:
         """Drop what is older than ``retention``, in small writes; close abandoned runs; write the log back.
 
-        Events go by whole days of UTC, with what they add up to.
+        Events and looks go by whole days of UTC, with what they add up to.
 
         The audit log, exceptions, tokens, the snapshot in force, the list behind it and each device's last look stay
         whatever their age.
         """
         self._settle()
         now = self._clock.now()
-        oldest = day_of(now - retention)
-        self._drop(events, events.c.end <= oldest)
-        self._forget_sums(oldest)
+        oldest, day = now - retention, day_of(now - retention)
+        self._drop(events, events.c.end <= day)
+        self._forget_sums(day)
         self._drop(journal, journal.c.at < oldest, journal.c.seq < select(func.max(journal.c.seq)).scalar_subquery())
         self._drop(episodes, episodes.c.end < oldest)
         self._drop(quarantine, quarantine.c.last_at < oldest)
         self._drop(evidence_batches, evidence_batches.c.at < now - BATCH_RETENTION)
         last = select(func.max(observations.c.id)).group_by(observations.c.device)
-        self._drop(observations, observations.c.at < oldest, observations.c.id.not_in(last))
+        self._drop(observations, observations.c.at < day, observations.c.id.not_in(last))
         newest = select(func.max(stretches.c.id)).group_by(stretches.c.device)
-        self._drop(stretches, stretches.c.last < oldest, stretches.c.id.not_in(newest))
+        self._drop(stretches, stretches.c.last < day, stretches.c.id.not_in(newest))
         self._drop(runs, runs.c.started_at < oldest, runs.c.finished_at.is_not(None))
         self._drop(plans, plans.c.created_at < now - min(retention, PLAN_RETENTION))
         behind = self.withheld()

@@ -14,13 +14,15 @@ import pytest
 from api.pages import says
 from api.reference import operations
 from controller.audit import AuditNote
-from controller.model import Outcome
+from controller.model import Outcome, Scope
 from controller.store import AuditQuery, Store, searching
 from controller.webhooks import new_secret
+from core.ids import SiteName
 from ipsets.drift import Drift
-from tests.api.conftest import PASSWORD, Office, Stock, an_office
+from tests.api.conftest import MONTH, PASSWORD, Office, Stock, an_office
 from tests.api.test_rest_dry_run import hook, requested, second
 from tests.api.test_rest_flow import event
+from tests.controller.offices import an_exception
 
 V1 = "/api/v1"
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
@@ -158,6 +160,38 @@ def test_every_list_goes_both_ways_counts_and_searches(busy: Office) -> None:
         said = walk(busy, path, q=word.upper(), order="asc")
         assert up[0] in said, path
         assert busy.get(path, params={"count": "true", "q": word})["count"] == len(said), path
+
+
+def test_every_word_that_is_shown_of_an_exception_finds_it(busy: Office) -> None:
+    """What is looked in is kept beside it, not made anew: so it has to be the same words, the devices' names too."""
+    [made] = walk(busy, "/exceptions", q="ann-3")
+    lived = (made["starts"], made["ends"], made["requested_at"], made["decided_at"], made["ended_at"])
+    said = {*words_in(made)} - {*lived}
+    assert {"ann-3", "berlin", "fw-berlin", "10.20.0.7/32", "requested", "token:request"} <= said
+    for word in said:
+        assert made in walk(busy, "/exceptions", q=word), word
+    assert walk(busy, "/exceptions", q=made["requested_at"][:13]) == [], "times have filters of their own"
+
+
+def words_in(shown: Any) -> Iterator[str]:
+    if isinstance(shown, str) and shown:
+        yield shown
+    elif isinstance(shown, list | dict):
+        for value in shown if isinstance(shown, list) else shown.values():
+            yield from words_in(value)
+
+
+def test_nobody_finds_an_exception_by_what_is_hidden_of_it(stock: Stock, tmp_path: Path) -> None:
+    with an_office(tmp_path, stock) as office:
+        both = [SiteName("austin"), SiteName("berlin")]
+        office.controller.store.add_exception(replace(an_exception("10.20.0.7"), sites=tuple(both)))
+        _, secret = office.controller.create_token("b", [Scope.READ], MONTH, actor="test", sites=[both[1]])
+        office.tokens["b"] = secret.reveal()
+        for hidden in ("austin", "fw-austin"):
+            for token, count in (("admin", 1), ("b", 0)):
+                page = office.get("/exceptions", token=token, params={"q": hidden, "count": "true"})
+                assert (len(page["items"]), page["count"]) == (count, count), (token, hidden)
+        assert office.get("/exceptions", token="b", params={"q": "fw-ber", "count": "true"})["count"] == 1
 
 
 def test_what_a_snapshot_holds_goes_both_ways_too(busy: Office) -> None:

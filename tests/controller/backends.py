@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from controller.address import DatabaseAddress
@@ -43,6 +46,13 @@ def behind(store: Store, statement: str, *values: object) -> list[tuple[Any, ...
             statement = statement.replace("%", "%%").replace("?", "%s")
         found = connection.exec_driver_sql(statement, values)
         return [tuple(row) for row in found] if found.returns_rows else []
+
+
+def migrate_once(store: Store, migration: str) -> None:
+    """Run this migration alone, over a store from which what it makes was taken away."""
+    module = import_module(f"controller.store.migrations.versions.{migration}")
+    with store._db.write() as connection, Operations.context(MigrationContext.configure(connection)):
+        module.upgrade()
 
 
 def count(store: Store, table: str) -> int:

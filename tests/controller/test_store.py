@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,7 +18,9 @@ from controller.audit import AuditNote
 from controller.errors import Busy, Conflict, Invalid, NotFound, StoreError, StoreOutdated
 from controller.model import (
     AccessException,
+    Approval,
     CoverageState,
+    Declared,
     DetectionEvent,
     DeviceRun,
     DeviceStatus,
@@ -25,6 +28,7 @@ from controller.model import (
     EventAction,
     ExceptionState,
     Observation,
+    OpenHours,
     Outcome,
     Quality,
     Run,
@@ -35,7 +39,7 @@ from controller.model import (
     Window,
 )
 from controller.rehearsal import Rehearsal, rehearsed
-from controller.store import CutQuery, EventQuery, RunQuery, Store
+from controller.store import CutQuery, EventQuery, ExceptionQuery, RunQuery, Store
 from controller.store.schema import REVISION, metadata, micros, moment
 from controller.store.upgrade import MIGRATIONS
 from core.clock import ManualClock
@@ -529,13 +533,76 @@ def test_exceptions_are_read_in_order_and_no_further_than_they_are_asked_for(
     for each in made:
         store.add_exception(each)
     made = sorted(made, key=lambda e: e.id, reverse=newest_first)
-    batches = list(store.exception_batches(newest_first=newest_first, first=first))
+    all_of_them = ExceptionQuery(oldest_first=not newest_first)
+    batches = list(store.exception_batches(all_of_them, first=first))
     assert [each for batch in batches for each in batch] == made
     assert len(batches[0]) == min(first, 5)
-    behind = store.exception_batches(made[1].id, newest_first=newest_first, first=first)
+    behind = store.exception_batches(all_of_them, made[1].id, first=first)
     assert next(behind) == made[2 : 2 + first]
-    approved = store.exception_batches(newest_first=newest_first, first=first, state=ExceptionState.APPROVED)
+    approved = store.exception_batches(replace(all_of_them, state=ExceptionState.APPROVED), first=first)
     assert [each for batch in approved for each in batch] == [e for e in made if e.state is ExceptionState.APPROVED]
+
+
+WORDS: Final[dict[str, Any]] = {
+    "sites": (BERLIN, PARIS),
+    "sources": (ip_network("10.20.1.0/28"),),
+    "roles": ("guest",),
+    "hosts": ("PC7.example.org",),
+    "service": "capcut",
+    "surface": "ads-manager",
+    "hours": (OpenHours(days=("mon",), start=time(8), end=time(12)),),
+    "reason": "100 % Ärger_mit\\Ü",
+    "code": "research",
+    "owner": "Zoë",
+    "ticket": "MKT-7",
+    "lead": "person:lea",
+    "decided_by": "cli:max",
+    "approvals": (Approval(actor="cli:eve", at=NOW, preview="feed0123"),),
+    "declared": Declared(key="autumn", digest="0" * 64),
+}
+
+
+def test_text_is_looked_for_in_every_word_of_an_exception_and_in_no_other(store: Store) -> None:
+    other, made = exception(), exception(**WORDS, state=ExceptionState.APPROVED)
+    for each in (other, made):
+        store.add_exception(each)
+    for said in (
+        *(made.id[-9:], "paris", "10.20.1.0/28", "guest", "pc7.EXAMPLE", "capcut", "ads-", "mon 08:00", "100 % ärger"),
+        *("ger_mit\\ü", "research", "zoË", "mkt-7", "lea", "max", "cli:EVE", "feed01", "autumn", "approved"),
+    ):
+        assert found(store, text=said) == [made], said
+    for unsaid in ("100_%", "ger%mit", "2026", "nowhere"):
+        assert found(store, text=unsaid) == [], unsaid
+    assert found(store, text="bob") == [other, made], "who asked for both"
+
+
+def test_text_follows_a_decision_and_the_devices(store: Store) -> None:
+    one, other = exception(reason="first"), exception(sites=(PARIS,))
+    for each in (one, other):
+        store.add_exception(each)
+    store.update_exception(replace(one, reason="later"), expected_state=ExceptionState.REQUESTED)
+    assert (found(store, text="first"), len(found(store, text="later"))) == ([], 1)
+    store.put_status(holds(DeviceName("fw-odd"), one.id))
+    assert [e.id for e in found(store, text="W-ODD")] == [one.id], "a device that was read back holding it"
+    assert found(store, text="site-device", text_at=[PARIS]) == [other], "a device of its sites"
+
+
+def test_filters_of_exceptions_are_the_databases_own(store: Store) -> None:
+    live = exception(state=ExceptionState.APPROVED, starts=NOW - MINUTE)
+    later = exception(state=ExceptionState.APPROVED, starts=NOW + MINUTE, owner="ann", code="research")
+    for each in (live, later):
+        store.add_exception(each)
+    assert found(store, live=True, at=NOW) == [live]
+    assert found(store, live=False, at=NOW) == [later]
+    assert found(store, owner="ann") == found(store, code="research") == [later]
+    assert found(store, service="none") == found(store, requested_by="BOB") == []
+    assert store.exception_count(ExceptionQuery(requested_by="bob"), most=9) == 2
+    assert store.exception_count(ExceptionQuery(), most=1) == 1
+
+
+def found(store: Store, **wanted: Any) -> list[AccessException]:
+    query = ExceptionQuery(oldest_first=True, **wanted)
+    return [each for batch in store.exception_batches(query, first=50) for each in batch]
 
 
 def holds(device: DeviceName, *exceptions: ExceptionId) -> DeviceStatus:
@@ -565,24 +632,6 @@ def test_which_devices_hold_an_exception_is_found_from_the_exception(store: Stor
     assert store.holding([one, other, third]) == {one: (paris,), third: (FW,)}
     many = [*(ExceptionId(new_id()) for _ in range(2_000)), third]
     assert store.holding(many) == {third: (FW,)}
-
-
-def without_sums(store: Store) -> None:
-    """As it was before the migration that adds events up."""
-    for later in ("hit_times", "hit_days", "hit_seen", "stretches", "coverage_days", "coverage_kept"):
-        behind(store, f"DROP TABLE {later}")
-    behind(store, "DROP INDEX ix_run_devices_done")
-
-
-def test_an_upgrade_knows_what_devices_held_before_it(store: Store) -> None:
-    held = exception().id
-    store.put_status(holds(FW, held))
-    for later in ("device_exceptions", "repeats", "journal", "episodes", "evidence_batches", "quarantine"):
-        behind(store, f"DROP TABLE {later}")
-    without_sums(store)
-    set_revision(store, "0006")
-    store.upgrade(is_backed_up=True)
-    assert store.holding([held]) == {held: (FW,)}
 
 
 # --- tokens and jobs --------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,22 +11,28 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from controller.address import DatabaseAddress
 from controller.alerts import AlertNote
 from controller.errors import StoreOutdated
-from controller.store import AlertQuery, Store
+from controller.model import ExceptionState
+from controller.store import AlertQuery, ExceptionQuery, Store
 from controller.store.database import open_database
+from controller.store.jsons import EXCEPTION, STATUS
 from controller.store.schema import REVISION, micros
 from controller.store.upgrade import MIGRATIONS
 from core.clock import ManualClock
+from core.ids import DeviceName
 from ipsets.model import Provenance, Snapshot
 from ipsets.snapshot import dumps
 from tests.controller.backends import behind, count
+from tests.controller.offices import an_exception
+from tests.controller.test_store import holds
 from tests.controller.test_store_snapshots import NOW, ONE, TWO
 
 HOUR = timedelta(hours=1)
+ASKED = an_exception("10.20.1.7", state=ExceptionState.REQUESTED)
 
 
 def saying(snapshot: Snapshot, detail: str) -> Snapshot:
@@ -111,19 +119,40 @@ def test_alerts_are_listed_the_newest_first_and_never_numbered_twice(store: Stor
     assert store.alerts()[0].id == newest.id + 1
 
 
-def first_schema(place: tuple[Path, DatabaseAddress | None]) -> None:
-    """A store as the first version left it: a snapshot in force, and nothing known of its words before."""
+@contextmanager
+def left_at(revision: str, place: tuple[Path, DatabaseAddress | None]) -> Iterator[Connection]:
+    """A store as the version of that schema left it."""
     database = open_database(*place)
     with database.write() as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, revision)
+        yield connection
+    database.close()
+
+
+def test_an_upgrade_knows_what_devices_held_before_it(
+    blank: tuple[Path, DatabaseAddress | None], clock: ManualClock
+) -> None:
+    held = holds(DeviceName("fw-berlin"), ASKED.id)
+    with left_at("0006", blank) as connection:
+        row = {"device": held.device, "body": STATUS.dumps(held)}
+        connection.execute(text("INSERT INTO device_status VALUES (:device, :body)"), row)
+    with Store.open(blank[0], address=blank[1], clock=clock, is_backed_up=True) as store:
+        assert store.holding([ASKED.id]) == {ASKED.id: (held.device,)}
+
+
+def first_schema(place: tuple[Path, DatabaseAddress | None]) -> None:
+    """A snapshot in force, and nothing known of its words before."""
+    with left_at("0001", place) as connection:
         row = {"id": ONE.id, "at": micros(ONE.created_at), "body": dumps(ONE)}
         connection.execute(text("INSERT INTO snapshots VALUES (:id, :at, NULL, 1, 1, :body)"), row)
+        asked = {"id": ASKED.id, "at": micros(ASKED.starts), "end": micros(ASKED.ends), "body": EXCEPTION.dumps(ASKED)}
+        connection.execute(text("INSERT INTO exceptions VALUES (:id, 'requested', :at, :end, :body)"), asked)
+        connection.execute(text("INSERT INTO exceptions VALUES ('broken', 'ended', 1, 2, '{}')"))
         connection.execute(text("INSERT INTO meta VALUES ('instance', :id)"), {"id": "0" * 26})
         connection.execute(text("INSERT INTO meta VALUES ('current_snapshot', :id)"), {"id": ONE.id})
-    database.close()
 
 
 def test_a_store_of_the_first_version_is_brought_up_to_date(
@@ -139,6 +168,8 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(
         assert store.current_snapshot() == ONE
         assert store.said_at(ONE, clock.now()) is None, "nobody wrote it down then"
         assert store.alerts() == []
+        wanted = ExceptionQuery(owner=ASKED.owner, text=ASKED.reason.upper())
+        assert next(store.exception_batches(wanted, first=9)) == [ASKED], "old ones are found by what they say"
         keep(store, clock, saying(ONE, "later"))
         assert store.said_at(ONE, clock.now()) == saying(ONE, "later")
         assert store.check() == []
