@@ -25,6 +25,8 @@ def cross_problems(document: Document) -> Iterator[Problem]:
         _feeds,
         _feed_groups,
         _access,
+        _sensors,
+        _listeners,
     ):
         yield from check(document)
 
@@ -56,6 +58,47 @@ def _access(document: Document) -> Iterator[Problem]:
             if isinstance(name, str) and name not in known:
                 spot: Spot = ("access", "rules", number, "sites", place)
                 yield document.problem(spot, f"no site {name[:40]!r}{did_you_mean(name, known)}")
+
+
+def _sensors(document: Document) -> Iterator[Problem]:
+    """The site of every sensor exists, is that of the device of its name, and no address is two senders'."""
+    known = _mapping(_mapping(document.data).get("sites"))
+    of_devices = {str(spot[-1]): str(spot[1]) for spot, _ in devices(document.data)}
+    seen: dict[Network, Spot] = {}
+    for name, sensor in _mapping(_mapping(_mapping(document.data).get("evidence")).get("sensors")).items():
+        spot: Spot = ("evidence", "sensors", name)
+        given = _mapping(sensor)
+        site, addresses = given.get("site"), given.get("addresses")
+        if isinstance(site, str) and site not in known:
+            yield document.problem((*spot, "site"), f"no site {site[:40]!r}{did_you_mean(site, known)}")
+        elif isinstance(site, str) and of_devices.get(name, site) != site:
+            said = f"device {name!r} is at site {of_devices[name]!r}; a sensor of that name says more about it"
+            yield document.problem((*spot, "site"), said)
+        for number, text in enumerate(addresses if isinstance(addresses, list) else ()):
+            try:
+                network = parse_net(text)
+            except ValueError:
+                continue  # said where the shape is checked
+            if network in seen:
+                first = seen[network]
+                said = f"{network} is already of sensor {first[2]!r} (line {document.line(first)})"
+                yield document.problem((*spot, "addresses", number), said)
+            seen.setdefault(network, (*spot, "addresses", number))
+
+
+def _listeners(document: Document) -> Iterator[Problem]:
+    """No two listen at one place."""
+    listeners = _mapping(_mapping(document.data).get("evidence")).get("listen")
+    seen: dict[tuple[bool, str], int] = {}
+    for number, listener in enumerate(listeners if isinstance(listeners, list) else ()):
+        at, over = _mapping(listener).get("at"), _mapping(listener).get("over")
+        if not isinstance(at, str) or at.endswith(":0"):
+            continue
+        key = (over == "udp", at)
+        if key in seen:
+            where = document.line(("evidence", "listen", seen[key]))
+            yield document.problem(("evidence", "listen", number, "at"), f"{at} is already listened at (line {where})")
+        seen.setdefault(key, number)
 
 
 def _policies(document: Document) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from controller.inventory.calendars import Calendar
 from controller.inventory.changes import Changes
 from controller.inventory.document import Document, Problem, read_document
 from controller.inventory.emergency_rules import EmergencyRules
+from controller.inventory.evidence import EvidenceRules
 from controller.inventory.exception_rules import ExceptionRules
 from controller.inventory.fields import Host, HostKey, Name, Net, Role, Zone
 from controller.inventory.model import (
@@ -87,6 +88,7 @@ class InventoryFile(Part):
     exceptions: ExceptionRules = Field(default_factory=ExceptionRules)
     emergencies: EmergencyRules = Field(default_factory=EmergencyRules)
     access: Access = Field(default_factory=Access)
+    evidence: EvidenceRules = Field(default_factory=EvidenceRules)
 
 
 def load_inventory(path: Path) -> Inventory:
@@ -182,6 +184,7 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         exceptions=_declared_beside(folder, file.exceptions),
         emergencies=file.emergencies,
         access=_authority_beside(folder, file.access),
+        evidence=file.evidence.beside(folder),
         policies={name: joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,
         calendars={name: _beside(folder, calendar) for name, calendar in file.calendars.items()},

@@ -21,6 +21,7 @@ from controller.inventory.access import Access
 from controller.inventory.calendars import Calendar
 from controller.inventory.changes import Changes
 from controller.inventory.emergency_rules import EmergencyRules
+from controller.inventory.evidence import EvidenceRules
 from controller.inventory.exception_rules import ExceptionRules
 from controller.inventory.fields import (
     Host,
@@ -261,6 +262,7 @@ class Inventory(Part):
     exceptions: ExceptionRules = Field(default_factory=ExceptionRules)
     emergencies: EmergencyRules = Field(default_factory=EmergencyRules)
     access: Access = Field(default_factory=Access)
+    evidence: EvidenceRules = Field(default_factory=EvidenceRules)
     own_services: dict[str, OwnService] = Field(default_factory=dict)
     """What the file at ``intelligence.catalogue`` defines."""
 

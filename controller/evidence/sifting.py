@@ -1,0 +1,150 @@
+"""From what came in to a batch: who sent it, what it says, and whether it can be. Pure; ``receiving`` calls it.
+
+Nothing is dropped in silence: every message becomes sightings, or is set aside with the reason, or is counted as passed
+over because it is about something else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from controller.evidence import firewalls, syslog
+from controller.evidence.lines import Unfit, shown
+from controller.evidence.model import Quarantine, Rejected, Sighting
+from controller.evidence.senders import Sender, Senders
+from controller.evidence.setting_aside import KEPT
+from controller.evidence.syslog import Overlong
+from core.ids import SiteName
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message, as it came in. ``cut``: its connection ended inside of it."""
+
+    raw: bytes | Overlong
+    peer: str
+    over: str  # "udp", "tcp", "tls"
+    at: datetime
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sifted:
+    """What came of some messages. ``passed``: known, and about something else; ``strange``: bytes of no charset."""
+
+    sightings: tuple[Sighting, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    passed: int = 0
+    strange: int = 0
+    heard: dict[str, datetime] = field(default_factory=dict)  # when each sender was last understood
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sieve:
+    senders: Senders
+    ahead: timedelta
+    too_old: timedelta
+
+    def sift(self, arrivals: list[Arrival]) -> Sifted:
+        """What these messages come to, in their order."""
+        sightings, aside = list[Sighting](), _Aside()
+        passed = strange = 0
+        heard: dict[str, datetime] = {}
+        for arrival in arrivals:
+            try:
+                sender, message = self._understood(arrival)
+                found = firewalls.read(message, sender.name)
+            except _Refused as exc:
+                aside.add(arrival, exc.why, exc.detail, exc.site)
+                continue
+            except Unfit as exc:
+                known = self.senders.at_text(arrival.peer)
+                aside.add(arrival, Quarantine.UNREADABLE, str(exc), known.site if known else None)
+                continue
+            strange += message.strange
+            heard[sender.name] = arrival.at
+            if not found:
+                passed += 1
+            for sighting in found:
+                if (refused := self._clock(sighting.at, arrival.at)) is not None:
+                    aside.add(arrival, *refused, sender.site)
+                else:
+                    sightings.append(sighting)
+        return Sifted(sightings=tuple(sightings), rejected=aside.all(), passed=passed, strange=strange, heard=heard)
+
+    def _understood(self, arrival: Arrival) -> tuple[Sender, syslog.Message]:
+        sender = self.senders.at_text(arrival.peer)
+        if sender is None:
+            raise _Refused(Quarantine.STRANGER, "no device and no sensor of the inventory has this address")
+        if isinstance(arrival.raw, Overlong):
+            raise _Refused(Quarantine.TOO_LONG, f"{arrival.raw.size} bytes; {syslog.LIMIT} are taken", sender.site)
+        if arrival.cut:
+            raise Unfit("cut off: its connection ended inside of it")
+        message = syslog.parse(arrival.raw, arrival.at, zone=sender.zone)
+        writer = self._writer(sender, message)
+        if writer.zone is not sender.zone:  # what is passed on keeps the clock of who wrote it
+            message = syslog.parse(arrival.raw, arrival.at, zone=writer.zone)
+        return writer, message
+
+    def _writer(self, sender: Sender, message: syslog.Message) -> Sender:
+        """Who wrote it. Whoever relays speaks for others; nobody else does."""
+        named = self.senders.named(message.host)
+        if named is sender or (named is None and not sender.relays):
+            return sender  # a device may call itself as it likes, as long as nobody else has that name
+        if not sender.relays:
+            said = f"{sender.name} speaks as {message.host[:80]!r}, which is {named.name if named else 'nobody'}"
+            raise _Refused(Quarantine.IMPOSTOR, said, sender.site)
+        if named is None:
+            said = f"{sender.name} passes on what {message.host[:80]!r} wrote, which is no device and no sensor"
+            raise _Refused(Quarantine.STRANGER, said, sender.site)
+        return named
+
+    def _clock(self, at: datetime, now: datetime) -> tuple[Quarantine, str] | None:
+        if at > now + self.ahead:
+            said = f"{_span(at - now)} ahead of our clock: look at its clock, and at the time zone that it writes in"
+            return Quarantine.FUTURE, said
+        if at < now - self.too_old:
+            return Quarantine.TOO_OLD, f"{_span(now - at)} old"
+        return None
+
+
+class _Refused(Exception):
+    def __init__(self, why: Quarantine, detail: str, site: SiteName | None = None) -> None:
+        super().__init__(detail)
+        self.why, self.detail, self.site = why, detail, site
+
+
+class _Aside:
+    """What is set aside, with no more of each kind in hand than is kept of it."""
+
+    def __init__(self) -> None:
+        self._found: list[Rejected] = []
+        self._count: Counter[tuple[str, Quarantine]] = Counter()
+        self._last: dict[tuple[str, Quarantine], int] = {}
+
+    def add(self, arrival: Arrival, why: Quarantine, detail: str, site: SiteName | None) -> None:
+        origin = f"syslog {arrival.over} {arrival.peer}"
+        key = (origin, why)
+        self._count[key] += 1
+        if self._count[key] > KEPT:
+            return
+        raw = arrival.raw.head if isinstance(arrival.raw, Overlong) else arrival.raw
+        self._last[key] = len(self._found)
+        self._found.append(Rejected(why=why, origin=origin, text=shown(raw), detail=detail, site=site))
+
+    def all(self) -> tuple[Rejected, ...]:
+        """With the counts of those of which no more were kept."""
+        for key, at in self._last.items():
+            if (more := self._count[key] - KEPT) > 0:
+                self._found[at] = replace(self._found[at], count=1 + more)
+        return tuple(self._found)
+
+
+def _span(span: timedelta) -> str:
+    seconds = int(span.total_seconds())
+    return f"{seconds} s" if seconds < 600 else f"{seconds // 60} min" if seconds < 36_000 else f"{seconds // 3600} h"
+
+
+__all__ = ["Arrival", "Sieve", "Sifted"]
