@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
@@ -66,6 +66,8 @@ class Facade(Collector):
         yield self._hits(now)
         yield from self._feeds(now)
         yield from self._webhooks()
+        yield from self._quarantine()
+        yield from self._evidence(now)
 
     def _build(self) -> Metric:
         facts = {"version": self._version, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
@@ -203,6 +205,42 @@ class Facade(Collector):
             for family, value in ((waiting, wait), (dead, aside), (failures, hook.failures), (dropped, hook.dropped)):
                 family.add_metric((hook.name,), value)
         yield from (waiting, dead, failures, dropped)
+
+    def _quarantine(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "tokgate_evidence_quarantined", "Records that are no evidence, of what is still kept", labels=("why",)
+        )
+        for why, count in self._controller.receiving.sums().items():
+            family.add_metric((why.value,), float(count))
+        yield family
+
+    def _evidence(self, now: datetime) -> Iterator[Metric]:
+        """Of the receivers of this process; nothing where it does not listen."""
+        figures = self._controller.receiving.figures()
+        if figures is None:
+            return
+        name = "tokgate_evidence_"
+        received = CounterMetricFamily(f"{name}received", "Messages that came in", labels=("over",))
+        for over, count in sorted(figures.received.items()):
+            received.add_metric((over,), float(count))
+        rejected = CounterMetricFamily(f"{name}set_aside", "Messages that are no evidence", labels=("why",))
+        for why, count in sorted(figures.rejected.items()):
+            rejected.add_metric((why.value,), float(count))
+        yield from (received, rejected)
+        for what, said, value in (
+            ("octets", "Octets of the messages that came in", figures.octets),
+            ("sightings", "What they said of who went where", figures.sightings),
+            ("passed", "Messages that are about something else", figures.passed),
+            ("dropped", "Datagrams for which there was no room", figures.dropped),
+            ("refused", "Connections that were refused", figures.refused),
+        ):
+            yield CounterMetricFamily(name + what, said, value=float(value))
+        yield GaugeMetricFamily(f"{name}waiting", "Messages that wait to be read", value=float(figures.waiting))
+        yield GaugeMetricFamily(f"{name}connections", "Open connections of senders", value=float(figures.connections))
+        age = GaugeMetricFamily(f"{name}sender_age_seconds", "Since a sender was last understood", labels=("sender",))
+        for sender, at in sorted(figures.heard.items()):
+            age.add_metric((sender,), (now - at).total_seconds())
+        yield age
 
     def _feeds(self, now: datetime) -> Iterator[Metric]:
         labels = ("site", "device", "list")

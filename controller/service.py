@@ -69,6 +69,7 @@ from controller.people_desk import PeopleDesk
 from controller.planning import Limits, plan_device, removed, store_plan
 from controller.policy_desk import PolicyDesk
 from controller.reach import EVERYWHERE, Reach
+from controller.receiving_desk import AsideOnly, ReceivingDesk
 from controller.refreshing import Refresh, Refresher
 from controller.rehearsal import rehearsal
 from controller.reports.making import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
@@ -162,6 +163,7 @@ class Controller:
         self.reach = EVERYWHERE
         self.feeds = FeedDesk(store, inventory, clock)
         self.cuts = CutDesk(store=store)
+        self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=AsideOnly(store))
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
@@ -283,6 +285,7 @@ class Controller:
         narrow.declared = self.declared.within(narrow.reach)
         narrow.own_tokens = OwnTokens(self.store, narrow.inventory, self.clock)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
+        narrow.receiving = self.receiving.within(narrow.reach)
         narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)
         narrow.flows = replace(self.flows, inventory=narrow.inventory, policies=narrow.policies)
         return narrow
@@ -1194,7 +1197,9 @@ class Controller:
         age = self.last_tick()
         if age is not None:
             checks.append(Check(name="schedule", ok=age < 30, message=f"last tick {age:.1f} s ago"))
-        return Health(ready=all(c.ok for c in checks if c.name != "intelligence"), checks=tuple(checks))
+        checks += self.receiving.checks()
+        ready = all(c.ok for c in checks if c.name not in ("intelligence", "evidence"))
+        return Health(ready=ready, checks=tuple(checks))
 
     def _store_check(self) -> Check:
         try:

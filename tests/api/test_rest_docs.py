@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +19,7 @@ from controller.exceptions import MAX_SOURCES
 from controller.model import EventAction, ExceptionState, Scope
 from controller.repeats import LIFE
 from controller.settings import Settings
-from tests.api.conftest import Office
+from tests.api.conftest import INVENTORY, Office, Stock, an_office
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 EVERYWHERE = {"cursor", "limit", "order", "count", "q"}
@@ -72,16 +76,47 @@ def test_every_route_that_lists_says_its_filters(shared_office: Office) -> None:
     assert page == lists
 
 
+RECEIVING = "tokgate_evidence_"
+
+
 def test_every_metric_is_named_with_its_labels(shared_office: Office) -> None:
     text = shared_office.ask("GET", "/metrics").text
     rows = re.findall(r"^\| `(tokgate_\w+)` \| ([^|]*)\|", PAGE, re.MULTILINE)
-    page = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+    page = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows if not name.startswith(RECEIVING)}
     families = list(text_string_to_metric_families(text))
+    families = [family for family in families if not family.name.startswith(RECEIVING)]
     shown = {family.name for family in families}
     sometimes = {"tokgate_last_tick_age_seconds", "tokgate_certificate_left_seconds"}
     assert page.keys() == shown | sometimes, "those two are there only with a schedule, and with a certificate"
     for sample in (sample for family in families for sample in family.samples):
         assert page[sample.name] == sample.labels.keys()
+
+
+def test_every_metric_of_receiving_is_named_with_its_labels(
+    tmp_path: Path, stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are there in a process that listens."""
+    monkeypatch.setenv("REST_TEST_PASSWORD", "x")
+    listen = 'evidence: {listen: [{over: udp, at: "127.0.0.1:0"}]}\n'
+    with an_office(tmp_path, stock, INVENTORY + listen) as office, office.controller.receiving.listening():
+        (receiver,) = office.controller.receiving.running
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for said in (b"<134>Nov 25 12:00:00 x filterlog: 8,,,1,em0,match,rdr,in,4,", b"no evidence"):
+                sock.sendto(said, ("127.0.0.1", receiver.ports[0]))
+        assert waited_for(lambda: receiver.figures().passed + receiver.figures().rejected.total() == 2)
+        text = office.ask("GET", "/metrics").text
+    rows = re.findall(r"^\| `(tokgate_\w+)`(?:, `(tokgate_\w+)`)? \| ([^|]*)\|", PAGE, re.MULTILINE)
+    page = {name: set(re.findall(r"`(\w+)`", labels)) for *names, labels in rows for name in names}
+    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+    shown = {sample.name: sample.labels.keys() for sample in samples if sample.name.startswith(RECEIVING)}
+    assert {name: labels for name, labels in page.items() if name.startswith(RECEIVING)} == shown
+
+
+def waited_for(holds: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        threading.Event().wait(0.02)
+    return holds()
 
 
 def test_limits_options_and_words_are_those_of_the_code() -> None:

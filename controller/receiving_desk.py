@@ -1,0 +1,88 @@
+"""Receiving evidence, and what of it was set aside: the receiver of this process, and what people ask about both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from controller.evidence.model import Batch, Intake, Quarantine
+from controller.evidence.receiving import Figures, Receiver
+from controller.evidence.setting_aside import SetAside
+from controller.inventory import Inventory
+from controller.reach import EVERYWHERE, Reach
+from controller.store import QuarantineQuery, Store
+from controller.views import Check
+from core.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class AsideOnly:
+    """An intake that keeps what was set aside, and makes nothing of the sightings."""
+
+    store: Store
+
+    def take(self, batch: Batch) -> None:
+        if batch.rejected:
+            self.store.set_aside(batch.rejected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivingDesk:
+    """One for a controller. ``running``: at most one receiver, of this process; the narrowed desks share it."""
+
+    store: Store
+    inventory: Inventory
+    clock: Clock
+    intake: Intake
+    reach: Reach = EVERYWHERE
+    running: list[Receiver] = field(default_factory=list)
+
+    def within(self, reach: Reach) -> ReceivingDesk:
+        return replace(self, reach=reach)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen where the inventory says, for as long as the block runs. Raises ``ConfigError``."""
+        if not self.inventory.evidence.listen:
+            yield
+            return
+        with Receiver(self.inventory, self.intake, self.clock) as receiver:
+            self.running.append(receiver)
+            try:
+                yield
+            finally:
+                self.running.remove(receiver)
+
+    def figures(self) -> Figures | None:
+        """What this process received so far; None: it does not listen."""
+        return self.running[0].figures() if self.running else None
+
+    def checks(self) -> list[Check]:
+        """Whether receiving works in this process; nothing when it does not listen."""
+        found = []
+        for receiver in self.running:
+            troubles, now = receiver.troubles(), receiver.figures()
+            well = f"{now.received.total()} messages received, {now.rejected.total()} set aside"
+            found.append(Check(name="evidence", ok=not troubles, message="; ".join(troubles) or well))
+        return found
+
+    def find(
+        self, wanted: QuarantineQuery, *, limit: int, before: tuple[datetime, int] | None = None
+    ) -> list[SetAside]:
+        """What was set aside: what happened last first. ``before``: ``last_at`` and ``id`` of the last one seen."""
+        return self.store.quarantined(self._within(wanted), limit=limit, before=before)
+
+    def count(self, wanted: QuarantineQuery, *, most: int) -> int:
+        return self.store.quarantined_count(self._within(wanted), most=most)
+
+    def sums(self) -> dict[Quarantine, int]:
+        """How many records are set aside for each reason, of all sites."""
+        return self.store.quarantine_sums()
+
+    def _within(self, wanted: QuarantineQuery) -> QuarantineQuery:
+        return replace(wanted, sites=self.reach.sites)
+
+
+__all__ = ["AsideOnly", "ReceivingDesk"]
