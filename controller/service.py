@@ -36,6 +36,7 @@ from controller.desired import Facts, held_signature, signature
 from controller.emergencies import EmergencyDesk
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound, StoreError
+from controller.evidence_desk import EvidenceDesk
 from controller.exception_desk import ExceptionDesk, Wanted
 from controller.exceptions import check_text
 from controller.feeds import FeedDesk
@@ -177,6 +178,9 @@ class Controller:
             store=store, settings=settings, clock=clock, emergencies=self.emergencies, withholding=self._withholding
         )
         self.policies = PolicyDesk(store, inventory, clock, self.calendars, self.emergencies)
+        self.evidence = EvidenceDesk(
+            store, inventory, clock, policies=self.emergencies.policy_of, holidays=self.calendars.of
+        )
         self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,
@@ -284,6 +288,7 @@ class Controller:
         narrow.interventions = self.interventions.by(narrow.emergencies)
         narrow.declared = self.declared.within(narrow.reach)
         narrow.own_tokens = OwnTokens(self.store, narrow.inventory, self.clock)
+        narrow.evidence = self.evidence.within(narrow.reach)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.receiving = self.receiving.within(narrow.reach)
         narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)

@@ -73,6 +73,7 @@ class SiteEntry(Part):
     calendars: Names = ()
     changes: Changes | None = None
     resolvers: Resolvers = ()
+    evasion: bool = False
     devices: dict[Name, DeviceEntry] = Field(default_factory=dict)
 
 
@@ -265,6 +266,7 @@ def _site(name: SiteName, entry: SiteEntry, defaults: DeviceDefaults) -> Site:
         calendars=entry.calendars,
         changes=entry.changes,
         resolvers=entry.resolvers,
+        evasion=entry.evasion,
         devices={DeviceName(d): _device(DeviceName(d), name, e, defaults) for d, e in entry.devices.items()},
     )
 

@@ -246,6 +246,8 @@ class Site(Part):
     changes: Changes | None = None
     resolvers: Resolvers = ()
     """Who says what host names stand for there; those of this machine when empty."""
+    evasion: bool = False
+    """Whether it is told who turned to DoH, a VPN or a proxy right after being blocked."""
     devices: dict[DeviceName, Device] = Field(default_factory=dict)
 
 
