@@ -30,6 +30,7 @@ from controller.audit import Head
 from controller.bundle_desk import BundleDesk
 from controller.calendars import CalendarBook
 from controller.check_desk import CheckDesk
+from controller.coverage_desk import CoverageDesk
 from controller.cut_desk import CutDesk
 from controller.declared_desk import DeclaredDesk
 from controller.desired import Facts, held_signature, signature
@@ -165,6 +166,7 @@ class Controller:
         self.feeds = FeedDesk(store, inventory, clock)
         self.cuts = CutDesk(store=store)
         self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=AsideOnly(store))
+        self.coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=self._freshness)
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
@@ -254,7 +256,8 @@ class Controller:
 
     def follow_inventory(self) -> None:
         """An inventory that was edited since a schedule last began is carried to every device at once."""
-        if self.store.follow_inventory(self.inventory.digest, parts_of(self.inventory)):
+        said = self.inventory.model_dump(mode="json")
+        if self.store.follow_inventory(self.inventory.digest, parts_of(self.inventory), said=said):
             log.info("inventory.changed", inventory=self.inventory.digest[:12])
 
     def attach_schedule(self, *, tick_age: Callable[[], float | None], wake: Callable[[], None]) -> None:
@@ -289,6 +292,7 @@ class Controller:
         narrow.declared = self.declared.within(narrow.reach)
         narrow.own_tokens = OwnTokens(self.store, narrow.inventory, self.clock)
         narrow.evidence = self.evidence.within(narrow.reach)
+        narrow.coverage = self.coverage.within(narrow.inventory)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.receiving = self.receiving.within(narrow.reach)
         narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)

@@ -39,6 +39,7 @@ from controller.inventory.model import (
 )
 from controller.inventory.parts import Part
 from controller.inventory.services import Further, named_in, parse_services
+from controller.inventory.slo_rules import Slo
 from controller.inventory.wording import problems_of
 from core.ids import DeviceName, SiteName
 from ipsets.catalogue import Catalogue, load_catalogue
@@ -90,6 +91,7 @@ class InventoryFile(Part):
     emergencies: EmergencyRules = Field(default_factory=EmergencyRules)
     access: Access = Field(default_factory=Access)
     evidence: EvidenceRules = Field(default_factory=EvidenceRules)
+    slo: Slo | None = None
 
 
 def load_inventory(path: Path) -> Inventory:
@@ -186,6 +188,7 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         emergencies=file.emergencies,
         access=_authority_beside(folder, file.access),
         evidence=file.evidence.beside(folder),
+        slo=file.slo,
         policies={name: joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,
         calendars={name: _beside(folder, calendar) for name, calendar in file.calendars.items()},

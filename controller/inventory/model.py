@@ -35,6 +35,7 @@ from controller.inventory.fields import (
     did_you_mean,
 )
 from controller.inventory.parts import Part, WeeklyHours
+from controller.inventory.slo_rules import Slo
 from controller.model import Mode
 from core.ids import DeviceName, SiteName
 from core.net import Network, parse_network
@@ -265,6 +266,8 @@ class Inventory(Part):
     emergencies: EmergencyRules = Field(default_factory=EmergencyRules)
     access: Access = Field(default_factory=Access)
     evidence: EvidenceRules = Field(default_factory=EvidenceRules)
+    slo: Slo | None = None
+    """None: the age of proofs is told, and nothing is promised of it."""
     own_services: dict[str, OwnService] = Field(default_factory=dict)
     """What the file at ``intelligence.catalogue`` defines."""
 
