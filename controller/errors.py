@@ -151,6 +151,14 @@ class FeedMixed(TokgateError):
     http_status = 503
 
 
+class SpoolFailed(TokgateError):
+    """What is to be exported cannot be kept on the disk; it waits in the store, and is tried again."""
+
+    code = "TG5050"
+    title = "Spool failed"
+    http_status = 503
+
+
 class NotAllowed(TokgateError):
     """The caller lacks the scope, or the thing lies outside the sites that they are limited to."""
 

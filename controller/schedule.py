@@ -22,6 +22,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from controller.delivering import Deliverer
+from controller.exporting import Exporting
 from controller.hosts import EVERY as HOSTS_EVERY
 from controller.model import Outcome
 from controller.service import Controller
@@ -38,7 +39,6 @@ RETRY_MOST: Final = timedelta(minutes=15)
 JITTER_SHARE: Final = 0.1
 CALENDARS_EVERY: Final = timedelta(minutes=15)
 """How often the calendars of holidays are looked at; each says itself how often it is asked."""
-SLO_EVERY: Final = timedelta(minutes=5)
 _AGAIN: Final = (Outcome.FAILED, Outcome.UNCERTAIN, Outcome.RUNNING)  # still "running": its end could not be recorded
 
 
@@ -99,7 +99,6 @@ class Scheduler:
             _Interval("sync", settings.sync_interval, self._sync_all),
             _Interval("calendars", CALENDARS_EVERY, controller.calendars.refresh),
             _Interval("hosts", HOSTS_EVERY, controller.hosts.refresh),
-            _Interval("slo", SLO_EVERY, controller.coverage.watch),
             _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
         )
         # a thread for each job and one for `wake`: a source or a gateway that hangs holds up nothing but its own job
@@ -112,6 +111,14 @@ class Scheduler:
             jitter=jitter,
             may_run=lambda: not self._is_idle,
         )
+        self._exporting = Exporting(
+            controller.store,
+            controller.inventory,
+            controller.clock,
+            settings,
+            may_run=lambda: not self._is_idle,
+        )
+        controller.exports.live = self._exporting.views
         controller.attach_schedule(tick_age=self.tick_age, wake=self.wake)
 
     def start(self) -> None:
@@ -129,6 +136,7 @@ class Scheduler:
         )
         self._alarm.start()
         self._deliverer.start()
+        self._exporting.start()
 
     def stop(self) -> None:
         """Ring no more and let what was started end. Nothing on a device changes because of a stop (I2)."""
@@ -136,6 +144,7 @@ class Scheduler:
             self._alarm.shutdown(wait=True)
         self._background.shutdown(wait=True)
         self._deliverer.stop()
+        self._exporting.stop()
 
     def tick_age(self) -> float | None:
         """Seconds since a tick last finished, or since the start; None before that."""

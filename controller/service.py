@@ -30,16 +30,15 @@ from controller.audit import Head
 from controller.bundle_desk import BundleDesk
 from controller.calendars import CalendarBook
 from controller.check_desk import CheckDesk
-from controller.coverage_desk import CoverageDesk
 from controller.cut_desk import CutDesk
 from controller.declared_desk import DeclaredDesk
 from controller.desired import Facts, held_signature, signature
 from controller.emergencies import EmergencyDesk
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound, StoreError
-from controller.evidence_desk import EvidenceDesk
 from controller.exception_desk import ExceptionDesk, Wanted
 from controller.exceptions import check_text
+from controller.export_desk import ExportDesk
 from controller.feeds import FeedDesk
 from controller.freezing import Frozen, held_at
 from controller.hosts import HostBook, named
@@ -166,7 +165,7 @@ class Controller:
         self.feeds = FeedDesk(store, inventory, clock)
         self.cuts = CutDesk(store=store)
         self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=AsideOnly(store))
-        self.coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=self._freshness)
+        self.exports = ExportDesk(store=store, inventory=inventory, clock=clock, data_dir=settings.data_dir)
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
@@ -180,9 +179,6 @@ class Controller:
             store=store, settings=settings, clock=clock, emergencies=self.emergencies, withholding=self._withholding
         )
         self.policies = PolicyDesk(store, inventory, clock, self.calendars, self.emergencies)
-        self.evidence = EvidenceDesk(
-            store, inventory, clock, policies=self.emergencies.policy_of, holidays=self.calendars.of
-        )
         self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,
@@ -256,8 +252,7 @@ class Controller:
 
     def follow_inventory(self) -> None:
         """An inventory that was edited since a schedule last began is carried to every device at once."""
-        said = self.inventory.model_dump(mode="json")
-        if self.store.follow_inventory(self.inventory.digest, parts_of(self.inventory), said=said):
+        if self.store.follow_inventory(self.inventory.digest, parts_of(self.inventory)):
             log.info("inventory.changed", inventory=self.inventory.digest[:12])
 
     def attach_schedule(self, *, tick_age: Callable[[], float | None], wake: Callable[[], None]) -> None:
@@ -291,10 +286,9 @@ class Controller:
         narrow.interventions = self.interventions.by(narrow.emergencies)
         narrow.declared = self.declared.within(narrow.reach)
         narrow.own_tokens = OwnTokens(self.store, narrow.inventory, self.clock)
-        narrow.evidence = self.evidence.within(narrow.reach)
-        narrow.coverage = self.coverage.within(narrow.inventory)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.receiving = self.receiving.within(narrow.reach)
+        narrow.exports = self.exports.within(narrow.reach)
         narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)
         narrow.flows = replace(self.flows, inventory=narrow.inventory, policies=narrow.policies)
         return narrow
@@ -1206,9 +1200,9 @@ class Controller:
         age = self.last_tick()
         if age is not None:
             checks.append(Check(name="schedule", ok=age < 30, message=f"last tick {age:.1f} s ago"))
-        checks += self.receiving.checks()
-        ready = all(c.ok for c in checks if c.name not in ("intelligence", "evidence"))
-        return Health(ready=ready, checks=tuple(checks))
+        checks += [*self.receiving.checks(), *self.exports.checks()]
+        aside = ("intelligence", "evidence", "exports")  # without these we do our work all the same
+        return Health(ready=all(c.ok for c in checks if c.name not in aside), checks=tuple(checks))
 
     def _store_check(self) -> Check:
         try:

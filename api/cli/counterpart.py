@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from api.check_models import Check
 from api.cli.options import Page
 from api.config_models import ConfigDrift
-from api.coverage_models import By, FleetCoverage, SiteCoverage, Slo
 from api.device_models import Device, Doctor
 from api.emergency_models import Emergency
 from api.event_models import Alert, Cut, Event
@@ -255,18 +254,6 @@ class Counterpart:
 
     def alerts(self, wanted: AlertQuery, *, limit: int) -> list[Alert]:
         return [Alert.of(alert) for alert in self._controller.alerts(limit=limit, wanted=wanted)]
-
-    # --- how long it held ------------------------------------------------------------------------------------------
-
-    def fleet_coverage(self) -> FleetCoverage:
-        return FleetCoverage.of(self._controller.coverage.fleet())
-
-    def site_coverage(self, site: str, window: Window, by: By) -> SiteCoverage:
-        return SiteCoverage.of(self._controller.coverage.site(site, window), by)
-
-    def slo(self) -> Slo:
-        """Raises ``Conflict`` when nothing is promised."""
-        return Slo.of(self._controller.coverage.budget())
 
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 

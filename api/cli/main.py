@@ -28,7 +28,6 @@ from api.cli import (
     apply,
     audit,
     config,
-    coverage,
     db,
     device,
     drift,
@@ -69,7 +68,6 @@ app = typer.Typer(
 for _noun in (
     audit,
     config,
-    coverage,
     db,
     device,
     emergency,

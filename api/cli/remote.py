@@ -30,7 +30,6 @@ from api.client import NotOurs as AnswerNotOurs
 from api.client import Untrusted as ServerUntrusted
 from api.client.calling import is_token
 from api.config_models import ConfigDrift
-from api.coverage_models import By, FleetCoverage, SiteCoverage, Slo
 from api.device_models import Device, Doctor, Site
 from api.emergency_models import Emergency
 from api.event_models import Alert, Cut, Event
@@ -375,18 +374,6 @@ class Remote(Counterpart):
     def alerts(self, wanted: AlertQuery, *, limit: int) -> list[Alert]:
         found = self._client.events.list_alerts(kind=wanted.kind, since=_time(wanted.since), limit=min(limit, PAGE))
         return [told(Alert, one) for one in islice(found, limit)]
-
-    # --- how long it held ------------------------------------------------------------------------------------------
-
-    def fleet_coverage(self) -> FleetCoverage:
-        return told(FleetCoverage, self._client.coverage.fleet())
-
-    def site_coverage(self, site: str, window: Window, by: By) -> SiteCoverage:
-        span = {"from_": show_time(window.start), "to": show_time(window.end)}
-        return told(SiteCoverage, self._client.coverage.site(site, **span, by=by.value))
-
-    def slo(self) -> Slo:
-        return told(Slo, self._client.coverage.slo())
 
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 

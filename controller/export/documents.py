@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from controller.evidence.model import EpisodeAction
@@ -199,6 +200,23 @@ def ocsf(record: Record, origin: Origin) -> dict[str, Any]:
     )
 
 
+def ocsf_gap(name: str, missing: int, at: datetime, said: str, origin: Origin) -> dict[str, Any]:
+    """A base event (class 0): no class of findings has a word for what was lost."""
+    product = {"name": "tokgate", "vendor_name": "tokgate", "version": origin.version}
+    return {
+        "activity_id": 99,
+        "activity_name": "Gap",
+        "category_uid": 0,
+        "class_uid": 0,
+        "type_uid": 99,
+        "severity_id": 3,
+        "time": millis(at),
+        "count": missing,
+        "message": said,
+        "metadata": {"version": OCSF_VERSION, "product": product, "uid": name},
+    }
+
+
 def _confidence(score: int | None) -> tuple[int, str] | None:
     if score is None:
         return None
@@ -231,4 +249,4 @@ def dumps(said: Mapping[str, Any]) -> str:
     return json.dumps(said, separators=(",", ":"), ensure_ascii=False)
 
 
-__all__ = ["ECS_VERSION", "OCSF_VERSION", "dumps", "ecs", "ocsf", "plain"]
+__all__ = ["ECS_VERSION", "OCSF_VERSION", "dumps", "ecs", "ocsf", "ocsf_gap", "plain"]

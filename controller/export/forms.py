@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from controller.export import chat, documents, lines
-from controller.export.record import Origin, Record
-
-JSON_TYPE: Final = "application/json"
+from controller.export.record import Origin, Record, Severity, millis, rfc3339
 
 
 class Form(StrEnum):
@@ -56,4 +56,49 @@ def body(form: Form, rendered: Sequence[str]) -> str:
     return f"[{','.join(rendered)}]"
 
 
-__all__ = ["JSON_TYPE", "Form", "body", "line", "render"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """So many messages are missing here: they were dropped before the receiver took them."""
+
+    id: str
+    missing: int
+    at: datetime
+
+    @property
+    def said(self) -> str:
+        return f"{self.missing} messages are missing here: they were dropped, for the receiver did not take them"
+
+
+def gap_line(form: Form, gap: Gap, origin: Origin, *, facility: int) -> str:
+    """``gap``, as ``line`` has records."""
+    if form is Form.RFC5424:
+        elements = f'[{lines.SD_ID} id="{gap.id}" type="gap" missing="{gap.missing}"]'
+        return lines.header("gap", Severity.MEDIUM, gap.at, origin, facility=facility) + f" {elements} {gap.said}"
+    return lines.header("gap", Severity.MEDIUM, gap.at, origin, facility=facility) + f" - {gap_text(form, gap, origin)}"
+
+
+def gap_text(form: Form, gap: Gap, origin: Origin) -> str:
+    """``gap``, as ``render`` has records."""
+    at = rfc3339(gap.at)
+    match form:
+        case Form.CEF:
+            facts = f"rt={millis(gap.at)} externalId={gap.id} cnt={gap.missing} msg={gap.said}"
+            return f"CEF:0|tokgate|tokgate|{origin.version}|gap|Messages are missing|6|{facts}"
+        case Form.LEEF:
+            facts = f"devTime={at[:-4]}Z^cat=gap^sev=6^eventId={gap.id}^missing={gap.missing}^msg={gap.said}"
+            return f"LEEF:2.0|tokgate|tokgate|{origin.version}|gap|^|{facts}"
+        case Form.ECS:
+            event = {"id": gap.id, "kind": "pipeline_error", "module": "tokgate", "dataset": "tokgate.gap"}
+            own = {"ecs": {"version": documents.ECS_VERSION}, "tokgate": {"missing": gap.missing}}
+            return documents.dumps({"@timestamp": at, "message": gap.said, "event": event, **own})
+        case Form.OCSF:
+            return documents.dumps(documents.ocsf_gap(gap.id, gap.missing, gap.at, gap.said, origin))
+        case Form.SLACK | Form.TEAMS:
+            entry = {"mark": "⚠️", "colour": "warning", "text": gap.said, "details": at, "id": gap.id}
+            return documents.dumps(entry)
+        case _:
+            said = {"id": gap.id, "type": "gap", "missing": gap.missing, "recorded": at, "message": gap.said}
+            return documents.dumps(said)
+
+
+__all__ = ["Form", "Gap", "body", "gap_line", "gap_text", "line", "render"]

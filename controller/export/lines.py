@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 from controller.export.record import Origin, Record, Severity, millis, rfc3339
@@ -31,9 +32,13 @@ _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 def syslog(record: Record, origin: Origin, *, facility: int, message: str, elements: str = "-") -> str:
     """A message of RFC 5424 around ``message``. The time is that of the end of the window."""
-    priority = facility * 8 + SYSLOG_SEVERITY[record.severity]
+    return header(record.kind, record.severity, record.end, origin, facility=facility) + f" {elements} {message}"
+
+
+def header(kind: str, severity: Severity, at: datetime, origin: Origin, *, facility: int) -> str:
+    """Up to the structured data."""
     host = _GRAPHIC.sub("", origin.host)[:255] or "-"
-    return f"<{priority}>1 {rfc3339(record.end)} {host} tokgate - {record.kind} {elements} {message}"
+    return f"<{facility * 8 + SYSLOG_SEVERITY[severity]}>1 {rfc3339(at)} {host} tokgate - {kind}"
 
 
 def rfc5424(record: Record, origin: Origin, *, facility: int) -> str:
@@ -208,4 +213,4 @@ def _only(found: tuple[object, ...]) -> object | None:
     return found[0] if len(found) == 1 else None
 
 
-__all__ = ["FACILITIES", "SD_ID", "cef", "facts", "leef", "rfc5424", "syslog"]
+__all__ = ["FACILITIES", "SD_ID", "cef", "facts", "header", "leef", "rfc5424", "syslog"]

@@ -27,6 +27,7 @@ def cross_problems(document: Document) -> Iterator[Problem]:
         _access,
         _sensors,
         _listeners,
+        _exports,
     ):
         yield from check(document)
 
@@ -99,6 +100,17 @@ def _listeners(document: Document) -> Iterator[Problem]:
             where = document.line(("evidence", "listen", seen[key]))
             yield document.problem(("evidence", "listen", number, "at"), f"{at} is already listened at (line {where})")
         seen.setdefault(key, number)
+
+
+def _exports(document: Document) -> Iterator[Problem]:
+    """The sites that are exported exist."""
+    known = _mapping(_mapping(document.data).get("sites"))
+    for name, export in _mapping(_mapping(document.data).get("exports")).items():
+        named = _mapping(export).get("sites")
+        for place, site in enumerate(named if isinstance(named, list) else ()):
+            if isinstance(site, str) and site not in known:
+                spot: Spot = ("exports", name, "sites", place)
+                yield document.problem(spot, f"no site {site[:40]!r}{did_you_mean(site, known)}")
 
 
 def _policies(document: Document) -> Iterator[Problem]:

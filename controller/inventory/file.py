@@ -21,6 +21,7 @@ from controller.inventory.document import Document, Problem, read_document
 from controller.inventory.emergency_rules import EmergencyRules
 from controller.inventory.evidence import EvidenceRules
 from controller.inventory.exception_rules import ExceptionRules
+from controller.inventory.exports import Export, beside
 from controller.inventory.fields import Host, HostKey, Name, Net, Role, Zone
 from controller.inventory.model import (
     Defaults,
@@ -39,7 +40,6 @@ from controller.inventory.model import (
 )
 from controller.inventory.parts import Part
 from controller.inventory.services import Further, named_in, parse_services
-from controller.inventory.slo_rules import Slo
 from controller.inventory.wording import problems_of
 from core.ids import DeviceName, SiteName
 from ipsets.catalogue import Catalogue, load_catalogue
@@ -74,7 +74,6 @@ class SiteEntry(Part):
     calendars: Names = ()
     changes: Changes | None = None
     resolvers: Resolvers = ()
-    evasion: bool = False
     devices: dict[Name, DeviceEntry] = Field(default_factory=dict)
 
 
@@ -91,7 +90,7 @@ class InventoryFile(Part):
     emergencies: EmergencyRules = Field(default_factory=EmergencyRules)
     access: Access = Field(default_factory=Access)
     evidence: EvidenceRules = Field(default_factory=EvidenceRules)
-    slo: Slo | None = None
+    exports: dict[Name, Export] = Field(default_factory=dict, max_length=16)
 
 
 def load_inventory(path: Path) -> Inventory:
@@ -188,7 +187,7 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         emergencies=file.emergencies,
         access=_authority_beside(folder, file.access),
         evidence=file.evidence.beside(folder),
-        slo=file.slo,
+        exports={name: beside(folder, export) for name, export in file.exports.items()},
         policies={name: joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,
         calendars={name: _beside(folder, calendar) for name, calendar in file.calendars.items()},
@@ -269,7 +268,6 @@ def _site(name: SiteName, entry: SiteEntry, defaults: DeviceDefaults) -> Site:
         calendars=entry.calendars,
         changes=entry.changes,
         resolvers=entry.resolvers,
-        evasion=entry.evasion,
         devices={DeviceName(d): _device(DeviceName(d), name, e, defaults) for d, e in entry.devices.items()},
     )
 

@@ -10,12 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import Connection, func, insert, select
 
+from controller.alerts import AlertNote
+from controller.audit import AuditNote
 from controller.store.schema import journal
-from controller.store.shelf import Shelf
-from core.ids import SiteName
+from controller.store.shelf import Shelf, get_meta, put_meta
+from core.ids import SiteName, new_id
+
+_TAKEN: Final = "export_taken:"
+_REPLAY: Final = "export_replay:"
 
 
 class Kind(StrEnum):
@@ -37,12 +43,22 @@ class JournalEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportMark:
+    """What is kept here of one receiver. ``taken``: it has everything up to that number, or does not want it; None:
+    nothing is known of it. ``replay``: names what somebody asked for last, to be sent again from behind ``since``."""
+
+    taken: int | None
+    replay: str = ""
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalPage:
     """Entries in their order. ``until``: everything up to here is in them, or not for this caller."""
 
     entries: tuple[JournalEntry, ...]
     until: int
-    missed: bool  # some that came after ``since`` were dropped before they were read
+    missing: int  # so many that came after ``since`` were dropped before they were read, of whatever site
     head: int  # the last number given out; 0: none ever
 
 
@@ -71,7 +87,10 @@ class Journal(Shelf):
             )
             oldest, head = connection.execute(select(func.min(journal.c.seq), func.max(journal.c.seq))).one()
         until = found[-1].seq if len(found) == limit else max(since, head or 0)
-        return JournalPage(entries=found, until=until, missed=bool(oldest and since < oldest - 1), head=head or 0)
+        missing = (
+            max(0, oldest - 1 - since) if oldest and since else 0
+        )  # whoever begins at the beginning misses nothing
+        return JournalPage(entries=found, until=until, missing=missing, head=head or 0)
 
     def journal_before(self, at: datetime) -> int:
         """The number to follow along from for everything recorded at ``at`` or later."""
@@ -79,3 +98,28 @@ class Journal(Shelf):
             first = connection.execute(select(func.min(journal.c.seq)).where(journal.c.at >= at)).scalar()
             last = connection.execute(select(func.max(journal.c.seq))).scalar()
         return first - 1 if first is not None else last or 0
+
+    # --- exports --------------------------------------------------------------------------------------------------
+
+    def export_mark(self, name: str) -> ExportMark:
+        """How far a receiver is; another machine goes on from here when the spool is not there."""
+        with self._db.read() as connection:
+            taken, asked = get_meta(connection, _TAKEN + name), get_meta(connection, _REPLAY + name)
+        replay, _, since = (asked or "").partition(" ")
+        return ExportMark(taken=None if taken is None else int(taken), replay=replay, since=int(since or 0))
+
+    def note_export(self, name: str, taken: int) -> None:
+        """A receiver has everything up to that number."""
+        with self._db.write() as connection:
+            put_meta(connection, _TAKEN + name, str(taken))
+
+    def ask_replay(self, name: str, since: int, *, audit: AuditNote) -> None:
+        """Have the process that sends exports send everything behind ``since`` again."""
+        with self._db.write() as connection:
+            put_meta(connection, _REPLAY + name, f"{new_id()} {since}")
+            self._log(connection, audit)
+
+    def alert(self, found: AlertNote) -> None:
+        """Keep it, and tell it."""
+        with self._db.write() as connection:
+            self._raise_alerts(connection, [found], self._clock.now())

@@ -539,6 +539,9 @@ def test_the_example_is_good_and_complete() -> None:
             "Changes",
             "ChangeWindow",
             "Freeze",
+            "SyslogExport",
+            "WebhookExport",
+            "KafkaExport",
         ):
             missing = [key for key in definition["properties"] if f"{key}:" not in text]
             assert missing == [], f"the example shows no {name}.{missing}"

@@ -16,6 +16,7 @@ import pytest
 from controller.evidence.model import EpisodeAction, EpisodeKind
 from controller.export.forms import Form, body, line, render
 from controller.export.record import Record, clean
+from controller.export.syslog_wire import framed
 from tests.controller.export.records import AT, ORIGIN, hostile_records, plain_records
 from tests.controller.reporting import check_golden
 
@@ -110,6 +111,11 @@ def test_structured_data_gives_back_what_went_in() -> None:
 def test_priority_is_facility_and_severity() -> None:
     by_kind = {record.kind: int(one(Form.RFC5424, record)[1:4]) for record in plain_records()}
     assert (by_kind[EpisodeKind.USE], by_kind[EpisodeKind.LEAK], by_kind[EpisodeKind.DORMANT]) == (133, 131, 134)
+
+
+def test_octets_are_counted_not_characters() -> None:
+    assert framed("<1>1 é", framing="octet-counting") == "7 <1>1 é".encode()
+    assert framed("<1>1 é", framing="newline") == "<1>1 é\n".encode()
 
 
 # --- CEF and LEEF -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,119 @@
+"""Records into a topic of Kafka, by librdkafka: each is taken when all replicas in step have it.
+
+An idempotent producer writes each record of one life once and in order. All of them have one key, and so lie in one
+partition: Kafka keeps the order only there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from controller.export.spool import Entry
+from controller.export.wire import Down, Refused
+from controller.inventory.exports import KafkaExport
+from core.errors import ConfigError
+
+KEY: Final = b"tokgate"
+SEND_SECONDS: Final = 20
+_REFUSED: Final = ("MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_MSG")
+
+
+class KafkaWire:
+    """Raises ``ConfigError`` when the extra is not installed."""
+
+    batch = 500
+
+    def __init__(self, config: KafkaExport) -> None:
+        try:
+            import confluent_kafka
+        except ImportError as exc:
+            raise ConfigError("an export to Kafka needs confluent-kafka", hint="pip install 'tokgate[kafka]'") from exc
+        self._kafka: Any = confluent_kafka
+        self._config = config
+        self._producer: Any = None
+        self._taken: Entry | None = None
+        self._why = ""
+
+    def send(self, batch: Sequence[Entry]) -> None:
+        producer = self._producer = self._producer or self._connected()
+        errors: list[Any] = []
+
+        def told(error: Any, _message: Any) -> None:
+            if error is not None:
+                errors.append(error)
+
+        try:
+            for entry in batch:
+                facts = [("id", entry.id.encode()), ("seq", str(entry.cursor).encode())]
+                value = entry.text.encode()
+                producer.produce(self._config.topic, value, KEY, headers=facts, on_delivery=told)
+            left = producer.flush(SEND_SECONDS)
+        except (self._kafka.KafkaException, BufferError) as exc:
+            raise Down(f"kafka: {_words(exc)}") from exc
+        if errors and all(error.name() in _REFUSED for error in errors):
+            raise Refused(f"kafka: {errors[0].str()}")
+        if errors or left:
+            raise Down(f"kafka: {errors[0].str() if errors else self._why or 'no answer in time'}")
+        self._taken = batch[-1]
+
+    def confirmed(self) -> Entry | None:
+        found, self._taken = self._taken, None
+        return found
+
+    def end(self) -> Entry | None:
+        found = self.confirmed()
+        self.drop()
+        return found
+
+    def drop(self) -> None:
+        """What librdkafka still holds is forgotten: it is sent again by whoever kept it."""
+        producer, self._producer, self._taken = self._producer, None, None
+        if producer is not None:
+            producer.purge()
+            producer.flush(0)
+
+    def _connected(self) -> Any:
+        """Raises ``SecretUnavailable``, ``Down``."""
+        self._why = ""
+        try:
+            return self._kafka.Producer(self._settings())
+        except self._kafka.KafkaException as exc:
+            raise Down(f"kafka: {_words(exc)}") from exc
+
+    def _settings(self) -> dict[str, Any]:
+        config = self._config
+        protocol = ("SASL_" if config.sasl else "") + ("SSL" if config.tls else "PLAINTEXT")
+        said: dict[str, Any] = {
+            "bootstrap.servers": ",".join(config.brokers),
+            "client.id": "tokgate",
+            "acks": "all",
+            "enable.idempotence": True,
+            "message.timeout.ms": (SEND_SECONDS - 2) * 1000,
+            "socket.timeout.ms": 10_000,
+            "security.protocol": protocol,
+            "error_cb": self._note,
+            "log_level": 0,  # what is wrong is told by the callbacks
+        }
+        if config.ca_file is not None:
+            said["ssl.ca.location"] = str(config.ca_file)
+        if config.client_cert is not None and config.client_key is not None:
+            said["ssl.certificate.location"] = str(config.client_cert)
+            said["ssl.key.pem"] = config.client_key.resolve().reveal()
+        if config.sasl is not None and config.password is not None:
+            said["sasl.mechanisms"] = config.sasl.upper()
+            said["sasl.username"] = config.username
+            said["sasl.password"] = config.password.resolve().reveal()
+        return said
+
+    def _note(self, error: Any) -> None:
+        """What librdkafka says of the brokers: the reason when nothing arrives."""
+        self._why = str(error.str())
+
+
+def _words(exc: BaseException) -> str:
+    error = exc.args[0] if exc.args else exc
+    return str(error.str()) if hasattr(error, "str") else str(error)
+
+
+__all__ = ["KafkaWire"]

