@@ -76,6 +76,7 @@ TAGS: Final = (
     ("exceptions", "Who may pass, where, until when"),
     ("emergencies", "What was withdrawn, switched down or paused, by whom, why and until when"),
     ("events", "What the counters prove"),
+    ("evidence", "Logs, captures and inventories of others, brought to be judged"),
     ("reports", "Who used it, what was blocked, how long it was really enforced"),
     ("tokens", "Who may call this API"),
     ("people", "Who signs in, what they may, and where they are signed in"),

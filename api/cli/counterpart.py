@@ -22,6 +22,7 @@ from api.feed_models import Feed, FeedDevice, FeedGroup
 from api.intel_models import Explanation, OriginChange
 from api.people_models import Person, Session
 from api.policy_models import Calendar, PolicyNow, WhatIf
+from api.quarantine_models import SetAside
 from api.run_models import DriftedDevice, Plan, PlannedDevice
 from api.snapshot_models import Difference, Pin, Snapshot, SnapshotHead
 from api.source_models import Scoreboard, Source
@@ -30,7 +31,7 @@ from controller.errors import Invalid
 from controller.model import Mode, Window
 from controller.planning import reopen
 from controller.reports import as_csv, as_html
-from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, RunQuery
+from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, QuarantineQuery, RunQuery
 from controller.views import Selection
 from core.ids import DeviceName, SiteName
 from ipsets.choice import Choice
@@ -254,6 +255,9 @@ class Counterpart:
 
     def alerts(self, wanted: AlertQuery, *, limit: int) -> list[Alert]:
         return [Alert.of(alert) for alert in self._controller.alerts(limit=limit, wanted=wanted)]
+
+    def quarantine(self, wanted: QuarantineQuery, *, limit: int) -> list[SetAside]:
+        return [SetAside.of(one) for one in self._controller.receiving.find(wanted, limit=limit)]
 
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 

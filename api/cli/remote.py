@@ -39,6 +39,7 @@ from api.job_models import Job, JobState
 from api.models import show_time
 from api.people_models import Person, Session, SignedOut
 from api.policy_models import Calendar, PolicyNow, WhatIf
+from api.quarantine_models import SetAside
 from api.run_models import DeviceDrift, DriftedDevice, Plan, PlannedDevice, Plans
 from api.snapshot_models import Difference, Indicator, Pin, Snapshot, SnapshotHead
 from api.source_models import Refresh, Scoreboard, Source
@@ -48,7 +49,7 @@ from controller.errors import Conflict, Invalid
 from controller.inventory.proposals import read_proposal
 from controller.model import Mode, Window
 from controller.refreshing import Ending
-from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, RunQuery
+from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, QuarantineQuery, RunQuery
 from controller.views import Selection
 from core.clock import SystemClock
 from core.errors import ConfigError, TokgateError
@@ -374,6 +375,15 @@ class Remote(Counterpart):
     def alerts(self, wanted: AlertQuery, *, limit: int) -> list[Alert]:
         found = self._client.events.list_alerts(kind=wanted.kind, since=_time(wanted.since), limit=min(limit, PAGE))
         return [told(Alert, one) for one in islice(found, limit)]
+
+    def quarantine(self, wanted: QuarantineQuery, *, limit: int) -> list[SetAside]:
+        found = self._client.evidence.list_quarantine(
+            why=wanted.why.value if wanted.why else None,
+            site=wanted.site,
+            since=_time(wanted.since),
+            limit=min(limit, PAGE),
+        )
+        return [told(SetAside, one) for one in islice(found, limit)]
 
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 

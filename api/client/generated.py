@@ -668,6 +668,12 @@ class PageSession(TypedDict):
     count: NotRequired[int | None]
 
 
+class PageSetAside(TypedDict):
+    items: list[SetAside]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
 class PageSite(TypedDict):
     items: list[Site]
     next_cursor: NotRequired[str | None]
@@ -1025,6 +1031,23 @@ class Session(TypedDict):
     idle_at: str
     ends_at: str
     revoked_at: str | None
+
+
+class SetAside(TypedDict):
+    id: int
+    origin: str
+    why: Literal["unreadable", "too-long", "future", "too-old", "stranger", "impostor"]
+    site: str | None
+    count: int
+    first_at: str
+    last_at: str
+    samples: list[SetAsideSample]
+
+
+class SetAsideSample(TypedDict):
+    at: str
+    text: str
+    detail: str
 
 
 class Shortened(TypedDict):
@@ -2179,6 +2202,33 @@ class EventsRoutes:
         )
 
 
+class EvidenceRoutes:
+    """The routes under ``/api/v1/evidence``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_quarantine(
+        self,
+        *,
+        why: Literal["unreadable", "too-long", "future", "too-old", "stranger", "impostor"] | None = None,
+        site: str | None = None,
+        since: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[SetAside]:
+        """Records that are no evidence: how many from where and why, the latest first."""
+        return cast(
+            "Iterator[SetAside]",
+            self._pages(
+                "/evidence/quarantine",
+                query={"why": why, "site": site, "since": since, "limit": limit, "order": order, "q": q},
+            ),
+        )
+
+
 class ReportsRoutes:
     """The routes under ``/api/v1/reports``."""
 
@@ -2723,6 +2773,7 @@ class Operations:
         self.exceptions = ExceptionsRoutes(call, pages)
         self.emergencies = EmergenciesRoutes(call, pages)
         self.events = EventsRoutes(call, pages)
+        self.evidence = EvidenceRoutes(call, pages)
         self.reports = ReportsRoutes(call, pages)
         self.tokens = TokensRoutes(call, pages)
         self.people = PeopleRoutes(call, pages)

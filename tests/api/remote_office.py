@@ -13,6 +13,7 @@ import pytest
 
 from api.cli.main import main
 from api.server import Bind, serving
+from controller.evidence.model import Quarantine, Rejected
 from controller.feeding import content_of
 from core.ids import RunId
 from tests.api.conftest import INVENTORY, PASSWORD, Office, Stock, an_office
@@ -88,6 +89,9 @@ def furnish(office: Office, folder: Path) -> dict[str, str]:
     contents = [content_of(list_of, FW_BERLIN)]
     controller.store.publish_feeds(FW_BERLIN, contents, run=RunId("r"), at=office.clock.now())
     controller.feeds.create_token("fw-berlin", actor="test")
+    controller.store.set_aside(
+        [Rejected(why=Quarantine.STRANGER, origin="syslog udp 192.0.2.9", text="<1>x", detail="y")]
+    )
     hour = timedelta(hours=1)
     over = controller.interventions.pause(["austin"], actor="test", reason="move", ends=office.clock.now() + hour)
     controller.interventions.end(over.id, actor="test", reason="moved")

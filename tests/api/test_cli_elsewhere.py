@@ -38,6 +38,7 @@ ASKING: dict[str, tuple[str, ...]] = {
     "events alerts": (),
     "events cuts": (),
     "events list": (),
+    "evidence quarantine": (),
     "exceptions approve": (ID,),
     "exceptions deny": (ID, *WHY),
     "exceptions history": (ID,),

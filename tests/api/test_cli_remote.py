@@ -43,6 +43,8 @@ READING = [
     ("runs", "show", "{run}"),
     ("runs", "show", "{run}", "-o", "json"),
     ("events", "cuts", "-o", "json", "--since", "2h"),
+    ("evidence", "quarantine", "-o", "json", "--since", "2h"),
+    ("evidence", "quarantine", "--samples"),
     ("emergency", "list", "--all"),
     ("emergency", "list", "-o", "json"),
     ("events", "list"),

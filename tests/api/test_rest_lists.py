@@ -14,6 +14,7 @@ import pytest
 from api.pages import says
 from api.reference import operations
 from controller.audit import AuditNote
+from controller.evidence.model import Quarantine, Rejected
 from controller.model import Outcome, Scope
 from controller.store import AuditQuery, Store, searching
 from controller.webhooks import new_secret
@@ -51,6 +52,7 @@ def busy(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Off
                 office.controller.store.record_events(one.device, _reading(one), [one])
             _alerts(office)
             _cuts(office)
+            _aside(office)
             for hours in (1, 2, 3):
                 ends = (office.clock.now() + timedelta(hours=hours)).isoformat()
                 office.ask("POST", f"{V1}/emergencies", json={"kind": "pause", "reason": "why", "ends": ends})
@@ -80,6 +82,14 @@ def _cuts(office: Office) -> None:
     for run in store.runs(limit=3):
         for part in run.devices:
             store.record_device(replace(part, outcome=Outcome.APPLIED, finished_at=office.clock.now(), flows_cut=2))
+
+
+def _aside(office: Office) -> None:
+    office.controller.store.set_aside(
+        Rejected(why=why, origin=f"syslog udp 192.0.2.{number}", text="x", detail="y", site=SiteName("berlin"))
+        for number in range(3)
+        for why in (Quarantine.FUTURE, Quarantine.UNREADABLE)
+    )
 
 
 def lists(office: Office) -> list[str]:
@@ -226,6 +236,8 @@ def test_a_cursor_is_of_one_order(busy: Office, path: str) -> None:
         ("/events/cuts", {"site": "berlin"}, 3),
         ("/events/cuts", {"device": "fw-austin", "since": "2020-01-01T00:00:00Z"}, 3),
         ("/events/cuts", {"until": "2020-01-01T00:00:00Z"}, 0),
+        ("/evidence/quarantine", {"site": "berlin", "why": "future"}, 3),
+        ("/evidence/quarantine", {"since": "2999-01-01T00:00:00Z"}, 0),
         ("/events/alerts", {"until": "2020-01-01T00:00:00Z"}, 0),
         ("/snapshots", {"since": "2999-01-01T00:00:00Z"}, 0),
         ("/snapshots", {"until": "2999-01-01T00:00:00Z"}, 2),

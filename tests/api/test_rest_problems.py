@@ -351,6 +351,7 @@ LISTS = [
     "/api/v1/webhooks",
     "/api/v1/calendars",
     "/api/v1/events/cuts",
+    "/api/v1/evidence/quarantine",
     "/api/v1/me/tokens",
     "/api/v1/me/sessions",
 ]
