@@ -9,17 +9,18 @@ from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.sessions import PageCtl, PageRequester
+from api.web.fields import about, linked
 from api.web.once import OnceOf
 from api.web.pages import PageRoute, local_time, page, wall_time
 from api.web.shown import zone_of
 from api.web.templating import render
-from api.web.wording import moment, sentence
+from api.web.wording import moment
 from controller.errors import Invalid
 from controller.exceptions import MAX_SOURCES, ExceptionPreview, ExceptionRequest, surfaces_of
 from controller.model import Window
@@ -48,6 +49,7 @@ LABELS: Final = {
     "lead": "Lead",
 }
 """What the form calls its fields; all but the first are texts."""
+FIELDS: Final = {name: (name, label) for name, label in LABELS.items()}
 TEXTS: Final = tuple(name for name in LABELS if name != "sites")
 
 
@@ -170,7 +172,7 @@ def _previewed(controller: Controller, given: dict[str, str], sites: list[str]) 
         wanted = _request(controller, filled, sites)
         seen = controller.exceptions.preview(wanted)
     except TokgateError as exc:
-        return None, linked(exc)
+        return None, linked(exc, FIELDS)
     zone = zone_of(controller, sites)
     return Seen.of(seen, Window(wanted.starts, wanted.ends), zone, _which_hour(given, zone)), Markup("")
 
@@ -187,14 +189,6 @@ def _which_hour(given: dict[str, str], zone: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def linked(error: TokgateError) -> Markup:
-    """What is wrong, with the way to the field that it is about."""
-    field, colon, rest = error.message.partition(": ")
-    if not colon or field not in LABELS:
-        return escape(sentence(error.message))
-    return Markup('<a href="#{}">{}</a>: {}').format(field, LABELS[field], sentence(rest))
-
-
 def _form_page(
     request: Request,
     controller: Controller,
@@ -208,7 +202,6 @@ def _form_page(
     given = {**given, "service": given["service"] or (services[0] if services else "")}
     asked = bool(chosen and given["sources"])
     seen, trouble = _previewed(controller, given, chosen) if looked or asked else (None, Markup(""))
-    more = {"trouble": linked(error)} if error else {}
     return page(
         request,
         controller,
@@ -222,8 +215,7 @@ def _form_page(
         surfaces=sorted({s for service in services for s in surfaces_of(controller.inventory, service)}),
         reasons=controller.inventory.exceptions.reasons,
         lasts=LASTS,
-        field=error.message.partition(":")[0] if error else "",
         max_sources=MAX_SOURCES,
         preview={"seen": seen, "trouble": trouble},
-        **more,
+        **about(error, FIELDS),
     )

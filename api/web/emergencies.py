@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.sessions import PageCtl, PageOperator, PageReader
+from api.web.fields import about
 from api.web.once import OnceOf
 from api.web.pages import PageRoute, page
 from api.web.wording import emergency, emergency_zone
@@ -119,7 +120,7 @@ def end(
     try:
         once(caller, lambda: controller.interventions.end(number, actor=caller.actor, reason=reason).id)
     except TokgateError as exc:
-        return _page(request, controller, may_act=True, error=exc)
+        return _page(request, controller, may_act=True, error=exc, typed=Typed(kind=number, reason=reason))
     return RedirectResponse("/emergencies?done=over", status_code=303)
 
 
@@ -133,6 +134,7 @@ def _page(
     typed: Typed | None = None,
 ) -> Response:
     now, known = controller.clock.now(), controller.emergencies.all()
+    typed = typed or Typed()
     sites = controller.inventory.sites.values()
     return page(
         request,
@@ -145,10 +147,24 @@ def _page(
         once=new_id(),
         lasts={kind.value: _spans(controller, kind) for kind in EmergencyKind},
         endless=controller.inventory.emergencies.switch_without_end,
-        typed=typed or Typed(),
+        typed=typed,
         may_act=may_act,
         twice=twice,
+        **about(error, _fields("withdraw" if twice else typed.kind)),
     )
+
+
+def _fields(kind: str) -> dict[str, tuple[str, str]]:
+    """Of the form of that kind; of the form that ends one, whose number stands for its kind."""
+    return {
+        "value": ("value", "Entry"),
+        "empties": ("empties", "To confirm"),
+        "mode": ("switch-mode", "To"),
+        "sites": (f"{kind}-sites", "Where"),
+        "lasts": (f"{kind}-lasts", "For how long"),
+        "ends": (f"{kind}-lasts", "For how long"),
+        "reason": (f"{kind}-reason", "Why"),
+    }
 
 
 def _spans(controller: Controller, kind: EmergencyKind) -> dict[str, str]:

@@ -18,6 +18,7 @@ from api.pages import decode, encode
 from api.routes.exceptions import refuse_strangers
 from api.sessions import PageApprover, PageCtl, PageReader, PageRequester, PageRevoker
 from api.web.asking import Seen, lines_of
+from api.web.fields import about
 from api.web.once import OnceOf
 from api.web.pages import PageRoute, field_time, local_time, page
 from api.web.shown import Shown, zone_of
@@ -112,9 +113,10 @@ def _detail(
     number: str,
     *,
     error: TokgateError | None = None,
+    form: str = "",
     **typed: str,
 ) -> Response:
-    """``typed``: what stood in the form that was refused, by the name of its field on the page."""
+    """``typed``: what stood in the ``form`` that was refused, by the name of its field on the page."""
     exception = controller.exceptions.get(number)
     now = controller.clock.now()
     shown = Shown.of(controller, exception, now)
@@ -150,7 +152,18 @@ def _detail(
         }
         | typed,
         **_live(controller, exception, shown),
+        **about(error, _FIELDS.get(form, {})),
     )
+
+
+_FIELDS: Final = {
+    "approve": {"reason": ("approve-reason", "A word with it")},
+    "deny": {"reason": ("deny-reason", "Why not")},
+    "revoke": {"reason": ("revoke-reason", "Why")},
+    "renew": {"ends": ("renew-ends", "Until"), "reason": ("renew-reason", "Why")},
+    "seats": {"sources": ("seat-sources", "Addresses")},
+}
+"""What each form of the page calls its fields."""
 
 
 def _seen(controller: Controller, exception: AccessException, zone: str) -> Seen:
@@ -257,7 +270,7 @@ def approve(
             ),
         )
     except TokgateError as exc:
-        return _detail(request, controller, caller, number, error=exc, approve_reason=reason)
+        return _detail(request, controller, caller, number, error=exc, form="approve", approve_reason=reason)
     return _to(number, "approved" if done == ExceptionState.APPROVED else "noted")
 
 
@@ -270,7 +283,7 @@ def deny(
             raise Invalid("reason: say why, for whoever asked")
         once(caller, lambda: controller.exceptions.deny(number, actor=caller.actor, reason=reason).id)
     except TokgateError as exc:
-        return _detail(request, controller, caller, number, error=exc, deny_reason=reason)
+        return _detail(request, controller, caller, number, error=exc, form="deny", deny_reason=reason)
     return _to(number, "denied")
 
 
@@ -284,7 +297,7 @@ def revoke(
         refuse_strangers(controller.exceptions.get(number), caller)
         once(caller, lambda: controller.exceptions.revoke(number, actor=caller.actor, reason=reason).id)
     except TokgateError as exc:
-        return _detail(request, controller, caller, number, error=exc, revoke_reason=reason)
+        return _detail(request, controller, caller, number, error=exc, form="revoke", revoke_reason=reason)
     return _to(number, "revoked")
 
 
@@ -312,7 +325,9 @@ def renew(
         until, why = local_time(ends, zone, "ends"), reason.strip()
         made = once(caller, lambda: controller.exceptions.renew(number, ends=until, actor=caller.actor, reason=why).id)
     except TokgateError as exc:
-        return _detail(request, controller, caller, number, error=exc, renew_ends=ends, renew_reason=reason)
+        return _detail(
+            request, controller, caller, number, error=exc, form="renew", renew_ends=ends, renew_reason=reason
+        )
     return _to(made, "renewed")
 
 
@@ -322,5 +337,5 @@ def seats(request: Request, controller: PageCtl, caller: PageRevoker, number: st
         may_all = caller.allows(Scope.APPROVE)
         controller.exceptions.seat(number, lines_of(sources), actor=caller.actor, may_all=may_all)
     except TokgateError as exc:
-        return _detail(request, controller, caller, number, error=exc, seats=sources)
+        return _detail(request, controller, caller, number, error=exc, form="seats", seats=sources)
     return _to(number, "seated")

@@ -253,7 +253,7 @@ def test_a_span_that_the_page_does_not_offer_makes_no_action_endless(office: Off
     for lasts in ("2", "-1", "ever"):
         answer = olga.send("/emergencies", lasts=lasts, **given)
         assert (answer.status_code, office.controller.emergencies.all()) == (422, ())
-        assert "say for how long" in text_of(answer.text)
+        assert "Say for how long" in text_of(answer.text)
 
 
 @pytest.mark.parametrize(
@@ -367,6 +367,38 @@ def test_what_is_wrong_leads_to_its_field(office: Office) -> None:
     wrong = signed(office, "anna").send("/exceptions/new", act="send", **{**FORM, "sources": "192.0.2.1"})
     assert '<a href="#sources">Who may pass</a>: 192.0.2.1' in unescape(wrong.text).replace("'", "")
     assert 'id="trouble" tabindex="-1" autofocus' in wrong.text
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"kind": "withdraw", "value": "not/a/net", "lasts": "4", "reason": "x"}, "value"),
+        ({"kind": "withdraw", "value": "www.tiktok.com", "lasts": "9", "reason": "x"}, "withdraw-lasts"),
+        ({"kind": "switch", "mode": "nothing", "lasts": "4", "reason": "x"}, "switch-mode"),
+        ({"kind": "pause", "lasts": "4", "reason": " "}, "pause-reason"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_what_is_wrong_in_an_emergency_leads_to_its_field(office: Office, given: dict[str, str], field: str) -> None:
+    _leads_to(field, signed(office, "olga").send("/emergencies", **given).text)
+
+
+def test_what_is_wrong_with_a_decision_leads_to_its_field(office: Office) -> None:
+    anna, bert = signed(office, "anna"), signed(office, "bert")
+    where = asked(anna, seats="2", lead="person:anna")
+    _leads_to("deny-reason", bert.send(f"{where}/deny", page=where, reason=" ").text)
+    _leads_to("revoke-reason", anna.send(f"{where}/revoke", page=where, reason="").text)
+    _leads_to("seat-sources", anna.send(f"{where}/seats", page=where, sources="192.0.2.1").text)
+    digest = office.controller.exceptions.preview_of(where.rpartition("/")[2]).digest
+    bert.send(f"{where}/approve", page=where, preview=digest)
+    _leads_to("renew-ends", anna.send(f"{where}/renew", page=where, ends="soon").text)
+
+
+def _leads_to(field: str, page: str) -> None:
+    """What is wrong has a link to the field, which is one that the page has, and is marked."""
+    assert f'<a href="#{field}">' in page, text_of(page)
+    [marked] = re.findall(r'<[^>]+ aria-describedby="trouble">', page)
+    assert f'id="{field}"' in marked
 
 
 def test_what_stood_in_a_form_that_was_refused_is_still_there(office: Office) -> None:
