@@ -16,11 +16,13 @@ from prometheus_client.registry import Collector
 from api.certificates import ends_at
 from api.pages import MOST_COUNTED
 from controller import planning
+from controller.enforced_age import BURNS, Budget
 from controller.exception_desk import Wanted
 from controller.model import EmergencyKind, ExceptionState, Mode
 from controller.service import Controller
 from ipsets.errors import NoSnapshot
 from ipsets.resolve import SourceRecord
+from ipsets.spans import short
 from ipsets.watch import addresses_v4
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -59,6 +61,7 @@ class Facade(Collector):
         yield from self._process()
         yield from self._certificate(now)
         yield from self._devices(now)
+        yield from self._coverage()
         yield self._modes()
         yield from self._intelligence(now)
         yield self._exceptions(now)
@@ -107,6 +110,36 @@ class Facade(Collector):
                 if moment is not None:
                     family.add_metric(at, (now - moment).total_seconds())
         yield from (seen, held, failing, in_part)
+
+    def _coverage(self) -> Iterator[Metric]:
+        """What is not known is absent; a fleet with a site that was never proven has no oldest proof."""
+        fleet = self._controller.coverage.fleet()
+        ages = GaugeMetricFamily(
+            "tokgate_site_enforced_age_seconds", "Since the last proof of its oldest device", labels=("site",)
+        )
+        now = GaugeMetricFamily("tokgate_site_coverage", "1 for the state that is proven now", labels=("site", "state"))
+        for line in fleet.sites:
+            if line.age.age is not None:
+                ages.add_metric((line.age.site,), line.age.age.total_seconds())
+            now.add_metric((line.age.site, line.state.value), 1.0)
+        ranks = GaugeMetricFamily("tokgate_enforced_age_seconds", "Of the fleet", labels=("quantile",))
+        for quantile, age in (("0.5", fleet.age.p50), ("0.95", fleet.age.p95), ("1", fleet.age.most)):
+            if age is not None:
+                ranks.add_metric((quantile,), age.total_seconds())
+        never = GaugeMetricFamily("tokgate_sites_never_proven", "Sites without any proof", value=fleet.age.never)
+        yield from (ages, now, ranks, never, *self._promise(fleet.budget))
+
+    @staticmethod
+    def _promise(budget: Budget | None) -> Iterator[Metric]:
+        left = GaugeMetricFamily("tokgate_slo_budget_left", "Share of the error budget of 30 days; below 0: missed")
+        burns = GaugeMetricFamily("tokgate_slo_burn", "Times faster than allowed", labels=("window",))
+        if budget is not None:
+            if budget.left is not None:
+                left.add_metric((), budget.left)
+            for span, each in zip(BURNS, budget.burns, strict=True):
+                if (rate := each.burn(budget.share)) is not None:
+                    burns.add_metric((short(span),), rate)
+        yield from (left, burns)
 
     def _modes(self) -> Metric:
         family = GaugeMetricFamily("tokgate_mode", "1 for the mode of a role now", labels=("site", "role", "mode"))

@@ -77,6 +77,7 @@ TAGS: Final = (
     ("emergencies", "What was withdrawn, switched down or paused, by whom, why and until when"),
     ("events", "What the counters prove"),
     ("evidence", "Logs, captures and inventories of others, brought to be judged"),
+    ("coverage", "How long sites were really enforced, how old their last proofs are, and whether the promise is kept"),
     ("reports", "Who used it, what was blocked, how long it was really enforced"),
     ("tokens", "Who may call this API"),
     ("people", "Who signs in, what they may, and where they are signed in"),

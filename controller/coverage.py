@@ -25,7 +25,10 @@ WORST_FIRST: Final = (
     CoverageState.PARTIAL,
     CoverageState.ENFORCED,
 )
+PROVEN: Final = frozenset({CoverageState.ENFORCED, CoverageState.MONITORED, CoverageState.OFF})
+"""It held what was wanted of it, whatever that was."""
 NO_LOOK: Final = "nobody looked at it"
+_MINUTE: Final = timedelta(minutes=1)
 IN_PART: Final = "the list does not fit the device; it holds the most valuable part"
 
 
@@ -34,6 +37,26 @@ class Span:
     """A stretch of time in one state, and why it is not enforced or not known."""
 
     window: Window
+    state: CoverageState
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What one probe from inside saw on one path at one moment."""
+
+    at: datetime
+    path: str  # "tcp 443 from company", as whoever probed calls it
+    leaks: bool  # it passed where it should have been stopped
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minute:
+    """From ``start`` on, before ``end``: every minute was in this state, the worst that any of its seconds had."""
+
+    start: datetime
+    end: datetime
     state: CoverageState
     cause: str = ""
 
@@ -55,19 +78,128 @@ def coverage(
     devices: Sequence[DeviceName],
     now: datetime,
     freshness: timedelta,
+    proofs: Iterable[Proof] = (),
 ) -> Coverage:
     """The site's coverage from ``window.start`` to its end or ``now``; at every moment its worst device decides.
 
-    ``freshness`` is how long one look may stand for what follows it.
+    ``freshness`` is how long one look may stand for what follows it. A probe that saw a leak is believed more than the
+    devices; one that saw none adds nothing to what they prove.
     """
     whole = Window(window.start, min(window.end, now))
     if whole.start >= whole.end:
         return Coverage(spans=())
-    known = sorted(observations, key=lambda o: o.at)
-    lines = [_device_line([o for o in known if o.device == device], whole, freshness) for device in devices]
+    found = by_device(observations, window, devices=devices, now=now, freshness=freshness)
+    lines = [list(device.spans) for device in found.values()]
     if not lines:
         return Coverage(spans=(Span(window=whole, state=CoverageState.UNKNOWN, cause="the site has no devices"),))
-    return Coverage(spans=tuple(_merged(_worst(lines, whole))))
+    known = Coverage(spans=tuple(_merged(_worst(lines, whole))))
+    return _less_leaks(known, sorted(proofs, key=lambda p: p.at), whole, freshness)
+
+
+def by_device(
+    observations: Iterable[Observation],
+    window: Window,
+    *,
+    devices: Sequence[DeviceName],
+    now: datetime,
+    freshness: timedelta,
+) -> dict[DeviceName, Coverage]:
+    """The same for each device alone."""
+    whole = Window(window.start, min(window.end, now))
+    if whole.start >= whole.end:
+        return {device: Coverage(spans=()) for device in devices}
+    looks: dict[DeviceName, list[Observation]] = {device: [] for device in devices}
+    for look in sorted(observations, key=lambda o: o.at):
+        if look.device in looks:
+            looks[look.device].append(look)
+    return {device: Coverage(spans=_spans(own, whole, freshness)) for device, own in looks.items()}
+
+
+def _spans(looks: list[Observation], whole: Window, freshness: timedelta) -> tuple[Span, ...]:
+    steady = _steady(looks, whole, freshness)
+    return (steady,) if steady is not None else tuple(_merged(_device_line(looks, whole, freshness)))
+
+
+def _steady(looks: Sequence[Observation], whole: Window, freshness: timedelta) -> Span | None:
+    """All of it in one state without a doubt, as most time of most devices is; None: it has to be worked out."""
+    if not looks or looks[0].at > whole.start or (state := looks[0].left) not in PROVEN:
+        return None
+    last = looks[0].until or looks[0].at
+    for look in looks[1:]:
+        if look.left is not state or look.found is not state or look.at - last > freshness:
+            return None
+        last = look.until or look.at
+    return Span(window=whole, state=state) if state is not None and whole.end - last <= freshness else None
+
+
+def by_minute(known: Coverage) -> Iterator[Minute]:
+    """Whole minutes of UTC, in order and without gap; neighbours that say the same are one.
+
+    A minute that was in several states counts as the worst of them: one of which a part is unknown is unknown.
+    """
+    cells: dict[datetime, Span] = {}
+    for span in known.spans:
+        first, last = _minute_of(span.window.start), _minute_of(span.window.end - timedelta.resolution)
+        for edge in {first, last}:
+            if edge not in cells or _rank(span) < _rank(cells[edge]):
+                cells[edge] = span
+        if last - first > _MINUTE:
+            cells[first + _MINUTE] = span  # stands for all up to the next edge
+    edges = sorted(cells)
+    whole = (
+        Span(window=Window(start, end), state=cells[start].state, cause=cells[start].cause)
+        for start, end in pairwise([*edges, edges[-1] + _MINUTE] if edges else [])
+    )
+    for span in _merged(whole):
+        yield Minute(start=span.window.start, end=span.window.end, state=span.state, cause=span.cause)
+
+
+def _minute_of(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
+
+
+def _rank(span: Span) -> int:
+    return WORST_FIRST.index(span.state)
+
+
+def _less_leaks(known: Coverage, proofs: Sequence[Proof], whole: Window, freshness: timedelta) -> Coverage:
+    """A leak stands until the same path is found stopped; when nobody tried it again in time, it is unknown by then."""
+    leaking = {proof.path for proof in proofs if proof.leaks}
+    lines = [[*_path_line([p for p in proofs if p.path == path], whole, freshness)] for path in sorted(leaking)]
+    if not lines:
+        return known
+    return Coverage(spans=tuple(_merged(piece for span in known.spans for piece in _leaking(span, lines))))
+
+
+def _leaking(span: Span, lines: Sequence[list[Span]]) -> Iterator[Span]:
+    """Only what should be stopped can leak."""
+    if span.state not in (CoverageState.ENFORCED, CoverageState.PARTIAL):
+        yield span
+        return
+    cut = [[piece for each in line if (piece := _cut(each, span.window)) is not None] for line in lines]
+    yield from _worst([[span], *cut], span.window)
+
+
+def _path_line(proofs: Sequence[Proof], whole: Window, freshness: timedelta) -> Iterator[Span]:
+    """Nothing is claimed but of leaks: everything else is left to the devices."""
+    at = whole.start
+    ends = [*(proof.at for proof in proofs[1:]), whole.end]
+    for proof, until in zip(proofs, ends, strict=True):
+        if not proof.leaks or until <= at:
+            continue
+        start, trusted = max(at, proof.at), min(until, proof.at + freshness, whole.end)
+        if at < start:
+            yield Span(window=Window(at, start), state=CoverageState.ENFORCED)
+        if start < trusted:
+            cause = proof.cause or f"{proof.path}: it passes"
+            yield Span(window=Window(start, trusted), state=CoverageState.NOT_ENFORCED, cause=cause)
+        again = max(start, trusted)
+        if again < min(until, whole.end):
+            cause = f"{proof.path}: it passed, and was not tried since"
+            yield Span(window=Window(again, min(until, whole.end)), state=CoverageState.UNKNOWN, cause=cause)
+        at = min(until, whole.end)
+    if at < whole.end:
+        yield Span(window=Window(at, whole.end), state=CoverageState.ENFORCED)
 
 
 def _device_line(looks: list[Observation], whole: Window, freshness: timedelta) -> list[Span]:

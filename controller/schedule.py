@@ -39,6 +39,7 @@ RETRY_MOST: Final = timedelta(minutes=15)
 JITTER_SHARE: Final = 0.1
 CALENDARS_EVERY: Final = timedelta(minutes=15)
 """How often the calendars of holidays are looked at; each says itself how often it is asked."""
+SLO_EVERY: Final = timedelta(minutes=5)
 _AGAIN: Final = (Outcome.FAILED, Outcome.UNCERTAIN, Outcome.RUNNING)  # still "running": its end could not be recorded
 
 
@@ -99,6 +100,7 @@ class Scheduler:
             _Interval("sync", settings.sync_interval, self._sync_all),
             _Interval("calendars", CALENDARS_EVERY, controller.calendars.refresh),
             _Interval("hosts", HOSTS_EVERY, controller.hosts.refresh),
+            _Interval("slo", SLO_EVERY, controller.coverage.watch),
             _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
         )
         # a thread for each job and one for `wake`: a source or a gateway that hangs holds up nothing but its own job

@@ -30,12 +30,14 @@ from controller.audit import Head
 from controller.bundle_desk import BundleDesk
 from controller.calendars import CalendarBook
 from controller.check_desk import CheckDesk
+from controller.coverage_desk import CoverageDesk
 from controller.cut_desk import CutDesk
 from controller.declared_desk import DeclaredDesk
 from controller.desired import Facts, held_signature, signature
 from controller.emergencies import EmergencyDesk
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound, StoreError
+from controller.evidence_desk import EvidenceDesk
 from controller.exception_desk import ExceptionDesk, Wanted
 from controller.exceptions import check_text
 from controller.export_desk import ExportDesk
@@ -166,6 +168,7 @@ class Controller:
         self.cuts = CutDesk(store=store)
         self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=AsideOnly(store))
         self.exports = ExportDesk(store=store, inventory=inventory, clock=clock, data_dir=settings.data_dir)
+        self.coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=self._freshness)
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
@@ -179,6 +182,9 @@ class Controller:
             store=store, settings=settings, clock=clock, emergencies=self.emergencies, withholding=self._withholding
         )
         self.policies = PolicyDesk(store, inventory, clock, self.calendars, self.emergencies)
+        self.evidence = EvidenceDesk(
+            store, inventory, clock, policies=self.emergencies.policy_of, holidays=self.calendars.of
+        )
         self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,
@@ -252,7 +258,8 @@ class Controller:
 
     def follow_inventory(self) -> None:
         """An inventory that was edited since a schedule last began is carried to every device at once."""
-        if self.store.follow_inventory(self.inventory.digest, parts_of(self.inventory)):
+        said = self.inventory.model_dump(mode="json")
+        if self.store.follow_inventory(self.inventory.digest, parts_of(self.inventory), said=said):
             log.info("inventory.changed", inventory=self.inventory.digest[:12])
 
     def attach_schedule(self, *, tick_age: Callable[[], float | None], wake: Callable[[], None]) -> None:
@@ -286,6 +293,8 @@ class Controller:
         narrow.interventions = self.interventions.by(narrow.emergencies)
         narrow.declared = self.declared.within(narrow.reach)
         narrow.own_tokens = OwnTokens(self.store, narrow.inventory, self.clock)
+        narrow.evidence = self.evidence.within(narrow.reach)
+        narrow.coverage = self.coverage.within(narrow.inventory)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.receiving = self.receiving.within(narrow.reach)
         narrow.exports = self.exports.within(narrow.reach)

@@ -189,6 +189,11 @@ def lookalikes() -> Mapping[str, str]:
     return dict(_rows("lookalikes.csv", lambda row: (row["name"], row["why"])))
 
 
+def trait_rows(name: str, make: Callable[[Mapping[str, str]], T]) -> tuple[T, ...]:
+    """The rows of ``traits.csv`` or ``apps.csv``; what they are is said in ``ipsets.traits``."""
+    return _rows(name, make)
+
+
 @cache
 def homographs() -> Mapping[str, str]:
     """ASCII letter -> the letters of other scripts that look like it."""

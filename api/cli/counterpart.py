@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from api.check_models import Check
 from api.cli.options import Page
 from api.config_models import ConfigDrift
+from api.coverage_models import By, FleetCoverage, SiteCoverage, Slo
 from api.device_models import Device, Doctor
 from api.emergency_models import Emergency
 from api.event_models import Alert, Cut, Event
@@ -258,6 +259,18 @@ class Counterpart:
 
     def quarantine(self, wanted: QuarantineQuery, *, limit: int) -> list[SetAside]:
         return [SetAside.of(one) for one in self._controller.receiving.find(wanted, limit=limit)]
+
+    # --- how long it held ------------------------------------------------------------------------------------------
+
+    def fleet_coverage(self) -> FleetCoverage:
+        return FleetCoverage.of(self._controller.coverage.fleet())
+
+    def site_coverage(self, site: str, window: Window, by: By) -> SiteCoverage:
+        return SiteCoverage.of(self._controller.coverage.site(site, window), by)
+
+    def slo(self) -> Slo:
+        """Raises ``Conflict`` when nothing is promised."""
+        return Slo.of(self._controller.coverage.budget())
 
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import typer
 
 from api.cli import opening
 from api.cli.options import AsPlain, Plain
-from api.cli.show import say, show_json
+from api.cli.show import note, say, show_json
 from api.cli.wait import working
 from core.errors import ExitCode
 
@@ -61,6 +61,51 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; 
     with _store() as store, working("copying the store"):
         store.backup(file)
     say(f"copied to {file}")
+
+
+@app.command()
+@opening.only_here(_STORE)
+def copy(output: AsPlain = Plain.TABLE) -> None:
+    """Copy the store file of TOKGATE_DATA_DIR into the empty database of TOKGATE_DATABASE, all of it or nothing.
+
+    Stop `tokgate serve` first. What was written is read back and compared, and the audit chain is verified. The file
+    stays as it is: keep it as a backup, and start nothing over it any more.
+    """
+    with _both() as (source, target), working("copying the store"):
+        from controller.store.copying import copy_store
+
+        copied = copy_store(source, target, actor=opening.actor())
+        places = (source.place, target.place)
+    if output is Plain.JSON:
+        head = {"seq": copied.head.seq, "hash": copied.head.hash}
+        show_json({"from": places[0], "to": places[1], "rows": dict(copied.rows), "audit_head": head})
+        return
+    say(f"copied: {sum(copied.rows.values())} rows of {len(copied.rows)} tables from {places[0]} to {places[1]}")
+    say(f"the audit log holds, up to entry {copied.head.seq} with hash {copied.head.hash}")
+    note("start nothing over the file any more: devices take orders from one store")
+
+
+@contextmanager
+def _both() -> Iterator[tuple[Store, Store]]:
+    """The file and the database, with no schedule over either."""
+    from controller.errors import NotFound
+    from controller.store import Store
+    from controller.store.database import is_there
+    from core.clock import SystemClock
+    from core.errors import ConfigError
+
+    found, clock = opening.settings(), SystemClock()
+    if found.address is None:
+        raise ConfigError("TOKGATE_DATABASE is not set", hint="it names the database to copy into; see docs/store.md")
+    if not is_there(found.data_dir, None):
+        raise NotFound(f"no store in {found.data_dir}", hint="set TOKGATE_DATA_DIR to the folder of the file")
+    with (
+        Store.open(found.data_dir, clock=clock, migrate=False) as source,
+        source.lease(),
+        Store.open(found.data_dir, address=found.address, clock=clock, is_backed_up=True) as target,
+        target.lease(),
+    ):
+        yield source, target
 
 
 @app.command()

@@ -28,6 +28,7 @@ from api.cli import (
     apply,
     audit,
     config,
+    coverage,
     db,
     device,
     drift,
@@ -69,6 +70,7 @@ app = typer.Typer(
 for _noun in (
     audit,
     config,
+    coverage,
     db,
     device,
     emergency,

@@ -30,6 +30,7 @@ from api.client import NotOurs as AnswerNotOurs
 from api.client import Untrusted as ServerUntrusted
 from api.client.calling import is_token
 from api.config_models import ConfigDrift
+from api.coverage_models import By, FleetCoverage, SiteCoverage, Slo
 from api.device_models import Device, Doctor, Site
 from api.emergency_models import Emergency
 from api.event_models import Alert, Cut, Event
@@ -384,6 +385,18 @@ class Remote(Counterpart):
             limit=min(limit, PAGE),
         )
         return [told(SetAside, one) for one in islice(found, limit)]
+
+    # --- how long it held ------------------------------------------------------------------------------------------
+
+    def fleet_coverage(self) -> FleetCoverage:
+        return told(FleetCoverage, self._client.coverage.fleet())
+
+    def site_coverage(self, site: str, window: Window, by: By) -> SiteCoverage:
+        span = {"from_": show_time(window.start), "to": show_time(window.end)}
+        return told(SiteCoverage, self._client.coverage.site(site, **span, by=by.value))
+
+    def slo(self) -> Slo:
+        return told(Slo, self._client.coverage.slo())
 
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 

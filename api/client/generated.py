@@ -90,6 +90,14 @@ class AuditVerdict(TypedDict):
     breaks: list[str]
 
 
+class Burn(TypedDict):
+    window: str
+    site_seconds: float
+    kept_seconds: float
+    share: float | None
+    burn: float | None
+
+
 class Calendar(TypedDict):
     name: str
     source: str
@@ -143,6 +151,13 @@ class ConfigDrift(TypedDict):
     is_none: bool
 
 
+class CoverageSpan(TypedDict):
+    start: str
+    end: str
+    state: Literal["enforced", "partial", "monitored", "off", "not_enforced", "unknown"]
+    cause: str
+
+
 class Covering(TypedDict):
     service: str
     entry: str
@@ -189,6 +204,11 @@ class Device(TypedDict):
     vendor: str
     host: str
     status: DeviceStatus | None
+
+
+class DeviceCoverage(TypedDict):
+    device: str
+    spans: list[CoverageSpan]
 
 
 class DeviceDrift(TypedDict):
@@ -278,6 +298,12 @@ class Enforced(TypedDict):
     service: str
     kind: Literal["network", "domain"]
     entry: str
+
+
+class EnforcedAge(TypedDict):
+    seconds: float | None
+    proven_at: str | None
+    device: str | None
 
 
 class EntryHit(TypedDict):
@@ -435,6 +461,22 @@ class FeedToken(TypedDict):
     created_by: str
     first_used_at: str | None
     last_used_at: str | None
+
+
+class FleetAge(TypedDict):
+    sites: int
+    never: int
+    p50: float | None
+    p95: float | None
+    max: float | None
+
+
+class FleetCoverage(TypedDict):
+    at: str
+    since: str
+    enforced_age: FleetAge
+    slo: Slo | None
+    sites: list[SiteLine]
 
 
 class Freeze(TypedDict):
@@ -1105,6 +1147,36 @@ class Site(TypedDict):
     modes: dict[str, Literal["enforce", "monitor", "off"]]
     next_edge: str | None
     devices: list[Device]
+
+
+class SiteCoverage(TypedDict):
+    site: str
+    start: str
+    end: str
+    by: Literal["span", "minute"]
+    enforced_age: EnforcedAge
+    seconds: dict[str, float]
+    spans: list[CoverageSpan]
+    devices: list[DeviceCoverage]
+
+
+class SiteLine(TypedDict):
+    site: str
+    title: str
+    state: Literal["enforced", "partial", "monitored", "off", "not_enforced", "unknown"]
+    cause: str
+    enforced_age: EnforcedAge
+    seconds: dict[str, float]
+    kept_share: float | None
+
+
+class Slo(TypedDict):
+    enforced_age: str
+    share: float
+    budget_left: float | None
+    missed: bool
+    burning: bool
+    burns: list[Burn]
 
 
 class Snapshot(TypedDict):
@@ -2229,6 +2301,30 @@ class EvidenceRoutes:
         )
 
 
+class CoverageRoutes:
+    """The routes under ``/api/v1/coverage``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def fleet(self) -> FleetCoverage:
+        """The fleet now."""
+        return cast("FleetCoverage", self._call("GET", "/coverage"))
+
+    def slo(self) -> Slo:
+        """The promise, and its error budget."""
+        return cast("Slo", self._call("GET", "/coverage/slo"))
+
+    def site(
+        self, name: str, *, from_: str | None = None, to: str | None = None, by: Literal["span", "minute"] | None = None
+    ) -> SiteCoverage:
+        """One site over some time."""
+        return cast(
+            "SiteCoverage", self._call("GET", f"/coverage/sites/{_q(name)}", query={"from": from_, "to": to, "by": by})
+        )
+
+
 class ReportsRoutes:
     """The routes under ``/api/v1/reports``."""
 
@@ -2774,6 +2870,7 @@ class Operations:
         self.emergencies = EmergenciesRoutes(call, pages)
         self.events = EventsRoutes(call, pages)
         self.evidence = EvidenceRoutes(call, pages)
+        self.coverage = CoverageRoutes(call, pages)
         self.reports = ReportsRoutes(call, pages)
         self.tokens = TokensRoutes(call, pages)
         self.people = PeopleRoutes(call, pages)

@@ -40,6 +40,7 @@ from controller.inventory.model import (
 )
 from controller.inventory.parts import Part
 from controller.inventory.services import Further, named_in, parse_services
+from controller.inventory.slo_rules import Slo
 from controller.inventory.wording import problems_of
 from core.ids import DeviceName, SiteName
 from ipsets.catalogue import Catalogue, load_catalogue
@@ -74,6 +75,7 @@ class SiteEntry(Part):
     calendars: Names = ()
     changes: Changes | None = None
     resolvers: Resolvers = ()
+    evasion: bool = False
     devices: dict[Name, DeviceEntry] = Field(default_factory=dict)
 
 
@@ -91,6 +93,7 @@ class InventoryFile(Part):
     access: Access = Field(default_factory=Access)
     evidence: EvidenceRules = Field(default_factory=EvidenceRules)
     exports: dict[Name, Export] = Field(default_factory=dict, max_length=16)
+    slo: Slo | None = None
 
 
 def load_inventory(path: Path) -> Inventory:
@@ -188,6 +191,7 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         access=_authority_beside(folder, file.access),
         evidence=file.evidence.beside(folder),
         exports={name: beside(folder, export) for name, export in file.exports.items()},
+        slo=file.slo,
         policies={name: joined(policy, catalogue) for name, policy in file.policies.items()},
         sites=sites,
         calendars={name: _beside(folder, calendar) for name, calendar in file.calendars.items()},
@@ -268,6 +272,7 @@ def _site(name: SiteName, entry: SiteEntry, defaults: DeviceDefaults) -> Site:
         calendars=entry.calendars,
         changes=entry.changes,
         resolvers=entry.resolvers,
+        evasion=entry.evasion,
         devices={DeviceName(d): _device(DeviceName(d), name, e, defaults) for d, e in entry.devices.items()},
     )
 

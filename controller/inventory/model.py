@@ -36,6 +36,7 @@ from controller.inventory.fields import (
     did_you_mean,
 )
 from controller.inventory.parts import Part, WeeklyHours
+from controller.inventory.slo_rules import Slo
 from controller.model import Mode
 from core.ids import DeviceName, SiteName
 from core.net import Network, parse_network
@@ -247,6 +248,8 @@ class Site(Part):
     changes: Changes | None = None
     resolvers: Resolvers = ()
     """Who says what host names stand for there; those of this machine when empty."""
+    evasion: bool = False
+    """Whether it is told who turned to DoH, a VPN or a proxy right after being blocked."""
     devices: dict[DeviceName, Device] = Field(default_factory=dict)
 
 
@@ -265,6 +268,8 @@ class Inventory(Part):
     access: Access = Field(default_factory=Access)
     evidence: EvidenceRules = Field(default_factory=EvidenceRules)
     exports: dict[str, Export] = Field(default_factory=dict)
+    slo: Slo | None = None
+    """None: the age of proofs is told, and nothing is promised of it."""
     own_services: dict[str, OwnService] = Field(default_factory=dict)
     """What the file at ``intelligence.catalogue`` defines."""
 

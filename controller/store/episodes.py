@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from controller.errors import Invalid, NotFound
-from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
+from controller.evidence.model import Episode, EpisodeAction, EpisodeKind, Rejected
 from controller.model import Window
 from controller.store import journal, outbox
 from controller.store.evidence import Page, cursor_after, place_of
 from controller.store.journal import Kind
 from controller.store.jsons import EPISODE
+from controller.store.quarantine import Quarantines
 from controller.store.schema import episodes, evidence_batches
 from controller.store.searching import Listing
-from controller.store.shelf import Shelf, insert_unless
+from controller.store.shelf import insert_unless
 from core.ids import EventId, SiteName
 
 BATCH_RETENTION: Final = timedelta(days=31)
@@ -105,7 +106,29 @@ class KeptEpisode:
     threads: str | None = None
 
 
-class Episodes(Shelf):
+class Past:
+    """What a batch may ask of what is kept already, in its own transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def open_at(self, site: SiteName, since: datetime) -> int:
+        """How many episodes of the site ended after ``since``, and more may join."""
+        mine = (episodes.c.site == site, episodes.c.end > since, episodes.c.threads.is_not(None))
+        return int(self._connection.execute(select(func.count()).select_from(episodes).where(*mine)).scalar() or 0)
+
+    def used_before(self, site: SiteName, app: str, at: datetime) -> bool:
+        """Whether any use of the app there began before."""
+        mine = (episodes.c.kind == EpisodeKind.USE.value, episodes.c.site == site, episodes.c.app == app)
+        earlier = select(episodes.c.id).where(*mine, episodes.c.start < at).limit(1)
+        return self._connection.execute(earlier).first() is not None
+
+    def has(self, name: EventId) -> bool:
+        """Whether there is an episode of that id."""
+        return self._connection.execute(select(episodes.c.id).where(episodes.c.id == name)).first() is not None
+
+
+class Episodes(Quarantines):
     # --- writing --------------------------------------------------------------------------------------------------
 
     def record(self, batch: str, found: Iterable[Episode]) -> int:
@@ -125,17 +148,19 @@ class Episodes(Shelf):
         *,
         clients: Collection[str],
         window: Window,
-        fold: Callable[[Sequence[KeptEpisode]], Iterable[KeptEpisode]],
+        fold: Callable[[Sequence[KeptEpisode], Past], Iterable[KeptEpisode]],
+        rejected: Sequence[Rejected] = (),
     ) -> bool:
         """Take a batch of evidence: ``fold`` is given the open episodes of these clients that touch the window, and
-        says which episodes there are then. It runs inside the transaction, and alone.
+        says which episodes there are then. It runs inside the transaction, and alone. ``rejected`` is set aside in it.
 
         False: the batch was taken before, and ``fold`` was not asked.
         """
         with self._db.write() as connection:
             if not self._is_first(connection, batch):
                 return False
-            self._keep(connection, fold(_open(connection, clients, window)))
+            self.set_aside_in(connection, rejected)
+            self._keep(connection, fold(_open(connection, clients, window), Past(connection)))
         return True
 
     def has_taken(self, batch: str) -> bool:
@@ -208,6 +233,13 @@ class Episodes(Shelf):
         with self._db.read() as connection:
             return query.counted(connection, most=most)
 
+    def clients_since(self, at: datetime, *, limit: int) -> list[str]:
+        """Whose episodes ended after ``at`` and may still grow, the latest first."""
+        query = select(episodes.c.source).where(episodes.c.end > at, episodes.c.threads.is_not(None))
+        with self._db.read() as connection:
+            found = connection.execute(query.order_by(episodes.c.end.desc()).limit(limit)).scalars()
+            return [str(source) for source in found if source is not None]
+
     def episodes_between(self, site: SiteName, window: Window) -> list[Episode]:
         """The site's episodes that end inside the window, in order of time."""
         inside = (episodes.c.site == site, episodes.c.end > window.start, episodes.c.end <= window.end)
@@ -220,8 +252,9 @@ def _open(connection: Connection, clients: Collection[str], window: Window) -> l
     table, found, names = episodes.c, list[KeptEpisode](), sorted({client for client in clients if client})
     for start in range(0, len(names), _NAMED):
         mine = (table.client.in_(names[start : start + _NAMED]), table.threads.is_not(None))
-        touching = (table.end >= window.start, table.start <= window.end)
-        query = select(table.client, table.body, table.threads).where(*mine, *touching)
+        touching = and_(table.end >= window.start, table.start <= window.end)
+        lasting = table.kind == EpisodeKind.INSTALLED.value  # what is installed is so until it is not
+        query = select(table.client, table.body, table.threads).where(*mine, or_(touching, lasting))
         for client, body, threads in connection.execute(query.order_by(table.client, table.start, table.id)):
             found.append(KeptEpisode(episode=EPISODE.loads(body), client=client, threads=threads))
     return found
@@ -272,4 +305,4 @@ _PLAIN: Final = (
     "octets",
 )
 
-__all__ = ["BATCH_RETENTION", "EpisodeQuery", "Episodes", "KeptEpisode"]
+__all__ = ["BATCH_RETENTION", "EpisodeQuery", "Episodes", "KeptEpisode", "Past"]

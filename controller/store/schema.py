@@ -26,7 +26,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0013"
+REVISION: Final = "0014"
+
 """The newest migration; a store at this revision needs none."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -603,3 +604,14 @@ repeats = Table(
     Column("body", LargeBinary),
 )
 """What was asked under which key, and the answer without what is shown once, compressed."""
+
+inventory_versions = Table(
+    "inventory_versions",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),  # when it was taken up
+    Column("digest", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # what it says as JSON, compressed; of secrets references alone
+    sqlite_autoincrement=True,
+)
+"""Every inventory that a schedule took up. The audit log has the digests; here is what stood in it."""

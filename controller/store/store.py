@@ -25,8 +25,10 @@ from controller.store.database import open_database
 from controller.store.emergencies import Emergencies
 from controller.store.episodes import BATCH_RETENTION, Episodes
 from controller.store.feeds import Feeds
+from controller.store.inventories import Inventories, keep_version
 from controller.store.journal import Journal
 from controller.store.people import People
+from controller.store.promises import Promises
 from controller.store.quarantine import Quarantines
 from controller.store.repeats import Repeats
 from controller.store.runs import Runs
@@ -88,14 +90,16 @@ class Jobs(Shelf):
         with self._db.write() as connection:
             put(connection, jobs, {"name": job, "done_at": at})
 
-    def follow_inventory(self, digest: str, parts: Mapping[str, str]) -> bool:
+    def follow_inventory(self, digest: str, parts: Mapping[str, str], *, said: Mapping[str, Any] | None = None) -> bool:
         """Note in the audit log that another inventory is in force, and make a full sync due; False: it is the same.
 
         ``parts``: a digest of each of its parts, to tell later which were edited. Who edited the file is not known
-        here; when it came into force, and where it differs, is.
+        here; when it came into force, and where it differs, is. ``said``: what stands in it, which is kept.
         """
         with self._db.write() as connection:
             before, known = get_meta(connection, INVENTORY), _parts(get_meta(connection, INVENTORY_PARTS))
+            if said is not None:
+                keep_version(connection, at=self._clock.now(), digest=digest, said=said)
             if known != parts:
                 put_meta(connection, INVENTORY_PARTS, json.dumps(parts, sort_keys=True))
             if before == digest:
@@ -144,6 +148,8 @@ class Store(
     Episodes,
     HitSums,
     Quarantines,
+    Promises,
+    Inventories,
     Feeds,
     Exceptions,
     Tokens,

@@ -27,6 +27,8 @@ ASKING: dict[str, tuple[str, ...]] = {
     "audit list": (),
     "audit verify": (),
     "config drift": (),
+    "coverage show": (),
+    "coverage slo": (),
     "device list": (),
     "device doctor": (),
     "drift": (),

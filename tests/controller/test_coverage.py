@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.coverage import IN_PART, Coverage, coverage
+from controller.coverage import (
+    IN_PART,
+    WORST_FIRST,
+    Coverage,
+    Proof,
+    _device_line,
+    _merged,
+    by_minute,
+    coverage,
+)
 from controller.model import CoverageState, Observation, Window
 from core.ids import DeviceName, SiteName
 
@@ -132,3 +142,57 @@ def test_i13_a_failed_look_never_adds_enforced_time(
     before = covered(*looks, now=200)
     after = covered(*looks, look(minute, None, None), now=200)
     assert after.total(E) <= before.total(E)
+
+
+@given(LOOKS, st.integers(0, 50), st.integers(1, 90))
+def test_minutes_are_the_worst_of_their_seconds_and_fill_the_window(
+    drawn: list[tuple[int, CoverageState | None, CoverageState | None]], start: int, length: int
+) -> None:
+    looks = [look(minute + minute % 7 / 10, found, left if found else None) for minute, found, left in drawn]
+    known = covered(*looks, start=start, end=start + length, now=200)
+    cells = list(by_minute(known))
+    assert (cells[0].start, cells[-1].end) == (at(start), at(start + length))
+    assert all(one.end == two.start for one, two in pairwise(cells))
+    for minute in range(start, start + length):
+        inside = [s for s in known.spans if s.window.start < at(minute + 1) and s.window.end > at(minute)]
+        worst = min((s.state for s in inside), key=WORST_FIRST.index)
+        assert next(c.state for c in cells if c.start <= at(minute) < c.end) is worst
+
+
+def probe(minute: float, leaks: bool, path: str = "tcp 443") -> Proof:
+    return Proof(at=at(minute), path=path, leaks=leaks)
+
+
+GOOD = [look(m, E, E) for m in (0, 15, 30, 45)]
+
+
+@pytest.mark.parametrize(
+    ("looks", "proofs", "expected"),
+    [
+        pytest.param(GOOD, [probe(5, leaks=False)], {E: 60}, id="stopped-adds-nothing"),
+        pytest.param(GOOD, [probe(10, leaks=True), probe(22, leaks=False)], {E: 48, NOT: 12}, id="until-it-is-stopped"),
+        pytest.param(GOOD, [probe(10, leaks=True)], {E: 10, NOT: 30, UNKNOWN: 20}, id="not-tried-again"),
+        pytest.param(
+            GOOD, [probe(10, leaks=True), probe(12, leaks=False, path="udp 443")], {E: 10, NOT: 30, UNKNOWN: 20},
+            id="another-path-says-nothing-of-it",
+        ),
+        pytest.param([], [probe(10, leaks=False)], {UNKNOWN: 60}, id="one-path-does-not-prove-a-site"),
+        pytest.param(
+            [look(0, E, E), look(20, E, OFF), look(40, OFF, OFF)], [probe(10, leaks=True)], {E: 10, NOT: 10, OFF: 40},
+            id="where-nothing-should-be-stopped-nothing-leaks",
+        ),
+    ],
+)  # fmt: skip
+def test_i13_a_leak_is_believed_more_than_the_devices(
+    looks: list[Observation], proofs: list[Proof], expected: dict[CoverageState, float]
+) -> None:
+    found = coverage(looks, Window(at(0), at(60)), devices=(FW,), now=at(60), freshness=FRESH, proofs=proofs)
+    assert minutes(found) == expected
+
+
+@given(st.lists(st.tuples(st.integers(-40, 100), st.sampled_from([E, E, E, M])), max_size=9), st.integers(0, 50))
+def test_what_is_steady_is_what_would_have_been_worked_out(drawn: list[tuple[int, CoverageState]], start: int) -> None:
+    looks = sorted((look(minute, state, state) for minute, state in drawn), key=lambda o: o.at)
+    whole = Window(at(start), at(start + 30))
+    found = covered(*looks, start=start, end=start + 30, now=200)
+    assert list(found.spans) == list(_merged(_device_line(looks, whole, FRESH)))

@@ -12,7 +12,7 @@ import pytest
 from controller.errors import Invalid, NotFound, StoreError
 from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
 from controller.model import Window
-from controller.store import EpisodeQuery, KeptEpisode, Store
+from controller.store import EpisodeQuery, KeptEpisode, Past, Store
 from controller.store.journal import Kind
 from core.clock import ManualClock
 from core.ids import DeviceName, EventId, SiteName
@@ -85,9 +85,11 @@ def test_each_change_is_in_the_journal_and_what_is_the_same_is_no_change(store: 
 
 def test_evidence_joins_the_open_episodes_of_its_clients_alone(store: Store) -> None:
     seen: list[Sequence[KeptEpisode]] = []
+    opened: list[int] = []
 
-    def fold(kept: Sequence[KeptEpisode]) -> Iterable[KeptEpisode]:
+    def fold(kept: Sequence[KeptEpisode], past: Past) -> Iterable[KeptEpisode]:
         seen.append(kept)
+        opened.append(past.open_at(BERLIN, NOON))
         return [
             KeptEpisode(episode=an_episode("mine"), client="berlin 10.20.3.41", threads="[]"),
             KeptEpisode(episode=an_episode("other"), client="berlin 10.20.3.42", threads="[]"),
@@ -101,6 +103,7 @@ def test_evidence_joins_the_open_episodes_of_its_clients_alone(store: Store) -> 
     later = Window(NOON + 2 * MINUTE, NOON + 3 * MINUTE)
     assert store.correlate("b3", **(mine | {"window": later}))  # type: ignore[arg-type]
     assert [[kept.episode.id for kept in batch] for batch in seen] == [[], ["mine"], []]
+    assert opened == [0, 2, 2]
 
 
 def test_a_list_is_what_was_asked_for_page_by_page(store: Store) -> None:

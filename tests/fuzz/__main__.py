@@ -29,14 +29,14 @@ def main() -> int:
     if folder.is_file():
         return replay(target, [folder])
     folder.mkdir(parents=True, exist_ok=True)
+    import atheris
+
+    with atheris.instrument_imports(include=["core.net", "ipsets", "controller.evidence", "maxminddb", "ftlbgp"]):
+        from tests.fuzz.harness import TARGETS
     for data in seeds(target):
         (folder / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)  # as libFuzzer names them
     words_file = folder.parent / f"{folder.name}.dict"
     words_file.write_text(dictionary(), encoding="ascii")
-    import atheris
-
-    with atheris.instrument_imports(include=["core.net", "ipsets", "maxminddb", "ftlbgp"]):
-        from tests.fuzz.harness import TARGETS
     atheris.Setup([sys.argv[0], *LIMITS, f"-dict={words_file}", *words], TARGETS[target])
     atheris.Fuzz()
     return 1  # never: libFuzzer ends the process

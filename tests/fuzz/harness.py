@@ -22,6 +22,7 @@ import dns.message
 from controller.evidence import firewalls, syslog
 from controller.evidence.formats import FORMATS, Reading
 from controller.evidence.formats import detect as kind_of
+from controller.evidence.formats.netflow import Collector
 from controller.evidence.formats.reading import CLOCKS_DIFFER, Unpacked
 from controller.evidence.lines import SHOWN, Unfit
 from controller.evidence.model import Sighting
@@ -216,6 +217,21 @@ def evidence(data: bytes) -> None:
             _check(found.text.isprintable() and len(found.text) <= SHOWN, "what is shown of it is one line")
 
 
+def flows(data: bytes) -> None:
+    """Messages of NetFlow and IPFIX, one after the other, as an exporter sends them. Each is behind its length."""
+    collector, at = Collector(Reading(origin="fuzz", now=NOW)), 0
+    for _ in range(16):
+        size = int.from_bytes(data[at : at + 2], "big")
+        for found in collector.message(data[at + 2 : at + 2 + size], "192.0.2.1"):
+            if isinstance(found, Sighting):
+                _check(found.at <= NOW + CLOCKS_DIFFER and found.at.tzinfo is UTC, "no event that is still to come")
+                _check(found.source is not None and found.destination is not None, "an address each")
+                _check(all(c is None or 0 <= c < 1 << 63 for c in (found.packets, found.octets)), "counts count")
+        at += 2 + size
+        if at >= len(data):
+            return
+
+
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "plain": plain,
     "rules": rules,
@@ -227,6 +243,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "syslogged": syslogged,
     "stream": stream,
     "evidence": evidence,
+    "flows": flows,
 }
 
 

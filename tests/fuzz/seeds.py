@@ -11,7 +11,6 @@ from typing import Final
 
 import dns.message
 
-from controller.evidence.formats import FORMATS, detect
 from tests.ipsets import mrt_files
 
 LISTS: Final = (
@@ -80,6 +79,7 @@ MESSAGES: Final = (
     _wire(_ASKED + "www.tiktok.com. 60 IN A 127.0.0.1\nother.example. 60 IN A 103.136.220.7\n"),
     _wire(_ASKED + ";AUTHORITY\ntiktok.com. 60 IN SOA a. b. 1 2 3 4 5\n"),
 )
+FLOWS: Final = Path(__file__).parent.parent / "controller" / "netflow"
 EVIDENCE: Final = Path(__file__).parent.parent / "controller" / "evidence_files"
 DATABASES: Final = Path(__file__).parent.parent / "ipsets" / "data" / "maxmind"
 LOGS: Final = Path(__file__).parent.parent / "controller" / "logs"
@@ -123,6 +123,8 @@ def seeds(target: str) -> Iterator[bytes]:
         yield from _streams()
     elif target == "evidence":
         yield from _evidence()
+    elif target == "flows":
+        yield from _flows()
     elif target == "rules":
         yield from (line.encode() for text in LISTS for line in text.splitlines())
     else:
@@ -144,8 +146,17 @@ def _streams() -> Iterator[bytes]:
         yield how + b"99999999 a"
 
 
+def _flows() -> Iterator[bytes]:
+    """What softflowd exported, in three versions, and beginnings of it."""
+    for path in sorted(FLOWS.glob("*.bin")):
+        data = path.read_bytes()
+        yield from (data, data[: len(data) // 2], data[:200])
+
+
 def _evidence() -> Iterator[bytes]:
     """Files of each format, behind the byte that names it."""
+    from controller.evidence.formats import FORMATS, detect  # not before it is instrumented
+
     numbers = {name: number for number, name in enumerate(FORMATS)}
     for path in sorted(path for path in EVIDENCE.iterdir() if path.suffix not in (".told", ".md")):
         data = path.read_bytes()

@@ -28,6 +28,7 @@ RUNS = {
     "syslogged": 3_000,
     "stream": 5_000,
     "evidence": 3_000,
+    "flows": 3_000,
 }
 WITHOUT = (
     "atheris is not installed (it has wheels for CPython 3.11 to 3.13 on Linux, x86-64; `make fuzz` installs it): "

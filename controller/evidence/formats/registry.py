@@ -12,13 +12,23 @@ from controller.evidence.formats import (
     dns_servers,
     endpoint_csv,
     mdm,
+    netflow,
     osquery,
     pcap,
     squid,
     suricata,
     zeek,
 )
-from controller.evidence.formats.reading import Again, Found, Reading, Stream, Unpacked, Unreadable, in_utf8
+from controller.evidence.formats.reading import (
+    MAX_UNPACKED,
+    Again,
+    Found,
+    Reading,
+    Stream,
+    Unpacked,
+    Unreadable,
+    in_utf8,
+)
 
 HEAD: Final = 1 << 16
 """Bytes of a beginning that is looked at."""
@@ -37,6 +47,7 @@ class Format:
 
 _ALL: Final = (
     Format(name="pcap", title="PCAP and PCAPNG", read=pcap.read, is_binary=pcap.fits),
+    Format(name="ipfix", title="IPFIX files", read=netflow.read_ipfix, is_binary=netflow.fits_ipfix),
     Format(name="zeek", title="Zeek conn, dns, ssl, quic, http", read=zeek.read, fits=zeek.fits),
     Format(name="suricata", title="Suricata EVE", read=suricata.read, fits=suricata.fits),
     Format(name="osquery", title="osquery results", read=osquery.read, fits=osquery.fits),
@@ -95,12 +106,18 @@ class _Nothing:
         return b""
 
 
-def read(stream: Stream, reading: Reading, *, format: str | None = None) -> tuple[Format, Iterator[Found]]:  # noqa: A002
-    """The format, named or found, and what all records say, one by one; packed or not.
+def read(
+    stream: Stream,
+    reading: Reading,
+    *,
+    format: str | None = None,  # noqa: A002
+    limit: int = MAX_UNPACKED,
+) -> tuple[Format, Iterator[Found]]:
+    """The format, named or found, and what all records say, one by one; packed or not, up to ``limit`` bytes unpacked.
 
     Raises ``Invalid`` when the format is none, or the beginning is of none that is known.
     """
-    unpacked = Unpacked(stream)
+    unpacked = Unpacked(stream, limit=limit)
     if format is not None:
         found = format_named(format)
         return found, found.read(unpacked, reading)

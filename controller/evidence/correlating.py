@@ -1,0 +1,526 @@
+"""From signs to episodes: one for all that is seen of one client and one app within half an hour. Pure.
+
+What was seen joins the first episode that it fits, whichever way it was seen: a deny of the firewall, a question to the
+DNS and a ClientHello of one host are one episode. The order in which signs come does not matter as long as they lie
+within ``LENGTH`` of each other. Everything is bounded: episodes at once, names in each, keys that are remembered; what
+is too much is added up in places of its own, and said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from ipaddress import ip_address
+from typing import Any, Final
+
+from ulid import ULID
+
+from controller.evidence.judging import FOREIGN, ORDER, Judge, Outcome, Sign, keys_of
+from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground, Sighting
+from controller.model import Window
+from core.ids import DeviceName, EventId, ExceptionId, SiteName
+from ipsets.traits import USE, Shows, Trait, traits
+
+LENGTH: Final = timedelta(minutes=30)
+"""No episode is longer."""
+OPEN_MOST: Final = 2_000
+"""Episodes of one site at once; further clients are summed in one that names nobody."""
+THREADS_MOST: Final = 32
+"""Names and addresses told apart in one episode."""
+KEYS_MOST: Final = 64
+FEW: Final = 8
+"""Sensors, devices and the like that are named."""
+LIKELY: Final = 50
+"""From this confidence on, signs of use are called use."""
+OTHERS: Final = "(others)"
+
+RULES: Final[Mapping[str, tuple[int, str]]] = {
+    "rule:channels": (5, "seen in another way as well"),
+    "rule:question": (-15, "only asked of the DNS: a page may ask ahead of any use"),
+    FOREIGN: (-30, "the connection names another site than the address is known for"),
+    "rule:overflow": (0, "too many clients at once: these are summed, and none of them is named"),
+}
+"""What is not of a trait: how much it adds, and why."""
+CHANNELS_MOST: Final = 3
+"""Further channels that count."""
+
+
+@dataclass(slots=True)
+class Thread:
+    """What is known of one name or address of an episode."""
+
+    count: int = 0
+    packets: int | None = None
+    octets: int | None = None
+    marks: dict[str, str] = field(default_factory=dict)  # id -> the first channel, by name
+    channels: set[str] = field(default_factory=set)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    inferred: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sign: Sign) -> None:
+        self.count += sign.count
+        self.packets = _plus(self.packets, sign.packets)
+        self.octets = _plus(self.octets, sign.octets)
+        channel = sign.channel.value
+        self.channels.add(channel)
+        for mark in sign.marks:
+            self.marks[mark] = min(self.marks.get(mark, channel), channel)
+        (self.inferred if sign.is_inferred else self.outcomes)[sign.outcome] += sign.count
+
+    @property
+    def shows(self) -> Shows | None:
+        """What it all comes to."""
+        shown = {trait.shows for trait in self.traits}
+        return next((shows for shows in ORDER if shows in shown), None)
+
+    @property
+    def traits(self) -> list[Trait]:
+        """Those that this version still knows."""
+        known = traits()
+        return [known[mark] for mark in sorted(self.marks) if mark in known]
+
+    def total(self) -> Counter[str]:
+        """What a verdict says goes before what answers show: a firewall may cut what was answered already."""
+        told = Counter(self.outcomes)
+        for outcome, count in self.inferred.items():
+            told[Outcome.BLOCKED if self.outcomes[Outcome.BLOCKED] else outcome] += count
+        return told
+
+
+@dataclass(slots=True)
+class Draft:
+    """An episode that may still grow."""
+
+    id: EventId
+    client: str
+    site: SiteName
+    app: str
+    exception: ExceptionId | None
+    start: datetime
+    end: datetime
+    role: str | None = None
+    source: str | None = None
+    host: str = ""
+    user: str = ""
+    is_overflow: bool = False
+    threads: dict[str, Thread] = field(default_factory=dict)
+    surfaces: Counter[str] = field(default_factory=Counter)
+    devices: set[str] = field(default_factory=set)
+    sensors: set[str] = field(default_factory=set)
+    keys: dict[str, str] = field(default_factory=dict)  # how what has no name is found to belong to a thread
+    outside: set[str] = field(default_factory=set)  # exceptions that would have covered it at another time
+    events: set[str] = field(default_factory=set)
+
+    def fits(self, sign: Sign) -> bool:
+        return max(self.end, sign.at) - min(self.start, sign.at) <= LENGTH or self.is_installed
+
+    @property
+    def is_installed(self) -> bool:
+        return any(thread.shows is Shows.INSTALLED for thread in self.threads.values())
+
+    def add(self, sign: Sign) -> None:
+        self.start, self.end = min(self.start, sign.at), max(self.end, sign.at)
+        known = sign.thread in self.threads or len(self.threads) < THREADS_MOST
+        name = sign.thread if known else OTHERS
+        self.threads.setdefault(name, Thread()).add(sign)
+        self.role = _one(self.role, sign.role)
+        self.host, self.user = _one(self.host, sign.host) or "", _one(self.user, sign.user) or ""
+        self.surfaces[sign.surface] += sign.count
+        _few(self.sensors, sign.sensor)
+        if sign.device is not None:
+            _few(self.devices, sign.device)
+        if sign.outside is not None:
+            _few(self.outside, sign.outside)
+        for key in sign.learned:
+            if len(self.keys) < KEYS_MOST:
+                self.keys.setdefault(key, name)
+
+
+# --- text and back ----------------------------------------------------------------------------------------------------
+
+
+def dumps(draft: Draft) -> str:
+    """As it is kept beside its episode."""
+    threads = {
+        name: [t.count, t.packets, t.octets, t.marks, sorted(t.channels), dict(t.outcomes), dict(t.inferred)]
+        for name, t in draft.threads.items()
+    }
+    said = {
+        "threads": threads,
+        "surfaces": dict(draft.surfaces),
+        "devices": sorted(draft.devices),
+        "sensors": sorted(draft.sensors),
+        "keys": draft.keys,
+        "outside": sorted(draft.outside),
+        "overflow": draft.is_overflow,
+    }
+    return json.dumps(said, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def loads(episode: Episode, client: str, text: str) -> Draft:
+    """The draft that ``dumps`` wrote."""
+    said: dict[str, Any] = json.loads(text)
+    return Draft(
+        id=episode.id,
+        client=client,
+        site=episode.site,
+        app=episode.app,
+        exception=episode.exception,
+        start=episode.window.start,
+        end=episode.window.end,
+        role=episode.role,
+        source=None if episode.source is None else str(episode.source),
+        host=episode.host,
+        user=episode.user,
+        is_overflow=said["overflow"],
+        threads={name: _thread(values) for name, values in said["threads"].items()},
+        surfaces=Counter(said["surfaces"]),
+        devices=set(said["devices"]),
+        sensors=set(said["sensors"]),
+        keys=said["keys"],
+        outside=set(said["outside"]),
+        events=set(episode.events),
+    )
+
+
+def _thread(values: Sequence[Any]) -> Thread:
+    count, packets, octets, marks, channels, outcomes, inferred = values
+    return Thread(
+        count=count,
+        packets=packets,
+        octets=octets,
+        marks=marks,
+        channels=set(channels),
+        outcomes=Counter(outcomes),
+        inferred=Counter(inferred),
+    )
+
+
+# --- signs of a batch -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a batch comes to. ``nameless``: what only an earlier batch may say something of."""
+
+    signs: tuple[Sign, ...]
+    nameless: tuple[Sighting, ...] = ()
+    strangers: tuple[Sighting, ...] = ()  # they say something, of clients that are at no site
+
+
+def signs_of(judge: Judge, seen: Iterable[Sighting], *, site: SiteName | None = None) -> Judged:
+    """The signs in a batch; what has no name of its own is given the one that the rest of it tells."""
+    nameless, signs, foreign = list[Sighting](), list[Sign](), list[Sighting]()
+    strangers, left = list[Sighting](), list[Sighting]()
+    learned = defaultdict[str, set[str]](set)
+    for sighting in seen:
+        if judge.is_without_name(sighting):
+            nameless.append(sighting)
+            continue
+        sign = judge.sign(sighting, site=site)
+        if isinstance(sign, Sign):
+            signs.append(sign)
+            for key in sign.learned:
+                learned[key].add(sign.thread)
+        else:
+            (foreign if sign is None else strangers).append(sighting)
+    if learned and nameless:
+        _doubt(learned, judge, foreign)
+    for sighting in nameless:
+        sign = judge.sign(sighting, site=site, named=_named(sighting, learned) if learned else "")
+        if isinstance(sign, Sign):
+            signs.append(sign)
+        else:
+            (left if sign is None else strangers).append(sighting)
+    return Judged(signs=tuple(signs), nameless=tuple(left), strangers=tuple(strangers))
+
+
+def signs_by_keys(
+    judge: Judge, nameless: Iterable[Sighting], drafts: Iterable[Draft], *, site: SiteName | None = None
+) -> Iterator[Sign]:
+    """What has no name, as the episodes that are open know it."""
+    known = {key: {name} for draft in drafts for key, name in draft.keys.items()}
+    for sighting in nameless if known else ():
+        named = _named(sighting, known)
+        if named and isinstance(sign := judge.sign(sighting, site=site, named=named), Sign):
+            yield sign
+
+
+def _doubt(learned: dict[str, set[str]], judge: Judge, foreign: Iterable[Sighting]) -> None:
+    """A client that asked for two names of one address may mean either."""
+    for sighting in foreign:
+        for key in judge.learnable(sighting):
+            if key in learned:
+                learned[key].add("")
+
+
+def _named(sighting: Sighting, learned: Mapping[str, set[str]]) -> str:
+    names = next((learned[key] for key in keys_of(sighting) if key in learned), None)
+    return "" if not names or "" in names else min(names)
+
+
+# --- folding ----------------------------------------------------------------------------------------------------------
+
+
+def fold(
+    drafts: Iterable[Draft], signs: Iterable[Sign], *, open_at: Callable[[SiteName], int] = lambda _: 0
+) -> list[Draft]:
+    """The drafts that the signs change or begin, given those that are open; the others are left out.
+
+    ``open_at`` says how many episodes of a site are open already.
+    """
+    by_group: dict[tuple[str, str, str], list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        by_group[_group(draft.client, draft.app, draft.exception)].append(draft)
+    changed: dict[EventId, Draft] = {}
+    begun = Counter[SiteName]()
+    for sign in sorted(signs, key=_rank):
+        group = by_group[_group(sign.client, sign.app, sign.exception)]
+        fitting = _fitting(group, sign)
+        if fitting is None and open_at(sign.site) + begun[sign.site] >= OPEN_MOST:
+            group = by_group[_group(_overflow(sign), sign.app, None)]
+            fitting = _fitting(group, sign) or _begin(group, sign, is_overflow=True)
+        elif fitting is None:
+            begun[sign.site] += 1
+            fitting = _begin(group, sign)
+        fitting.add(sign)
+        changed[fitting.id] = fitting
+    return [changed[key] for key in sorted(changed)]
+
+
+def _fitting(group: Iterable[Draft], sign: Sign) -> Draft | None:
+    """The first by its start."""
+    return min((draft for draft in group if draft.fits(sign)), key=lambda draft: draft.start, default=None)
+
+
+def _rank(sign: Sign) -> tuple[object, ...]:
+    return (sign.at, sign.client, sign.thread, sign.channel, sign.outcome, sign.sensor, sign.host, sign.user)
+
+
+def _group(client: str, app: str, exception: str | None) -> tuple[str, str, str]:
+    return client, app, exception or ""
+
+
+def _overflow(sign: Sign) -> str:
+    return f"{sign.site} (too many)"
+
+
+def _begin(group: list[Draft], sign: Sign, *, is_overflow: bool = False) -> Draft:
+    client = _overflow(sign) if is_overflow else sign.client
+    source = None if is_overflow or sign.source is None else str(sign.source)
+    draft = Draft(
+        id=made_id(sign.at, client, sign.app, "" if is_overflow else sign.exception or ""),
+        client=client,
+        site=sign.site,
+        app=sign.app,
+        exception=None if is_overflow else sign.exception,
+        start=sign.at,
+        end=sign.at,
+        source=source,
+        is_overflow=is_overflow,
+    )
+    group.append(draft)
+    return draft
+
+
+def derived_id(of: EventId, *said: str) -> EventId:
+    """Of what follows from an episode: the same for the same, and beside it in the order of time."""
+    digest = sha256("\0".join((of, *said)).encode()).digest()[:10]
+    return EventId(str(ULID(bytes(ULID.from_str(of.upper()))[:6] + digest)).lower())
+
+
+def made_id(at: datetime, *said: str) -> EventId:
+    """The same for the same: what is made twice of one evidence is one. Sorts by time, as all ids do."""
+    stamp = max(0, int(at.timestamp() * 1000)).to_bytes(6, "big")
+    digest = sha256("\0".join((at.isoformat(), *said)).encode()).digest()[:10]
+    return EventId(str(ULID(stamp + digest)).lower())
+
+
+# --- what it comes to -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What the threads of an episode come to."""
+
+    kind: EpisodeKind
+    confidence: int  # 0 to 100
+    grounds: tuple[Ground, ...]
+
+
+def weigh(draft: Draft) -> Weighed:
+    """Each trait counts once however often it was seen; further channels add a little; the sum is kept in 0 to 100.
+
+    Signs of use count where there are any, else hints, else what is no use. ``docs/evidence.md`` has the formula.
+    """
+    shown: dict[Shows | None, list[Thread]] = defaultdict(list)
+    for thread in draft.threads.values():
+        shown[thread.shows].append(thread)
+    using = [thread for shows, threads in shown.items() if shows in USE for thread in threads]
+    if shown[Shows.INSTALLED]:
+        kind, counted = EpisodeKind.INSTALLED, shown[Shows.INSTALLED]
+    elif using:
+        kind, counted = EpisodeKind.USE, using + shown[Shows.HINT]
+    else:
+        kind = EpisodeKind.CONTACT
+        weakly = (Shows.HINT, Shows.SCRIPT, Shows.PIXEL, Shows.SDK, Shows.TUNNEL)
+        counted = next((shown[shows] for shows in weakly if shown[shows]), list(draft.threads.values()))
+    grounds = [*_of_traits(counted), *_of_rules(draft, counted, is_use=bool(using))]
+    total = max(0, min(100, sum(ground.weight for ground in grounds)))
+    if kind is EpisodeKind.USE and total < LIKELY:
+        kind = EpisodeKind.CONTACT
+    return Weighed(kind=kind, confidence=total, grounds=tuple(grounds))
+
+
+def _of_traits(threads: Iterable[Thread]) -> Iterator[Ground]:
+    found: dict[str, tuple[Trait, str]] = {}
+    for thread in threads:
+        is_use = thread.shows in USE or thread.shows is Shows.SCRIPT
+        for trait in thread.traits:
+            if is_use or trait.shows is thread.shows:
+                channel = thread.marks[trait.id]
+                found[trait.id] = (trait, min(channel, found[trait.id][1]) if trait.id in found else channel)
+    for name in sorted(found, key=lambda name: (-found[name][0].weight, name)):
+        trait, channel = found[name]
+        yield Ground(trait=name, text=_worded(trait), weight=trait.weight, channel=Channel(channel))
+
+
+def _worded(trait: Trait) -> str:
+    what = {
+        Shows.USE_APP: "a sign of the app",
+        Shows.USE_WEB: "a sign of the site in a browser",
+        Shows.USE_INFERRED: "the app's own browser, on its way to another site",
+        Shows.OTHER_APP: "another app of the owner",
+        Shows.HINT: "a hint, no proof",
+        Shows.SUPPORT: "supports a sign of the app",
+        Shows.PIXEL: "counted or embedded by another site: no use",
+        Shows.SDK: "a kit inside another app: no use",
+        Shows.SCRIPT: "a script that speaks as the app: no use",
+        Shows.TUNNEL: "a way round a block",
+        Shows.INSTALLED: "the app is installed",
+    }.get(trait.shows, trait.shows.value)
+    return f"{what} ({trait.field} {trait.pattern}; {trait.note})" if trait.note else f"{what} ({trait.pattern})"
+
+
+def _of_rules(draft: Draft, threads: Sequence[Thread], *, is_use: bool) -> Iterator[Ground]:
+    channels = sorted({channel for thread in threads for channel in thread.channels})
+    if is_use:
+        for channel in channels[1 : CHANNELS_MOST + 1]:
+            yield _rule("rule:channels", channel)
+        if channels == [Channel.DNS.value]:
+            yield _rule("rule:question", channels[0])
+    if threads and all(FOREIGN in thread.marks for thread in threads):
+        yield _rule(FOREIGN, threads[0].marks[FOREIGN])
+    if draft.is_overflow:
+        yield _rule("rule:overflow", channels[0])
+
+
+def _rule(name: str, channel: str) -> Ground:
+    weight, text = RULES[name]
+    return Ground(trait=name, text=text, weight=weight, channel=Channel(channel))
+
+
+def outcomes(draft: Draft) -> Counter[str]:
+    """What became of everything in it."""
+    return sum((thread.total() for thread in draft.threads.values()), Counter[str]())
+
+
+def action_of(draft: Draft) -> EpisodeAction:
+    """The worst that happened: what passed where it should not goes before all that was blocked."""
+    told = outcomes(draft)
+    if told[Outcome.LEAKED] or told[Outcome.PASSED]:
+        return EpisodeAction.NOT_ENFORCED
+    for outcome, action in (
+        (Outcome.EXCEPTED, EpisodeAction.EXCEPTED),
+        (Outcome.MONITORED, EpisodeAction.MONITORED),
+        (Outcome.BLOCKED, EpisodeAction.BLOCKED),
+        (Outcome.SILENT, EpisodeAction.BLOCKED),
+    ):
+        if told[outcome]:
+            return action
+    return EpisodeAction.UNKNOWN
+
+
+def episode_of(draft: Draft) -> Episode:
+    """As it is now."""
+    weighed, threads = weigh(draft), draft.threads
+    busiest = sorted(threads, key=lambda name: (name == OTHERS, -threads[name].count, name))
+    named = Counter({surface: count for surface, count in draft.surfaces.items() if surface})
+    surface = min(named, key=lambda name: (-named[name], name)) if named else ""
+    return Episode(
+        id=draft.id,
+        kind=weighed.kind,
+        site=draft.site,
+        window=Window(draft.start, draft.end),
+        action=action_of(draft),
+        confidence=weighed.confidence,
+        grounds=weighed.grounds,
+        device=DeviceName(min(draft.devices)) if draft.devices else None,
+        source=None if draft.source is None else ip_address(draft.source),
+        host="" if draft.is_overflow else draft.host,
+        user="" if draft.is_overflow else draft.user,
+        role=draft.role,
+        indicator=busiest[0],
+        app=draft.app,
+        surface=surface,
+        exception=draft.exception,
+        channels=tuple(sorted({Channel(channel) for thread in threads.values() for channel in thread.channels})),
+        sensors=tuple(sorted(draft.sensors)),
+        destinations=tuple(busiest),
+        count=sum(thread.count for thread in threads.values()),
+        packets=_total(thread.packets for thread in threads.values()),
+        octets=_total(thread.octets for thread in threads.values()),
+        events=tuple(sorted(EventId(event) for event in draft.events)),
+    )
+
+
+def _total(parts: Iterable[int | None]) -> int | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+def _plus(one: int | None, other: int | None) -> int | None:
+    return _total((one, other))
+
+
+def _one(some: str | None, other: str | None) -> str | None:
+    """The first by name of those that are known: the same whatever the order."""
+    return min((name for name in (some, other) if name), default=None)
+
+
+def _few(known: set[str], more: str) -> None:
+    """Bounded, and the same whatever the order: the first by name stay."""
+    known.add(more)
+    if len(known) > FEW:
+        known.discard(max(known))
+
+
+__all__ = [
+    "CHANNELS_MOST",
+    "KEYS_MOST",
+    "LENGTH",
+    "LIKELY",
+    "OPEN_MOST",
+    "OTHERS",
+    "RULES",
+    "THREADS_MOST",
+    "Draft",
+    "Judged",
+    "Thread",
+    "Weighed",
+    "action_of",
+    "derived_id",
+    "dumps",
+    "episode_of",
+    "fold",
+    "loads",
+    "made_id",
+    "outcomes",
+    "signs_by_keys",
+    "signs_of",
+    "weigh",
+]

@@ -1,0 +1,295 @@
+"""Where evidence is brought: judged, correlated, kept once, and asked for. The real ``Intake``.
+
+What a batch comes to is in the store with the batch's name, in one transaction, when ``take`` returns; a batch that is
+brought again changes nothing. What is no evidence is set aside with the reason. The desk keeps nothing that the next
+process would miss but who was seen lately, which saves questions.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Final
+
+import structlog
+
+from controller.evidence import rules
+from controller.evidence.correlating import (
+    LENGTH,
+    Judged,
+    derived_id,
+    dumps,
+    episode_of,
+    fold,
+    loads,
+    outcomes,
+    signs_by_keys,
+    signs_of,
+)
+from controller.evidence.judging import Judge, Outcome, Sign
+from controller.evidence.model import Batch, Episode, EpisodeKind, Quarantine, Rejected, Sighting
+from controller.inventory import Inventory, Policy, Site
+from controller.model import AccessException, Window
+from controller.reach import EVERYWHERE, Reach
+from controller.store import EpisodeQuery, KeptEpisode, Page, Past, Store
+from controller.store.exception_query import ExceptionQuery
+from core.clock import Clock
+from core.ids import EventId, ExceptionId, SiteName
+from core.net import DomainName, Network
+from ipsets.model import Snapshot
+from ipsets.traits import Matcher, Shows
+
+log = structlog.get_logger()
+
+FUTURE_MOST: Final = timedelta(minutes=5)
+"""So far clocks may differ."""
+LATE_MOST: Final = timedelta(days=7)
+"""What is older is no evidence any more: too much of its time has been reported on."""
+FOLLOWED: Final = timedelta(seconds=5)
+"""How old the exceptions may be that sightings are judged by."""
+REMEMBERED: Final = 50_000
+MANY: Final = 2_000
+NO_TIME: Final = Window(datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
+TEXT_MOST: Final = 200
+
+
+class EvidenceDesk:
+    """One for a controller. Safe to use from any number of threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        inventory: Inventory,
+        clock: Clock,
+        *,
+        policies: Callable[[Site], Policy],
+        holidays: Callable[[Site], frozenset[date]],
+    ) -> None:
+        self._store = store
+        self._inventory = inventory
+        self._clock = clock
+        self._policies = policies
+        self._holidays = holidays
+        self._reach = EVERYWHERE
+        self._building = threading.Lock()
+        self._judge: tuple[object, float, Judge] | None = None
+        self._matcher: tuple[object, Matcher] | None = None
+        self._exceptions: tuple[AccessException, ...] = ()
+        self._hours: dict[ExceptionId, str] = {}
+        self._used: set[tuple[SiteName, str]] = set()  # sites and apps of which some use is kept
+        self._lately: OrderedDict[str, None] | None = None  # sources of episodes that may still grow
+        self._tunnels: OrderedDict[tuple[str, str], datetime] = OrderedDict()  # when a client first went that way
+        self.counts: Counter[str] = Counter()  # of this process: sightings, signs, batches, and each reason set aside
+
+    def within(self, reach: Reach) -> EvidenceDesk:
+        """The same desk for somebody whose access ends there."""
+        narrow = copy(self)
+        narrow._reach = reach
+        return narrow
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    def find(self, wanted: EpisodeQuery) -> Page[Episode]:
+        """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""
+        return self._store.episodes(self._within(wanted))
+
+    def count(self, wanted: EpisodeQuery, *, most: int) -> int:
+        """How many there are on all pages; no further than ``most``."""
+        return self._store.episode_count(self._within(wanted), most=most)
+
+    def one(self, name: str) -> Episode:
+        """Raises ``NotFound``, also for one of a site out of reach."""
+        found = self._store.episode(name)
+        if not self._reach.has(found.site):
+            self._store.episode("")  # told in the same words as one that is not there
+        return found
+
+    def _within(self, wanted: EpisodeQuery) -> EpisodeQuery:
+        if self._reach.is_everywhere:
+            return wanted
+        return replace(wanted, sites=frozenset(self._reach.part_of(wanted.sites or self._reach.sites or ())))
+
+    # --- taking ---------------------------------------------------------------------------------------------------
+
+    def take(self, batch: Batch) -> None:
+        """In the store, or not at all, when this returns. Raises ``StoreError``: bring it again."""
+        now = self._clock.now()
+        good, rejected = screened(batch, now)
+        judge = self._current_judge()
+        judged = signs_of(judge, good, site=batch.site)
+        rejected += [_stranger(batch, sighting) for sighting in judged.strangers]
+        nameless = tuple(sighting for sighting in judged.nameless if self._is_lately(sighting))
+        judged = replace(judged, nameless=nameless)
+        if (judged.signs or nameless or rejected) and not self._correlate(batch, judge, judged, rejected):
+            self.counts["batches again"] += 1
+            return
+        self.counts.update({"batches": 1, "sightings": len(batch.sightings), "signs": len(judged.signs)})
+        for one in rejected:
+            self.counts[f"set aside {one.why.value}"] += one.count
+
+    def _correlate(self, batch: Batch, judge: Judge, judged: Judged, rejected: Sequence[Rejected]) -> bool:
+        used = [sign for sign in judged.signs if sign.shows is not Shows.TUNNEL]
+        tunnels = [sign for sign in judged.signs if sign.shows is Shows.TUNNEL]
+        unusual = self._unusual(tunnels)
+        clients = {sign.client for sign in judged.signs}
+        clients |= {judge.client(sighting, site=batch.site) or "" for sighting in judged.nameless}
+        times = [sign.at for sign in judged.signs] + [sighting.at for sighting in judged.nameless]
+        window = Window(min(times) - LENGTH, max(times) + LENGTH) if times else NO_TIME
+        using = set[tuple[SiteName, str]]()
+
+        def folded(kept: Sequence[KeptEpisode], past: Past) -> Iterable[KeptEpisode]:
+            drafts = [loads(one.episode, one.client, one.threads or "") for one in kept]
+            leaked = {draft.id for draft in drafts if outcomes(draft)[Outcome.LEAKED]}
+            more = [*used, *signs_by_keys(judge, judged.nameless, drafts, site=batch.site)]
+            changed = fold(drafts, more, open_at=cache(lambda site: past.open_at(site, window.start + LENGTH)))
+            found = {draft.id: episode_of(draft) for draft in changed}
+            first = self._first(found.values(), past)
+            using.update((one.site, one.app) for one in found.values() if one.kind is EpisodeKind.USE)
+            for draft in changed:
+                yield KeptEpisode(episode=found[draft.id], client=draft.client, threads=dumps(draft))
+            for draft in (*changed, *(draft for draft in drafts if unusual and draft.id not in found)):
+                for follows in rules.follows(
+                    draft,
+                    had_leaked=draft.id in leaked,
+                    is_first=draft.id in first,
+                    hours_of=self._hours,
+                    tunnels=unusual,
+                ):
+                    yield KeptEpisode(episode=follows)
+
+        taken = self._store.correlate(batch.id, clients=clients, window=window, fold=folded, rejected=rejected)
+        self._remember(judged.signs, using)
+        return taken
+
+    def _first(self, found: Iterable[Episode], past: Past) -> set[EventId]:
+        """The first use of each app at each site, where there was none before."""
+        earliest: dict[tuple[SiteName, str], Episode] = {}
+        for one in found:
+            where = (one.site, one.app)
+            if one.kind is EpisodeKind.USE and where not in self._used:
+                earliest[where] = min(earliest.get(where, one), one, key=lambda e: (e.window.start, e.id))
+        return {
+            one.id
+            for one in earliest.values()
+            if not past.used_before(one.site, one.app, one.window.start)
+            and not past.has(derived_id(one.id, EpisodeKind.FIRST_USE))  # it stays as it was told
+        }
+
+    # --- what saves work ------------------------------------------------------------------------------------------
+
+    def _current_judge(self) -> Judge:
+        """By the list and the exceptions of now; built anew when one of them is another."""
+        with self._building:
+            snapshot = self._store.current_snapshot()
+            at, name = self._clock.monotonic(), snapshot and snapshot.id
+            if self._judge is None or self._judge[0] != name or not 0 <= at - self._judge[1] < FOLLOWED.total_seconds():
+                exceptions = self._known_exceptions()
+                if self._matcher is None or self._matcher[0] != name:
+                    self._matcher = (name, matcher_of(self._inventory, snapshot))
+                if self._judge is None or self._judge[0] != name or exceptions != self._exceptions:
+                    self._exceptions = exceptions
+                    self._hours = {e.id: f" (only {', '.join(map(str, e.hours))})" for e in exceptions if e.hours}
+                    judge = Judge(
+                        self._inventory,
+                        self._matcher[1],
+                        exceptions,
+                        policies=self._policies,
+                        holidays=self._holidays,
+                    )
+                else:
+                    judge = self._judge[2]
+                self._judge = (name, at, judge)
+            return self._judge[2]
+
+    def _known_exceptions(self) -> tuple[AccessException, ...]:
+        """Those that what is still taken may fall under."""
+        earliest = self._clock.now() - LATE_MOST
+        known = self._store.exception_batches(ExceptionQuery(), first=MANY)
+        return tuple(one for batch in known for one in batch if one.ends > earliest)
+
+    def _is_lately(self, sighting: Sighting) -> bool:
+        if self._lately is None:
+            self._lately = self._sources_lately()
+        return str(sighting.source) in self._lately
+
+    def _sources_lately(self) -> OrderedDict[str, None]:
+        return OrderedDict.fromkeys(self._store.clients_since(self._clock.now() - LENGTH, limit=REMEMBERED))
+
+    def _remember(self, signs: Iterable[Sign], using: Iterable[tuple[SiteName, str]]) -> None:
+        with self._building:
+            self._used.update(using)
+            lately = self._lately = self._lately if self._lately is not None else self._sources_lately()
+            for source in {str(sign.source) for sign in signs if sign.source is not None}:
+                lately[source] = None
+                lately.move_to_end(source)
+            while len(lately) > REMEMBERED:
+                lately.popitem(last=False)
+
+    def _unusual(self, tunnels: Iterable[Sign]) -> list[Sign]:
+        """Those that the client is not known to have made before: a browser that always asks by DoH evades nothing."""
+        found = []
+        with self._building:
+            for sign in sorted(tunnels, key=lambda sign: (sign.at, sign.thread)):
+                first = self._tunnels.setdefault((sign.client, sign.thread), sign.at)
+                if sign.at - first <= LENGTH:
+                    found.append(sign)
+            while len(self._tunnels) > REMEMBERED:
+                self._tunnels.popitem(last=False)
+        return found
+
+
+def matcher_of(inventory: Inventory, snapshot: Snapshot | None) -> Matcher:
+    """The traits, and the list in force; without one, what is shipped."""
+    services = inventory.catalogue.services
+    names, networks = list[tuple[DomainName, str]](), list[tuple[Network, str]]()
+    for found in snapshot.services if snapshot is not None else ():
+        apps = services[found.service].apps if found.service in services else frozenset[str]()
+        if len(apps) == 1:
+            (app,) = apps
+            names += [(name, app) for name in found.domains]
+            networks += [(network, app) for network in found.networks]
+    surfaces = {name: parts for service in services.values() for name, parts in service.surfaces.items()}
+    return Matcher(names=names, networks=networks, surfaces=surfaces)
+
+
+def screened(batch: Batch, now: datetime) -> tuple[list[Sighting], list[Rejected]]:
+    """What may be judged, and what is set aside for its time, behind what was set aside already."""
+    good, rejected = list[Sighting](), list(batch.rejected)
+    earliest, latest = now - LATE_MOST, now + FUTURE_MOST
+    for sighting in batch.sightings:
+        if earliest <= sighting.at <= latest:
+            good.append(sighting)
+        else:
+            why = Quarantine.FUTURE if sighting.at > latest else Quarantine.TOO_OLD
+            detail = f"its time is {sighting.at.isoformat()}, ours is {now.isoformat()}"
+            rejected.append(
+                Rejected(why=why, origin=batch.origin, site=batch.site, text=_told(sighting), detail=detail)
+            )
+    return good, rejected
+
+
+def _stranger(batch: Batch, sighting: Sighting) -> Rejected:
+    detail = "the client's address is in no network of any site, and the sensor is no device of one"
+    return _rejected(batch, sighting, Quarantine.STRANGER, detail)
+
+
+def _rejected(batch: Batch, sighting: Sighting, why: Quarantine, detail: str) -> Rejected:
+    return Rejected(why=why, origin=batch.origin, site=batch.site, text=_told(sighting), detail=detail)
+
+
+def _told(sighting: Sighting) -> str:
+    said = (
+        sighting.channel.value,
+        sighting.sensor,
+        str(sighting.source or sighting.host),
+        str(sighting.destination or ""),
+    )
+    return " ".join(part for part in (*said, sighting.name) if part)[:TEXT_MOST]
+
+
+__all__ = ["FUTURE_MOST", "LATE_MOST", "EvidenceDesk", "matcher_of", "screened"]

@@ -1,0 +1,157 @@
+"""The age of proofs, what is kept of the promise about it, and that looks told as one change no figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.coverage import coverage
+from controller.coverage_desk import CoverageDesk
+from controller.enforced_age import Budget, Kept, fleet_age, is_proof, kept, site_age
+from controller.errors import Conflict, InventoryError
+from controller.inventory import Inventory
+from controller.model import CoverageState, DeviceStatus, Observation, Window
+from controller.store import Store
+from core.clock import ManualClock
+from core.ids import DeviceName, SiteName
+from tests.controller.offices import YAML, offices
+
+E, PART, M, NOT = CoverageState.ENFORCED, CoverageState.PARTIAL, CoverageState.MONITORED, CoverageState.NOT_ENFORCED
+BERLIN, FW = SiteName("berlin"), DeviceName("fw-berlin")
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+PROMISE = YAML + "slo: {enforced_age: 30m, share: 99%}\n"
+HELD = "TG3001 a guard refused"
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    return offices(tmp_path, PROMISE)
+
+
+@pytest.fixture
+def desk(store: Store, inventory: Inventory, clock: ManualClock) -> CoverageDesk:
+    return CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=timedelta(minutes=30))
+
+
+def look(at: datetime, found: CoverageState | None, left: CoverageState | None, cause: str = "") -> Observation:
+    return Observation(device=FW, site=BERLIN, at=at, found=found, left=left, cause=cause)
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        pytest.param([(0, E, E, ""), (20, E, E, ""), (40, E, E, "")], 60, id="young-all-the-time"),
+        pytest.param([(0, E, E, ""), (10, None, None, "unreachable"), (25, E, E, "")], 55, id="a-miss-takes-nothing"),
+        pytest.param([(0, E, E, ""), (20, E, E, HELD), (40, E, E, HELD)], 30, id="held-is-not-as-wanted"),
+        pytest.param([(0, E, E, ""), (20, NOT, E, "gone")], 30, id="back-to-the-proof-before"),
+        pytest.param([(0, E, PART, ""), (20, PART, PART, "")], 0, id="in-part-is-no-proof"),
+        pytest.param([(0, E, M, ""), (20, M, M, "switched")], 50, id="less-by-policy-is-as-wanted"),
+    ],
+)
+def test_i13_what_is_kept_of_an_hour(
+    clock: ManualClock, looks: Sequence[tuple[int, CoverageState | None, CoverageState | None, str]], expected: int
+) -> None:
+    start = clock.now()
+    seen = [look(start + minute * MINUTE, found, left, cause) for minute, found, left, cause in looks]
+    hour = Window(start, start + HOUR)
+    (found,) = kept(seen, [hour], devices=(FW,), now=hour.end, target=30 * MINUTE, since=start)
+    assert found == Kept(counted=3600, kept=expected * 60)
+    assert is_proof(seen[-1]) is (seen[-1].left in (E, M) and seen[-1].cause != HELD)
+
+
+def test_a_site_is_as_old_as_the_device_that_was_proven_longest_ago(clock: ManualClock) -> None:
+    now, other = clock.now(), DeviceName("fw-2")
+    assert site_age(BERLIN, {FW: now - HOUR, other: now}, now).age == HOUR
+    never = site_age(BERLIN, {FW: now, other: None}, now)
+    assert (never.age, never.device) == (None, other)
+    assert site_age(BERLIN, {}, now).age is None
+
+
+def test_i13_an_unknown_age_is_older_than_any_other(clock: ManualClock) -> None:
+    now = clock.now()
+    ages = [site_age(SiteName(f"s{n}"), {FW: now - n * MINUTE if n else None}, now) for n in range(20)]
+    found = fleet_age(ages)
+    assert (found.p50, found.p95, found.most, found.never) == (10 * MINUTE, 19 * MINUTE, None, 1)
+
+
+def test_the_budget_is_overspent_when_more_than_the_rest_is_lost() -> None:
+    hour, month = Kept(counted=1000, kept=800), Kept(counted=100_000, kept=98_500)
+    budget = Budget(target=HOUR, share=0.99, burns=(hour, hour, month))
+    assert (round(budget.left or 0, 6), budget.is_missed, budget.is_burning) == (-0.5, True, True)
+    fine = replace(budget, burns=(Kept(), Kept(), Kept()))
+    assert (fine.left, fine.is_missed, fine.is_burning) == (None, False, False)
+
+
+def test_a_promise_of_another_form_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match="expected a share such as 99%"):
+        offices(tmp_path, YAML + "slo: {enforced_age: 30m, share: 99}\n")
+    with pytest.raises(InventoryError, match="expected a span of time such as 30m"):
+        offices(tmp_path, YAML + "slo: {enforced_age: 30, share: 99%}\n")
+
+
+def recorded(store: Store, clock: ManualClock, *, days: int) -> None:
+    """Looks every 20 minutes; one failed, one found the list gone, and one day nobody came at all."""
+    at, number = clock.now() - days * timedelta(days=1), 0
+    while at < clock.now():
+        number += 1
+        if not 200 < number < 280:
+            story = {50: (None, None, "unreachable"), 90: (NOT, E, "gone"), 91: (E, PART, "")}.get(number, (E, E, ""))
+            store.add_observation(look(at, *story))
+        at += 20 * MINUTE
+    status = DeviceStatus(
+        device=FW, site=BERLIN, last_seen_at=at, last_attempt_at=at, enforced_at=at - 20 * MINUTE, snapshot=None,
+        mode=None, error_code=None, error=None,
+    )  # fmt: skip
+    store.put_status(status)
+
+
+def test_looks_that_are_told_as_one_change_no_figure(store: Store, desk: CoverageDesk, clock: ManualClock) -> None:
+    recorded(store, clock, days=6)
+    now, target = clock.now(), timedelta(minutes=30)
+    since = desk._fleet(now).since
+    looks = store.observations(BERLIN, Window(since, now))
+    spans = [Window(now - HOUR, now), Window(now - 6 * HOUR, now), Window(since, now)]
+    raw = kept(looks, spans, devices=(FW,), now=now, target=target, since=looks[0].at)
+    budget = desk.fleet().budget
+    assert budget is not None
+    assert list(budget.burns) == raw
+    assert 0.5 < (budget.burns[-1].share or 0) < 0.99
+    line = next(line for line in desk.fleet().sites if line.age.site == BERLIN)
+    whole = coverage(looks, Window(looks[0].at, now), devices=(FW,), now=now, freshness=target)
+    assert line.seconds == {state: whole.total(state).total_seconds() for state in CoverageState}
+
+
+def test_i13_a_silent_device_is_claimed_nothing_of(store: Store, desk: CoverageDesk, clock: ManualClock) -> None:
+    recorded(store, clock, days=2)
+    clock.advance(timedelta(days=3))
+    line = next(line for line in desk.fleet().sites if line.age.site == BERLIN)
+    assert line.state is CoverageState.UNKNOWN
+    assert line.seconds[CoverageState.UNKNOWN] > 3 * 86400 - 60
+    assert line.age.age == timedelta(days=3, minutes=20)
+
+
+def test_the_promise_is_told_once_when_it_is_missed_and_once_when_it_is_kept(
+    store: Store, desk: CoverageDesk, clock: ManualClock
+) -> None:
+    recorded(store, clock, days=6)
+    for _ in range(3):
+        desk.watch()
+        clock.advance(MINUTE)
+    assert [alert.kind for alert in store.alerts()] == ["slo-missed"]
+    assert "proofs no older than 30m for 99% of the time" in store.alerts()[0].message
+    for _ in range(3 * 24 * 31):
+        clock.advance(20 * MINUTE)
+        store.add_observation(look(clock.now(), E, E))
+    desk.watch()
+    assert [alert.kind for alert in store.alerts()] == ["slo-kept", "slo-missed"]
+
+
+def test_nothing_is_promised_by_itself(store: Store, tmp_path: Path, clock: ManualClock) -> None:
+    desk = CoverageDesk(store=store, inventory=offices(tmp_path), clock=clock, freshness=HOUR)
+    desk.watch()
+    with pytest.raises(Conflict, match="has no `slo`"):
+        desk.budget()

@@ -1,0 +1,250 @@
+"""Evidence that is brought: once however often it comes, whatever dies in between, set aside where it is none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.errors import NotFound, StoreError
+from controller.evidence.model import Batch, Channel, Episode, EpisodeAction, EpisodeKind, Quarantine, Sighting, Verdict
+from controller.evidence_desk import EvidenceDesk
+from controller.inventory import Inventory
+from controller.reach import Reach
+from controller.store import EpisodeQuery, QuarantineQuery, Store
+from core.clock import ManualClock
+from core.ids import SiteName
+from tests.controller.backends import again, refusing
+from tests.controller.conftest import NOON
+from tests.controller.offices import NOON as NOON_OF_OFFICES
+from tests.controller.offices import YAML
+from tests.controller.seeing import API, AT_API, EVASION, PHONE, asked, denied, hello, inventory, marketing, plain, seen
+
+MINUTE = timedelta(minutes=1)
+
+
+def desk(store: Store, clock: ManualClock, folder: Path, text: str = YAML) -> EvidenceDesk:
+    known: Inventory = inventory(folder, text)
+    policies = known.policies
+    return EvidenceDesk(
+        store, known, clock, policies=lambda site: policies[site.policy], holidays=lambda _: frozenset()
+    )
+
+
+def batch(name: str, *sightings: Sighting, **fields: object) -> Batch:
+    moved = tuple(replace(one, at=one.at + (NOON - NOON_OF_OFFICES)) for one in sightings)
+    return Batch(origin="file x", id=name, sightings=moved, **fields)  # type: ignore[arg-type]
+
+
+def kept(store: Store, *kinds: EpisodeKind) -> list[Episode]:
+    wanted = EpisodeQuery(kinds=frozenset(kinds) or None, oldest_first=True)
+    return list(store.episodes(wanted).items)
+
+
+def test_a_batch_is_taken_once_and_the_next_one_joins_it(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    first = batch("b1", asked(API, 0, AT_API), hello(API, 1, destination=AT_API, uid="C1"))
+    for _ in range(2):
+        desk(store, clock, tmp_path).take(first)  # as by a process that did not know that it had
+    flow = seen(Channel.FLOW, 3, destination=AT_API, octets=900, uid="C1", answered=True)
+    desk(store, clock, tmp_path).take(batch("b2", flow))
+    (use,) = kept(store, EpisodeKind.USE)
+    assert (use.count, use.octets, use.action) == (3, 900, EpisodeAction.NOT_ENFORCED)
+    assert use.channels == (Channel.DNS, Channel.FLOW, Channel.TLS)
+
+
+def test_a_batch_that_cannot_be_kept_is_brought_again(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    asking = desk(store, clock, tmp_path)
+    with refusing(store, "episodes"), pytest.raises(StoreError):
+        asking.take(batch("b1", hello(), hello(seconds=60 * 60)))
+    assert kept(store) == []
+    asking.take(batch("b1", hello()))
+    assert [one.count for one in kept(store, EpisodeKind.USE)] == [1]
+
+
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+from controller.store import Store
+from core.clock import ManualClock
+from tests.controller.conftest import NOON
+from tests.controller.test_evidence_desk import batches, desk
+folder, dies_before = Path(sys.argv[1]), int(sys.argv[2])
+store = Store.open(folder, clock=ManualClock(NOON))
+taking = desk(store, ManualClock(NOON), folder)
+for number, one in enumerate(batches()):
+    if number == dies_before:
+        os.kill(os.getpid(), signal.SIGKILL)
+    taking.take(one)
+"""
+
+
+def batches() -> Iterator[Batch]:
+    for number in range(6):
+        clients = [f"10.20.3.{number % 3 + n}" for n in range(3)]
+        told = [asked(API, number, AT_API, source=c) for c in clients]
+        yield batch(f"b{number}", *told, *(denied(AT_API, number + 1, source=c) for c in clients))
+
+
+def test_killed_between_two_batches_and_begun_anew_it_comes_to_the_same(
+    tmp_path: Path, clock: ManualClock, migrated: Path
+) -> None:
+    folders = [tmp_path / name for name in ("killed", "whole")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "store.db").write_bytes(migrated.read_bytes())
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    died = subprocess.run([sys.executable, "-c", CHILD, str(folders[0]), "3"], env=environment, check=False)
+    assert died.returncode == -signal.SIGKILL
+    found = []
+    for folder in folders:
+        with Store.open(folder, clock=clock) as store:
+            before = len(kept(store))
+            taking = desk(store, clock, folder)
+            for one in batches():  # all of it again: nobody knows how far it came
+                taking.take(one)
+            found.append((before > 0, kept(store)))
+    assert [had for had, _ in found] == [True, False]
+    assert found[0][1] == found[1][1]
+    assert sum(one.count or 0 for one in kept_of(found[1][1], EpisodeKind.USE)) == 36
+
+
+def kept_of(episodes: list[Episode], kind: EpisodeKind) -> list[Episode]:
+    return [one for one in episodes if one.kind is kind]
+
+
+def test_times_that_cannot_be_and_clients_of_no_site_are_set_aside(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    taking = desk(store, clock, tmp_path)
+    told = [hello(seconds=400), hello(seconds=-8 * 86_400), hello(source="192.168.7.7"), hello(seconds=-6 * 86_400)]
+    for _ in range(2):
+        taking.take(batch("b1", *told))
+    assert [one.count for one in kept(store, EpisodeKind.USE)] == [1]
+    aside = {one.why: one.count for one in store.quarantined(QuarantineQuery(), limit=10)}
+    assert aside == {Quarantine.FUTURE: 1, Quarantine.TOO_OLD: 1, Quarantine.STRANGER: 1}
+    assert taking.counts["signs"] == 1
+    assert taking.counts["batches again"] == 1
+
+
+def test_an_exception_that_is_approved_covers_what_comes_next(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    taking = desk(store, clock, tmp_path)
+    ads = marketing(starts=NOON - MINUTE, ends=NOON + 60 * MINUTE)
+    seen_ = hello("ads.tiktok.com", source="10.20.5.5", answered=True)
+    taking.take(batch("b1", seen_))
+    store.add_exception(ads)
+    clock.advance(timedelta(seconds=6))
+    taking.take(batch("b2", replace(seen_, at=seen_.at + timedelta(seconds=1))))
+    found = {one.exception: one.action for one in kept(store, EpisodeKind.USE)}
+    assert found == {None: EpisodeAction.NOT_ENFORCED, ads.id: EpisodeAction.EXCEPTED}
+
+
+def test_endpoints_tell_of_their_batchs_site_and_once(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    told = seen(Channel.ENDPOINT, source=None, host="laptop-7", software="TikTok", platform="windows")
+    for day in range(3):
+        clock.advance(timedelta(days=day and 1))
+        at = replace(told, at=told.at + timedelta(days=day))
+        desk(store, clock, tmp_path).take(batch(f"b{day}", at, site=SiteName("berlin")))
+    (installed,) = kept(store)
+    assert (installed.kind, installed.host, installed.count) == (EpisodeKind.INSTALLED, "laptop-7", 3)
+    assert installed.window.end - installed.window.start == timedelta(days=2)
+
+
+def test_what_lies_beyond_ones_reach_is_not_there(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    everywhere = desk(store, clock, tmp_path)
+    everywhere.take(batch("b1", hello(), hello(source="10.30.1.1")))
+    (austin,) = everywhere.find(EpisodeQuery(site="austin", kinds=frozenset({EpisodeKind.USE}))).items
+    narrow = everywhere.within(Reach(frozenset({SiteName("berlin")})))
+    assert {one.site for one in narrow.find(EpisodeQuery()).items} == {"berlin"}
+    assert narrow.count(EpisodeQuery(site="austin"), most=10) == 0
+    with pytest.raises(NotFound):
+        narrow.one(austin.id)
+    assert everywhere.one(austin.id) == austin
+
+
+# --- what follows -----------------------------------------------------------------------------------------------------
+
+
+def test_the_first_use_of_a_site_is_told_once(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    desk(store, clock, tmp_path).take(batch("b1", hello(seconds=9), hello(seconds=8, source="10.20.3.7")))
+    desk(store, clock, tmp_path).take(batch("b2", hello(seconds=20, source="10.20.3.8")))
+    (first,) = kept(store, EpisodeKind.FIRST_USE)
+    assert str(first.source) == "10.20.3.7"
+    assert first.grounds[0].trait == "rule:first-use"
+    desk(store, clock, tmp_path).take(batch("b3", hello("analytics.tiktok.com", source="10.30.1.1")))
+    assert len(kept(store, EpisodeKind.FIRST_USE)) == 1, "a pixel is no use"
+
+
+def test_a_leak_is_told_and_taken_back_when_a_firewall_says_that_it_blocked(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    taking = desk(store, clock, tmp_path)
+    taking.take(batch("b1", hello(verdict=Verdict.BLOCKED)))
+    assert kept(store, EpisodeKind.LEAK) == []
+    taking.take(batch("b2", hello(seconds=1, source="10.20.3.9", answered=True)))
+    (leak,) = kept(store, EpisodeKind.LEAK)
+    assert (str(leak.source), leak.count, leak.action) == ("10.20.3.9", 1, EpisodeAction.NOT_ENFORCED)
+    taking.take(batch("b3", hello(seconds=2, source="10.20.3.9", verdict=Verdict.BLOCKED)))
+    (taken,) = kept(store, EpisodeKind.LEAK)
+    assert (taken.id, taken.confidence, taken.action) == (leak.id, 0, EpisodeAction.BLOCKED)
+    assert taken.grounds[0].trait == "rule:taken-back"
+
+
+def test_what_the_policy_lets_pass_is_no_leak(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    guest, other = hello(source="10.20.9.9", answered=True), hello("edit-api-sg.capcut.com", answered=True)
+    pixel = hello("analytics.tiktok.com", answered=True)
+    desk(store, clock, tmp_path).take(batch("b1", guest, other, pixel))
+    assert kept(store, EpisodeKind.LEAK) == []
+
+
+def test_a_way_round_right_after_a_block_is_evasion_where_it_is_asked_about(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    blocked = hello(verdict=Verdict.BLOCKED)
+    tunnel = hello("dns.google", seconds=30)
+    desk(store, clock, tmp_path).take(batch("b1", blocked, tunnel))
+    assert kept(store, EpisodeKind.EVASION) == [], "this site did not ask"
+    taking = desk(store, clock, tmp_path, EVASION)
+    taking.take(batch("b2", replace(tunnel, at=tunnel.at + timedelta(seconds=1))))
+    (found,) = kept(store, EpisodeKind.EVASION)
+    assert (str(found.source), found.indicator, found.confidence) == (PHONE, "dns.google", 70)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param([hello(verdict=Verdict.BLOCKED), hello("dns.google", seconds=600)], id="much-later"),
+        pytest.param([hello(verdict=Verdict.BLOCKED), hello("dns.google", 30, source="10.20.3.99")], id="another-one"),
+        pytest.param([hello(answered=True), hello("dns.google", 30)], id="nothing-was-blocked"),
+        pytest.param([hello("dns.google", -3_000), hello(verdict=Verdict.BLOCKED), hello("dns.google", 9)], id="habit"),
+        pytest.param([hello("dns.google", 30)], id="alone"),
+    ],
+)
+def test_what_is_no_evasion(store: Store, clock: ManualClock, tmp_path: Path, told: list[Sighting]) -> None:
+    desk(store, clock, tmp_path, EVASION).take(batch("b1", *told))
+    assert kept(store, EpisodeKind.EVASION) == []
+
+
+def test_an_exception_used_outside_its_hours_is_told(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    over = marketing(starts=NOON - 60 * MINUTE, ends=NOON - MINUTE)
+    store.add_exception(over)
+    taking = desk(store, clock, tmp_path)
+    taking.take(batch("b1", hello("ads.tiktok.com", source="10.20.5.5"), hello("ads.tiktok.com", source="10.20.6.5")))
+    (found,) = kept(store, EpisodeKind.OUTSIDE_HOURS)
+    assert (found.exception, str(found.source)) == (over.id, "10.20.5.5")
+    before = hello("ads.tiktok.com", seconds=-120, source="10.20.5.6")
+    taking.take(batch("b2", before))
+    assert len(kept(store, EpisodeKind.OUTSIDE_HOURS)) == 1, "it was open then"
+
+
+def test_two_stores_of_one_evidence_hold_the_same(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    with again(store, clock) as other:
+        desk(store, clock, tmp_path).take(batch("b1", hello(), asked()))
+        desk(other, clock, tmp_path).take(batch("b1", hello(), asked()))
+        assert plain(kept(other)) == plain(kept(store))
