@@ -70,6 +70,10 @@ class Coverage:
     def total(self, state: CoverageState) -> timedelta:
         return sum((s.window.end - s.window.start for s in self.spans if s.state is state), timedelta())
 
+    def within(self, window: Window) -> Coverage:
+        """The part of it that lies in the window."""
+        return Coverage(spans=tuple(cut for span in self.spans if (cut := _cut(span, window)) is not None))
+
 
 def coverage(
     observations: Iterable[Observation],

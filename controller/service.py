@@ -38,7 +38,7 @@ from controller.emergencies import EmergencyDesk
 from controller.engine import Engine, Job, JobKind, ThreadEngine
 from controller.errors import CalendarUnknown, Conflict, Invalid, NotFound, StoreError
 from controller.evidence_desk import EvidenceDesk
-from controller.exception_desk import ExceptionDesk, Wanted
+from controller.exception_desk import ExceptionDesk
 from controller.exceptions import check_text
 from controller.export_desk import ExportDesk
 from controller.feeds import FeedDesk
@@ -75,7 +75,9 @@ from controller.reach import EVERYWHERE, Reach
 from controller.receiving_desk import AsideOnly, ReceivingDesk
 from controller.refreshing import Refresh, Refresher
 from controller.rehearsal import rehearsal
-from controller.reports.making import FleetReport, SiteReport, SourceTrouble, fleet_report, site_report
+from controller.report_desk import ReportDesk
+from controller.reports.making import FleetReport, SiteReport, SourceTrouble
+from controller.reports.ranges import Asked
 from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
 from controller.settings import Settings
 from controller.store import (
@@ -184,6 +186,15 @@ class Controller:
         self.policies = PolicyDesk(store, inventory, clock, self.calendars, self.emergencies)
         self.evidence = EvidenceDesk(
             store, inventory, clock, policies=self.emergencies.policy_of, holidays=self.calendars.of
+        )
+        self.reports = ReportDesk(
+            store=store,
+            inventory=inventory,
+            clock=clock,
+            emergencies=self.emergencies,
+            exceptions=self.exceptions,
+            modes_at=self._modes,
+            freshness=self._freshness,
         )
         self._catalogue = inventory.catalogue
         self._worker = Worker(
@@ -300,6 +311,7 @@ class Controller:
         narrow.exports = self.exports.within(narrow.reach)
         narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)
         narrow.flows = replace(self.flows, inventory=narrow.inventory, policies=narrow.policies)
+        narrow.reports = self.reports.within(narrow.inventory, narrow.emergencies, narrow.exceptions)
         return narrow
 
     # --- intelligence ---------------------------------------------------------------------------------------------
@@ -951,39 +963,12 @@ class Controller:
     def hits_since(self, at: datetime) -> list[HitSum]:
         return self.store.hits_since(at)
 
-    def site_report(self, site: str, window: Window) -> SiteReport:
+    def site_report(self, site: str, asked: Window | Asked) -> SiteReport:
         """Who used it at the site, what was blocked, and how long it was really enforced."""
-        return self._site_report(self.inventory.site(site), window)
+        return self.reports.site(site, asked)
 
-    def _site_report(self, site: Site, window: Window) -> SiteReport:
-        statuses = self.store.statuses()
-        now = self.clock.now()
-        return site_report(
-            site=site.name,
-            title=site.title,
-            time_zone=site.time_zone,
-            window=window,
-            now=now,
-            modes=self._modes(site, now if window.end > now else window.end - timedelta.resolution),
-            devices={name: statuses.get(name) for name in site.devices},
-            events=self.store.events_between(site.name, window),
-            observations=self.store.observations(site.name, window),
-            exceptions=self.exceptions.find(Wanted(site=site.name)),
-            snapshot=self.store.current_snapshot(),
-            sources=self.troubles(),
-            freshness=self._freshness,
-            pin=self.store.pin(),
-            emergencies=self.emergencies.during(window, site.name),
-            flows_cut=self.store.flows_cut(site.name, window),
-        )
-
-    def fleet_report(self, window: Window) -> FleetReport:
-        return fleet_report(
-            [self._site_report(site, window) for site in self.inventory.sites.values()],
-            window=window,
-            now=self.clock.now(),
-            sources=self.troubles(),
-        )
+    def fleet_report(self, asked: Window | Asked) -> FleetReport:
+        return self.reports.fleet(asked)
 
     def _follow(self, before: AccessException, after: AccessException) -> None:
         """Have the devices follow a decision at once: by the schedule when one runs, else by a run of our own."""
@@ -1195,6 +1180,7 @@ class Controller:
     def housekeeping(self) -> None:
         """Drop what the retention no longer keeps, checkpoint, and close abandoned runs."""
         self.store.housekeeping(retention=self.settings.retention)
+        self.reports.keep_coverage()
         self._drop_old_transcripts()
 
     def _drop_old_transcripts(self) -> None:

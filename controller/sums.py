@@ -173,3 +173,15 @@ def seen_in(event: DetectionEvent) -> Iterable[tuple[Who, Seen]]:
         )
         yield Who(SOURCE, str(pair.source), event.action, event.role), found
         yield Who(DESTINATION, str(pair.destination), event.action, event.role), found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppLine:
+    """How often an app, or one surface of it, was seen with one end. ``sightings``: None where some say no number."""
+
+    app: str
+    surface: str
+    kind: str  # of the episodes
+    action: str
+    episodes: int
+    sightings: int | None

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from controller.coverage import Span
 from controller.model import CoverageState, EventAction
-from controller.reports.making import Bucket, FleetReport, SiteReport, plain
+from controller.reports.making import Bucket, FleetReport, SiteLine, SiteReport, plain
 
 ACTIONS: Final = (EventAction.BLOCKED, EventAction.MONITORED, EventAction.ALLOWED)
 LABELS: Final = {
@@ -139,7 +139,7 @@ def hour_ticks(buckets: Sequence[Bucket], *, by_day: bool) -> list[Tick]:
     ]
 
 
-def share_bars(report: SiteReport) -> list[Bar]:
+def share_bars(report: SiteLine | SiteReport) -> list[Bar]:
     """How a site's time divides, as one narrow bar."""
     whole = sum(report.seconds(state) for state in CoverageState)
     bars, x = [], 0.0

@@ -10,16 +10,16 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from controller.coverage import Coverage, coverage
+from controller.evidence.model import Episode
 from controller.model import (
     AccessException,
     CoverageState,
-    DetectionEvent,
     DeviceStatus,
     Emergency,
     EventAction,
@@ -27,9 +27,9 @@ from controller.model import (
     Mode,
     Observation,
     Pin,
-    Quality,
     Window,
 )
+from controller.sums import DESTINATION, SOURCE, AppLine, Cell, Count, Sums, Timed, total
 from core.ids import DeviceName, SiteName
 from ipsets.model import Snapshot
 from ipsets.spans import words
@@ -55,11 +55,13 @@ class Totals:
     packets: int | None = 0
     octets: int | None = 0
 
-    def plus(self, event: DetectionEvent) -> Totals:
-        return Totals(
-            hits=_plus(self.hits, event.hits),
-            packets=_plus(self.packets, event.packets),
-            octets=_plus(self.octets, event.octets),
+    @classmethod
+    def of(cls, counts: Iterable[Count]) -> Totals:
+        found = total(counts)
+        return cls(
+            hits=found.known_hits,
+            packets=None if found.no_packets else found.packets,
+            octets=None if found.no_octets else found.octets,
         )
 
     def to_json(self) -> dict[str, int | None]:
@@ -130,6 +132,67 @@ class SourceTrouble:
         return {"source": self.source, "what": self.what, "why": self.why}
 
 
+HeatMap = Mapping[EventAction, tuple[tuple[int | None, ...], ...]]
+"""Of each action seven days, Monday first, of 24 hours each: hits; None: some device did not count them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The range before the one that is reported on: as far into it as the other has come."""
+
+    window: Window
+    totals: Mapping[EventAction, Totals]
+    enforced_share: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceAge:
+    """How old the word of one source of the intelligence is. ``stale``: why it is too old; empty when it is not."""
+
+    source: str
+    last_success: datetime | None
+    stale: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"source": self.source, "last_success": iso(self.last_success), "stale": self.stale}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something that was changed. ``count``: so many times, when several are one line."""
+
+    at: datetime
+    what: str
+    by: str
+    count: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        return {"at": iso(self.at), "what": self.what, "by": self.by, "count": self.count}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was seen and done beside what counters say. ``findings``: the newest of evasion, leaks and their like."""
+
+    apps: tuple[AppLine, ...] = ()
+    findings: tuple[Episode, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)  # of each kind of finding, all of them
+    ages: tuple[SourceAge, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "apps": [asdict(line) for line in self.apps],
+            "findings": [_finding_json(episode) for episode in self.findings],
+            "findings_in_all": dict(self.counts),
+            "sources": [age.to_json() for age in self.ages],
+            "changes": [change.to_json() for change in self.changes],
+        }
+
+
+NOTHING: Final = Found()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteReport:
     """Everything the report of one site says."""
@@ -150,12 +213,16 @@ class SiteReport:
     by_hour: tuple[Bucket, ...]
     exceptions: tuple[ExceptionLine, ...]
     coverage: Coverage
+    range: str | None = None  # its name in the calendar
+    heat_map: HeatMap = field(default_factory=dict)
+    before: Before | None = None
+    found: Found = NOTHING
     intelligence: tuple[SourceTrouble, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @property
     def is_by_day(self) -> bool:
-        return self.window.end - self.window.start > timedelta(hours=MAX_HOURS)
+        return is_by_day(self.window)
 
     def seconds(self, state: CoverageState) -> float:
         return self.coverage.total(state).total_seconds()
@@ -168,8 +235,7 @@ class SiteReport:
     @property
     def enforced_share(self) -> float | None:
         """Enforced time over the time in which the site was not off by policy; None when there is none."""
-        counted = sum(self.seconds(state) for state in CoverageState if state is not CoverageState.OFF)
-        return self.seconds(CoverageState.ENFORCED) / counted if counted else None
+        return share_of({state: self.seconds(state) for state in CoverageState})
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -179,17 +245,21 @@ class SiteReport:
             "from": iso(self.window.start),
             "to": iso(self.window.end),
             "generated_at": iso(self.generated_at),
+            "range": self.range,
             "snapshot": self.snapshot,
             "snapshot_at": iso(self.snapshot_at),
             "intelligence": [trouble.to_json() for trouble in self.intelligence],
             "mode": {role: mode.value for role, mode in self.mode.items()},
             "totals": totals_json(self.totals),
             "flows_cut": self.flows_cut,
+            "trend": trend_json(self.totals, self.enforced_share, self.before),
             "by_role": {role: totals_json(totals) for role, totals in self.by_role.items()},
             "devices": [_device_json(line) for line in self.devices],
             "top_sources": [_top_json("source", line) for line in self.top_sources],
             "top_destinations": [_top_json("destination", line) for line in self.top_destinations],
             "by_hour": [_bucket_json(bucket) for bucket in self.by_hour],
+            "heat_map": {_NAMES[action]: [list(day) for day in days] for action, days in self.heat_map.items()},
+            **self.found.to_json(),
             "exceptions": [_exception_json(line) for line in self.exceptions],
             "coverage": {f"{state.value}_seconds": round(self.seconds(state), 3) for state in CoverageState},
             "coverage_spans": [
@@ -206,14 +276,34 @@ class SiteReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SiteLine:
+    """What the report of the fleet says of one site."""
+
+    site: SiteName
+    title: str
+    totals: Mapping[EventAction, Totals]
+    times: Mapping[CoverageState, timedelta]
+    notes: tuple[str, ...] = ()
+
+    def seconds(self, state: CoverageState) -> float:
+        return self.times[state].total_seconds()
+
+    @property
+    def enforced_share(self) -> float | None:
+        return share_of({state: self.seconds(state) for state in CoverageState})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetReport:
     """All sites, the worst first."""
 
     window: Window
     generated_at: datetime
-    sites: tuple[SiteReport, ...]
+    sites: tuple[SiteLine | SiteReport, ...]
     totals: Mapping[EventAction, Totals]
     seconds: Mapping[CoverageState, float]
+    range: str | None = None
+    before: Before | None = None
     intelligence: tuple[SourceTrouble, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -221,8 +311,10 @@ class FleetReport:
             "from": iso(self.window.start),
             "to": iso(self.window.end),
             "generated_at": iso(self.generated_at),
+            "range": self.range,
             "intelligence": [trouble.to_json() for trouble in self.intelligence],
             "totals": totals_json(self.totals),
+            "trend": trend_json(self.totals, share_of(self.seconds), self.before),
             "coverage": {f"{state.value}_seconds": round(s, 3) for state, s in self.seconds.items()},
             "sites": [
                 {
@@ -230,7 +322,7 @@ class FleetReport:
                     "title": site.title,
                     "enforced_share": site.enforced_share,
                     "totals": totals_json(site.totals),
-                    "coverage": site.to_json()["coverage"],
+                    "coverage": {f"{state.value}_seconds": round(site.seconds(state), 3) for state in CoverageState},
                     "notes": list(site.notes),
                 }
                 for site in self.sites
@@ -260,7 +352,7 @@ def site_report(
     now: datetime,
     modes: Mapping[str, Mode],
     devices: Mapping[DeviceName, DeviceStatus | None],
-    events: Sequence[DetectionEvent],
+    sums: Sums,
     observations: Sequence[Observation],
     exceptions: Iterable[AccessException],
     snapshot: Snapshot | None,
@@ -269,12 +361,16 @@ def site_report(
     pin: Pin | None = None,
     emergencies: Iterable[Emergency] = (),
     flows_cut: Mapping[DeviceName, int | None] | None = None,
+    name: str | None = None,
+    before: Before | None = None,
+    found: Found = NOTHING,
 ) -> SiteReport:
     """The report of one site over ``window``.
 
-    ``events`` are those whose window ends in (start, end]; ``sources`` are those of the intelligence that are not as
-    they should be; ``freshness`` is how long one look at a device proves its state; ``flows_cut`` are the open flows
-    that changes ended, for each device that was changed.
+    ``sums`` are those of the events whose window ends in (start, end]; ``sources`` are those of the intelligence that
+    are not as they should be; ``freshness`` is how long one look at a device proves its state; ``flows_cut`` are the
+    open flows that changes ended, for each device that was changed; ``name`` is that of the range in the calendar;
+    ``before`` is the range before it; ``found`` is what was seen and done there beside.
     """
     proven = coverage(observations, window, devices=tuple(devices), now=now, freshness=freshness)
     troubles = tuple(sources)
@@ -287,21 +383,31 @@ def site_report(
         snapshot=snapshot.id if snapshot else None,
         snapshot_at=snapshot.created_at if snapshot else None,
         mode=dict(modes),
-        totals=_totals(events),
-        by_role={role: _totals(own) for role, own in sorted(_by(events, lambda e: e.role).items())},
-        devices=tuple(_device_lines(devices, events, flows_cut or {})),
-        top_sources=_top(events, lambda s: str(s.source)),
-        top_destinations=_top(events, lambda s: str(s.destination)),
-        by_hour=_buckets(events, window, ZoneInfo(time_zone), now),
-        exceptions=tuple(_exception_lines(exceptions, events, Window(window.start, min(window.end, now)))),
+        range=name,
+        totals=_totals(sums.cells),
+        by_role={role: _totals(own) for role, own in sorted(_by(sums.cells, lambda cell: cell.role).items())},
+        devices=tuple(_device_lines(devices, sums.cells, flows_cut or {})),
+        top_sources=_top(sums, SOURCE),
+        top_destinations=_top(sums, DESTINATION),
+        by_hour=_buckets(sums.by_time, window, ZoneInfo(time_zone), now),
+        heat_map=heat_map(sums.by_hour, ZoneInfo(time_zone)),
+        exceptions=tuple(_exception_lines(exceptions, sums.cells, Window(window.start, min(window.end, now)))),
         coverage=proven,
+        before=before,
+        found=found,
         intelligence=troubles,
-        notes=tuple(_notes(devices, events, proven, snapshot, troubles, pin, emergencies)),
+        notes=tuple(_notes(devices, sums, proven, snapshot, troubles, pin, emergencies)),
     )
 
 
 def fleet_report(
-    sites: Iterable[SiteReport], *, window: Window, now: datetime, sources: Iterable[SourceTrouble] = ()
+    sites: Iterable[SiteLine | SiteReport],
+    *,
+    window: Window,
+    now: datetime,
+    sources: Iterable[SourceTrouble] = (),
+    name: str | None = None,
+    before: Before | None = None,
 ) -> FleetReport:
     """All sites as one, those that were enforced least first."""
     known = sorted(sites, key=lambda s: (-1.0 if s.enforced_share is None else s.enforced_share, s.site))
@@ -318,6 +424,8 @@ def fleet_report(
             for action in EventAction
         },
         seconds={state: sum(site.seconds(state) for site in known) for state in CoverageState},
+        range=name,
+        before=before,
         intelligence=tuple(sources),
     )
 
@@ -333,33 +441,28 @@ def _sum(values: Iterable[int | None]) -> int | None:
     return total
 
 
-def _totals(events: Iterable[DetectionEvent]) -> dict[EventAction, Totals]:
-    sums = {action: Totals() for action in EventAction}
-    for event in events:
-        sums[event.action] = sums[event.action].plus(event)
-    return sums
+def _totals(cells: Mapping[Cell, Count]) -> dict[EventAction, Totals]:
+    return {action: Totals.of(c for cell, c in cells.items() if cell.action is action) for action in EventAction}
 
 
-def _by(
-    events: Iterable[DetectionEvent], key: Callable[[DetectionEvent], str | None]
-) -> dict[str, list[DetectionEvent]]:
-    found: dict[str, list[DetectionEvent]] = defaultdict(list)
-    for event in events:
-        if (name := key(event)) is not None:
-            found[name].append(event)
+def _by(cells: Mapping[Cell, Count], key: Callable[[Cell], str | None]) -> dict[str, dict[Cell, Count]]:
+    found: dict[str, dict[Cell, Count]] = defaultdict(dict)
+    for cell, count in cells.items():
+        if (name := key(cell)) is not None:
+            found[name][cell] = count
     return found
 
 
 def _device_lines(
     devices: Mapping[DeviceName, DeviceStatus | None],
-    events: Sequence[DetectionEvent],
+    cells: Mapping[Cell, Count],
     flows_cut: Mapping[DeviceName, int | None],
 ) -> Iterable[DeviceLine]:
     """Those of the inventory in its order, then those that only the events still know.
 
     Of a device that was never read nothing is known, not even that it counted nothing.
     """
-    own = _by(events, lambda e: e.device)
+    own = _by(cells, lambda cell: cell.device)
     for name, status in devices.items():
         is_read = status is not None and status.last_seen_at is not None
         known = _totals(own[name]) if name in own or is_read else dict.fromkeys(EventAction, _UNKNOWN)
@@ -369,36 +472,49 @@ def _device_lines(
         yield DeviceLine(name=DeviceName(gone), status=None, totals=_totals(own[gone]), is_known=False, flows_cut=cut)
 
 
-def _top(events: Iterable[DetectionEvent], name_of: Callable[[Any], str]) -> tuple[TopLine, ...]:
-    lines: dict[tuple[str, EventAction, str | None], TopLine] = {}
-    for event in events:
-        for seen in event.sources:
-            key = name_of(seen), event.action, event.role
-            old = lines.get(key)
-            lines[key] = TopLine(
-                name=key[0],
-                action=event.action,
-                role=event.role,
-                packets=_plus(old.packets if old else 0, seen.packets),
-                octets=_plus(old.octets if old else 0, seen.octets),
-                last_seen=max(old.last_seen, seen.last_seen) if old else seen.last_seen,
-            )
-    return tuple(sorted(lines.values(), key=lambda line: (-(line.packets or 0), line.name, line.action.value)))[:TOP]
+def _top(sums: Sums, side: str) -> tuple[TopLine, ...]:
+    lines = [
+        TopLine(
+            name=who.name,
+            action=who.action,
+            role=who.role,
+            packets=None if seen.no_packets else seen.packets,
+            octets=None if seen.no_octets else seen.octets,
+            last_seen=seen.last_seen,
+        )
+        for who, seen in sums.seen.items()
+        if who.side == side
+    ]
+    return tuple(sorted(lines, key=lambda line: (-(line.packets or 0), line.name, line.action.value)))[:TOP]
 
 
-def _buckets(events: Iterable[DetectionEvent], window: Window, zone: ZoneInfo, now: datetime) -> tuple[Bucket, ...]:
+def _buckets(times: Iterable[Timed], window: Window, zone: ZoneInfo, now: datetime) -> tuple[Bucket, ...]:
     """Every hour (or day) of the window from its first on the site's clock, the empty ones too.
 
     Hours are real ones: the hour that comes twice is two buckets, the one that does not come is none.
     """
-    by_day = window.end - window.start > timedelta(hours=MAX_HOURS)
-    starts = list(_starts(window.start, min(window.end, now), zone, by_day=by_day))
+    starts = list(_starts(window.start, min(window.end, now), zone, by_day=is_by_day(window)))
     sums: list[dict[EventAction, int | None]] = [dict.fromkeys(EventAction, 0) for _ in starts]
-    for event in events:
-        at = bisect_right(starts, event.window.end - timedelta(microseconds=1)) - 1
+    for timed in times:
+        at = bisect_right(starts, timed.at) - 1
         if at >= 0:
-            sums[at][event.action] = _plus(sums[at][event.action], event.hits)
+            sums[at][timed.action] = _plus(sums[at][timed.action], timed.figures.known_hits)
     return tuple(Bucket(start=start.astimezone(zone), hits=hits) for start, hits in zip(starts, sums, strict=True))
+
+
+def is_by_day(window: Window) -> bool:
+    """Whether it is so long that it is counted by the day."""
+    return window.end - window.start > timedelta(hours=MAX_HOURS)
+
+
+def heat_map(times: Iterable[Timed], zone: ZoneInfo) -> HeatMap:
+    """Of each action the hits on each weekday, Monday first, in each of its hours on the site's clock."""
+    found: dict[EventAction, list[list[int | None]]] = {action: [[0] * 24 for _ in range(7)] for action in EventAction}
+    for timed in times:
+        local = timed.at.astimezone(zone)
+        day = found[timed.action][local.weekday()]
+        day[local.hour] = _plus(day[local.hour], timed.figures.known_hits)
+    return {action: tuple(map(tuple, days)) for action, days in found.items()}
 
 
 def _starts(first: datetime, end: datetime, zone: ZoneInfo, *, by_day: bool) -> Iterable[datetime]:
@@ -416,22 +532,22 @@ def _starts(first: datetime, end: datetime, zone: ZoneInfo, *, by_day: bool) -> 
 
 
 def _exception_lines(
-    exceptions: Iterable[AccessException], events: Sequence[DetectionEvent], window: Window
+    exceptions: Iterable[AccessException], cells: Mapping[Cell, Count], window: Window
 ) -> Iterable[ExceptionLine]:
     """Those that were live at some moment of the window: approved, and not denied, revoked or over before."""
+    own = _by(cells, lambda cell: cell.exception)
     for exception in sorted(exceptions, key=lambda e: (e.starts, e.id)):
         if exception.decided_at is None or exception.state is ExceptionState.DENIED:
             continue
         start = max(exception.starts, exception.decided_at, window.start)
         if start >= min(exception.ended_at or exception.ends, exception.ends, window.end):
             continue
-        own = [e for e in events if e.exception == exception.id]
-        yield ExceptionLine(exception=exception, totals=_totals(own)[EventAction.ALLOWED])
+        yield ExceptionLine(exception=exception, totals=_totals(own.get(exception.id, {}))[EventAction.ALLOWED])
 
 
 def _notes(
     devices: Mapping[DeviceName, DeviceStatus | None],
-    events: Sequence[DetectionEvent],
+    sums: Sums,
     proven: Coverage,
     snapshot: Snapshot | None,
     sources: Iterable[SourceTrouble],
@@ -443,32 +559,34 @@ def _notes(
     for emergency in emergencies:
         over = f"; ended {emergency.ended_at:%Y-%m-%d %H:%M}Z by {emergency.ended_by}" if emergency.ended_at else ""
         yield f"Emergency action since {emergency.starts:%Y-%m-%d %H:%M}Z: {emergency}{over}."
-    unknown = proven.total(CoverageState.UNKNOWN)
-    if unknown:
-        yield f"For {words(unknown)} nobody proved what the site was doing: unknown, and not counted as enforced."
-    open_time = proven.total(CoverageState.NOT_ENFORCED)
-    if open_time:
-        yield f"For {words(open_time)} the site was found not enforced."
-    in_part = proven.total(CoverageState.PARTIAL)
-    if in_part:
-        why = "a list did not fit a device. That is not counted as enforced"
-        yield f"For {words(in_part)} the site was enforced in part: {why}."
-    at_least = sum(e.quality is Quality.AT_LEAST for e in events)
-    if at_least:
-        yield f"{at_least} of {len(events)} events are lower bounds: counters restarted inside their window."
-    if any(e.sources_truncated for e in events):
-        yield "The capture of clients was full for a time: some sources are missing from the lists."
-    if any(e.hits is None for e in events):
-        yield "Some devices do not count hits: those totals are unknown."
+    yield from figure_notes({state: proven.total(state) for state in CoverageState}, sums.all)
     for name, status in devices.items():
         yield from _device_notes(name, status)
-    for gone in sorted({e.device for e in events} - devices.keys()):
+    for gone in sorted({cell.device for cell in sums.cells} - devices.keys()):
         yield f"{gone}: no longer in the inventory; its hits are counted, its time is not."
     if snapshot is None:
         yield "There is no intelligence yet."
     if pin is not None:
         yield f"Intelligence: {pin}. What sources found since is not enforced."
     yield "A hit is a new connection attempt that met a rule; a repeated SYN counts again."
+
+
+def figure_notes(times: Mapping[CoverageState, timedelta], counted: Count) -> Iterable[str]:
+    """What of the time and of the events is in doubt."""
+    if unknown := times[CoverageState.UNKNOWN]:
+        yield f"For {words(unknown)} nobody proved what the site was doing: unknown, and not counted as enforced."
+    if open_time := times[CoverageState.NOT_ENFORCED]:
+        yield f"For {words(open_time)} the site was found not enforced."
+    if in_part := times[CoverageState.PARTIAL]:
+        why = "a list did not fit a device. That is not counted as enforced"
+        yield f"For {words(in_part)} the site was enforced in part: {why}."
+    if counted.at_least:
+        lower = f"{counted.at_least} of {counted.events} events are lower bounds"
+        yield f"{lower}: counters restarted inside their window."
+    if counted.truncated:
+        yield "The capture of clients was full for a time: some sources are missing from the lists."
+    if counted.no_hits:
+        yield "Some devices do not count hits: those totals are unknown."
 
 
 def _device_notes(name: DeviceName, status: DeviceStatus | None) -> Iterable[str]:
@@ -481,6 +599,52 @@ def _device_notes(name: DeviceName, status: DeviceStatus | None) -> Iterable[str
 
 
 # --- to JSON --------------------------------------------------------------------------------------------------------
+
+
+def share_of(seconds: Mapping[CoverageState, float]) -> float | None:
+    """Enforced time over all in which it was not off by policy; None when there is none."""
+    counted = sum(part for state, part in seconds.items() if state is not CoverageState.OFF)
+    return seconds[CoverageState.ENFORCED] / counted if counted else None
+
+
+def trend_json(
+    totals: Mapping[EventAction, Totals], share: float | None, before: Before | None
+) -> dict[str, Any] | None:
+    """The range before and, for the hits of each action, how many more or fewer there are now."""
+    if before is None:
+        return None
+    then, then_share = before.totals, before.enforced_share
+    return {
+        "from": iso(before.window.start),
+        "to": iso(before.window.end),
+        "totals": totals_json(then),
+        "enforced_share": then_share,
+        "hits_change": {_NAMES[action]: _minus(totals[action].hits, then[action].hits) for action in EventAction},
+        "enforced_share_change": None
+        if share is None or before.enforced_share is None
+        else share - before.enforced_share,
+    }
+
+
+def _minus(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one - other
+
+
+def _finding_json(episode: Episode) -> dict[str, Any]:
+    return {
+        "id": episode.id,
+        "kind": episode.kind.value,
+        "from": iso(episode.window.start),
+        "to": iso(episode.window.end),
+        "device": episode.device,
+        "source": None if episode.source is None else str(episode.source),
+        "host": episode.host,
+        "user": episode.user,
+        "app": episode.app,
+        "action": episode.action.value,
+        "confidence": episode.confidence,
+        "why": [ground.text for ground in episode.grounds],
+    }
 
 
 def totals_json(totals: Mapping[EventAction, Totals]) -> dict[str, dict[str, int | None]]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, func, select, type_coerce
 
 from controller.model import Outcome, Window
-from controller.store.schema import run_devices, runs
+from controller.store.schema import moment, run_devices, runs
 from controller.store.searching import Listing, within
 from controller.store.shelf import Shelf
 from core.ids import DeviceName, RunId, SiteName
@@ -82,6 +82,17 @@ class Cuts(Shelf):
         with self._db.read() as connection:
             rows = connection.execute(query.order_by(table.device)).all()
         return {DeviceName(device): None if untold else int(flows) for device, untold, flows in rows}
+
+    def applied_runs(self, site: SiteName, window: Window) -> list[tuple[datetime, str, int]]:
+        """What changed its devices: of each trigger when it last did, and how often, the latest first."""
+        table = run_devices.c
+        last = func.max(type_coerce(table.finished_at, BigInteger))
+        ended = within(table.finished_at, window.start, window.end)
+        query = select(last, runs.c.trigger, func.count()).join(runs, runs.c.id == table.run)
+        query = query.where(table.site == site, _APPLIED, *ended).group_by(runs.c.trigger)
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        return sorted(((moment(int(at)), str(why), int(count)) for at, why, count in rows), reverse=True)
 
 
 def _cuts() -> Select[tuple[object, ...]]:

@@ -139,6 +139,12 @@ class Evidence(Shelf):
             rows = connection.execute(select(device_status).order_by(device_status.c.device)).mappings().all()
         return {DeviceName(row["device"]): STATUS.loads(row["body"]) for row in rows}
 
+    def statuses_of(self, devices: Collection[DeviceName]) -> dict[DeviceName, DeviceStatus]:
+        """Of these, as far as anybody looked at them."""
+        with self._db.read() as connection:
+            rows = connection.execute(select(device_status).where(device_status.c.device.in_(devices))).mappings()
+            return {DeviceName(row["device"]): STATUS.loads(row["body"]) for row in rows}
+
     def holding(self, exceptions: Collection[ExceptionId]) -> dict[ExceptionId, tuple[DeviceName, ...]]:
         """Which devices were last read back holding each of them; nothing of those that none holds."""
         table = device_exceptions.c

@@ -29,6 +29,7 @@ from controller.store.inventories import Inventories, keep_version
 from controller.store.journal import Journal
 from controller.store.people import People
 from controller.store.promises import Promises
+from controller.store.proven import Proven
 from controller.store.quarantine import Quarantines
 from controller.store.repeats import Repeats
 from controller.store.runs import Runs
@@ -54,7 +55,6 @@ from controller.store.schema import (
 )
 from controller.store.shelf import Shelf, get_meta, put, put_meta
 from controller.store.snapshots import CURRENT, Snapshots
-from controller.store.sums import HitSums
 from controller.store.upgrade import migrate, refuse_foreign, revision_of
 from controller.store.webhooks import Webhooks, old_messages
 from core.clock import Clock
@@ -146,7 +146,7 @@ class Store(
     Cuts,
     Journal,
     Episodes,
-    HitSums,
+    Proven,
     Quarantines,
     Promises,
     Inventories,
@@ -324,6 +324,7 @@ class Store(
         oldest, day = now - retention, day_of(now - retention)
         self._drop(events, events.c.end <= day)
         self._forget_sums(day)
+        self._forget_coverage(day)
         self._drop(journal, journal.c.at < oldest, journal.c.seq < select(func.max(journal.c.seq)).scalar_subquery())
         self._drop(episodes, episodes.c.end < oldest)
         self._drop(quarantine, quarantine.c.last_at < oldest)

@@ -38,9 +38,9 @@ from controller.store.adding import (
     stretched,
 )
 from controller.store.evidence import Evidence, event_of, look_of
-from controller.store.schema import events, hit_days, hit_seen, hit_times, moment, observations, stretches
+from controller.store.schema import episodes, events, hit_days, hit_seen, hit_times, moment, observations, stretches
 from controller.store.searching import total
-from controller.sums import Cell, Count, Seen, Sums, Timed, Who, belongs_to, sums_of
+from controller.sums import AppLine, Cell, Count, Seen, Sums, Timed, Who, belongs_to, sums_of
 from core.ids import DeviceName, SiteName
 
 
@@ -93,6 +93,28 @@ class HitSums(Evidence):
 
     def _events_of(self, site: SiteName, window: Window) -> Iterable[DetectionEvent]:
         return self.events_between(site, window) if window.start < window.end else ()
+
+    # --- episodes -------------------------------------------------------------------------------------------------
+
+    def episode_sums(self, site: SiteName, window: Window) -> tuple[tuple[AppLine, ...], dict[str, int]]:
+        """The site's episodes that end in the window: by app, the most first; and how many there are of each kind."""
+        c = episodes.c
+        keys, inside = (c.app, c.surface, c.kind, c.action), (c.end > window.start, c.end <= window.end)
+        figures = (func.count(), total(c.count), func.count() - func.count(c.count))
+        query = select(*keys, *figures).where(c.site == site, *inside).group_by(*keys)
+        apps, kinds = list[AppLine](), dict[str, int]()
+        with self._db.read() as connection:
+            for app, surface, kind, action, several, sightings, untold in connection.execute(query):
+                kinds[kind] = kinds.get(kind, 0) + int(several)
+                if app:
+                    known = None if untold else int(sightings)
+                    apps.append(
+                        AppLine(
+                            app=app, surface=surface, kind=kind, action=action, episodes=int(several), sightings=known
+                        )
+                    )
+        ordered = sorted(apps, key=lambda line: (-line.episodes, line.app, line.surface, line.kind, line.action))
+        return tuple(ordered), kinds
 
     # --- looks ----------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from controller.model import (
     Window,
 )
 from controller.reports.making import SiteReport, SourceTrouble, site_report
+from controller.sums import sums_of
 from core.ids import DeviceName, EventId, ExceptionId, SiteName, SnapshotId
 from ipsets.model import Snapshot
 from tests.controller.offices import an_exception, snapshot
@@ -145,7 +146,7 @@ def report(
         now=now,
         modes={"company": Mode.ENFORCE, "guest": Mode.MONITOR},
         devices={FW: status()} if devices is None else devices,
-        events=events,
+        sums=sums_of(events),
         observations=observations,
         exceptions=exceptions,
         snapshot=of,

@@ -9,12 +9,12 @@ from ipaddress import ip_address
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from controller.coverage import coverage
 from controller.model import CoverageState, DetectionEvent, EventAction, Observation, Quality, SourceSeen, Window
 from controller.store import Store
-from controller.store.schema import hit_days, hit_times
+from controller.store.schema import hit_days, hit_times, observations
 from controller.sums import Sums, Timed, sums_of, total
 from core.clock import ManualClock
 from core.ids import DeviceName, EventId, ExceptionId, SiteName
@@ -213,3 +213,29 @@ def test_a_clock_that_was_set_back_makes_no_stretch_of_what_it_is_not(store: Sto
 def _earlier(look: Observation) -> Observation:
     at = look.at - timedelta(hours=1, minutes=7)
     return Observation(device=look.device, site=look.site, at=at, found=look.found, left=look.left)
+
+
+def test_i13_days_that_are_kept_are_what_their_looks_prove(store: Store) -> None:
+    """Over months, with and without days that are kept; what was worked out with other devices does not count."""
+    both, one = (DeviceName("fw-0"), DeviceName("fw-1")), (DeviceName("fw-0"),)
+    looks = [*some_looks(9, count=3_000)]
+    rows = [
+        {name: getattr(look, name) for name in ("site", "device", "at", "found", "left", "cause")} for look in looks
+    ]
+    with store._db.write() as connection:
+        connection.execute(insert(observations), rows)
+    store.rebuild_sums()
+    fresh, end = timedelta(minutes=30), looks[-1].at + timedelta(hours=3)
+    store.keep_coverage({BERLIN: both}, now=end, freshness=fresh)
+    assert count(store, "coverage_days") > 30
+    dice = random.Random(9)
+    for _ in range(12):
+        first = START + (end - START) * (dice.random() - 0.1)
+        window = Window(first, first + timedelta(days=60) * dice.random())
+        for devices in (both, one):
+            sites = {BERLIN: devices, AUSTIN: devices}
+            kept = store.fleet_coverage(window, sites, now=end, freshness=fresh)
+            wide = Window(START - timedelta(days=9), end)
+            told = coverage(store.observations(BERLIN, wide), wide, devices=devices, now=end, freshness=fresh)
+            told = told.within(Window(window.start, min(window.end, end)))
+            assert kept[BERLIN] == {state: told.total(state) for state in CoverageState}

@@ -1,0 +1,228 @@
+"""Reports, asked of the store: the desk of whoever wants to know what happened over a range of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from controller.audit import AuditNote
+from controller.coverage import coverage
+from controller.emergencies import EmergencyDesk
+from controller.evidence.model import EpisodeKind
+from controller.exception_desk import ExceptionDesk, Wanted
+from controller.inventory import Inventory, Site
+from controller.model import CoverageState, DeviceStatus, EventAction, Mode, Window
+from controller.reports.making import (
+    Before,
+    Change,
+    FleetReport,
+    Found,
+    SiteLine,
+    SiteReport,
+    SourceAge,
+    Totals,
+    figure_notes,
+    fleet_report,
+    is_by_day,
+    share_of,
+    site_report,
+)
+from controller.reports.ranges import Asked, parse_range, window_before
+from controller.store import AuditQuery, Store
+from controller.store.episodes import EpisodeQuery
+from controller.store.sums import SumsCheck
+from controller.sums import Count, total
+from controller.troubles import stale_limits, troubles
+from core.clock import Clock
+from core.ids import DeviceName, SiteName
+from ipsets.freshness import freshness
+
+FINDINGS: Final = frozenset(
+    {
+        EpisodeKind.EVASION,
+        EpisodeKind.LEAK,
+        EpisodeKind.FIRST_USE,
+        EpisodeKind.SPIKE,
+        EpisodeKind.OUTSIDE_HOURS,
+        EpisodeKind.DORMANT,
+    }
+)
+SHOWN: Final = 20
+"""Findings and changes that a report names; it says how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDesk:
+    """``modes_at`` tells what a site was to do at a moment."""
+
+    store: Store
+    inventory: Inventory
+    clock: Clock
+    emergencies: EmergencyDesk
+    exceptions: ExceptionDesk
+    modes_at: Callable[[Site, datetime], Mapping[str, Mode]]
+    freshness: timedelta
+
+    def within(self, inventory: Inventory, emergencies: EmergencyDesk, exceptions: ExceptionDesk) -> ReportDesk:
+        """For who sees only the sites of that inventory."""
+        return replace(self, inventory=inventory, emergencies=emergencies, exceptions=exceptions)
+
+    def range(self, text: str, *, site: str | None = None, zone: str | None = None) -> Asked:
+        """A range as a calendar names it, in the zone of the site; of the fleet in that one, UTC by default.
+
+        Raises ``Invalid``; ``NotFound`` for a site.
+        """
+        place = zone or (self.inventory.site(site).time_zone if site is not None else "UTC")
+        return parse_range(text, zone=place, now=self.clock.now())
+
+    # --- one site -------------------------------------------------------------------------------------------------
+
+    def site(self, name: str, asked: Window | Asked, *, with_before: bool = True) -> SiteReport:
+        """Raises ``NotFound``."""
+        site, now = self.inventory.site(name), self.clock.now()
+        window = asked.window if isinstance(asked, Asked) else asked
+        statuses = self.store.statuses_of(site.devices)
+        records = self.store.source_records()
+        limits = stale_limits(self.inventory)
+        return site_report(
+            site=site.name,
+            title=site.title,
+            time_zone=site.time_zone,
+            window=window,
+            now=now,
+            modes=self.modes_at(site, now if window.end > now else window.end - timedelta.resolution),
+            devices={device: statuses.get(device) for device in site.devices},
+            sums=self.store.hit_sums(site.name, window, zone=ZoneInfo(site.time_zone), by_day=is_by_day(window)),
+            observations=self.store.looks(site.name, window, freshness=self.freshness),
+            exceptions=self.exceptions.find(Wanted(site=site.name)),
+            snapshot=self.store.current_snapshot(),
+            sources=troubles(records.values(), limits, now=now),
+            freshness=self.freshness,
+            pin=self.store.pin(),
+            emergencies=self.emergencies.during(window, site.name),
+            flows_cut=self.store.flows_cut(site.name, window),
+            name=asked.name if isinstance(asked, Asked) else None,
+            before=self._before(site, asked, now) if with_before else None,
+            found=self._found(site, window, now),
+        )
+
+    def _before(self, site: Site, asked: Window | Asked, now: datetime) -> Before:
+        window = _earlier(asked, now)
+        hits = self.store.fleet_hits(window, [site.name]).get(site.name, {})
+        looks = self.store.looks(site.name, window, freshness=self.freshness)
+        proven = coverage(looks, window, devices=tuple(site.devices), now=now, freshness=self.freshness)
+        share = share_of({state: proven.total(state).total_seconds() for state in CoverageState})
+        return Before(window=window, totals=_totals(hits), enforced_share=share)
+
+    def _found(self, site: Site, window: Window, now: datetime) -> Found:
+        wanted = EpisodeQuery(site=site.name, kinds=FINDINGS, since=window.start, until=window.end, limit=SHOWN)
+        apps, counts = self.store.episode_sums(site.name, window)
+        limits = stale_limits(self.inventory)
+        ages = [freshness(r, now=now, stale_after=limits.get(r.name)) for r in self.store.source_records().values()]
+        return Found(
+            apps=apps,
+            findings=self.store.episodes(wanted).items,
+            counts={kind.value: counts[kind.value] for kind in sorted(FINDINGS) if counts.get(kind.value)},
+            ages=tuple(
+                SourceAge(source=a.source, last_success=a.last_success, stale=a.stale)
+                for a in sorted(ages, key=lambda a: a.source)
+            ),
+            changes=tuple(sorted(self._changes(site, window), key=lambda change: change.at, reverse=True)),
+        )
+
+    def _changes(self, site: Site, window: Window) -> Iterator[Change]:
+        """What was changed on its devices, by what; and what people decided that reaches it."""
+        for at, trigger, count in self.store.applied_runs(site.name, window):
+            yield Change(at=at, what=f"changed on devices: {trigger}", by="tokgate", count=count)
+        for emergency in self.emergencies.during(window, site.name):
+            yield Change(at=emergency.starts, what=f"emergency: {emergency}", by=emergency.actor)
+        for exception in self.exceptions.find(Wanted(site=site.name)):
+            if exception.decided_at is not None and window.start <= exception.decided_at < window.end:
+                what = f"exception {exception.id} {exception.state.value}: {exception.reason}"
+                yield Change(at=exception.decided_at, what=what, by=exception.decided_by or "")
+        wanted = AuditQuery(action="inventory", since=window.start, until=window.end)
+        for entry in self.store.audit_entries(limit=SHOWN, wanted=wanted):
+            yield Change(at=entry.at, what=f"inventory {entry.subject} in force", by=entry.actor)
+
+    # --- every site -----------------------------------------------------------------------------------------------
+
+    def fleet(self, asked: Window | Asked, *, with_before: bool = True) -> FleetReport:
+        window, now = asked.window if isinstance(asked, Asked) else asked, self.clock.now()
+        records = self.store.source_records()
+        return fleet_report(
+            self._lines(window, now),
+            window=window,
+            now=now,
+            sources=troubles(records.values(), stale_limits(self.inventory), now=now),
+            name=asked.name if isinstance(asked, Asked) else None,
+            before=self._fleet_before(asked, now) if with_before else None,
+        )
+
+    def _lines(self, window: Window, now: datetime) -> Iterator[SiteLine]:
+        sites = self.inventory.sites
+        hits = self.store.fleet_hits(window, sites)
+        times = self._times(window, now)
+        statuses = self.store.statuses()
+        for name, site in sites.items():
+            found = hits.get(name, {})
+            yield SiteLine(
+                site=name,
+                title=site.title,
+                totals=_totals(found),
+                times=times[name],
+                notes=(*figure_notes(times[name], total(found.values())), *_device_words(site, statuses)),
+            )
+
+    def _fleet_before(self, asked: Window | Asked, now: datetime) -> Before:
+        window = _earlier(asked, now)
+        times = self._times(window, now)
+        of_all = [
+            count for hits in self.store.fleet_hits(window, self.inventory.sites).values() for count in hits.items()
+        ]
+        totals = {action: Totals.of(c for a, c in of_all if a is action) for action in EventAction}
+        sums = {state: sum(t[state].total_seconds() for t in times.values()) for state in CoverageState}
+        return Before(window=window, totals=totals, enforced_share=share_of(sums))
+
+    def _times(self, window: Window, now: datetime) -> Mapping[SiteName, Mapping[CoverageState, timedelta]]:
+        """How long each site was in each state."""
+        devices = {name: tuple(site.devices) for name, site in self.inventory.sites.items()}
+        return self.store.fleet_coverage(window, devices, now=now, freshness=self.freshness)
+
+    # --- upkeep ---------------------------------------------------------------------------------------------------
+
+    def keep_coverage(self) -> None:
+        """Work out the coverage of the days that are over, so that reports over many days need not."""
+        devices = {name: tuple(site.devices) for name, site in self.inventory.sites.items()}
+        self.store.keep_coverage(devices, now=self.clock.now(), freshness=self.freshness)
+
+    def check_sums(self) -> SumsCheck:
+        return self.store.check_sums()
+
+    def rebuild_sums(self, *, actor: str) -> SumsCheck:
+        note = AuditNote(actor=actor, action="report.rebuild", subject="sums")
+        return self.store.rebuild_sums(freshness=self.freshness, audit=note)
+
+
+def _earlier(asked: Window | Asked, now: datetime) -> Window:
+    """The range before; of one that is not over, as long a part of it as has passed of the other."""
+    window = asked.window if isinstance(asked, Asked) else asked
+    before = asked.before.window if isinstance(asked, Asked) else window_before(window)
+    if window.start < now < window.end:
+        return Window(before.start, min(before.end, before.start + (now - window.start)))
+    return before
+
+
+def _totals(hits: Mapping[EventAction, Count]) -> dict[EventAction, Totals]:
+    return {action: Totals.of([hits[action]] if action in hits else []) for action in EventAction}
+
+
+def _device_words(site: Site, statuses: Mapping[DeviceName, DeviceStatus]) -> Iterable[str]:
+    for name in site.devices:
+        status = statuses.get(name)
+        if status is None:
+            yield f"{name}: never looked at."
+        elif status.error:
+            yield f"{name}: the last attempt failed: {status.error}"
