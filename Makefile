@@ -87,7 +87,7 @@ $(FUZZ_STAMP): requirements-fuzz.lock $(STAMP)
 
 # New versions: `make lock UPGRADE=--upgrade`. The locks name no index, so every mirror serves them.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-header --extra inventory --extra kafka --extra lab --extra mrt --extra postgresql --group dev $(UPGRADE)
+	--no-header --extra inventory --extra kafka --extra lab --extra mrt --extra pdf --extra postgresql --extra s3 --group dev $(UPGRADE)
 lock: $(STAMP)
 	@[[ -x $(BIN)/uv ]] || $(PIP) install uv
 	@$(LOCK) pyproject.toml -o requirements.lock

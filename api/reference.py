@@ -33,6 +33,7 @@ _MEANING: Final = {
     422: "A value is wrong; `errors` names each field",
     429: "Too many failed sign-ins from this address",
     500: "Something failed that should not; the log has the request_id",
+    501: "Not available here: something that it needs is not installed",
     502: "A device or a source did not do its part",
     503: "The store failed, or too many calls wait for devices",
 }

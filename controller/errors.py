@@ -111,6 +111,14 @@ class Invalid(TokgateError):
     http_status = 422
 
 
+class FormMissing(TokgateError):
+    """A report was asked for in a form that needs what is not installed; other forms work."""
+
+    code = "TG5014"
+    title = "Form not available here"
+    http_status = 501
+
+
 class FeedUnfit(TokgateError):
     """An adapter made a list to be pulled that is empty or that a firewall would misread; nothing was sent."""
 

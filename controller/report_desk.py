@@ -65,6 +65,7 @@ class ReportDesk:
     exceptions: ExceptionDesk
     modes_at: Callable[[Site, datetime], Mapping[str, Mode]]
     freshness: timedelta
+    base_url: str = ""  # where browsers reach us, for links
 
     def within(self, inventory: Inventory, emergencies: EmergencyDesk, exceptions: ExceptionDesk) -> ReportDesk:
         """For who sees only the sites of that inventory."""
@@ -87,7 +88,7 @@ class ReportDesk:
         statuses = self.store.statuses_of(site.devices)
         records = self.store.source_records()
         limits = stale_limits(self.inventory)
-        return site_report(
+        made = site_report(
             site=site.name,
             title=site.title,
             time_zone=site.time_zone,
@@ -108,6 +109,7 @@ class ReportDesk:
             before=self._before(site, asked, now) if with_before else None,
             found=self._found(site, window, now),
         )
+        return replace(made, base_url=self.base_url)
 
     def _before(self, site: Site, asked: Window | Asked, now: datetime) -> Before:
         window = _earlier(asked, now)
@@ -152,7 +154,7 @@ class ReportDesk:
     def fleet(self, asked: Window | Asked, *, with_before: bool = True) -> FleetReport:
         window, now = asked.window if isinstance(asked, Asked) else asked, self.clock.now()
         records = self.store.source_records()
-        return fleet_report(
+        made = fleet_report(
             self._lines(window, now),
             window=window,
             now=now,
@@ -160,6 +162,7 @@ class ReportDesk:
             name=asked.name if isinstance(asked, Asked) else None,
             before=self._fleet_before(asked, now) if with_before else None,
         )
+        return replace(made, base_url=self.base_url)
 
     def _lines(self, window: Window, now: datetime) -> Iterator[SiteLine]:
         sites = self.inventory.sites

@@ -195,6 +195,7 @@ class Controller:
             exceptions=self.exceptions,
             modes_at=self._modes,
             freshness=self._freshness,
+            base_url=settings.public_url or "",
         )
         self._catalogue = inventory.catalogue
         self._worker = Worker(

@@ -31,7 +31,8 @@ from controller import model
 from controller.errors import Invalid
 from controller.model import Mode, Window
 from controller.planning import reopen
-from controller.reports import as_csv, as_html
+from controller.reports.forms import Form, rendered
+from controller.reports.ranges import Asked
 from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, QuarantineQuery, RunQuery
 from controller.views import Selection
 from core.ids import DeviceName, SiteName
@@ -56,6 +57,17 @@ class Refreshed:
     added: tuple[str, ...] | None
     removed: tuple[str, ...] | None
     sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A range as a calendar names it; None: in the zone of the site, UTC for the fleet."""
+
+    text: str
+    zone: str | None = None
+
+
+Span = Window | Named
 
 
 class Counterpart:
@@ -361,20 +373,22 @@ class Counterpart:
 
     # --- reports --------------------------------------------------------------------------------------------------
 
-    def site_report(self, site: str, window: Window) -> dict[str, Any]:
-        return self._controller.site_report(site, window).to_json()
+    def site_report(self, site: str, asked: Span) -> dict[str, Any]:
+        return self._controller.site_report(site, self._span(asked, site)).to_json()
 
-    def fleet_report(self, window: Window) -> dict[str, Any]:
-        return self._controller.fleet_report(window).to_json()
+    def fleet_report(self, asked: Span) -> dict[str, Any]:
+        return self._controller.fleet_report(self._span(asked)).to_json()
 
-    def site_page(self, site: str, window: Window, form: Page) -> str:
-        """The same as a page that needs nothing else, or as CSV."""
-        report = self._controller.site_report(site, window)
-        return as_html.render_site(report) if form is Page.HTML else as_csv.render_site(report)
+    def site_page(self, site: str, asked: Span, form: Page) -> bytes:
+        return rendered(self._controller.site_report(site, self._span(asked, site)), Form(form.value))
 
-    def fleet_page(self, window: Window, form: Page) -> str:
-        report = self._controller.fleet_report(window)
-        return as_html.render_fleet(report) if form is Page.HTML else as_csv.render_fleet(report)
+    def fleet_page(self, asked: Span, form: Page) -> bytes:
+        return rendered(self._controller.fleet_report(self._span(asked)), Form(form.value))
+
+    def _span(self, asked: Span, site: str | None = None) -> Window | Asked:
+        if isinstance(asked, Window):
+            return asked
+        return self._controller.reports.range(asked.text, site=site, zone=asked.zone)
 
 
 def names_a_file(policy: str) -> bool:

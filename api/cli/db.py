@@ -122,3 +122,23 @@ def check(output: AsPlain = Plain.TABLE) -> int:
     else:
         say("\n".join(found) if found else "the store is intact")
     return ExitCode.ERROR if found else ExitCode.DONE
+
+
+@app.command()
+@opening.only_here(_STORE)
+def sums(
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Add everything up again.")] = False,
+    output: AsPlain = Plain.TABLE,
+) -> int:
+    """Compare what reports are added up from with the events themselves. Ends with 1 when something differs.
+
+    With --rebuild it is put right, from the first day on of which events are kept; older sums stay.
+    """
+    with opening.controller() as controller, working("adding events up"):
+        found = controller.reports.rebuild_sums(actor=opening.actor()) if rebuild else controller.reports.check_sums()
+    if output is Plain.JSON:
+        show_json({"rows": found.rows, "wrong": found.wrong, "rebuilt": rebuild})
+    else:
+        put_right = ", all put right" if rebuild and found.wrong else ""
+        say(f"{found.wrong} of {found.rows} sums said something else than the events{put_right}")
+    return ExitCode.ERROR if found.wrong and not rebuild else ExitCode.DONE

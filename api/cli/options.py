@@ -30,6 +30,8 @@ class Page(StrEnum):
     JSON = "json"
     CSV = "csv"
     HTML = "html"
+    MARKDOWN = "markdown"
+    PDF = "pdf"
 
 
 As = Annotated[Output, typer.Option("--format", "-o", help="How to print.", show_default=True)]
@@ -52,3 +54,12 @@ Since = Annotated[
     ),
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until when; now when left out.")]
+Range = Annotated[
+    str | None,
+    typer.Option(
+        "--range",
+        metavar="RANGE",
+        help="Instead of two times: 2026-11-25, 2026-W48, 2026-11, 2026-Q4, 2026, 2026-11-01..2026-11-15, yesterday, "
+        "last-week, this-month …, from midnight to midnight.",
+    ),
+]

@@ -6,6 +6,7 @@ readings of devices) is followed to its end.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,12 +14,12 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from api.audit_models import AuditVerdict
 from api.check_models import Check
-from api.cli.counterpart import Counterpart, Refreshed, names_a_file
+from api.cli.counterpart import Counterpart, Refreshed, Span, names_a_file
 from api.cli.errors import NoAnswer, NotOurs, Untrusted, as_error, error_of
 from api.cli.opening import URL
 from api.cli.options import Page
@@ -499,17 +500,17 @@ class Remote(Counterpart):
 
     # --- reports --------------------------------------------------------------------------------------------------
 
-    def site_report(self, site: str, window: Window) -> dict[str, Any]:
-        return self._client.reports.site_report(site, from_=show_time(window.start), to=show_time(window.end))
+    def site_report(self, site: str, asked: Span) -> dict[str, Any]:
+        return cast("dict[str, Any]", json.loads(self.site_page(site, asked, Page.JSON)))
 
-    def fleet_report(self, window: Window) -> dict[str, Any]:
-        return self._client.reports.fleet_report(from_=show_time(window.start), to=show_time(window.end))
+    def fleet_report(self, asked: Span) -> dict[str, Any]:
+        return cast("dict[str, Any]", json.loads(self.fleet_page(asked, Page.JSON)))
 
-    def site_page(self, site: str, window: Window, form: Page) -> str:
-        return self._client.text(f"/reports/sites/{quote(site, safe='')}", query=_span(window, form))
+    def site_page(self, site: str, asked: Span, form: Page) -> bytes:
+        return self._client.content(f"/reports/sites/{quote(site, safe='')}", query=_span(asked, form))
 
-    def fleet_page(self, window: Window, form: Page) -> str:
-        return self._client.text("/reports/fleet", query=_span(window, form))
+    def fleet_page(self, asked: Span, form: Page) -> bytes:
+        return self._client.content("/reports/fleet", query=_span(asked, form))
 
 
 def _looks() -> Iterator[float]:
@@ -531,8 +532,11 @@ def _time(at: datetime | None) -> str | None:
     return None if at is None else show_time(at)
 
 
-def _span(window: Window, form: Page) -> Mapping[str, str]:
-    return {"from": show_time(window.start), "to": show_time(window.end), "format": form.value}
+def _span(asked: Span, form: Page) -> Mapping[str, str]:
+    if isinstance(asked, Window):
+        return {"from": show_time(asked.start), "to": show_time(asked.end), "format": form.value}
+    zone = {} if asked.zone is None else {"zone": asked.zone}
+    return {"range": asked.text, **zone, "format": form.value}
 
 
 def _proposal(file: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from api.cli import opening
-from api.cli.options import AsPage, Page, Since, Until
+from api.cli.options import AsPage, Page, Range, Since, Until
 from api.cli.show import moment, note, say, show_json, show_pairs, show_table
 from api.cli.times import parse_time
 from api.cli.writing import whole
@@ -19,13 +19,16 @@ from controller.errors import Invalid
 from controller.model import Window
 
 if TYPE_CHECKING:
-    from api.cli.counterpart import Counterpart
+    from api.cli.counterpart import Counterpart, Span
 
 app = typer.Typer(no_args_is_help=True, help="Reports: who used it, what was blocked, how long it was really enforced.")
 DEFAULT_SPAN: Final = timedelta(hours=24)
 LONGEST_SPAN: Final = timedelta(days=400)
 To = Annotated[
     Path | None, typer.Option("--output", metavar="FILE", help="Write it to this file, whole or not at all.")
+]
+Zone = Annotated[
+    str | None, typer.Option("--zone", metavar="ZONE", help="Whose midnights bound the range, as Europe/Berlin; UTC.")
 ]
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
@@ -35,12 +38,16 @@ def site(
     name: Annotated[str, typer.Argument(metavar="SITE", help="Which site.")],
     since: Since = None,
     until: Until = None,
+    named: Range = None,
     output: AsPage = Page.TABLE,
     file: To = None,
 ) -> None:
-    """Report one site; the last 24 hours when no time is given. `-o html` is one page that needs nothing else."""
+    """Report one site; the last 24 hours when no time is given. `-o html` is one page that needs nothing else.
+
+    A range is of the site's own clock.
+    """
     with opening.counterpart() as asked:
-        span = window(asked, since, until)
+        span = asked_for(asked, since, until, named)
         _tell(
             output,
             file,
@@ -51,10 +58,17 @@ def site(
 
 
 @app.command()
-def fleet(since: Since = None, until: Until = None, output: AsPage = Page.TABLE, file: To = None) -> None:
+def fleet(
+    since: Since = None,
+    until: Until = None,
+    named: Range = None,
+    zone: Zone = None,
+    output: AsPage = Page.TABLE,
+    file: To = None,
+) -> None:
     """Report every site in one line each; the last 24 hours when no time is given."""
     with opening.counterpart() as asked:
-        span = window(asked, since, until)
+        span = asked_for(asked, since, until, named, zone)
         _tell(
             output,
             file,
@@ -62,6 +76,21 @@ def fleet(since: Since = None, until: Until = None, output: AsPage = Page.TABLE,
             report=lambda: asked.fleet_report(span),
             show=_show_fleet,
         )
+
+
+def asked_for(
+    asked: Counterpart, since: str | None, until: str | None, named: str | None, zone: str | None = None
+) -> Span:
+    """The range, or the time between. Raises ``Invalid`` naming the option."""
+    from api.cli.counterpart import Named
+
+    if named is None:
+        if zone is not None:
+            raise Invalid("--zone: only together with --range")
+        return window(asked, since, until)
+    if since is not None or until is not None:
+        raise Invalid("--range: not together with --since or --until")
+    return Named(named, zone)
 
 
 def window(asked: Counterpart, since: str | None, until: str | None) -> Window:
@@ -80,30 +109,30 @@ def _tell(
     output: Page,
     file: Path | None,
     *,
-    page: Callable[[], str],
+    page: Callable[[], bytes],
     report: Callable[[], dict[str, Any]],
     show: Callable[[dict[str, Any]], None],
 ) -> None:
-    match output:
-        case Page.HTML | Page.CSV:
-            _put(page(), file)
-        case Page.TABLE if file is None:
-            show(report())
-        case Page.TABLE:
-            raise Invalid("--output: a table is for the terminal", hint="choose -o html, -o csv or -o json for a file")
-        case Page.JSON if file is None:
-            show_json(report())
-        case Page.JSON:
-            _put(json.dumps(report(), indent=2, ensure_ascii=False) + "\n", file)
+    if output is Page.TABLE:
+        if file is not None:
+            hint = "choose -o html, -o pdf, -o markdown, -o csv or -o json for a file"
+            raise Invalid("--output: a table is for the terminal", hint=hint)
+        show(report())
+    elif output is Page.PDF and file is None and sys.stdout.isatty():
+        raise Invalid("--output: a PDF is not for the terminal", hint="say --output report.pdf")
+    elif output is Page.JSON and file is None:
+        show_json(report())
+    else:
+        _put(page(), file)
 
 
-def _put(text: str, file: Path | None) -> None:
+def _put(content: bytes, file: Path | None) -> None:
     """Raises ``FileTrouble``."""
     if file is None:
-        typer.echo(text, nl=False)
+        typer.echo(content, nl=False)
         return
     with whole(file) as out:
-        out.write(text.encode())
+        out.write(content)
     note(f"written to {file}")
 
 
@@ -123,8 +152,9 @@ def show_site(report: Mapping[str, Any]) -> None:
         }
     )
     say()
-    show_table(("", "hits", "packets", "bytes"), ([name, *count.values()] for name, count in report["totals"].items()))
+    show_table(("", "hits", "packets", "bytes", "before"), (_total(report, name) for name in report["totals"]))
     _by_hour(report["by_hour"])
+    _heat(report["heat_map"]["blocked"])
     for title, columns in _SECTIONS.items():
         _section(title, columns, report[title])
     _gaps(report["coverage_spans"])
@@ -159,6 +189,28 @@ def _by_hour(rows: Sequence[Mapping[str, Any]]) -> None:
         say(f"\nblocked by hour  {sparkline(counts)}  at most {max(counts)}")
 
 
+def _total(report: Mapping[str, Any], action: str) -> list[object]:
+    trend = report["trend"]
+    then = trend["totals"][action]["hits"] if trend else None
+    return [action, *report["totals"][action].values(), "unknown" if then is None else then]
+
+
+def _heat(days: Sequence[Sequence[int | None]]) -> None:
+    """A row a day, a character an hour: the higher, the more was blocked."""
+    most = max((hits or 0 for day in days for hits in day), default=0)
+    if not most:
+        return
+    say(f"\nblocked by weekday and hour, 0 to 24 o'clock at the site, at most {most}")
+    for name, day in zip(_WEEK, days, strict=True):
+        say(f"{name}  {''.join(_cell(hits, most) for hits in day)}")
+
+
+def _cell(hits: int | None, most: int) -> str:
+    if hits is None:
+        return "?"
+    return _BARS[(hits * len(_BARS) - 1) // most] if hits else "·"
+
+
 def sparkline(counts: Sequence[int]) -> str:
     """One character per number; nothing counted stays blank."""
     most = max(counts, default=0)
@@ -188,6 +240,7 @@ def _gaps(spans: Sequence[Mapping[str, Any]]) -> None:
 
 
 _ROWS_SHOWN: Final = 10
+_WEEK: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SEEN: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
     "role": lambda row: row["role"] or "exception",
     "action": lambda row: row["action"].partition("-")[0],
@@ -211,6 +264,27 @@ _SECTIONS: Final[Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], object]
         "until": lambda row: moment(row["ends"]),
         "owner": lambda row: row["owner"],
         "hits": lambda row: row["hits"],
+    },
+    "apps": {
+        "app": lambda row: row["app"],
+        "surface": lambda row: row["surface"],
+        "seen as": lambda row: row["kind"],
+        "action": lambda row: row["action"],
+        "episodes": lambda row: row["episodes"],
+    },
+    "findings": {
+        "kind": lambda row: row["kind"],
+        "when": lambda row: moment(row["to"]),
+        "who": lambda row: row["source"] or row["host"] or row["device"],
+        "app": lambda row: row["app"],
+        "confidence": lambda row: row["confidence"],
+        "why": lambda row: "; ".join(row["why"]),
+    },
+    "changes": {
+        "when": lambda row: moment(row["at"]),
+        "what": lambda row: row["what"],
+        "by": lambda row: row["by"],
+        "times": lambda row: row["count"],
     },
 }
 _COVERAGE: Final = (

@@ -97,6 +97,10 @@ class Client(Operations):
         """What a route answers that is no JSON: a report as a page, a week as a picture. Raises ``ApiError``."""
         return self._answered("GET", path, query=query).text
 
+    def content(self, path: str, *, query: Mapping[str, Any] | None = None) -> bytes:
+        """The same as it came: a report as PDF. Raises ``ApiError``."""
+        return self._answered("GET", path, query=query).content
+
     def _answered(
         self,
         method: str,

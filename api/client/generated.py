@@ -2332,13 +2332,23 @@ class ReportsRoutes:
         self._call = call
         self._pages = pages
 
-    def site_report(self, name: str, *, from_: str | None = None, to: str | None = None) -> dict[str, Any]:
+    def site_report(
+        self, name: str, *, from_: str | None = None, to: str | None = None, range: str | None = None
+    ) -> dict[str, Any]:
         """The report of one site."""
-        return cast("dict[str, Any]", self._call("GET", f"/reports/sites/{_q(name)}", query={"from": from_, "to": to}))
+        return cast(
+            "dict[str, Any]",
+            self._call("GET", f"/reports/sites/{_q(name)}", query={"from": from_, "to": to, "range": range}),
+        )
 
-    def fleet_report(self, *, from_: str | None = None, to: str | None = None) -> dict[str, Any]:
+    def fleet_report(
+        self, *, from_: str | None = None, to: str | None = None, range: str | None = None, zone: str | None = None
+    ) -> dict[str, Any]:
         """The report of the fleet."""
-        return cast("dict[str, Any]", self._call("GET", "/reports/fleet", query={"from": from_, "to": to}))
+        return cast(
+            "dict[str, Any]",
+            self._call("GET", "/reports/fleet", query={"from": from_, "to": to, "range": range, "zone": zone}),
+        )
 
 
 class TokensRoutes:

@@ -1,20 +1,22 @@
-"""Reports: one site or the whole fleet, as JSON, as a page, or as CSV."""
+"""Reports: one site or the whole fleet, over a range of time, in several forms."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
+from pydantic import StringConstraints
 
 from api.auth import Ctl, Reader
 from api.models import Instant, Name
 from api.reference import PAGE_POLICY, answers
 from controller.errors import Invalid
 from controller.model import Window
-from controller.reports import as_csv, as_html
+from controller.reports.forms import ENDINGS, MEDIA, Form, rendered
+from controller.reports.making import FleetReport, SiteReport
+from controller.reports.ranges import Asked
 from controller.service import Controller
 
 router = APIRouter(prefix="/reports", tags=["reports"])
@@ -22,20 +24,25 @@ router = APIRouter(prefix="/reports", tags=["reports"])
 DEFAULT_SPAN: Final = timedelta(days=7)
 LONGEST_SPAN: Final = timedelta(days=400)
 
-
-class Format(StrEnum):
-    JSON = "json"
-    HTML = "html"
-    CSV = "csv"
-
-
 From = Annotated[Instant | None, Query(alias="from", description="seven days before `to` when left out")]
 To = Annotated[Instant | None, Query(alias="to", description="now when left out")]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+Calendar = Annotated[
+    Word | None,
+    Query(
+        alias="range",
+        description="instead of `from` and `to`: `2026-11-25`, `2026-W48`, `2026-11`, `2026-Q4`, `2026`, "
+        "`2026-11-01..2026-11-15`, `yesterday`, `last-week`, `this-month` …",
+    ),
+]
+Zone = Annotated[Word | None, Query(description="whose midnights bound `range`; UTC when left out")]
 
 _CONTENT: Final[dict[str, Any]] = {
-    "application/json": {"schema": {"type": "object", "description": "the report; keys as in docs/api.md"}},
+    "application/json": {"schema": {"type": "object", "description": "the report; keys as in docs/reports.md"}},
     "text/html": {"schema": {"type": "string", "description": "a page that needs nothing else"}},
     "text/csv": {"schema": {"type": "string"}},
+    "text/markdown": {"schema": {"type": "string"}},
+    "application/pdf": {"schema": {"type": "string", "format": "binary"}},
 }
 
 
@@ -43,49 +50,66 @@ _CONTENT: Final[dict[str, Any]] = {
     "/sites/{name}",
     summary="The report of one site",
     response_class=Response,
-    responses={200: {"description": "The report", "content": _CONTENT}, **answers(404)},
+    responses={200: {"description": "The report", "content": _CONTENT}, **answers(404, 501)},
 )
 def site_report(
-    controller: Ctl, caller: Reader, name: Name, start: From = None, end: To = None, format: Format = Format.JSON
+    controller: Ctl,
+    caller: Reader,
+    name: Name,
+    start: From = None,
+    end: To = None,
+    range: Calendar = None,
+    format: Form = Form.JSON,
 ) -> Response:
     """Who used it, what was blocked, and how long the site was really enforced. Unknown time is never counted as
-    enforced."""
-    report = controller.site_report(name, _window(controller, start, end))
-    match format:
-        case Format.JSON:
-            return JSONResponse(report.to_json())
-        case Format.HTML:
-            return _page(as_html.render_site(report))
-        case Format.CSV:
-            return _table(as_csv.render_site(report), f"{name}.csv")
+    enforced. A `range` begins and ends at midnight on the site's clock."""
+    asked = _range(controller, range, start, end, site=name) or _window(controller, start, end)
+    return _answer(controller.site_report(name, asked), format, name)
 
 
 @router.get(
     "/fleet",
     summary="The report of the fleet",
     response_class=Response,
-    responses={200: {"description": "The report", "content": _CONTENT}},
+    responses={200: {"description": "The report", "content": _CONTENT}, **answers(501)},
 )
 def fleet_report(
-    controller: Ctl, caller: Reader, start: From = None, end: To = None, format: Format = Format.JSON
+    controller: Ctl,
+    caller: Reader,
+    start: From = None,
+    end: To = None,
+    range: Calendar = None,
+    zone: Zone = None,
+    format: Form = Form.JSON,
 ) -> Response:
     """The totals and the coverage of every site."""
-    report = controller.fleet_report(_window(controller, start, end))
-    match format:
-        case Format.JSON:
-            return JSONResponse(report.to_json())
-        case Format.HTML:
-            return _page(as_html.render_fleet(report))
-        case Format.CSV:
-            return _table(as_csv.render_fleet(report), "fleet.csv")
+    asked = _range(controller, range, start, end, zone=zone) or _window(controller, start, end)
+    return _answer(controller.fleet_report(asked), format, "fleet")
 
 
-def _page(text: str) -> Response:
-    return Response(text, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": PAGE_POLICY})
+def _answer(report: SiteReport | FleetReport, form: Form, name: str) -> Response:
+    headers = {"Content-Security-Policy": PAGE_POLICY} if form is Form.HTML else {}
+    if form not in (Form.HTML, Form.JSON):
+        headers["Content-Disposition"] = f'attachment; filename="{name}.{ENDINGS[form]}"'
+    return Response(rendered(report, form), media_type=MEDIA[form], headers=headers)
 
 
-def _table(text: str, name: str) -> Response:
-    return Response(text, media_type="text/csv; charset=utf-8", headers=_saved_as(name))
+def _range(
+    controller: Controller,
+    text: str | None,
+    start: Instant | None,
+    end: Instant | None,
+    *,
+    site: str | None = None,
+    zone: str | None = None,
+) -> Asked | None:
+    if text is None:
+        if zone is not None:
+            raise Invalid("zone: only together with range; from and to name their own")
+        return None
+    if start is not None or end is not None:
+        raise Invalid("range: not together with from or to")
+    return controller.reports.range(text, site=site, zone=zone)
 
 
 def _window(controller: Controller, start: Instant | None, end: Instant | None) -> Window:
@@ -96,7 +120,3 @@ def _window(controller: Controller, start: Instant | None, end: Instant | None) 
     if last - first > LONGEST_SPAN:
         raise Invalid(f"from: a report spans {LONGEST_SPAN.days} days at most")
     return Window(first, last)
-
-
-def _saved_as(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from controller.coverage import Span
 from controller.model import CoverageState, EventAction
-from controller.reports.making import Bucket, FleetReport, SiteLine, SiteReport, plain
+from controller.reports.making import Bucket, FleetReport, HeatMap, SiteLine, SiteReport, iso, plain
 
 ACTIONS: Final = (EventAction.BLOCKED, EventAction.MONITORED, EventAction.ALLOWED)
 LABELS: Final = {
@@ -32,6 +33,18 @@ STATES: Final = {
     CoverageState.NOT_ENFORCED: "not enforced",
     CoverageState.UNKNOWN: "unknown",
 }
+PRINTED: Final = {
+    "enforced": "#1a7f4b",
+    "partial": "#7fa83a",
+    "monitored": "#2f6fb7",
+    "off": "#b9c2cb",
+    "not_enforced": "#c62f2f",
+    "unknown": "#e0a030",
+    "blocked": "#1a7f4b",
+    "allowed-by-exception": "#8a5cc2",
+}
+"""The colours of the style sheet, for what reads no style sheet inside a picture: WeasyPrint, mail readers."""
+WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 CHART_WIDTH: Final = 960
 CHART_HEIGHT: Final = 180
 
@@ -45,6 +58,17 @@ class Bar:
     width: float
     height: float
     css: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One hour of the week: ``strength`` from 0 to 1, or not counted."""
+
+    x: int
+    y: int
+    strength: float
+    is_known: bool
     title: str
 
 
@@ -68,6 +92,10 @@ def render_site(report: SiteReport) -> str:
         hour_bars=hour_bars(report.by_hour),
         hour_ticks=hour_ticks(report.by_hour, by_day=report.is_by_day),
         top_of_chart=max((bucket.counted for bucket in report.by_hour), default=0),
+        heat=heat_cells(report.heat_map),
+        weekdays=WEEKDAYS,
+        links=links_of(report),
+        printed=PRINTED,
         clients=len({line.name for line in report.top_sources if line.action is EventAction.BLOCKED}),
     )
 
@@ -79,7 +107,9 @@ def render_fleet(report: FleetReport) -> str:
         states=STATES,
         actions=ACTIONS,
         labels=LABELS,
+        printed=PRINTED,
         bars={site.site: share_bars(site) for site in report.sites},
+        links={site.site: links_of(report, site.site) for site in report.sites},
     )
 
 
@@ -137,6 +167,52 @@ def hour_ticks(buckets: Sequence[Bucket], *, by_day: bool) -> list[Tick]:
         Tick(min((number + middle) * step, 98), f"{buckets[number].start:{'%d %b' if long else '%H:%M'}}")
         for number in named[:: -(-len(named) // 12) or 1]
     ]
+
+
+def heat_cells(heat: HeatMap) -> list[Cell]:
+    """A square for each hour of the week in which something was blocked or let through; the fuller, the more."""
+    days = [[_together(heat, day, hour) for hour in range(24)] for day in range(7)] if heat else []
+    most = max((hits or 0 for day in days for hits in day), default=0)
+    return [
+        Cell(
+            x=hour * 40,
+            y=day * 22,
+            strength=round(0.15 + 0.85 * hits / most, 3) if hits else 1.0,
+            is_known=hits is not None,
+            title=f"{WEEKDAYS[day]} {hour:02}:00 to {(hour + 1) % 24:02}:00: {count(hits)}",
+        )
+        for day, row in enumerate(days)
+        for hour, hits in enumerate(row)
+        if most and hits != 0
+    ]
+
+
+def _together(heat: HeatMap, day: int, hour: int) -> int | None:
+    hits = [heat[action][day][hour] for action in ACTIONS if action in heat]
+    known = [number for number in hits if number is not None]
+    return sum(known) if len(known) == len(hits) else None
+
+
+def links_of(report: SiteReport | FleetReport, site: str | None = None) -> dict[str, str]:
+    """Of each action, where its events are told; nothing when our own address is not known."""
+    if not report.base_url:
+        return {}
+    name = site or (report.site if isinstance(report, SiteReport) else "")
+    since, until = iso(report.window.start), iso(report.window.end)
+    return {
+        action.value: f"{report.base_url}/api/v1/events?"
+        + urlencode({"site": name, "action": action.value, "since": since, "until": until})
+        for action in ACTIONS
+    }
+
+
+def change(now: int | None, then: int | None) -> str:
+    """``12 more than in the range before``; what is unknown says so."""
+    if now is None or then is None:
+        return "the range before: unknown"
+    if now == then:
+        return "as many as in the range before"
+    return f"{abs(now - then):,} {'more' if now > then else 'fewer'} than in the range before"
 
 
 def share_bars(report: SiteLine | SiteReport) -> list[Bar]:
@@ -202,7 +278,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(moment=moment, count=count, size=size, duration=duration, share=share)
+    made.filters.update(moment=moment, count=count, size=size, duration=duration, share=share, change=change)
     return made
 
 

@@ -219,6 +219,7 @@ class SiteReport:
     found: Found = NOTHING
     intelligence: tuple[SourceTrouble, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    base_url: str = ""  # our own address, for links
 
     @property
     def is_by_day(self) -> bool:
@@ -305,6 +306,7 @@ class FleetReport:
     range: str | None = None
     before: Before | None = None
     intelligence: tuple[SourceTrouble, ...] = ()
+    base_url: str = ""  # our own address, for links
 
     def to_json(self) -> dict[str, Any]:
         return {

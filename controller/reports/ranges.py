@@ -33,6 +33,7 @@ _WORDS: Final[Mapping[str, tuple[str, int]]] = {
     },
 }
 _YEARS: Final = range(2000, 3000)
+LONGEST_DAYS: Final = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,11 @@ def midnight(day: date, zone: str) -> datetime:
 
 
 def parse_range(text: str, *, zone: str, now: datetime, field: str = "range") -> Asked:
-    """Raises ``Invalid`` that begins with ``field``."""
+    """Raises ``Invalid`` that begins with ``field``, or with ``zone`` for one that does not exist here."""
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, KeyError) as exc:
+        raise Invalid(f"zone: no time zone {zone[:60]!r}", hint="write it as Europe/Berlin") from exc
     word = text.strip()
     if word.lower() in _WORDS:
         unit, step = _WORDS[word.lower()]
@@ -97,6 +102,8 @@ def parse_range(text: str, *, zone: str, now: datetime, field: str = "range") ->
         raise Invalid(f"{field}: {text[:60]!r} is no range of days", hint=HINT) from exc
     if end.last < begin.first:
         raise Invalid(f"{field}: {text[:60]!r} ends before it begins", hint=HINT)
+    if (end.last - begin.first).days >= LONGEST_DAYS:
+        raise Invalid(f"{field}: a report spans {LONGEST_DAYS} days at most")
     return begin if not dots else Asked(unit="days", first=begin.first, last=end.last, zone=zone)
 
 
