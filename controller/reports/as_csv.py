@@ -14,6 +14,7 @@ from typing import Any, Final
 from controller.reports.making import FleetReport, SiteReport, plain
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
+_WEEK: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HEAD: Final = ("site", "section", "name", "detail", "action", "hits", "packets", "bytes", "seconds", "from", "to")
 
 
@@ -68,8 +69,29 @@ def _rows(report: dict[str, Any]) -> Iterable[dict[str, Any]]:
         figures = {key: line[key] for key in ("hits", "packets", "bytes")}
         window = {"from": line["starts"], "to": line["ended_at"] or line["ends"]}
         yield {**base, **window, "section": "exception", "name": line["id"], "detail": line["reason"], **figures}
+    yield from _found(report, base)
     for note in report["notes"]:
         yield {**base, "section": "note", "detail": note}
+
+
+def _found(report: dict[str, Any], base: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """What stands beside the counters: the range before, the hours of the week, apps, findings, changes."""
+    if (trend := report["trend"]) is not None:
+        yield from _totals({**base, **_window(trend), "totals": trend["totals"]}, "before")
+    for action, days in report["heat_map"].items():
+        for day, hours in zip(_WEEK, days, strict=True):
+            for hour, hits in enumerate(hours):
+                if hits != 0:
+                    yield {**base, "section": "heat", "name": day, "detail": hour, "action": action, "hits": hits}
+    for line in report["apps"]:
+        what = f"{line['surface'] or 'any surface'}, {line['kind']}"
+        yield {**base, "section": "app", "name": line["app"], "detail": what, "action": line["action"],
+               "hits": line["episodes"]}  # fmt: skip
+    for kind, number in report["findings_in_all"].items():
+        yield {**base, "section": "findings", "name": kind, "hits": number}
+    for change in report["changes"]:
+        yield {**base, "section": "change", "name": change["by"], "detail": change["what"], "hits": change["count"],
+               "from": change["at"], "to": change["at"]}  # fmt: skip
 
 
 def _intelligence(report: dict[str, Any], base: dict[str, Any]) -> Iterable[dict[str, Any]]:

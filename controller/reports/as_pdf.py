@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from controller.errors import FormMissing
@@ -17,6 +18,7 @@ def render(page: str) -> bytes:
         raise FormMissing("PDF needs WeasyPrint, which is not installed", hint=HINT) from exc
     except OSError as exc:  # it found no Pango
         raise FormMissing(f"PDF needs libraries of the system that are not there: {exc}"[:300], hint=HINT) from exc
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it tells every property that is for screens only
     made: bytes = HTML(string=page, url_fetcher=_refuse).write_pdf()
     return made
 

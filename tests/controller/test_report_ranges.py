@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -93,7 +94,7 @@ def test_i12_steady_pieces_touch_and_have_one_offset_each(first: int, hours: int
     window = Window(start, start + timedelta(hours=hours * 11))
     pieces = list(steady(window, clock))
     assert (pieces[0][0].start, pieces[-1][0].end) == (window.start, window.end)
-    for (one, before), (other, after) in zip(pieces, pieces[1:], strict=False):
+    for (one, before), (other, after) in pairwise(pieces):
         assert one.end == other.start
         assert before != after
     for piece, offset in pieces:

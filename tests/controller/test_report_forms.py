@@ -1,0 +1,103 @@
+"""Markdown and PDF say what the page says; what somebody wrote is shown and never acts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_address
+
+import pytest
+
+from controller.errors import FormMissing
+from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
+from controller.model import EventAction, Window
+from controller.reports.as_html import PRINTED, render_site
+from controller.reports.forms import Form, rendered
+from controller.reports.making import Before, Change, Found, SiteReport, SourceAge, Totals, fleet_report
+from controller.sums import AppLine
+from core.ids import EventId
+from tests.controller.reporting import BERLIN, DAY, NOW, at, busy_day, check_golden
+
+LEAK = Episode(
+    id=EventId("01hzepisode0000000000001"),
+    kind=EpisodeKind.EVASION,
+    site=BERLIN,
+    window=Window(at(9), at(9.2)),
+    action=EpisodeAction.BLOCKED,
+    confidence=85,
+    grounds=(Ground(trait="rule:evasion", text="blocked, then DoH at once", weight=60, channel=Channel.DNS),),
+    app="tiktok",
+    source=ip_address("10.20.0.7"),
+)
+
+
+def whole() -> SiteReport:
+    """A day on which everything that a report can say was there to be said."""
+    then = Window(DAY.start - timedelta(days=1), DAY.start)
+    return replace(
+        busy_day(),
+        base_url="https://tokgate.example",
+        before=Before(window=then, totals={a: Totals(hits=100) for a in EventAction}, enforced_share=0.9),
+        found=Found(
+            apps=(AppLine(app="tiktok", surface="ads", kind="use", action="blocked", episodes=12, sightings=40),),
+            findings=(LEAK,),
+            counts={"evasion": 1},
+            ages=(SourceAge(source="curated", last_success=at(2), stale=""),),
+            changes=(Change(at=at(3), what="changed on devices: snapshot", by="tokgate", count=3),),
+        ),
+    )
+
+
+def test_markdown_of_a_whole_day() -> None:
+    check_golden("report_site.md", rendered(whole(), Form.MARKDOWN).decode())
+    fleet = fleet_report([busy_day()], window=DAY, now=NOW)
+    check_golden("report_fleet.md", rendered(fleet, Form.MARKDOWN).decode())
+
+
+def test_what_somebody_wrote_is_no_markup() -> None:
+    title = "Büro | <b>x</b>\n# not a heading [a](https://evil.example) `code` \x1b[31m"
+    first = rendered(replace(busy_day(), title=title), Form.MARKDOWN).decode().splitlines()[0]
+    assert first.startswith("# Büro \\| \\<b\\>x\\</b\\> \\# not a heading \\[a\\]\\(https")
+    assert "\x1b" not in first
+
+
+def test_a_page_says_what_was_before_and_links_to_its_events() -> None:
+    page = render_site(whole())
+    assert "474 more than in the range before" in page
+    assert "https://tokgate.example/api/v1/events?site=berlin&amp;action=blocked&amp;since=2026-11-24T23" in page
+    assert "https://tokgate.example/api/v1/episodes/01hzepisode0000000000001" in page
+    assert "href" not in render_site(busy_day())
+
+
+def test_the_json_and_the_csv_have_it_too() -> None:
+    document = json.loads(rendered(whole(), Form.JSON))
+    assert document["trend"]["hits_change"] == {"blocked": 474, "monitored": 112, "allowed": -76}
+    assert document["trend"]["enforced_share_change"] == pytest.approx(-0.025)
+    assert sum(map(sum, document["heat_map"]["blocked"])) == 574
+    assert document["findings"][0]["why"] == ["blocked, then DoH at once"]
+    table = rendered(whole(), Form.CSV).decode()
+    assert "berlin,heat,wed,12,blocked,76," in table
+    assert 'berlin,app,tiktok,"ads, use",blocked,12,' in table
+    assert "berlin,before,,,blocked,100," in table
+
+
+def test_charts_have_their_colours_without_a_style_sheet() -> None:
+    page = render_site(whole())
+    assert set(PRINTED.values()) > {part.split('"')[0] for part in page.split('fill="')[1:]} > {PRINTED["blocked"]}
+
+
+@pytest.mark.parametrize("fleet", [False, True], ids=["site", "fleet"])
+def test_the_page_becomes_a_pdf(fleet: bool) -> None:
+    pytest.importorskip("weasyprint", exc_type=OSError, reason="the system has no Pango")
+    made = rendered(fleet_report([whole()], window=DAY, now=NOW) if fleet else whole(), Form.PDF)
+    assert made.startswith(b"%PDF-")
+    assert made.rstrip().endswith(b"%%EOF")
+    assert len(made) > 8_000
+
+
+def test_what_a_pdf_needs_is_said_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    with pytest.raises(FormMissing, match=r"TG5014 PDF needs WeasyPrint.*tokgate\[pdf\]"):
+        rendered(busy_day(), Form.PDF)
