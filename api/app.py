@@ -47,6 +47,7 @@ from api.routes import (
     tokens,
     webhooks,
 )
+from api.switchboard import Switchboard
 from api.web import account, asking, blocked, home, pages, signin, static_files
 from api.web import audit as audit_page
 from api.web import emergencies as emergency_pages
@@ -133,6 +134,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(emergency_pages.router)
     app.include_router(audit_page.router)
     app.include_router(webhook_pages.router)
+    app.router.middleware_stack = Switchboard.before(app.router)
     return app
 
 

@@ -183,24 +183,41 @@ async def _asking(request: Request) -> Caller:
     return known if known is not None else await run_in_threadpool(proven, request)
 
 
-async def _limited(request: Request) -> Controller:
+async def limited(request: Request) -> Controller:
     """The controller as the caller may see it: without the sites that lie beyond their access."""
     controller, sites = controller_of(request), (await _asking(request)).sites
     return controller if sites is None else await run_in_threadpool(controller.within, sites)
 
 
-async def _caller(
+def limited_here(request: Request) -> Controller:
+    """As ``limited``, on the thread that asks."""
+    controller, sites = controller_of(request), proven(request).sites
+    return controller if sites is None else controller.within(sites)
+
+
+async def caller(
     request: Request,
     scopes: SecurityScopes,
     _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> Caller:
     """Raises ``NotAuthenticated``, ``NotAllowed``, ``TooManyAttempts``; and as ``claim_key``."""
-    caller = await _asking(request)
-    refuse_without(caller, [Scope(scope) for scope in scopes.scopes])
-    if caller.sites is not None:
+    asking = await _asking(request)
+    _refuse(request, asking, [Scope(scope) for scope in scopes.scopes])
+    await claim_key(request, asking.id)
+    return asking
+
+
+def caller_here(request: Request, scopes: Sequence[Scope]) -> Caller:
+    """As ``caller``, on the thread that asks; for what changes nothing, and so has no key to claim."""
+    asking = proven(request)
+    _refuse(request, asking, scopes)
+    return asking
+
+
+def _refuse(request: Request, asking: Caller, scopes: Sequence[Scope]) -> None:
+    refuse_without(asking, scopes)
+    if asking.sites is not None:
         refuse_fleet(request)
-    await claim_key(request, caller.id)
-    return caller
 
 
 def refuse_without(caller: Caller, wanted: Sequence[Scope]) -> None:
@@ -254,13 +271,13 @@ def address_of(request: Request) -> str:
 
 WholeCtl = Annotated[Controller, Depends(controller_of)]
 """For routes that ask for no proof, and for those of the whole fleet."""
-Ctl = Annotated[Controller, Depends(_limited)]
-Reader = Annotated[Caller, Security(_caller, scopes=[Scope.READ.value])]
-Requester = Annotated[Caller, Security(_caller, scopes=[Scope.REQUEST.value])]
-Approver = Annotated[Caller, Security(_caller, scopes=[Scope.APPROVE.value])]
-Revoker = Annotated[Caller, Security(_caller, scopes=[Scope.APPROVE.value, Scope.REQUEST.value])]
-Operator = Annotated[Caller, Security(_caller, scopes=[Scope.OPERATE.value])]
-Auditor = Annotated[Caller, Security(_caller, scopes=[Scope.AUDIT.value])]
-Anybody = Annotated[Caller, Security(_caller, scopes=[scope.value for scope in Scope])]
+Ctl = Annotated[Controller, Depends(limited)]
+Reader = Annotated[Caller, Security(caller, scopes=[Scope.READ.value])]
+Requester = Annotated[Caller, Security(caller, scopes=[Scope.REQUEST.value])]
+Approver = Annotated[Caller, Security(caller, scopes=[Scope.APPROVE.value])]
+Revoker = Annotated[Caller, Security(caller, scopes=[Scope.APPROVE.value, Scope.REQUEST.value])]
+Operator = Annotated[Caller, Security(caller, scopes=[Scope.OPERATE.value])]
+Auditor = Annotated[Caller, Security(caller, scopes=[Scope.AUDIT.value])]
+Anybody = Annotated[Caller, Security(caller, scopes=[scope.value for scope in Scope])]
 """Who proved themselves and holds anything at all."""
-Admin = Annotated[Caller, Security(_caller, scopes=[Scope.ADMIN.value])]
+Admin = Annotated[Caller, Security(caller, scopes=[Scope.ADMIN.value])]

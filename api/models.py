@@ -16,7 +16,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     StringConstraints,
     WithJsonSchema,
 )
@@ -38,7 +37,7 @@ EARLIEST, LATEST = 2000, 2999
 def parse_time(value: object) -> datetime:
     """Aware UTC from RFC 3339 text. Raises ``ValueError``."""
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return value
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("expected a time with its zone, as in 2026-11-25T18:00:00Z")
     found = datetime.fromisoformat(value)
@@ -65,8 +64,7 @@ def _printable(text: str) -> str:
 
 Instant = Annotated[
     datetime,
-    BeforeValidator(parse_time),
-    PlainSerializer(show_time, return_type=str, when_used="json"),
+    BeforeValidator(parse_time),  # in UTC, so that JSON has it with a Z
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-25T18:00:00Z"]}),
 ]
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$", max_length=40)]

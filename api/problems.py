@@ -42,6 +42,8 @@ def problem_body(error: TokgateError, *, request_id: str | None) -> dict[str, An
 
 def clean(text: str) -> str:
     """Bounded, on one line, and always encodable: parts of it may have come from a device or a caller."""
+    if len(text) <= _TEXT_LIMIT and text.isascii() and text.isprintable():
+        return text
     printable = "".join(c if c.isprintable() else " " for c in text[:_TEXT_LIMIT])
     return printable.encode("utf-8", "replace").decode("utf-8")
 

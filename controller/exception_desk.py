@@ -22,6 +22,7 @@ from controller.exceptions import ExceptionPreview, ExceptionRequest
 from controller.inventory import Inventory
 from controller.model import AccessException, ExceptionState, HostLookup, Use
 from controller.reach import EVERYWHERE, Reach
+from controller.remembered import Remembered
 from controller.store import ExceptionQuery, Store
 from controller.store.access import exception_unknown
 from controller.store.exception_query import said_by
@@ -90,6 +91,7 @@ class ExceptionDesk:
         self._look_up = look_up
         self._reach = EVERYWHERE
         self._in_use_until: dict[ExceptionId, datetime] = {}  # not idle before: later use only puts that off
+        self._seen = Remembered[AccessException, AccessException]()
 
     def within(self, reach: Reach, inventory: Inventory) -> ExceptionDesk:
         """The same desk for somebody whose access ends there; ``inventory`` knows no other sites.
@@ -98,6 +100,7 @@ class ExceptionDesk:
         """
         narrow = copy(self)
         narrow._reach, narrow._inventory = reach, inventory
+        narrow._seen = Remembered()
         return narrow
 
     # --- looking --------------------------------------------------------------------------------------------------
@@ -112,8 +115,13 @@ class ExceptionDesk:
         """The same, in either order, behind the one named. About as many are read as are taken; ``first`` at once."""
         query = replace(self._query(wanted), oldest_first=not newest_first)
         text = query.text
-        for batch in self._store.exception_batches(query, ExceptionId(after) if after else None, first=first):
-            shown = self._all_shown(batch)
+        batches = self._store.exception_batches(query, ExceptionId(after) if after else None, first=first)
+        while True:
+            with self._store.together():
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                shown = self._all_shown(batch)
             yield from shown if text is None else (e for e in shown if text in said_by(e))
 
     def count(self, wanted: Wanted, *, most: int) -> int:
@@ -356,7 +364,11 @@ class ExceptionDesk:
         holding = self._store.holding([e.id for e in exceptions])
         return (self._shown(e, holding.get(e.id, ())) for e in exceptions)
 
-    def _shown(self, exception: AccessException, holding: Iterable[DeviceName]) -> AccessException:
+    def _shown(self, exception: AccessException, holding: tuple[DeviceName, ...]) -> AccessException:
+        """Made again only when what is kept, or who holds it, is another: lists show the same ones again and again."""
+        return self._seen.of(exception, holding, lambda: self._made(exception, holding))
+
+    def _made(self, exception: AccessException, holding: Iterable[DeviceName]) -> AccessException:
         live_on = tuple(name for name in holding if self._sees(name))
         known = (self._inventory.sites[site].devices for site in exception.sites if site in self._inventory.sites)
         return replace(

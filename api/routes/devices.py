@@ -14,10 +14,11 @@ from api.jobs import JobsOf, Preferred
 from api.models import Name, Page
 from api.pages import Sorted, paged
 from api.reference import PREVIEW, RESPONDS_ASYNC, answers
+from api.straight import StraightRoute
 from controller.service import Controller
 from controller.views import DeviceView
 
-router = APIRouter(prefix="/devices", tags=["devices"])
+router = APIRouter(prefix="/devices", tags=["devices"], route_class=StraightRoute)
 Vendor = Annotated[str, StringConstraints(pattern="^[a-z0-9_]{1,40}$")]
 Failing = Annotated[bool | None, Query(description="only those whose last look failed; false: only the others")]
 

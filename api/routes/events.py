@@ -11,12 +11,13 @@ from api.auth import Ctl, Reader
 from api.event_models import Alert, Cut, Event
 from api.models import Instant, Name, Page, Ulid
 from api.pages import MOST_COUNTED, Newest, paged_from
+from api.straight import StraightRoute
 from controller.errors import Invalid
 from controller.model import EventAction
 from controller.store import AlertQuery, CutQuery, EventQuery
 from core.ids import DeviceName, SiteName
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = APIRouter(prefix="/events", tags=["events"], route_class=StraightRoute)
 Kind = Annotated[str, StringConstraints(pattern="^[a-z]+(-[a-z]+)*$", max_length=40)]
 
 

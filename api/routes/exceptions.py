@@ -21,18 +21,24 @@ from api.exception_models import (
 from api.models import Name, Page, ReasonBody, Ulid
 from api.pages import MOST_COUNTED, Newest, Word, paged, paged_from
 from api.reference import PREVIEW, answers
+from api.straight import StraightRoute
 from controller import model
 from controller.errors import NotAllowed
 from controller.exception_desk import Wanted
 from controller.model import ExceptionState, Scope
+from controller.remembered import Remembered
 from controller.service import Controller
 from controller.store import exception_version
 
-router = APIRouter(prefix="/exceptions", tags=["exceptions"])
+router = APIRouter(prefix="/exceptions", tags=["exceptions"], route_class=StraightRoute)
+
+
+_SHOWN = Remembered[model.AccessException, AccessException]()
 
 
 def _show(controller: Controller, exception: model.AccessException) -> AccessException:
-    return AccessException.of(exception, now=controller.clock.now())
+    now = controller.clock.now()
+    return _SHOWN.of(exception, exception.is_live(now), lambda: AccessException.of(exception, now=now))
 
 
 def _shown(controller: Controller, response: Response, exception: model.AccessException) -> AccessException:

@@ -11,10 +11,11 @@ from api.models import Instant, Name, Page, Ulid
 from api.pages import MOST_COUNTED, NewestFew, Word, paged_from
 from api.reference import answers
 from api.run_models import ApplyRequest, Run, RunRequest
+from api.straight import StraightRoute
 from controller.store import RunQuery
 from core.ids import DeviceName, RunId, SiteName
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=StraightRoute)
 
 _EXAMPLES = {
     "sync": {

@@ -11,8 +11,9 @@ from api.device_models import Site
 from api.models import Name, Page
 from api.pages import Sorted, paged
 from api.reference import answers
+from api.straight import StraightRoute
 
-router = APIRouter(prefix="/sites", tags=["sites"])
+router = APIRouter(prefix="/sites", tags=["sites"], route_class=StraightRoute)
 
 
 @router.get("", summary="All sites")

@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+)
 
 from controller.audit import AuditNote, Head, breaks
 from controller.errors import ChangedMeanwhile, Conflict, NotFound, StoreError
@@ -151,6 +160,11 @@ def _exception_row(exception: AccessException) -> dict[str, Any]:
     }
 
 
+_BY_PREFIX: Final = select(tokens).where(
+    or_(tokens.c.prefix == bindparam("prefix"), tokens.c.old_prefix == bindparam("prefix"))
+)
+
+
 class Tokens(Shelf):
     def add_token(self, token: Token, digest: str, *, audit: AuditNote | None = None) -> None:
         """Keep the token and the hash of its secret. Raises ``Conflict`` when a usable token has that name."""
@@ -164,9 +178,8 @@ class Tokens(Shelf):
 
     def token_by_prefix(self, prefix: str) -> list[tuple[Token, str]]:
         """Every token with that prefix, now or before its last rotation, each with the hash of that secret."""
-        which = or_(tokens.c.prefix == prefix, tokens.c.old_prefix == prefix)
         with self._db.read() as connection:
-            rows = connection.execute(select(tokens).where(which)).mappings().all()
+            rows = connection.execute(_BY_PREFIX, {"prefix": prefix}).mappings().all()
         return [(_token(row), str(row["hash"] if row["prefix"] == prefix else row["old_hash"])) for row in rows]
 
     def rotate_token(self, token: Token, digest: str, *, audit: AuditNote | None = None) -> None:

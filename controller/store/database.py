@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,7 @@ from core.errors import ConfigError
 
 WRITE_WAIT: Final = timedelta(seconds=30)
 READERS: Final = 8
+_TOGETHER: ContextVar[tuple[Database | None, Connection | None]] = ContextVar("together", default=(None, None))
 
 
 class Database(ABC):
@@ -60,11 +62,25 @@ class Database(ABC):
             yield connection
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """All reads in the block are of one picture, in one transaction. Raises ``StoreError``."""
+        with self.read() as connection:
+            mark = _TOGETHER.set((self, connection))
+            try:
+                yield
+            finally:
+                _TOGETHER.reset(mark)
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent picture. Keep it short: a long reader keeps old rows from being cleared away.
 
         Raises ``StoreError``.
         """
+        open_for, open_already = _TOGETHER.get()
+        if open_already is not None and open_for is self:
+            yield open_already
+            return
         running = rehearsal()
         written = running is not None and running.has_written
         picture = running.part(self._undone()) if running is not None and written else self._picture()

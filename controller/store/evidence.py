@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, delete, func, insert, select
 
 from controller.errors import Invalid
 from controller.model import (
@@ -47,6 +47,8 @@ T = TypeVar("T")
 
 _NAMED: Final = 1_000
 """More exceptions than that are not named in a question; all are read."""
+_HOLDING: Final = select(device_exceptions.c.exception, device_exceptions.c.device).order_by(device_exceptions.c.device)
+_HOLDING_SOME: Final = _HOLDING.where(device_exceptions.c.exception.in_(bindparam("named", expanding=True)))
 _UP: Final = "up:"
 _PLACE: Final = re.compile(r"(?P<up>up:)?(?P<end>-?[0-9]{1,18}):(?P<event>[0-9a-z]{1,64})")
 
@@ -147,13 +149,13 @@ class Evidence(Shelf):
 
     def holding(self, exceptions: Collection[ExceptionId]) -> dict[ExceptionId, tuple[DeviceName, ...]]:
         """Which devices were last read back holding each of them; nothing of those that none holds."""
-        table = device_exceptions.c
-        query = select(table.exception, table.device).order_by(table.device)
-        if len(exceptions) <= _NAMED:
-            query = query.where(table.exception.in_(exceptions))
+        few = len(exceptions) <= _NAMED
         wanted, found = frozenset(exceptions), dict[ExceptionId, tuple[DeviceName, ...]]()
         with self._db.read() as connection:
-            for exception, device in connection.execute(query):
+            holding = (
+                connection.execute(_HOLDING_SOME, {"named": list(wanted)}) if few else connection.execute(_HOLDING)
+            )
+            for exception, device in holding:
                 if exception in wanted:
                     found[exception] = (*found.get(exception, ()), device)
         return found

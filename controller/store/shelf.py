@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,10 @@ class Shelf:
 
     _db: Database
     _clock: Clock
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is read in the block, on this thread, is of one moment."""
+        return self._db.together()
 
     def _log(self, connection: Connection, note: AuditNote | None) -> None:
         """Write the change's audit entry, in the change's own transaction (I14)."""

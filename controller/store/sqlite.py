@@ -98,7 +98,11 @@ class SqliteDatabase(Database):
                 connection.execute(statement).close()
 
         def began(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
+            raw = (
+                connection.connection.driver_connection
+            )  # a read is short enough for the way through the layers to tell
+            assert isinstance(raw, sqlite3.Connection)
+            raw.execute(begin).close()
 
         event.listen(engine, "connect", connected)
         event.listen(engine, "begin", began)

@@ -1,0 +1,178 @@
+"""GET routes answered by one call on one thread: who asks, what they ask, the answer, and its JSON.
+
+FastAPI goes to a thread and back for each of these, and walks the whole tree of dependencies again for each request.
+For a list that a dashboard asks for again and again that costs more than reading it. What a request may be and how it
+is answered stay FastAPI's: its parameters, its errors, its document. A route that this cannot do is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi._compat import ModelField
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import request_params_to_args
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+from api import auth
+from controller.model import Scope
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class StraightRoute(APIRoute):
+    """A route of an ``APIRouter(route_class=StraightRoute)``."""
+
+    def get_route_handler(self) -> Handler:
+        way = straight(self)
+        return super().get_route_handler() if way is None else way.handle
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One argument of the endpoint, beside its own parameters."""
+
+    name: str | None
+    find: Callable[[Request, list[Any]], Any]  # raises, or adds to the errors of the request
+
+
+@dataclass(frozen=True, slots=True)
+class Straight:
+    """How one route is answered."""
+
+    route: APIRoute
+    steps: tuple[Step, ...]
+    inputs: Inputs
+
+    async def handle(self, request: Request) -> Response:
+        return await run_in_threadpool(self._answer, request)
+
+    def _answer(self, request: Request) -> Response:
+        errors: list[Any] = []
+        dependant = self.route.dependant
+        found = [(step.name, step.find(request, errors)) for step in self.steps]
+        values = {name: value for name, value in found if name is not None}
+        values |= self.inputs.read(request, errors)
+        if errors:
+            raise RequestValidationError(errors)
+        said = Response()
+        if dependant.response_param_name:
+            values[dependant.response_param_name] = said
+        if dependant.request_param_name:
+            values[dependant.request_param_name] = request
+        return self._shown(self.route.endpoint(**values), said)
+
+    def _shown(self, answer: Any, said: Response) -> Response:
+        if isinstance(answer, Response):
+            return answer
+        field = self.route.response_field
+        assert field is not None
+        value, wrong = field.validate(answer, {}, loc=("response",))
+        if wrong:
+            raise ResponseValidationError(errors=wrong, body=answer)
+        shown = Response(field.serialize_json(value), media_type="application/json")
+        shown.raw_headers += [pair for pair in said.raw_headers if pair[0] != b"content-length"]
+        return shown
+
+
+def straight(route: APIRoute) -> Straight | None:
+    """None for a route that waits, changes something, streams, or depends on what is not known here.
+
+    What all routes depend on (``api.conditional.refuse_ignored``) is about changes alone.
+    """
+    dependant = route.dependant
+    waits = iscoroutinefunction(route.endpoint)
+    if route.methods != {"GET"} or waits or dependant.body_params or route.response_field is None:
+        return None
+    steps = [_step(sub) for sub in dependant.dependencies]
+    known = tuple(step for step in steps if step is not None)
+    return Straight(route, known, Inputs.of(dependant)) if len(known) == len(steps) else None
+
+
+def _step(dependant: Dependant) -> Step | None:
+    match dependant.call:
+        case auth.controller_of:
+            return Step(dependant.name, lambda request, _: auth.controller_of(request))
+        case auth.limited:
+            return Step(dependant.name, lambda request, _: auth.limited_here(request))
+        case auth.caller:
+            scopes = tuple(Scope(scope) for scope in dependant.own_oauth_scopes or ())
+            return Step(dependant.name, lambda request, _: auth.caller_here(request, scopes))
+        case call if call is not None and iscoroutinefunction(call) and _is_plain(dependant):
+            inputs = Inputs.of(dependant)
+            return Step(dependant.name, lambda request, errors: _made(call, inputs, request, errors))
+        case _:
+            return None
+
+
+def _is_plain(dependant: Dependant) -> bool:
+    """Made of parameters of the request alone, and so without waiting."""
+    return not (dependant.dependencies or dependant.body_params or dependant.request_param_name)
+
+
+def _made(call: Callable[..., Any], inputs: Inputs, request: Request, errors: list[Any]) -> Any:
+    before = len(errors)
+    values = inputs.read(request, errors)
+    if len(errors) > before:
+        return None
+    try:
+        call(**values).send(None)
+    except StopIteration as made:
+        return made.value
+    raise RuntimeError(f"{call} waits for something")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Parameters of one kind. What a request leaves out is known beforehand; the rest is FastAPI's to understand."""
+
+    fields: tuple[tuple[str, ModelField], ...]  # each with the name that requests call it
+    defaults: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, fields: Sequence[ModelField]) -> Parameters:
+        optional = [field for field in fields if not field.field_info.is_required()]
+        return cls(tuple((field.alias, field) for field in fields), {field.name: field.default for field in optional})
+
+    def read(self, received: Mapping[str, Any], errors: list[Any]) -> dict[str, Any]:
+        given = [f for alias, f in self.fields if alias in received or f.field_info.is_required()]
+        if not given:
+            return dict(self.defaults)
+        found, wrong = request_params_to_args(given, received)
+        errors += wrong
+        return {**self.defaults, **found}
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that a function takes of a request."""
+
+    path: Parameters
+    query: Parameters
+    headers: Parameters
+    cookies: Parameters
+
+    @classmethod
+    def of(cls, dependant: Dependant) -> Inputs:
+        return cls(
+            Parameters.of(dependant.path_params),
+            Parameters.of(dependant.query_params),
+            Parameters.of(dependant.header_params),
+            Parameters.of(dependant.cookie_params),
+        )
+
+    def read(self, request: Request, errors: list[Any]) -> dict[str, Any]:
+        values = self.path.read(request.path_params, errors) if self.path.fields else {}
+        if self.query.fields:
+            values |= self.query.read(request.query_params, errors)
+        if self.headers.fields:
+            values |= self.headers.read(request.headers, errors)
+        if self.cookies.fields:
+            values |= self.cookies.read(request.cookies, errors)
+        return values
