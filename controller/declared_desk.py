@@ -8,12 +8,12 @@ from pathlib import Path
 
 from controller import exceptions as lifecycle
 from controller.declared import CHANGING, DeclaredChange, differences, guard_gone, load_declared
-from controller.errors import InventoryError
+from controller.errors import Invalid, InventoryError
 from controller.exception_desk import note_of
 from controller.exceptions import check_text
 from controller.inventory import Inventory, load_inventory
 from controller.inventory.moves import MovedPart, moved, parts_of
-from controller.model import ExceptionState
+from controller.model import AccessException, ExceptionState
 from controller.reach import EVERYWHERE, Reach
 from controller.store import Store
 from core.clock import Clock
@@ -93,7 +93,24 @@ class DeclaredDesk:
     def _differences(self, inventory: Inventory, *, actor: str) -> tuple[DeclaredChange, ...]:
         now = self._clock.now()
         declared = load_declared(inventory, now)
-        return differences(declared, self._store.exceptions(), inventory, now, actor=actor)
+        found = differences(declared, self._store.exceptions(), inventory, now, actor=actor)
+        for change in found:
+            if change.add is not None:
+                self._refuse_approvers(change.key, change.add, inventory)
+        return found
+
+    def _refuse_approvers(self, key: str, given: AccessException, inventory: Inventory) -> None:
+        """Raises ``InventoryError`` unless they hold the role that the reason demands, which only we know, and only of
+        now: what was given stays when they lose it."""
+        named, rule = [a.actor for a in given.approvals], inventory.exceptions.reasons[given.code]
+        try:
+            lifecycle.check_named_approvers(
+                named, (given.requested_by, given.lead), rule, roles_of=self._store.roles_of
+            )
+        except Invalid as exc:
+            _, _, said = exc.message.partition(": ")
+            place = f"{inventory.exceptions.file}: exceptions.{key}.approved_by"
+            raise InventoryError(said, hint="name somebody who signs in here and holds that role", place=place) from exc
 
     def carry_out(self, *, actor: str, reason: str, force: bool = False) -> tuple[DeclaredChange, ...]:
         """Make what is kept say what the file says, and have a schedule that runs take up the inventory on disk.

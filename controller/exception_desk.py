@@ -15,7 +15,6 @@ from itertools import islice
 from typing import Concatenate, Final, ParamSpec
 
 from controller import exceptions as lifecycle
-from controller.access_roles import PERSON, AccessRole
 from controller.audit import AuditNote
 from controller.errors import ChangedMeanwhile, Conflict, NotAllowed, NotFound
 from controller.exceptions import ExceptionPreview, ExceptionRequest
@@ -261,19 +260,10 @@ class ExceptionDesk:
                 hint="look at its preview again, then decide",
             )
         rules = self._inventory.exceptions
-        now, roles = self._clock.now(), self._roles_of(actor)
+        now, roles = self._clock.now(), self._store.roles_of(actor)
         after = lifecycle.approve(before, actor=actor, now=now, preview=seen, rules=rules, roles=roles)
         after = self._looked_up(after) if after.state is ExceptionState.APPROVED else after
         return self._decide(before, after, "exception.approve", actor=actor, reason=reason, preview=seen)
-
-    def _roles_of(self, actor: str) -> frozenset[AccessRole]:
-        """What a person who signs in is here; nobody else is anything."""
-        if not actor.startswith(PERSON):
-            return frozenset()
-        try:
-            return self._store.person(actor.removeprefix(PERSON)).roles
-        except NotFound:
-            return frozenset()
 
     @_anew_when_overtaken
     def deny(self, exception_id: str, *, actor: str, reason: str) -> AccessException:

@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from controller.access_roles import AccessRole, called, may_be_one_person
+from controller.access_roles import PERSON, ROLE_MARK, AccessRole, called, may_be_one_person
 from controller.desired import role_sources
 from controller.errors import Conflict, Invalid, NotAllowed
 from controller.inventory import Inventory, Policy, Site
@@ -475,15 +475,34 @@ def approve(
 _NOT_OWN: Final = "nobody approves an exception that they asked for"
 
 
-def check_named_approvers(approvers: Sequence[str], asking: Sequence[str], rule: ExceptionReason) -> None:
-    """The same rules for approvers whom a file names. Raises ``Invalid``."""
+RolesOf = Callable[[str], Iterable[AccessRole]]
+
+
+def check_named_approvers(
+    approvers: Sequence[str], asking: Sequence[str], rule: ExceptionReason, *, roles_of: RolesOf | None = None
+) -> None:
+    """The same rules for approvers whom a file names. Without ``roles_of``, where nobody is known, a person may have
+    any role. Raises ``Invalid``."""
     if own := next((who for who in approvers if any(may_be_one_person(who, other) for other in asking)), None):
         raise Invalid(f"approved_by: {_NOT_OWN}, and {own} did")
-    if strange := next((who for who in approvers if rule.approvers and who not in rule.approvers), None):
+    if strange := next((who for who in approvers if not _may_approve(who, rule, roles_of)), None):
         raise Invalid(f"approved_by: not {strange}: this reason is approved by {', '.join(rule.approvers)}")
     again = sum(any(may_be_one_person(who, other) for other in approvers[:at]) for at, who in enumerate(approvers))
     if len(approvers) - again < rule.approvals:
         raise Invalid(f"approved_by: this reason needs {rule.approvals} people")
+
+
+def _may_approve(who: str, rule: ExceptionReason, roles_of: RolesOf | None) -> bool:
+    if not rule.approvers or who in rule.approvers:
+        return True
+    if roles_of is None:
+        return who.startswith(PERSON) and any(named.startswith(ROLE_MARK) for named in rule.approvers)
+    return not set(map(called, roles_of(who))).isdisjoint(rule.approvers)
+
+
+def needs_roles(approvers: Sequence[str], rule: ExceptionReason) -> bool:
+    """Whether somebody among the approvers is one by a role alone."""
+    return bool(rule.approvers) and any(who not in rule.approvers for who in approvers)
 
 
 def standing_approvals(

@@ -8,7 +8,7 @@ import typer
 
 from api.cli import opening
 from api.cli.options import AsPlain, Plain
-from api.cli.show import say, show_json, show_pairs, show_table
+from api.cli.show import note, say, show_json, show_pairs, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,6 +44,8 @@ def _check_declared(inventory: Inventory) -> None:
     if inventory.exceptions.file is None:
         return
     from controller.declared import load_declared
+    from controller.exceptions import needs_roles
+    from controller.inventory.exception_rules import OTHER
     from core.clock import SystemClock
 
     now = SystemClock().now()
@@ -51,6 +53,10 @@ def _check_declared(inventory: Inventory) -> None:
     over = sum(entry.ends <= now for entry in found.values())
     told = f", {over} of them over" if over else ""
     say(f"{inventory.exceptions.file} is good: {_count(len(found), 'exception')}{told}")
+    rules = inventory.exceptions.reasons
+    by_role = sum(needs_roles(e.approved_by, rules[e.code or OTHER]) for e in found.values() if e.ends > now)
+    if by_role:
+        note(f"whether their approvers hold the role is asked when it is applied: {_count(by_role, 'exception')}")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, RowMapping, insert, select
 
-from controller.access_roles import AccessRole
+from controller.access_roles import PERSON, AccessRole
 from controller.alerts import AlertNote
 from controller.audit import AuditNote
 from controller.errors import Conflict, NotFound
@@ -54,6 +54,16 @@ class People(Shelf):
             refuse_changed(person_version(_person(known)), what=person.name)
             connection.execute(people.update().where(people.c.name == person.name).values(**row))
             self._log(connection, audit)
+
+    def roles_of(self, actor: str) -> frozenset[AccessRole]:
+        """What a person who signs in is here; nobody else is anything, nor is somebody whose account is disabled."""
+        if not actor.startswith(PERSON):
+            return frozenset()
+        try:
+            found = self.person(PersonName(actor.removeprefix(PERSON)))
+        except NotFound:
+            return frozenset()
+        return found.roles if found.disabled_at is None else frozenset()
 
     def person(self, name: str) -> Person:
         """Raises ``NotFound``."""

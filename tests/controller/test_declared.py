@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.access_roles import AccessRole
 from controller.declared import DeclaredKind, load_declared
 from controller.declared_desk import DeclaredDesk
 from controller.errors import Conflict, InventoryError
@@ -17,17 +18,21 @@ from controller.exception_desk import ExceptionDesk
 from controller.inventory import Inventory
 from controller.inventory.moves import parts_of
 from controller.model import AccessException, ExceptionState
+from controller.people import Person, PersonKind
 from controller.reach import Reach
 from controller.store import Store
 from core.clock import ManualClock
-from core.ids import SiteName
+from core.ids import PersonName, SiteName
 from ipsets.errors import GuardTripped
-from tests.controller.offices import YAML, an_exception, offices, request
+from tests.controller.offices import NOON, YAML, an_exception, offices, request
 
 RULES = """
 exceptions:
   file: exceptions.yaml
-  reasons: {other: {}, legal: {approvals: 2, approvers: [ann, 'person:ann', bob, eve]}}
+  reasons:
+    other: {}
+    legal: {approvals: 2, approvers: [ann, 'person:ann', bob, eve]}
+    board: {approvers: ['role:admin']}
 """
 ENTRY = """
   {key}:
@@ -125,6 +130,29 @@ def test_what_the_file_says_is_given_changed_and_ended_once(
     assert store.verify_audit() == []
     actions = [e.action for e in store.audit_entries(limit=20)]
     assert [actions.count(f"exception.{act}") for act in ("declare", "undeclare")] == [3, 2]
+
+
+def a_person(name: str, role: AccessRole) -> Person:
+    return Person(
+        name=PersonName(name), title=name, kind=PersonKind.LOCAL, roles=frozenset({role}), created_at=NOON,
+        created_by="cli:root",
+    )  # fmt: skip
+
+
+def test_an_approver_whom_a_file_names_may_be_one_by_their_role_of_now(
+    declare: Callable[..., DeclaredDesk], store: Store
+) -> None:
+    def declared(who: str) -> DeclaredDesk:
+        return declare(entry("a").replace("[ann]", f"[{who}]") + "    code: board\n")
+
+    for name, role in (("kim", AccessRole.APPROVER), ("ada", AccessRole.ADMIN)):
+        store.add_person(a_person(name, role))
+    for who in ("ann", "person:kim", "person:nobody"):
+        with pytest.raises(InventoryError, match=r"a.approved_by: .*not .*: this reason is approved by role:admin"):
+            declared(who).carry_out(actor="cli:ci", reason="")
+    assert carried(declared("person:ada")) == {"a": DeclaredKind.ADD}
+    store.update_person(a_person("ada", AccessRole.VIEWER))
+    assert declared("person:ada").drift().is_none, "what was given stays"
 
 
 def test_one_cut_off_between_given_and_ended_goes_on(
