@@ -142,6 +142,7 @@ from vendors.checkup import login_findings
 from vendors.codec import describe
 from vendors.errors import Refused
 from vendors.model import Observed, Plan
+from vendors.oracle import NO_ORACLE, oracle_of
 from vendors.session import SessionLimiter, scan_host_keys
 
 log = structlog.get_logger()
@@ -1104,7 +1105,9 @@ class Controller:
         """
         found = self.inventory.device(device)
         with self._worker.session(found, None) as (adapter, session):
-            return (*login_findings(session.login()), *adapter.doctor(session))
+            oracle = oracle_of(adapter)
+            asked = (NO_ORACLE,) if oracle is None else (oracle.may_ask(session),)
+            return (*login_findings(session.login()), *adapter.doctor(session), *asked)
 
     def host_keys(self, device: str) -> HostKeys:
         """What the inventory pins and what the device shows now; a person compares and decides (I10)."""

@@ -50,6 +50,13 @@ SHARED: Final = "23.45.12.10"
 """The address that ``SHARED_NAME`` resolves to."""
 SHARED_NAME: Final = "v16-webapp.tiktokcdn.com"
 ORDINARY: Final = "198.51.100.80"
+WAYS: Final[dict[str, list[dict[str, object]]]] = {
+    "cisco_asa": [{"inside": "inside"}],
+    "fortinet_fortios": [{"inside": "port1"}],
+    "juniper_srx": [{"inside": "inside", "outside": "outside"}],
+    "paloalto_panos": [{"inside": "inside", "outside": "outside"}],
+}
+"""What each oracle is told of where clients come in."""
 NAMES: Final = {SHARED_NAME: (ip_address(SHARED),)}
 LISTED: Final[frozenset[Network]] = frozenset(map(ip_network, (f"{TIKTOK}/32", "71.18.0.0/16", "2404:9dc0:cd01::/48")))
 MORE: Final[frozenset[Network]] = LISTED | {ip_network("192.0.2.0/24")}

@@ -25,6 +25,7 @@ interface GigabitEthernet0/1
 dns domain-lookup outside
 dns server-group DefaultDNS
  name-server 192.0.2.53
+route outside 0.0.0.0 0.0.0.0 198.51.100.1 1
 object network web
  host 10.0.0.80
 """

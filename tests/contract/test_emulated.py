@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from tests.contract.emulated import (
     SHARED,
     SHARED_NAME,
     TIKTOK,
+    WAYS,
     DiesAt,
     EmulatedRig,
     Foreign,
@@ -44,6 +45,7 @@ from vendors.codec import content_digest
 from vendors.diff import diff
 from vendors.errors import CapacityExceeded, DeviceError, NotPrivileged, NotVerified, Refused, Uncertain, Unreachable
 from vendors.model import AddMembers, Observed, RemoveMembers
+from vendors.oracle import Oracle, Question
 
 RIGS: Final[tuple[type[EmulatedRig], ...]] = (AsaRig, FortiOsRig, PanOsRig, SrxRig)
 
@@ -234,6 +236,10 @@ def test_every_command_that_is_sent_stands_in_the_vendors_page(rig: EmulatedRig)
     with rig.session() as session:
         rig.adapter().counters(session)
         rig.adapter().doctor(session)
+        oracle = rig.adapter(oracle=WAYS[rig.vendor])
+        assert isinstance(oracle, Oracle)
+        oracle.may_ask(session)
+        oracle.ask(session, [Question(source=ip_address(CLIENTS["company"]), destination=ip_address(TIKTOK))])
     page = (Path(__file__).parents[2] / "docs" / "vendors" / f"{rig.vendor}.md").read_text(encoding="utf-8")
     known = tuple(_beginnings(page.partition("| command | when |")[2].partition("\n\n")[0]))
     assert not {"show", "execute", "request", "run", "get", "diagnose", "clear"} & set(known), "too wide"

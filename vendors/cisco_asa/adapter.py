@@ -8,7 +8,7 @@ there to what stood before. Lines of the site that nobody has saved are never sa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -22,6 +22,7 @@ from vendors.cisco_asa.checks import findings
 from vendors.cisco_asa.config import Held
 from vendors.cisco_asa.connections import cut
 from vendors.cisco_asa.options import CiscoAsaOptions
+from vendors.cisco_asa.oracle import answer_from, question_line
 from vendors.cisco_asa.parse import READ, held_in, most, observed_from
 from vendors.cisco_asa.render import script_of
 from vendors.cisco_asa.talk import Terminal, is_held, is_standby, lacks_rights, terminal
@@ -38,6 +39,7 @@ from vendors.errors import (
     Unreachable,
 )
 from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt
+from vendors.oracle import NO_WAY, Answer, Question, finding, tried, unasked, way_of
 from vendors.shell import gathered
 
 PERSISTENCE: Final = "persistence:"
@@ -113,6 +115,22 @@ class CiscoAsa:
     def doctor(self, session: Session) -> tuple[Finding, ...]:
         with self._named(), terminal(session, self.options) as at:
             return findings(at, self.options)
+
+    # --- the oracle -------------------------------------------------------------------------------------------------
+
+    def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
+        with self._named(), terminal(session, self.options) as at:
+            return tuple(self._asked(at, question) for question in questions)
+
+    def _asked(self, at: Terminal, question: Question) -> Answer:
+        way = way_of(self.options.oracle, question.source)
+        if way is None:
+            return unasked(question, NO_WAY)
+        return answer_from(at.ask(question_line(question, way)).text, question)
+
+    def may_ask(self, session: Session) -> Finding:
+        ways = self.options.oracle
+        return finding(ways, self.ask(session, (tried(ways),)) if ways else ())
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
+from vendors.oracle import Way
 from vendors.placing import Placement
 from vendors.reference import Reference
 
@@ -57,6 +58,9 @@ class CiscoAsaOptions(BaseModel):
     for."""
     lock_wait_seconds: int = Field(default=60, ge=0, le=600)
     """How long to wait for another session that holds the configuration."""
+    oracle: tuple[Way, ...] = ()
+    """Interfaces (`inside`, a `nameif`) that `packet-tracer` may be asked about after each sync. Each question counts
+    as a hit of the entry that it meets. Unset: it is not asked."""
     adopt: bool = False
     """Take over objects of our names that carry no mark or another controller's."""
 

@@ -6,7 +6,7 @@ Called by the controller's device work, always under the lock of the device.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from vendors.adapter import Finding, Script, Session
 from vendors.checkup import told_last
 from vendors.cutting import Cut, newly_denied
 from vendors.errors import DeviceError, Refused, Unreachable
-from vendors.fortinet_fortios import managed, names
+from vendors.fortinet_fortios import managed, names, oracle
 from vendors.fortinet_fortios.checkup import findings
 from vendors.fortinet_fortios.cluster import others_told
 from vendors.fortinet_fortios.console import Console, opened, refusal, said_now
@@ -31,6 +31,7 @@ from vendors.fortinet_fortios.render import Change, lists_of, render_change
 from vendors.fortinet_fortios.sessions import cut
 from vendors.fortinet_fortios.syntax import quoted, table_of
 from vendors.model import Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
+from vendors.oracle import NO_WAY, Answer, Question, finding, tried, unasked, way_of
 from vendors.shell import Said, gathered, sections
 
 
@@ -236,6 +237,26 @@ class FortinetFortios:
         except DeviceError as exc:
             exc.device = self.device
             raise
+
+    # --- the oracle -------------------------------------------------------------------------------------------------
+
+    def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
+        policies: dict[int, oracle.Policy | None] = {}
+        with self._named(), opened(session, self.options, self.device) as console:
+            return tuple(self._asked(console, question, policies) for question in questions)
+
+    def _asked(self, console: Console, question: Question, known: dict[int, oracle.Policy | None]) -> Answer:
+        way = way_of(self.options.ways, question.source)
+        if way is None or question.source.version == 6:
+            return unasked(question, NO_WAY if way is None else oracle.NO_IPV6)
+        text = console.ask(oracle.question_line(question, way)).text
+        if (number := oracle.met(text, question)) and number not in known:
+            known[number] = oracle.policy_from(console.ask(oracle.policy_line(number)).text, number)
+        return oracle.answer_from(text, question, known)
+
+    def may_ask(self, session: Session) -> Finding:
+        ways = self.options.ways
+        return finding(ways, self.ask(session, (tried(ways),)) if ways else ())
 
     # --- doctor ---------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
+from vendors.oracle import Way, one_way
 from vendors.placing import Placement
 from vendors.reference import Reference
 
@@ -86,6 +87,9 @@ class FortinetFortiosOptions(BaseModel):
     cut_sessions: int = Field(default=0, ge=0, le=5_000)
     """At most so many open sessions to newly denied networks are ended after a change. 0: none, and none is asked
     for."""
+    oracle: tuple[Way, ...] = ()
+    """Interfaces (`inside`; no zones) that `diagnose firewall iprope lookup` is asked about. Unset: that of `srcintf`,
+    where it names exactly one; else it is not asked."""
     adopt: bool = False
     """Take over objects of our name that carry no mark or another controller's."""
 
@@ -102,6 +106,11 @@ class FortinetFortiosOptions(BaseModel):
         if self.managed is not None and self.delivery != "feed":
             raise ValueError(f"`managed: {self.managed}` needs `delivery: feed`: nothing else works without writing")
         return self
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """What the firewall's oracle may be asked about."""
+        return self.oracle or one_way(self.srcintf)
 
     @property
     def pulls(self) -> FeedOptions | None:

@@ -15,7 +15,7 @@ from vendors.adapter import Finding, Script, Session
 from vendors.cutting import newly_denied
 from vendors.diff import mark_of
 from vendors.errors import DeviceError, Refused
-from vendors.juniper_srx import counters, facts
+from vendors.juniper_srx import counters, facts, oracle
 from vendors.juniper_srx.feed import feed_lists, questions
 from vendors.juniper_srx.options import MOST_PULLED, JuniperSrxOptions
 from vendors.juniper_srx.parse import Held, observed_from
@@ -24,7 +24,8 @@ from vendors.juniper_srx.sessions import cut
 from vendors.juniper_srx.times import MOST_SPANS
 from vendors.juniper_srx.transaction import Job
 from vendors.model import WHOLE, Capabilities, Desired, FeedList, Observed, Plan, Reading, Receipt, Transaction
-from vendors.shell import Said, gathered
+from vendors.oracle import NO_WAY, Answer, Question, finding, tried, unasked, way_of
+from vendors.shell import Said, Shell, gathered
 
 _READ = timedelta(seconds=120)
 _COULD_PULL: Final = (
@@ -208,6 +209,28 @@ class JuniperSrx:
                 hint="the next sync tries again",
                 device=self.device,
             )
+
+    # --- the oracle -------------------------------------------------------------------------------------------------
+
+    def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
+        if self.options.space:
+            return tuple(unasked(question, oracle.NO_SYSTEM) for question in questions)
+        with session.shell(facts.DIALECT) as shell:
+            return tuple(self._answer(shell, question) for question in questions)
+
+    def _answer(self, shell: Shell, question: Question) -> Answer:
+        way = way_of(self.options.ways, question.source)
+        if way is None:
+            return unasked(question, NO_WAY)
+        found = oracle.answer_from(shell.ask(oracle.question_line(question, way)).text, question)
+        if found.is_refused or not oracle.found_none(found):
+            return found
+        shared = oracle.answer_from(shell.ask(oracle.question_line(question, way, shared=True)).text, question)
+        return found if shared.is_refused else shared
+
+    def may_ask(self, session: Session) -> Finding:
+        ways = self.options.ways
+        return finding(ways, self.ask(session, (tried(ways),)) if ways else ())
 
     # --- doctor ---------------------------------------------------------------------------------------------------
 

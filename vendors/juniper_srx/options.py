@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
+from vendors.oracle import Way, one_way
 from vendors.placing import Placement
 
 Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
@@ -94,6 +95,9 @@ class JuniperSrxOptions(BaseModel):
     """At most so many of its denials are taken, the newest."""
     cut_sessions: int = Field(default=200, ge=0, le=5_000)
     """At most so many open sessions to newly denied networks are ended after a change. 0: none."""
+    oracle: tuple[Way, ...] = ()
+    """Zones that `show security match-policies` is asked about. Unset: those of `places`, where it names exactly one
+    pair; else it is not asked."""
     adopt: bool = False
     """Take over objects of our name that carry no mark or another controller's."""
 
@@ -110,6 +114,19 @@ class JuniperSrxOptions(BaseModel):
         if self.logical_system is not None:
             return f" logical-system {self.logical_system}"
         return "" if self.tenant is None else f" tenant {self.tenant}"
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """What the firewall's oracle may be asked about."""
+        pairs = () if self.places == "all" else self.places
+        zones = ([zone for place in pairs if (zone := place.from_zone)], [z for place in pairs if (z := place.to_zone)])
+        return self.oracle or one_way(*zones)
+
+    @model_validator(mode="after")
+    def _asks_about_pairs(self) -> JuniperSrxOptions:
+        if any(way.outside is None for way in self.oracle):
+            raise ValueError("`oracle`: an SRX is asked about a pair of zones: give `outside` too")
+        return self
 
     @property
     def pulls(self) -> FeedOptions | None:

@@ -6,7 +6,7 @@ own: partial commits, pending changes and locks are all told apart by the admini
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,10 +29,12 @@ from vendors.model import (
     Receipt,
     Transaction,
 )
+from vendors.oracle import NO_WAY, Answer, Question, finding, tried, unasked, way_of
 from vendors.paloalto_panos import counters, facts
 from vendors.paloalto_panos.counters import counted_rules, hit_commands, log_command, reading_from, rules_command
 from vendors.paloalto_panos.lists import room_of, served_of
 from vendors.paloalto_panos.options import PaloAltoPanosOptions
+from vendors.paloalto_panos.oracle import answer_from, question_line
 from vendors.paloalto_panos.parse import observed_from
 from vendors.paloalto_panos.render import Lines, after, moves_to_lists, render_lines, typed_lines
 from vendors.paloalto_panos.sessions import cut
@@ -205,6 +207,24 @@ class PaloAltoPanos:
         except DeviceError:
             found.append(Said(line=counters.LOG_CUT, text="", prompt=""))
         return found
+
+    # --- the oracle -------------------------------------------------------------------------------------------------
+
+    def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
+        with self._named(), session.shell(DIALECT) as shell:
+            talk = Talk(shell, self.options)
+            with talk.targeting(multi_vsys=facts.system_from(talk.ask(facts.SYSTEM).text).multi_vsys):
+                return tuple(self._asked(talk, question) for question in questions)
+
+    def _asked(self, talk: Talk, question: Question) -> Answer:
+        way = way_of(self.options.ways, question.source)
+        if way is None:
+            return unasked(question, NO_WAY)
+        return answer_from(talk.ask(question_line(question, way)).text, question)
+
+    def may_ask(self, session: Session) -> Finding:
+        ways = self.options.ways
+        return finding(ways, self.ask(session, (tried(ways),)) if ways else ())
 
     # --- doctor ---------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
+from vendors.oracle import Way, one_way
 from vendors.placing import Placement
 
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")]
@@ -72,6 +73,9 @@ class PaloAltoPanosOptions(BaseModel):
     cut_sessions: Annotated[int, Field(ge=0, le=5_000)] = 0
     """At most so many open sessions to newly denied networks are ended after a change. 0: none, and none is asked
     for."""
+    oracle: tuple[Way, ...] = ()
+    """Zones that `test security-policy-match` is asked about. Unset: those of `from_zones` and `to_zones`, where each
+    names exactly one; else it is not asked."""
     adopt: bool = False
     """Take over objects of our names that carry no mark or another controller's."""
 
@@ -79,9 +83,16 @@ class PaloAltoPanosOptions(BaseModel):
     def _can_deliver(self) -> PaloAltoPanosOptions:
         if "delivery" in self.model_fields_set and self.delivery != "push" and self.feed is None:
             raise ValueError(f"`delivery: {self.delivery}` needs `feed`, the place that the firewall pulls from")
+        if any(way.outside is None for way in self.oracle):
+            raise ValueError("`oracle`: the firewall is asked about a pair of zones: give `outside` too")
         if self.managed is not None and self.delivery != "feed":
             raise ValueError(f"`managed: {self.managed}` needs `delivery: feed`: nothing else works without writing")
         return self
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """What the firewall's oracle may be asked about."""
+        return self.oracle or one_way(self.from_zones, self.to_zones)
 
     @property
     def pulls_names(self) -> bool:

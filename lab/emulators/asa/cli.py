@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from lab.emulators.asa import answers, connections, shows, text
+from lab.emulators.asa import answers, connections, shows, text, tracer
 from lab.emulators.asa.answers import Incomplete, Invalid, Refused, Unsure
 from lab.emulators.asa.context import Context
 from lab.emulators.asa.device import Asa
@@ -534,6 +534,10 @@ def _clear_conn(cli: AsaCli, arguments: list[str], cursor: Cursor) -> str:
     return f"{gone} connection(s) deleted.\n" if cli.device.switches.conn_answer else ""
 
 
+def _trace(cli: AsaCli, arguments: list[str], cursor: Cursor) -> str:
+    return tracer.answer(cli.context, tracer.read(cursor, cli.context))
+
+
 def _clear_logging(cli: AsaCli, arguments: list[str], cursor: Cursor) -> str:
     cli.context.buffer.lines.clear()
     return ""
@@ -598,5 +602,6 @@ _EXEC: Final = Table[Handler](
         "clear conn": _clear_conn,
         "clear conn ...": _clear_conn,
         "clear logging buffer": _clear_logging,
+        "packet-tracer input ...": _trace,
     }
 )

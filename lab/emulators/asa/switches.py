@@ -89,6 +89,8 @@ class Switches:
     """`show conn address A-B` takes addresses of IPv6."""
     conn_v6_brackets: bool = False
     """`show conn` puts an address of IPv6 between brackets before its port."""
+    tracer_counts: bool = True
+    """A packet that is only traced moves the hit counts and is logged like one that came."""
     connections_survive: bool = True
     """Open connections go on when the access list changes against them."""
     security_levels: bool = True

@@ -64,6 +64,8 @@ class FortiGate:
     ports: int = 4
     serial: str = "FG100FTK00000001"
     names: Names = field(default_factory=dict)
+    exit: str = "outside"
+    """The interface of the default route; empty: there is none."""
     fetch: Fetch | Wire | None = None
     zone: tzinfo = UTC
     post_banner: str = ""
@@ -272,6 +274,14 @@ class FortiGate:
         if entry is None:
             return False
         return entry.get("schedule-timeout") != ("enable",) or active(sight, entry["schedule"][0])
+
+    def lookup(self, flow: Flow, *, vdom: str) -> str:
+        """The id of the policy that a flow would meet, without counting it; 0 also where no route leads on."""
+        if not flow.outside:
+            return "0"
+        self.tick()
+        found = first_match(self._sight(vdom), flow)
+        return "0" if found is None else found[0]
 
     def _judge(self, sight: Sight, flow: Flow) -> Verdict:
         found = first_match(sight, flow)

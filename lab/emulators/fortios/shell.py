@@ -24,10 +24,11 @@ from lab.emulators.fortios.forwarding import (
     family_path,
     meets,
 )
-from lab.emulators.fortios.schema import FEED, Table
+from lab.emulators.fortios.schema import FEED, INTERFACE, Table
 from lab.emulators.fortios.switches import TransactionWords
 from lab.emulators.fortios.transactions import Transaction
 from lab.emulators.fortios.words import Words
+from lab.emulators.traffic import Flow
 
 if TYPE_CHECKING:
     from lab.emulators.fortios.device import FortiGate
@@ -233,6 +234,8 @@ class Shell:
     def _iprope(self, family: int, verb: str, rest: Words) -> str:
         """Counters of the forward policies; an id that does not exist prints nothing (likely)."""
         vdom = self._vdom("firewall")
+        if verb == "lookup" and family == 4:
+            return self._lookup(vdom, rest)
         if verb not in ("show", "clear"):
             raise answers.unknown_word(verb)
         if not rest or (verb == "show" and len(rest) < 2):
@@ -245,6 +248,34 @@ class Shell:
         if verb == "clear":
             return self._clear_counters(vdom, family, rest[1:])
         return _text(line for name in rest[1:] for line in self._counter(vdom, family, name))
+
+    def _lookup(self, vdom: str, rest: Words) -> str:
+        """Which policy a connection would meet (community articles 192912, 195435). It is not counted.
+
+        The protocol is told back as it was typed in one article, by its name in the other.
+        """
+        if len(rest) < 6:
+            raise answers.incomplete()
+        if len(rest) > 6:
+            raise answers.unknown_word(rest[6])
+        source, source_port, destination, port, protocol, device = rest
+        name = _PROTOCOL_NAMES.get(protocol, protocol)
+        if name not in ("tcp", "udp"):
+            raise answers.unknown_word(protocol)
+        if device not in self.box.config.entries(GLOBAL, INTERFACE):  # its own words are on no record
+            raise answers.unknown_word(device)
+        flow = Flow(
+            source=_v4(source),
+            destination=_v4(destination),
+            protocol=name,
+            port=_number(port, 0, 65_535),
+            source_port=_number(source_port, 0, 65_535),
+            inside=device,
+            outside=self.box.exit,
+        )
+        shown = protocol if self.box.switches.lookup_echoes_protocol else name
+        ends = f"src [{source}-{source_port}] dst [{destination}-{port}] proto {shown} dev {device}"
+        return f"<{ends}> matches policy id: {self.box.lookup(flow, vdom=vdom)}\n"
 
     def _counter(self, vdom: str, family: int, name: str) -> Iterator[str]:
         path = family_path(self.box.config, family)
@@ -525,7 +556,9 @@ class Shell:
         return [line for fields, line in reversed(self.box.log) if wanted.items() <= fields.items()]
 
 
+_PROTOCOL_NAMES: Final = {"6": "tcp", "17": "udp"}
 _DIAGNOSE: Final = (
+    "firewall iprope lookup",
     "firewall iprope show",
     "firewall iprope clear",
     "firewall iprope6 show",
@@ -555,6 +588,13 @@ def _number(word: str, low: int, high: int) -> int:
     return int(word)
 
 
+def _v4(word: str) -> IPv4Address:
+    try:
+        return IPv4Address(word)
+    except ValueError:
+        raise answers.bad_address(word) from None
+
+
 def _filter_values(name: str, given: Words) -> tuple[Bound, Bound]:
     """One value, or the first and the last of them."""
     found = [_filter_value(name, value) for value in given]
@@ -563,10 +603,7 @@ def _filter_values(name: str, given: Words) -> tuple[Bound, Bound]:
 
 def _filter_value(name: str, value: str) -> Bound:
     if name in ("src", "dst"):
-        try:
-            return IPv4Address(value)
-        except ValueError:
-            raise answers.bad_address(value) from None
+        return _v4(value)
     return _number(value, 0, 4_294_967_295)
 
 

@@ -57,6 +57,8 @@ class Switches:
     """After a failover the new primary goes on with the old one's counters."""
     clear_prints_nothing: bool = True
     """What ``iprope clear`` prints is not documented; the other position says which policy it cleared."""
+    lookup_echoes_protocol: bool = True
+    """``iprope lookup`` tells the protocol back as it was typed; one article shows its name for a number."""
     feed_comments: bool = True
     """Lines of a feed that begin with ``#`` are comments; else they are error lines."""
     ha_prompt: bool = False

@@ -70,6 +70,10 @@ def _test_policy(cli: PanCli, words: list[str]) -> str:
     given = _pairs(words, _ASKED, 2)
     if not {"source", "destination", "protocol"} <= set(given):
         raise Invalid(len(words) + 2)
+    zones = cli.device.running.root.at((*schema.vsys_path(cli.target or schema.ONLY), "zone"))
+    for side in ("from", "to"):
+        if given.get(side, "any") not in ("any", *(zones.kids if zones is not None else ())):
+            raise Invalid(words.index(side) + 3)
     flow = Flow(
         source=_address(given["source"]),
         destination=_address(given["destination"]),

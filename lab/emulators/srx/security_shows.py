@@ -101,6 +101,9 @@ def match_policies(asked: Asked) -> str:
         inside=found.get("from-zone", "any"),
         outside=found.get("to-zone", "any"),
     )
+    for side in ("from-zone", "to-zone"):
+        if found.get(side, "any") not in ("any", "junos-host", *asked.device.engine.books.zones):
+            raise Refused(f"error: {side} {found[side]} not found\n")  # own words
     rule = asked.device.engine.decide(flow)
     if rule is None:
         action = "permit" if asked.device.engine.default_permits else "deny"

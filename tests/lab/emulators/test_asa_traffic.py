@@ -493,3 +493,27 @@ def shape(line: str) -> str:
     line = re.sub(r"\b(tcp|udp)\b", "PROTO", re.sub(r"\b(permitted|denied)\b", "VERDICT", line))
     line = re.sub(r'group "[^"]+"', "group NAME", re.sub(r"access-list \S+", "access-list NAME", line))
     return re.sub(r"\b\w+([/:])\d+\.\d+\.\d+\.\d+[(/]\d+\)?", r"IF\1ADDRESS", line)
+
+
+# --- a packet that is only thought of -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counting", [True, False])
+def test_a_traced_packet_meets_the_rules_in_order(*, counting: bool) -> None:
+    keyboard = enabled(asa(switches=Switches(tracer_counts=counting)))
+    trace = f"packet-tracer input inside tcp {HOST} 50000 {FAR}"
+    denied = keyboard.type(f"{trace} 23")
+    assert "access-list INSIDE_IN extended deny tcp any any eq telnet \n" in denied
+    assert "Action: drop\nDrop-reason: (acl-drop) Flow is denied by configured rule\n" in denied
+    assert "Action: allow\n" in keyboard.type(f"{trace} 443")
+    assert counts(keyboard) == ([1, 0, 0, 1] if counting else [0, 0, 0, 0])
+    lost = configuring(asa(), "no access-list INSIDE_IN extended permit ip any any")
+    assert "Config:\nImplicit Rule\n" in lost.type(f"{trace} 443")
+
+
+def test_a_trace_without_a_route_or_typed_wrong_proves_nothing() -> None:
+    keyboard = enabled(asa(base=SITE.replace("route outside", "! route outside")))
+    assert "Drop-reason: (no-route)" in keyboard.type(f"packet-tracer input inside tcp {HOST} 50000 {FAR} 443")
+    for wrong in ("nowhere tcp 10.0.1.7 1 10.0.2.1 2", "inside gre 10.0.1.7 1 10.0.2.1 2", "inside tcp x 1 10.0.2.1 2"):
+        assert "Invalid input" in keyboard.type(f"packet-tracer input {wrong}")
+    assert "Incomplete command" in keyboard.type("packet-tracer input inside tcp 10.0.1.7 1 10.0.2.1")

@@ -482,3 +482,23 @@ def test_a_filter_of_sessions_is_shown_and_is_one_command_lines_own_or_everybody
     other.all("diagnose sys session filter clear")
     keyboard.all("diagnose sys session clear")
     assert len(device.sessions.all()) == (0 if shared else 1), "without a filter every session ends"
+
+
+# --- which policy would be met --------------------------------------------------------------------------------------
+
+
+def test_a_lookup_tells_the_policy_and_counts_nothing() -> None:
+    device = fortigate(exit="port3")
+    keyboard = Keyboard(device)
+    asked = f"diagnose firewall iprope lookup {STAFF} 50000 192.0.2.9"
+    told = f"<src [{STAFF}-50000] dst [192.0.2.9-%s] proto %s dev port1> matches policy id: %s\n"
+    assert keyboard.type(f"{asked} 443 6 port1") == told % (443, "6", 3)
+    assert keyboard.type(f"{asked} 22 tcp port1") == told % (22, "tcp", 7)
+    configuring(device, "firewall policy", "move 3 before 7", "end")
+    assert keyboard.type(f"{asked} 22 tcp port1") == told % (22, "tcp", 3)
+    assert keyboard.type(f"{asked.replace(STAFF, STRANGER)} 443 tcp port1").endswith("matches policy id: 0\n")
+    assert [hits(device, number) for number in ("7", "3", "0")] == ["0", "0", "0"]
+    device.exit = ""
+    assert keyboard.type(f"{asked} 443 tcp port1").endswith("matches policy id: 0\n"), "no route leads on"
+    for wrong in (f"{asked} 443 tcp nowhere", f"{asked} 443 tcp", f"{asked} https tcp port1", f"{asked} 443 gre port1"):
+        assert "matches" not in keyboard.type(wrong)
