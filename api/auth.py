@@ -278,6 +278,7 @@ Approver = Annotated[Caller, Security(caller, scopes=[Scope.APPROVE.value])]
 Revoker = Annotated[Caller, Security(caller, scopes=[Scope.APPROVE.value, Scope.REQUEST.value])]
 Operator = Annotated[Caller, Security(caller, scopes=[Scope.OPERATE.value])]
 Auditor = Annotated[Caller, Security(caller, scopes=[Scope.AUDIT.value])]
+Prober = Annotated[Caller, Security(caller, scopes=[Scope.PROBE.value])]
 Anybody = Annotated[Caller, Security(caller, scopes=[scope.value for scope in Scope])]
 """Who proved themselves and holds anything at all."""
 Admin = Annotated[Caller, Security(caller, scopes=[Scope.ADMIN.value])]

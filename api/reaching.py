@@ -38,6 +38,7 @@ _SITES: Final = (
     "/events",
     "/reports",
     "/check",
+    "/proofs",
     "/me",
 )
 _ALL_ALIKE_GET: Final = ("/snapshots", "/sources", "/intel", "/health", "/openapi.json", "/docs")

@@ -26,6 +26,7 @@ class JobKind(StrEnum):
     SYNC = "sync"
     APPLY = "apply"
     COLLECT = "collect"
+    PROVE = "prove"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -467,6 +467,7 @@ class Scope(StrEnum):
     APPROVE = "approve"
     OPERATE = "operate"
     AUDIT = "audit"
+    PROBE = "probe"  # ask what to try at a site, and bring what came of it; nothing else
     ADMIN = "admin"
 
 

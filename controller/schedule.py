@@ -40,6 +40,8 @@ JITTER_SHARE: Final = 0.1
 CALENDARS_EVERY: Final = timedelta(minutes=15)
 """How often the calendars of holidays are looked at; each says itself how often it is asked."""
 SLO_EVERY: Final = timedelta(minutes=5)
+PROOFS_EVERY: Final = timedelta(minutes=1)
+"""How often it is looked whose proof is due; a setting says how often each firewall is asked."""
 _AGAIN: Final = (Outcome.FAILED, Outcome.UNCERTAIN, Outcome.RUNNING)  # still "running": its end could not be recorded
 
 
@@ -98,6 +100,7 @@ class Scheduler:
             _Interval("resolve", settings.resolve_interval, self._resolve, jitter_share=JITTER_SHARE),
             _Interval("counters", settings.counters_interval, self._poll),
             _Interval("sync", settings.sync_interval, self._sync_all),
+            _Interval("proofs", PROOFS_EVERY, controller.queue_proofs),
             _Interval("calendars", CALENDARS_EVERY, controller.calendars.refresh),
             _Interval("hosts", HOSTS_EVERY, controller.hosts.refresh),
             _Interval("slo", SLO_EVERY, controller.coverage.watch),

@@ -71,6 +71,7 @@ from controller.own_tokens import OwnTokens
 from controller.people_desk import PeopleDesk
 from controller.planning import Limits, plan_device, removed, store_plan
 from controller.policy_desk import PolicyDesk
+from controller.proof.desk import ProofDesk
 from controller.reach import EVERYWHERE, Reach
 from controller.receiving_desk import AsideOnly, ReceivingDesk
 from controller.refreshing import Refresh, Refresher
@@ -108,6 +109,7 @@ from controller.views import (
     HostKeys,
     Imported,
     PlanResult,
+    ProofResult,
     RefreshResult,
     Selection,
     SiteView,
@@ -211,6 +213,9 @@ class Controller:
             holidays=self.calendars.of,
             emergencies=self.emergencies,
         )
+        self.proofs = ProofDesk(
+            store=store, inventory=inventory, clock=clock, worker=self._worker, life=settings.proof_life
+        )
         self.flows = CheckDesk(
             store=store,
             inventory=inventory,
@@ -221,7 +226,12 @@ class Controller:
             freshness=self._freshness,
         )
         self._engine: Engine = ThreadEngine(
-            {JobKind.SYNC: self._do_sync, JobKind.APPLY: self._do_apply, JobKind.COLLECT: self._do_collect},
+            {
+                JobKind.SYNC: self._do_sync,
+                JobKind.APPLY: self._do_apply,
+                JobKind.COLLECT: self._do_collect,
+                JobKind.PROVE: lambda job: self.proofs.prove_quietly(job.device),
+            },
             workers=settings.workers,
         )
         self._refresher = Refresher(lambda actor, force: self.refresh_intel(actor=actor, force=force), clock)
@@ -308,6 +318,7 @@ class Controller:
         narrow.own_tokens = OwnTokens(self.store, narrow.inventory, self.clock)
         narrow.evidence = self.evidence.within(narrow.reach)
         narrow.coverage = self.coverage.within(narrow.inventory)
+        narrow.proofs = self.proofs.within(narrow.reach, narrow.inventory)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.receiving = self.receiving.within(narrow.reach)
         narrow.exports = self.exports.within(narrow.reach)
@@ -885,6 +896,8 @@ class Controller:
         except Exception:  # whatever it was, the engine tells it; here the run is only kept from staying open
             self._unrecorded.add(run)
             raise
+        if result.outcome is Outcome.APPLIED and self.proofs.may_be_asked(self.inventory.device(job.device)):
+            self._queue_proof(job.device)
         return result
 
     def drift(self, selection: Selection) -> tuple[DriftResult, ...]:
@@ -1177,6 +1190,24 @@ class Controller:
         """Have every device's counters polled."""
         for device in self._select(Selection()):
             self._engine.submit(Job(kind=JobKind.COLLECT, device=device.name, actor="system"))
+
+    def prove(self, selection: Selection) -> tuple[ProofResult, ...]:
+        """Ask the chosen firewalls which of their rules decide a few connections; each by itself."""
+        return self._each(selection, self._prove_one)
+
+    def _prove_one(self, device: Device) -> ProofResult:
+        try:
+            return ProofResult(device=device.name, site=device.site, proven=self.proofs.prove(device), error=None)
+        except TokgateError as exc:
+            return ProofResult(device=device.name, site=device.site, proven=None, error=exc)
+
+    def queue_proofs(self) -> None:
+        """Have those firewalls asked that were not for a while."""
+        for device in self.proofs.due(self.settings.proof_interval):
+            self._queue_proof(device)
+
+    def _queue_proof(self, device: DeviceName) -> None:
+        self._engine.submit(Job(kind=JobKind.PROVE, device=device, actor="system"))
 
     def queue_depth(self) -> int:
         return self._engine.depth()

@@ -73,6 +73,7 @@ NetworkText = Annotated[str, AfterValidator(_network)]
 AddressText = Annotated[str, AfterValidator(checked_address)]
 Place = Annotated[Path, BeforeValidator(_absolute)]
 Interval = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(seconds=10), timedelta(days=7))]
+ProofInterval = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(minutes=5), timedelta(days=7))]
 Retention = Annotated[timedelta, BeforeValidator(_span), _within(timedelta(days=1), timedelta(days=3660))]
 
 
@@ -117,6 +118,10 @@ class Settings(BaseSettings):
     resolve_interval: Interval = timedelta(hours=1)
     sync_interval: Interval = timedelta(minutes=15)
     counters_interval: Interval = timedelta(minutes=5)
+    proof_interval: ProofInterval = timedelta(hours=6)
+    """How often each firewall is asked which of its rules decide; it is also asked after a change."""
+    proof_life: Interval = timedelta(hours=26)
+    """A proof that is older proves nothing any more."""
     housekeeping_interval: Interval = timedelta(hours=1)
     workers: int = Field(default=16, ge=1, le=256)
     """Devices worked on at the same time."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from controller.freezing import Frozen
 from controller.model import DeviceStatus, Mode, Pin, StoredPlan
+from controller.proof.model import Proven
 from controller.withdrawing import Cause
 from core.errors import TokgateError
 from core.ids import DeviceName, SiteName
@@ -111,6 +112,16 @@ class CollectResult:
     device: DeviceName
     site: SiteName
     events: int
+    error: TokgateError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofResult:
+    """What asking one firewall came to. ``proven`` None: it could not be asked, as ``error`` says."""
+
+    device: DeviceName
+    site: SiteName
+    proven: Proven | None
     error: TokgateError | None
 
 

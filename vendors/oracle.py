@@ -28,8 +28,9 @@ WORDS: Final = 400
 class Answered(StrEnum):
     """What a device says of a connection."""
 
-    OURS = "blocked"  # by a rule of ours
+    OURS = "blocked-by-us"  # by a rule of ours
     OTHER = "blocked-otherwise"  # by another rule, named in ``rule`` where the device names it
+    BLOCKED = "blocked"  # nobody says by which
     PASSES = "passes"
     UNKNOWN = "unknown"  # it was not asked, refused, or said what is not understood
 
@@ -53,6 +54,7 @@ class Answer:
     rule: str = ""
     words: str = ""
     is_refused: bool = False  # the device does not let us ask, or not so
+    is_unasked: bool = False  # nothing was sent: ``words`` say why
 
 
 Place = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. /:-]{0,62}$")]
@@ -94,6 +96,11 @@ def one_way(insides: Sequence[str], outsides: Sequence[str] | None = None) -> tu
 class Oracle(Protocol):
     """What an adapter with an oracle has beside the rest of the border. Sends nothing that changes anything."""
 
+    @property
+    def asks(self) -> bool:
+        """Whether the inventory says enough to ask anything."""
+        ...
+
     def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
         """An answer to each question, in their order. Raises what breaks the session; a refusal is an *unknown*."""
         ...
@@ -109,7 +116,7 @@ def oracle_of(adapter: object) -> Oracle | None:
 
 
 def unasked(question: Question, why: str) -> Answer:
-    return Answer(question=question, said=Answered.UNKNOWN, words=why)
+    return Answer(question=question, said=Answered.UNKNOWN, words=why, is_unasked=True)
 
 
 NO_WAY: Final = "not asked: the inventory does not say where this source comes in (options.oracle)"

@@ -23,6 +23,7 @@ from api.feed_models import Feed, FeedDevice, FeedGroup
 from api.intel_models import Explanation, OriginChange
 from api.people_models import Person, Session
 from api.policy_models import Calendar, PolicyNow, WhatIf
+from api.proof_models import ProbeBody, ProbeTaken, ProofField, ProvenDevice
 from api.quarantine_models import SetAside
 from api.run_models import DriftedDevice, Plan, PlannedDevice
 from api.snapshot_models import Difference, Pin, Snapshot, SnapshotHead
@@ -33,7 +34,7 @@ from controller.model import Mode, Window
 from controller.planning import reopen
 from controller.reports.forms import Form, rendered
 from controller.reports.ranges import Asked
-from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, QuarantineQuery, RunQuery
+from controller.store import AlertQuery, AuditNote, AuditQuery, CutQuery, EventQuery, QuarantineQuery, RunQuery
 from controller.views import Selection
 from core.ids import DeviceName, SiteName
 from ipsets.choice import Choice
@@ -133,6 +134,26 @@ class Counterpart:
 
     def drift(self, selection: Selection) -> list[DriftedDevice]:
         return [DriftedDevice.of(result) for result in self._controller.drift(selection)]
+
+    # --- proof ----------------------------------------------------------------------------------------------------
+
+    def proofs(self, site: str | None) -> list[ProofField]:
+        """Raises ``NotFound``."""
+        return [ProofField.of(cell) for cell in self._controller.proofs.matrix(site)]
+
+    def prove(self, selection: Selection) -> list[ProvenDevice]:
+        return [ProvenDevice.of(result) for result in self._controller.prove(selection)]
+
+    def take_probe(self, body: ProbeBody) -> ProbeTaken:
+        """Raises ``NotFound``, ``Invalid`` or ``Conflict``."""
+        report = body.report()
+        note = AuditNote(
+            actor=self._actor,
+            action="proof.import",
+            subject=report.site,
+            detail={"host": report.host, "round": report.round, "results": len(report.results)},
+        )
+        return ProbeTaken.of(report, self._controller.proofs.take(report, audit=note))
 
     def config_drift(self) -> ConfigDrift:
         return ConfigDrift.of(self._controller.declared.drift())

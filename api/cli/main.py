@@ -4,7 +4,7 @@
 | --- | --- |
 | 0 | done, or nothing to do |
 | 1 | error, wrong usage included |
-| 2 | there are changes (`plan`), something drifted (`drift`) |
+| 2 | there are changes (`plan`), something drifted (`drift`), something leaks (`proof`) |
 | 3 | a guard refused |
 | 4 | some devices failed |
 | 5 | not allowed |
@@ -45,6 +45,8 @@ from api.cli import (
     person,
     plan,
     policy,
+    probe,
+    proof,
     report,
     runs,
     serve,
@@ -83,13 +85,23 @@ for _noun in (
     inventory,
     person,
     policy,
+    proof,
     report,
     runs,
     token,
     webhook,
 ):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
-for _verb in (apply.apply, drift.drift, explain.explain, init.init, plan.plan, serve.serve, version.version):
+for _verb in (
+    apply.apply,
+    drift.drift,
+    explain.explain,
+    init.init,
+    plan.plan,
+    probe.probe,
+    serve.serve,
+    version.version,
+):
     app.command()(_verb)
 
 

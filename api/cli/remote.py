@@ -41,6 +41,7 @@ from api.job_models import Job, JobState
 from api.models import show_time
 from api.people_models import Person, Session, SignedOut
 from api.policy_models import Calendar, PolicyNow, WhatIf
+from api.proof_models import ProbeBody, ProbeTaken, ProofField, ProvenDevice, ProvenDevices
 from api.quarantine_models import SetAside
 from api.run_models import DeviceDrift, DriftedDevice, Plan, PlannedDevice, Plans
 from api.snapshot_models import Difference, Indicator, Pin, Snapshot, SnapshotHead
@@ -185,6 +186,15 @@ class Remote(Counterpart):
 
     def drift(self, selection: Selection) -> list[DriftedDevice]:
         return [*told(DeviceDrift, self._work("/drift", _chosen(selection))).items]
+
+    def proofs(self, site: str | None) -> list[ProofField]:
+        return [told(ProofField, one) for one in self._client.proofs.matrix(site=site, limit=PAGE)]
+
+    def prove(self, selection: Selection) -> list[ProvenDevice]:
+        return [*told(ProvenDevices, self._work("/proofs/run", _chosen(selection))).items]
+
+    def take_probe(self, body: ProbeBody) -> ProbeTaken:
+        return told(ProbeTaken, self._client.proofs.bring(cast("Any", body.model_dump(mode="json"))))
 
     def config_drift(self) -> ConfigDrift:
         return told(ConfigDrift, self._client.config.config_drift())

@@ -560,7 +560,7 @@ class Me(TypedDict):
     actor: str
     how: Literal["token", "session"]
     via: str | None
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "admin"]]
     sites: list[str] | None
     session: str | None
 
@@ -574,7 +574,7 @@ class NewToken(TypedDict):
     id: str
     name: str
     prefix: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "admin"]]
     created_at: str
     created_by: str
     expires_at: str
@@ -609,7 +609,7 @@ class Overlap(TypedDict):
 
 class OwnTokenBody(TypedDict):
     name: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "admin"]]
     days: int
     sites: NotRequired[list[str] | None]
 
@@ -694,6 +694,18 @@ class PagePerson(TypedDict):
 
 class PagePolicy(TypedDict):
     items: list[Policy]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageProofField(TypedDict):
+    items: list[ProofField]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageProofResult(TypedDict):
+    items: list[ProofResult]
     next_cursor: NotRequired[str | None]
     count: NotRequired[int | None]
 
@@ -928,6 +940,102 @@ class PreviewLine(TypedDict):
     role: str | None
     mode: Literal["enforce", "monitor", "off"] | None
     effect: str
+
+
+class ProbeAttempt(TypedDict):
+    path: Literal["tcp-443", "tcp-443-v6", "udp-443", "udp-443-v6", "dns"]
+    source: str
+    target: str
+    address: NotRequired[str | Literal[""]]
+    verdict: Literal["blocked", "passes", "unknown"]
+    why: NotRequired[str]
+
+
+class ProbeBody(TypedDict):
+    format: Literal["tokgate-probe/1"]
+    round: str
+    site: str
+    host: str
+    began: str
+    ended: str
+    results: list[ProbeAttempt]
+    controls: NotRequired[list[ProbeControl]]
+
+
+class ProbeControl(TypedDict):
+    path: Literal["tcp-443", "tcp-443-v6", "udp-443", "udp-443-v6", "dns"]
+    source: str
+    target: str
+    reached: bool
+    why: NotRequired[str]
+
+
+class ProbeTaken(TypedDict):
+    site: str
+    taken: int
+    skipped: int
+    blocked: int
+    leaking: int
+    open: int
+    closed: int
+    unknown: int
+
+
+class ProbeTargets(TypedDict):
+    site: str
+    targets: list[str]
+    controls: list[str]
+
+
+class ProofField(TypedDict):
+    site: str
+    origin: str
+    by: Literal["oracle", "probe"]
+    path: Literal["tcp-443", "tcp-443-v6", "udp-443", "udp-443-v6", "dns"]
+    role: str | None
+    exception: str | None
+    state: Literal["blocked", "leaking", "open", "closed", "unknown"]
+    asked: int
+    unknown: int
+    source: str
+    target: str
+    rule: str
+    words: str
+    at: str
+    since: str
+    leak: str | None
+
+
+class ProofResult(TypedDict):
+    id: str
+    round: str
+    site: str
+    origin: str
+    by: Literal["oracle", "probe"]
+    path: Literal["tcp-443", "tcp-443-v6", "udp-443", "udp-443-v6", "dns"]
+    role: str | None
+    exception: str | None
+    source: str
+    target: str
+    expected: Literal["block", "pass"]
+    said: Literal["blocked-by-us", "blocked-otherwise", "blocked", "passes", "unknown"]
+    state: Literal["blocked", "leaking", "open", "closed", "unknown"]
+    rule: str
+    words: str
+    at: str
+
+
+class ProvenDevice(TypedDict):
+    device: str
+    site: str
+    proofs: list[ProofResult]
+    why: str
+    error: Failure | None
+
+
+class ProvenDevices(TypedDict):
+    items: list[ProvenDevice]
+    leaking: bool
 
 
 class Provenance(TypedDict):
@@ -1261,7 +1369,7 @@ class Token(TypedDict):
     id: str
     name: str
     prefix: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "admin"]]
     created_at: str
     created_by: str
     expires_at: str
@@ -1275,7 +1383,7 @@ class Token(TypedDict):
 
 class TokenBody(TypedDict):
     name: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "admin"]]
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "admin"]]
     days: int
     sites: NotRequired[list[str] | None]
     owner: NotRequired[str | None]
@@ -2325,6 +2433,83 @@ class CoverageRoutes:
         )
 
 
+class ProofsRoutes:
+    """The routes under ``/api/v1/proofs``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def matrix(
+        self,
+        *,
+        site: str | None = None,
+        state: Literal["blocked", "leaking", "open", "closed", "unknown"] | None = None,
+        path: Literal["tcp-443", "tcp-443-v6", "udp-443", "udp-443-v6", "dns"] | None = None,
+        by: Literal["oracle", "probe"] | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[ProofField]:
+        """Site by path: blocked, leaking or unknown."""
+        return cast(
+            "Iterator[ProofField]",
+            self._pages(
+                "/proofs",
+                query={"site": site, "state": state, "path": path, "by": by, "limit": limit, "order": order, "q": q},
+            ),
+        )
+
+    def bring(self, body: ProbeBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> ProbeTaken:
+        """Bring what a probe tried."""
+        return cast(
+            "ProbeTaken",
+            self._call(
+                "POST", "/proofs", query={"dry_run": dry_run}, headers={"Idempotency-Key": idempotency_key}, body=body
+            ),
+        )
+
+    def results(
+        self,
+        *,
+        site: str | None = None,
+        origin: str | None = None,
+        state: Literal["blocked", "leaking", "open", "closed", "unknown"] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[ProofResult]:
+        """Single answers, the newest first."""
+        return cast(
+            "Iterator[ProofResult]",
+            self._pages(
+                "/proofs/results",
+                query={
+                    "site": site,
+                    "origin": origin,
+                    "state": state,
+                    "since": since,
+                    "until": until,
+                    "limit": limit,
+                    "order": order,
+                    "q": q,
+                },
+            ),
+        )
+
+    def targets(self, *, site: str) -> ProbeTargets:
+        """What a probe should try now."""
+        return cast("ProbeTargets", self._call("GET", "/proofs/targets", query={"site": site}))
+
+    def run(self, body: Selection, *, idempotency_key: str | None = None) -> ProvenDevices:
+        """Ask firewalls now."""
+        return cast(
+            "ProvenDevices", self._call("POST", "/proofs/run", headers={"Idempotency-Key": idempotency_key}, body=body)
+        )
+
+
 class ReportsRoutes:
     """The routes under ``/api/v1/reports``."""
 
@@ -2881,6 +3066,7 @@ class Operations:
         self.events = EventsRoutes(call, pages)
         self.evidence = EvidenceRoutes(call, pages)
         self.coverage = CoverageRoutes(call, pages)
+        self.proofs = ProofsRoutes(call, pages)
         self.reports = ReportsRoutes(call, pages)
         self.tokens = TokensRoutes(call, pages)
         self.people = PeopleRoutes(call, pages)

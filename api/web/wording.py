@@ -43,6 +43,7 @@ SCOPES: Final = {
     Scope.APPROVE: "decide on exceptions",
     Scope.OPERATE: "change devices and act in emergencies",
     Scope.AUDIT: "read the audit log",
+    Scope.PROBE: "bring what probes tried",
     Scope.ADMIN: "administer",
 }
 _BY: Final = {"person": "{}", "cli": "{} (command line)", "token": "token {}"}

@@ -39,6 +39,7 @@ from controller.inventory.model import (
     Title,
 )
 from controller.inventory.parts import Part
+from controller.inventory.proof_rules import ProofRules
 from controller.inventory.services import Further, named_in, parse_services
 from controller.inventory.slo_rules import Slo
 from controller.inventory.wording import problems_of
@@ -94,6 +95,7 @@ class InventoryFile(Part):
     evidence: EvidenceRules = Field(default_factory=EvidenceRules)
     exports: dict[Name, Export] = Field(default_factory=dict, max_length=16)
     slo: Slo | None = None
+    proof: ProofRules = Field(default_factory=ProofRules)
 
 
 def load_inventory(path: Path) -> Inventory:
@@ -188,6 +190,7 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         defaults=file.defaults,
         exceptions=_declared_beside(folder, file.exceptions),
         emergencies=file.emergencies,
+        proof=file.proof,
         access=_authority_beside(folder, file.access),
         evidence=file.evidence.beside(folder),
         exports={name: beside(folder, export) for name, export in file.exports.items()},

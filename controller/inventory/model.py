@@ -36,6 +36,7 @@ from controller.inventory.fields import (
     did_you_mean,
 )
 from controller.inventory.parts import Part, WeeklyHours
+from controller.inventory.proof_rules import ProofRules
 from controller.inventory.slo_rules import Slo
 from controller.model import Mode
 from core.ids import DeviceName, SiteName
@@ -270,6 +271,7 @@ class Inventory(Part):
     exports: dict[str, Export] = Field(default_factory=dict)
     slo: Slo | None = None
     """None: the age of proofs is told, and nothing is promised of it."""
+    proof: ProofRules = Field(default_factory=ProofRules)
     own_services: dict[str, OwnService] = Field(default_factory=dict)
     """What the file at ``intelligence.catalogue`` defines."""
 

@@ -8,6 +8,7 @@ from controller.store.evidence import EventQuery, HitSum, Page
 from controller.store.exception_query import ExceptionQuery
 from controller.store.history import AlertQuery
 from controller.store.journal import JournalEntry, JournalPage
+from controller.store.proofs import ProofQuery
 from controller.store.quarantine import QuarantineQuery
 from controller.store.runs import RunQuery
 from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotQuery, SnapshotSummary, Term, Withheld
@@ -30,6 +31,7 @@ __all__ = [
     "KeptEpisode",
     "Page",
     "Past",
+    "ProofQuery",
     "QuarantineQuery",
     "RunQuery",
     "SnapshotQuery",

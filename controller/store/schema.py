@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0014"
+REVISION: Final = "0015"
 
 """The newest migration; a store at this revision needs none."""
 
@@ -615,3 +615,48 @@ inventory_versions = Table(
     sqlite_autoincrement=True,
 )
 """Every inventory that a schedule took up. The audit log has the digests; here is what stood in it."""
+proofs = Table(
+    "proofs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("round", String, nullable=False),
+    Column("site", String, nullable=False),
+    Column("origin", String, nullable=False),  # the device that was asked, or the host that tried
+    Column("by", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("exception", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("expected", String, nullable=False),
+    Column("said", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_proofs_site", "site", "at", "id"),
+    Index("ix_proofs_at", "at", "id"),
+)
+"""Each connection that a firewall was asked about, or that a probe tried."""
+
+proof_cells = Table(
+    "proof_cells",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("origin", String, primary_key=True),
+    Column("by", String, primary_key=True),
+    Column("path", String, primary_key=True),
+    Column("role", String, primary_key=True),
+    Column("exception", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("asked", Integer, nullable=False),
+    Column("unknown", Integer, nullable=False),
+    Column("source", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("since", Instant, nullable=False),
+    Column("leak", String),  # the episode of the leak that is open
+)
+"""What the last round of each of them came to."""

@@ -29,6 +29,7 @@ from controller.store.inventories import Inventories, keep_version
 from controller.store.journal import Journal
 from controller.store.people import People
 from controller.store.promises import Promises
+from controller.store.proofs import Proofs
 from controller.store.proven import Proven
 from controller.store.quarantine import Quarantines
 from controller.store.repeats import Repeats
@@ -44,6 +45,7 @@ from controller.store.schema import (
     journal,
     observations,
     plans,
+    proofs,
     quarantine,
     refreshes,
     runs,
@@ -145,6 +147,7 @@ class Store(
     Runs,
     Cuts,
     Journal,
+    Proofs,
     Episodes,
     Proven,
     Quarantines,
@@ -328,6 +331,8 @@ class Store(
         self._drop(journal, journal.c.at < oldest, journal.c.seq < select(func.max(journal.c.seq)).scalar_subquery())
         self._drop(episodes, episodes.c.end < oldest)
         self._drop(quarantine, quarantine.c.last_at < oldest)
+        self._drop(proofs, proofs.c.at < oldest)
+        self._drop_cells(oldest)
         self._drop(evidence_batches, evidence_batches.c.at < now - BATCH_RETENTION)
         last = select(func.max(observations.c.id)).group_by(observations.c.device)
         self._drop(observations, observations.c.at < day, observations.c.id.not_in(last))

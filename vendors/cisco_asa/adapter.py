@@ -118,6 +118,10 @@ class CiscoAsa:
 
     # --- the oracle -------------------------------------------------------------------------------------------------
 
+    @property
+    def asks(self) -> bool:
+        return bool(self.options.oracle)
+
     def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
         with self._named(), terminal(session, self.options) as at:
             return tuple(self._asked(at, question) for question in questions)

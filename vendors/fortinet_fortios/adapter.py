@@ -240,6 +240,10 @@ class FortinetFortios:
 
     # --- the oracle -------------------------------------------------------------------------------------------------
 
+    @property
+    def asks(self) -> bool:
+        return bool(self.options.ways)
+
     def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
         policies: dict[int, oracle.Policy | None] = {}
         with self._named(), opened(session, self.options, self.device) as console:

@@ -212,6 +212,10 @@ class JuniperSrx:
 
     # --- the oracle -------------------------------------------------------------------------------------------------
 
+    @property
+    def asks(self) -> bool:
+        return bool(self.options.ways) and not self.options.space
+
     def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
         if self.options.space:
             return tuple(unasked(question, oracle.NO_SYSTEM) for question in questions)

@@ -210,6 +210,10 @@ class PaloAltoPanos:
 
     # --- the oracle -------------------------------------------------------------------------------------------------
 
+    @property
+    def asks(self) -> bool:
+        return bool(self.options.ways)
+
     def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
         with self._named(), session.shell(DIALECT) as shell:
             talk = Talk(shell, self.options)

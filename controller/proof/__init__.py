@@ -1,0 +1,1 @@
+"""Block proof: what really passes, by the firewalls' own word and by a probe from inside."""

@@ -1,0 +1,239 @@
+"""Where proof is gathered: firewalls are asked, probes bring what they tried, and the matrix is shown.
+
+Never changes a device, and never fails a sync: what cannot be asked is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from controller.audit import AuditNote
+from controller.desired import Facts, desired_for, held_signature, signature
+from controller.errors import Conflict
+from controller.inventory import Device, Inventory
+from controller.model import DeviceStatus
+from controller.proof.matrix import aged
+from controller.proof.model import By, Proof, ProofCell, ProofState, Proven
+from controller.proof.probing import ProbeReport, proofs_of, refuse_untimely, targets_of
+from controller.proof.sampling import Sample, judged, samples
+from controller.reach import EVERYWHERE, Reach
+from controller.store import Page, ProofQuery, Store
+from controller.sync import Worker
+from core.clock import Clock
+from core.errors import TokgateError
+from core.ids import DeviceName, EventId, new_id
+from ipsets.errors import NoSnapshot
+from ipsets.model import Snapshot
+from vendors.model import Desired
+from vendors.oracle import NO_WAY, Answer, oracle_of
+from vendors.registry import adapter_for
+
+log = structlog.get_logger()
+
+NO_ORACLE = "the firewall answers no such questions; run `tokgate probe` at the site"
+NOTHING_HELD = "nothing was pushed there yet"
+NOTHING_DENIED = "nothing is to be blocked there now"
+BEHIND = "it passes, and the device is not in the state that it should be in yet: sync first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofDesk:
+    """One for a controller. Safe to use from any number of threads."""
+
+    store: Store
+    inventory: Inventory
+    clock: Clock
+    worker: Worker
+    life: timedelta
+    reach: Reach = EVERYWHERE
+    tried: dict[DeviceName, datetime] = field(default_factory=dict)  # when this process last queued each
+
+    def within(self, reach: Reach, inventory: Inventory) -> ProofDesk:
+        """The same desk for somebody whose access ends there."""
+        return replace(self, reach=reach, inventory=inventory)
+
+    # --- asking firewalls -----------------------------------------------------------------------------------------
+
+    def prove(self, device: Device) -> Proven:
+        """Ask one firewall about a few connections, and keep what it says.
+
+        Raises ``DeviceError`` when it cannot be asked, ``StoreError`` when nothing was kept.
+        """
+        round_id, now = new_id(), self.clock.now()
+        wanted = self._wanted(device, now, round_id)
+        if isinstance(wanted, str):
+            return Proven(site=device.site, origin=device.name, proofs=(), why=wanted, device=device.name)
+        with self.worker.session(device, None) as (adapter, session):
+            oracle = oracle_of(adapter)
+            answers = () if oracle is None else oracle.ask(session, [sample.question for sample in wanted])
+        behind = self._is_behind(device)
+        found = tuple(
+            self._proof(device, round_id, sample, answer, behind=behind)
+            for sample, answer in zip(wanted, answers, strict=True)
+            if not answer.is_unasked
+        )
+        self.store.record_proofs(round_id, found)
+        self._tell(found)
+        why = "" if found else answers[0].words
+        return Proven(site=device.site, origin=device.name, proofs=found, why=why, device=device.name)
+
+    def _wanted(self, device: Device, now: datetime, seed: str) -> tuple[Sample, ...] | str:
+        """What to ask, or why nothing. Of the list that the device was last read back holding."""
+        adapter = adapter_for(device.vendor, device.options, device.name)
+        oracle = oracle_of(adapter)
+        if oracle is None or not oracle.asks:
+            return NO_ORACLE if oracle is None else NO_WAY
+        held = self._held(self.store.status(device.name))
+        if held is None:
+            return NOTHING_HELD
+        facts = self._facts(device, held, now)
+        desired = desired_for(facts, device, now, spares=adapter.capabilities.spare)
+        return samples(desired, seed=seed) or NOTHING_DENIED
+
+    def _held(self, status: DeviceStatus | None) -> Snapshot | None:
+        if status is None or status.snapshot is None:
+            return None
+        try:
+            return self.store.snapshot(status.snapshot)
+        except NoSnapshot:  # older than the retention
+            return self.store.current_snapshot()
+
+    def _facts(self, device: Device, snapshot: Snapshot, at: datetime) -> Facts:
+        return self.worker.facts_of(self.inventory.site(device.site), snapshot, at)
+
+    def _is_behind(self, device: Device) -> bool:
+        """Whether the device has yet to be brought to what holds now; not where that was tried and failed."""
+        status, snapshot = self.store.status(device.name), self.store.current_snapshot()
+        if status is None or snapshot is None or status.error_code is not None:
+            return False
+        now = self.clock.now()
+        return held_signature(status) != signature(self._facts(device, snapshot, now), now)
+
+    def _proof(self, device: Device, round_id: str, sample: Sample, answer: Answer, *, behind: bool) -> Proof:
+        state = judged(sample.expected, answer.said)
+        unsettled = behind and state is ProofState.LEAKING
+        return Proof(
+            id=EventId(new_id()),
+            round=round_id,
+            site=device.site,
+            origin=device.name,
+            by=By.ORACLE,
+            path=sample.path,
+            role=sample.role,
+            exception=sample.exception,
+            source=sample.question.source,
+            target=str(sample.question.destination),
+            expected=sample.expected,
+            said=answer.said,
+            state=ProofState.UNKNOWN if unsettled else state,
+            rule=answer.rule,
+            words=BEHIND if unsettled else answer.words,
+            at=self.clock.now(),
+        )
+
+    def prove_quietly(self, device: DeviceName) -> Proven | None:
+        """As ``prove``, of a job that nobody waits for: what cannot be asked is logged, and stays unknown."""
+        try:
+            return self.prove(self.inventory.device(device))
+        except TokgateError as exc:
+            log.warning("proof.not_asked", device=device, code=exc.code, error=str(exc))
+            return None
+
+    def due(self, interval: timedelta) -> tuple[DeviceName, ...]:
+        """The devices that may be asked, and for so long neither were nor should have been."""
+        now, last = self.clock.now(), self.store.last_proofs()
+        found = [
+            device.name
+            for device in self._devices()
+            if self.may_be_asked(device)
+            and all(not _lately(at, now, interval) for at in (last.get(device.name), self.tried.get(device.name)))
+        ]
+        self.tried.update(dict.fromkeys(found, now))
+        return tuple(found)
+
+    @staticmethod
+    def may_be_asked(device: Device) -> bool:
+        oracle = oracle_of(adapter_for(device.vendor, device.options, device.name))
+        return oracle is not None and oracle.asks
+
+    def _devices(self) -> Iterable[Device]:
+        return (device for site in self.inventory.sites.values() for device in site.devices.values())
+
+    @staticmethod
+    def _tell(found: Sequence[Proof]) -> None:
+        for proof in found:
+            if proof.state is ProofState.LEAKING:
+                log.warning(
+                    "proof.leak",
+                    site=proof.site,
+                    origin=proof.origin,
+                    path=proof.path.value,
+                    source=str(proof.source),
+                    target=proof.target,
+                    rule=proof.rule,
+                )
+
+    # --- what probes bring ----------------------------------------------------------------------------------------
+
+    def targets(self, site: str) -> tuple[str, ...]:
+        """A few addresses and names that are to be blocked at the site now; other ones as time goes on.
+
+        Raises ``NotFound``; ``NoSnapshot`` before the first resolve.
+        """
+        now = self.clock.now()
+        desired = self._desired_at(site, now)
+        hour = int(now.timestamp()) // 3600
+        return () if desired is None else tuple(targets_of(desired, draw={"networks": hour, "names": hour}))
+
+    def take(self, report: ProbeReport, *, audit: AuditNote | None = None) -> tuple[Proof, ...]:
+        """Judge and keep what a probe tried.
+
+        Raises ``NotFound`` for no such site, ``Invalid`` for a time that cannot be, ``Conflict``: it was taken before.
+        """
+        refuse_untimely(report, self.clock.now(), self.life)
+        began, ended = self._desired_at(report.site, report.began), self._desired_at(report.site, report.ended)
+        settled = began is not None and ended is not None and began.rules == ended.rules
+        found = () if ended is None else proofs_of(report, ended, settled=settled)
+        if not self.store.record_proofs(f"{report.site}/{report.round}", found, audit=audit):
+            raise Conflict(
+                "this result was taken before; nothing was changed", hint="run the probe again for a new one"
+            )
+        self._tell(found)
+        return found
+
+    def _desired_at(self, site: str, at: datetime) -> Desired | None:
+        """What the site should block at that moment; None where it has no device."""
+        found, snapshot = self.inventory.site(site), self.worker.snapshot()
+        device = next(iter(found.devices.values()), None)
+        return None if device is None else desired_for(self._facts(device, snapshot, at), device, at)
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    def matrix(self, site: str | None = None) -> tuple[ProofCell, ...]:
+        """What is proven now, old proof as unknown; of what the inventory has. Raises ``NotFound`` for no such site."""
+        sites = self.reach.sites if site is None else [self.inventory.site(site).name]
+        now, known = self.clock.now(), {device.name for device in self._devices()}
+        return tuple(
+            aged(cell, now, self.life)
+            for cell in self.store.proof_cells(sites)
+            if cell.by is By.PROBE or cell.origin in known
+        )
+
+    def results(self, query: ProofQuery) -> Page[Proof]:
+        """The single answers, the newest first."""
+        return self.store.proofs(replace(query, sites=self.reach.sites))
+
+    def result_count(self, query: ProofQuery, *, most: int) -> int:
+        return self.store.proof_count(replace(query, sites=self.reach.sites), most=most)
+
+    def leaks(self) -> tuple[ProofCell, ...]:
+        return tuple(cell for cell in self.matrix() if cell.state is ProofState.LEAKING)
+
+
+def _lately(at: datetime | None, now: datetime, interval: timedelta) -> bool:
+    """A time that lies ahead means the clock was set back."""
+    return at is not None and timedelta() <= now - at < interval

@@ -1,0 +1,111 @@
+"""From rounds of answers to the matrix, and to the episodes of leaks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final
+
+from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
+from controller.model import Window
+from controller.proof.model import WORST, By, CellKey, Proof, ProofCell, ProofState
+from core.ids import DeviceName, EventId
+
+CONFIDENCE: Final = {By.ORACLE: 90, By.PROBE: 99}
+"""A firewall speaks of its rules; a probe was there."""
+_MOMENT: Final = timedelta(microseconds=1)
+_SHOWN: Final = 20
+"""Targets that an episode names."""
+
+
+def worst(states: Iterable[ProofState]) -> ProofState:
+    """Unknown when there are none."""
+    there = set(states)
+    return next((state for state in WORST if state in there), ProofState.UNKNOWN)
+
+
+def folded(
+    before: Mapping[CellKey, ProofCell], proofs: Sequence[Proof]
+) -> tuple[tuple[ProofCell, ...], tuple[Episode, ...]]:
+    """The fields that a round fills, and the leaks that it shows.
+
+    A leak that goes on is the same episode, grown; that nobody knows for a while does not end it.
+    """
+    cells, leaks = list[ProofCell](), list[Episode]()
+    for key, group in groupby(sorted(proofs, key=_key), key=_key):
+        found = list(group)
+        cell = _cell(found, before.get(key))
+        if cell.state is ProofState.LEAKING:
+            leaking = [proof for proof in found if proof.state is ProofState.LEAKING]
+            cell = replace(cell, leak=cell.leak or leaking[0].id)
+            leaks.append(_leak(cell, leaking))
+        cells.append(cell)
+    return tuple(cells), tuple(leaks)
+
+
+def _key(proof: Proof) -> CellKey:
+    return proof.site, proof.origin, proof.by.value, proof.path.value, proof.role, proof.exception or ""
+
+
+def _cell(found: Sequence[Proof], before: ProofCell | None) -> ProofCell:
+    state = worst(proof.state for proof in found)
+    shown = next(proof for proof in found if proof.state is state)
+    goes_on = before is not None and (
+        before.state is state or (before.leak is not None and state is not ProofState.BLOCKED)
+    )
+    at = max(proof.at for proof in found)
+    ends = state in (ProofState.BLOCKED, ProofState.OPEN, ProofState.CLOSED)
+    return ProofCell(
+        site=shown.site,
+        origin=shown.origin,
+        by=shown.by,
+        path=shown.path,
+        role=shown.role,
+        exception=shown.exception,
+        state=state,
+        asked=len(found),
+        unknown=sum(proof.state is ProofState.UNKNOWN for proof in found),
+        source=str(shown.source),
+        target=shown.target,
+        rule=shown.rule,
+        words=shown.words,
+        at=at,
+        since=before.since if before is not None and goes_on else at,
+        leak=None if before is None or ends else before.leak,
+    )
+
+
+def _leak(cell: ProofCell, leaking: Sequence[Proof]) -> Episode:
+    first = leaking[0]
+    said = "the firewall's own oracle" if cell.by is By.ORACLE else f"a probe on {cell.origin}"
+    by_rule = f", by {first.rule}" if first.rule else ""
+    text = f"{said} says that {first.source} reaches {first.target} by {cell.path}{by_rule}, and the policy blocks it"
+    confidence = CONFIDENCE[cell.by]
+    return Episode(
+        id=cell.leak or EventId(first.id),
+        kind=EpisodeKind.LEAK,
+        site=cell.site,
+        window=Window(cell.since, cell.at + _MOMENT),
+        action=EpisodeAction.NOT_ENFORCED,
+        confidence=confidence,
+        grounds=(Ground(trait="rule:proof", text=text, weight=confidence, channel=Channel.PROBE),),
+        device=DeviceName(cell.origin) if cell.by is By.ORACLE else None,
+        source=first.source,
+        host=cell.origin if cell.by is By.PROBE else "",
+        role=cell.role or None,
+        indicator=first.target,
+        exception=cell.exception,
+        channels=(Channel.PROBE,),
+        sensors=(cell.origin,),
+        destinations=tuple(dict.fromkeys(proof.target for proof in leaking))[:_SHOWN],
+        count=len(leaking),
+    )
+
+
+def aged(cell: ProofCell, now: datetime, life: timedelta) -> ProofCell:
+    """Old proof is unknown again."""
+    if now - cell.at <= life:
+        return cell
+    return replace(cell, state=ProofState.UNKNOWN, words=f"the last proof is old: it was {cell.state} then")

@@ -1,0 +1,205 @@
+"""What a probe brings, judged: the probe says what it saw, and the policy of that moment says what it proves. Pure.
+
+A probe is believed in what it saw, and in nothing else: *blocked* counts only where a control answered beside it, from
+the same source on the same path, and the role of a source is looked up here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from typing import Final, TypeVar
+
+from controller.desired import subject_of
+from controller.errors import Invalid
+from controller.proof.model import By, Expected, Path, Proof, ProofState
+from controller.proof.sampling import judged
+from core.ids import EventId, ExceptionId, SiteName, new_id
+from core.net import Address, DomainName, Network
+from vendors.model import Action, AddressGroup, Desired, DomainGroup, GroupName, Rule
+from vendors.oracle import Answered
+
+T = TypeVar("T")
+
+SKEW: Final = timedelta(minutes=5)
+"""How far the clock of a probe may be ahead of ours."""
+LONGEST: Final = timedelta(hours=1)
+"""A round takes no longer."""
+MOST: Final = 5_000
+"""Results in one report."""
+NO_CONTROL: Final = "no control answered from this source on this path"
+OTHER_POLICY: Final = "what is to be blocked changed while it was tried"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One attempt. ``target``: an address or a name; ``address``: the one that was tried, None where none was."""
+
+    path: Path
+    source: Address
+    target: str
+    address: Address | None
+    verdict: Answered  # BLOCKED, PASSES or UNKNOWN
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What must be reachable, and whether it was, before and after."""
+
+    path: Path
+    source: Address
+    target: str
+    reached: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    round: str
+    site: SiteName
+    host: str
+    began: datetime
+    ended: datetime
+    results: tuple[Tried, ...]
+    controls: tuple[Control, ...]
+
+
+def refuse_untimely(report: ProbeReport, now: datetime, life: timedelta) -> None:
+    """Raises ``Invalid``: a clock that is wrong, a round that never ended, or one that proves nothing any more."""
+    if report.ended > now + SKEW:
+        ahead = report.ended - now
+        raise Invalid(
+            f"ended: lies {int(ahead.total_seconds())} s ahead of the server's clock",
+            hint="set the clock of the host that tried, and try again",
+        )
+    if not timedelta() <= report.ended - report.began <= LONGEST:
+        raise Invalid("began: must lie before ended, by an hour at most", hint="did the host's clock jump?")
+    if now - report.ended > life:
+        raise Invalid(
+            f"ended: {report.ended:%Y-%m-%dT%H:%MZ} is too long ago to prove anything now",
+            hint="try again; or is the clock of the host that tried behind?",
+        )
+
+
+def proofs_of(report: ProbeReport, desired: Desired, *, settled: bool) -> tuple[Proof, ...]:
+    """What each attempt proves by what the site should block. ``settled``: that was the same all the while.
+
+    Attempts from sources that nothing is said about (no role, a role that is only watched) are left out.
+    """
+    answered = {(control.source, control.path) for control in report.controls if control.reached}
+    policy = _Policy.of(desired)
+    return tuple(_judged(report, policy, answered, settled=settled))
+
+
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    rules: tuple[Rule, ...]
+    networks: Mapping[GroupName, frozenset[Network]]
+    names: Mapping[GroupName, frozenset[DomainName]]
+
+    @classmethod
+    def of(cls, desired: Desired) -> _Policy:
+        return cls(
+            desired.rules,
+            {g.name: g.members for g in desired.groups if isinstance(g, AddressGroup)},
+            {g.name: g.members for g in desired.groups if isinstance(g, DomainGroup)},
+        )
+
+    def decides(self, tried: Tried) -> Rule | None:
+        """The first rule that matches, by the address that was tried or by the name."""
+        return next((rule for rule in self.rules if self._meets(rule, tried)), None)
+
+    def _meets(self, rule: Rule, tried: Tried) -> bool:
+        if rule.sources is not None and not _within(self.networks.get(rule.sources, ()), tried.source):
+            return False
+        by_address = tried.address is not None and any(
+            _within(self.networks.get(name, ()), tried.address) for name in rule.destinations
+        )
+        return by_address or any(
+            _covers(name, tried.target) for group in rule.destinations for name in self.names.get(group, ())
+        )
+
+
+def _within(networks: Iterable[Network], address: Address) -> bool:
+    return any(network.version == address.version and address in network for network in networks)
+
+
+def _covers(name: DomainName, target: str) -> bool:
+    return target == name.name or (name.suffix and target.endswith(f".{name.name}"))
+
+
+def _judged(
+    report: ProbeReport, policy: _Policy, answered: set[tuple[Address, Path]], *, settled: bool
+) -> Iterator[Proof]:
+    for tried in report.results:
+        rule = policy.decides(tried)
+        if rule is None or rule.action not in (Action.DENY, Action.EXEMPT):
+            continue
+        role, exception = subject_of(rule.name)
+        expected = Expected.BLOCK if rule.action is Action.DENY else Expected.PASS
+        said, words = _said(tried, answered)
+        state = _state(tried.path, expected, said)
+        if not settled and state is ProofState.LEAKING:
+            state, words = ProofState.UNKNOWN, OTHER_POLICY
+        yield Proof(
+            id=EventId(new_id()),
+            round=report.round,
+            site=report.site,
+            origin=report.host,
+            by=By.PROBE,
+            path=tried.path,
+            role=role or "",
+            exception=ExceptionId(exception) if exception else None,
+            source=tried.source,
+            target=tried.target,
+            expected=expected,
+            said=said,
+            state=state,
+            rule="",
+            words=words,
+            at=report.ended,
+        )
+
+
+def _said(tried: Tried, answered: set[tuple[Address, Path]]) -> tuple[Answered, str]:
+    if tried.verdict is Answered.BLOCKED and (tried.source, tried.path) not in answered:
+        return Answered.UNKNOWN, f"{tried.why}; {NO_CONTROL}"
+    return tried.verdict, tried.why
+
+
+def _state(path: Path, expected: Expected, said: Answered) -> ProofState:
+    """That a name resolves opens nothing: the address that it leads to is what is blocked, and is tried too."""
+    if path is Path.DNS and said is Answered.PASSES:
+        return ProofState.OPEN
+    return judged(expected, said)
+
+
+def targets_of(desired: Desired, *, draw: Mapping[str, int]) -> Iterator[str]:
+    """A few of what is denied now: addresses of the lists and names; ``draw`` says where in each to begin."""
+    denied = [rule for rule in desired.rules if rule.action is Action.DENY]
+    wanted = {name for rule in denied for name in rule.destinations}
+    policy = _Policy.of(desired)
+    for version in (4, 6):
+        listed = sorted(
+            (n for name in wanted for n in policy.networks.get(name, ()) if n.version == version),
+            key=lambda n: (int(n.network_address), n.prefixlen),
+        )
+        for network in _some(listed, draw["networks"], 2):
+            yield str(network[network.num_addresses // 2])
+    names = sorted(name.name for group in wanted for name in policy.names.get(group, ()))
+    yield from _some(names, draw["names"], 4)
+
+
+def _some(items: list[T], start: int, count: int) -> list[T]:
+    """So many, the first by ``start``, evenly apart."""
+    step = max(len(items) // count, 1)
+    return [items[(start + at * step) % len(items)] for at in range(min(count, len(items)))]
+
+
+def address_or_none(text: str) -> Address | None:
+    try:
+        return ip_address(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,171 @@
+"""What firewalls said of connections and what probes tried, and the matrix that it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select
+
+from controller.audit import AuditNote
+from controller.errors import Invalid
+from controller.model import Window
+from controller.proof.matrix import folded
+from controller.proof.model import By, CellKey, Expected, Path, Proof, ProofCell, ProofState
+from controller.store.episodes import Episodes, KeptEpisode
+from controller.store.evidence import Page, cursor_after, place_of
+from controller.store.schema import proof_cells, proofs
+from controller.store.searching import Listing, within
+from controller.store.shelf import put
+from core.ids import EventId, ExceptionId, SiteName
+from vendors.oracle import Answered
+
+BATCH: Final = "proof:"
+"""Begins the name of a round among the batches of evidence: each is taken once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofQuery(Listing):
+    """Which answers, by their time; text is looked for in where, what and by which rule."""
+
+    KEYS = (proofs.c.at, proofs.c.id)
+    SAID = (proofs.c.site, proofs.c.origin, proofs.c.role, proofs.c.source, proofs.c.target, proofs.c.rule)
+
+    site: str | None = None
+    sites: frozenset[SiteName] | None = None  # None: of every site
+    origin: str | None = None
+    state: ProofState | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    cursor: str | None = None
+    limit: int = 100
+
+    def filters(self) -> Iterator[ColumnElement[bool]]:
+        for column, wanted in (
+            (proofs.c.site, self.site),
+            (proofs.c.origin, self.origin),
+            (proofs.c.state, self.state and self.state.value),
+        ):
+            if wanted is not None:
+                yield column == wanted
+        if self.sites is not None:
+            yield proofs.c.site.in_(self.sites)
+        yield from within(proofs.c.at, self.since, self.until)
+
+
+class Proofs(Episodes):
+    """Above the episodes: a leak is one, kept in the transaction of what shows it."""
+
+    def record_proofs(self, round_id: str, found: Sequence[Proof], *, audit: AuditNote | None = None) -> bool:
+        """Keep a round, the fields of the matrix that it fills, and the leaks that it shows; all or none.
+
+        False: that round was taken before, and nothing was changed.
+        """
+        with self._db.write() as connection:
+            if not self._is_first(connection, f"{BATCH}{round_id}"):
+                return False
+            if found:
+                connection.execute(insert(proofs), [_columns(proof) for proof in found])
+            cells, leaks = folded(_before(connection, {proof.site for proof in found}), found)
+            for cell in cells:
+                put(connection, proof_cells, _cell_columns(cell))
+            self._keep(connection, [KeptEpisode(episode=leak) for leak in leaks])
+            self._log(connection, audit)
+        return True
+
+    def proof_cells(self, sites: Collection[SiteName] | None = None) -> list[ProofCell]:
+        """The matrix as it was last filled, by site; ``sites`` None: all of it."""
+        query = select(proof_cells).order_by(*proof_cells.primary_key.columns)
+        if sites is not None:
+            query = query.where(proof_cells.c.site.in_(sites))
+        with self._db.read() as connection:
+            return [_cell(row) for row in connection.execute(query).mappings()]
+
+    def proofs(self, query: ProofQuery) -> Page[Proof]:
+        """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""
+        if query.limit < 1:
+            raise Invalid("limit: at least 1")
+        seen = [] if query.cursor is None else [query.behind(*place_of(query.cursor, oldest_first=query.oldest_first))]
+        statement = select(proofs, proofs.c.at.label("end")).where(*query.all(*seen)).order_by(*query.order)
+        with self._db.read() as connection:
+            rows = connection.execute(statement.limit(query.limit + 1)).mappings().all()
+        shown = rows[: query.limit]
+        more = len(rows) > query.limit
+        after = cursor_after(shown[-1], oldest_first=query.oldest_first) if more else None
+        return Page(items=tuple(_proof(row) for row in shown), next_cursor=after)
+
+    def proof_count(self, query: ProofQuery, *, most: int) -> int:
+        with self._db.read() as connection:
+            return query.counted(connection, most=most)
+
+    def proofs_between(self, site: SiteName, window: Window) -> list[Proof]:
+        """The site's answers inside the window, in order of time."""
+        inside = (proofs.c.site == site, *within(proofs.c.at, window.start, window.end))
+        query = select(proofs).where(*inside).order_by(proofs.c.at, proofs.c.id)
+        with self._db.read() as connection:
+            return [_proof(row) for row in connection.execute(query).mappings()]
+
+    def last_proofs(self) -> dict[str, datetime]:
+        """When each device was last asked."""
+        asked = proof_cells.c.by == By.ORACLE.value
+        query = select(proof_cells.c.origin, func.max(proof_cells.c.at)).where(asked).group_by(proof_cells.c.origin)
+        with self._db.read() as connection:
+            return {str(origin): at for origin, at in connection.execute(query)}
+
+    def _drop_cells(self, oldest: datetime) -> None:
+        """Fields that nobody filled for as long as evidence is kept."""
+        with self._db.write() as connection:
+            connection.execute(delete(proof_cells).where(proof_cells.c.at < oldest))
+
+
+def _before(connection: Connection, sites: Iterable[str]) -> dict[CellKey, ProofCell]:
+    query = select(proof_cells).where(proof_cells.c.site.in_(sorted(sites)))
+    return {cell.key: cell for cell in map(_cell, connection.execute(query).mappings())}
+
+
+def _columns(proof: Proof) -> dict[str, Any]:
+    said = {field.name: getattr(proof, field.name) for field in fields(Proof)}
+    return {
+        **said,
+        **{name: said[name].value for name in ("by", "path", "expected", "said", "state")},
+        "source": str(proof.source),
+        "exception": proof.exception or "",
+    }
+
+
+def _proof(row: RowMapping) -> Proof:
+    said = {field.name: row[field.name] for field in fields(Proof)}
+    said |= {
+        "by": By(row["by"]),
+        "path": Path(row["path"]),
+        "expected": Expected(row["expected"]),
+        "said": Answered(row["said"]),
+        "state": ProofState(row["state"]),
+        "source": ip_address(row["source"]),
+        "exception": ExceptionId(row["exception"]) if row["exception"] else None,
+    }
+    return Proof(**said)
+
+
+def _cell_columns(cell: ProofCell) -> dict[str, Any]:
+    said = {field.name: getattr(cell, field.name) for field in fields(ProofCell)}
+    said |= {name: said[name].value for name in ("by", "path", "state")}
+    return {**said, "exception": cell.exception or ""}
+
+
+def _cell(row: RowMapping) -> ProofCell:
+    said = {field.name: row[field.name] for field in fields(ProofCell)}
+    said |= {
+        "by": By(row["by"]),
+        "path": Path(row["path"]),
+        "state": ProofState(row["state"]),
+        "exception": ExceptionId(row["exception"]) if row["exception"] else None,
+        "leak": EventId(row["leak"]) if row["leak"] else None,
+    }
+    return ProofCell(**said)
+
+
+__all__ = ["ProofQuery", "Proofs"]
