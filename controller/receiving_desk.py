@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from controller.evidence.model import Batch, Intake, Quarantine
+from controller.evidence.model import Intake, Quarantine
 from controller.evidence.receiving import Figures, Receiver
 from controller.evidence.setting_aside import SetAside
 from controller.inventory import Inventory
@@ -15,17 +15,6 @@ from controller.reach import EVERYWHERE, Reach
 from controller.store import QuarantineQuery, Store
 from controller.views import Check
 from core.clock import Clock
-
-
-@dataclass(frozen=True, slots=True)
-class AsideOnly:
-    """An intake that keeps what was set aside, and makes nothing of the sightings."""
-
-    store: Store
-
-    def take(self, batch: Batch) -> None:
-        if batch.rejected:
-            self.store.set_aside(batch.rejected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,4 +74,4 @@ class ReceivingDesk:
         return replace(wanted, sites=self.reach.sites)
 
 
-__all__ = ["AsideOnly", "ReceivingDesk"]
+__all__ = ["ReceivingDesk"]

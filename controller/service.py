@@ -73,7 +73,7 @@ from controller.planning import Limits, plan_device, removed, store_plan
 from controller.policy_desk import PolicyDesk
 from controller.proof.desk import ProofDesk
 from controller.reach import EVERYWHERE, Reach
-from controller.receiving_desk import AsideOnly, ReceivingDesk
+from controller.receiving_desk import ReceivingDesk
 from controller.refreshing import Refresh, Refresher
 from controller.rehearsal import rehearsal
 from controller.report_desk import ReportDesk
@@ -171,7 +171,6 @@ class Controller:
         self.reach = EVERYWHERE
         self.feeds = FeedDesk(store, inventory, clock)
         self.cuts = CutDesk(store=store)
-        self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=AsideOnly(store))
         self.exports = ExportDesk(store=store, inventory=inventory, clock=clock, data_dir=settings.data_dir)
         self.coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=self._freshness)
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
@@ -200,6 +199,7 @@ class Controller:
             freshness=self._freshness,
             base_url=settings.public_url or "",
         )
+        self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=self.evidence)
         self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,

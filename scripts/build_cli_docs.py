@@ -42,7 +42,7 @@ itself can do is refused. See [client.md](client.md#the-command-line-on-another-
 | --- | --- |
 | 0 | done, or nothing to do |
 | 1 | error, wrong usage included; also: a check found damage, a question was answered with no |
-| 2 | there are changes (`plan`), or something drifted (`drift`) |
+| 2 | there are changes (`plan`), something drifted (`drift`), or use was found (`detect`) |
 | 3 | a guard refused; the old state stays enforced |
 | 4 | some devices failed; the others are done |
 | 5 | not allowed |

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from api.check_models import Check
 from api.cli.options import Page
@@ -18,6 +18,7 @@ from api.config_models import ConfigDrift
 from api.coverage_models import By, FleetCoverage, SiteCoverage, Slo
 from api.device_models import Device, Doctor
 from api.emergency_models import Emergency
+from api.episode_models import Episode
 from api.event_models import Alert, Cut, Event
 from api.feed_models import Feed, FeedDevice, FeedGroup
 from api.intel_models import Explanation, OriginChange
@@ -34,10 +35,22 @@ from controller.model import Mode, Window
 from controller.planning import reopen
 from controller.reports.forms import Form, rendered
 from controller.reports.ranges import Asked
-from controller.store import AlertQuery, AuditNote, AuditQuery, CutQuery, EventQuery, QuarantineQuery, RunQuery
+from controller.store import (
+    AlertQuery,
+    AuditNote,
+    AuditQuery,
+    CutQuery,
+    EpisodeQuery,
+    EventQuery,
+    QuarantineQuery,
+    RunQuery,
+)
+from controller.store import Page as Stored
 from controller.views import Selection
 from core.ids import DeviceName, SiteName
 from ipsets.choice import Choice
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from controller.access_roles import AccessRole
@@ -275,14 +288,16 @@ class Counterpart:
 
     def events(self, wanted: EventQuery, *, limit: int) -> tuple[list[Event], bool]:
         """The newest, at most ``limit`` (0: all), and whether there are more."""
-        found: list[Event] = []
-        while True:
-            page = self._controller.events(wanted)
-            found += map(Event.of, page.items)
-            if (limit and len(found) >= limit) or page.next_cursor is None:
-                over = bool(limit) and len(found) > limit
-                return found[: limit or None], over or page.next_cursor is not None
-            wanted = replace(wanted, cursor=page.next_cursor)
+        found, more = _newest(lambda at: self._controller.events(replace(wanted, cursor=at)), limit)
+        return [Event.of(event) for event in found], more
+
+    def episodes(self, wanted: EpisodeQuery, *, limit: int) -> tuple[list[Episode], bool]:
+        """The newest, at most ``limit`` (0: all), and whether there are more."""
+        found, more = _newest(lambda at: self._controller.evidence.find(replace(wanted, cursor=at)), limit)
+        return [Episode.of(episode) for episode in found], more
+
+    def episode(self, name: str) -> Episode:
+        return Episode.of(self._controller.evidence.one(name))
 
     def cuts(self, wanted: CutQuery, *, limit: int) -> list[Cut]:
         return [Cut.of(cut) for cut in self._controller.cuts.find(wanted, limit=limit)]
@@ -415,6 +430,19 @@ class Counterpart:
 def names_a_file(policy: str) -> bool:
     """Whether a policy is told by a file rather than by its name."""
     return "/" in policy or Path(policy).exists()
+
+
+def _newest(page_at: Callable[[str | None], Stored[T]], limit: int) -> tuple[list[T], bool]:
+    """The first of a list, at most ``limit`` (0: all), and whether there are more."""
+    found: list[T] = []
+    cursor = None
+    while True:
+        page = page_at(cursor)
+        found += page.items
+        cursor = page.next_cursor
+        if (limit and len(found) >= limit) or cursor is None:
+            over = bool(limit) and len(found) > limit
+            return found[: limit or None], over or cursor is not None
 
 
 def _refuse_mine(mine: bool) -> None:

@@ -30,9 +30,11 @@ from api.cli import (
     config,
     coverage,
     db,
+    detect,
     device,
     drift,
     emergency,
+    episodes,
     events,
     evidence,
     exceptions,
@@ -76,6 +78,7 @@ for _noun in (
     db,
     device,
     emergency,
+    episodes,
     events,
     evidence,
     exceptions,
@@ -94,6 +97,7 @@ for _noun in (
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
 for _verb in (
     apply.apply,
+    detect.detect,
     drift.drift,
     explain.explain,
     init.init,

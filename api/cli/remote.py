@@ -34,6 +34,7 @@ from api.config_models import ConfigDrift
 from api.coverage_models import By, FleetCoverage, SiteCoverage, Slo
 from api.device_models import Device, Doctor, Site
 from api.emergency_models import Emergency
+from api.episode_models import Episode
 from api.event_models import Alert, Cut, Event
 from api.feed_models import Feed, FeedDevice, FeedGroup
 from api.intel_models import Explanation, OriginChange
@@ -52,7 +53,7 @@ from controller.errors import Conflict, Invalid
 from controller.inventory.proposals import read_proposal
 from controller.model import Mode, Window
 from controller.refreshing import Ending
-from controller.store import AlertQuery, AuditQuery, CutQuery, EventQuery, QuarantineQuery, RunQuery
+from controller.store import AlertQuery, AuditQuery, CutQuery, EpisodeQuery, EventQuery, QuarantineQuery, RunQuery
 from controller.views import Selection
 from core.clock import SystemClock
 from core.errors import ConfigError, TokgateError
@@ -373,6 +374,29 @@ class Remote(Counterpart):
         )
         events = [told(Event, one) for one in islice(found, limit + 1 if limit else None)]
         return events[: limit or None], bool(limit) and len(events) > limit
+
+    def episodes(self, wanted: EpisodeQuery, *, limit: int) -> tuple[list[Episode], bool]:
+        (kind,) = wanted.kinds or (None,)
+        found = self._client.episodes.list_episodes(
+            site=wanted.site,
+            device=wanted.device,
+            kind=kind.value if kind else None,
+            action=wanted.action.value if wanted.action else None,
+            source=wanted.source,
+            host=wanted.host,
+            user=wanted.user,
+            app=wanted.app,
+            exception=wanted.exception,
+            confidence=wanted.confidence,
+            since=_time(wanted.since),
+            until=_time(wanted.until),
+            limit=wanted.limit,
+        )
+        episodes = [told(Episode, one) for one in islice(found, limit + 1 if limit else None)]
+        return episodes[: limit or None], bool(limit) and len(episodes) > limit
+
+    def episode(self, name: str) -> Episode:
+        return told(Episode, self._client.episodes.get_episode(name))
 
     def cuts(self, wanted: CutQuery, *, limit: int) -> list[Cut]:
         found = self._client.events.list_cuts(

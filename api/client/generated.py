@@ -312,6 +312,35 @@ class EntryHit(TypedDict):
     bytes: int | None
 
 
+class Episode(TypedDict):
+    id: str
+    kind: Literal[
+        "use", "contact", "hits", "installed", "first-use", "spike", "evasion", "dormant", "leak", "outside-hours"
+    ]
+    site: str
+    start: str
+    end: str
+    action: Literal["blocked", "monitored", "allowed-by-exception", "not-enforced", "unknown"]
+    confidence: int
+    grounds: list[Ground]
+    device: str | None
+    source: str | None
+    host: str
+    user: str
+    role: str | None
+    indicator: str
+    app: str
+    surface: str
+    exception: str | None
+    channels: list[Literal["counter", "firewall", "flow", "dns", "tls", "quic", "http", "proxy", "endpoint", "probe"]]
+    sensors: list[str]
+    destinations: list[str]
+    count: int | None
+    packets: int | None
+    bytes: int | None
+    events: list[str]
+
+
 class Event(TypedDict):
     id: str
     site: str
@@ -483,6 +512,13 @@ class Freeze(TypedDict):
     hold: Literal["changes", "everything"]
     reason: str
     until: str | None
+
+
+class Ground(TypedDict):
+    trait: str
+    text: str
+    weight: int
+    channel: Literal["counter", "firewall", "flow", "dns", "tls", "quic", "http", "proxy", "endpoint", "probe"]
 
 
 class Health(TypedDict):
@@ -658,6 +694,12 @@ class PageDevice(TypedDict):
 
 class PageEmergency(TypedDict):
     items: list[Emergency]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageEpisode(TypedDict):
+    items: list[Episode]
     next_cursor: NotRequired[str | None]
     count: NotRequired[int | None]
 
@@ -2510,6 +2552,67 @@ class ProofsRoutes:
         )
 
 
+class EpisodesRoutes:
+    """The routes under ``/api/v1/episodes``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_episodes(
+        self,
+        *,
+        site: str | None = None,
+        device: str | None = None,
+        kind: Literal[
+            "use", "contact", "hits", "installed", "first-use", "spike", "evasion", "dormant", "leak", "outside-hours"
+        ]
+        | None = None,
+        action: Literal["blocked", "monitored", "allowed-by-exception", "not-enforced", "unknown"] | None = None,
+        source: str | None = None,
+        host: str | None = None,
+        user: str | None = None,
+        role: str | None = None,
+        app: str | None = None,
+        exception: str | None = None,
+        confidence: int | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        q: str | None = None,
+    ) -> Iterator[Episode]:
+        """Episodes, the newest first."""
+        return cast(
+            "Iterator[Episode]",
+            self._pages(
+                "/episodes",
+                query={
+                    "site": site,
+                    "device": device,
+                    "kind": kind,
+                    "action": action,
+                    "source": source,
+                    "host": host,
+                    "user": user,
+                    "role": role,
+                    "app": app,
+                    "exception": exception,
+                    "confidence": confidence,
+                    "since": since,
+                    "until": until,
+                    "limit": limit,
+                    "order": order,
+                    "q": q,
+                },
+            ),
+        )
+
+    def get_episode(self, id: str) -> Episode:
+        """One episode."""
+        return cast("Episode", self._call("GET", f"/episodes/{_q(id)}"))
+
+
 class ReportsRoutes:
     """The routes under ``/api/v1/reports``."""
 
@@ -3067,6 +3170,7 @@ class Operations:
         self.evidence = EvidenceRoutes(call, pages)
         self.coverage = CoverageRoutes(call, pages)
         self.proofs = ProofsRoutes(call, pages)
+        self.episodes = EpisodesRoutes(call, pages)
         self.reports = ReportsRoutes(call, pages)
         self.tokens = TokensRoutes(call, pages)
         self.people = PeopleRoutes(call, pages)

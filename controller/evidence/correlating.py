@@ -9,7 +9,7 @@ is too much is added up in places of its own, and said.
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -277,19 +277,25 @@ def fold(
     for draft in drafts:
         by_group[_group(draft.client, draft.app, draft.exception)].append(draft)
     changed: dict[EventId, Draft] = {}
-    begun = Counter[SiteName]()
+    begun = defaultdict[SiteName, deque[datetime]](deque)
     for sign in sorted(signs, key=_rank):
         group = by_group[_group(sign.client, sign.app, sign.exception)]
         fitting = _fitting(group, sign)
-        if fitting is None and open_at(sign.site) + begun[sign.site] >= OPEN_MOST:
+        if fitting is None and open_at(sign.site) + _still_open(begun[sign.site], sign.at) >= OPEN_MOST:
             group = by_group[_group(_overflow(sign), sign.app, None)]
             fitting = _fitting(group, sign) or _begin(group, sign, is_overflow=True)
         elif fitting is None:
-            begun[sign.site] += 1
+            begun[sign.site].append(sign.at)
             fitting = _begin(group, sign)
         fitting.add(sign)
         changed[fitting.id] = fitting
     return [changed[key] for key in sorted(changed)]
+
+
+def _still_open(begun: deque[datetime], at: datetime) -> int:
+    while begun and begun[0] < at - LENGTH:
+        begun.popleft()
+    return len(begun)
 
 
 def _fitting(group: Iterable[Draft], sign: Sign) -> Draft | None:

@@ -28,6 +28,7 @@ from core.ids import EventId, SiteName
 
 BATCH_RETENTION: Final = timedelta(days=31)
 """So long a batch is known to have been taken."""
+_LIST: Final = "episodes:"
 _NAMED: Final = 500
 """Values in one question."""
 
@@ -204,14 +205,18 @@ class Episodes(Quarantines):
         """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""
         if query.limit < 1:
             raise Invalid("limit: at least 1")
-        seen = [] if query.cursor is None else [query.behind(*place_of(query.cursor, oldest_first=query.oldest_first))]
+        seen = (
+            []
+            if query.cursor is None
+            else [query.behind(*place_of(query.cursor, oldest_first=query.oldest_first, of=_LIST))]
+        )
         table = episodes.c
         statement = select(table.id, table.end, table.body).where(*query.all(*seen)).order_by(*query.order)
         with self._db.read() as connection:
             rows = connection.execute(statement.limit(query.limit + 1)).mappings().all()
         shown = rows[: query.limit]
         more = len(rows) > query.limit
-        after = cursor_after(shown[-1], oldest_first=query.oldest_first) if more else None
+        after = cursor_after(shown[-1], oldest_first=query.oldest_first, of=_LIST) if more else None
         return Page(items=tuple(EPISODE.loads(row["body"]) for row in shown), next_cursor=after)
 
     def episode(self, name: str) -> Episode:

@@ -298,17 +298,18 @@ def look_of(row: RowMapping) -> Observation:
     )
 
 
-def cursor_after(row: RowMapping, *, oldest_first: bool) -> str:
-    """Where a list by ``end`` and ``id`` goes on behind this row."""
+def cursor_after(row: RowMapping, *, oldest_first: bool, of: str = "") -> str:
+    """Where a list by ``end`` and ``id`` goes on behind this row; ``of`` tells lists apart."""
     way = _UP if oldest_first else ""
-    return base64.urlsafe_b64encode(f"{way}{micros(row['end'])}:{row['id']}".encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(f"{of}{way}{micros(row['end'])}:{row['id']}".encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str, *, oldest_first: bool) -> tuple[datetime, str]:
+def place_of(cursor: str, *, oldest_first: bool, of: str = "") -> tuple[datetime, str]:
     """The end and the id of the last row seen. Raises ``Invalid`` for a cursor that is not one of ours."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        found = _PLACE.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+        found = _PLACE.fullmatch(text.removeprefix(of)) if text.startswith(of) else None
         if found is not None and bool(found["up"]) is oldest_first:
             return moment(int(found["end"])), found["event"]
     except (binascii.Error, ValueError, OverflowError):

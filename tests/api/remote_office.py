@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ from api.cli.main import main
 from api.server import Bind, serving
 from controller.evidence.model import Quarantine, Rejected
 from controller.feeding import content_of
-from core.ids import RunId
+from core.ids import RunId, new_id
 from tests.api.conftest import INVENTORY, PASSWORD, Office, Stock, an_office
 from tests.api.test_rest_dry_run import hook, hooked, person
 from tests.api.test_rest_flow import FW_BERLIN, a_status, a_stored_plan, event, finished, record
 from tests.api.test_rest_intel_work import put_in_force, without
+from tests.controller.test_store_episodes import an_episode
 from vendors.model import FeedList, GroupName
 
 POLICY = "services: [tiktok]\nroles: {company: {mode: monitor}, guest: {mode: enforce}}\n"
@@ -107,7 +109,10 @@ def furnish(office: Office, folder: Path) -> dict[str, str]:
         made.append(office.ask("POST", "/api/v1/exceptions", token="request", json=wish).json()["id"])
     office.ask("POST", f"/api/v1/exceptions/{made[1]}/deny", token="approve", json={"reason": "no"})
     (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    episode = an_episode(new_id(), controller.clock.now(), source=ip_address("10.20.0.7"))
+    controller.store.record("b1", [episode, an_episode(new_id(), controller.clock.now() - hour)])
     return {
+        "episode": episode.id,
         "id": made[0],
         "denied": made[1],
         "old": first.id[:12],

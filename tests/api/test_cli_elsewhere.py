@@ -37,6 +37,8 @@ ASKING: dict[str, tuple[str, ...]] = {
     "emergency pause": ("--for", "2h", "--yes", *WHY),
     "emergency switch": ("off", "--yes", *WHY),
     "emergency withdraw": ("192.0.2.1", "--for", "2h", "--yes", *WHY),
+    "episodes list": (),
+    "episodes show": (ID,),
     "events alerts": (),
     "events cuts": (),
     "events list": (),
@@ -132,6 +134,7 @@ REFUSED_SO = [
 """Of commands that are done over the API: what is not."""
 ALOOF: dict[str, tuple[str, ...]] = {
     "config schema": (),
+    "detect": (str(Path(__file__).parents[1] / "controller/evidence_files/squid-native.log"),),
     "intel keygen": ("{folder}/key",),
     "version": (),
     "webhook secret": (),

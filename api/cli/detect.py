@@ -1,0 +1,112 @@
+"""``tokgate detect``: what files of evidence come to, judged here and kept nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli.episodes import COLUMNS, IN_CSV
+from api.cli.options import As, Output
+from api.cli.show import note, show_json, show_rows
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from controller.evidence.detecting import Detected
+    from controller.evidence.model import Episode, Rejected, Sighting
+
+HERE = "-"
+
+
+def detect(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Logs, exports, captures; - is stdin.")],
+    of: Annotated[str | None, typer.Option("--as", help="Their format: zeek, suricata, bind …; else found.")] = None,
+    inventory: Annotated[
+        Path | None, typer.Option("--inventory", help="Whose sites, networks and policies to judge by.")
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", "-s", help="Of the inventory: where records without an address are from.")
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option("--zone", metavar="ZONE", help="Of times that name none: Europe/Berlin; else UTC.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also contacts that are no use: pixels, kits, hints.")] = False,
+    output: As = Output.TABLE,
+) -> int:
+    """Find use in files, by the shipped traits: who, when, of what, how sure and why. Asks nobody and keeps nothing.
+
+    Without an inventory every client is at the site `offline`, which only watches. Exceptions are not known here.
+    Ends with 2 when use was found, 0 when none was, 1 when a file could not be read.
+    """
+    from controller.evidence.detecting import detect as detected
+    from controller.evidence.detecting import without_sites
+    from controller.evidence.judging import Judge
+    from controller.evidence.model import EpisodeKind
+    from controller.evidence_desk import matcher_of
+    from controller.inventory import load_inventory
+
+    known = load_inventory(inventory) if inventory is not None else without_sites()
+    where = next(iter(known.sites)) if inventory is None else known.site(site).name if site else None
+    judge = Judge(known, matcher_of(known, None))
+    found = detected(judge, _records(files, of, _zone(zone)), site=where)
+    kinds = {EpisodeKind.USE, EpisodeKind.INSTALLED}
+    shown = [episode for episode in found.episodes if all_ or episode.kind in kinds]
+    _show(found, shown, output, hidden=len(found.episodes) - len(shown))
+    return ExitCode.CHANGES if any(episode.kind in kinds for episode in found.episodes) else ExitCode.DONE
+
+
+def _show(found: Detected, shown: list[Episode], output: Output, *, hidden: int) -> None:
+    from api.episode_models import Episode as Answer
+
+    rows = [Answer.of(episode) for episode in shown]
+    if output is Output.JSON:
+        show_json([row.model_dump(mode="json") for row in rows])
+    else:
+        show_rows(rows, COLUMNS, output, none="no use was found", in_csv=IN_CSV)
+    told = [f"{found.sightings} records"]
+    told += [f"{hidden} contacts that are no use (--all)"] if hidden else []
+    told += [f"{found.strangers} signs of clients at no site"] if found.strangers else []
+    told += [f"{count} {why.value}" for why, count in found.rejected.items()]
+    told += [f"{found.unnamed} flows that could not wait for a name"] if found.unnamed else []
+    note("; ".join(told))
+    for sample in found.samples:
+        note(f"{sample.why.value}: {sample.origin}: {sample.detail or sample.text}")
+
+
+def _records(files: list[str], of: str | None, zone: tzinfo) -> Iterator[Sighting | Rejected | None]:
+    import sys
+
+    from controller.errors import Invalid
+    from controller.evidence.formats import Reading, read
+    from core.clock import SystemClock
+
+    now = SystemClock().now()
+    for name in files:
+        reading = Reading(origin="stdin" if name == HERE else name, now=now, sensor=Path(name).name, zone=zone)
+        if name == HERE:
+            yield from read(sys.stdin.buffer, reading, format=of)[1]
+            continue
+        try:
+            with Path(name).open("rb") as stream:
+                yield from read(stream, reading, format=of)[1]
+        except OSError as exc:
+            raise Invalid(f"{name}: cannot be read: {exc.strerror}") from exc
+
+
+def _zone(text: str | None) -> tzinfo:
+    from datetime import UTC
+    from zoneinfo import ZoneInfo
+
+    from controller.errors import Invalid
+    from controller.inventory.fields import parse_zone
+
+    if text is None:
+        return UTC
+    try:
+        return ZoneInfo(parse_zone(text))
+    except ValueError as exc:
+        raise Invalid(f"--zone: {exc}") from exc

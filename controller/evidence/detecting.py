@@ -1,0 +1,92 @@
+"""Evidence in files, judged at once and kept nowhere: what ``tokgate detect`` does. No store, no network.
+
+Without an inventory every client is at one site, whose policy only watches. Exceptions are the store's, so none is
+known here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from controller.evidence.correlating import Draft, episode_of, fold, signs_by_keys, signs_of
+from controller.evidence.judging import Judge
+from controller.evidence.model import Episode, Quarantine, Rejected, Sighting
+from controller.inventory import Inventory, Policy, Site
+from controller.inventory.model import Intelligence, RolePolicy
+from controller.model import Mode
+from core.ids import EventId, SiteName
+from core.net import parse_network
+from ipsets.catalogue import APP, load_catalogue
+
+NOWHERE: Final = SiteName("offline")
+CHUNK: Final = 100_000
+"""Sightings that are judged together: so far apart a name and its connection find each other."""
+NAMELESS_MOST: Final = 500_000
+"""Records without a name that wait for one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detected:
+    """What files come to. ``rejected`` counts; ``unnamed``: so many more could not wait for a name."""
+
+    episodes: tuple[Episode, ...]
+    sightings: int
+    strangers: int
+    rejected: Mapping[Quarantine, int]
+    samples: tuple[Rejected, ...]  # the first of each reason
+    unnamed: int
+
+
+def without_sites() -> Inventory:
+    """An inventory that says nothing: one site that everything is at."""
+    everywhere = tuple(parse_network(text) for text in ("0.0.0.0/0", "::/0"))
+    apps = tuple(load_catalogue().apps)
+    services = ("tiktok", *(f"{APP}{app}" for app in apps))  # as an inventory that was read has them
+    policy = Policy(services=services, apps=apps, roles={"client": RolePolicy(mode=Mode.MONITOR)})
+    site = Site.model_construct(
+        **{name: field.get_default(call_default_factory=True) for name, field in Site.model_fields.items()}
+        | {"name": NOWHERE, "title": "", "time_zone": "UTC", "policy": "watch", "networks": {"client": everywhere}}
+    )
+    return Inventory.model_construct(
+        **{name: field.get_default(call_default_factory=True) for name, field in Inventory.model_fields.items()}
+        | {"intelligence": Intelligence(sources=()), "policies": {"watch": policy}, "sites": {NOWHERE: site}}
+    )
+
+
+def detect(judge: Judge, records: Iterable[Sighting | Rejected | None], *, site: SiteName | None = None) -> Detected:
+    """Everything that the records come to, in order of time. Holds the episodes, and ``CHUNK`` records at once."""
+    drafts: dict[EventId, Draft] = {}
+    nameless: list[Sighting] = []
+    seen = strangers = unnamed = 0
+    rejected, samples = Counter[Quarantine](), dict[Quarantine, Rejected]()
+    stream = iter(records)
+    while chunk := list(islice(stream, CHUNK)):
+        for one in chunk:
+            if isinstance(one, Rejected):
+                rejected[one.why] += one.count
+                samples.setdefault(one.why, one)
+        sightings = [one for one in chunk if isinstance(one, Sighting)]
+        judged = signs_of(judge, sightings, site=site)
+        drafts |= {draft.id: draft for draft in fold(drafts.values(), judged.signs)}
+        room = NAMELESS_MOST - len(nameless)
+        nameless += judged.nameless[:room]
+        unnamed += max(0, len(judged.nameless) - room)
+        seen, strangers = seen + len(sightings), strangers + len(judged.strangers)
+    late = signs_by_keys(judge, nameless, drafts.values(), site=site)
+    drafts |= {draft.id: draft for draft in fold(drafts.values(), list(late))}
+    episodes = sorted(map(episode_of, drafts.values()), key=lambda e: (e.window, e.id))
+    return Detected(
+        episodes=tuple(episodes),
+        sightings=seen,
+        strangers=strangers,
+        rejected=dict(sorted(rejected.items())),
+        samples=tuple(samples[why] for why in sorted(samples)),
+        unnamed=unnamed,
+    )
+
+
+__all__ = ["NOWHERE", "Detected", "detect", "without_sites"]

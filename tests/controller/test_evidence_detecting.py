@@ -1,0 +1,67 @@
+"""Files judged at once: what comes of them, with and without an inventory, and what they could not say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from api.cli import main
+from controller.evidence import detecting
+from controller.evidence.detecting import NOWHERE, detect, without_sites
+from controller.evidence.judging import Judge
+from controller.evidence.model import Channel, EpisodeAction, EpisodeKind, Quarantine, Rejected
+from controller.evidence_desk import matcher_of
+from tests.controller.seeing import API, AT_API, FILES, hello, judge, morning, plain, seen
+
+ZEEK = ("zeek-conn.log", "zeek-dns.log", "zeek-ssl.log", "zeek-quic.log", "zeek-http.log")
+
+
+def alone() -> Judge:
+    known = without_sites()
+    return Judge(known, matcher_of(known, None))
+
+
+def test_without_an_inventory_everything_is_at_one_site_that_watches() -> None:
+    found = detect(alone(), morning(*ZEEK))
+    using = {str(e.source): e for e in found.episodes if e.kind is EpisodeKind.USE}
+    assert set(using) == {f"10.20.{x}" for x in ("3.41", "7.12", "9.21", "5.5", "3.60", "3.61", "3.90")}
+    assert {e.site for e in found.episodes} == {NOWHERE}
+    assert using["10.20.9.21"].action is using["10.20.7.12"].action is EpisodeAction.MONITORED
+    assert using["10.20.3.90"].action is EpisodeAction.UNKNOWN, "no answer, and nobody says why"
+
+
+def test_with_one_its_policies_judge(tmp_path: Path) -> None:
+    found = detect(judge(tmp_path), [*morning(*ZEEK), hello(source="192.168.1.1")])
+    assert {(e.site, e.role) for e in found.episodes} == {("berlin", "company"), ("berlin", "guest")}
+    assert found.strangers == 1
+
+
+def test_a_file_is_judged_in_pieces_to_the_same_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flow in one piece, and what says its name in a later one."""
+    told = [seen(Channel.FLOW, 0, destination=AT_API, uid="C1", octets=5), hello(API, 1, uid="C1", destination=AT_API)]
+    whole = detect(alone(), told)
+    monkeypatch.setattr(detecting, "CHUNK", 1)
+    assert plain(detect(alone(), told).episodes) == plain(whole.episodes)
+    assert whole.episodes[0].octets == 5
+
+
+def test_what_is_no_evidence_is_counted() -> None:
+    bad = Rejected(why=Quarantine.UNREADABLE, origin="x:1", text="?", count=3)
+    found = detect(alone(), [bad, hello(), None, bad])
+    assert (found.sightings, dict(found.rejected), found.samples) == (1, {Quarantine.UNREADABLE: 6}, (bad,))
+
+
+def test_the_command_says_by_its_end_whether_it_found_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    files = [str(FILES / name) for name in ZEEK]
+    assert main.main(["detect", *files]) == 2
+    said = capsys.readouterr()
+    assert "ads-manager" in said.out
+    assert "3 contacts that are no use" in said.err
+    assert main.main(["detect", "--all", "-o", "csv", *files]) == 2
+    assert ",contact,offline," in capsys.readouterr().out
+    nothing = tmp_path / "dns.log"
+    nothing.write_text("\n".join((FILES / "zeek-dns.log").read_text().splitlines()[:8]) + "\n")
+    assert main.main(["detect", str(nothing)]) == 0
+    assert main.main(["detect", str(tmp_path / "none")]) == 1
+    assert "cannot be read" in capsys.readouterr().err
