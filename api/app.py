@@ -28,6 +28,7 @@ from api.routes import (
     emergencies,
     episodes,
     events,
+    evidence,
     exceptions,
     feeds,
     health,
@@ -81,6 +82,7 @@ _NOUNS = (
     coverage,
     proofs,
     episodes,
+    evidence,
     reports,
     tokens,
     people,
@@ -111,6 +113,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.state.sign_ins = Lane(busy="sign-ins are under way already")
     app.state.jobs = Jobs(controller.clock, app.state.lane)
     app.state.bundles = Lane(1, busy="bundle is being imported or exported already")
+    app.state.uploads = Lane(2, busy="uploads of evidence are being read already")
     app.state.metrics = Metrics(controller, version=app.version)
     idempotency.install(app)
     app.add_middleware(Conditional)

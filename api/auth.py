@@ -281,4 +281,5 @@ Auditor = Annotated[Caller, Security(caller, scopes=[Scope.AUDIT.value])]
 Prober = Annotated[Caller, Security(caller, scopes=[Scope.PROBE.value])]
 Anybody = Annotated[Caller, Security(caller, scopes=[scope.value for scope in Scope])]
 """Who proved themselves and holds anything at all."""
+Ingester = Annotated[Caller, Security(caller, scopes=[Scope.INGEST.value])]
 Admin = Annotated[Caller, Security(caller, scopes=[Scope.ADMIN.value])]

@@ -124,7 +124,7 @@ class Repeatable:
             await self.app(scope, receive, send)
             return
         asked = Asked(store=scope["app"].state.controller.store, key=key, said=_said(scope), body=None)
-        if scope["path"] != STREAMED:
+        if scope["path"] not in STREAMED:
             body = (await receive()).get("body", b"")  # whole: ``api.limits`` received it
             asked.body, receive = _digest(_canonical(body)), replayed(body, receive)
         scope["state"]["asked"] = asked

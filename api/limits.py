@@ -19,6 +19,7 @@ from api.deprecation import deprecation_headers
 from api.errors import Malformed, TooLarge, TooSlow
 from api.problems import RETRY_AFTER_SECONDS, clean, problem_response, unexpected
 from controller.asking import asking
+from controller.evidence.formats import FORMATS
 from core.errors import TokgateError
 from core.ids import new_id
 
@@ -26,8 +27,8 @@ log = structlog.get_logger()
 
 MAX_BODY_BYTES: Final = 256 * 1024
 BODY_SECONDS: Final = 10.0
-STREAMED: Final = "/api/v1/intel/import"
-"""Its body may be far larger, so it is not received here but by its route: after the token was looked at."""
+STREAMED: Final = frozenset({"/api/v1/intel/import", *(f"/api/v1/evidence/{name}" for name in ("auto", *FORMATS))})
+"""Their bodies may be far larger, so they are not received here but by their routes: after the token was looked at."""
 
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -65,7 +66,7 @@ class Limits:
 
     async def _answer(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         try:
-            if scope["path"] != STREAMED:
+            if scope["path"] not in STREAMED:
                 receive = replayed(await self._body(scope, receive), receive)
             await self.app(scope, receive, answer.pass_on)
         except ClientGone:

@@ -36,6 +36,7 @@ _SITES: Final = (
     "/emergencies",
     "/config",
     "/events",
+    "/evidence",
     "/reports",
     "/check",
     "/proofs",

@@ -468,6 +468,7 @@ class Scope(StrEnum):
     OPERATE = "operate"
     AUDIT = "audit"
     PROBE = "probe"  # ask what to try at a site, and bring what came of it; nothing else
+    INGEST = "ingest"  # bring evidence; for sensors, and in no role
     ADMIN = "admin"
 
 

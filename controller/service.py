@@ -99,6 +99,7 @@ from controller.store import (
 from controller.store.runs import plan_unknown, run_unknown
 from controller.sync import Worker
 from controller.troubles import source_alerts, stale_limits, tell, tell_watches, troubles
+from controller.upload_desk import UploadDesk
 from controller.views import (
     Check,
     CollectResult,
@@ -200,6 +201,7 @@ class Controller:
             base_url=settings.public_url or "",
         )
         self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=self.evidence)
+        self.uploads = UploadDesk(inventory, clock, take=self.evidence.take)
         self._catalogue = inventory.catalogue
         self._worker = Worker(
             store=store,
@@ -319,6 +321,7 @@ class Controller:
         narrow.evidence = self.evidence.within(narrow.reach)
         narrow.coverage = self.coverage.within(narrow.inventory)
         narrow.proofs = self.proofs.within(narrow.reach, narrow.inventory)
+        narrow.uploads = self.uploads.within(narrow.reach)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.receiving = self.receiving.within(narrow.reach)
         narrow.exports = self.exports.within(narrow.reach)

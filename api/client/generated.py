@@ -596,7 +596,7 @@ class Me(TypedDict):
     actor: str
     how: Literal["token", "session"]
     via: str | None
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "admin"]]
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "admin"]]
     sites: list[str] | None
     session: str | None
 
@@ -610,7 +610,7 @@ class NewToken(TypedDict):
     id: str
     name: str
     prefix: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "admin"]]
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "admin"]]
     created_at: str
     created_by: str
     expires_at: str
@@ -645,7 +645,7 @@ class Overlap(TypedDict):
 
 class OwnTokenBody(TypedDict):
     name: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "admin"]]
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "admin"]]
     days: int
     sites: NotRequired[list[str] | None]
 
@@ -1087,6 +1087,12 @@ class Provenance(TypedDict):
     detail: str
 
 
+class QuarantineModelsSetAsideSample(TypedDict):
+    at: str
+    text: str
+    detail: str
+
+
 class ReasonBody(TypedDict):
     reason: str
 
@@ -1233,13 +1239,7 @@ class SetAside(TypedDict):
     count: int
     first_at: str
     last_at: str
-    samples: list[SetAsideSample]
-
-
-class SetAsideSample(TypedDict):
-    at: str
-    text: str
-    detail: str
+    samples: list[QuarantineModelsSetAsideSample]
 
 
 class Shortened(TypedDict):
@@ -1411,7 +1411,7 @@ class Token(TypedDict):
     id: str
     name: str
     prefix: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "admin"]]
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "admin"]]
     created_at: str
     created_by: str
     expires_at: str
@@ -1425,7 +1425,7 @@ class Token(TypedDict):
 
 class TokenBody(TypedDict):
     name: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "admin"]]
+    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "admin"]]
     days: int
     sites: NotRequired[list[str] | None]
     owner: NotRequired[str | None]

@@ -44,6 +44,7 @@ SCOPES: Final = {
     Scope.OPERATE: "change devices and act in emergencies",
     Scope.AUDIT: "read the audit log",
     Scope.PROBE: "bring what probes tried",
+    Scope.INGEST: "bring evidence",
     Scope.ADMIN: "administer",
 }
 _BY: Final = {"person": "{}", "cli": "{} (command line)", "token": "token {}"}

@@ -151,6 +151,12 @@ def paused(office: Office) -> str:
     return f"/emergencies/{made.json()['id']}"
 
 
+def question(office: Office) -> bytes:
+    """A name server's log of one question."""
+    at = office.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{at} dnsmasq[1]: query[A] www.tiktok.com from 10.20.0.7\n".encode()
+
+
 CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("POST", "/exceptions"): lambda o: call("request", "/exceptions", json=wish(o)),
     ("POST", "/exceptions/{id}/approve"): lambda o: call("approve", f"{requested(o, later=-HOUR / 2)}/approve"),
@@ -172,6 +178,7 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("POST", "/intel/trust"): lambda o: call("operate", "/intel/trust", json={"source": "curated", "reason": "why"}),
     ("POST", "/intel/export"): lambda o: call("operate", "/intel/export", json={"comment": "weekly"}),
     ("POST", "/intel/import"): lambda o: call("operate", "/intel/import?reason=why&force=true", content=bundle(o)),
+    ("POST", "/evidence/{format}"): lambda o: call("ingest", "/evidence/dnsmasq", content=question(o)),
     ("POST", "/plans"): lambda o: call("operate", "/plans", json={"all": True}, leaves=False),
     ("POST", "/runs"): lambda o: call("operate", "/runs", json={"kind": "sync", "sites": ["berlin"]}),
     ("POST", "/tokens"): lambda o: call("admin", "/tokens", json={"name": "fresh", "scopes": ["read"], "days": 1}),

@@ -31,6 +31,7 @@ SAMPLES = {
     "old": "abcdef",
     "new": "fedcba",
     "device": "nowhere",
+    "format": "auto",
 }
 SNAPSHOT = "/api/v1/snapshots/{id}"
 PAST_THE_DOOR = {200, 201, 202, 404, 409, 422}

@@ -20,7 +20,7 @@ import dns.rdatatype
 
 from controller.evidence.formats import client_hello, fields, quic_initial
 from controller.evidence.formats.capture_files import TCP, UDP, Packet, frames, is_capture, packet
-from controller.evidence.formats.reading import CLOCKS_DIFFER, Found, Reading, Stream, Unreadable
+from controller.evidence.formats.reading import Found, Reading, Stream, Unreadable
 from controller.evidence.model import Channel, Quarantine, Sighting
 from core.net import Address
 
@@ -84,7 +84,7 @@ class Flow:
 def read(stream: Stream, reading: Reading) -> Iterator[Found]:
     """Packet by packet; flows when they end."""
     capture = _Capture(reading)
-    number, latest = 0, (reading.now + CLOCKS_DIFFER).timestamp() * 1_000_000
+    number, latest = 0, reading.latest.timestamp() * 1_000_000
     try:
         for number, frame in enumerate(frames(stream), start=1):
             if not 0 <= frame.at <= latest:

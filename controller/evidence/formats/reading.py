@@ -52,10 +52,16 @@ class Reading:
     zone: tzinfo = UTC
     made_at: datetime | None = None
     oldest: datetime | None = None
+    ahead: timedelta = CLOCKS_DIFFER
 
     @property
     def writer(self) -> str:
         return self.sensor or self.origin
+
+    @property
+    def latest(self) -> datetime:
+        """A record may be later than our clock by so much as clocks differ."""
+        return self.now + self.ahead
 
     def reject(self, why: Quarantine, text: str, *, at: str = "", detail: str = "") -> Rejected:
         """``at``: where in it, as ``line 7``."""
@@ -64,7 +70,7 @@ class Reading:
 
     def timely(self, found: Sighting, text: str, *, at: str = "") -> Found:
         """It, unless its time cannot be."""
-        if found.at > self.now + CLOCKS_DIFFER:
+        if found.at > self.latest:
             return self.reject(Quarantine.FUTURE, text, at=at, detail=f"{found.at:%Y-%m-%dT%H:%M:%SZ} is still to come")
         if self.oldest is not None and found.at < self.oldest:
             detail = f"{found.at:%Y-%m-%dT%H:%M:%SZ} is before {self.oldest:%Y-%m-%d}"
