@@ -59,6 +59,7 @@ def address(text: str) -> Address:
     return found
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def number(text: str) -> int | None:
     """A whole number; None: nothing stands there. Raises ``Unfit``."""
     if text == "":
@@ -68,6 +69,7 @@ def number(text: str) -> int | None:
     return int(text)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def port(text: str) -> int | None:
     """Raises ``Unfit``."""
     found = number(text)
@@ -76,9 +78,13 @@ def port(text: str) -> int | None:
     return found
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def dns_name(text: str) -> str:
     """A name as sightings hold it, or nothing when it is none: an address, a single word, or what DNS cannot hold."""
+    return _dns_name(text) if len(text) <= 2 * _LONGEST_NAME else ""  # what is remembered is short, whoever writes it
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _dns_name(text: str) -> str:
     name = text.strip().rstrip(".").lower()
     if not name.isascii():
         try:
@@ -90,7 +96,6 @@ def dns_name(text: str) -> str:
     return name
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def url_parts(url: str) -> tuple[str, str]:
     """Host name and path of an address, with or without its scheme; the name is empty when it is an address."""
     rest = url.partition("://")[2] or url

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from controller.evidence.lines import Unfit, decoded
 
@@ -26,21 +26,20 @@ Data = Mapping[str, Mapping[str, str]]
 """Structured data: parameters by name, of each element."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """One message. ``at`` is by the sender's clock; where the message has no time, it is when it came in."""
 
     at: datetime
     text: str
-    host: str = ""
-    app: str = ""
-    msgid: str = ""
+    host: str
+    app: str
+    msgid: str
     data: Data
-    facility: int | None = None
-    severity: int | None = None
-    timed: bool = True  # the header says a time
-    whole: bool = True  # too short to have been cut on the way
-    strange: int = 0  # bytes that were no UTF-8, and stand in the text as escapes
+    facility: int | None
+    severity: int | None
+    timed: bool  # the header says a time
+    whole: bool  # too short to have been cut on the way
+    strange: int  # bytes that were no UTF-8, and stand in the text as escapes
     received: datetime
     zone: tzinfo
 
@@ -52,7 +51,7 @@ _5424: Final = re.compile(
     r" (\S{1,255}) (\S{1,48}) \S{1,128} (\S{1,32})(?: |$)"
 )
 _BSD: Final = re.compile(
-    r" ?[*.]?([A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d{2}:\d{2}:\d{2})(?:[.,](\d{1,6}))?(?: (?:UTC|GMT)\b)?(?=[ :]|$)"
+    r" ?[*.]?([A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d{2}:\d{2}:\d{2})(?:[.,](\d{1,6}))?(?: (UTC|GMT)\b)?(?=[ :]|$)"
 )
 _ISO: Final = re.compile(r" ?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)(?=[ :]|$)")
 _HOST: Final = re.compile(r" ([A-Za-z0-9_][A-Za-z0-9_.:-]{0,254})(?= )")
@@ -78,18 +77,32 @@ def parse(raw: bytes, received: datetime, *, zone: tzinfo = UTC, whole: bool | N
     if not rest:
         raise Unfit("an empty message")
     facility, severity = (None, None) if pri is None else divmod(pri, 8)
-    told = {
-        "received": received,
-        "zone": zone,
-        "strange": strange,
-        "facility": facility,
-        "severity": severity,
-        "whole": len(raw) < SHORTEST_CUT if whole is None else whole,
-    }
+    if whole is None:
+        whole = len(raw) < SHORTEST_CUT
     header = _5424.match(rest) if pri is not None else None
     if header is not None:
-        return _structured(header, rest, received, zone, told)
-    return _plain(rest, received, zone, told)
+        stamp, host, app, msgid = header.groups()
+        at = None if stamp is None else iso_time(stamp, zone)
+        data, said = structured_data(rest, header.end())
+        host, app, msgid = ("" if word == "-" else word for word in (host, app, msgid))
+    else:
+        at, host, app, said = _plain(rest, received, zone)
+        msgid, data = "", _NONE
+    return Message(
+        at or received,
+        said,
+        host,
+        app,
+        msgid,
+        data,
+        facility,
+        severity,
+        at is not None,
+        whole,
+        strange,
+        received,
+        zone,
+    )
 
 
 def _pri(text: str) -> tuple[int | None, str]:
@@ -100,21 +113,6 @@ def _pri(text: str) -> tuple[int | None, str]:
     if pri > 191:
         raise Unfit(f"a PRI of {pri}; the largest is 191")
     return pri, text[found.end() :]
-
-
-def _structured(header: re.Match[str], rest: str, received: datetime, zone: tzinfo, told: dict[str, object]) -> Message:
-    stamp, host, app, msgid = header.groups()
-    data, text = structured_data(rest, header.end())
-    return Message(
-        at=received if stamp is None else iso_time(stamp, zone),
-        timed=stamp is not None,
-        host="" if host == "-" else host,
-        app="" if app == "-" else app,
-        msgid="" if msgid == "-" else msgid,
-        data=data,
-        text=text,
-        **told,  # type: ignore[arg-type]
-    )
 
 
 def structured_data(rest: str, at: int) -> tuple[Data, str]:
@@ -135,33 +133,28 @@ def parameters(text: str) -> dict[str, str]:
     return dict(reversed(_PARAMETER.findall(text)))
 
 
-def _plain(rest: str, received: datetime, zone: tzinfo, told: dict[str, object]) -> Message:
+def _plain(rest: str, received: datetime, zone: tzinfo) -> tuple[datetime | None, str, str, str]:
+    """Time, host, tag and text of what RFC 3164 describes."""
     at, end = _stamp(rest, received, zone)
     host = app = ""
-    if at is not None and (found := _HOST.match(rest, end)) is not None and not found[1].endswith(":"):
-        host, end = found[1], found.end()
-        if rest.startswith(" : ", end):  # Cisco's device id
-            end += 2
-    elif at is not None and rest.startswith((":", " :"), end):
-        end = rest.index(":", end) + 1
+    if at is not None:
+        if (found := _HOST.match(rest, end)) is not None and rest[found.end() - 1] != ":":
+            host, end = found[1], found.end()
+            if rest.startswith(" : ", end):  # Cisco's device id
+                end += 2
+        elif rest.startswith((":", " :"), end):
+            end = rest.index(":", end) + 1
     if (tag := _TAG.match(rest, end)) is not None:
         app, end = tag[1], tag.end()
-    return Message(
-        at=at or received,
-        timed=at is not None,
-        host=host,
-        app=app,
-        data=_NONE,
-        text=rest[end:].lstrip(" "),
-        **told,  # type: ignore[arg-type]
-    )
+    return at, host, app, rest[end:].lstrip(" ")
 
 
 def _stamp(rest: str, received: datetime, zone: tzinfo) -> tuple[datetime | None, int]:
     if (found := _BSD.match(rest)) is not None:
-        at = bsd_time(found[1], received, zone if "UTC" not in found[0] and "GMT" not in found[0] else UTC)
-        if found[2]:
-            at += timedelta(microseconds=int(found[2].ljust(6, "0")))
+        stamp, fraction, says_utc = found.groups()
+        at = bsd_time(stamp, received, UTC if says_utc else zone)
+        if fraction:
+            at += timedelta(microseconds=int(fraction.ljust(6, "0")))
         return at, found.end()
     if (found := _ISO.match(rest)) is not None:
         return iso_time(found[1], zone), found.end()
@@ -171,6 +164,7 @@ def _stamp(rest: str, received: datetime, zone: tzinfo) -> tuple[datetime | None
 # --- time -----------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)
 def iso_time(text: str, zone: tzinfo) -> datetime:
     """An aware time in UTC; ``zone`` where the text says none. Raises ``Unfit``."""
     try:

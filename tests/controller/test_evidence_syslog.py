@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.evidence import syslog
-from controller.evidence.lines import Unfit, decoded, dns_name, shown
+from controller.evidence import lines, syslog
+from controller.evidence.lines import Unfit, decoded, dns_name, shown, url_parts
 from controller.evidence.syslog import Frames, Overlong
 
 NOW = datetime(2026, 11, 27, 7, 30, tzinfo=UTC)
@@ -169,3 +169,19 @@ def test_the_end_inside_a_message_is_told() -> None:
     frames = Frames()
     assert frames.feed(b"<1>whole\n<1>ha") == [b"<1>whole"]
     assert frames.end() == b"<1>ha"
+
+
+def test_what_is_remembered_is_short() -> None:
+    """A flood of long names, addresses and numbers, each another, keeps no memory."""
+    caches = (lines._dns_name, lines.address, lines.number, lines.port, syslog.iso_time)
+    before = [cache.cache_info().currsize for cache in caches]
+    for n in range(50):
+        long = f"{n}." + "x" * 5_000
+        assert dns_name(long) == ""
+        assert url_parts(f"https://{long}/{long}")[0] == ""
+        for refuse in (lines.address, lines.number, lines.port):
+            with pytest.raises(Unfit):
+                refuse(long)
+        with pytest.raises(Unfit):
+            syslog.iso_time(long, UTC)
+    assert [cache.cache_info().currsize for cache in caches] == before

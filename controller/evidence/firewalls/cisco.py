@@ -69,7 +69,7 @@ _VERDICTS: Final = {
 
 
 def claims(message: Message) -> bool:
-    return _ID.search(message.text, 0, 200) is not None
+    return "%" in message.text and _ID.search(message.text, 0, 200) is not None
 
 
 def read(message: Message, sensor: str) -> tuple[Sighting, ...]:

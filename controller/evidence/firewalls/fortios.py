@@ -16,6 +16,8 @@ from controller.evidence.model import Channel, Sighting, Verdict
 from controller.evidence.syslog import Message, iso_time
 
 _PAIR: Final = re.compile(r'([A-Za-z_][A-Za-z0-9_.-]*)=(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s"]*))(?: +|$)')
+_PAIRS: Final = re.compile(r'(?:[A-Za-z_][A-Za-z0-9_.-]*=(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^\s"]*)(?: +|$))+')
+_FIRST: Final = ("logver=", "eventtime=", "timestamp=", "date=", "logid=")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _MOST_PAIRS: Final = 400
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,25 +62,17 @@ def pairs(text: str, *, whole: bool) -> dict[str, str]:
 
     Where the line may be cut, a last value without quotes is left out. Raises ``Unfit``.
     """
-    found: dict[str, str] = {}
-    at = text.find("date=") if not text.startswith(("logver=", "eventtime=", "timestamp=")) else 0
-    at = max(0, at)
-    last = ""
-    while at < len(text):
-        pair = _PAIR.match(text, at)
-        if pair is None:
-            raise Unfit("a record of FortiOS that is cut off, or holds what is no key=value")
-        name, quoted, plain = pair.groups()
-        if name not in found:
-            if quoted is not None and "\\" in quoted:
-                quoted = _ESCAPED.sub(r"\1", quoted)
-            found[name] = plain if quoted is None else quoted
-            last = name if quoted is None else ""
-        at = pair.end()
-        if len(found) > _MOST_PAIRS:
-            raise Unfit(f"a record of FortiOS with more than {_MOST_PAIRS} values")
-    if last and not whole:
-        del found[last]
+    at = 0 if text.startswith(_FIRST) else max(0, text.find("date="))
+    if len(text) - at > 16 * _MOST_PAIRS and text.count("=", at) > 4 * _MOST_PAIRS:
+        raise Unfit("a record of FortiOS with too many values")
+    if (every := _PAIRS.match(text, at)) is None or every.end() != len(text):
+        raise Unfit("a record of FortiOS that is cut off, or holds what is no key=value")
+    pairs_ = _PAIR.findall(text, at)
+    found = {name: quoted or plain for name, quoted, plain in reversed(pairs_)}
+    if "\\" in text:
+        found = {name: _ESCAPED.sub(r"\1", value) if "\\" in value else value for name, value in found.items()}
+    if not whole and not text.endswith('"'):
+        found.pop(pairs_[-1][0], None)
     return found
 
 
