@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import AF_INET, inet_pton
 from typing import Final
 
 from controller.evidence.model import Verdict
@@ -48,6 +49,10 @@ def shown(raw: bytes) -> str:
 @lru_cache(maxsize=_REMEMBERED)
 def address(text: str) -> Address:
     """Raises ``Unfit``. An IPv4 address in IPv6's form is the IPv4 address."""
+    try:
+        return IPv4Address(inet_pton(AF_INET, text))  # several times faster than ``ip_address``
+    except (OSError, ValueError):
+        pass
     try:
         found = ip_address(text)
     except ValueError:

@@ -239,7 +239,7 @@ class Receiver:
         except OSError:  # it went away, or there are no descriptors left: the next turn tries again
             return
         peer = where[0]
-        known = self._senders.at_text(peer) is not None
+        known = self._senders.at(peer) is not None
         alike = sum(connection.is_known is known for connection in open_.values())
         if alike >= (MOST_CONNECTIONS if known else MOST_STRANGERS):
             sock.close()

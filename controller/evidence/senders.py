@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 from ipaddress import ip_address
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from controller.evidence.lines import Unfit, address
 from controller.inventory import Inventory
 from controller.inventory.evidence import Sensor
 from core.ids import SiteName
-from core.net import Address, Network, keys_around, lengths_of, parse_network, sort_key
+from core.net import Network, keys_around, lengths_of, parse_network, sort_key
 
-_REMEMBERED = 50_000
-"""Addresses that were looked up; whoever forges more costs a new look."""
+_REMEMBERED: Final = 50_000
+"""Addresses and names that were looked up; whoever forges more costs a new look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +29,17 @@ class Sender:
     relays: bool = False
 
 
+Known = dict[str, Sender | None]
+
+
 class Senders:
     """All of an inventory. The longest network that holds an address says whose it is."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._by_name: dict[str, Sender] = {}
         self._by_network: dict[tuple[int, int, int], Sender] = {}
-        self._known: dict[Address, Sender | None] = {}
+        self._peers: Known = {}
+        self._hosts: Known = {}
         sensors = inventory.evidence.sensors
         for device in inventory.by_name.values():
             sender = _sender(inventory, device.name, device.site, sensors.get(device.name))
@@ -51,34 +57,34 @@ class Senders:
         for network in networks:
             self._by_network.setdefault(sort_key(network), sender)
 
-    def at(self, peer: Address) -> Sender | None:
-        """Who sends from that address; None: a stranger."""
-        if peer in self._known:
-            return self._known[peer]
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        around = keys_around(parse_network(str(peer)), self._lengths)
-        found = [self._by_network[key] for key in around if key in self._by_network]
-        self._known[peer] = found[-1] if found else None
-        return self._known[peer]
-
-    def at_text(self, peer: str) -> Sender | None:
-        """The same for an address as a socket tells it."""
-        try:
-            return self.at(address(peer))
-        except Unfit:
-            return None
+    def at(self, peer: str) -> Sender | None:
+        """Who sends from that address, as a socket tells it; None: a stranger."""
+        return self._remembered(self._peers, peer, self._at)
 
     def named(self, host: str) -> Sender | None:
         """Whose the host name or address in a message is; None: nobody's that we know."""
-        if not host:
-            return None
-        if (found := self._by_name.get(host.lower())) is not None:
-            return found
+        return self._remembered(self._hosts, host, self._named) if host else None
+
+    def _remembered(self, known: Known, text: str, find: Callable[[str], Sender | None]) -> Sender | None:
         try:
-            return self.at(ip_address(host))
-        except ValueError:
-            return self._by_name.get(host.lower().partition(".")[0])
+            return known[text]
+        except KeyError:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            found = known[text] = find(text)
+            return found
+
+    def _at(self, peer: str) -> Sender | None:
+        try:
+            around = keys_around(parse_network(str(address(peer))), self._lengths)
+        except Unfit:
+            return None
+        found = [self._by_network[key] for key in around if key in self._by_network]
+        return found[-1] if found else None
+
+    def _named(self, host: str) -> Sender | None:
+        name = host.lower()
+        return self._by_name.get(name) or self._at(name) or self._by_name.get(name.partition(".")[0])
 
     def __len__(self) -> int:
         return len({sender.name for sender in self._by_name.values()})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from controller.evidence import firewalls, syslog
 from controller.evidence.lines import Unfit, shown
@@ -19,8 +20,7 @@ from controller.evidence.syslog import Overlong
 from core.ids import SiteName
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One message, as it came in. ``cut``: its connection ended inside of it."""
 
     raw: bytes | Overlong
@@ -60,7 +60,7 @@ class Sieve:
                 aside.add(arrival, exc.why, exc.detail, exc.site)
                 continue
             except Unfit as exc:
-                known = self.senders.at_text(arrival.peer)
+                known = self.senders.at(arrival.peer)
                 aside.add(arrival, Quarantine.UNREADABLE, str(exc), known.site if known else None)
                 continue
             strange += message.strange
@@ -75,7 +75,7 @@ class Sieve:
         return Sifted(sightings=tuple(sightings), rejected=aside.all(), passed=passed, strange=strange, heard=heard)
 
     def _understood(self, arrival: Arrival) -> tuple[Sender, syslog.Message]:
-        sender = self.senders.at_text(arrival.peer)
+        sender = self.senders.at(arrival.peer)
         if sender is None:
             raise _Refused(Quarantine.STRANGER, "no device and no sensor of the inventory has this address")
         if isinstance(arrival.raw, Overlong):

@@ -1,0 +1,167 @@
+"""Lines of firewalls' logs a second and core: read, known by sender and clock, and asked of a list, beside plain regex.
+
+Run: ``python -m bench.syslog_parse [LINES]``. Our side is what ``tokgate serve`` does with each message between socket
+and intake (``Sieve.sift``), and then a question of the shipped list by address and name, where the matcher stands. The
+peer is one regular expression a family over the raw bytes, which takes out the same six fields and believes whatever
+stands there: no header, no time, no escapes, no check for cut lines, no sender.
+
+Seconds of processor time: every side uses one core, and what else the machine does would be in the seconds of a clock.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import re
+import sys
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from bench.figures import Row, median_of, save
+from controller.evidence.senders import Senders
+from controller.evidence.sifting import Arrival, Sieve
+from controller.inventory.file import parse_inventory
+from core.net import Address, spans
+from ipsets import dataset
+
+LINES: Final = 40_000
+ROUNDS: Final = 3
+TARGET: Final = 30_000
+NOW: Final = datetime(2026, 11, 27, 7, 30, tzinfo=UTC)
+PEER: Final = "192.0.2.1"
+INVENTORY: Final = """
+version: 1
+intelligence: {sources: [{kind: curated}]}
+policies: {all: {services: [tiktok], roles: {company: {mode: enforce}}}}
+sites:
+  berlin:
+    time_zone: Europe/Berlin
+    policy: all
+    networks: {company: [10.0.0.0/8]}
+    devices:
+      fw: {vendor: linux_nftables, host: 192.0.2.1, password: "secret://env/NONE"}
+"""
+LOGS: Final = Path(__file__).parents[1] / "tests" / "controller" / "logs"
+PICKED: Final = {
+    "cisco": (2, 5, 8),
+    "paloalto": (2, 3),
+    "fortios": (2, 4),
+    "junos": (3, 4),
+    "checkpoint": (1, 3),
+    "netfilter": (0, 1),
+    "filterlog": (0, 1),
+}
+"""Lines of the goldens that are varied: the ones that a busy firewall writes."""
+REGEX: Final = {
+    "cisco": rb"(?:src|for) \w+:([\d.]+)/(\d+).*?(?:dst|to) \w+:([\d.]+)/(\d+)",
+    "paloalto": rb"(?:TRAFFIC|THREAT),(\w+),[^,]*,[^,]*,([^,]+),([^,]+),(?:[^,]*,){15}(\d+),(\d+),(?:[^,]*,){4}([^,]+)",
+    "fortios": rb'srcip=(\S+).*?srcport=(\d+).*?dstip=(\S+) dstport=(\d+).*?proto=(\d+).*?action="?(\w+)',
+    "junos": rb'(?:source-address="([^"]+)" source-port="(\d+)" destination-address="([^"]+)"'
+    rb' destination-port="(\d+)".*?policy-name="([^"]+)")|(?: ([\d.]+)/(\d+)->([\d.]+)/(\d+))',
+    "checkpoint": rb'action:"(\w+)".*?dst:"([^"]+)".*?s_port:"(\d+)"; service:"(\d+)"; src:"([^"]+)"',
+    "netfilter": rb"IN=(\S*) OUT=(\S*) .*?SRC=(\S+) DST=(\S+) .*?PROTO=(\w+) SPT=(\d+) DPT=(\d+)",
+    "filterlog": rb"(\w+),(\w+),4,(?:[^,]*,){7}(\w+),\d+,([\d.]+),([\d.]+),(\d+),(\d+)",
+}
+
+
+def lines(family: str, count: int) -> list[bytes]:
+    """Equal on every run: the clients, ports and some of the destinations differ from line to line."""
+    dice = random.Random(2026)
+    wanted = (LOGS / f"{family}.log").read_bytes().splitlines()
+    picked = [wanted[number] for number in PICKED[family]]
+    return [_varied(picked[number % len(picked)], dice) for number in range(count)]
+
+
+def _varied(line: bytes, dice: random.Random) -> bytes:
+    client = b"10.%d.%d.%d" % (dice.randrange(20), dice.randrange(100), 1 + dice.randrange(250))
+    line = line.replace(b"10.20.0.15", client)
+    if dice.random() < 0.9:  # nine of ten go elsewhere
+        line = line.replace(b"103.136.220.10", b"93.184.%d.%d" % (dice.randrange(256), dice.randrange(256)))
+    return re.sub(rb"(?<=[/,=(])5\d{4}(?=[,\s(])", b"%d" % dice.randrange(32_768, 61_000), line, count=1)
+
+
+class Reader:
+    """Our side: what stands between the socket and the intake."""
+
+    def __init__(self) -> None:
+        inventory = parse_inventory(INVENTORY)
+        self._sieve = Sieve(senders=Senders(inventory), ahead=timedelta(days=40), too_old=timedelta(days=4_000))
+        ranges = spans((n for n in dataset.dedicated_prefixes() if n.version == 4), 4)
+        self._starts, self._ends = [first for first, _ in ranges], [last for _, last in ranges]
+        self._names = {"tiktok.com", "tiktokv.com", "tiktokv.us", "tiktokcdn.com"}
+        self.found = 0
+
+    def read(self, raw: list[bytes]) -> None:
+        for start in range(0, len(raw), 2_000):
+            arrivals = [Arrival(line, PEER, "udp", NOW) for line in raw[start : start + 2_000]]
+            sifted = self._sieve.sift(arrivals)
+            assert not sifted.rejected, sifted.rejected[0]
+            self.found += sum(self._is_ours(s.destination, s.name) for s in sifted.sightings)
+
+    def _is_ours(self, destination: Address | None, name: str) -> bool:
+        while name:
+            if name in self._names:
+                return True
+            name = name.partition(".")[2]
+        if destination is None or destination.version == 6:
+            return False
+        at = bisect_right(self._starts, int(destination)) - 1
+        return at >= 0 and int(destination) <= self._ends[at]
+
+
+def plain(pattern: re.Pattern[bytes], raw: list[bytes]) -> None:
+    found = sum(pattern.search(line) is not None for line in raw)
+    assert found == len(raw), (pattern.pattern, found, len(raw))
+
+
+def spent(work: Callable[[], None]) -> float:
+    gc.collect()
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def measured(count: int) -> Iterator[Row]:
+    total = [0.0, 0.0]
+    for family in REGEX:
+        raw = lines(family, count)
+        ours, peer = _both(family, raw)
+        total[0], total[1] = total[0] + ours, total[1] + peer
+        yield _row(f"{family}, {sum(map(len, raw)) // count} bytes a line", count / ours, count / peer)
+    many = count * len(REGEX)
+    yield _row("all families, as many lines of each", many / total[0], many / total[1])
+
+
+def _both(family: str, raw: list[bytes]) -> tuple[float, ...]:
+    reader, pattern = Reader(), re.compile(REGEX[family])
+    taken = median_of(ROUNDS, lambda: spent(lambda: reader.read(raw)), lambda: spent(lambda: plain(pattern, raw)))
+    assert reader.found > 0, family
+    return taken
+
+
+def _row(what: str, ours: float, peer: float) -> Row:
+    return Row(
+        what=f"{what}: beside plain regex",
+        ours=ours,
+        peer=peer,
+        unit="lines/s/core",
+        target=f"≥ {TARGET:,}",
+        met=ours >= TARGET,
+    )
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else LINES
+    rows = []
+    for row in measured(count):
+        rows.append(row)
+        print(f"{row.what}: {row.ours:,.0f} {row.unit}, regex {row.peer or 0:,.0f}", flush=True)
+    save("syslog_parse", rows)
+
+
+if __name__ == "__main__":
+    main()
