@@ -56,8 +56,10 @@ _BSD: Final = re.compile(
 _ISO: Final = re.compile(r" ?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)(?=[ :]|$)")
 _HOST: Final = re.compile(r" ([A-Za-z0-9_][A-Za-z0-9_.:-]{0,254})(?= )")
 _TAG: Final = re.compile(r" ?([A-Za-z][A-Za-z0-9_./-]{0,47})(?:\[[^\]\s]{0,64}\])?: ?")
-_ELEMENT: Final = re.compile(r'\[([^\s="\]]{1,64})((?: +[^\s="\]]{1,64}="[^"\\]*(?:\\.[^"\\]*)*")*) ?\]')
-_PARAMETER: Final = re.compile(r'([^\s="\]]+)="([^"\\]*(?:\\.[^"\\]*)*)"')
+_ELEMENT: Final = re.compile(r'\[([^\s="\]]{1,64})')
+_PARAMETERS: Final = re.compile(r' +([^\s="\]]{1,64})="([^"\\]*(?:\\.[^"\\]*)*)"|(.+)', re.DOTALL)
+"""The last alternative takes all that is none: so one pass both finds the parameters and says where they end."""
+_MOST_ELEMENTS: Final = 16
 _ESCAPE: Final = re.compile(r'\\(["\\\]])')
 _MONTHS: Final = {
     name: number
@@ -120,17 +122,19 @@ def structured_data(rest: str, at: int) -> tuple[Data, str]:
     if rest.startswith("-", at):
         return _NONE, rest[at + 1 :].lstrip(" ").removeprefix("\\ufeff")
     found: dict[str, Mapping[str, str]] = {}
-    while (element := _ELEMENT.match(rest, at)) is not None:
-        found[element[1]] = parameters(element[2])
-        at = element.end()
+    while len(found) < _MOST_ELEMENTS and (element := _ELEMENT.match(rest, at)) is not None:
+        *every, (_, _, behind) = _PARAMETERS.findall(rest, element.end()) or [("", "", "")]
+        behind = behind.lstrip(" ")
+        if not behind.startswith("]"):
+            break
+        values = {name: value for name, value, _ in reversed(every)}
+        found[element[1]] = _unescaped(values) if "\\" in rest else values
+        rest, at = behind, 1
     return found or _NONE, rest[at:].lstrip(" ").removeprefix("\\ufeff")
 
 
-def parameters(text: str) -> dict[str, str]:
-    """Of one element. The first of two that have one name counts."""
-    if "\\" in text:
-        return {name: _ESCAPE.sub(r"\1", value) for name, value in reversed(_PARAMETER.findall(text))}
-    return dict(reversed(_PARAMETER.findall(text)))
+def _unescaped(values: dict[str, str]) -> dict[str, str]:
+    return {name: _ESCAPE.sub(r"\1", value) if "\\" in value else value for name, value in values.items()}
 
 
 def _plain(rest: str, received: datetime, zone: tzinfo) -> tuple[datetime | None, str, str, str]:

@@ -15,7 +15,9 @@ from controller.evidence.lines import Unfit, address, dns_name, number, port, pr
 from controller.evidence.model import Channel, Sighting, Verdict
 from controller.evidence.syslog import Message
 
-_QUOTED: Final = re.compile(r' *([A-Za-z_][A-Za-z0-9_ -]*):"([^"\\]*(?:\\.[^"\\]*)*)"(?:; ?|(?= ?\]))')
+_FIRST: Final = re.compile(r' *[A-Za-z_][A-Za-z0-9_ -]*:"')
+_QUOTED: Final = re.compile(r' *([A-Za-z_][A-Za-z0-9_ -]*):"([^"\\]*(?:\\.[^"\\]*)*)"(?:; ?|(?= ?\]))|(.+)', re.DOTALL)
+"""The last alternative takes all that is none: what is left behind a whole record is its bracket."""
 _MOST: Final = 400
 _PACKET: Final = re.compile(r" *<([^,<>]+),(\d+),([^,<>]+),(\d+),(\d+)(?:;[^<>]*)?>")
 _MOST_PACKETS: Final = 256
@@ -50,7 +52,7 @@ def read(message: Message, sensor: str) -> tuple[Sighting, ...]:
 def _fields(message: Message) -> dict[str, str]:
     text = message.text
     begin = text.find("[")
-    if begin >= 0 and _QUOTED.match(text, begin + 1):
+    if begin >= 0 and _FIRST.match(text, begin + 1):
         return _quoted(text, begin + 1)
     found: dict[str, str] = {}
     parts = text.split("|")
@@ -64,16 +66,11 @@ def _fields(message: Message) -> dict[str, str]:
 
 
 def _quoted(text: str, at: int) -> dict[str, str]:
-    found: dict[str, str] = {}
-    while (pair := _QUOTED.match(text, at)) is not None:
-        value = pair[2]
-        found.setdefault(pair[1], _ESCAPE.sub(r"\1", value) if "\\" in value else value)
-        at = pair.end()
-        if len(found) > _MOST:
-            raise Unfit(f"a record of Check Point with more than {_MOST} values")
-    if text[at:].strip() != "]":
+    *every, (_, _, behind) = _QUOTED.findall(text, at)
+    if behind.strip() != "]":
         raise Unfit("a record of Check Point that is cut off")
-    return found
+    found = {name: value for name, value, _ in reversed(every)}
+    return {name: _ESCAPE.sub(r"\1", value) if "\\" in value else value for name, value in found.items()}
 
 
 def _sighting(fields: dict[str, str], message: Message, sensor: str) -> Sighting:

@@ -15,8 +15,10 @@ from controller.evidence.lines import Unfit, address, dns_name, number, port, pr
 from controller.evidence.model import Channel, Sighting, Verdict
 from controller.evidence.syslog import Message, iso_time
 
-_PAIR: Final = re.compile(r'([A-Za-z_][A-Za-z0-9_.-]*)=(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s"]*))(?: +|$)')
-_PAIRS: Final = re.compile(r'(?:[A-Za-z_][A-Za-z0-9_.-]*=(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^\s"]*)(?: +|$))+')
+_PAIR: Final = re.compile(
+    r'([A-Za-z_][A-Za-z0-9_.-]*)=(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s"]*))(?: +|$)|(.+)', re.DOTALL
+)
+"""The last alternative takes all that is none: where it took anything, the line is cut, or something else."""
 _FIRST: Final = ("logver=", "eventtime=", "timestamp=", "date=", "logid=")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _MOST_PAIRS: Final = 400
@@ -65,14 +67,14 @@ def pairs(text: str, *, whole: bool) -> dict[str, str]:
     at = 0 if text.startswith(_FIRST) else max(0, text.find("date="))
     if len(text) - at > 16 * _MOST_PAIRS and text.count("=", at) > 4 * _MOST_PAIRS:
         raise Unfit("a record of FortiOS with too many values")
-    if (every := _PAIRS.match(text, at)) is None or every.end() != len(text):
+    every = _PAIR.findall(text, at)
+    if not every or every[-1][3]:
         raise Unfit("a record of FortiOS that is cut off, or holds what is no key=value")
-    pairs_ = _PAIR.findall(text, at)
-    found = {name: quoted or plain for name, quoted, plain in reversed(pairs_)}
+    found = {name: quoted or plain for name, quoted, plain, _ in reversed(every)}
     if "\\" in text:
         found = {name: _ESCAPED.sub(r"\1", value) if "\\" in value else value for name, value in found.items()}
     if not whole and not text.endswith('"'):
-        found.pop(pairs_[-1][0], None)
+        found.pop(every[-1][0], None)
     return found
 
 
