@@ -27,8 +27,8 @@ HEAD: Final = """\
 Written by `make bench` from `bench/results/*.json`; do not edit. Each row is measured beside its peer in the same run,
 in turns, as the median of several rounds. The machine (2 cores, gateways, servers and clients all on it) is shared:
 read ratios, not seconds. One part alone: `python -m bench.nft_apply`, `bench.fleet_poll`, `bench.serve_memory`,
-`bench.packet_probe [SECONDS]`, `bench.aggregate`, `bench.stream_push [LINES]`, `bench.exceptions_scale`, `bench.syslog_parse [LINES]`, then
-`python -m bench --table`.
+`bench.packet_probe [SECONDS]`, `bench.aggregate`, `bench.stream_push [LINES]`, `bench.exceptions_scale`,
+`bench.syslog_parse [LINES]`, then `python -m bench --table`.
 
 Where an apply's own time goes: *login* is the SSH handshake and key exchange; *read* and *read back* are one `nft list
 ruleset` each, with the gateway's kernel dump, the transfer and our parser; *load* is rendering, `nft -c` (up to 5,000

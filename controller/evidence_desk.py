@@ -34,6 +34,7 @@ from controller.evidence.correlating import (
 from controller.evidence.judging import Judge, Outcome, Sign
 from controller.evidence.model import Batch, Episode, EpisodeKind, Quarantine, Rejected, Sighting
 from controller.inventory import Inventory, Policy, Site
+from controller.inventory.evidence import EvidenceRules
 from controller.model import AccessException, Window
 from controller.reach import EVERYWHERE, Reach
 from controller.store import EpisodeQuery, KeptEpisode, Page, Past, Store
@@ -46,10 +47,6 @@ from ipsets.traits import Matcher, Shows
 
 log = structlog.get_logger()
 
-FUTURE_MOST: Final = timedelta(minutes=5)
-"""So far clocks may differ."""
-LATE_MOST: Final = timedelta(days=7)
-"""What is older is no evidence any more: too much of its time has been reported on."""
 FOLLOWED: Final = timedelta(seconds=5)
 """How old the exceptions may be that sightings are judged by."""
 REMEMBERED: Final = 50_000
@@ -119,7 +116,7 @@ class EvidenceDesk:
     def take(self, batch: Batch) -> None:
         """In the store, or not at all, when this returns. Raises ``StoreError``: bring it again."""
         now = self._clock.now()
-        good, rejected = screened(batch, now)
+        good, rejected = screened(batch, now, self._inventory.evidence)
         judge = self._current_judge()
         judged = signs_of(judge, good, site=batch.site)
         rejected += [_stranger(batch, sighting) for sighting in judged.strangers]
@@ -208,7 +205,7 @@ class EvidenceDesk:
 
     def _known_exceptions(self) -> tuple[AccessException, ...]:
         """Those that what is still taken may fall under."""
-        earliest = self._clock.now() - LATE_MOST
+        earliest = self._clock.now() - self._inventory.evidence.too_old
         known = self._store.exception_batches(ExceptionQuery(), first=MANY)
         return tuple(one for batch in known for one in batch if one.ends > earliest)
 
@@ -257,10 +254,10 @@ def matcher_of(inventory: Inventory, snapshot: Snapshot | None) -> Matcher:
     return Matcher(names=names, networks=networks, surfaces=surfaces)
 
 
-def screened(batch: Batch, now: datetime) -> tuple[list[Sighting], list[Rejected]]:
+def screened(batch: Batch, now: datetime, limits: EvidenceRules) -> tuple[list[Sighting], list[Rejected]]:
     """What may be judged, and what is set aside for its time, behind what was set aside already."""
     good, rejected = list[Sighting](), list(batch.rejected)
-    earliest, latest = now - LATE_MOST, now + FUTURE_MOST
+    earliest, latest = now - limits.too_old, now + timedelta(seconds=limits.clock_ahead_seconds)
     for sighting in batch.sightings:
         if earliest <= sighting.at <= latest:
             good.append(sighting)
@@ -292,4 +289,4 @@ def _told(sighting: Sighting) -> str:
     return " ".join(part for part in (*said, sighting.name) if part)[:TEXT_MOST]
 
 
-__all__ = ["FUTURE_MOST", "LATE_MOST", "EvidenceDesk", "matcher_of", "screened"]
+__all__ = ["EvidenceDesk", "matcher_of", "screened"]

@@ -190,6 +190,7 @@ class Controller:
         self.evidence = EvidenceDesk(
             store, inventory, clock, policies=self.emergencies.policy_of, holidays=self.calendars.of
         )
+        self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=self.evidence)
         self.reports = ReportDesk(
             store=store,
             inventory=inventory,

@@ -186,7 +186,10 @@ class Judge:
 
     def _find_place(self, source: Address | None, sensor: str, site: SiteName | None) -> Place | None:
         device = self._devices.get(sensor)
-        nearest = self._inventory.by_name[device].site if device is not None else site
+        known = self._inventory.evidence.sensors.get(sensor)
+        nearest = SiteName(known.site) if known is not None else site
+        if device is not None:
+            nearest = self._inventory.by_name[device].site
         found = self._places.find(source) if source is not None else None
         roles = dict(found or ())
         if nearest is None and len(roles) == 1:
