@@ -201,7 +201,6 @@ class Controller:
             freshness=self._freshness,
             base_url=settings.public_url or "",
         )
-        self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=self.evidence)
         self.uploads = UploadDesk(inventory, clock, take=self.evidence.take)
         self._catalogue = inventory.catalogue
         self._worker = Worker(

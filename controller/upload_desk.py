@@ -21,7 +21,6 @@ import structlog
 from controller.errors import Invalid, NotFound
 from controller.evidence.formats import Found, Reading, Stream, read
 from controller.evidence.model import Batch, Quarantine, Rejected, Sighting
-from controller.evidence_desk import FUTURE_MOST, LATE_MOST
 from controller.inventory import Inventory
 from controller.inventory.evidence import Sensor
 from controller.reach import EVERYWHERE, Reach
@@ -107,8 +106,8 @@ class UploadDesk:
             now=now,
             sensor=upload.sensor,
             zone=self._zone(upload, sensor, site),
-            ahead=min(FUTURE_MOST, timedelta(seconds=rules.clock_ahead_seconds)),
-            oldest=now - min(LATE_MOST, rules.too_old),
+            ahead=timedelta(seconds=rules.clock_ahead_seconds),
+            oldest=now - rules.too_old,
         )
         kind, found = read(stream, reading, format=upload.format, limit=MAX_UNPACKED)
         name = "|".join(("upload", kind.name, upload.sensor, site or "", str(reading.zone), upload.digest))
