@@ -56,6 +56,7 @@ from api.web import audit as audit_page
 from api.web import emergencies as emergency_pages
 from api.web import exceptions as exceptions_pages
 from api.web import policy as policy_pages
+from api.web import proofs as proof_pages
 from api.web import webhooks as webhook_pages
 from controller.service import Controller
 
@@ -140,6 +141,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(policy_pages.router)
     app.include_router(emergency_pages.router)
     app.include_router(audit_page.router)
+    app.include_router(proof_pages.router)
     app.include_router(webhook_pages.router)
     app.router.middleware_stack = Switchboard.before(app.router)
     return app

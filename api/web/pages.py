@@ -40,6 +40,7 @@ _NAVIGATION: Final = (
     ("/exceptions/new", "Request", Scope.REQUEST),
     ("/policy", "Policy", Scope.READ),
     ("/why", "Why blocked?", Scope.READ),
+    ("/proof", "Proof", Scope.READ),
     ("/emergencies", "Emergencies", Scope.READ),
     ("/audit", "Audit", Scope.AUDIT),
     ("/webhooks", "Webhooks", Scope.AUDIT),

@@ -32,6 +32,7 @@ from tests.api.browsing import PASSWORD_OF_ANNA
 from tests.api.conftest import INVENTORY, PASSWORD, Stock
 from tests.api.conftest import opened as a_controller
 from tests.api.test_rest_scopes import all_routes
+from tests.controller.proving import some_proofs
 
 PROGRAM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -75,6 +76,7 @@ PAGES: Final[dict[str, list[tuple[str, str]]]] = {
     "/policy/what-if": [("olga", "/policy/what-if?site=austin&policy=standard")],
     "/emergencies": [("olga", "/emergencies"), ("vera", "/emergencies")],
     "/audit": [("root", "/audit?check=true")],
+    "/proof": [("vera", "/proof")],
     "/webhooks": [("root", "/webhooks")],
     "/auth/oidc/callback": [(NOBODY, "/auth/oidc/callback")],
 }
@@ -157,6 +159,7 @@ def furnished(controller: Controller, folder: Path) -> dict[str, str]:
         "chat", url="https://chat.example.org/hooks", kinds=["exception"], secret=f"secret://file{folder}/key",
         sites=None, actor="cli:root",
     )  # fmt: skip
+    controller.store.record_proofs("furnished", some_proofs(controller.clock.now()))
     live = asked(controller, "a very long word: " + "x" * 200, seats=4, lead="person:anna")
     preview = controller.exceptions.preview_of(live).digest
     controller.exceptions.approve(live, actor="person:bert", preview=preview, reason="")
