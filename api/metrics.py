@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -62,6 +63,7 @@ class Facade(Collector):
         yield from self._certificate(now)
         yield from self._devices(now)
         yield from self._coverage()
+        yield self._proofs()
         yield self._modes()
         yield from self._intelligence(now)
         yield self._exceptions(now)
@@ -140,6 +142,14 @@ class Facade(Collector):
                 if (rate := each.burn(budget.share)) is not None:
                     burns.add_metric((short(span),), rate)
         yield from (left, burns)
+
+    def _proofs(self) -> Metric:
+        family = GaugeMetricFamily("tokgate_proofs", "Fields of the matrix of proof", labels=("site", "state"))
+        for (site, state), count in sorted(
+            Counter((c.site, c.state) for c in self._controller.proofs.matrix()).items()
+        ):
+            family.add_metric((site, state.value), count)
+        return family
 
     def _modes(self) -> Metric:
         family = GaugeMetricFamily("tokgate_mode", "1 for the mode of a role now", labels=("site", "role", "mode"))

@@ -1233,8 +1233,8 @@ class Controller:
         age = self.last_tick()
         if age is not None:
             checks.append(Check(name="schedule", ok=age < 30, message=f"last tick {age:.1f} s ago"))
-        checks += [*self.receiving.checks(), *self.exports.checks()]
-        aside = ("intelligence", "evidence", "exports")  # without these we do our work all the same
+        checks += [*self.receiving.checks(), *self.exports.checks(), *self.proofs.checks()]
+        aside = ("intelligence", "evidence", "exports", "proof")  # without these we do our work all the same
         return Health(ready=all(c.ok for c in checks if c.name not in aside), checks=tuple(checks))
 
     def _store_check(self) -> Check:

@@ -5,7 +5,7 @@ Never changes a device, and never fails a sync: what cannot be asked is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from controller.proof.sampling import Sample, judged, samples
 from controller.reach import EVERYWHERE, Reach
 from controller.store import Page, ProofQuery, Store
 from controller.sync import Worker
+from controller.views import Check
 from core.clock import Clock
 from core.errors import TokgateError
 from core.ids import DeviceName, EventId, new_id
@@ -37,6 +38,7 @@ log = structlog.get_logger()
 NO_ORACLE = "the firewall answers no such questions; run `tokgate probe` at the site"
 NOTHING_HELD = "nothing was pushed there yet"
 NOTHING_DENIED = "nothing is to be blocked there now"
+SHOWN = 5
 BEHIND = "it passes, and the device is not in the state that it should be in yet: sync first"
 
 
@@ -229,6 +231,16 @@ class ProofDesk:
 
     def result_count(self, query: ProofQuery, *, most: int) -> int:
         return self.store.proof_count(replace(query, sites=self.reach.sites), most=most)
+
+    def checks(self) -> Iterator[Check]:
+        """A leak is the fleet's trouble: it makes nobody less ready."""
+        try:
+            sites = sorted({cell.site for cell in self.leaks()})
+        except TokgateError as exc:
+            yield Check(name="proof", ok=False, message=str(exc))
+            return
+        shown = ", ".join(sites[:SHOWN]) + (f" and {len(sites) - SHOWN} more" if len(sites) > SHOWN else "")
+        yield Check(name="proof", ok=not sites, message=f"leaking: {shown}" if sites else "no leak is known")
 
     def leaks(self) -> tuple[ProofCell, ...]:
         return tuple(cell for cell in self.matrix() if cell.state is ProofState.LEAKING)

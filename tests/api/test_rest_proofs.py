@@ -1,0 +1,146 @@
+"""Proof over HTTP and on the command line: what a probe is told, what it may bring, and what is shown of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api import probe as alone
+from api.cli.main import main
+from api.models import show_time
+from controller.model import Scope
+from core.clock import SystemClock
+from core.ids import SiteName
+from tests.api.conftest import Office
+from tests.controller.proving import some_proofs
+
+SOURCE = "10.20.3.7"
+MONTH = timedelta(days=30)
+
+
+@pytest.fixture
+def probing(office: Office) -> Office:
+    """With a token for probes of Berlin alone."""
+    _, text = office.controller.create_token(
+        "printer", [Scope.PROBE], MONTH, actor="test", sites=frozenset({SiteName("berlin")})
+    )
+    office.tokens["probe"] = text.reveal()
+    return office
+
+
+def target(office: Office) -> str:
+    told = office.get("/proofs/targets?site=berlin", token="probe")
+    return next(one for one in told["targets"] if one[0].isdigit() and ":" not in one)
+
+
+def body(office: Office, verdict: str = "blocked", **more: Any) -> dict[str, Any]:
+    now = office.clock.now()
+    address = target(office)
+    result = {"path": "tcp-443", "source": SOURCE, "target": address, "address": address, "verdict": verdict, "why": ""}
+    control = {"path": "tcp-443", "source": SOURCE, "target": "www.example.com", "reached": True, "why": ""}
+    return {
+        "format": alone.FORMAT,
+        "round": "a" * 32,
+        "site": "berlin",
+        "host": "printer-3",
+        "began": show_time(now - timedelta(seconds=5)),
+        "ended": show_time(now),
+        "results": [result],
+        "controls": [control],
+        **more,
+    }
+
+
+def bring(office: Office, said: dict[str, Any], token: str = "probe") -> Any:
+    return office.ask("POST", "/api/v1/proofs", token=token, json=said)
+
+
+def test_a_probe_brings_its_result_once_and_it_is_shown(probing: Office) -> None:
+    said = body(probing)
+    answer = bring(probing, said)
+    assert answer.status_code == 201, answer.text
+    assert {name: answer.json()[name] for name in ("taken", "blocked", "leaking")} == {
+        "taken": 1,
+        "blocked": 1,
+        "leaking": 0,
+    }
+    (field,) = probing.get("/proofs?site=berlin")["items"]
+    assert (field["state"], field["by"], field["origin"], field["role"]) == ("blocked", "probe", "printer-3", "company")
+    again = bring(probing, said)
+    assert (again.status_code, again.json()["code"]) == (409, "TG5002")
+    leak = bring(probing, body(probing, "passes", round="b" * 32))
+    assert leak.json()["leaking"] == 1
+    (leaking,) = probing.get("/proofs?state=leaking")["items"]
+    assert leaking["leak"] is not None
+    assert [one["state"] for one in probing.get("/proofs/results?site=berlin")["items"]] == ["leaking", "blocked"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "says"),
+    [
+        ({"site": "austin"}, 404, "austin"),
+        ({"format": "tokgate-probe/2"}, 422, "format"),
+        ({"round": "x"}, 422, "round"),
+        ({"ended": "2026-11-25T12:30:00Z", "began": "2026-11-25T12:30:00Z"}, 422, "ahead of the server's clock"),
+        ({"ended": "2026-11-20T12:30:00Z", "began": "2026-11-20T12:30:00Z"}, 422, "too long ago"),
+        ({"host": "a b"}, 422, "host"),
+        ({"more": 1}, 422, "more"),
+    ],
+)
+def test_bad_results_are_refused_with_what_is_wrong(
+    probing: Office, change: dict[str, Any], status: int, says: str
+) -> None:
+    answer = bring(probing, body(probing) | change)
+    assert answer.status_code == status, answer.text
+    assert says in answer.text
+    assert probing.get("/proofs")["items"] == []
+
+
+def test_a_probe_may_nothing_else_and_nobody_else_may_that(probing: Office) -> None:
+    assert probing.ask("GET", "/api/v1/proofs", token="probe").status_code == 403
+    assert probing.ask("GET", "/api/v1/sites", token="probe").status_code == 403
+    assert probing.ask("GET", "/api/v1/proofs/targets?site=austin", token="probe").status_code == 404
+    assert bring(probing, body(probing), token="helpdesk").status_code == 403
+
+
+def test_metrics_and_health_tell_of_leaks(probing: Office) -> None:
+    def told(state: str) -> float | None:
+        text = probing.ask("GET", "/metrics").text
+        found = [
+            line for line in text.splitlines() if line.startswith(f'tokgate_proofs{{site="berlin",state="{state}"')
+        ]
+        return float(found[0].rpartition(" ")[2]) if found else None
+
+    assert told("leaking") is None, "nobody knows"
+    probing.controller.store.record_proofs("r1", some_proofs(probing.clock.now()))
+    assert (told("leaking"), told("blocked"), told("unknown")) == (1, 2, 1)
+    checks = {check["name"]: check for check in probing.get("/health")["checks"]}
+    assert checks["proof"]["ok"] is False
+    assert "berlin" in checks["proof"]["message"]
+
+
+def test_the_commands_show_import_and_say_it_by_their_exit(
+    probing: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = probing.controller.settings
+    monkeypatch.setenv("TOKGATE_INVENTORY", str(settings.inventory))
+    monkeypatch.setenv("TOKGATE_DATA_DIR", str(settings.data_dir))
+    assert main(["proof", "show"]) == 0
+    assert "nothing is proven yet" in capsys.readouterr().err
+    file = tmp_path / "result.json"
+    file.write_text("{}", encoding="utf-8")
+    assert main(["proof", "import", str(file)]) == 1
+    assert "format: Field required" in capsys.readouterr().err
+    file.write_text("[" * 100_000, encoding="utf-8")
+    assert main(["proof", "import", str(file)]) == 1
+    assert "no JSON" in capsys.readouterr().err
+    assert main(["proof", "show", "nowhere"]) == 1
+    assert main(["probe", "--script"]) == 0
+    assert capsys.readouterr().out == Path(alone.__file__).read_text(encoding="utf-8")
+    probing.controller.store.record_proofs("r1", some_proofs(SystemClock().now()))
+    assert main(["proof", "show", "berlin", "-o", "json"]) == 2
+    assert {row["state"] for row in json.loads(capsys.readouterr().out)} >= {"leaking", "blocked", "unknown"}
