@@ -16,7 +16,8 @@ from core.errors import ConfigError
 _RECEIVE_BUFFER: Final = 8 * 1024 * 1024
 _SO_RCVBUFFORCE: Final = 33
 SO_RXQ_OVFL: Final = 40
-"""Of Linux: each datagram says how many were dropped before it for want of room in the kernel."""
+KERNEL_TELLS: Final = sys.platform == "linux"
+"""Each datagram says how many were dropped before it for want of room in the kernel."""
 
 
 def bound(listener: Listener) -> socket.socket:
@@ -47,7 +48,7 @@ def bound(listener: Listener) -> socket.socket:
 def _prepare(sock: socket.socket) -> None:
     """Room for a burst, and word of what found none."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-    if sys.platform == "linux":
+    if KERNEL_TELLS:
         sock.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
         with suppress(PermissionError):  # then as much as net.core.rmem_max lets everybody have
             sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
@@ -83,4 +84,4 @@ def overflowed(number: int, told: Iterable[tuple[int, int, bytes]], before: dict
     return 0
 
 
-__all__ = ["bound", "overflowed", "tls_context"]
+__all__ = ["KERNEL_TELLS", "bound", "overflowed", "tls_context"]

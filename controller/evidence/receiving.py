@@ -22,7 +22,7 @@ from typing import Final
 import structlog
 
 from controller.evidence.lines import shown
-from controller.evidence.listening import bound, overflowed, tls_context
+from controller.evidence.listening import KERNEL_TELLS, bound, overflowed, tls_context
 from controller.evidence.model import Batch, Intake, Quarantine, Rejected
 from controller.evidence.senders import Senders
 from controller.evidence.sifting import Arrival, Sieve, Sifted
@@ -189,13 +189,16 @@ class Receiver:
                     selector.register(sock, selectors.EVENT_READ)
             selector.register(self._wake[0][0], selectors.EVENT_READ)
             while not self._stopping.is_set():
+                most = min(_DATAGRAMS, self._buffer.room(0.1)) if KERNEL_TELLS else _DATAGRAMS
+                if not most:
+                    continue  # the kernel keeps some, drops the rest and counts them: cheaper than to read and drop
                 for key, _ in selector.select():
                     if isinstance(key.fileobj, socket.socket) and key.fileobj is not self._wake[0][0]:
-                        self._read_datagrams(key.fileobj, space, before)
+                        self._read_datagrams(key.fileobj, space, before, most)
 
-    def _read_datagrams(self, sock: socket.socket, space: bytearray, before: dict[int, int]) -> None:
+    def _read_datagrams(self, sock: socket.socket, space: bytearray, before: dict[int, int], most: int) -> None:
         now, found, missed = self._clock.now(), list[Arrival](), 0
-        for _ in range(_DATAGRAMS):
+        for _ in range(most):
             try:
                 size, told, _, where = sock.recvmsg_into([space], 64)
             except BlockingIOError:

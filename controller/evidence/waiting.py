@@ -40,14 +40,20 @@ class Buffer:
 
     def put(self, arrivals: Sequence[Arrival], stopping: threading.Event) -> int:
         """Take all, and wait for room. Returns how many were not taken, because a stop ended the waiting."""
-        for number, arrival in enumerate(arrivals):
-            with self._changed:
+        with self._changed:
+            for number, arrival in enumerate(arrivals):
                 while not self._add(arrival):
                     self._changed.wait(0.1)
                     if stopping.is_set():
                         return len(arrivals) - number
-                self._changed.notify_all()
+            self._changed.notify_all()
         return 0
+
+    def room(self, wait: float) -> int:
+        """For how many messages there is room; none only after so many seconds without any."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._waiting) < self._most and self._bytes < self._most_bytes, wait)
+            return 0 if self._bytes >= self._most_bytes else self._most - len(self._waiting)
 
     def take(self, most: int, wait: float) -> list[Arrival]:
         """The first that wait; none when none came for ``wait`` seconds."""

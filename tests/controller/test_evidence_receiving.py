@@ -253,29 +253,40 @@ def test_strangers_take_nobody_s_place(plain: Inventory, monkeypatch: pytest.Mon
 # --- floods and a store that is away ----------------------------------------------------------------------------------
 
 
-def test_a_full_buffer_drops_datagrams_aloud_and_lets_streams_wait(plain: Inventory) -> None:
+def test_datagrams_without_room_are_dropped_aloud_and_each_is_accounted_for(
+    plain: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.evidence.listening._RECEIVE_BUFFER", 16 * 1024)
     with receiving(plain, Buffer(most=50)) as (receiver, kept):
         kept.refusing.set()
-        udp, tcp = receiver.ports
-        streamed(tcp, counted(denied(1)))
-        kept.until(lambda k: bool(k.ids))  # from here on the worker is held
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            for number in range(2, 302):
-                sock.sendto(denied(number).encode(), ("127.0.0.1", udp))
-        until(lambda: receiver.figures().received["udp"] + receiver.figures().waiting >= 350)
-        told = receiver.figures()
-        assert told.waiting == 50
-        assert told.dropped == 250
+            for number in range(1, 1_001):
+                sock.sendto(denied(number).encode(), ("127.0.0.1", receiver.ports[0]))
+            until(lambda: any("the store takes nothing" in line for line in receiver.troubles()))
+            kept.refusing.clear()
+            kept.until(lambda k: len(k.ports) > 50)
+            until(lambda: receiver.figures().waiting == 0)
+            sock.sendto(denied(1_001).encode(), ("127.0.0.1", receiver.ports[0]))  # it says how many had no room
+        kept.until(lambda k: k.ports[-1] == 1_001)
+        until(lambda: receiver.figures().dropped + len(kept.ports) == 1_001)
+        assert kept.ports == sorted(filter(None, kept.ports)), "in their order"
+        assert receiver.figures().dropped > 500
         assert any("datagrams were dropped" in line for line in receiver.troubles())
-        assert any("the store takes nothing" in line for line in receiver.troubles())
-        waiting = threading.Thread(target=streamed, args=(tcp, counted(*(denied(n) for n in range(1_000, 3_000)))))
-        waiting.start()
+
+
+def test_streams_wait_for_a_store_that_is_away_and_lose_nothing(plain: Inventory) -> None:
+    with receiving(plain, Buffer(most=50)) as (receiver, kept):
+        kept.refusing.set()
+        sending = counted(*(denied(number) for number in range(1, 2_001)))
+        sender = threading.Thread(target=streamed, args=(receiver.ports[1], sending))
+        sender.start()
+        until(lambda: receiver.figures().waiting == 50 and bool(receiver.troubles()))
         kept.refusing.clear()
-        kept.until(lambda k: k.ports[-1:] == [2_999])
-        waiting.join(PATIENCE)
-        assert kept.ports == [1, *range(2, 52), *range(1_000, 3_000)], "what was taken is there, in its order"
+        kept.until(lambda k: k.ports == [*range(1, 2_001)])
+        sender.join(PATIENCE)
         assert len(set(kept.ids)) < len(kept.ids), "a batch is brought again under its own name"
         assert receiver.figures().lost == 0
+        assert receiver.troubles() == []
 
 
 def test_a_buffer_holds_so_many_bytes_and_no_more() -> None:
