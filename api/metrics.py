@@ -71,6 +71,7 @@ class Facade(Collector):
         yield self._hits(now)
         yield from self._feeds(now)
         yield from self._webhooks()
+        yield from self._exports(now)
         yield from self._quarantine()
         yield from self._evidence(now)
 
@@ -284,6 +285,32 @@ class Facade(Collector):
         for sender, at in sorted(figures.heard.items()):
             age.add_metric((sender,), (now - at).total_seconds())
         yield age
+
+    def _exports(self, now: datetime) -> Iterator[Metric]:
+        if not (views := self._controller.exports.views()):
+            return
+        name, labels = "tokgate_export_", ("export",)
+        sent = CounterMetricFamily(f"{name}sent", "Messages that a receiver took", labels=labels)
+        dropped = CounterMetricFamily(f"{name}dropped", "Messages lost before a receiver took them", labels=labels)
+        refused = CounterMetricFamily(f"{name}refused", "Messages that a receiver would not take", labels=labels)
+        waiting = GaugeMetricFamily(f"{name}waiting", "Messages in the spool, and not taken", labels=labels)
+        behind = GaugeMetricFamily(f"{name}behind", "Entries recorded, and not in the spool yet", labels=labels)
+        size = GaugeMetricFamily(f"{name}spool_bytes", "On the disk", labels=labels)
+        age = GaugeMetricFamily(
+            f"{name}oldest_age_seconds", "Since the first that waits was recorded; 0: nothing waits", labels=labels
+        )
+        failures = GaugeMetricFamily(f"{name}failures", "Failed attempts in a row", labels=labels)
+        for view in views:
+            at = (view.name,)
+            sent.add_metric(at, view.progress.sent)
+            dropped.add_metric(at, view.progress.dropped)
+            refused.add_metric(at, view.progress.refused)
+            waiting.add_metric(at, view.waiting)
+            behind.add_metric(at, view.behind)
+            size.add_metric(at, view.spool_bytes)
+            age.add_metric(at, (now - view.oldest).total_seconds() if view.oldest else 0)
+            failures.add_metric(at, view.progress.failures)
+        yield from (sent, dropped, refused, waiting, behind, size, age, failures)
 
     def _feeds(self, now: datetime) -> Iterator[Metric]:
         labels = ("site", "device", "list")

@@ -81,6 +81,7 @@ TAGS: Final = (
     ("coverage", "How long sites were really enforced, how old their last proofs are, and whether the promise is kept"),
     ("proofs", "What really passes: firewalls by their own word, and probes from inside"),
     ("episodes", "What evidence of all kinds comes to: who used what, and what became of it"),
+    ("exports", "Whether events arrive elsewhere, and sending them again"),
     ("reports", "Who used it, what was blocked, how long it was really enforced"),
     ("tokens", "Who may call this API"),
     ("people", "Who signs in, what they may, and where they are signed in"),

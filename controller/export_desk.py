@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from controller.audit import AuditNote
 from controller.errors import Invalid, NotFound
 from controller.export.exporter import ExportView, target
 from controller.export.following import Followed, follow
+from controller.export.record import Origin, here
 from controller.export.spool import look
 from controller.exporting import spool_folder
 from controller.inventory import Inventory
@@ -34,6 +35,7 @@ class ExportDesk:
     inventory: Inventory
     clock: Clock
     data_dir: Path
+    origin: Origin = field(default_factory=here)
     reach: Reach = EVERYWHERE
     live: Callable[[], Mapping[str, ExportView]] | None = None
     """What the threads of this process say; None: they run in another one, or nowhere."""
@@ -103,7 +105,9 @@ class ExportDesk:
         view = ExportView(name=name, kind=config.kind, form=config.form, to=target(config))
         found = look(spool_folder(self.data_dir, name))
         if found is None:
-            return view
+            taken = self.store.export_mark(name).taken
+            begun = taken if taken is not None else (0 if config.begin == "start" else self.head())
+            return replace(view, behind=max(0, self.head() - begun))
         return replace(
             view,
             waiting=found.waiting,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
@@ -13,7 +11,7 @@ from typing import Final
 import structlog
 
 from controller.export.exporter import Exporter, ExportView
-from controller.export.record import Origin
+from controller.export.record import here
 from controller.export.syslog_wire import SyslogWire
 from controller.export.webhook_wire import WebhookWire
 from controller.export.wire import Wire
@@ -43,7 +41,7 @@ class Exporting:
         may_run: Callable[[], bool] = lambda: True,
     ) -> None:
         """``may_run`` is asked before each turn."""
-        origin = Origin(host=socket.gethostname(), version=version("tokgate"))
+        origin = here()
         self.exporters = {
             name: Exporter(
                 name,

@@ -20,6 +20,7 @@ from api.device_models import Device, Doctor
 from api.emergency_models import Emergency
 from api.episode_models import Episode
 from api.event_models import Alert, Cut, Event
+from api.export_models import Export
 from api.feed_models import Feed, FeedDevice, FeedGroup
 from api.intel_models import Explanation, OriginChange
 from api.people_models import Person, Session
@@ -301,6 +302,13 @@ class Counterpart:
 
     def cuts(self, wanted: CutQuery, *, limit: int) -> list[Cut]:
         return [Cut.of(cut) for cut in self._controller.cuts.find(wanted, limit=limit)]
+
+    def exports(self) -> list[Export]:
+        return [Export.of(view) for view in self._controller.exports.views()]
+
+    def replay_export(self, name: str, *, since: datetime) -> int:
+        """How many entries are gone through again. Raises ``NotFound``, ``Invalid``."""
+        return self._controller.exports.replay(name, since=since, actor=self._actor)
 
     def alerts(self, wanted: AlertQuery, *, limit: int) -> list[Alert]:
         return [Alert.of(alert) for alert in self._controller.alerts(limit=limit, wanted=wanted)]

@@ -36,6 +36,7 @@ from api.device_models import Device, Doctor, Site
 from api.emergency_models import Emergency
 from api.episode_models import Episode
 from api.event_models import Alert, Cut, Event
+from api.export_models import Export
 from api.feed_models import Feed, FeedDevice, FeedGroup
 from api.intel_models import Explanation, OriginChange
 from api.job_models import Job, JobState
@@ -407,6 +408,12 @@ class Remote(Counterpart):
             limit=min(limit, PAGE),
         )
         return [told(Cut, one) for one in islice(found, limit)]
+
+    def exports(self) -> list[Export]:
+        return [told(Export, one) for one in self._client.exports.list_exports()]
+
+    def replay_export(self, name: str, *, since: datetime) -> int:
+        return int(self._client.exports.replay_export(name, {"since": show_time(since)})["entries"])
 
     def alerts(self, wanted: AlertQuery, *, limit: int) -> list[Alert]:
         found = self._client.events.list_alerts(kind=wanted.kind, since=_time(wanted.since), limit=min(limit, PAGE))

@@ -411,6 +411,33 @@ class Explanation(TypedDict):
     extent: Extent | None
 
 
+class Export(TypedDict):
+    name: str
+    kind: str
+    form: str
+    to: str
+    waiting: int
+    behind: int
+    spool_bytes: int
+    oldest: str | None
+    sent: int
+    dropped: int
+    refused: int
+    failures: int
+    failing_since: str | None
+    last_error: str
+    taken_at: str | None
+    trouble: str
+
+
+class ExportReplayBody(TypedDict):
+    since: str
+
+
+class ExportReplayed(TypedDict):
+    entries: int
+
+
 class Extent(TypedDict):
     name: Literal["whole", "part", "none"]
     addresses: int
@@ -506,6 +533,13 @@ class FleetCoverage(TypedDict):
     enforced_age: FleetAge
     slo: Slo | None
     sites: list[SiteLine]
+
+
+class Followed(TypedDict):
+    records: list[dict[str, Any]]
+    next: str
+    more: bool
+    missing: int
 
 
 class Freeze(TypedDict):
@@ -706,6 +740,12 @@ class PageEpisode(TypedDict):
 
 class PageEvent(TypedDict):
     items: list[Event]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageExport(TypedDict):
+    items: list[Export]
     next_cursor: NotRequired[str | None]
     count: NotRequired[int | None]
 
@@ -2376,6 +2416,14 @@ class EventsRoutes:
             ),
         )
 
+    def follow_journal(
+        self, *, since: str | None = None, limit: int | None = None, form: Literal["json", "ecs", "ocsf"] | None = None
+    ) -> Followed:
+        """Events and episodes as they are recorded, from a place on."""
+        return cast(
+            "Followed", self._call("GET", "/events/journal", query={"since": since, "limit": limit, "form": form})
+        )
+
     def list_cuts(
         self,
         *,
@@ -2611,6 +2659,39 @@ class EpisodesRoutes:
     def get_episode(self, id: str) -> Episode:
         """One episode."""
         return cast("Episode", self._call("GET", f"/episodes/{_q(id)}"))
+
+
+class ExportsRoutes:
+    """The routes under ``/api/v1/exports``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_exports(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[Export]:
+        """All receivers of exports."""
+        return cast("Iterator[Export]", self._pages("/exports", query={"limit": limit, "order": order, "q": q}))
+
+    def get_export(self, name: str) -> Export:
+        """One receiver of exports."""
+        return cast("Export", self._call("GET", f"/exports/{_q(name)}"))
+
+    def replay_export(
+        self, name: str, body: ExportReplayBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> ExportReplayed:
+        """Send again what was recorded since."""
+        return cast(
+            "ExportReplayed",
+            self._call(
+                "POST",
+                f"/exports/{_q(name)}/replay",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
 
 
 class ReportsRoutes:
@@ -3171,6 +3252,7 @@ class Operations:
         self.coverage = CoverageRoutes(call, pages)
         self.proofs = ProofsRoutes(call, pages)
         self.episodes = EpisodesRoutes(call, pages)
+        self.exports = ExportsRoutes(call, pages)
         self.reports = ReportsRoutes(call, pages)
         self.tokens = TokensRoutes(call, pages)
         self.people = PeopleRoutes(call, pages)

@@ -1,22 +1,36 @@
-"""Events: what the counters prove, filtered and in pages."""
+"""Events: what the counters prove, filtered and in pages, or followed as they are recorded."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from enum import StrEnum
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 from pydantic import StringConstraints
 
 from api.auth import Ctl, Reader
 from api.event_models import Alert, Cut, Event
+from api.export_models import Followed
 from api.models import Instant, Name, Page, Ulid
-from api.pages import MOST_COUNTED, Newest, paged_from
+from api.pages import MOST_COUNTED, Newest, decode_number, encode, paged_from
 from api.straight import StraightRoute
 from controller.errors import Invalid
+from controller.export.forms import Form, render
 from controller.model import EventAction
 from controller.store import AlertQuery, CutQuery, EventQuery
 from core.ids import DeviceName, SiteName
 
+
+class Document(StrEnum):
+    """The forms that are JSON."""
+
+    JSON = "json"
+    ECS = "ecs"
+    OCSF = "ocsf"
+
+
+_LIST: Final = "journal"
 router = APIRouter(prefix="/events", tags=["events"], route_class=StraightRoute)
 Kind = Annotated[str, StringConstraints(pattern="^[a-z]+(-[a-z]+)*$", max_length=40)]
 
@@ -52,6 +66,32 @@ def list_events(
     page = controller.events(wanted)
     count = controller.event_count(wanted, most=MOST_COUNTED) if ask.count else None
     return Page(items=tuple(Event.of(e) for e in page.items), next_cursor=page.next_cursor, count=count)
+
+
+@router.get("/journal", summary="Events and episodes as they are recorded, from a place on")
+def follow_journal(
+    controller: Ctl,
+    caller: Reader,
+    since: Annotated[
+        str | None,
+        Query(max_length=100, description="`next` of the call before; `now`: from here on; without it: everything"),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="how many at most")] = 100,
+    form: Annotated[Document, Query(description="of the records, as exports have them")] = Document.JSON,
+) -> Followed:
+    """To be followed without gaps or repetitions, however many write meanwhile: in the order of recording, not of time,
+    so that a window which a slow device proves late is not missed. An episode that grows comes again, with a later
+    `seq`."""
+    desk = controller.exports
+    if since == "now":
+        return Followed(records=(), next=encode(str(desk.head()), of=_LIST), more=False, missing=0)
+    found = desk.follow(decode_number(since, of=_LIST) or 0, limit=limit)
+    return Followed(
+        records=tuple(json.loads(render(Form(form), one.record, desk.origin)) for one in found.recorded),
+        next=encode(str(found.until), of=_LIST),
+        more=not found.is_all,
+        missing=found.missing,
+    )
 
 
 @router.get("/cuts", summary="Open flows that changes ended, the newest first")

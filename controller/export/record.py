@@ -7,10 +7,12 @@ what is special to it.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
+from importlib.metadata import version
 from ipaddress import ip_address
 from typing import Final
 
@@ -38,6 +40,11 @@ class Origin:
 
     host: str
     version: str
+
+
+def here() -> Origin:
+    """This machine, and what is installed on it."""
+    return Origin(host=socket.gethostname(), version=version("tokgate"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,4 +267,4 @@ def _few(texts: tuple[str, ...]) -> str:
     return ", ".join(texts[:3]) + (" …" if len(texts) > 3 else "")
 
 
-__all__ = ["Origin", "Record", "Severity", "address_of", "clean", "millis", "of_episode", "of_event", "rfc3339"]
+__all__ = ["Origin", "Record", "Severity", "address_of", "clean", "here", "millis", "of_episode", "of_event", "rfc3339"]

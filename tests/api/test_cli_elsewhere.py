@@ -55,6 +55,8 @@ ASKING: dict[str, tuple[str, ...]] = {
     "exceptions show": (ID,),
     "exceptions submit": (ID,),
     "explain": ("10.20.0.7", "tiktok.com"),
+    "export replay": ("siem", "--since", "2h"),
+    "export status": (),
     "feed groups": (),
     "feed list": (),
     "feed show": ("fw-berlin",),

@@ -76,20 +76,36 @@ def test_every_route_that_lists_says_its_filters(shared_office: Office) -> None:
     assert page == lists
 
 
-RECEIVING = "tokgate_evidence_"
+RECEIVING, EXPORTS = "tokgate_evidence_", "tokgate_export_"
 
 
 def test_every_metric_is_named_with_its_labels(shared_office: Office) -> None:
     text = shared_office.ask("GET", "/metrics").text
     rows = re.findall(r"^\| `(tokgate_\w+)` \| ([^|]*)\|", PAGE, re.MULTILINE)
-    page = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows if not name.startswith(RECEIVING)}
+    page = {
+        name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows if not name.startswith((RECEIVING, EXPORTS))
+    }
     families = list(text_string_to_metric_families(text))
-    families = [family for family in families if not family.name.startswith(RECEIVING)]
+    families = [family for family in families if not family.name.startswith((RECEIVING, EXPORTS))]
     shown = {family.name for family in families}
     sometimes = {"tokgate_last_tick_age_seconds", "tokgate_certificate_left_seconds"}
     assert page.keys() == shown | sometimes, "those two are there only with a schedule, and with a certificate"
     for sample in (sample for family in families for sample in family.samples):
         assert page[sample.name] == sample.labels.keys()
+
+
+def test_every_metric_of_exports_is_named_with_its_labels(
+    tmp_path: Path, stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are there where something is exported."""
+    monkeypatch.setenv("REST_TEST_PASSWORD", "x")
+    exports = "exports: {siem: {kind: syslog, host: siem.example.net}}\n"
+    with an_office(tmp_path, stock, INVENTORY + exports) as office:
+        text = office.ask("GET", "/metrics").text
+    rows = re.findall(rf"^\| `({EXPORTS}\w+)` \| `(\w+)` \|", PAGE, re.MULTILINE)
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    shown = {sample.name: tuple(sample.labels) for sample in samples if sample.name.startswith(EXPORTS)}
+    assert shown == {name: (label,) for name, label in rows}
 
 
 def test_every_metric_of_receiving_is_named_with_its_labels(

@@ -350,6 +350,7 @@ LISTS = [
     "/api/v1/sessions",
     "/api/v1/audit",
     "/api/v1/webhooks",
+    "/api/v1/exports",
     "/api/v1/calendars",
     "/api/v1/events/cuts",
     "/api/v1/evidence/quarantine",
