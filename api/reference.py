@@ -200,6 +200,12 @@ def _complete(operation: dict[str, Any]) -> None:
         if (int(status) >= 400 and "content" not in response) or status == "422":
             response["description"] = _MEANING[int(status)]
             response["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        if status in ("429", "503"):
+            header = {
+                "schema": {"type": "integer", "minimum": 1},
+                "description": "seconds until it is worth asking again",
+            }
+            response.setdefault("headers", {})["Retry-After"] = header
     if scopes:
         operation["security"] = [{SCHEME: [scope]} for scope in scopes]  # any one of them
         told = operation.get("description", "")

@@ -402,7 +402,8 @@ class Counterpart:
         _refuse_mine(mine)
         return self._controller.create_token(name, scopes, lifetime, actor=self._actor, sites=sites, owner=owner)
 
-    def rotate_token(self, id_or_name: str, *, overlap: timedelta) -> tuple[model.Token, Secret]:
+    def rotate_token(self, id_or_name: str, *, overlap: timedelta, mine: bool = False) -> tuple[model.Token, Secret]:
+        _refuse_mine(mine)
         return self._controller.rotate_token(id_or_name, actor=self._actor, overlap=overlap)
 
     def revoke_token(self, id_or_name: str, *, mine: bool = False) -> model.Token:

@@ -508,9 +508,10 @@ class Remote(Counterpart):
         ask = self._client.me.make_my_token if mine else self._client.tokens.create_token
         return _secret(ask(body | without_none(more)))
 
-    def rotate_token(self, id_or_name: str, *, overlap: timedelta) -> tuple[model.Token, Secret]:
-        hours = int(overlap / timedelta(hours=1))
-        return _secret(self._client.tokens.rotate_token(self._token(id_or_name), {"overlap_hours": hours}))
+    def rotate_token(self, id_or_name: str, *, overlap: timedelta, mine: bool = False) -> tuple[model.Token, Secret]:
+        hours = int(overlap.total_seconds()) // 3600
+        rotate = self._client.me.rotate_my_token if mine else self._client.tokens.rotate_token
+        return _secret(rotate(self._token(id_or_name, mine=mine), {"overlap_hours": hours}))
 
     def revoke_token(self, id_or_name: str, *, mine: bool = False) -> model.Token:
         revoke = self._client.me.revoke_my_token if mine else self._client.tokens.revoke_token

@@ -58,13 +58,14 @@ def rotate(
     overlap: Annotated[
         int, typer.Option("--overlap-hours", min=0, max=720, help="For so long the old secret is taken too.")
     ] = 24,
+    mine: Mine = False,
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Give a token another secret. It is shown this once; its scopes, sites and end stay."""
     from api.token_models import NewToken
 
     with opening.counterpart() as asked:
-        rotated, secret = asked.rotate_token(token, overlap=timedelta(hours=overlap))
+        rotated, secret = asked.rotate_token(token, overlap=timedelta(hours=overlap), mine=mine)
     if output is Plain.JSON:
         show_json(NewToken.made(rotated, secret.reveal()).model_dump(mode="json"))
     else:

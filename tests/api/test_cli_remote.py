@@ -254,6 +254,11 @@ def test_tokens_of_ones_own_over_the_api(
     assert (code, text.startswith("tokgate_")) == (0, True)
     assert "own" in said(capsys, ("token", "list", "--mine"), {})[1]
     assert said(capsys, ("token", "list"), {})[0] != 0, "all of them are for administrators"
+    code, rotated, _ = said(capsys, ("token", "rotate", "own", "--mine", "--overlap-hours", "0"), {})
+    assert (code, rotated.startswith("tokgate_"), rotated == text) == (0, True, False)
+    both.office.tokens.update(old=text.strip(), new=rotated.strip())
+    assert [both.office.ask("GET", "/api/v1/me", token=name).status_code for name in ("old", "new")] == [401, 200]
+    assert said(capsys, ("token", "rotate", "own"), {})[0] != 0, "without --mine it is an administrator's"
     assert said(capsys, ("token", "revoke", "own", "--mine"), {})[0] == 0
     both.here(monkeypatch)
     assert "TG5007" in said(capsys, (*create, "read"), {})[2]

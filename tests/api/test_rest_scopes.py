@@ -222,6 +222,19 @@ def test_guessing_is_braked_and_locks_out_nobody_who_has_a_token(shared_office: 
     assert shared_office.ask("GET", "/api/v1/sites", token="guess").status_code == 401
 
 
+def test_who_guesses_is_told_when_to_come_again_at_every_route(shared_office: Office, routes: list[Route]) -> None:
+    shared_office.tokens["guess"] = "tokgate_00000000_" + "0" * 64
+    seen = [shared_office.ask("GET", "/api/v1/sites", token="guess").status_code for _ in range(21)]
+    assert seen[-1] == 429
+    for route in (r for r in routes if r.scopes):
+        refused = ask(shared_office, route, token="guess")
+        assert is_refused(refused, 429, "TG8006"), route.id
+        assert int(refused.headers["retry-after"]) > 0, route.id
+    document = shared_office.app.openapi()
+    told = {path: operation["responses"] for _, path, operation in reference.operations(document)}
+    assert all("Retry-After" in told[r.template]["429"]["headers"] for r in routes if r.scopes)
+
+
 def test_nobody_approves_what_they_asked_for_whatever_their_scopes(shared_office: Office) -> None:
     body = wish(shared_office)
     for own in ("lead", "admin"):
