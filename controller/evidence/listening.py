@@ -24,15 +24,15 @@ def bound(listener: Listener) -> socket.socket:
     """A socket that does not block, bound and listening. Raises ``ConfigError``."""
     host, port = split_place(listener.at)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM if listener.over == "udp" else socket.SOCK_STREAM)
+    sock = socket.socket(family, socket.SOCK_DGRAM if listener.is_datagrams else socket.SOCK_STREAM)
     try:
-        if listener.over != "udp":
+        if not listener.is_datagrams:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family is socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.bind((host, port))
         sock.setblocking(False)
-        if listener.over == "udp":
+        if listener.is_datagrams:
             _prepare(sock)
         else:
             sock.listen(128)

@@ -1,4 +1,4 @@
-"""Syslog receivers: sockets and threads around ``sifting``. ``tokgate serve`` runs them.
+"""Receivers of syslog and NetFlow: sockets and threads around ``sifting``. ``tokgate serve`` runs them.
 
 One thread reads datagrams, one all streams, one sifts and brings batches to the intake. Between them is a buffer that
 has an end: when it is full, streams wait (their senders then do, by TCP), and datagrams are dropped and counted aloud.
@@ -58,7 +58,7 @@ _MOST_REFUSALS: Final = 1_000
 class Figures:
     """What was received since the start, by this process. Whole numbers of messages, but for what says otherwise."""
 
-    received: Counter[str] = field(default_factory=Counter)  # by "udp", "tcp", "tls"
+    received: Counter[str] = field(default_factory=Counter)  # by "udp", "tcp", "tls", "netflow"
     octets: int = 0
     dropped: int = 0  # datagrams for which there was no room, here or in the kernel
     lost: int = 0  # taken, and not brought to the store before the stop
@@ -185,18 +185,20 @@ class Receiver:
         space, before = bytearray(_READ), dict[int, int]()
         with selectors.DefaultSelector() as selector:
             for listener, sock in self._sockets:
-                if listener.over == "udp":
-                    selector.register(sock, selectors.EVENT_READ)
+                if listener.is_datagrams:
+                    selector.register(sock, selectors.EVENT_READ, listener)
             selector.register(self._wake[0][0], selectors.EVENT_READ)
             while not self._stopping.is_set():
                 most = min(_DATAGRAMS, self._buffer.room(0.1)) if KERNEL_TELLS else _DATAGRAMS
                 if not most:
                     continue  # the kernel keeps some, drops the rest and counts them: cheaper than to read and drop
                 for key, _ in selector.select():
-                    if isinstance(key.fileobj, socket.socket) and key.fileobj is not self._wake[0][0]:
-                        self._read_datagrams(key.fileobj, space, before, most)
+                    if isinstance(key.fileobj, socket.socket) and isinstance(key.data, Listener):
+                        self._read_datagrams(key.fileobj, key.data.over, space, before, most)
 
-    def _read_datagrams(self, sock: socket.socket, space: bytearray, before: dict[int, int], most: int) -> None:
+    def _read_datagrams(
+        self, sock: socket.socket, over: str, space: bytearray, before: dict[int, int], most: int
+    ) -> None:
         now, found, missed = self._clock.now(), list[Arrival](), 0
         for _ in range(most):
             try:
@@ -206,10 +208,10 @@ class Receiver:
             except OSError:  # an ICMP error that an earlier datagram of ours cannot have caused, or the end
                 continue
             missed += overflowed(sock.fileno(), told, before)
-            found.append(Arrival(bytes(memoryview(space)[:size]), where[0], "udp", now))
-        self._count_received("udp", (size_of(arrival) for arrival in found))
-        if over := missed + self._buffer.offer(found):
-            self._count(dropped=over)
+            found.append(Arrival(bytes(memoryview(space)[:size]), where[0], over, now))
+        self._count_received(over, (size_of(arrival) for arrival in found))
+        if dropped := missed + self._buffer.offer(found):
+            self._count(dropped=dropped)
 
     # --- streams --------------------------------------------------------------------------------------------------
 
@@ -217,7 +219,7 @@ class Receiver:
         open_: dict[socket.socket, _Connection] = {}
         with selectors.DefaultSelector() as selector:
             for listener, sock in self._sockets:
-                if listener.over != "udp":
+                if not listener.is_datagrams:
                     selector.register(sock, selectors.EVENT_READ, listener)
             selector.register(self._wake[1][0], selectors.EVENT_READ)
             while not self._stopping.is_set():

@@ -7,11 +7,13 @@ over because it is about something else.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from controller.evidence import firewalls, syslog
+from controller.evidence.formats.netflow import Collector
 from controller.evidence.lines import Unfit, shown
 from controller.evidence.model import Quarantine, Rejected, Sighting
 from controller.evidence.senders import Sender, Senders
@@ -19,13 +21,15 @@ from controller.evidence.setting_aside import KEPT
 from controller.evidence.syslog import Overlong
 from core.ids import SiteName
 
+NETFLOW: Final = "netflow"
+
 
 class Arrival(NamedTuple):
     """One message, as it came in. ``cut``: its connection ended inside of it."""
 
     raw: bytes | Overlong
     peer: str
-    over: str  # "udp", "tcp", "tls"
+    over: str  # "udp", "tcp", "tls" for syslog; "netflow"
     at: datetime
     cut: bool = False
 
@@ -46,6 +50,7 @@ class Sieve:
     senders: Senders
     ahead: timedelta
     too_old: timedelta
+    collector: Collector = field(default_factory=Collector)  # remembers the exporters' templates
 
     def sift(self, arrivals: list[Arrival]) -> Sifted:
         """What these messages come to, in their order."""
@@ -54,8 +59,7 @@ class Sieve:
         heard: dict[str, datetime] = {}
         for arrival in arrivals:
             try:
-                sender, message = self._understood(arrival)
-                found = firewalls.read(message, sender.name)
+                said = self._flows(arrival) if arrival.over == NETFLOW else self._logged(arrival)
             except _Refused as exc:
                 aside.add(arrival, exc.why, exc.detail, exc.site)
                 continue
@@ -63,21 +67,36 @@ class Sieve:
                 known = self.senders.at(arrival.peer)
                 aside.add(arrival, Quarantine.UNREADABLE, str(exc), known.site if known else None)
                 continue
-            strange += message.strange
-            heard[sender.name] = arrival.at
-            if not found:
+            strange += said.strange
+            heard[said.sender.name] = arrival.at
+            if said.trouble:
+                aside.add(arrival, Quarantine.UNREADABLE, said.trouble, said.sender.site)
+            elif not said.sightings:
                 passed += 1
-            for sighting in found:
+            for sighting in said.sightings:
                 if (refused := self._clock(sighting.at, arrival.at)) is not None:
-                    aside.add(arrival, *refused, sender.site)
+                    aside.add(arrival, *refused, said.sender.site)
                 else:
                     sightings.append(sighting)
         return Sifted(sightings=tuple(sightings), rejected=aside.all(), passed=passed, strange=strange, heard=heard)
 
-    def _understood(self, arrival: Arrival) -> tuple[Sender, syslog.Message]:
+    def _logged(self, arrival: Arrival) -> _Said:
+        sender, message = self._understood(arrival)
+        return _Said(sender, firewalls.read(message, sender.name), strange=message.strange)
+
+    def _flows(self, arrival: Arrival) -> _Said:
+        sender = self._sender(arrival)
+        assert isinstance(arrival.raw, bytes)  # a datagram is never too long
+        return _Said(sender, *self.collector.flows(arrival.raw, arrival.peer, sensor=sender.name))
+
+    def _sender(self, arrival: Arrival) -> Sender:
         sender = self.senders.at(arrival.peer)
         if sender is None:
             raise _Refused(Quarantine.STRANGER, "no device and no sensor of the inventory has this address")
+        return sender
+
+    def _understood(self, arrival: Arrival) -> tuple[Sender, syslog.Message]:
+        sender = self._sender(arrival)
         if isinstance(arrival.raw, Overlong):
             raise _Refused(Quarantine.TOO_LONG, f"{arrival.raw.size} bytes; {syslog.LIMIT} are taken", sender.site)
         if arrival.cut:
@@ -110,6 +129,15 @@ class Sieve:
         return None
 
 
+class _Said(NamedTuple):
+    """What one message says. ``trouble``: what of it could not be read."""
+
+    sender: Sender
+    sightings: Sequence[Sighting]
+    trouble: str = ""
+    strange: int = 0
+
+
 class _Refused(Exception):
     def __init__(self, why: Quarantine, detail: str, site: SiteName | None = None) -> None:
         super().__init__(detail)
@@ -125,7 +153,8 @@ class _Aside:
         self._last: dict[tuple[str, Quarantine], int] = {}
 
     def add(self, arrival: Arrival, why: Quarantine, detail: str, site: SiteName | None) -> None:
-        origin = f"syslog {arrival.over} {arrival.peer}"
+        kind = NETFLOW if arrival.over == NETFLOW else f"syslog {arrival.over}"
+        origin = f"{kind} {arrival.peer}"
         key = (origin, why)
         self._count[key] += 1
         if self._count[key] > KEPT:

@@ -95,7 +95,7 @@ def _listeners(document: Document) -> Iterator[Problem]:
         at, over = _mapping(listener).get("at"), _mapping(listener).get("over")
         if not isinstance(at, str) or at.endswith(":0"):
             continue
-        key = (over == "udp", at)
+        key = (over in ("udp", "netflow"), at)
         if key in seen:
             where = document.line(("evidence", "listen", seen[key]))
             yield document.problem(("evidence", "listen", number, "at"), f"{at} is already listened at (line {where})")

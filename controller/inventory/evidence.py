@@ -38,9 +38,9 @@ def _place(text: str) -> str:
 
 
 class Listener(Part):
-    """One place where syslog comes in."""
+    """One place where syslog comes in; or NetFlow and IPFIX, over UDP."""
 
-    over: Literal["udp", "tcp", "tls"]
+    over: Literal["udp", "tcp", "tls", "netflow"]
     at: Annotated[str, AfterValidator(_place)]
     """Address and port; port 0 takes a free one."""
     certificate: Path | None = None
@@ -50,6 +50,10 @@ class Listener(Part):
     key_passphrase: Reference | None = None
     clients: Path | None = None
     """Authorities, PEM: senders must show a certificate that one of them signed."""
+
+    @property
+    def is_datagrams(self) -> bool:
+        return self.over in ("udp", "netflow")
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:

@@ -7,6 +7,7 @@ behind its length in two bytes.
 from __future__ import annotations
 
 import io
+import socket
 import struct
 import time
 from collections.abc import Iterator
@@ -19,7 +20,11 @@ from hypothesis import strategies as st
 
 from controller.evidence.formats import Found, Reading, netflow, read
 from controller.evidence.formats.netflow import MAX_TEMPLATES, Collector
-from controller.evidence.model import Channel, Rejected, Sighting, Verdict
+from controller.evidence.model import Channel, Quarantine, Rejected, Sighting, Verdict
+from controller.evidence.receiving import Receiver
+from core.clock import ManualClock
+from tests.controller.offices import YAML, offices
+from tests.controller.test_evidence_receiving import Kept
 
 FILES = Path(__file__).parent
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -37,8 +42,8 @@ def messages(version: int) -> list[bytes]:
 
 
 def heard(*told: bytes, peer: str = "10.20.0.1", collector: Collector | None = None) -> list[Found]:
-    collector = collector or Collector(READING)
-    return [found for message in told for found in collector.message(message, peer)]
+    collector = collector or Collector()
+    return [found for message in told for found in collector.message(message, peer, READING)]
 
 
 def of_capture(name: str) -> dict[tuple[object, ...], Sighting]:
@@ -82,7 +87,7 @@ FLOW = bytes([10, 20, 0, 7, 71, 18, 252, 10, 0xC0, 0, 1, 187, 6])
 
 def test_templates_are_each_exporters_own() -> None:
     """The number 256 of one is not that of another, nor of another domain of the same."""
-    collector = Collector(READING)
+    collector = Collector()
     heard(v9(a_template(*ENDS)), collector=collector)
     assert isinstance(heard(v9(a_set(256, FLOW)), collector=collector)[0], Sighting)
     for other in (
@@ -148,7 +153,7 @@ def test_hostile_messages_are_set_aside_at_once(told: bytes) -> None:
 
 
 def test_templates_are_bounded() -> None:
-    collector = Collector(READING)
+    collector = Collector()
     for domain in range(MAX_TEMPLATES + 10):
         heard(v9(a_template(*ENDS), domain=domain), collector=collector)
     assert len(collector._templates) == MAX_TEMPLATES
@@ -158,12 +163,32 @@ def test_templates_are_bounded() -> None:
 
 @given(st.sampled_from([5, 9, 10]), st.data())
 def test_nothing_but_findings_comes_of_spoiled_messages(version: int, data: st.DataObject) -> None:
-    collector = Collector(READING)
+    collector = Collector()
     for message in messages(version):
         at = data.draw(st.integers(0, len(message)))
         spoiled = message[:at] + data.draw(st.binary(max_size=6)) + message[at + data.draw(st.integers(0, 6)) :]
-        for found in collector.message(spoiled, "10.20.0.1"):
+        for found in collector.message(spoiled, "10.20.0.1", READING):
             assert found is None or isinstance(found, Sighting | Rejected)
+
+
+def test_exporters_are_heard_by_a_listener_and_strangers_are_not(tmp_path: Path) -> None:
+    """What softflowd sent, over a real socket: by whose address it is, and into batches."""
+    listen = """
+evidence:
+  listen: [{over: netflow, at: "127.0.0.1:0"}]
+  sensors: {router: {site: berlin, addresses: [127.0.0.7]}}
+"""
+    inventory, kept = offices(tmp_path, YAML + listen), Kept()
+    with Receiver(inventory, kept, ManualClock(NOW)) as receiver:
+        for address in ("127.0.0.7", "127.0.0.99"):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.bind((address, 0))
+                for message in messages(9):
+                    sender.sendto(message, ("127.0.0.1", receiver.ports[0]))
+        kept.until(lambda kept: len(kept.sightings) >= 20 and len(kept.rejected) >= len(messages(9)))
+        assert receiver.figures().received["netflow"] == 2 * len(messages(9))
+    assert {one.sensor for one in kept.sightings} == {"router"}
+    assert {(one.why, one.origin) for one in kept.rejected} == {(Quarantine.STRANGER, "netflow 127.0.0.99")}
 
 
 def test_a_file_of_ipfix_is_cut_off() -> None:

@@ -219,10 +219,10 @@ def evidence(data: bytes) -> None:
 
 def flows(data: bytes) -> None:
     """Messages of NetFlow and IPFIX, one after the other, as an exporter sends them. Each is behind its length."""
-    collector, at = Collector(Reading(origin="fuzz", now=NOW)), 0
+    collector, reading, at = Collector(), Reading(origin="fuzz", now=NOW), 0
     for _ in range(16):
         size = int.from_bytes(data[at : at + 2], "big")
-        for found in collector.message(data[at + 2 : at + 2 + size], "192.0.2.1"):
+        for found in collector.message(data[at + 2 : at + 2 + size], "192.0.2.1", reading):
             if isinstance(found, Sighting):
                 _check(found.at <= NOW + CLOCKS_DIFFER and found.at.tzinfo is UTC, "no event that is still to come")
                 _check(found.source is not None and found.destination is not None, "an address each")

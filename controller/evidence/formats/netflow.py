@@ -68,41 +68,47 @@ class Clock:
 class Collector:
     """Reads messages of any number of exporters; remembers their templates."""
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    def __init__(self) -> None:
         self._templates: OrderedDict[tuple[Exporter, int], Template] = OrderedDict()
         self._began: OrderedDict[Exporter, int] = OrderedDict()  # milliseconds since 1970
 
-    def message(self, data: bytes, peer: str, *, at: str = "") -> Iterator[Found]:
-        """What one message of ``peer`` says, with what is no evidence set aside. ``at``: which one, for people."""
-        count = 0
+    def flows(self, data: bytes, peer: str, *, sensor: str = "") -> tuple[list[Sighting], str]:
+        """What one message of ``peer`` says, and what of it could not be read; empty: all could."""
+        found = list[Sighting]()
         try:
-            for found in self._message(data, peer):
-                count += 1
-                yield self._reading.timely(found, data[:32].hex(), at=at) if found is not None else None
+            found.extend(flow for flow in self._message(data, peer, sensor or peer) if flow is not None)
         except (ValueError, struct.error) as exc:
-            yield self._reading.reject(Quarantine.UNREADABLE, data[:32].hex(), at=at, detail=str(exc))
-            return
-        if not count:
+            return found, str(exc)
+        return found, ""
+
+    def message(self, data: bytes, peer: str, reading: Reading, *, at: str = "") -> Iterator[Found]:
+        """The same, with what is no evidence set aside. ``at``: which one, for people."""
+        found, trouble = self.flows(data, peer, sensor=reading.sensor)
+        for flow in found:
+            yield reading.timely(flow, data[:32].hex(), at=at)
+        if trouble:
+            yield reading.reject(Quarantine.UNREADABLE, data[:32].hex(), at=at, detail=trouble)
+        elif not found:
             yield None  # templates alone
 
-    def _message(self, data: bytes, peer: str) -> Iterator[Sighting | None]:
+    def _message(self, data: bytes, peer: str, sensor: str) -> Iterator[Sighting | None]:
         version = int.from_bytes(data[:2], "big")
         if version == 5:
-            yield from self._v5(data, peer)
+            yield from self._v5(data, sensor)
         elif version == 9:
             _, _, uptime, seconds, _, domain = struct.unpack_from(">HHIIII", data)
             clock = Clock(fields.epoch(seconds), uptime)
-            yield from self._sets(data[20:], (peer, domain), clock, old=True)
+            yield from self._sets(data[20:], (peer, domain), clock, sensor, old=True)
         elif version == 10:
             _, size, seconds, _, domain = struct.unpack_from(">HHIII", data)
             if not 16 <= size <= len(data):
                 raise ValueError("a message that is cut off")
-            yield from self._sets(data[16:size], (peer, domain), Clock(fields.epoch(seconds), None), old=False)
+            clock = Clock(fields.epoch(seconds), None)
+            yield from self._sets(data[16:size], (peer, domain), clock, sensor, old=False)
         else:
             raise ValueError("neither NetFlow 5 or 9 nor IPFIX")
 
-    def _v5(self, data: bytes, peer: str) -> Iterator[Sighting]:
+    def _v5(self, data: bytes, sensor: str) -> Iterator[Sighting]:
         _, count, uptime, seconds, nanos = struct.unpack_from(">HHIII", data)
         if not 1 <= count <= 30 or len(data) < 24 + 48 * count:
             raise ValueError("a message that is cut off")
@@ -110,8 +116,8 @@ class Collector:
         for number in range(count):
             told = _V5_RECORD.unpack_from(data, 24 + 48 * number)
             source, destination, _, _, packets, octets, first, _, source_port, port, _, kind, _ = told
-            yield self._sighting(
-                peer,
+            yield _sighting(
+                sensor,
                 at=clock.of_uptime(first),
                 ends=((ip_address(source), source_port), (ip_address(destination), port)),
                 kind=kind,
@@ -124,7 +130,9 @@ class Collector:
         began = self._began.get(exporter)
         return None if began is None else seconds * 1000 - began
 
-    def _sets(self, data: bytes, exporter: Exporter, clock: Clock, *, old: bool) -> Iterator[Sighting | None]:
+    def _sets(
+        self, data: bytes, exporter: Exporter, clock: Clock, sensor: str, *, old: bool
+    ) -> Iterator[Sighting | None]:
         """What is said of templates and of the exporter counts for the whole message, wherever it stands."""
         unknown, later = 0, list[tuple[Template, bytes]]()
         for number, body in sorted(_parts(data), key=lambda part: part[0] >= 256):
@@ -143,7 +151,7 @@ class Collector:
         if clock.uptime is None:
             clock = Clock(clock.exported, self._uptime(exporter, int(clock.exported.timestamp())))
         for template, body in later:
-            yield from (self._flow(said, exporter, clock) for said in _records(body, template))
+            yield from (_flow(said, sensor, clock) for said in _records(body, template))
         if unknown:
             raise ValueError("flows whose template did not come yet")
 
@@ -176,56 +184,57 @@ class Collector:
             while len(self._templates) > MAX_TEMPLATES:
                 self._templates.popitem(last=False)
 
-    def _flow(self, said: dict[int, bytes], exporter: Exporter, clock: Clock) -> Sighting | None:
-        source, destination = _address(said, _SOURCES), _address(said, _DESTINATIONS)
-        if source is None or destination is None:
-            return None  # of a link, or of MPLS
-        return self._sighting(
-            exporter[0],
-            at=_began(said, clock),
-            ends=((source, _first(said, (7,))), (destination, _first(said, (11,)))),
-            kind=_first(said, (4,)),
-            packets=_first(said, _PACKETS),
-            octets=_first(said, _OCTETS),
-            verdict=_verdict(said),
-            user=_text(said, _USER),
-            application=_text(said, _APPLICATION),
-        )
 
-    def _sighting(
-        self,
-        peer: str,
-        *,
-        at: datetime,
-        ends: tuple[tuple[Address, int | None], tuple[Address, int | None]],
-        kind: int | None,
-        packets: int | None,
-        octets: int | None,
-        verdict: Verdict = Verdict.UNKNOWN,
-        user: str = "",
-        application: str = "",
-    ) -> Sighting:
-        """A flow goes one way. What comes from a port below 1024 to one above is a server's answer."""
-        (source, source_port), (destination, port) = ends
-        is_answer = source_port is not None and port is not None and source_port < 1024 <= port
-        if is_answer:
-            (source, source_port), (destination, port) = (destination, port), (source, source_port)
-        return Sighting(
-            channel=Channel.FLOW,
-            at=at,
-            sensor=self._reading.sensor or peer,
-            source=source,
-            source_port=source_port,
-            destination=destination,
-            port=port,
-            protocol="" if kind is None else protocol(str(kind)),
-            verdict=verdict,
-            answered=True if is_answer and verdict is not Verdict.BLOCKED else None,
-            user=user,
-            application=application,
-            packets=packets,
-            octets=octets,
-        )
+def _flow(said: dict[int, bytes], sensor: str, clock: Clock) -> Sighting | None:
+    source, destination = _address(said, _SOURCES), _address(said, _DESTINATIONS)
+    if source is None or destination is None:
+        return None  # of a link, or of MPLS
+    return _sighting(
+        sensor,
+        at=_began(said, clock),
+        ends=((source, _first(said, (7,))), (destination, _first(said, (11,)))),
+        kind=_first(said, (4,)),
+        packets=_first(said, _PACKETS),
+        octets=_first(said, _OCTETS),
+        verdict=_verdict(said),
+        user=_text(said, _USER),
+        application=_text(said, _APPLICATION),
+    )
+
+
+def _sighting(
+    sensor: str,
+    *,
+    at: datetime,
+    ends: tuple[tuple[Address, int | None], tuple[Address, int | None]],
+    kind: int | None,
+    packets: int | None,
+    octets: int | None,
+    verdict: Verdict = Verdict.UNKNOWN,
+    user: str = "",
+    application: str = "",
+) -> Sighting:
+    """A flow goes one way. What comes from a port below 1024 to one above is a server's answer."""
+    (source, source_port), (destination, port) = ends
+    is_answer = source_port is not None and port is not None and source_port < 1024 <= port
+    if is_answer:
+        (source, source_port), (destination, port) = (destination, port), (source, source_port)
+    return Sighting(
+        channel=Channel.FLOW,
+        at=at,
+        sensor=sensor,
+        source=source,
+        source_port=source_port,
+        destination=destination,
+        port=port,
+        protocol="" if kind is None else protocol(str(kind)),
+        verdict=verdict,
+        answered=True if is_answer and verdict is not Verdict.BLOCKED else None,
+        user=user,
+        application=application,
+        packets=packets,
+        octets=octets,
+    )
 
 
 def _parts(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -321,13 +330,14 @@ def _verdict(said: dict[int, bytes]) -> Verdict:
 
 def read_ipfix(stream: Stream, reading: Reading) -> Iterator[Found]:
     """A file of IPFIX messages, one behind the other (RFC 5655)."""
-    collector, number = Collector(reading), 0
+    collector, number = Collector(), 0
     try:
         while head := _exactly(stream, 4):
             number += 1
             version, size = struct.unpack(">HH", head)
             _refuse_other(version, size)
-            yield from collector.message(head + _exactly(stream, size - 4), reading.writer, at=f"message {number}")
+            message = head + _exactly(stream, size - 4)
+            yield from collector.message(message, reading.writer, reading, at=f"message {number}")
     except Unreadable as exc:
         yield reading.reject(Quarantine.UNREADABLE, "", at=f"message {number}", detail=str(exc))
 
