@@ -52,7 +52,7 @@ from api.routes import (
     webhooks,
 )
 from api.switchboard import Switchboard
-from api.web import account, asking, blocked, home, pages, signin, static_files
+from api.web import account, asking, blocked, fleet, home, pages, signin, static_files
 from api.web import audit as audit_page
 from api.web import emergencies as emergency_pages
 from api.web import exceptions as exceptions_pages
@@ -136,6 +136,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(signin.router)
     app.include_router(static_files.router)
     app.include_router(home.router)
+    app.include_router(fleet.router)
     app.include_router(blocked.router)
     app.include_router(account.router)
     app.include_router(asking.router)

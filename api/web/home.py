@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api.pages import MOST_COUNTED
 from api.sessions import PageCtl, PageReader
+from api.web.fleet import fleet
 from api.web.pages import PageRoute, page
 from api.web.shown import Shown
 from controller.exception_desk import Wanted
@@ -37,5 +38,5 @@ def home(request: Request, controller: PageCtl, caller: PageReader) -> Response:
         mine=[Shown.of(controller, e, now) for e in mine],
         live=desk.count(Wanted(live=True), most=MOST_COUNTED),
         shown=SHOWN,
-        sites=controller.sites(),
+        **fleet(controller),
     )

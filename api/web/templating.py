@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from api.cookies import csrf_word, session_text
 from api.web import wording
+from ipsets.spans import words
 
 PAGE_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -34,7 +35,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"static": static, "when": wording.when, "modes": wording.MODES}
-    made.filters |= {"who": wording.who, "sentence": wording.sentence, "browser": wording.browser}
+    made.filters |= {"who": wording.who, "sentence": wording.sentence, "browser": wording.browser, "span": words}
     return made
 
 

@@ -31,6 +31,7 @@ from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA
 from tests.api.conftest import INVENTORY, PASSWORD, Stock
 from tests.api.conftest import opened as a_controller
+from tests.api.fleet_seen import an_hour_at_berlin
 from tests.api.test_rest_scopes import all_routes
 from tests.controller.proving import some_proofs
 
@@ -59,6 +60,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installe
 # Of each page: who looks at it, and under which addresses; {waiting}, {live} and {draft} are exceptions.
 PAGES: Final[dict[str, list[tuple[str, str]]]] = {
     "/": [("bert", "/"), ("anna", "/")],
+    "/sites/{name}": [("vera", "/sites/berlin"), ("anna", "/sites/austin?days=7"), ("vera", "/sites/berlin?days=2")],
     "/login": [(NOBODY, "/login"), (NOBODY, "/login?next=%2F&undone=true")],
     "/account": [("anna", "/account")],
     "/blocked": [(NOBODY, "/blocked?dst=www.tiktok.com"), (NOBODY, "/blocked?dst=not+a+name")],
@@ -81,7 +83,13 @@ PAGES: Final[dict[str, list[tuple[str, str]]]] = {
     "/auth/oidc/callback": [(NOBODY, "/auth/oidc/callback")],
 }
 # These lead to another page, or are a part of one.
-NO_PAGES: Final = {"/auth/oidc/login", "/blocked/request", "/exceptions/{number}/live", "/static/{digest}/{name:path}"}
+NO_PAGES: Final = {
+    "/auth/oidc/login",
+    "/blocked/request",
+    "/exceptions/{number}/live",
+    "/fleet",
+    "/static/{digest}/{name:path}",
+}
 
 
 @dataclass(slots=True)
@@ -160,6 +168,7 @@ def furnished(controller: Controller, folder: Path) -> dict[str, str]:
         sites=None, actor="cli:root",
     )  # fmt: skip
     controller.store.record_proofs("furnished", some_proofs(controller.clock.now()))
+    an_hour_at_berlin(controller)
     live = asked(controller, "a very long word: " + "x" * 200, seats=4, lead="person:anna")
     preview = controller.exceptions.preview_of(live).digest
     controller.exceptions.approve(live, actor="person:bert", preview=preview, reason="")

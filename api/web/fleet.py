@@ -1,0 +1,164 @@
+"""The fleet at a glance, and one site: what is proven now and for how long, what was blocked, and what was found.
+
+Figures are those of the reports and of the coverage; nothing is worked out here. The table of the fleet is asked for
+again by itself, and sent only when it says something else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.sessions import PageCtl, PageReader
+from api.web.pages import PageRoute, page
+from api.web.templating import render
+from controller.errors import Invalid
+from controller.model import CoverageState, EventAction, Window
+from controller.reports import as_html
+from controller.reports.making import SiteReport, Totals
+from controller.service import Controller
+from controller.views import SiteView
+from core.ids import SiteName
+from ipsets.spans import words
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+DAY: Final = timedelta(days=1)
+SPANS: Final = {"1": "the last day", "7": "the last week", "30": "the last 30 days"}
+TONES: Final = {
+    CoverageState.ENFORCED: "good",
+    CoverageState.PARTIAL: "warn",
+    CoverageState.MONITORED: "",
+    CoverageState.OFF: "",
+    CoverageState.NOT_ENFORCED: "bad",
+    CoverageState.UNKNOWN: "warn",
+}
+_WORST: Final = (CoverageState.NOT_ENFORCED, CoverageState.UNKNOWN, CoverageState.PARTIAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One site of the table. ``age``: of its last proof, in words."""
+
+    site: SiteView
+    state: CoverageState
+    cause: str
+    age: str
+    proven_at: datetime | None
+    totals: Mapping[EventAction, Totals]
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """What makes the table another one; an age that only grows does not."""
+        hits = tuple(self.totals[action].hits for action in EventAction)
+        return (self.site, self.state, self.cause, self.proven_at, hits)
+
+
+def fleet(controller: Controller) -> dict[str, Any]:
+    """What the table shows, the worst first. ``seen`` names it."""
+    now = controller.clock.now()
+    covered, hits = controller.coverage.fleet(), controller.fleet_report(Window(now - DAY, now))
+    totals = {line.site: line.totals for line in hits.sites}
+    views = {view.name: view for view in controller.sites()}
+    lines = [
+        Line(
+            site=views[line.age.site],
+            state=line.state,
+            cause=line.cause,
+            age="never proven" if line.age.age is None else words(line.age.age),
+            proven_at=line.age.proven_at,
+            totals=totals[line.age.site],
+        )
+        for line in covered.sites
+        if line.age.site in views and line.age.site in totals
+    ]
+    lines.sort(key=lambda line: _WORST.index(line.state) if line.state in _WORST else len(_WORST))
+    counted = {state: sum(line.state is state for line in lines) for state in CoverageState}
+    return {
+        "lines": lines,
+        "counted": {state: count for state, count in counted.items() if count},
+        "age": covered.age,
+        "oldest": _in_words(covered.age.most),
+        "middle": _in_words(covered.age.p50),
+        "budget": covered.budget,
+        "seen": hashlib.sha256(repr([line.said for line in lines]).encode()).hexdigest()[:16],
+        "states": as_html.STATES,
+        "tones": TONES,
+        "actions": as_html.ACTIONS,
+        "count": as_html.count,
+    }
+
+
+def _in_words(age: timedelta | None) -> str:
+    return "unknown" if age is None else words(age)
+
+
+@router.get("/fleet")
+def fleet_part(
+    request: Request, controller: PageCtl, caller: PageReader, seen: Annotated[str, Query(max_length=16)] = ""
+) -> Response:
+    """The table; htmx asks every few seconds. ``seen``: what the page shows; nothing is sent for that."""
+    known = fleet(controller)
+    if seen == known["seen"]:
+        return Response(status_code=204)
+    return render(request, "fleet.html", **known)
+
+
+@router.get("/sites/{name}")
+def site_page(
+    request: Request,
+    controller: PageCtl,
+    caller: PageReader,
+    name: str,
+    days: Annotated[str, Query(max_length=2)] = "1",
+) -> Response:
+    """One site over the last days."""
+    if days not in SPANS:
+        raise Invalid(f"days: {days!r} cannot be shown", hint=f"it is one of {', '.join(SPANS)}")
+    now, site = controller.clock.now(), controller.inventory.site(name)
+    window = Window(now - int(days) * DAY, now)
+    report = controller.site_report(name, window)
+    [line] = [line for line in controller.coverage.fleet().sites if line.age.site == site.name]
+    return page(
+        request,
+        controller,
+        "site.html",
+        site=site,
+        report=report,
+        line=line,
+        age=_in_words(line.age.age),
+        days=days,
+        spans=SPANS,
+        **charts(report),
+        view=_view(controller, site.name),
+        reasons=[span for span in reversed(report.coverage.spans) if span.cause],
+        states=as_html.STATES,
+        tones=TONES,
+        actions=as_html.ACTIONS,
+        labels=as_html.LABELS,
+        count=as_html.count,
+        size=as_html.size,
+        duration=as_html.duration,
+        share=as_html.share,
+    )
+
+
+def charts(report: SiteReport) -> dict[str, Any]:
+    """Those of the report, as shapes."""
+    return {
+        "coverage_bars": as_html.coverage_bars(report.coverage.spans, ZoneInfo(report.time_zone)),
+        "hour_bars": as_html.hour_bars(report.by_hour),
+        "hour_ticks": as_html.hour_ticks(report.by_hour, by_day=report.is_by_day),
+    }
+
+
+def _view(controller: Controller, name: SiteName) -> SiteView:
+    return next(view for view in controller.sites() if view.name == name)

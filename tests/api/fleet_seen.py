@@ -1,0 +1,31 @@
+"""An hour of looks and counts at Berlin, for pages that show them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from controller.model import CoverageState, Observation
+from controller.service import Controller
+from tests.controller.reporting import BERLIN, FW, event, seen, status
+from vendors.model import Reading
+
+STEP = timedelta(minutes=20)
+
+
+def an_hour_at_berlin(controller: Controller) -> datetime:
+    """Enforced at two looks, then found without its table; attempts in between. Returns when it was last proven."""
+    now, store = controller.clock.now(), controller.store
+    proven = now - 2 * STEP
+    for at, found, cause in (
+        (now - 3 * STEP, CoverageState.ENFORCED, ""),
+        (proven, CoverageState.ENFORCED, ""),
+        (now - STEP, CoverageState.NOT_ENFORCED, "the table is <gone>"),
+    ):
+        store.add_observation(Observation(device=FW, site=BERLIN, at=at, found=found, left=found, cause=cause))
+    store.put_status(status(enforced_at=proven, last_seen_at=now - STEP, last_attempt_at=now - STEP))
+    hits = [
+        event(now - timedelta(minutes=50), 30, sources=(seen("10.20.1.7", 90, now - timedelta(minutes=51)),)),
+        event(now - timedelta(minutes=30), 10),
+    ]
+    store.record_events(FW, Reading(epoch="boot", read_at=now - timedelta(minutes=30), rules=()), hits)
+    return proven

@@ -1,0 +1,78 @@
+"""The fleet on the start page, and the page of one site: what they say is what is kept, the worst first."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from controller.access_roles import AccessRole
+from core.ids import SiteName
+from core.secret import Secret
+from tests.api.browsing import PASSWORD_OF_ANNA
+from tests.api.conftest import Office
+from tests.api.fleet_seen import an_hour_at_berlin
+from tests.api.test_web_pages import office as office
+from tests.api.test_web_pages import signed, text_of
+
+
+def test_the_worst_site_stands_first_with_why_and_since_when(office: Office) -> None:
+    an_hour_at_berlin(office.controller)
+    text = text_of(signed(office, "vera").get("/").text)
+    assert "1 not enforced" in text
+    assert "1 unknown" in text
+    assert text.index("Berlin office not enforced the table is <gone>") < text.index("Austin office unknown")
+    assert "half of the sites within 40 min, the oldest unknown; 1 never." in text
+    assert re.search(r"Berlin office not enforced the table is <gone> Wed 25 Nov 2026 11:20 CET 40 0 0 ", text)
+    assert re.search(r"Austin office unknown .{0,60} never 0 0 0 ", text)
+
+
+def test_the_table_is_sent_again_only_when_it_says_something_else(office: Office) -> None:
+    vera = signed(office, "vera")
+    first = vera.get("/").text
+    seen = re.search(r"/fleet\?seen=([0-9a-f]{16})", first)
+    assert seen
+    assert vera.get(f"/fleet?seen={seen[1]}").status_code == 204
+    an_hour_at_berlin(office.controller)
+    office.clock.advance(timedelta(seconds=31))  # an answer about the fleet is given again for half a minute
+    again = vera.get(f"/fleet?seen={seen[1]}")
+    assert again.status_code == 200
+    assert "not enforced" in text_of(again.text)
+    assert seen[1] not in again.text
+
+
+def test_a_site_says_what_was_proven_who_came_and_where_to(office: Office) -> None:
+    an_hour_at_berlin(office.controller)
+    vera = signed(office, "vera")
+    html = vera.get("/sites/berlin").text
+    text = text_of(html)
+    assert "not enforced the table is <gone>. Last proven as wanted: Wed 25 Nov 2026 11:20 CET , 40 min ago." in text
+    assert "40 blocked, 0 only watched, 0 let through by exception." in text
+    assert "enforced: 20 min" in text
+    assert "not enforced: 20 min" in text
+    assert "10.20.1.7 company blocked 90" in text
+    assert "103.136.220.9 company blocked 90" in text
+    assert '<rect x="' in html
+    assert "<gone>" not in html
+    nothing = text_of(vera.get("/sites/austin?days=30").text)
+    assert "No attempt was counted in this time." in nothing
+    assert "never looked at" in nothing
+
+
+def test_what_is_no_site_or_no_time_is_said(office: Office) -> None:
+    vera = signed(office, "vera")
+    assert vera.get("/sites/nowhere").status_code == 404
+    answer = vera.get("/sites/berlin?days=2")
+    assert answer.status_code == 422
+    assert "It is one of 1, 7, 30." in text_of(answer.text)
+
+
+def test_whoever_sees_one_site_sees_no_other(office: Office) -> None:
+    office.controller.people.add_local(
+        "gast", title="", roles=[AccessRole.VIEWER], sites=[SiteName("austin")], password=Secret(PASSWORD_OF_ANNA),
+        actor="cli:root",
+    )  # fmt: skip
+    gast = signed(office, "gast")
+    assert "Berlin" not in text_of(gast.get("/").text)
+    assert "Berlin" not in text_of(gast.get("/fleet").text)
+    assert gast.get("/sites/berlin").status_code == 404
+    assert gast.get("/sites/austin").status_code == 200
