@@ -9,7 +9,7 @@ an earlier file is kept elsewhere, and a later one goes on from it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,6 +20,8 @@ from controller.model import AuditEntry
 KIND: Final = "tokgate audit log"
 VERSION: Final = 1
 _FIELDS: Final = frozenset(AuditEntry.__dataclass_fields__)
+_WITHHELD: Final = ("seq", "previous", "hash")
+"""Of an entry that is withheld. Its hash is taken as it is; those around it prove that it was there."""
 _MOST: Final = 20
 """Breaks of entries that are told; behind one, much else may not hold either."""
 
@@ -32,6 +34,8 @@ class Checked:
     head: Head
     entries: int
     breaks: tuple[str, ...]
+    withheld: int = 0
+    """Entries of which only their place in the chain is told."""
 
     @property
     def intact(self) -> bool:
@@ -42,11 +46,22 @@ class Unreadable(ValueError):
     """It is no export of ours, or a line of it is none; the message names the line."""
 
 
-def write(after: Head, entries: Iterable[AuditEntry], head: Head, *, at: datetime, instance: str) -> Iterator[str]:
-    """The lines of an export, without line ends."""
+def write(
+    after: Head,
+    entries: Iterable[AuditEntry],
+    head: Head,
+    *,
+    at: datetime,
+    instance: str,
+    shows: Callable[[AuditEntry], bool] = lambda entry: True,
+) -> Iterator[str]:
+    """The lines of an export, without line ends. Of an entry that is not for its reader only the hashes are told."""
     yield _line({"kind": KIND, "version": VERSION, "instance": instance, "at": at.isoformat(), "after": asdict(after)})
     for entry in entries:
-        yield _line({**asdict(entry), "at": entry.at.isoformat(timespec="microseconds")})
+        if shows(entry):
+            yield _line({**asdict(entry), "at": entry.at.isoformat(timespec="microseconds")})
+        else:
+            yield _line({name: getattr(entry, name) for name in _WITHHELD})
     yield _line({"head": asdict(head)})
 
 
@@ -57,12 +72,16 @@ def check(lines: Iterable[str]) -> Checked:
     if first.get("kind") != KIND or first.get("version") != VERSION:
         raise Unreadable(f"line 1: not the beginning of a {KIND}, version {VERSION}")
     after, head = _head(first.get("after"), 1), None
-    last, count, told = after, 0, list[str]()
+    last, count, withheld, told = after, 0, 0, list[str]()
     for number, said in numbered:
         if head is not None:
             raise Unreadable(f"line {number}: stands behind the head")
         if "head" in said:
             head = _head(said["head"], number)
+            continue
+        if said.keys() == frozenset(_WITHHELD):
+            told += _place_breaks(found := _head({**said}, number), str(said["previous"]), last)[: _MOST - len(told)]
+            last, count, withheld = found, count + 1, withheld + 1
             continue
         entry = _entry(said, number)
         told += breaks([entry], Head(seq=entry.seq, hash=entry.hash), after=last)[: _MOST - len(told)]
@@ -71,7 +90,17 @@ def check(lines: Iterable[str]) -> Checked:
         told.append(f"the file has no end: it was cut off behind entry {last.seq}")
     elif head != last:
         told.append(f"the chain ends with entry {last.seq}, but the file says that entry {head.seq} was the last")
-    return Checked(after=after, head=head or last, entries=count, breaks=tuple(told))
+    return Checked(after=after, head=head or last, entries=count, breaks=tuple(told), withheld=withheld)
+
+
+def _place_breaks(found: Head, previous: str, last: Head) -> list[str]:
+    """Of an entry that is withheld: whether it stands where it should."""
+    told = []
+    if found.seq != last.seq + 1:
+        told.append(f"entry {last.seq + 1} is missing: {found.seq} follows {last.seq}")
+    if previous != last.hash:
+        told.append(f"entry {found.seq} does not follow the entry before it")
+    return told
 
 
 def _line(said: dict[str, Any]) -> str:

@@ -28,6 +28,8 @@ WORST_FIRST: Final = (
 PROVEN: Final = frozenset({CoverageState.ENFORCED, CoverageState.MONITORED, CoverageState.OFF})
 """It held what was wanted of it, whatever that was."""
 NO_LOOK: Final = "nobody looked at it"
+REMEMBERED: Final = timedelta(days=30)
+"""So long a leak is held against a site when nobody tries it again."""
 _MINUTE: Final = timedelta(minutes=1)
 IN_PART: Final = "the list does not fit the device; it holds the most valuable part"
 
@@ -42,7 +44,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class Tried:
     """What one probe from inside saw on one path at one moment."""
 
     at: datetime
@@ -82,7 +84,7 @@ def coverage(
     devices: Sequence[DeviceName],
     now: datetime,
     freshness: timedelta,
-    proofs: Iterable[Proof] = (),
+    proofs: Iterable[Tried] = (),
 ) -> Coverage:
     """The site's coverage from ``window.start`` to its end or ``now``; at every moment its worst device decides.
 
@@ -166,7 +168,7 @@ def _rank(span: Span) -> int:
     return WORST_FIRST.index(span.state)
 
 
-def _less_leaks(known: Coverage, proofs: Sequence[Proof], whole: Window, freshness: timedelta) -> Coverage:
+def _less_leaks(known: Coverage, proofs: Sequence[Tried], whole: Window, freshness: timedelta) -> Coverage:
     """A leak stands until the same path is found stopped; when nobody tried it again in time, it is unknown by then."""
     leaking = {proof.path for proof in proofs if proof.leaks}
     lines = [[*_path_line([p for p in proofs if p.path == path], whole, freshness)] for path in sorted(leaking)]
@@ -184,7 +186,7 @@ def _leaking(span: Span, lines: Sequence[list[Span]]) -> Iterator[Span]:
     yield from _worst([[span], *cut], span.window)
 
 
-def _path_line(proofs: Sequence[Proof], whole: Window, freshness: timedelta) -> Iterator[Span]:
+def _path_line(proofs: Sequence[Tried], whole: Window, freshness: timedelta) -> Iterator[Span]:
     """Nothing is claimed but of leaks: everything else is left to the devices."""
     at = whole.start
     ends = [*(proof.at for proof in proofs[1:]), whole.end]
@@ -197,11 +199,11 @@ def _path_line(proofs: Sequence[Proof], whole: Window, freshness: timedelta) -> 
         if start < trusted:
             cause = proof.cause or f"{proof.path}: it passes"
             yield Span(window=Window(start, trusted), state=CoverageState.NOT_ENFORCED, cause=cause)
-        again = max(start, trusted)
-        if again < min(until, whole.end):
+        again, forgotten = max(start, trusted), min(until, proof.at + REMEMBERED, whole.end)
+        if again < forgotten:
             cause = f"{proof.path}: it passed, and was not tried since"
-            yield Span(window=Window(again, min(until, whole.end)), state=CoverageState.UNKNOWN, cause=cause)
-        at = min(until, whole.end)
+            yield Span(window=Window(again, forgotten), state=CoverageState.UNKNOWN, cause=cause)
+        at = max(at, min(max(again, forgotten), until, whole.end))
     if at < whole.end:
         yield Span(window=Window(at, whole.end), state=CoverageState.ENFORCED)
 

@@ -6,7 +6,7 @@ costs little.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Final
@@ -14,13 +14,14 @@ from typing import Final
 import structlog
 
 from controller.alerts import AlertNote
-from controller.coverage import NO_LOOK, Coverage, Proof, Span, by_device, coverage
+from controller.coverage import NO_LOOK, REMEMBERED, Coverage, Span, Tried, by_device, coverage
 from controller.enforced_age import BURNS, PERIOD, Budget, FleetAge, Kept, SiteAge, fleet_age, kept, site_age
 from controller.errors import Conflict
 from controller.inventory import Inventory, Site
 from controller.inventory.slo_rules import show_age, show_share
 from controller.model import CoverageState, DeviceStatus, Observation, Window
 from controller.planning import in_part
+from controller.proof.model import Proof, ProofState
 from controller.store import Store
 from core.clock import Clock
 from core.ids import DeviceName, SiteName
@@ -32,9 +33,19 @@ KEPT_FOR: Final = timedelta(seconds=30)
 """So long an answer about the fleet is given again."""
 
 
-def no_proofs(site: SiteName, window: Window) -> Sequence[Proof]:
-    """Where nobody probes."""
-    return ()
+def tried_of(proofs: Sequence[Proof]) -> list[Tried]:
+    """What rounds of proof say of each path: it leaks when any of its answers does; unknown answers say nothing."""
+    found: dict[tuple[str, str], Tried] = {}
+    for proof in proofs:
+        if proof.state not in (ProofState.LEAKING, ProofState.BLOCKED):
+            continue
+        who = proof.role or f"exception {proof.exception}"
+        path = f"{proof.path.value} from {who}, by {proof.by.value} {proof.origin}"
+        leaks, key = proof.state is ProofState.LEAKING, (proof.round, path)
+        if key not in found or leaks > found[key].leaks:
+            cause = f"{path}: {proof.target} passes" if leaks else ""
+            found[key] = Tried(at=proof.at, path=path, leaks=leaks, cause=cause)
+    return sorted(found.values(), key=lambda tried: tried.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +98,6 @@ class CoverageDesk:
     inventory: Inventory
     clock: Clock
     freshness: timedelta
-    proofs: Callable[[SiteName, Window], Sequence[Proof]] = no_proofs
     memory: _Memory = field(default_factory=_Memory)
 
     def within(self, inventory: Inventory) -> CoverageDesk:
@@ -114,11 +124,15 @@ class CoverageDesk:
                 devices=devices,
                 now=now,
                 freshness=self.freshness,
-                proofs=self.proofs(site.name, Window(window.start - self.freshness, window.end)),
+                proofs=self.tried(site.name, window),
             ),
             devices=by_device(looks, window, devices=devices, now=now, freshness=self.freshness),
             age=self._age(site, self.store.statuses(), now),
         )
+
+    def tried(self, site: SiteName, window: Window) -> list[Tried]:
+        """What reaches into the window."""
+        return tried_of(self.store.proofs_between(site, Window(window.start - REMEMBERED, window.end)))
 
     def _age(self, site: Site, statuses: Mapping[DeviceName, DeviceStatus], now: datetime) -> SiteAge:
         return site_age(site.name, {name: self._proven(site, name, statuses.get(name)) for name in site.devices}, now)
@@ -148,9 +162,10 @@ class CoverageDesk:
             now + timedelta.resolution,
             freshness=min(self.freshness, self.target),
         )
+        leaking = self.store.leaking_sites(since - REMEMBERED)
         lines, burns = [], [Kept() for _ in BURNS]
         for site in self.inventory.sites.values():
-            line, ours = self._line(site, statuses, looks.get(site.name, []), since, now)
+            line, ours = self._line(site, statuses, looks.get(site.name, []), leaking, since, now)
             lines.append(line)
             burns = [one.plus(other) for one, other in zip(burns, ours, strict=True)]
         promised = self.inventory.slo
@@ -168,6 +183,7 @@ class CoverageDesk:
         site: Site,
         statuses: Mapping[DeviceName, DeviceStatus],
         looks: Sequence[Observation],
+        leaking: frozenset[SiteName],
         since: datetime,
         now: datetime,
     ) -> tuple[SiteLine, list[Kept]]:
@@ -180,7 +196,7 @@ class CoverageDesk:
             devices=devices,
             now=now,
             freshness=self.freshness,
-            proofs=self.proofs(site.name, Window(whole.start - self.freshness, now)),
+            proofs=self.tried(site.name, whole) if site.name in leaking else (),
         )
         last = found.spans[-1] if found.spans else Span(window=whole, state=CoverageState.UNKNOWN, cause=NO_LOOK)
         counts = begun is not None
@@ -260,4 +276,4 @@ def _alert(state: str, budget: Budget) -> AlertNote:
     return AlertNote(kind=f"slo-{state}", subject="fleet", message=what, detail={"share": month, "burn": burns})
 
 
-__all__ = ["CoverageDesk", "FleetCoverage", "SiteCoverage", "SiteLine", "no_proofs"]
+__all__ = ["CoverageDesk", "FleetCoverage", "SiteCoverage", "SiteLine", "tried_of"]

@@ -68,6 +68,7 @@ from controller.model import (
 )
 from controller.modes import modes_at
 from controller.own_tokens import OwnTokens
+from controller.pack_desk import PackDesk
 from controller.people_desk import PeopleDesk
 from controller.planning import Limits, plan_device, removed, store_plan
 from controller.policy_desk import PolicyDesk
@@ -174,6 +175,7 @@ class Controller:
         self.cuts = CutDesk(store=store)
         self.exports = ExportDesk(store=store, inventory=inventory, clock=clock, data_dir=settings.data_dir)
         self.coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=self._freshness)
+        self.packs = PackDesk(store=store, inventory=inventory, clock=clock, settings=settings, coverage=self.coverage)
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
@@ -322,6 +324,7 @@ class Controller:
         narrow.coverage = self.coverage.within(narrow.inventory)
         narrow.proofs = self.proofs.within(narrow.reach, narrow.inventory)
         narrow.uploads = self.uploads.within(narrow.reach)
+        narrow.packs = self.packs.within(narrow.inventory, narrow.coverage)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.receiving = self.receiving.within(narrow.reach)
         narrow.exports = self.exports.within(narrow.reach)

@@ -23,7 +23,7 @@ from core.net import parse_network
 from core.secret import SecretRef
 
 PREFIX: Final = "TOKGATE_"
-_UNSHOWN: Final = frozenset(PREFIX + name for name in ("BUNDLE_KEY", "DATABASE", "DATABASE_PASSWORD"))
+_UNSHOWN: Final = frozenset(PREFIX + name for name in ("BUNDLE_KEY", "EVIDENCE_KEY", "DATABASE", "DATABASE_PASSWORD"))
 _SPAN: Final = re.compile(r"(?P<count>\d{1,9})\s*(?P<unit>s|min|m|h|d)?")
 _SECONDS: Final = {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
@@ -134,6 +134,8 @@ class Settings(BaseSettings):
     """Signs what the API exports; a reference, never the key itself."""
     bundle_trust: Annotated[tuple[PublicKeyText, ...], NoDecode, BeforeValidator(_several)] = ()
     """Whose bundles are imported, when the command or the call does not say."""
+    evidence_key: Reference | None = None
+    """Signs evidence packs; a reference, never the key itself."""
     blocked_page_networks: Annotated[tuple[NetworkText, ...], NoDecode, BeforeValidator(_several)] = ()
     """From where anybody may ask at `/blocked`, without signing in, why they are blocked."""
     webhook_networks: Annotated[tuple[NetworkText, ...], NoDecode, BeforeValidator(_several)] = ()

@@ -43,7 +43,7 @@ def export(
     """
     from ipsets.minisign import read_signing_key
 
-    signing = read_signing_key(_secret(key).reveal()) if key else None
+    signing = read_signing_key(secret_of(key).reveal()) if key else None
     with opening.controller() as controller:
         made = controller.bundles.export(snapshot, key=signing, comment=comment, actor=opening.actor())
     bundle, sealed = made.bundle, made.sealed
@@ -91,7 +91,7 @@ def import_bundle(
     Refused when signed by another key or changed (5), when unreadable or older than what is in force (1), and when a
     guard of today holds it (3): nothing is changed then.
     """
-    key = _public_key(public_key) if public_key else None
+    key = public_key_of(public_key) if public_key else None
     sealed = _read_both(file)
     with opening.controller() as controller:
         made = controller.import_bundle(sealed, key, actor=opening.actor(), reason=reason, force=force)
@@ -139,7 +139,7 @@ def _beside(file: Path) -> Path:
     return file.with_name(file.name + SIGNATURE)
 
 
-def _secret(text: str) -> Secret:
+def secret_of(text: str) -> Secret:
     """Raises ``SecretUnavailable``; ``KeyUnusable`` for a reference that is none, without repeating it."""
     if not text.startswith("secret:"):
         return SecretRef("file", str(Path(text).absolute()).lstrip("/")).resolve()
@@ -151,7 +151,7 @@ def _secret(text: str) -> Secret:
         raise KeyUnusable(f"--key: {exc}", hint="give secret://file/…, secret://env/… or the path of a file") from exc
 
 
-def _public_key(text: str) -> PublicKey:
+def public_key_of(text: str, *, option: str = "--public-key") -> PublicKey:
     """From the line itself, or a file that holds it. Raises ``KeyUnusable``."""
     from ipsets.errors import KeyUnusable
     from ipsets.minisign import read_public_key
@@ -159,11 +159,11 @@ def _public_key(text: str) -> PublicKey:
     if text.startswith("RW") and not Path(text).exists():
         return read_public_key(text)
     try:
-        found = _read(Path(text), limit_bytes=4096)
+        found = read_file(Path(text), limit_bytes=4096)
         return read_public_key(found.decode())
     except (OSError, UnicodeDecodeError) as exc:
         raise KeyUnusable(
-            f"--public-key: {type(exc).__name__}: neither a line beginning with RW nor a readable file",
+            f"{option}: {type(exc).__name__}: neither a line beginning with RW nor a readable file",
             hint="give what `tokgate intel keygen` printed",
         ) from exc
 
@@ -179,15 +179,15 @@ def _read_both(file: Path) -> Sealed:
 
     try:
         if not _beside(file).exists():
-            return split(_read(file, limit_bytes=MAX_BYTES))
-        signature = _read(_beside(file), limit_bytes=MAX_SIGNATURE_BYTES).decode()
-        return Sealed(data=_read(file, limit_bytes=MAX_BYTES), signature=signature)
+            return split(read_file(file, limit_bytes=MAX_BYTES))
+        signature = read_file(_beside(file), limit_bytes=MAX_SIGNATURE_BYTES).decode()
+        return Sealed(data=read_file(file, limit_bytes=MAX_BYTES), signature=signature)
     except (OSError, UnicodeDecodeError) as exc:
         what = f"{exc.filename}: {exc.strerror}" if isinstance(exc, OSError) else f"{_beside(file)}: not text"
         raise BundleUnreadable(what, hint=f"both {file} and {_beside(file)} are needed") from exc
 
 
-def _read(path: Path, *, limit_bytes: int) -> bytes:
+def read_file(path: Path, *, limit_bytes: int) -> bytes:
     """A plain file of at most so many bytes. Raises ``OSError``."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for its writer
     with os.fdopen(descriptor, "rb") as stream:

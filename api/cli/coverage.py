@@ -17,6 +17,7 @@ from controller.model import Window
 if TYPE_CHECKING:
     from api.cli.counterpart import Counterpart
     from api.coverage_models import FleetCoverage, SiteCoverage, Slo
+    from controller.service import Controller
 
 app = typer.Typer(no_args_is_help=True, help="How long sites were really enforced, and how old their last proofs are.")
 DEFAULT_SPAN: Final = timedelta(hours=24)
@@ -62,7 +63,9 @@ def slo(output: AsPlain = Plain.TABLE) -> None:
     show_json(found.model_dump(mode="json")) if output is Plain.JSON else _show_slo(found)
 
 
-def window(asked: Counterpart, start: str | None, end: str | None, *, default: timedelta = DEFAULT_SPAN) -> Window:
+def window(
+    asked: Counterpart | Controller, start: str | None, end: str | None, *, default: timedelta = DEFAULT_SPAN
+) -> Window:
     """Raises ``Invalid`` naming the option."""
     now = asked.clock.now()
     last = parse_time(end, option="--to", now=now, backwards=True) if end else now

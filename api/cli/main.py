@@ -45,6 +45,7 @@ from api.cli import (
     init,
     intel,
     inventory,
+    packs,
     person,
     plan,
     policy,
@@ -97,6 +98,7 @@ for _noun in (
     webhook,
 ):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
+packs.join(evidence.app)
 for _verb in (
     apply.apply,
     detect.detect,

@@ -11,8 +11,9 @@ from sqlalchemy import select
 from controller.alerts import AlertNote
 from controller.coverage import PROVEN
 from controller.enforced_age import is_held
+from controller.proof.model import ProofState
 from controller.store.evidence import look_of
-from controller.store.schema import observations
+from controller.store.schema import observations, proofs
 from controller.store.shelf import Shelf, get_meta, put_meta
 from core.ids import DeviceName, SiteName
 
@@ -28,6 +29,13 @@ class Promises(Shelf):
             put_meta(connection, _SLO, state)
             self._raise_alerts(connection, [alert], self._clock.now())
         return True
+
+    def leaking_sites(self, since: datetime) -> frozenset[SiteName]:
+        """Where anything was seen to leak since then."""
+        leaks = (proofs.c.at >= since, proofs.c.state == ProofState.LEAKING.value)
+        with self._db.read() as connection:
+            found = connection.execute(select(proofs.c.site).where(*leaks).distinct()).scalars().all()
+        return frozenset(map(SiteName, found))
 
     def first_look(self, site: SiteName, devices: Iterable[DeviceName]) -> datetime | None:
         """When somebody first tried to look at one of these devices of the site, as far as it is kept."""

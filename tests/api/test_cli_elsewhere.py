@@ -6,6 +6,7 @@ The list of commands is that of the command line itself: one that is not told he
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,11 +18,19 @@ import typer
 
 from api.cli import main as top
 from api.cli.main import main
+from controller.packs.sealing import seal, zipped
+from ipsets.minisign import new_key
 from scripts.build_cli_docs import commands
 
 ID = "01hzzzzzzzzzzzzzzzzzzzzzzz"
 WHY = ("--reason", "why")
 WISH = ("--site", "berlin", "--source", "10.20.0.7", "--for", "2h")
+SEALER = new_key()
+PACK = tempfile.NamedTemporaryFile(suffix=".zip")  # noqa: SIM115 - gone with the process
+PACK.write(
+    zipped(seal({"a.txt": b"a"}, dict.fromkeys(("from", "to", "generated_at", "instance"), "") | {"sites": []}, SEALER))
+)
+PACK.flush()
 ASKING: dict[str, tuple[str, ...]] = {
     "apply": ("--yes",),
     "audit list": (),
@@ -110,6 +119,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "db upgrade": (),
     "demo": (),
     "device hostkeys": ("fw-berlin",),
+    "evidence export": ("--output", "{folder}/pack"),
     "feed revoke": ("fw-berlin", "--yes"),
     "feed token": ("fw-berlin",),
     "hits collect": (),
@@ -137,6 +147,9 @@ REFUSED_SO = [
 ALOOF: dict[str, tuple[str, ...]] = {
     "config schema": (),
     "detect": (str(Path(__file__).parents[1] / "controller/evidence_files/squid-native.log"),),
+    "evidence key new": ("{folder}/key",),
+    "evidence regulations": (),
+    "evidence verify": (PACK.name, "--key", str(SEALER.public)),
     "intel keygen": ("{folder}/key",),
     "version": (),
     "webhook secret": (),

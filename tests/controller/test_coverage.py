@@ -13,7 +13,7 @@ from controller.coverage import (
     IN_PART,
     WORST_FIRST,
     Coverage,
-    Proof,
+    Tried,
     _device_line,
     _merged,
     by_minute,
@@ -159,8 +159,8 @@ def test_minutes_are_the_worst_of_their_seconds_and_fill_the_window(
         assert next(c.state for c in cells if c.start <= at(minute) < c.end) is worst
 
 
-def probe(minute: float, leaks: bool, path: str = "tcp 443") -> Proof:
-    return Proof(at=at(minute), path=path, leaks=leaks)
+def probe(minute: float, leaks: bool, path: str = "tcp 443") -> Tried:
+    return Tried(at=at(minute), path=path, leaks=leaks)
 
 
 GOOD = [look(m, E, E) for m in (0, 15, 30, 45)]
@@ -184,7 +184,7 @@ GOOD = [look(m, E, E) for m in (0, 15, 30, 45)]
     ],
 )  # fmt: skip
 def test_i13_a_leak_is_believed_more_than_the_devices(
-    looks: list[Observation], proofs: list[Proof], expected: dict[CoverageState, float]
+    looks: list[Observation], proofs: list[Tried], expected: dict[CoverageState, float]
 ) -> None:
     found = coverage(looks, Window(at(0), at(60)), devices=(FW,), now=at(60), freshness=FRESH, proofs=proofs)
     assert minutes(found) == expected

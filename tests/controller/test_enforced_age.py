@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,13 @@ from controller.enforced_age import Budget, Kept, fleet_age, is_proof, kept, sit
 from controller.errors import Conflict, InventoryError
 from controller.inventory import Inventory
 from controller.model import CoverageState, DeviceStatus, Observation, Window
+from controller.proof.model import By, Expected, Proof, ProofState
+from controller.proof.model import Path as Path_
 from controller.store import Store
 from core.clock import ManualClock
-from core.ids import DeviceName, SiteName
+from core.ids import DeviceName, EventId, SiteName
 from tests.controller.offices import YAML, offices
+from vendors.oracle import Answered
 
 E, PART, M, NOT = CoverageState.ENFORCED, CoverageState.PARTIAL, CoverageState.MONITORED, CoverageState.NOT_ENFORCED
 BERLIN, FW = SiteName("berlin"), DeviceName("fw-berlin")
@@ -155,3 +159,31 @@ def test_nothing_is_promised_by_itself(store: Store, tmp_path: Path, clock: Manu
     desk.watch()
     with pytest.raises(Conflict, match="has no `slo`"):
         desk.budget()
+
+
+def answer(
+    at: datetime, state: ProofState, *, number: int, round_id: str = "", target: str = "103.136.220.10"
+) -> Proof:
+    said = Answered.PASSES if state is ProofState.LEAKING else Answered.OURS
+    return Proof(
+        id=EventId(f"01hzproof{number}"), round=round_id or f"r{number}", site=BERLIN, origin="pc-7", by=By.PROBE,
+        path=Path_.TCP, role="company", exception=None, source=ip_address("10.20.0.7"), target="103.136.220.10",
+        expected=Expected.BLOCK, said=said, state=state, rule="", words="", at=at,
+    )  # fmt: skip
+
+
+def test_a_leak_that_was_proven_counts_against_its_site_until_that_path_is_stopped(
+    store: Store, desk: CoverageDesk, clock: ManualClock
+) -> None:
+    recorded(store, clock, days=6)
+    now = clock.now()
+    leak, other = now - HOUR, replace(answer(now - HOUR, ProofState.BLOCKED, number=2, round_id="r1"), target="x")
+    store.record_proofs("r1", [answer(leak, ProofState.LEAKING, number=1, round_id="r1"), other])
+    store.record_proofs("r3", [answer(leak + 10 * MINUTE, ProofState.BLOCKED, number=3)])
+    found = desk.site("berlin", Window(now - 2 * HOUR, now)).whole
+    assert found.total(CoverageState.NOT_ENFORCED) == 10 * MINUTE
+    assert found.total(E) == 110 * MINUTE
+    (bad,) = [span for span in found.spans if span.state is CoverageState.NOT_ENFORCED]
+    assert bad.cause == "tcp-443 from company, by probe pc-7: 103.136.220.10 passes"
+    line = next(line for line in desk.fleet().sites if line.age.site == BERLIN)
+    assert line.seconds[CoverageState.NOT_ENFORCED] == 600

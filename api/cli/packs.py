@@ -1,0 +1,185 @@
+"""``tokgate evidence``: signed packs of what was proven, for auditors; checked anywhere, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from api.cli import bundle, opening
+from api.cli.coverage import window
+from api.cli.errors import FileTrouble
+from api.cli.options import AsPlain, Plain
+from api.cli.show import note, say, show_json, show_table, text_of
+from api.cli.writing import whole
+from controller.model import Window
+from core.errors import ExitCode
+
+keys = typer.Typer(no_args_is_help=True, help="Keys that packs are signed with.")
+DEFAULT_SPAN: Final = timedelta(days=30)
+ZIP: Final = ".zip"
+SiteNames = Annotated[
+    list[str] | None, typer.Option("--site", "-s", metavar="SITE", help="Only this site; may be repeated.")
+]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="From when: 2026-11-01, or a span before now: 30d.")
+]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Until when; now when left out.")]
+
+
+@opening.only_here("a pack is signed with a key of that machine; `POST /api/v1/packs` makes one there")
+def export(
+    place: Annotated[
+        Path, typer.Option("--output", metavar="PLACE", help="A folder that is not there yet, or FILE.zip.")
+    ],
+    site: SiteNames = None,
+    start: From = None,
+    end: To = None,
+    regulation: Annotated[
+        str | None,
+        typer.Option("--regulation", metavar="ID", help="Answer its questions too: `tokgate evidence regulations`."),
+    ] = None,
+    identities: Annotated[
+        bool, typer.Option("--identities", help="With addresses, hosts and users of clients, which are left out else.")
+    ] = False,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="The private key: secret://… or a file; else TOKGATE_EVIDENCE_KEY."),
+    ] = None,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Write a signed pack: policy, coverage, gaps, exceptions, attempts, lists and audit log of some time.
+
+    The last 30 days when no time is given. The same store, time and key give the same bytes, but for when it was made.
+    """
+    from controller.pack_desk import PackWish
+    from ipsets.minisign import read_signing_key
+
+    signing = read_signing_key(bundle.secret_of(key).reveal()) if key else None
+    with opening.controller() as controller:
+        span = _to_the_second(window(controller, start, end, default=DEFAULT_SPAN))
+        wish = PackWish(window=span, sites=tuple(site or ()), regulation=regulation, identities=identities)
+        _refuse_taken(place)
+        pack = controller.packs.export(wish, actor=opening.actor(), key=signing)
+    _write(place, pack.files)
+    size = sum(map(len, pack.files.values()))
+    if output is Plain.JSON:
+        facts = {"place": str(place), "files": len(pack.files), "bytes": size, "sites": list(pack.sites)}
+        show_json({**facts, "public_key": str(pack.key)})
+        return
+    say(f"{len(pack.files)} files, {size} bytes, about {len(pack.sites)} sites, written to {place}")
+    say(f"check it with: tokgate evidence verify {place} --key {pack.key}")
+
+
+def verify(
+    place: Annotated[Path, typer.Argument(metavar="PACK", help="The folder or the ZIP file.")],
+    key: Annotated[
+        str,
+        typer.Option("--key", metavar="KEY", help="Whose signature is taken: the line RW…, or a .pub file."),
+    ],
+    output: AsPlain = Plain.TABLE,
+) -> int:
+    """Check a pack: every byte of every file, the chain of its audit log, and the signature. Offline.
+
+    Ends with 1 and names each file that was changed, taken away or added.
+    """
+    from controller.packs import sealing
+
+    public = bundle.public_key_of(key, option="--key")
+    try:
+        found = sealing.check(_read(place), public)
+    except sealing.NoPack as exc:
+        found = sealing.Verdict(key_id=public.id, about={}, files=0, problems=((place.name, str(exc)),))
+    if output is Plain.JSON:
+        problems = [{"file": name, "problem": what} for name, what in found.problems]
+        show_json({"whole": found.is_whole, "key_id": found.key_id, "problems": problems, "about": dict(found.about)})
+    elif found.is_whole:
+        about = found.about
+        say(f"whole: {found.files} files, sealed by key {found.key_id}", style="bold")
+        say(f"{about['from']} to {about['to']}, made {about['generated_at']} by instance {about['instance']}")
+        say(f"sites: {', '.join(about['sites'])}")
+    else:
+        say("NOT what was sealed:", style="bold red")
+        for name, what in found.problems:
+            say(f"  {text_of(name)}: {text_of(what)}")
+    return ExitCode.DONE if found.is_whole else ExitCode.ERROR
+
+
+def list_regulations(output: AsPlain = Plain.TABLE) -> None:
+    """List the rules whose questions a pack can answer, each with the day its wording was last read."""
+    from controller.packs import regulations
+
+    found = list(regulations.known().values())
+    if output is Plain.JSON:
+        show_json([each.model_dump(mode="json") for each in found])
+        return
+    show_table(("id", "as of", "questions", "title"), ([r.id, r.as_of, len(r.questions), r.title] for r in found))
+    note("  what is answered is whether something is shown; whether that meets the rule is for a person to say")
+
+
+@keys.command("new")
+def new_key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key goes; must not be there yet.")],
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Make a key pair to sign packs with: writes the private key (mode 0600), prints the public one for auditors."""
+    bundle.keygen(file, output)
+
+
+def join(app: typer.Typer) -> None:
+    """Add these commands to ``tokgate evidence``."""
+    app.command("export")(export)
+    app.command("verify")(verify)
+    app.command("regulations")(list_regulations)
+    app.add_typer(keys, name="key")
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _to_the_second(span: Window) -> Window:
+    return Window(span.start.replace(microsecond=0), span.end.replace(microsecond=0))
+
+
+def _refuse_taken(place: Path) -> None:
+    if place.exists() or not place.absolute().parent.is_dir():
+        why = "is there already" if place.exists() else "lies in no folder that is there"
+        raise FileTrouble(f"{place} {why}", hint="name a folder that is not there yet, or a FILE.zip")
+
+
+def _write(place: Path, files: Mapping[str, bytes]) -> None:
+    """Whole or not at all. Raises ``FileTrouble``."""
+    if place.suffix == ZIP:
+        from controller.packs.sealing import zipped
+
+        with whole(place, private=True) as out:
+            out.write(zipped(files))
+        return
+    draft = place.with_name(f".{place.name}.new")
+    try:
+        draft.mkdir(mode=0o700)
+        for name, data in files.items():
+            (draft / name).write_bytes(data)
+        draft.rename(place)
+    except OSError as exc:
+        raise FileTrouble(f"{place} cannot be written: {exc.strerror}", hint=f"look at {draft}") from exc
+
+
+def _read(place: Path) -> dict[str, bytes]:
+    """The files of a pack. Raises ``NoPack``, ``FileTrouble``."""
+    from controller.packs.sealing import MAX_BYTES, MAX_FILES, NoPack, unzipped
+
+    try:
+        if not place.is_dir():
+            return unzipped(bundle.read_file(place, limit_bytes=MAX_BYTES))
+        found = sorted(place.iterdir())
+        if len(found) > MAX_FILES:
+            raise NoPack("it holds more files than a pack does")
+        if odd := next((path for path in found if path.is_symlink() or not path.is_file()), None):
+            raise NoPack(f"{odd.name} is no plain file")
+        return {path.name: bundle.read_file(path, limit_bytes=MAX_BYTES) for path in found}
+    except OSError as exc:
+        raise FileTrouble(f"{place} cannot be read: {exc.strerror}", hint="name the folder or the ZIP file") from exc

@@ -1,0 +1,286 @@
+"""Evidence packs of this store: gathered, laid out, signed. Each that leaves is in the audit log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import takewhile
+from typing import Any, Final
+
+from controller import audit_export
+from controller.audit import AuditNote, Head
+from controller.coverage import by_device, coverage
+from controller.coverage_desk import CoverageDesk
+from controller.enforced_age import kept
+from controller.errors import Conflict, Invalid
+from controller.inventory import Inventory, Site
+from controller.inventory.slo_rules import show_age, show_share
+from controller.model import AccessException, AuditEntry, ExceptionState, Window
+from controller.packs import contents, page, regulations, sealing
+from controller.packs.contents import Facts, SiteFacts
+from controller.settings import Settings
+from controller.store import AuditQuery, Store
+from controller.store.snapshots import Term
+from core.clock import Clock
+from core.ids import SiteName
+from ipsets.errors import NoSnapshot
+from ipsets.minisign import PublicKey, SigningKey, read_signing_key
+
+LONGEST: Final = timedelta(days=400)
+MOST_CHANGES: Final = 10_000
+_ALWAYS: Final = ("inventory", "snapshot", "source", "intel", "calendar")
+"""Families of entries of the audit log that are about every site."""
+README: Final = """Evidence pack of tokgate.
+
+index.html       the pack as a page
+scope.json       which sites, networks, roles and devices
+policy.json      the text of the policy by time, and where it is not kept
+coverage.json    what was proven of each site and device, and what was not
+gaps.json        devices and times that were not proven, each with its cause
+exceptions.json  who might pass, who approved it, and how it was used
+emergencies.json withdrawals, switches and pauses
+attempts.json    what was counted; events.jsonl and episodes.jsonl have it one by one
+probes.json      what probes from inside saw
+snapshots.json   the lists in force by time, by digest
+audit.jsonl      the audit log of that time, a part of one chain of hashes
+regulation.json  where a regulation was chosen: what is asked, what is shown, what is not
+SHA256SUMS       for sha256sum -c
+manifest.json    every file with its sha256, chained; manifest.json.minisig signs it
+
+Check it with:   tokgate evidence verify PACK --key RW...
+or:              minisign -Vm manifest.json -P RW...   and   sha256sum -c SHA256SUMS
+The key has to come from elsewhere than this pack. Whether what is shown meets a rule is for a person to say.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackWish:
+    """Which pack is asked for. ``sites`` empty: every site."""
+
+    window: Window
+    sites: tuple[str, ...] = ()
+    regulation: str | None = None
+    identities: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """The files by name, sealed."""
+
+    files: Mapping[str, bytes]
+    key: PublicKey
+    sites: tuple[SiteName, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackDesk:
+    """One for a controller."""
+
+    store: Store
+    inventory: Inventory
+    clock: Clock
+    settings: Settings
+    coverage: CoverageDesk
+    is_everywhere: bool = True
+
+    def within(self, inventory: Inventory, desk: CoverageDesk) -> PackDesk:
+        """For somebody who sees no other sites than these."""
+        return replace(self, inventory=inventory, coverage=desk, is_everywhere=False)
+
+    def export(self, wish: PackWish, *, actor: str, key: SigningKey | None = None) -> Pack:
+        """The pack, signed with ``key``, by default the one of the settings.
+
+        Raises ``Invalid`` for times that make no sense, ``NotFound`` for a site or regulation that is not known,
+        ``Conflict`` when there is no key, ``SecretUnavailable``, ``KeyUnusable``.
+        """
+        signing = key or self.signing_key()
+        regulation = regulations.load(wish.regulation) if wish.regulation is not None else None
+        facts = self.facts(wish)
+        files = self._files(facts, regulation)
+        sites = tuple(s.site.name for s in facts.sites)
+        told = {
+            "key": signing.public.id,
+            "from": contents.iso(wish.window.start),
+            "to": contents.iso(wish.window.end),
+            "sites": list(sites),
+            "regulation": wish.regulation,
+            "identities": wish.identities,
+        }
+        self.store.append_audit(
+            AuditNote(actor=actor, action="evidence.export", subject=signing.public.id, detail=told)
+        )
+        about = self._about(facts, wish)
+        return Pack(files=sealing.seal(files, about, signing), key=signing.public, sites=sites)
+
+    def signing_key(self) -> SigningKey:
+        if self.settings.evidence_key is None:
+            raise Conflict(
+                "there is no key to sign evidence with, and none leaves here unsigned",
+                hint="set TOKGATE_EVIDENCE_KEY to a secret:// reference, or give --key; `tokgate evidence key new`",
+            )
+        return read_signing_key(self.settings.evidence_key.resolve().reveal())
+
+    def _about(self, facts: Facts, wish: PackWish) -> dict[str, Any]:
+        return contents.about(facts, generated_at=self.clock.now(), regulation=wish.regulation)
+
+    def _files(self, facts: Facts, regulation: regulations.Regulation | None) -> dict[str, bytes]:
+        documents = contents.documents(facts)
+        answered = regulations.answered(regulation, facts, documents) if regulation is not None else None
+        if answered is not None:
+            documents["regulation.json"] = answered
+        files = {name: sealing.text(said) for name, said in documents.items()}
+        files["events.jsonl"] = sealing.lines(
+            contents.event_line(event, identities=facts.identities) for s in facts.sites for event in s.events
+        )
+        files["episodes.jsonl"] = sealing.lines(
+            contents.episode_line(episode, identities=facts.identities) for s in facts.sites for episode in s.episodes
+        )
+        files[sealing.AUDIT] = "".join(f"{line}\n" for line in facts.audit).encode()
+        files["README.txt"] = README.encode()
+        about = contents.about(facts, generated_at=self.clock.now(), regulation=regulation.id if regulation else None)
+        files["index.html"] = page.render(documents, about, files, regulation=answered)
+        return files
+
+    # --- what is recorded -----------------------------------------------------------------------------------------
+
+    def facts(self, wish: PackWish) -> Facts:
+        """All that a pack is made of. Raises ``Invalid``, ``NotFound``."""
+        self._refuse(wish.window)
+        chosen = [self.inventory.site(name) for name in dict.fromkeys(wish.sites)] or [*self.inventory.sites.values()]
+        terms = [*self._terms(wish.window)][::-1]
+        is_all = self.is_everywhere and len(chosen) == len(self.inventory.sites)
+        promised = self.inventory.slo
+        return Facts(
+            window=wish.window,
+            instance=self.store.instance_id(),
+            sites=[self._site(site, wish.window) for site in sorted(chosen, key=lambda s: s.name)],
+            versions=self._versions(wish.window),
+            changes=self._changes(wish.window),
+            terms=terms,
+            snapshots={term.snapshot: said for term in terms if (said := self._list_of(term)) is not None},
+            audit=[*self._audit(wish.window, None if is_all else frozenset(site.name for site in chosen))],
+            target_seconds=self.coverage.target.total_seconds(),
+            promise=f"{show_age(promised.enforced_age)} for {show_share(promised.share)}" if promised else None,
+            identities=wish.identities,
+            notes=(self._retention_note(), *(() if is_all else (_WITHHELD,))),
+        )
+
+    def _refuse(self, window: Window) -> None:
+        if window.start >= window.end:
+            raise Invalid("from: must lie before to")
+        if window.end > self.clock.now():
+            raise Invalid("to: lies in the future", hint="evidence is of what was; name a time that is over")
+        if window.end - window.start > LONGEST:
+            raise Invalid(f"from: a pack is about {LONGEST.days} days at most")
+
+    def _retention_note(self) -> str:
+        days = self.settings.retention.days
+        return f"Looks and events are kept for {days} days: that there are none from before proves nothing."
+
+    def _site(self, site: Site, window: Window) -> SiteFacts:
+        now, devices = self.clock.now(), tuple(site.devices)
+        fresh, target = self.coverage.freshness, self.coverage.target
+        looks = self.store.looks(site.name, window, freshness=min(fresh, target))
+        inside = [look for look in looks if (look.until or look.at) >= window.start]
+        tried = self.coverage.tried(site.name, window)
+        first = self.store.first_look(site.name, devices)
+        (ours,) = kept(looks, [window], devices=devices, now=now, target=target, since=first)
+        return SiteFacts(
+            site=site,
+            whole=coverage(looks, window, devices=devices, now=now, freshness=fresh, proofs=tried),
+            devices=by_device(looks, window, devices=devices, now=now, freshness=fresh),
+            kept=ours,
+            looks=inside,
+            events=self.store.events_between(site.name, window),
+            episodes=self.store.episodes_between(site.name, window),
+            exceptions=[e for e in self.store.exceptions(sites=[site.name]) if _was_live(e, window)],
+            emergencies=[e for e in self.store.emergencies() if e.is_at(site.name) and _held(e, window)],
+            proofs=self.store.proofs_between(site.name, window),
+        )
+
+    def _versions(self, window: Window) -> list[Any]:
+        """Those that were in force at some moment of the window: the last before it, and those inside."""
+        known = self.store.inventory_versions(until=window.end)
+        before = [version for version in known if version.at <= window.start]
+        return [*before[-1:], *(version for version in known if version.at > window.start)]
+
+    def _changes(self, window: Window) -> list[AuditEntry]:
+        wanted = AuditQuery(action="inventory.change", until=window.end, oldest_first=True)
+        return self.store.audit_entries(limit=MOST_CHANGES, wanted=wanted)
+
+    def _terms(self, window: Window) -> Iterator[Term]:
+        """The newest first."""
+        at = window.end - timedelta.resolution
+        with suppress(NoSnapshot):
+            while True:
+                term = self.store.term(at)
+                until = None if term.until is None or term.until >= window.end else term.until
+                yield replace(term, until=until)  # what came later is no part of this time
+                if term.since <= window.start:
+                    return
+                at = term.since - timedelta.resolution
+
+    def _list_of(self, term: Term) -> dict[str, Any] | None:
+        try:
+            found = self.store.snapshot(term.snapshot)
+        except NoSnapshot:
+            return None
+        services = {s.service: {"networks": len(s.networks), "domains": len(s.domains)} for s in found.services}
+        return {"kept": True, "id": found.id, "created_at": contents.iso(found.created_at), "services": services}
+
+    # --- the audit log --------------------------------------------------------------------------------------------
+
+    def _audit(self, window: Window, sites: frozenset[SiteName] | None) -> Iterator[str]:
+        """The lines of that time, with the entries before and behind that chain them. None: of every site."""
+        since = AuditQuery(since=window.start, until=window.end, oldest_first=True)
+        first = next(iter(self.store.audit_entries(limit=1, wanted=since)), None)
+        last = next(iter(self.store.audit_entries(limit=1, wanted=replace(since, oldest_first=False))), None)
+        at, instance = window.end, self.store.instance_id()
+        if first is None or last is None:
+            before = next(iter(self.store.audit_entries(limit=1, wanted=AuditQuery(until=window.start))), None)
+            head = Head(seq=before.seq, hash=before.hash) if before is not None else Head()
+            return audit_export.write(head, (), head, at=at, instance=instance)
+        low, high = min(first.seq, last.seq), max(first.seq, last.seq)
+        after, chain, _ = self.store.audit_chain(after=low - 1)
+        end = self.store.audit_head_at(high)
+        entries = takewhile(lambda entry: entry.seq <= high, chain)
+        return audit_export.write(
+            after, entries, end, at=at, instance=instance, shows=lambda entry: self._is_about(entry, sites)
+        )
+
+    def _is_about(self, entry: AuditEntry, sites: frozenset[SiteName] | None) -> bool:
+        """Whether an entry is about one of the sites, or about all of them; what it says of others stays here."""
+        if sites is None or entry.action.partition(".")[0] in _ALWAYS:
+            return True
+        detail = json.loads(entry.detail)
+        named = detail.get("sites")
+        if isinstance(named, list) and (named or entry.action.startswith("emergency.")):
+            return sites.issuperset(named)
+        device = self.inventory.by_name.get(detail.get("device"))
+        return device is not None and device.site in sites
+
+
+_WITHHELD: Final = (
+    "Entries of the audit log that are also about other sites are withheld;"
+    " their hashes stand in the chain all the same."
+)
+_OVER: Final = (ExceptionState.DENIED, ExceptionState.DRAFT, ExceptionState.REQUESTED, ExceptionState.LAPSED)
+
+
+def _was_live(exception: AccessException, window: Window) -> bool:
+    """At some moment of the window: approved, and not denied, revoked or over before."""
+    if exception.decided_at is None or exception.state in _OVER:
+        return False
+    start = max(exception.starts, exception.decided_at, window.start)
+    return start < min(exception.ended_at or exception.ends, exception.ends, window.end)
+
+
+def _held(emergency: Any, window: Window) -> bool:
+    over = min((at for at in (emergency.ended_at, emergency.ends) if at is not None), default=window.end)
+    return bool(emergency.starts < window.end and over > window.start)
+
+
+__all__ = ["Pack", "PackDesk", "PackWish"]

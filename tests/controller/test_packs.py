@@ -1,0 +1,259 @@
+"""Evidence packs: what stands in them, that they are the same bytes, and that no byte of them changes unnoticed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.audit import AuditNote
+from controller.coverage_desk import CoverageDesk
+from controller.errors import Conflict, Invalid, NotFound
+from controller.inventory import Inventory
+from controller.inventory.moves import parts_of
+from controller.model import EventAction, ExceptionState, Window
+from controller.pack_desk import Pack, PackDesk, PackWish
+from controller.packs import regulations, sealing
+from controller.settings import Settings
+from controller.store import Store
+from core.clock import ManualClock
+from ipsets.minisign import SigningKey, new_key
+from tests.controller.backends import only_a_file
+from tests.controller.offices import an_exception, offices
+from tests.controller.reporting import event, seen
+from tests.controller.test_enforced_age import FW, MINUTE, PROMISE, recorded
+from vendors.model import Reading
+
+KEY = new_key()
+SEAL = ("SHA256SUMS", sealing.MANIFEST, sealing.SIGNATURE)
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    return offices(tmp_path, PROMISE)
+
+
+@pytest.fixture
+def desk(store: Store, inventory: Inventory, clock: ManualClock, tmp_path: Path) -> PackDesk:
+    """Of a store with six days of looks, an exception and its use, and two versions of the inventory."""
+    began = clock.now()
+    clock.advance(timedelta(days=-4))
+    follow(store, inventory)
+    store.append_audit(AuditNote(actor="ann", action="token.create", subject="helpdesk"))
+    clock.advance(timedelta(days=1))
+    (tmp_path / "other").mkdir()
+    follow(store, offices(tmp_path / "other"))
+    clock.advance(began - clock.now())
+    recorded(store, clock, days=6)
+    allowed = an_exception("10.20.1.7/32", starts=began - timedelta(days=3), ends=began)
+    store.add_exception(replace(allowed, decided_by="bob", decided_at=allowed.starts), audit=None)
+    waiting = replace(allowed, id=type(allowed.id)("01hzexception0000000000002"), state=ExceptionState.REQUESTED)
+    store.add_exception(waiting, audit=None)
+    found = [
+        event(began - timedelta(hours=3), 5, sources=(seen("10.20.0.9", 15, began),)),
+        event(began - timedelta(hours=2), 2, action=EventAction.ALLOWED, role=None, exception=allowed.id),
+    ]
+    store.record_events(FW, Reading(epoch="e", read_at=began, rules=()), found)
+    settings = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path)
+    coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=30 * MINUTE)
+    return PackDesk(store=store, inventory=inventory, clock=clock, settings=settings, coverage=coverage)
+
+
+def follow(store: Store, inventory: Inventory) -> None:
+    store.follow_inventory(inventory.digest, parts_of(inventory), said=inventory.model_dump(mode="json"))
+
+
+def week(desk: PackDesk, **more: Any) -> PackWish:
+    now = desk.clock.now()
+    return PackWish(window=Window(now - timedelta(days=7), now), **more)
+
+
+def made(desk: PackDesk, key: SigningKey = KEY, **more: Any) -> Pack:
+    return desk.export(week(desk, **more), actor="test", key=key)
+
+
+def said(pack: Pack, name: str) -> Any:
+    return json.loads(pack.files[name])
+
+
+def test_a_pack_says_policy_by_time_coverage_gaps_exceptions_and_attempts(desk: PackDesk) -> None:
+    pack = made(desk)
+    terms = said(pack, "policy.json")["sites"]["berlin"]
+    assert [(term["known"], term["from"][:10]) for term in terms] == [
+        (False, "2026-11-18"), (True, "2026-11-21"), (True, "2026-11-22"),
+    ]  # fmt: skip
+    assert terms[1]["policy"]["roles"]["company"]["windows"][0]["mode"] == "enforce"
+    assert len(said(pack, "policy.json")["changes"]) == 2
+    coverage = said(pack, "coverage.json")["berlin"]
+    assert sum(coverage["seconds"].values()) == 7 * 86400
+    assert coverage["minutes"]["unknown"] * 60 >= coverage["seconds"]["unknown"] > 86400
+    assert coverage["kept_seconds"] < coverage["counted_seconds"] == 6 * 86400
+    gaps = said(pack, "gaps.json")
+    assert "unreachable" in {span.get("cause") for span in gaps["berlin"]["devices"]["fw-berlin"]}
+    assert gaps["austin"]["never_looked_at"] == ["fw-austin"]
+    (exception,) = said(pack, "exceptions.json")["berlin"]
+    assert (exception["decided_by"], exception["reason"], exception["used"]["hits"]) == ("bob", "campaign", 2)
+    assert said(pack, "attempts.json")["berlin"]["counted"]["blocked"] == {"events": 1, "hits": 5}
+    assert b"secret://" not in b"".join(pack.files.values())
+
+
+def test_clients_are_named_only_when_that_is_asked_for(desk: PackDesk) -> None:
+    assert b"10.20.0.9" not in b"".join(made(desk).files.values())
+    assert b"10.20.0.9" in made(desk, identities=True).files["events.jsonl"]
+
+
+def test_the_same_store_and_time_give_the_same_bytes_but_for_when_it_was_made(desk: PackDesk) -> None:
+    wish = week(desk, regulation="company-policy")
+    desk.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
+    one = desk.export(wish, actor="test", key=KEY).files
+    assert desk.export(wish, actor="test", key=KEY).files == one
+    desk.clock.advance(timedelta(days=3))  # type: ignore[attr-defined]
+    later = desk.export(wish, actor="test", key=KEY).files
+    stated = json.loads(one["manifest.json"])["generated_at"], json.loads(later["manifest.json"])["generated_at"]
+    differing = {name for name in one if one[name].replace(*map(str.encode, stated)) != later[name]}
+    assert differing == {"manifest.json", "manifest.json.minisig", "SHA256SUMS"}, "these are digests of the others"
+
+
+def mutations(files: dict[str, bytes], name: str) -> Iterator[dict[str, bytes]]:
+    data = files[name]
+    for place in {0, len(data) // 3, len(data) // 2, len(data) - 1} if data else ():
+        yield {**files, name: data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]}
+    yield {**files, name: data + b"\n"}
+    yield {**files, name: data[:-1] or b"x"}
+    yield {other: kept for other, kept in files.items() if other != name}
+
+
+@only_a_file
+def test_no_byte_of_any_file_changes_unnoticed_and_the_file_is_named(desk: PackDesk) -> None:
+    files = dict(made(desk, regulation="far-52.204-27").files)
+    assert sealing.check(files, KEY.public).problems == ()
+    assert len(files) == 18
+    for name in files:
+        for changed in mutations(files, name):
+            named = {file for file, _ in sealing.check(changed, KEY.public).problems}
+            wanted = {name} if name != sealing.MANIFEST else {sealing.MANIFEST, sealing.SIGNATURE}
+            assert named & wanted, name
+    signature = files[sealing.SIGNATURE]
+    for place in range(len(signature)):
+        changed = {
+            **files,
+            sealing.SIGNATURE: signature[:place] + bytes([signature[place] ^ 1]) + signature[place + 1 :],
+        }
+        assert not sealing.check(changed, KEY.public).is_whole, place
+    assert ("extra.txt", "is in no manifest: it was added") in sealing.check(
+        {**files, "extra.txt": b""}, KEY.public
+    ).problems
+    assert not sealing.check(files, new_key().public).is_whole, "another's key"
+
+
+@only_a_file
+def test_no_byte_of_the_zip_changes_unnoticed(desk: PackDesk) -> None:
+    files = made(desk).files
+    packed = sealing.zipped(files)
+    assert sealing.unzipped(packed) == files
+    places = [*range(0, len(packed), 101), *range(len(packed) - 900, len(packed))]
+    for place in places:
+        changed = packed[:place] + bytes([packed[place] ^ 4]) + packed[place + 1 :]
+        with suppress(sealing.NoPack):
+            assert not sealing.check(sealing.unzipped(changed), KEY.public).is_whole, place
+    for broken in (packed[:-1], packed + b"\0", b"", b"PK"):
+        with pytest.raises(sealing.NoPack):
+            sealing.unzipped(broken)
+
+
+@only_a_file
+def test_a_chain_that_was_put_together_anew_is_no_chain(desk: PackDesk) -> None:
+    """Somebody with another key seals what was edited: the audit log inside still tells."""
+    files = dict(made(desk).files)
+    edited = files["audit.jsonl"].replace(b"helpdesk", b"helpdexx")
+    kept = {
+        name: data for name, data in files.items() if name not in ("SHA256SUMS", *(sealing.MANIFEST, sealing.SIGNATURE))
+    }
+    forged = sealing.seal({**kept, "audit.jsonl": edited}, {"from": "", "to": ""}, KEY)
+    assert [name for name, _ in sealing.check(forged, KEY.public).problems] == ["audit.jsonl"]
+
+
+@only_a_file
+def test_what_the_audit_log_says_of_others_is_withheld_and_its_place_is_not(desk: PackDesk) -> None:
+    pack = made(desk, sites=("berlin",))
+    log = pack.files["audit.jsonl"].decode().splitlines()
+    assert [json.loads(line).get("action", "withheld") for line in log[1:-1]] == [
+        "inventory.change", "withheld", "inventory.change",
+    ]  # fmt: skip
+    assert sealing.check(pack.files, KEY.public).is_whole
+    moved = [log[0], log[1], log[3], log[2], log[4]]
+    assert [*sealing._audit_problems("\n".join(moved).encode())]
+
+
+@only_a_file
+def test_what_makes_no_sense_is_refused_and_nothing_leaves_unsigned(desk: PackDesk) -> None:
+    now = desk.clock.now()
+    with pytest.raises(Invalid, match="in the future"):
+        desk.export(PackWish(window=Window(now, now + MINUTE)), actor="test", key=KEY)
+    with pytest.raises(NotFound, match="did you mean 'company-policy'"):
+        made(desk, regulation="company-polic")
+    with pytest.raises(NotFound, match="no site 'paris'"):
+        made(desk, sites=("paris",))
+    with pytest.raises(Conflict, match="none leaves here unsigned"):
+        desk.export(week(desk), actor="test")
+    made(desk)
+    (entry,) = [e for e in desk.store.audit_entries() if e.action.startswith("evidence.")]
+    assert (entry.actor, json.loads(entry.detail)["sites"]) == ("test", ["austin", "berlin"])
+
+
+@only_a_file
+def test_answers_say_what_is_not_proven(desk: PackDesk) -> None:
+    answers = {a["asks"]: a for a in said(made(desk, regulation="far-52.204-27"), "regulation.json")["answers"]}
+    status = {ask: answer["status"] for ask, answer in answers.items()}
+    assert status["Is the application present on covered equipment?"] == "not proven"
+    assert status["Did anything pass?"] == "not proven"
+    assert status["Does the clause flow down to subcontracts?"] == "for a person"
+    assert status["Which rule held, and from when on?"] == "partly shown"
+    whole = answers["Was internet traffic from these networks to the application prohibited all the time?"]
+    assert whole["status"] == "partly shown"
+    assert "unknown" in whole["found"]
+
+
+def test_every_regulation_is_dated_and_names_files_that_a_pack_has() -> None:
+    files = {"scope", "policy", "coverage", "gaps", "exceptions", "attempts", "probes", "snapshots"}
+    there = {f"{name}.json" for name in files} | {"events.jsonl", "episodes.jsonl", "audit.jsonl"}
+    assert set(regulations.known()) == {"far-52.204-27", "us-tx-prohibited-technologies", "company-policy"}
+    for each in regulations.known().values():
+        assert {name for question in each.questions for name in question.evidence} <= there
+        assert "complian" not in each.model_dump_json().lower(), "what is shown is told, never whether that is enough"
+
+
+@only_a_file
+@pytest.mark.skipif(not all(map(shutil.which, ("openssl", "sha256sum", "b2sum"))), reason="needs openssl and coreutils")
+def test_strangers_tools_check_it_as_the_page_says(desk: PackDesk, tmp_path: Path) -> None:
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    for name, data in made(desk).files.items():
+        (folder / name).write_bytes(data)
+    page = (Path(__file__).resolve().parents[2] / "docs" / "evidence-packs.md").read_text(encoding="utf-8")
+    script = page.partition("```sh\n# openssl")[2].partition("```")[0]
+    assert script
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", "# " + script],
+            cwd=folder,
+            env={"KEY": str(KEY.public), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "Signature Verified Successfully" in done.stdout
+    (folder / "manifest.json").write_bytes((folder / "manifest.json").read_bytes() + b" ")
+    assert run().returncode
