@@ -118,7 +118,7 @@ def _secured(plain: socket.socket, host: str, authorities: Path | None) -> ssl.S
         try:
             context.load_verify_locations(authorities)
         except (OSError, ssl.SSLError) as exc:
-            raise _Refused(f"TOKGATE_WEBHOOK_CA: {authorities} holds no authorities: {_words(exc)}") from exc
+            raise _Refused(f"{authorities} holds no authorities to check it by: {_words(exc)}") from exc
     return context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
 
 

@@ -20,16 +20,12 @@ _REFUSED: Final = ("MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_MSG")
 
 
 class KafkaWire:
-    """Raises ``ConfigError`` when the extra is not installed."""
+    """Without the extra every ``send`` raises ``ConfigError``: a process that enforces goes on all the same."""
 
     batch = 500
 
     def __init__(self, config: KafkaExport) -> None:
-        try:
-            import confluent_kafka
-        except ImportError as exc:
-            raise ConfigError("an export to Kafka needs confluent-kafka", hint="pip install 'tokgate[kafka]'") from exc
-        self._kafka: Any = confluent_kafka
+        self._kafka: Any = None
         self._config = config
         self._producer: Any = None
         self._taken: Entry | None = None
@@ -74,8 +70,12 @@ class KafkaWire:
             producer.flush(0)
 
     def _connected(self) -> Any:
-        """Raises ``SecretUnavailable``, ``Down``."""
-        self._why = ""
+        """Raises ``ConfigError``, ``SecretUnavailable``, ``Down``."""
+        try:
+            import confluent_kafka
+        except ImportError as exc:
+            raise ConfigError("an export to Kafka needs confluent-kafka", hint="pip install 'tokgate[kafka]'") from exc
+        self._kafka, self._why = confluent_kafka, ""
         try:
             return self._kafka.Producer(self._settings())
         except self._kafka.KafkaException as exc:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -225,3 +226,15 @@ def test_a_broker_that_is_not_there_loses_nothing(
         turns(one)
         assert (one.view.waiting, one.view.progress.failures) == (2, 1)
         assert "kafka" in one.view.progress.last_error
+
+
+def test_without_the_extra_that_is_said_and_nothing_ends(store: Store, clock: ManualClock, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    config = KafkaExport(kind="kafka", brokers=["127.0.0.1:1"], topic="tokgate", begin="start")
+    record(store, 1)
+    folder = store._data_dir / "spool"
+    wire = KafkaWire(config)
+    with closing(Exporter("k", config, store=store, folder=folder, clock=clock, origin=ORIGIN, wire=wire)) as one:
+        turns(one)
+        assert "pip install 'tokgate[kafka]'" in one.view.progress.last_error
+        assert one.view.waiting == 1
