@@ -206,7 +206,7 @@ class Evidence(Shelf):
             put(connection, readings, {"device": device, "body": dumps_reading(reading)})
             statement = insert_unless(connection, events).on_conflict_do_nothing()
             statement = statement.execution_options(preserve_rowcount=True)  # of an insert it is kept only when asked
-            new = [event for event in found if connection.execute(statement, _columns(event)).rowcount]
+            new = [event for event in found if connection.execute(statement, columns_of(event)).rowcount]
             add_events(connection, new)
             outbox.tell_events(connection, new, self._clock.now())
             journal.note(connection, Kind.EVENT, [(event.id, event.site) for event in new], self._clock.now())
@@ -317,7 +317,7 @@ def place_of(cursor: str, *, oldest_first: bool, of: str = "") -> tuple[datetime
     raise Invalid("cursor: not one of ours", hint="use next_cursor as it was given, or leave it out")
 
 
-def _columns(event: DetectionEvent) -> dict[str, Any]:
+def columns_of(event: DetectionEvent) -> dict[str, Any]:
     plain = {name: getattr(event, name) for name in _PLAIN}
     return {
         **plain,

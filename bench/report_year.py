@@ -1,0 +1,214 @@
+"""Reports over a year of a store of more than 100 million samples: one site, and the page of 1,000 sites.
+
+Run: ``python -m bench.report_year [SITES]``. A thousand sites with one counter each, read every five minutes for 365
+days, are 105 million samples. What such a store would hold is made as follows, and what is left out is said:
+
+- the site that is reported on is whole: 105,120 events with clients and destinations, a day in a transaction of the
+  code that writes them, with all that they add up to, and a look every quarter of an hour;
+- of every other site the sums by time and device (as if each sample in ten hours a day had proved hits), stretches of
+  looks as four changes a day leave them, and the coverage of days; by SQL. Their events, and the sums by client, are
+  left out: neither the report of another site nor the fleet's reads them, but for the last half hour.
+
+First the embedded store, then one in a PostgreSQL of its own; the rows for that are missing where there is none.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, insert, text
+
+from bench.exceptions_scale import inventory, row, settings_of
+from bench.figures import Row, save
+from controller.model import CoverageState, DetectionEvent, EventAction, Observation, Quality, SourceSeen, Window
+from controller.reports.forms import Form, rendered
+from controller.service import Controller
+from controller.store.adding import add_events, add_look, day_of
+from controller.store.evidence import columns_of
+from controller.store.schema import events, micros, observations
+from core.ids import DeviceName, EventId, SiteName, new_id
+from tests.postgres import Server, why_none
+from vendors.model import RuleName
+
+SITES: Final = 1_000
+DAYS: Final = 365
+SITE_MS: Final = 200
+FLEET_MS: Final = 300
+ROUNDS: Final = 15
+MEASURED: Final = 7
+FRESH: Final = timedelta(minutes=30)
+_DAY: Final = 86_400_000_000
+_HALF: Final = 1_800_000_000
+
+
+def sample(dice: random.Random, end: datetime) -> DetectionEvent:
+    """What one reading of the one counter of the site proved."""
+    pairs = tuple(
+        SourceSeen(
+            source=ip_address(f"10.1.7.{dice.randrange(1, 120)}"),
+            destination=ip_address(f"103.136.220.{dice.randrange(1, 60)}"),
+            packets=dice.randrange(1, 40),
+            octets=dice.randrange(60, 4_000),
+            last_seen=end,
+        )
+        for _ in range(5)
+    )
+    return DetectionEvent(
+        id=EventId(new_id()),
+        site=SiteName(f"site-{MEASURED}"),
+        device=DeviceName(f"fw-{MEASURED}"),
+        rule=RuleName("deny-company"),
+        role="company",
+        exception=None,
+        action=EventAction.BLOCKED,
+        window=Window(end - timedelta(minutes=5), end),
+        hits=dice.randrange(1, 90),
+        packets=200,
+        octets=12_000,
+        quality=Quality.EXACT,
+        snapshot=None,
+        sources=pairs,
+    )
+
+
+def fill_measured(controller: Controller, first: datetime) -> None:
+    """The events and looks of the one site, a day in a transaction."""
+    dice = random.Random(2026)
+    for number in range(DAYS):
+        day = first + timedelta(days=number)
+        found = [sample(dice, day + timedelta(minutes=5 * (n + 1))) for n in range(288)]
+        with controller.store._db.write() as connection:
+            connection.execute(insert(events), [columns_of(event) for event in found])
+            add_events(connection, found)
+            for quarter in range(96):
+                _look(connection, day + timedelta(minutes=15 * quarter), quarter)
+
+
+def _look(connection: Connection, at: datetime, quarter: int) -> None:
+    """Enforced from eight to six, watched at night."""
+    held = CoverageState.ENFORCED if 32 <= quarter < 72 else CoverageState.MONITORED
+    before = held if quarter not in (32, 72) else (set(_SEEN) - {held}).pop()
+    look = Observation(
+        device=DeviceName(f"fw-{MEASURED}"), site=SiteName(f"site-{MEASURED}"), at=at, found=before, left=held
+    )
+    plain = {"site": look.site, "device": look.device, "at": at, "found": before.value, "left": held.value, "cause": ""}
+    connection.execute(insert(observations), plain)
+    add_look(connection, look, FRESH)
+
+
+_SEEN: Final = (CoverageState.ENFORCED, CoverageState.MONITORED)
+
+
+def fill_others(connection: Connection, sites: int, first: datetime) -> None:
+    """The sums of every other site, by SQL. Weekends have hits too: more rows, not fewer."""
+    numbers = "WITH RECURSIVE n(v) AS (SELECT 0 UNION ALL SELECT v + 1 FROM n WHERE v < 2000)"
+    start, others = micros(first), f"(SELECT v FROM n WHERE v < {sites} AND v <> {MEASURED}) s"
+    day, counts = f"{start} + d.v * CAST({_DAY} AS BIGINT)", "0, 0, 0, 0, 0"
+    days, halves = f"(SELECT v FROM n WHERE v < {DAYS}) d", "(SELECT v FROM n WHERE v BETWEEN 16 AND 35) h"
+    name = "'site-' || s.v"
+    half = f"{day} + h.v * CAST({_HALF} AS BIGINT)"
+    months = [(micros(m), n) for m, n in _months(first)]
+    figures = "(SELECT " + " UNION ALL SELECT ".join(f"CAST({m} AS BIGINT) AS m, {n} AS c" for m, n in months) + ") m"
+    sums = f"INSERT INTO hit_times {numbers} SELECT {name}"
+    held = "CASE WHEN q.v IN (1, 2) THEN 'enforced' ELSE 'monitored' END"
+    quarter = f"{day} + q.v * CAST({_DAY // 4} AS BIGINT)"
+    stretch = 'INSERT INTO stretches (site, device, "first", "last", gap, looks, found, "left", cause)'
+    figure = f"120 * m.c, 4800 * m.c, 24000 * m.c, 1440000 * m.c, {counts}"
+    by_device = f"'fw-' || s.v, 'company', '', 'blocked', 120, 4800, 24000, 1440000, {counts}"
+    looks = f"{quarter}, {quarter} + {_DAY // 4 - 900_000_000}, 900000000, 24, {held}, {held}, ''"
+    quarters = "(SELECT v FROM n WHERE v < 4) q"
+    statements = [
+        f"{sums}, 'half', {half}, 'blocked', 6, 240, 1200, 72000, {counts} FROM {others}, {days}, {halves}",
+        f"{sums}, 'day', {day}, 'blocked', 120, 4800, 24000, 1440000, {counts} FROM {others}, {days}",
+        f"{sums}, 'month', m.m, 'blocked', {figure} FROM {others}, {figures}",
+        f"INSERT INTO hit_days {numbers} SELECT {name}, {day}, {by_device} FROM {others}, {days}",
+        f"{stretch} {numbers} SELECT {name}, 'fw-' || s.v, {looks} FROM {others}, {days}, {quarters}",
+    ]
+    for statement in statements:
+        connection.execute(text(statement))
+
+
+def _months(first: datetime) -> list[tuple[datetime, int]]:
+    """Every month that has days in it, and how many."""
+    found: dict[datetime, int] = {}
+    for number in range(DAYS):
+        day = first + timedelta(days=number)
+        begin = datetime(day.year, day.month, 1, tzinfo=UTC)
+        found[begin] = found.get(begin, 0) + 1
+    return sorted(found.items())
+
+
+@contextmanager
+def filled(folder: Path, database: str | None, sites: int) -> Iterator[Controller]:
+    (folder / "inventory.yaml").write_text(inventory(), encoding="utf-8")
+    with Controller.open(settings_of(folder, database)) as controller:
+        first = day_of(datetime.now(UTC)) - timedelta(days=DAYS)
+        fill_measured(controller, first)
+        with controller.store._db.write() as connection:
+            fill_others(connection, sites, first)
+        controller.reports.keep_coverage()
+        yield controller
+
+
+def milliseconds(work: Callable[[], object]) -> list[float]:
+    work()
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - began) * 1_000)
+    return taken
+
+
+def measured(what: str, database: str | None, sites: int) -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder, filled(Path(folder), database, sites) as controller:
+        now = datetime.now(UTC)
+        day = timedelta(days=1)
+        year = Window(now - DAYS * day + timedelta(minutes=7), now)
+        whole = controller.reports.range(f"{(now - 364 * day).date()}..{(now - day).date()}", site=f"site-{MEASURED}")
+        site = f"site-{MEASURED}"
+        works: dict[str, tuple[int, Callable[[], object]]] = {
+            "a site, 364 days of its clock, JSON": (SITE_MS, lambda: controller.site_report(site, whole).to_json()),
+            "a site, 365 days to the second, JSON": (SITE_MS, lambda: controller.site_report(site, year).to_json()),
+            "a site, 364 days, page": (SITE_MS, lambda: rendered(controller.site_report(site, whole), Form.HTML)),
+            f"{sites:,} sites, 364 days, page": (
+                FLEET_MS,
+                lambda: rendered(controller.fleet_report(whole), Form.HTML),
+            ),
+            f"{sites:,} sites, 365 days to the second, JSON": (
+                FLEET_MS,
+                lambda: controller.fleet_report(year).to_json(),
+            ),
+        }
+        rows = [row(name, milliseconds(work), target, share=0.5) for name, (target, work) in works.items()]
+    return [replace(one, what=f"{what}: {one.what}") for one in rows]
+
+
+def main() -> None:
+    sites = int(sys.argv[1]) if len(sys.argv) > 1 else SITES
+    rows = measured("embedded", None, sites)
+    if why_none():
+        print(why_none())
+    else:
+        postgres = Server(syncs=True)
+        try:
+            rows += measured("PostgreSQL", postgres.address(postgres.create()).url, sites)
+        finally:
+            postgres.remove()
+    for one in rows:
+        print(f"{one.what}: {one.ours:.0f} ms, {one.target}")
+    save("report_year", rows)
+
+
+if __name__ == "__main__":
+    main()
