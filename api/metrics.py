@@ -72,6 +72,7 @@ class Facade(Collector):
         yield from self._feeds(now)
         yield from self._webhooks()
         yield from self._exports(now)
+        yield from self._reports()
         yield from self._quarantine()
         yield from self._evidence(now)
 
@@ -249,6 +250,15 @@ class Facade(Collector):
             for family, value in ((waiting, wait), (dead, aside), (failures, hook.failures), (dropped, hook.dropped)):
                 family.add_metric((hook.name,), value)
         yield from (waiting, dead, failures, dropped)
+
+    def _reports(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "tokgate_report_failures", "Failed attempts to send a scheduled report that is due", labels=("report", "to")
+        )
+        for one in self._controller.sending.scheduled():
+            late = one.last is not None and one.last.sent_at is None and bool(one.last.error)
+            family.add_metric((one.name, one.target.place), float(one.last.attempts) if one.last and late else 0.0)
+        yield family
 
     def _quarantine(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(

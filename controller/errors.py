@@ -119,6 +119,14 @@ class FormMissing(TokgateError):
     http_status = 501
 
 
+class NotSent(TokgateError):
+    """A report could not be carried to where it should be; it is tried again when it is a scheduled one."""
+
+    code = "TG5015"
+    title = "Report not sent"
+    http_status = 502
+
+
 class FeedUnfit(TokgateError):
     """An adapter made a list to be pulled that is empty or that a firewall would misread; nothing was sent."""
 

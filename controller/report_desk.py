@@ -15,6 +15,7 @@ from controller.evidence.model import EpisodeKind
 from controller.exception_desk import ExceptionDesk, Wanted
 from controller.inventory import Inventory, Site
 from controller.model import CoverageState, DeviceStatus, EventAction, Mode, Window
+from controller.reports.hiding import clients_in, without_identities
 from controller.reports.making import (
     Before,
     Change,
@@ -88,6 +89,7 @@ class ReportDesk:
         statuses = self.store.statuses_of(site.devices)
         records = self.store.source_records()
         limits = stale_limits(self.inventory)
+        sums = self.store.hit_sums(site.name, window, zone=ZoneInfo(site.time_zone), by_day=is_by_day(window))
         made = site_report(
             site=site.name,
             title=site.title,
@@ -96,7 +98,7 @@ class ReportDesk:
             now=now,
             modes=self.modes_at(site, now if window.end > now else window.end - timedelta.resolution),
             devices={device: statuses.get(device) for device in site.devices},
-            sums=self.store.hit_sums(site.name, window, zone=ZoneInfo(site.time_zone), by_day=is_by_day(window)),
+            sums=sums,
             observations=self.store.looks(site.name, window, freshness=self.freshness),
             exceptions=self.exceptions.find(Wanted(site=site.name)),
             snapshot=self.store.current_snapshot(),
@@ -109,7 +111,9 @@ class ReportDesk:
             before=self._before(site, asked, now) if with_before else None,
             found=self._found(site, window, now),
         )
-        return replace(made, base_url=self.base_url)
+        made = replace(made, base_url=self.base_url)
+        fewest = self.inventory.fewest_clients(site)
+        return without_identities(made, fewest=fewest) if clients_in(sums) < fewest else made
 
     def _before(self, site: Site, asked: Window | Asked, now: datetime) -> Before:
         window = _earlier(asked, now)

@@ -25,6 +25,7 @@ from controller.delivering import Deliverer
 from controller.exporting import Exporting
 from controller.hosts import EVERY as HOSTS_EVERY
 from controller.model import Outcome
+from controller.report_sending import EVERY as REPORTS_EVERY
 from controller.service import Controller
 from controller.views import Selection
 from core.errors import TokgateError
@@ -104,6 +105,7 @@ class Scheduler:
             _Interval("calendars", CALENDARS_EVERY, controller.calendars.refresh),
             _Interval("hosts", HOSTS_EVERY, controller.hosts.refresh),
             _Interval("slo", SLO_EVERY, controller.coverage.watch),
+            _Interval("reports", REPORTS_EVERY, controller.sending.send_due),
             _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
         )
         # a thread for each job and one for `wake`: a source or a gateway that hangs holds up nothing but its own job

@@ -78,6 +78,7 @@ from controller.receiving_desk import ReceivingDesk
 from controller.refreshing import Refresh, Refresher
 from controller.rehearsal import rehearsal
 from controller.report_desk import ReportDesk
+from controller.report_sending import SendingDesk
 from controller.reports.making import FleetReport, SiteReport, SourceTrouble
 from controller.reports.ranges import Asked
 from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
@@ -203,6 +204,7 @@ class Controller:
             freshness=self._freshness,
             base_url=settings.public_url or "",
         )
+        self.sending = SendingDesk(store=store, inventory=inventory, clock=clock, reports=self.reports)
         self.uploads = UploadDesk(inventory, clock, take=self.evidence.take)
         self._catalogue = inventory.catalogue
         self._worker = Worker(
@@ -1236,8 +1238,8 @@ class Controller:
         age = self.last_tick()
         if age is not None:
             checks.append(Check(name="schedule", ok=age < 30, message=f"last tick {age:.1f} s ago"))
-        checks += [*self.receiving.checks(), *self.exports.checks(), *self.proofs.checks()]
-        aside = ("intelligence", "evidence", "exports", "proof")  # without these we do our work all the same
+        checks += [*self.receiving.checks(), *self.exports.checks(), *self.sending.checks(), *self.proofs.checks()]
+        aside = ("intelligence", "evidence", "exports", "reports", "proof")  # without these we do our work all the same
         return Health(ready=all(c.ok for c in checks if c.name not in aside), checks=tuple(checks))
 
     def _store_check(self) -> Check:

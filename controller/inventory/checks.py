@@ -28,6 +28,7 @@ def cross_problems(document: Document) -> Iterator[Problem]:
         _sensors,
         _listeners,
         _exports,
+        _reports,
     ):
         yield from check(document)
 
@@ -111,6 +112,20 @@ def _exports(document: Document) -> Iterator[Problem]:
             if isinstance(site, str) and site not in known:
                 spot: Spot = ("exports", name, "sites", place)
                 yield document.problem(spot, f"no site {site[:40]!r}{did_you_mean(site, known)}")
+
+
+def _reports(document: Document) -> Iterator[Problem]:
+    """The sites of scheduled reports exist, and what goes by mail has a server."""
+    known, data = _mapping(_mapping(document.data).get("sites")), _mapping(document.data)
+    for name, report in _mapping(data.get("reports")).items():
+        site = _mapping(report).get("site")
+        if isinstance(site, str) and site not in known:
+            yield document.problem(("reports", name, "site"), f"no site {site[:40]!r}{did_you_mean(site, known)}")
+        targets = _mapping(report).get("to")
+        for place, target in enumerate(targets if isinstance(targets, list) else ()):
+            if _mapping(target).get("mail") and "mail" not in data:
+                spot: Spot = ("reports", name, "to", place)
+                yield document.problem(spot, "goes by mail, and `mail` does not say which server takes it")
 
 
 def _policies(document: Document) -> Iterator[Problem]:

@@ -39,7 +39,9 @@ from controller.inventory.model import (
     Title,
 )
 from controller.inventory.parts import Part
+from controller.inventory.privacy import FewestClients, Privacy
 from controller.inventory.proof_rules import ProofRules
+from controller.inventory.reporting import Mail, ScheduledReport
 from controller.inventory.services import Further, named_in, parse_services
 from controller.inventory.slo_rules import Slo
 from controller.inventory.wording import problems_of
@@ -77,6 +79,7 @@ class SiteEntry(Part):
     changes: Changes | None = None
     resolvers: Resolvers = ()
     evasion: bool = False
+    fewest_clients: FewestClients | None = None
     devices: dict[Name, DeviceEntry] = Field(default_factory=dict)
 
 
@@ -95,6 +98,9 @@ class InventoryFile(Part):
     evidence: EvidenceRules = Field(default_factory=EvidenceRules)
     exports: dict[Name, Export] = Field(default_factory=dict, max_length=16)
     slo: Slo | None = None
+    privacy: Privacy = Field(default_factory=Privacy)
+    reports: dict[Name, ScheduledReport] = Field(default_factory=dict, max_length=100)
+    mail: Mail | None = None
     proof: ProofRules = Field(default_factory=ProofRules)
 
 
@@ -193,6 +199,9 @@ def _inventory(file: InventoryFile, folder: Path, further: Further, catalogue: C
         proof=file.proof,
         access=_authority_beside(folder, file.access),
         evidence=file.evidence.beside(folder),
+        privacy=file.privacy,
+        reports=file.reports,
+        mail=file.mail,
         exports={name: beside(folder, export) for name, export in file.exports.items()},
         slo=file.slo,
         policies={name: joined(policy, catalogue) for name, policy in file.policies.items()},
@@ -276,6 +285,7 @@ def _site(name: SiteName, entry: SiteEntry, defaults: DeviceDefaults) -> Site:
         changes=entry.changes,
         resolvers=entry.resolvers,
         evasion=entry.evasion,
+        fewest_clients=entry.fewest_clients,
         devices={DeviceName(d): _device(DeviceName(d), name, e, defaults) for d, e in entry.devices.items()},
     )
 

@@ -36,7 +36,9 @@ from controller.inventory.fields import (
     did_you_mean,
 )
 from controller.inventory.parts import Part, WeeklyHours
+from controller.inventory.privacy import FewestClients, Privacy
 from controller.inventory.proof_rules import ProofRules
+from controller.inventory.reporting import Mail, ScheduledReport
 from controller.inventory.slo_rules import Slo
 from controller.model import Mode
 from core.ids import DeviceName, SiteName
@@ -250,6 +252,8 @@ class Site(Part):
     resolvers: Resolvers = ()
     """Who says what host names stand for there; those of this machine when empty."""
     evasion: bool = False
+    fewest_clients: FewestClients | None = None
+    """None: as ``privacy`` says."""
     """Whether it is told who turned to DoH, a VPN or a proxy right after being blocked."""
     devices: dict[DeviceName, Device] = Field(default_factory=dict)
 
@@ -269,6 +273,10 @@ class Inventory(Part):
     access: Access = Field(default_factory=Access)
     evidence: EvidenceRules = Field(default_factory=EvidenceRules)
     exports: dict[str, Export] = Field(default_factory=dict)
+    privacy: Privacy = Field(default_factory=Privacy)
+    reports: dict[str, ScheduledReport] = Field(default_factory=dict)
+    mail: Mail | None = None
+    """None: reports do not go by mail."""
     slo: Slo | None = None
     """None: the age of proofs is told, and nothing is promised of it."""
     proof: ProofRules = Field(default_factory=ProofRules)
@@ -294,6 +302,10 @@ class Inventory(Part):
             return self.sites[SiteName(name)]
         except KeyError:
             raise NotFound(f"no site {name!r} in the inventory{did_you_mean(name, self.sites)}") from None
+
+    def fewest_clients(self, site: Site) -> int:
+        """A report of the site in which fewer clients were seen names none of them."""
+        return self.privacy.fewest_clients if site.fewest_clients is None else site.fewest_clients
 
     def calendars_of(self, site: Site) -> tuple[str, ...]:
         """The calendars whose holidays a site has."""

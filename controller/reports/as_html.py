@@ -195,7 +195,7 @@ def _together(heat: HeatMap, day: int, hour: int) -> int | None:
 
 def links_of(report: SiteReport | FleetReport, site: str | None = None) -> dict[str, str]:
     """Of each action, where its events are told; nothing when our own address is not known."""
-    if not report.base_url:
+    if not report.base_url or getattr(report, "is_hidden", False):
         return {}
     name = site or (report.site if isinstance(report, SiteReport) else "")
     since, until = iso(report.window.start), iso(report.window.end)

@@ -48,7 +48,7 @@ def render_site(report: SiteReport) -> str:
             ("for whom", "from", "to", "reason", "approved by", "hits"),
             (
                 [
-                    ", ".join(map(str, line.exception.sources)),
+                    ", ".join(line.sources),
                     moment(line.exception.starts, zone),
                     moment(line.exception.ended_at or line.exception.ends, zone),
                     line.exception.reason,

@@ -35,6 +35,8 @@ from ipsets.model import Snapshot
 from ipsets.spans import words
 
 TOP: Final = 20
+HIDDEN: Final = "hidden"
+"""Stands for whom a report does not name."""
 MAX_HOURS: Final = 24 * 45
 """Longer reports are counted by the day instead of by the hour."""
 
@@ -115,6 +117,12 @@ class ExceptionLine:
 
     exception: AccessException
     totals: Totals
+    is_hidden: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """For whom it is; one word where nobody is named."""
+        return (HIDDEN,) if self.is_hidden else tuple(map(str, self.exception.sources))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +228,7 @@ class SiteReport:
     intelligence: tuple[SourceTrouble, ...] = ()
     notes: tuple[str, ...] = field(default=())
     base_url: str = ""  # our own address, for links
+    is_hidden: bool = False  # nobody is named
 
     @property
     def is_by_day(self) -> bool:
@@ -250,6 +259,7 @@ class SiteReport:
             "snapshot": self.snapshot,
             "snapshot_at": iso(self.snapshot_at),
             "intelligence": [trouble.to_json() for trouble in self.intelligence],
+            "identities": HIDDEN if self.is_hidden else "shown",
             "mode": {role: mode.value for role, mode in self.mode.items()},
             "totals": totals_json(self.totals),
             "flows_cut": self.flows_cut,
@@ -691,7 +701,7 @@ def _exception_json(line: ExceptionLine) -> dict[str, Any]:
     exception = line.exception
     return {
         "id": exception.id,
-        "sources": [str(s) for s in exception.sources],
+        "sources": list(line.sources),
         "service": exception.service,
         "starts": iso(exception.starts),
         "ends": iso(exception.ends),

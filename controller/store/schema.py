@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0015"
+REVISION: Final = "0016"
 
 """The newest migration; a store at this revision needs none."""
 
@@ -660,3 +660,16 @@ proof_cells = Table(
     Column("leak", String),  # the episode of the leak that is open
 )
 """What the last round of each of them came to."""
+
+report_sendings = Table(
+    "report_sendings",
+    metadata,
+    Column("report", String, primary_key=True),
+    Column("target", String, primary_key=True),
+    Column("due", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", Instant),
+    Column("retry_at", Instant),
+    Column("error", Text, nullable=False),
+)
+"""Of each target of a scheduled report the last time that it was due, and what came of it."""

@@ -55,6 +55,7 @@ from controller.store.schema import (
     webhook_messages,
     words,
 )
+from controller.store.sendings import Sendings
 from controller.store.shelf import Shelf, get_meta, put, put_meta
 from controller.store.snapshots import CURRENT, Snapshots
 from controller.store.upgrade import migrate, refuse_foreign, revision_of
@@ -150,6 +151,7 @@ class Store(
     Proofs,
     Episodes,
     Proven,
+    Sendings,
     Quarantines,
     Promises,
     Inventories,

@@ -542,6 +542,11 @@ def test_the_example_is_good_and_complete() -> None:
             "SyslogExport",
             "WebhookExport",
             "KafkaExport",
+            "Mail",
+            "Privacy",
+            "ScheduledReport",
+            "Target",
+            "Bucket",
         ):
             missing = [key for key in definition["properties"] if f"{key}:" not in text]
             assert missing == [], f"the example shows no {name}.{missing}"

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +16,16 @@ from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKi
 from controller.model import EventAction, Window
 from controller.reports.as_html import PRINTED, render_site
 from controller.reports.forms import Form, rendered
+from controller.reports.hiding import without_identities
 from controller.reports.making import Before, Change, Found, SiteReport, SourceAge, Totals, fleet_report
+from controller.service import Controller
+from controller.settings import Settings
 from controller.sums import AppLine
+from core.clock import ManualClock
 from core.ids import EventId
-from tests.controller.reporting import BERLIN, DAY, NOW, at, busy_day, check_golden
+from tests.controller.offices import YAML
+from tests.controller.reporting import BERLIN, DAY, FW, NOW, at, busy_day, check_golden, event, seen
+from vendors.model import Reading
 
 LEAK = Episode(
     id=EventId("01hzepisode0000000000001"),
@@ -101,3 +108,39 @@ def test_what_a_pdf_needs_is_said_where_it_is_missing(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "weasyprint", None)
     with pytest.raises(FormMissing, match=r"TG5014 PDF needs WeasyPrint.*tokgate\[pdf\]"):
         rendered(busy_day(), Form.PDF)
+
+
+# --- who is named -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [Form.JSON, Form.HTML, Form.CSV, Form.MARKDOWN])
+def test_a_report_without_identities_names_nobody_in_any_form(form: Form) -> None:
+    said = rendered(without_identities(whole(), fewest=5), form).decode()
+    for who in ("10.20.0.", "10.20.1.7", "2a01:db9:20::7"):
+        assert who in rendered(whole(), form).decode()
+        assert who not in said
+    assert "hidden" in said
+    assert "103.136.220.9" in said  # where to is nobody
+
+
+def test_what_is_hidden_is_who_and_not_how_much() -> None:
+    shown, hidden = whole(), without_identities(whole(), fewest=5)
+    assert hidden.totals == shown.totals
+    for action in EventAction:
+        packets = [sum(line.packets or 0 for line in r.top_sources if line.action is action) for r in (shown, hidden)]
+        assert packets[0] == packets[1]
+    assert hidden.notes[0].startswith("Fewer than 5 clients")
+    assert "events?" not in rendered(hidden, Form.HTML).decode()
+
+
+@pytest.mark.parametrize(("fewest", "named"), [(0, True), (2, True), (3, False)])
+def test_the_inventory_says_below_how_many(tmp_path: Path, migrated: Path, fewest: int, named: bool) -> None:
+    (tmp_path / "store.db").write_bytes(migrated.read_bytes())
+    (tmp_path / "inventory.yaml").write_text(f"{YAML}privacy: {{fewest_clients: {fewest}}}\n", encoding="utf-8")
+    settings = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path)
+    with Controller.open(settings, clock=ManualClock(NOW)) as controller:
+        pairs = (seen("10.20.0.7", 3, at(9)), seen("10.20.0.8", 3, at(9)))
+        controller.store.record_events(FW, Reading(epoch="e", read_at=NOW, rules=()), [event(at(9), 2, sources=pairs)])
+        found = controller.site_report("berlin", DAY)
+    assert {line.name for line in found.top_sources} == ({"10.20.0.7", "10.20.0.8"} if named else {"hidden"})
+    assert found.totals[EventAction.BLOCKED].hits == 2
