@@ -16,6 +16,7 @@ from types import FrameType
 import structlog
 
 from api.server import Server, Tls, tls_context
+from controller.evidence.listening import tls_context as syslog_context
 from controller.inventory import load_inventory
 from core.errors import ConfigError
 
@@ -36,6 +37,11 @@ class Rounds:
         told = self._server is not None and self._server.was_told_to_end
         return self._again and not (self._ended or told)
 
+    @property
+    def is_first(self) -> bool:
+        """Whether none has served so far."""
+        return self._server is None
+
     def begin(self, server: Server) -> None:
         """This one serves now; it ends at once when the end was asked for meanwhile."""
         self._again = False
@@ -45,7 +51,9 @@ class Rounds:
     def ask(self) -> None:
         """End the server that runs, and begin another one, if the files are good."""
         try:
-            load_inventory(self._inventory)
+            for listener in load_inventory(self._inventory).evidence.listen:
+                if listener.over == "tls":
+                    syslog_context(listener)
             if self._tls is not None:
                 tls_context(self._tls)
         except ConfigError as exc:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import structlog
+
 from controller.evidence.model import Intake, Quarantine
 from controller.evidence.receiving import Figures, Receiver
 from controller.evidence.setting_aside import SetAside
@@ -15,6 +17,9 @@ from controller.reach import EVERYWHERE, Reach
 from controller.store import QuarantineQuery, Store
 from controller.views import Check
 from core.clock import Clock
+from core.errors import ConfigError
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,22 +32,38 @@ class ReceivingDesk:
     intake: Intake
     reach: Reach = EVERYWHERE
     running: list[Receiver] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)  # why it does not listen, though it should
 
     def within(self, reach: Reach) -> ReceivingDesk:
         return replace(self, reach=reach)
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen where the inventory says, for as long as the block runs. Raises ``ConfigError``."""
-        if not self.inventory.evidence.listen:
+    def listening(self, *, or_go_on: bool = False) -> Iterator[None]:
+        """Listen where the inventory says, for as long as the block runs. Raises ``ConfigError``.
+
+        ``or_go_on``: where that cannot be, say so and run the block all the same: a process that enforces does not end
+        because an edited inventory names a port that is taken.
+        """
+        receiver = self._receiver(or_go_on=or_go_on) if self.inventory.evidence.listen else None
+        if receiver is None:
             yield
             return
-        with Receiver(self.inventory, self.intake, self.clock) as receiver:
+        with receiver:
             self.running.append(receiver)
             try:
                 yield
             finally:
                 self.running.remove(receiver)
+
+    def _receiver(self, *, or_go_on: bool) -> Receiver | None:
+        try:
+            return Receiver(self.inventory, self.intake, self.clock)
+        except ConfigError as exc:
+            if not or_go_on:
+                raise
+            log.warning("evidence.not_listening", code=exc.code, error=str(exc))
+            self.refused.append(str(exc))
+            return None
 
     def figures(self) -> Figures | None:
         """What this process received so far; None: it does not listen."""
@@ -50,7 +71,7 @@ class ReceivingDesk:
 
     def checks(self) -> list[Check]:
         """Whether receiving works in this process; nothing when it does not listen."""
-        found = []
+        found = [Check(name="evidence", ok=False, message=why) for why in self.refused]
         for receiver in self.running:
             troubles, now = receiver.troubles(), receiver.figures()
             well = f"{now.received.total()} messages received, {now.rejected.total()} set aside"

@@ -80,7 +80,7 @@ def _serve_once(settings: Settings, bind: Bind, opened: socket.socket, rounds: R
     from controller.service import Controller
 
     log = structlog.get_logger()
-    with Controller.open(settings) as controller, controller.receiving.listening():
+    with Controller.open(settings) as controller, controller.receiving.listening(or_go_on=not rounds.is_first):
         made = server.build_server(create_app(controller), bind)
         rounds.begin(made)
         scheduler = Scheduler(controller, reload=rounds.ask, may_run=lease.is_held)

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from controller.service import Controller
 from controller.settings import Settings
 from controller.store import EpisodeQuery, QuarantineQuery
 from core.clock import SystemClock
+from core.errors import ConfigError
 from core.ids import SiteName
 from tests.controller.offices import YAML, snapshot
 
@@ -70,6 +72,19 @@ def test_a_denied_flow_of_a_firewall_is_an_episode_of_its_client(controller: Con
     assert {(e.site, str(e.source), e.action, e.count, e.sensors) for e in found} == {
         (SiteName("berlin"), "10.20.0.15", EpisodeAction.BLOCKED, 3, ("fw-berlin",))
     }
+
+
+def test_a_place_that_is_taken_stops_a_start_and_no_later_round(controller: Controller) -> None:
+    (receiver,) = controller.receiving.running
+    taken = controller.inventory.evidence.listen[1].model_copy(update={"at": f"127.0.0.1:{receiver.ports[1]}"})
+    evidence = controller.inventory.evidence.model_copy(update={"listen": (taken,)})
+    other = replace(
+        controller.receiving, inventory=controller.inventory.model_copy(update={"evidence": evidence}), running=[]
+    )
+    with pytest.raises(ConfigError, match="cannot listen"), other.listening():
+        pytest.fail("it listens at a place that is taken")
+    with other.listening(or_go_on=True):
+        assert [(check.ok, "cannot listen" in check.message) for check in other.checks()] == [(False, True)]
 
 
 def test_what_is_no_evidence_is_listed_with_the_reason(controller: Controller) -> None:
