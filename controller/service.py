@@ -1195,9 +1195,14 @@ class Controller:
         )
 
     def queue_collect(self) -> None:
-        """Have every device's counters polled."""
+        """Have the counters polled of every device that a sync has left something of ours on.
+
+        Before its first sync nothing counts there, and to say so would look like a failure of the device.
+        """
+        known = self.store.statuses()
         for device in self._select(Selection()):
-            self._engine.submit(Job(kind=JobKind.COLLECT, device=device.name, actor="system"))
+            if (status := known.get(device.name)) is not None and status.enforced_at is not None:
+                self._engine.submit(Job(kind=JobKind.COLLECT, device=device.name, actor="system"))
 
     def prove(self, selection: Selection) -> tuple[ProofResult, ...]:
         """Ask the chosen firewalls which of their rules decide a few connections; each by itself."""

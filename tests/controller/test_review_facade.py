@@ -15,6 +15,7 @@ from controller.model import AuditEntry, ExceptionState, Outcome
 from controller.schedule import Scheduler
 from controller.service import Controller
 from controller.settings import Settings
+from controller.sync import blank_status
 from controller.views import Selection
 from core.clock import ManualClock
 from core.ids import SiteName
@@ -123,11 +124,23 @@ def test_a_preview_does_not_say_that_nothing_opens_when_it_opens_later(opened: C
 
 def test_a_poll_that_failed_is_in_the_log(opened: Controller) -> None:
     """Also when it is not the device's fault, and so no look of ours tells of it."""
+    for device in opened.inventory.by_name.values():
+        opened.store.put_status(replace(blank_status(device), enforced_at=NOON))
     with capture_logs() as logs:
         opened.queue_collect()
         opened._engine.close()
     failed = {(entry["device"], entry["code"]) for entry in logs if entry["event"] == "collect.failed"}
     assert failed == {("fw-berlin", "TG1002"), ("fw-austin", "TG1002")}
+
+
+def test_no_device_is_polled_before_its_first_sync(opened: Controller) -> None:
+    """Nothing of ours counts there yet, which is no failure: it looked like one in the list of devices."""
+    first, *_ = opened.inventory.by_name.values()
+    opened.store.put_status(replace(blank_status(first), last_seen_at=NOON))
+    with capture_logs() as logs:
+        opened.queue_collect()
+        opened._engine.close()
+    assert not [entry for entry in logs if entry["event"] == "collect.failed"]
 
 
 def test_a_schedule_whose_first_tick_never_ends_is_not_healthy(opened: Controller) -> None:

@@ -23,6 +23,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from controller.desired import desired_for
+from controller.exception_desk import Wanted
 from controller.model import (
     AccessException,
     CoverageState,
@@ -458,7 +459,7 @@ def test_an_exception_that_a_jump_ended_stays_ended_when_the_clock_is_set_right(
         made.clock.jump(NOON + MINUTE)
         made.tick()
         assert made.opened.exceptions.get(asked.id).state is ExceptionState.ENDED
-        assert made.opened.exceptions.find(live=True) == ()
+        assert made.opened.exceptions.find(Wanted(live=True)) == ()
 
 
 # --- a restart in between -------------------------------------------------------------------------------------------
