@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
@@ -63,6 +64,11 @@ class Kept:
     def until(self, holds: Callable[[Kept], bool]) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: holds(self), PATIENCE), (self.sightings[-3:], self.rejected[-3:])
+
+    def forget(self) -> None:
+        with self._changed:
+            for what in (self.sightings, self.rejected, self.ids):
+                what.clear()
 
     @property
     def ports(self) -> list[int | None]:
@@ -300,6 +306,43 @@ def test_a_buffer_holds_so_many_bytes_and_no_more() -> None:
     stopped = threading.Event()
     stopped.set()
     assert buffer.put(big, stopped) == 8
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells its memory in /proc, as Linux does")
+@pytest.mark.parametrize("seconds", [3, pytest.param(3_600, marks=pytest.mark.soak)])
+def test_a_flood_does_not_grow_memory(plain: Inventory, seconds: int) -> None:
+    """More than can be read, from senders, strangers and whoever writes what is no text; the intake keeps nothing."""
+    with receiving(plain, Buffer(most=5_000)) as (receiver, kept):
+        flood = threading.Thread(target=flooded, args=(receiver.ports[0], seconds + 1))
+        flood.start()
+        until(lambda: receiver.figures().received["udp"] > 5_000)
+        first, sizes, end = resident(), list[int](), time.monotonic() + seconds
+        while time.monotonic() < end:
+            kept.forget()
+            sizes.append(resident())
+            threading.Event().wait(0.1)
+        flood.join(PATIENCE)
+    assert max(sizes) - first < 48, (first, sizes[:: max(1, len(sizes) // 20)])
+
+
+def flooded(port: int, seconds: float) -> None:
+    end, number = time.monotonic() + seconds, 0
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as known,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+    ):
+        stranger.bind((STRANGER, 0))
+        while time.monotonic() < end:
+            number += 1
+            known.sendto(denied(number % 60_000).encode(), ("127.0.0.1", port))
+            known.sendto(b"<164>date=1 logid=%d type=traffic url=" % number + b"x" * 8_000, ("127.0.0.1", port))
+            stranger.sendto(b"\xff" * (number % 1_400), ("127.0.0.1", port))
+
+
+def resident() -> int:
+    """MiB of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
 def test_a_stop_brings_what_was_received(plain: Inventory) -> None:
