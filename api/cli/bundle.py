@@ -121,6 +121,11 @@ def keygen(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Make a key pair to sign bundles with: writes the private key (mode 0600), prints the public one."""
+    new_key_pair(file, output, advice="keep it off the sites; they need only the line above")
+
+
+def new_key_pair(file: Path, output: Plain, *, advice: str) -> None:
+    """Raises ``FileTrouble``."""
     from ipsets.minisign import new_key
 
     key = new_key()
@@ -129,7 +134,7 @@ def keygen(
         show_json({"file": str(file), "key_id": key.public.id, "public_key": str(key.public)})
     else:
         say(str(key.public))
-        note(f"the private key {key.public.id} is in {file}: keep it off the sites; they need only the line above")
+        note(f"the private key {key.public.id} is in {file}: {advice}")
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -123,6 +123,8 @@ def _show_slo(found: Slo) -> None:
 
 
 def _verdict(found: Slo) -> str:
+    if found.budget_left is None:
+        return "no time counts yet: no site was ever looked at"
     if found.missed:
         return f"MISSED: proofs are not younger than {found.enforced_age} for {_share(found.share)} of the time"
     if found.burning:

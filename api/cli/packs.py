@@ -126,7 +126,7 @@ def new_key(
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Make a key pair to sign packs with: writes the private key (mode 0600), prints the public one for auditors."""
-    bundle.keygen(file, output)
+    bundle.new_key_pair(file, output, advice="auditors need only the line above, by another way than the packs")
 
 
 def join(app: typer.Typer) -> None:

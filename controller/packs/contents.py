@@ -140,7 +140,7 @@ def _terms(facts: Facts, site: str) -> Iterator[dict[str, Any]]:
             "known": False,
             "why": "no text of that time is kept; `changes` tells which digests were in force",
         }
-    for version, start, end in zip(facts.versions, starts, [*starts[1:], window.end], strict=True):
+    for version, start, end in zip(facts.versions, starts, [*starts, window.end][1:], strict=True):
         if start < end:
             yield {"from": iso(start), "to": iso(end), "known": True, **_text_of(version, site)}
 

@@ -210,6 +210,21 @@ def test_what_makes_no_sense_is_refused_and_nothing_leaves_unsigned(desk: PackDe
 
 
 @only_a_file
+def test_of_an_empty_store_nothing_is_shown_and_the_pack_says_so(
+    store: Store, inventory: Inventory, clock: ManualClock, tmp_path: Path
+) -> None:
+    settings = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path)
+    coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=30 * MINUTE)
+    desk = PackDesk(store=store, inventory=inventory, clock=clock, settings=settings, coverage=coverage)
+    pack = made(desk, regulation="company-policy")
+    assert sealing.check(pack.files, KEY.public).is_whole
+    status = {a["asks"]: a["status"] for a in said(pack, "regulation.json")["answers"]}
+    assert status["How much of the time was it proven to hold?"] == "not proven"
+    assert [term["known"] for term in said(pack, "policy.json")["sites"]["berlin"]] == [False]
+    assert said(pack, "coverage.json")["berlin"]["seconds"]["unknown"] == 7 * 86400
+
+
+@only_a_file
 def test_answers_say_what_is_not_proven(desk: PackDesk) -> None:
     answers = {a["asks"]: a for a in said(made(desk, regulation="far-52.204-27"), "regulation.json")["answers"]}
     status = {ask: answer["status"] for ask, answer in answers.items()}
