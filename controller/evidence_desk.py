@@ -141,7 +141,7 @@ class EvidenceDesk:
 
         def folded(kept: Sequence[KeptEpisode], past: Past) -> Iterable[KeptEpisode]:
             drafts = [loads(one.episode, one.client, one.threads or "") for one in kept]
-            leaked = {draft.id for draft in drafts if outcomes(draft)[Outcome.LEAKED]}
+            leaked = {draft.id for draft in drafts if draft.may_leak and outcomes(draft)[Outcome.LEAKED]}
             more = [*used, *signs_by_keys(judge, judged.nameless, drafts, site=batch.site)]
             changed = fold(drafts, more, open_at=cache(lambda site: past.open_at(site, window.start + LENGTH)))
             found = {draft.id: episode_of(draft) for draft in changed}
@@ -152,6 +152,7 @@ class EvidenceDesk:
             for draft in (*changed, *(draft for draft in drafts if unusual and draft.id not in found)):
                 for follows in rules.follows(
                     draft,
+                    found.get(draft.id) or episode_of(draft),
                     had_leaked=draft.id in leaked,
                     is_first=draft.id in first,
                     hours_of=self._hours,

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any, Final
@@ -74,21 +75,28 @@ class Thread:
     @property
     def shows(self) -> Shows | None:
         """What it all comes to."""
-        shown = {trait.shows for trait in self.traits}
-        return next((shows for shows in ORDER if shows in shown), None)
+        return _of_marks(frozenset(self.marks))[0]
 
     @property
-    def traits(self) -> list[Trait]:
+    def traits(self) -> tuple[Trait, ...]:
         """Those that this version still knows."""
-        known = traits()
-        return [known[mark] for mark in sorted(self.marks) if mark in known]
+        return _of_marks(frozenset(self.marks))[1]
 
     def total(self) -> Counter[str]:
         """What a verdict says goes before what answers show: a firewall may cut what was answered already."""
+        if not self.inferred:
+            return self.outcomes
         told = Counter(self.outcomes)
         for outcome, count in self.inferred.items():
             told[Outcome.BLOCKED if self.outcomes[Outcome.BLOCKED] else outcome] += count
         return told
+
+
+@lru_cache(maxsize=4_096)  # most threads have the same few
+def _of_marks(marks: frozenset[str]) -> tuple[Shows | None, tuple[Trait, ...]]:
+    known = tuple(traits()[mark] for mark in sorted(marks) if mark in traits())
+    shown = {trait.shows for trait in known}
+    return next((shows for shows in ORDER if shows in shown), None), known
 
 
 @dataclass(slots=True)
@@ -107,6 +115,7 @@ class Draft:
     host: str = ""
     user: str = ""
     is_overflow: bool = False
+    is_installed: bool = False  # then it has no end
     threads: dict[str, Thread] = field(default_factory=dict)
     surfaces: Counter[str] = field(default_factory=Counter)
     devices: set[str] = field(default_factory=set)
@@ -116,11 +125,14 @@ class Draft:
     events: set[str] = field(default_factory=set)
 
     def fits(self, sign: Sign) -> bool:
+        if self.start <= sign.at <= self.end:
+            return True
         return max(self.end, sign.at) - min(self.start, sign.at) <= LENGTH or self.is_installed
 
     @property
-    def is_installed(self) -> bool:
-        return any(thread.shows is Shows.INSTALLED for thread in self.threads.values())
+    def may_leak(self) -> bool:
+        """Whether anything passed that should not have, by any word."""
+        return any(Outcome.LEAKED in t.outcomes or Outcome.LEAKED in t.inferred for t in self.threads.values())
 
     def add(self, sign: Sign) -> None:
         self.start, self.end = min(self.start, sign.at), max(self.end, sign.at)
@@ -130,6 +142,7 @@ class Draft:
         self.role = _one(self.role, sign.role)
         self.host, self.user = _one(self.host, sign.host) or "", _one(self.user, sign.user) or ""
         self.surfaces[sign.surface] += sign.count
+        self.is_installed |= sign.shows is Shows.INSTALLED
         _few(self.sensors, sign.sensor)
         if sign.device is not None:
             _few(self.devices, sign.device)
@@ -177,6 +190,7 @@ def loads(episode: Episode, client: str, text: str) -> Draft:
         host=episode.host,
         user=episode.user,
         is_overflow=said["overflow"],
+        is_installed=episode.kind is EpisodeKind.INSTALLED,
         threads={name: _thread(values) for name, values in said["threads"].items()},
         surfaces=Counter(said["surfaces"]),
         devices=set(said["devices"]),
@@ -432,12 +446,15 @@ def _rule(name: str, channel: str) -> Ground:
 
 def outcomes(draft: Draft) -> Counter[str]:
     """What became of everything in it."""
-    return sum((thread.total() for thread in draft.threads.values()), Counter[str]())
+    told = Counter[str]()
+    for thread in draft.threads.values():
+        told.update(thread.total())
+    return told
 
 
-def action_of(draft: Draft) -> EpisodeAction:
-    """The worst that happened: what passed where it should not goes before all that was blocked."""
-    told = outcomes(draft)
+def action_of(told: Mapping[str, int]) -> EpisodeAction:
+    """The worst that happened, of ``outcomes``: what passed where it should not goes before all that was blocked."""
+    told = Counter(told)
     if told[Outcome.LEAKED] or told[Outcome.PASSED]:
         return EpisodeAction.NOT_ENFORCED
     for outcome, action in (
@@ -462,7 +479,7 @@ def episode_of(draft: Draft) -> Episode:
         kind=weighed.kind,
         site=draft.site,
         window=Window(draft.start, draft.end),
-        action=action_of(draft),
+        action=action_of(outcomes(draft)),
         confidence=weighed.confidence,
         grounds=weighed.grounds,
         device=DeviceName(min(draft.devices)) if draft.devices else None,

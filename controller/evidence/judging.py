@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -307,8 +308,13 @@ class Judge:
         return not exception.hours or any(is_inside(hours, local) for hours in exception.hours)
 
 
+@lru_cache(maxsize=_REMEMBERED)  # making the text of an address costs more than all else that is done with it
+def _text(address: Address) -> str:
+    return str(address)
+
+
 def _client(seen: Sighting, site: Site) -> str:
-    return f"{site.name} {seen.source if seen.source is not None else seen.host or seen.user}"
+    return f"{site.name} {_text(seen.source) if seen.source is not None else seen.host or seen.user}"
 
 
 def deciding(marks: Iterable[Mark]) -> Mark | None:
@@ -353,26 +359,27 @@ def _thread(seen: Sighting, name: str, marks: tuple[Mark, ...]) -> tuple[str, tu
         return name, marks
     if any(mark.trait.shows is Shows.USE_INFERRED for mark in marks):
         return IN_APP, tuple(mark for mark in marks if mark.trait.field == "agent")
-    return str(seen.destination or name), marks
+    return _text(seen.destination) if seen.destination is not None else name, marks
 
 
 def _foreign(seen: Sighting, thread: str) -> tuple[str, ...]:
     """An address under a name that is not known for it."""
-    return (FOREIGN,) if seen.name and thread == str(seen.destination) else ()
+    return (FOREIGN,) if seen.name and seen.destination is not None and thread == _text(seen.destination) else ()
 
 
 def _learnable(seen: Sighting) -> Iterable[str]:
     if seen.channel is Channel.DNS:
         for answer in seen.answers:
             if seen.source is not None and answer[-1:] in "0123456789abcdef" and _is_address(answer):
-                yield f"d {seen.source} {answer}"
+                yield f"d {_text(seen.source)} {answer}"
     elif seen.channel in _NAMING:
         yield from _of_connection(seen)
 
 
 def keys_of(seen: Sighting) -> tuple[str, ...]:
     """The keys by which a record without a name may be found, the surest first."""
-    by_answer = (f"d {seen.source} {seen.destination}",) if seen.source is not None else ()
+    known = seen.source is not None and seen.destination is not None
+    by_answer = (f"d {_text(seen.source)} {_text(seen.destination)}",) if known else ()
     return (*_of_connection(seen), *by_answer)
 
 
@@ -380,7 +387,8 @@ def _of_connection(seen: Sighting) -> Iterable[str]:
     if seen.uid:
         yield f"u {seen.sensor} {seen.uid}"
     if seen.source_port is not None and seen.destination is not None:
-        yield f"t {seen.source} {seen.source_port} {seen.destination} {seen.port}"
+        source = "" if seen.source is None else _text(seen.source)
+        yield f"t {source} {seen.source_port} {_text(seen.destination)} {seen.port}"
 
 
 def _is_address(text: str) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
 
-from controller.evidence.correlating import LENGTH, Draft, derived_id, episode_of, made_id, outcomes
+from controller.evidence.correlating import LENGTH, Draft, derived_id, made_id, outcomes
 from controller.evidence.judging import Outcome, Sign
 from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
 from controller.model import Window
@@ -37,10 +37,15 @@ DORMANT_AFTER: Final = timedelta(days=14)
 
 
 def follows(
-    draft: Draft, *, had_leaked: bool, is_first: bool, hours_of: Mapping[ExceptionId, str], tunnels: Iterable[Sign]
+    draft: Draft,
+    episode: Episode,
+    *,
+    had_leaked: bool,
+    is_first: bool,
+    hours_of: Mapping[ExceptionId, str],
+    tunnels: Iterable[Sign],
 ) -> Iterator[Episode]:
     """Everything that follows from an episode as it is now; ``had_leaked``: as it was, to take back what is not so."""
-    episode = episode_of(draft)
     yield from leak(draft, episode, had_leaked=had_leaked)
     if episode.kind is EpisodeKind.USE:
         if is_first:
@@ -51,7 +56,7 @@ def follows(
 
 def leak(draft: Draft, episode: Episode, *, had_leaked: bool) -> Iterator[Episode]:
     """Use that passed where the site enforces. Taken back when a firewall turns out to have cut it after all."""
-    leaked = outcomes(draft)[Outcome.LEAKED]
+    leaked = outcomes(draft)[Outcome.LEAKED] if draft.may_leak else 0
     name = derived_id(episode.id, EpisodeKind.LEAK)
     if leaked and episode.kind is EpisodeKind.USE:
         text = f"{leaked} of it passed while the policy of {episode.site} enforces for {episode.role or 'everybody'}"
@@ -80,10 +85,8 @@ def outside(draft: Draft, episode: Episode, hours_of: Mapping[ExceptionId, str])
 
 def evasion(draft: Draft, episode: Episode, tunnels: Iterable[Sign]) -> Iterator[Episode]:
     """Blocked, and at once a way round it: of the same client, which was not seen going that way before."""
-    if not outcomes(draft)[Outcome.BLOCKED]:
-        return
     near = [s for s in tunnels if s.client == draft.client and draft.start <= s.at <= draft.end + AT_ONCE]
-    if not near:
+    if not near or not outcomes(draft)[Outcome.BLOCKED]:
         return
     first = min(near, key=lambda sign: (sign.at, sign.thread))
     known = [traits()[mark] for sign in near for mark in sign.marks if mark in traits()]

@@ -118,12 +118,14 @@ def tell_episodes(connection: Connection, found: Iterable[Episode], at: datetime
 def _gather(
     connection: Connection, kind: str, found: Iterable[DetectionEvent] | Iterable[Episode], at: datetime
 ) -> None:
-    by_site: dict[str, list[dict[str, Any]]] = {}
+    by_site: dict[str, list[DetectionEvent | Episode]] = {}
     for event in found:
-        by_site.setdefault(event.site, []).append(_event(event))
-    for site, items in by_site.items():
-        for hook in _listening(connection, kind, frozenset({site})):
-            _add(connection, hook, kind, items, at)
+        by_site.setdefault(event.site, []).append(event)
+    for site, events in by_site.items():
+        if hooks := _listening(connection, kind, frozenset({site})):
+            items = [_event(event) for event in events]
+            for hook in hooks:
+                _add(connection, hook, kind, items, at)
 
 
 def tell_webhook(connection: Connection, hook: Webhook, what: str, message: str, at: datetime) -> None:
