@@ -96,7 +96,7 @@ def batches(stream: Iterator[Sighting], label: str) -> list[Batch]:
         if len(batch) == BATCH:
             found.append(Batch(origin=label, id=f"{label} {len(found)}", sightings=tuple(batch)))
             batch = []
-    return found
+    return [*found, Batch(origin=label, id=f"{label} rest", sightings=tuple(batch))] if batch else found
 
 
 @contextmanager

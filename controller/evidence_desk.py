@@ -31,6 +31,7 @@ from controller.evidence.correlating import (
     signs_by_keys,
     signs_of,
 )
+from controller.evidence.counters import hits_of, sightings_of
 from controller.evidence.judging import Judge, Outcome, Sign
 from controller.evidence.model import Batch, Episode, EpisodeKind, Quarantine, Rejected, Sighting
 from controller.inventory import Inventory, Policy, Site
@@ -39,6 +40,7 @@ from controller.model import AccessException, Window
 from controller.reach import EVERYWHERE, Reach
 from controller.store import EpisodeQuery, KeptEpisode, Page, Past, Store
 from controller.store.exception_query import ExceptionQuery
+from controller.store.journal import Kind
 from core.clock import Clock
 from core.ids import EventId, ExceptionId, SiteName
 from core.net import DomainName, Network
@@ -51,6 +53,9 @@ FOLLOWED: Final = timedelta(seconds=5)
 """How old the exceptions may be that sightings are judged by."""
 REMEMBERED: Final = 50_000
 MANY: Final = 2_000
+PAGE: Final = 1_000
+HOUR: Final = timedelta(hours=1)
+WEEK: Final = timedelta(days=7)
 NO_TIME: Final = Window(datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
 TEXT_MOST: Final = 200
 
@@ -177,6 +182,55 @@ class EvidenceDesk:
             if not past.used_before(one.site, one.app, one.window.start)
             and not past.has(derived_id(one.id, EpisodeKind.FIRST_USE))  # it stays as it was told
         }
+
+    # --- from time to time ----------------------------------------------------------------------------------------
+
+    def follow_counters(self) -> None:
+        """Have what counters proved since the last time in the shape of all evidence. Done twice, it is done once."""
+        while True:
+            page = self._store.journal(self._store.followed(), limit=PAGE)
+            names = [entry.subject for entry in page.entries if entry.kind is Kind.EVENT]
+            events = self._store.events_named(names) if names else []
+            apps = {name: self._app_of(site) for name, site in self._inventory.sites.items()}
+            hits = [hits_of(event, app=apps.get(event.site, "")) for event in events]
+            self._store.record("", [one for one in hits if one is not None])
+            for event in events:
+                if seen := tuple(sightings_of(event)):
+                    self.take(Batch(origin="counters", id=f"counters {event.id}", site=event.site, sightings=seen))
+            self._store.set_followed(page.until)
+            if len(page.entries) < PAGE:
+                return
+
+    def _app_of(self, site: Site) -> str:
+        """What a counter there is of, as far as that is one app."""
+        known = self._inventory.catalogue.services
+        chosen = self._policies(site).services
+        apps = {app for name in chosen if name in known for app in known[name].apps}
+        return next(iter(apps)) if len(apps) == 1 else ""
+
+    def find_spikes(self) -> None:
+        """Compare the last whole hour of each site with the same hour of earlier weeks."""
+        now = self._clock.now()
+        hour = now.replace(minute=0, second=0, microsecond=0) - HOUR
+        busy = {site: count for site, count in self._used_in(hour).items() if count >= rules.SPIKE_LEAST}
+        if not busy:
+            return
+        weeks = [(hour - week * WEEK, self._used_in(hour - week * WEEK)) for week in range(1, rules.HISTORY_MOST + 1)]
+        found = []
+        for site, count in sorted(busy.items()):
+            first = self._store.first_episode_at(site) or now
+            known = [counts.get(site, 0) for then, counts in weeks if then >= first]
+            found.append(rules.spike(site, hour, count, known))
+        self._store.record("", [one for one in found if one is not None])
+
+    def _used_in(self, hour: datetime) -> dict[SiteName, int]:
+        return self._store.use_by_site(Window(hour, hour + HOUR))
+
+    def find_dormant(self) -> None:
+        """Tell what was installed a while ago and was never seen used."""
+        now = self._clock.now()
+        old = self._store.installed_before(now - rules.DORMANT_AFTER, limit=REMEMBERED)
+        self._store.record("", [rules.dormant(one, now=now) for one in old if not self._store.has_used(one)])
 
     # --- what saves work ------------------------------------------------------------------------------------------
 

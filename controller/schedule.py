@@ -43,6 +43,10 @@ CALENDARS_EVERY: Final = timedelta(minutes=15)
 SLO_EVERY: Final = timedelta(minutes=5)
 PROOFS_EVERY: Final = timedelta(minutes=1)
 """How often it is looked whose proof is due; a setting says how often each firewall is asked."""
+COUNTED_EVERY: Final = timedelta(minutes=1)
+"""How often what counters proved is brought into the shape of all evidence."""
+SPIKES_EVERY: Final = timedelta(minutes=15)
+DORMANT_EVERY: Final = timedelta(days=1)
 _AGAIN: Final = (Outcome.FAILED, Outcome.UNCERTAIN, Outcome.RUNNING)  # still "running": its end could not be recorded
 
 
@@ -106,6 +110,9 @@ class Scheduler:
             _Interval("hosts", HOSTS_EVERY, controller.hosts.refresh),
             _Interval("slo", SLO_EVERY, controller.coverage.watch),
             _Interval("reports", REPORTS_EVERY, controller.sending.send_due),
+            _Interval("counted", COUNTED_EVERY, controller.evidence.follow_counters),
+            _Interval("spikes", SPIKES_EVERY, controller.evidence.find_spikes),
+            _Interval("dormant", DORMANT_EVERY, controller.evidence.find_dormant),
             _Interval("housekeeping", settings.housekeeping_interval, controller.housekeeping),
         )
         # a thread for each job and one for `wake`: a source or a gateway that hangs holds up nothing but its own job

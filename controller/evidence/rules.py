@@ -6,7 +6,7 @@ found once however often it is looked for. What turned out otherwise later is ta
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import median
@@ -155,16 +155,9 @@ def spike(site: SiteName, hour: datetime, count: int, weeks: Sequence[int]) -> E
     )
 
 
-def dormant(installed: Episode, *, now: datetime, used: Collection[str]) -> Episode | None:
-    """Installed for a while, and never seen: ``used`` are the sources, hosts and users that were, at its site.
-
-    The app may be unused, or used where nothing looks: both are worth a question.
-    """
-    since = installed.window.start
-    who = {str(installed.source or ""), installed.host, installed.user} - {""}
-    if installed.kind is not EpisodeKind.INSTALLED or now - since < DORMANT_AFTER or who & set(used):
-        return None
-    days = (now - since).days
+def dormant(installed: Episode, *, now: datetime) -> Episode:
+    """Installed for a while, and its use was never seen: unused, or used where nothing looks. Both are worth asking."""
+    days = (now - installed.window.start).days
     ground = Ground(
         trait="rule:dormant",
         text=f"installed for {days // 7 * 7} days or longer, and no use was seen",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select
 
 from controller.errors import Invalid, NotFound
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind, Rejected
@@ -23,11 +23,13 @@ from controller.store.jsons import EPISODE
 from controller.store.quarantine import Quarantines
 from controller.store.schema import episodes, evidence_batches
 from controller.store.searching import Listing
-from controller.store.shelf import insert_unless
+from controller.store.shelf import get_meta, insert_unless, put_meta
 from core.ids import EventId, SiteName
 
 BATCH_RETENTION: Final = timedelta(days=31)
 """So long a batch is known to have been taken."""
+_FOLLOWED: Final = "evidence_followed"
+_LONGEST: Final = timedelta(minutes=30)
 _LIST: Final = "episodes:"
 _NAMED: Final = 500
 """Values in one question."""
@@ -237,6 +239,48 @@ class Episodes(Quarantines):
         """How many episodes are wanted, on all pages; no further than ``most``."""
         with self._db.read() as connection:
             return query.counted(connection, most=most)
+
+    def followed(self) -> int:
+        """The number in the journal up to which events of counters are episodes."""
+        with self._db.read() as connection:
+            return int(get_meta(connection, _FOLLOWED) or 0)
+
+    def set_followed(self, number: int) -> None:
+        with self._db.write() as connection:
+            put_meta(connection, _FOLLOWED, str(number))
+
+    def use_by_site(self, window: Window) -> dict[SiteName, int]:
+        """How many episodes of use of each site began inside the window; nothing of sites without any."""
+        table = episodes.c
+        began = (table.kind == EpisodeKind.USE.value, table.start >= window.start, table.start < window.end)
+        near = (table.end >= window.start, table.end <= window.end + _LONGEST)  # so that an index is used
+        query = select(table.site, func.count()).where(*began, *near).group_by(table.site)
+        with self._db.read() as connection:
+            return {SiteName(site): int(count) for site, count in connection.execute(query)}
+
+    def first_episode_at(self, site: SiteName) -> datetime | None:
+        """When the site's first episode that is kept ended."""
+        query = select(func.min(episodes.c.end)).where(episodes.c.site == site)
+        with self._db.read() as connection:
+            found: datetime | None = connection.execute(query).scalar()
+        return found
+
+    def installed_before(self, at: datetime, *, limit: int) -> list[Episode]:
+        """What was found installed before ``at``, the earliest first."""
+        mine = (episodes.c.kind == EpisodeKind.INSTALLED.value, episodes.c.start < at)
+        query = select(episodes.c.body).where(*mine).order_by(episodes.c.start, episodes.c.id).limit(limit)
+        with self._db.read() as connection:
+            return [EPISODE.loads(str(body)) for body in connection.execute(query).scalars()]
+
+    def has_used(self, installed: Episode) -> bool:
+        """Whether any use was seen at its site, of its app, by its address, machine or user, since it was found."""
+        table = episodes.c
+        pairs = ((table.source, installed.source), (table.host, installed.host), (table.user, installed.user))
+        who = [column == str(value) for column, value in pairs if value]
+        mine = (table.kind == EpisodeKind.USE.value, table.site == installed.site, table.app == installed.app)
+        query = select(table.id).where(*mine, table.end >= installed.window.start, or_(false(), *who)).limit(1)
+        with self._db.read() as connection:
+            return connection.execute(query).first() is not None
 
     def clients_since(self, at: datetime, *, limit: int) -> list[str]:
         """Whose episodes ended after ``at`` and may still grow, the latest first."""

@@ -1,0 +1,135 @@
+"""What is found from time to time: counters as evidence, spikes, what lies dormant; that it is, and that it is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from bench.evidence_ingest import memory
+from controller.evidence.counters import hits_of, sightings_of
+from controller.evidence.model import Channel, EpisodeAction, EpisodeKind
+from controller.evidence.rules import DORMANT_AFTER, HISTORY_LEAST, SPIKE_LEAST, spike
+from controller.model import SourceSeen, Window
+from controller.store import Store
+from core.clock import ManualClock
+from core.ids import SiteName, new_id
+from tests.controller.conftest import NOON
+from tests.controller.test_evidence_desk import batch, desk, hello, kept
+from tests.controller.test_store_episodes import an_episode
+from tests.controller.test_webhooks import FW, an_event, counted
+from vendors.model import Reading
+
+BERLIN = SiteName("berlin")
+HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
+AT = datetime(2026, 11, 25, 11, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("count", "weeks", "is_one"),
+    [
+        pytest.param(40, [3, 4, 5, 4], True, id="far-above"),
+        pytest.param(40, [3, 4, 5], False, id="too-little-history"),
+        pytest.param(9, [0, 0, 0, 0], False, id="too-few-to-matter"),
+        pytest.param(12, [10, 11, 12, 9, 10], False, id="as-usual"),
+        pytest.param(40, [3, 4, 200, 5, 4], True, id="one-bad-week-hides-nothing"),
+        pytest.param(12, [0, 60, 0, 60, 5], False, id="it-always-varies-so"),
+        pytest.param(12, [0, 0, 0, 0, 0], True, id="never-before-at-this-hour"),
+    ],
+)
+def test_a_spike_is_against_the_same_hour_of_earlier_weeks(count: int, weeks: list[int], is_one: bool) -> None:
+    found = spike(BERLIN, AT, count, weeks)
+    assert (found is not None) is is_one
+    if found is not None:
+        assert found == spike(BERLIN, AT, count, weeks), "the same one, found again"
+        assert (found.kind, found.window, found.count) == (EpisodeKind.SPIKE, Window(AT, AT + HOUR), count)
+
+
+def used(store: Store, start: datetime, count: int) -> None:
+    store.record("", [an_episode(new_id(), start + timedelta(seconds=n)) for n in range(count)])
+
+
+def test_spikes_are_looked_for_in_the_last_whole_hour(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    looking = desk(store, clock, tmp_path)
+    for week in range(1, HISTORY_LEAST):
+        used(store, AT - week * WEEK, 2)
+    used(store, AT, SPIKE_LEAST + 10)
+    looking.find_spikes()
+    assert kept(store, EpisodeKind.SPIKE) == [], "three weeks are no history"
+    used(store, AT - HISTORY_LEAST * WEEK + HOUR, 2)
+    looking.find_spikes()
+    assert kept(store, EpisodeKind.SPIKE) == [], "the fourth began after that hour"
+    used(store, AT - HISTORY_LEAST * WEEK - HOUR, 2)
+    for _ in range(2):
+        looking.find_spikes()
+    (found,) = kept(store, EpisodeKind.SPIKE)
+    assert (found.site, found.count, found.window.start) == (BERLIN, SPIKE_LEAST + 10, AT)
+
+
+def test_what_is_installed_and_never_seen_is_dormant(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    old = NOON - DORMANT_AFTER - HOUR
+    installed = {
+        name: an_episode(new_id(), start, kind=EpisodeKind.INSTALLED, source=None, host=host, user="")
+        for name, start, host in (("unused", old, "a"), ("used", old, "b"), ("new", NOON - HOUR, "c"))
+    }
+    other = an_episode(new_id(), NOON, host="a", app="capcut", source=ip_address("10.20.0.1"))
+    store.record("", [*installed.values(), an_episode(new_id(), NOON, host="b"), other])
+    for _ in range(2):
+        desk(store, clock, tmp_path).find_dormant()
+    (found,) = kept(store, EpisodeKind.DORMANT)
+    assert (found.host, found.grounds[0].trait) == ("a", "rule:dormant")
+
+
+# --- counters ---------------------------------------------------------------------------------------------------------
+
+
+def source(address: str, destination: str = "103.136.221.2") -> SourceSeen:
+    where = ip_address(destination)
+    return SourceSeen(source=ip_address(address), destination=where, packets=4, octets=None, last_seen=NOON)
+
+
+def test_a_counter_without_clients_is_hits_and_one_with_them_is_sightings() -> None:
+    plain = an_event()
+    hits = hits_of(plain, app="tiktok")
+    assert hits is not None
+    assert (hits.kind, hits.count, hits.action, hits.events) == (
+        EpisodeKind.HITS,
+        3,
+        EpisodeAction.BLOCKED,
+        (plain.id,),
+    )
+    assert list(sightings_of(plain)) == []
+    known = replace(plain, sources=(source("10.20.3.41"),))
+    assert hits_of(known, app="tiktok") is None
+    assert [str(one.source) for one in sightings_of(known)] == ["10.20.3.41"]
+    assert hits_of(replace(known, sources_truncated=True), app="tiktok") is not None, "it names not all of them"
+    assert hits_of(replace(plain, hits=0, packets=0), app="tiktok") is None
+
+
+def test_counters_are_followed_once_and_joined_to_what_others_saw(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    following = desk(store, clock, tmp_path)
+    following.take(batch("b1", hello()))
+    counted(store, an_event(), replace(an_event(NOON + HOUR), sources=(source("10.20.3.41"),)))
+    for _ in range(2):
+        following.follow_counters()
+        store.set_followed(0)  # as if it had died before it noted how far it came
+    (hits,) = kept(store, EpisodeKind.HITS)
+    (use,) = kept(store, EpisodeKind.USE)
+    assert (hits.device, hits.app) == (FW, "tiktok")
+    assert (use.count, use.channels, use.action) == (2, (Channel.COUNTER, Channel.TLS), EpisodeAction.BLOCKED)
+    following.follow_counters()
+    assert store.followed() == store.journal(0, limit=100).head
+    store.record_events(FW, Reading(epoch="e", read_at=NOON, rules=()), ())
+    following.follow_counters()
+    assert len(kept(store)) == 3 - 1 + len(kept(store, EpisodeKind.FIRST_USE))
+
+
+def test_memory_stays_flat_over_a_flood() -> None:
+    """The short form: four parts of a flood of spoofed clients and names."""
+    held = memory(8_000)["bytes held"]
+    assert held[-1] - held[1] < 12 * 1024 * 1024, held
