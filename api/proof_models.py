@@ -43,30 +43,6 @@ Round = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 class ProofField(Answer):
     """A field of the matrix: what the last round says of one kind of source on one path."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "site": "berlin",
-                    "origin": "fw-berlin",
-                    "by": "oracle",
-                    "path": "tcp-443",
-                    "role": "company",
-                    "exception": None,
-                    "state": "blocked",
-                    "asked": 2,
-                    "unknown": 0,
-                    "source": "10.20.3.7",
-                    "target": "103.136.220.10",
-                    "rule": "tokgate-deny-company",
-                    "words": "tokgate-deny-company: action deny",
-                    "at": "2026-11-25T11:00:00Z",
-                    "since": "2026-11-25T05:00:00Z",
-                    "leak": None,
-                }
-            ]
-        }
-    )
     site: str
     origin: str = Field(description="the firewall that was asked, or the host that tried")
     by: By

@@ -56,6 +56,7 @@ class Make:
     options: Mapping[str, Any]
 
 
+_WAYS: Final = [{"inside": "inside", "outside": "outside"}]
 MAKES: Final = (
     Make(
         vendor="cisco_asa",
@@ -67,13 +68,13 @@ MAKES: Final = (
         vendor="juniper_srx",
         password="pw",  # noqa: S106  # of an emulated device
         device=lambda name, base, clock: Srx(name=name, base=base, clock=clock),
-        options={"places": "all"},
+        options={"places": "all", "oracle": _WAYS},
     ),
     Make(
         vendor="fortinet_fortios",
         password="fortinet",  # noqa: S106  # of an emulated device
-        device=lambda name, base, clock: FortiGate(name=name, base=base, clock=clock),
-        options={},
+        device=lambda name, base, clock: FortiGate(name=name, base=base, clock=clock, exit="port3"),
+        options={"oracle": [{"inside": "port1"}]},
     ),
     Make(
         vendor="paloalto_panos",
@@ -84,7 +85,7 @@ MAKES: Final = (
             clock=clock,
             users={"admin": User(password="admin"), COLLEAGUE: User(password="colleague")},  # noqa: S106  # emulated
         ),
-        options={},
+        options={"oracle": _WAYS},
     ),
 )
 ENABLE: Final = "enable"

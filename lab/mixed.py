@@ -77,10 +77,23 @@ class MixedOffice:
             self._try(_TIKTOK)
         self._flows("with tokgate", _TIKTOK, Verdict.DENY)
         self._flows("with tokgate", _ORDINARY, Verdict.PERMIT)
+        self._proof()
         self._exception()
         self._somebody_elses_change()
         self.product.run("hits", "collect")
         self._report(self.product.json("report", "site", SITE, "--since", began))
+
+    def _proof(self) -> None:
+        """What the firewalls themselves say of connections that nobody makes. On an ASA a question counts as a hit."""
+        self.story.show("tokgate proof show", self.product.run("proof", "show").stdout)
+        said = {field["origin"]: field for field in self.product.json("proof", "show") if field["path"] == "tcp-443"}
+        told = ", ".join(f"{origin} {field['state']} by {field['rule']}" for origin, field in sorted(said.items()))
+        self.story.check(
+            "three of the four say by their own oracle that it is blocked, by a rule of ours",
+            len(said) == len(self.devices) - 1
+            and all(f["state"] == "blocked" and "tokgate-" in f["rule"] for f in said.values()),
+            told,
+        )
 
     def _exception(self) -> None:
         """Declared in a file as a repository keeps it, carried out, read back on every device, and judged by flows."""

@@ -30,6 +30,7 @@ from ipsets.bundle import join, seal
 from ipsets.minisign import new_key
 from tests.api.conftest import PASSWORD, Office, Stock, an_office, wish
 from tests.api.test_rest_intel_work import put_in_force, without
+from tests.api.test_rest_proofs import body as probe_result
 
 V1 = "/api/v1"
 KEY = new_key()
@@ -167,6 +168,7 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("PUT", "/exceptions/{id}/seats"): lambda o: call(
         "request", f"{approved(o, **MINE)}/seats", json={"sources": ["10.20.0.8"]}
     ),
+    ("POST", "/proofs"): lambda o: call("admin", "/proofs", json=probe_result(o, token="admin")),
     ("POST", "/emergencies"): lambda o: call("operate", "/emergencies", json=pause(o)),
     ("POST", "/emergencies/{id}/end"): lambda o: call("operate", f"{paused(o)}/end", json={"reason": "over"}),
     ("POST", "/intel/pin"): lambda o: call(

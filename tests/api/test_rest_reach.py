@@ -28,7 +28,11 @@ FW_BERLIN, FW_AUSTIN = DeviceName("fw-berlin"), DeviceName("fw-austin")
 WORDS_OF_AUSTIN: Final = ("austin", "Austin", "10.30.", "America/Chicago")
 DESCRIPTIONS: Final = ("/api/v1/openapi.json", "/api/v1/docs")
 """Their examples are called as these offices are."""
-QUERY: Final = {"/api/v1/check": "?src=10.20.3.7&dst=www.tiktok.com", "/api/v1/intel/explain": "?q=www.tiktok.com"}
+QUERY: Final = {
+    "/api/v1/check": "?src=10.20.3.7&dst=www.tiktok.com",
+    "/api/v1/intel/explain": "?q=www.tiktok.com",
+    "/api/v1/proofs/targets": "?site=berlin",
+}
 
 
 class Operation(NamedTuple):
