@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from controller.errors import Conflict, Invalid
 from controller.inventory import Inventory, Site
 from controller.inventory.slo_rules import show_age, show_share
 from controller.model import AccessException, AuditEntry, ExceptionState, Window
-from controller.packs import contents, page, regulations, sealing
+from controller.packs import contents, page, regulations, sampling, sealing
 from controller.packs.contents import Facts, SiteFacts
 from controller.settings import Settings
 from controller.store import AuditQuery, Store
@@ -114,6 +115,28 @@ class PackDesk:
         )
         about = self._about(facts, wish)
         return Pack(files=sealing.seal(files, about, signing), key=signing.public, sites=sites)
+
+    def sample(self, window: Window, *, seed: str, count: int) -> dict[str, Any]:
+        """So many site-days of the window, drawn by the seed, each with its proof or what is not known.
+
+        Raises ``Invalid`` for times that make no sense, or that hold no whole day.
+        """
+        self._refuse(window)
+        names = sorted(self.inventory.sites)
+        chosen = sampling.drawn(names, window, seed=seed, count=count)
+        if not chosen:
+            raise Invalid("from, to: no whole day (UTC) of a site lies between them")
+        return {
+            "seed": seed,
+            "from": contents.iso(window.start),
+            "to": contents.iso(window.end),
+            "drawn": len(chosen),
+            "of": len(sampling.drawn(names, window, seed=seed, count=sys.maxsize)),
+            "generated_at": contents.iso(self.clock.now()),
+            "site_days": [
+                sampling.proof_of(each, self._site(self.inventory.sites[each.site], each.window)) for each in chosen
+            ],
+        }
 
     def signing_key(self) -> SigningKey:
         if self.settings.evidence_key is None:

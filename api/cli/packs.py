@@ -30,7 +30,7 @@ From = Annotated[
 To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Until when; now when left out.")]
 
 
-@opening.only_here("a pack is signed with a key of that machine; `POST /api/v1/packs` makes one there")
+@opening.only_here("a pack is made of the store of that machine, and signed with its key")
 def export(
     place: Annotated[
         Path, typer.Option("--output", metavar="PLACE", help="A folder that is not there yet, or FILE.zip.")
@@ -120,6 +120,35 @@ def list_regulations(output: AsPlain = Plain.TABLE) -> None:
     note("  what is answered is whether something is shown; whether that meets the rule is for a person to say")
 
 
+@opening.only_here("it reads the store of that machine")
+def sample(
+    seed: Annotated[str, typer.Option("--seed", metavar="TEXT", help="Whatever the auditor says; the draw follows.")],
+    site_days: Annotated[int, typer.Option("--site-days", min=1, max=1_000, help="How many.")] = 25,
+    start: From = None,
+    end: To = None,
+    page: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write it as a page too.")] = None,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Draw days of sites by a seed, and show of each the proof, or what is not known and why.
+
+    The same seed draws the same days, on any machine. The last 30 days when no time is given.
+    """
+    with opening.controller() as controller:
+        span = _to_the_second(window(controller, start, end, default=DEFAULT_SPAN))
+        found = controller.packs.sample(span, seed=seed, count=site_days)
+    if page is not None:
+        from controller.packs.page import render_sample
+
+        with whole(page) as out:
+            out.write(render_sample(found))
+    if output is Plain.JSON:
+        show_json(found)
+        return
+    say(f"{found['drawn']} of {found['of']} site-days, by the seed {text_of(seed)}", style="bold")
+    rows = ([d["day"], d["site"], d["verdict"], f"{d['seconds']['enforced'] / 86400:.2%}"] for d in found["site_days"])
+    show_table(("day", "site", "verdict", "enforced"), rows)
+
+
 @keys.command("new")
 def new_key(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key goes; must not be there yet.")],
@@ -134,6 +163,7 @@ def join(app: typer.Typer) -> None:
     app.command("export")(export)
     app.command("verify")(verify)
     app.command("regulations")(list_regulations)
+    app.command("sample")(sample)
     app.add_typer(keys, name="key")
 
 

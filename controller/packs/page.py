@@ -27,6 +27,12 @@ def render(
     return plain(told).encode()
 
 
+def render_sample(sample: Mapping[str, Any]) -> bytes:
+    """The page of a sample of site-days."""
+    states = {state.value: label for state, label in STATES.items()}
+    return plain(_environment().get_template("sample.html.j2").render(sample=sample, states=states)).encode()
+
+
 def share(seconds: Mapping[str, float], state: str) -> str:
     """Rounded down: 99.996 % never reads 100 %. Time below what is shown is still told."""
     total = sum(seconds.values())

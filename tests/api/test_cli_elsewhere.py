@@ -120,6 +120,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "demo": (),
     "device hostkeys": ("fw-berlin",),
     "evidence export": ("--output", "{folder}/pack"),
+    "evidence sample": ("--seed", "7"),
     "feed revoke": ("fw-berlin", "--yes"),
     "feed token": ("fw-berlin",),
     "hits collect": (),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from controller.inventory import Inventory
 from controller.inventory.moves import parts_of
 from controller.model import EventAction, ExceptionState, Window
 from controller.pack_desk import Pack, PackDesk, PackWish
-from controller.packs import regulations, sealing
+from controller.packs import page, regulations, sealing
 from controller.settings import Settings
 from controller.store import Store
 from core.clock import ManualClock
@@ -62,7 +63,7 @@ def desk(store: Store, inventory: Inventory, clock: ManualClock, tmp_path: Path)
         event(began - timedelta(hours=2), 2, action=EventAction.ALLOWED, role=None, exception=allowed.id),
     ]
     store.record_events(FW, Reading(epoch="e", read_at=began, rules=()), found)
-    settings = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path)
+    settings = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path, evidence_key=None)
     coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=30 * MINUTE)
     return PackDesk(store=store, inventory=inventory, clock=clock, settings=settings, coverage=coverage)
 
@@ -213,7 +214,7 @@ def test_what_makes_no_sense_is_refused_and_nothing_leaves_unsigned(desk: PackDe
 def test_of_an_empty_store_nothing_is_shown_and_the_pack_says_so(
     store: Store, inventory: Inventory, clock: ManualClock, tmp_path: Path
 ) -> None:
-    settings = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path)
+    settings = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path, evidence_key=None)
     coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=30 * MINUTE)
     desk = PackDesk(store=store, inventory=inventory, clock=clock, settings=settings, coverage=coverage)
     pack = made(desk, regulation="company-policy")
@@ -272,3 +273,20 @@ def test_strangers_tools_check_it_as_the_page_says(desk: PackDesk, tmp_path: Pat
     assert "Signature Verified Successfully" in done.stdout
     (folder / "manifest.json").write_bytes((folder / "manifest.json").read_bytes() + b" ")
     assert run().returncode
+
+
+@only_a_file
+def test_a_sample_is_drawn_by_its_seed_and_says_what_is_unknown(desk: PackDesk) -> None:
+    span = week(desk).window
+    one, again = (desk.sample(span, seed="7", count=5) for _ in range(2))
+    assert one == again
+    assert (one["drawn"], one["of"]) == (5, 12), "six whole days of two sites"
+    drawn = [(each["site"], each["day"]) for each in one["site_days"]]
+    assert drawn != [(e["site"], e["day"]) for e in desk.sample(span, seed="8", count=5)["site_days"]]
+    days = {(f"2026-11-{day}", site) for day in range(19, 25) for site in ("austin", "berlin")}
+    order = sorted(days, key=lambda each: sha256(f"7 {each[1]} {each[0]}".encode()).hexdigest())
+    assert {(day, site) for site, day in drawn} == set(order[:5]), "as the page says"
+    every = {(e["site"], e["day"]): e["verdict"] for e in desk.sample(span, seed="7", count=99)["site_days"]}
+    assert {verdict for (site, _), verdict in every.items() if site == "austin"} == {"unknown"}
+    assert {"partly proven", "proven"} <= {verdict for (site, _), verdict in every.items() if site == "berlin"}
+    assert b"nobody looked at it" in page.render_sample(one)
