@@ -3,8 +3,8 @@
 Run: ``python -m bench.report_year [SITES]``. A thousand sites with one counter each, read every five minutes for 365
 days, are 105 million samples. What such a store would hold is made as follows, and what is left out is said:
 
-- the site that is reported on is whole: 105,120 events with clients and destinations, a day in a transaction of the
-  code that writes them, with all that they add up to, and a look every quarter of an hour;
+- the site that is reported on is whole: 105,120 events with clients and destinations, in transactions of the code
+  that writes them, with all that they add up to, and a look every quarter of an hour;
 - of every other site the sums by time and device (as if each sample in ten hours a day had proved hits), stretches of
   looks as four changes a day leave them, and the coverage of days; by SQL. Their events, and the sums by client, are
   left out: neither the report of another site nor the fleet's reads them, but for the last half hour.
@@ -33,9 +33,9 @@ from bench.figures import Row, save
 from controller.model import CoverageState, DetectionEvent, EventAction, Observation, Quality, SourceSeen, Window
 from controller.reports.forms import Form, rendered
 from controller.service import Controller
-from controller.store.adding import add_events, add_look, day_of
+from controller.store.adding import add_events, day_of, stretched
 from controller.store.evidence import columns_of
-from controller.store.schema import events, micros, observations
+from controller.store.schema import events, micros, observations, stretches
 from core.ids import DeviceName, EventId, SiteName, new_id
 from tests.postgres import Server, why_none
 from vendors.model import RuleName
@@ -82,28 +82,29 @@ def sample(dice: random.Random, end: datetime) -> DetectionEvent:
 
 
 def fill_measured(controller: Controller, first: datetime) -> None:
-    """The events and looks of the one site, a day in a transaction."""
+    """The events of the one site, ten days in a transaction, and its looks."""
     dice = random.Random(2026)
-    for number in range(DAYS):
-        day = first + timedelta(days=number)
-        found = [sample(dice, day + timedelta(minutes=5 * (n + 1))) for n in range(288)]
+    for number in range(0, DAYS, 10):
+        days = [first + timedelta(days=number + n) for n in range(min(10, DAYS - number))]
+        found = [sample(dice, day + timedelta(minutes=5 * (n + 1))) for day in days for n in range(288)]
+        looks = [_look(day + timedelta(minutes=15 * quarter), quarter) for day in days for quarter in range(96)]
         with controller.store._db.write() as connection:
             connection.execute(insert(events), [columns_of(event) for event in found])
             add_events(connection, found)
-            for quarter in range(96):
-                _look(connection, day + timedelta(minutes=15 * quarter), quarter)
+            connection.execute(insert(observations), [_columns(look) for look in looks])
+            connection.execute(insert(stretches), list(stretched(looks, FRESH)))
 
 
-def _look(connection: Connection, at: datetime, quarter: int) -> None:
+def _look(at: datetime, quarter: int) -> Observation:
     """Enforced from eight to six, watched at night."""
     held = CoverageState.ENFORCED if 32 <= quarter < 72 else CoverageState.MONITORED
     before = held if quarter not in (32, 72) else (set(_SEEN) - {held}).pop()
-    look = Observation(
-        device=DeviceName(f"fw-{MEASURED}"), site=SiteName(f"site-{MEASURED}"), at=at, found=before, left=held
-    )
-    plain = {"site": look.site, "device": look.device, "at": at, "found": before.value, "left": held.value, "cause": ""}
-    connection.execute(insert(observations), plain)
-    add_look(connection, look, FRESH)
+    device, site = DeviceName(f"fw-{MEASURED}"), SiteName(f"site-{MEASURED}")
+    return Observation(device=device, site=site, at=at, found=before, left=held)
+
+
+def _columns(look: Observation) -> dict[str, object]:
+    return {name: getattr(look, name) for name in ("site", "device", "at", "found", "left", "cause")}
 
 
 _SEEN: Final = (CoverageState.ENFORCED, CoverageState.MONITORED)
