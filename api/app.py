@@ -55,6 +55,7 @@ from api.switchboard import Switchboard
 from api.web import account, asking, blocked, fleet, home, pages, signin, static_files
 from api.web import audit as audit_page
 from api.web import emergencies as emergency_pages
+from api.web import episodes as episode_pages
 from api.web import exceptions as exceptions_pages
 from api.web import policy as policy_pages
 from api.web import proofs as proof_pages
@@ -137,6 +138,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(static_files.router)
     app.include_router(home.router)
     app.include_router(fleet.router)
+    app.include_router(episode_pages.router)
     app.include_router(blocked.router)
     app.include_router(account.router)
     app.include_router(asking.router)

@@ -36,6 +36,7 @@ log = structlog.get_logger()
 OLD_LIST_HOURS: Final = 24
 _NAVIGATION: Final = (
     ("/", "Start", Scope.READ),
+    ("/episodes", "Events", Scope.READ),
     ("/exceptions", "Exceptions", Scope.READ),
     ("/exceptions/new", "Request", Scope.REQUEST),
     ("/policy", "Policy", Scope.READ),

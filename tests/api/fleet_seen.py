@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
+from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
 from controller.model import CoverageState, Observation
 from controller.service import Controller
 from tests.controller.reporting import BERLIN, FW, event, seen, status
+from tests.controller.test_store_episodes import an_episode
 from vendors.model import Reading
 
 STEP = timedelta(minutes=20)
+EPISODE: Final = "01m8e2kc3nnqdc80mwmarwdc47"
 
 
 def an_hour_at_berlin(controller: Controller) -> datetime:
@@ -28,4 +33,11 @@ def an_hour_at_berlin(controller: Controller) -> datetime:
         event(now - timedelta(minutes=30), 10),
     ]
     store.record_events(FW, Reading(epoch="boot", read_at=now - timedelta(minutes=30), rules=()), hits)
+    store.record("", [found_at(now - STEP)])
     return proven
+
+
+def found_at(at: datetime, **changes: object) -> Episode:
+    """Somebody's phone at Berlin, that got through."""
+    made = an_episode(EPISODE, at, action=EpisodeAction.NOT_ENFORCED, kind=EpisodeKind.LEAK, user="<i>ann</i>")
+    return replace(made, **changes)  # type: ignore[arg-type]

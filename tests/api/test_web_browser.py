@@ -31,7 +31,7 @@ from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA
 from tests.api.conftest import INVENTORY, PASSWORD, Stock
 from tests.api.conftest import opened as a_controller
-from tests.api.fleet_seen import an_hour_at_berlin
+from tests.api.fleet_seen import EPISODE, an_hour_at_berlin
 from tests.api.test_rest_scopes import all_routes
 from tests.controller.proving import some_proofs
 
@@ -79,6 +79,8 @@ PAGES: Final[dict[str, list[tuple[str, str]]]] = {
     "/emergencies": [("olga", "/emergencies"), ("vera", "/emergencies")],
     "/audit": [("root", "/audit?check=true")],
     "/proof": [("vera", "/proof")],
+    "/episodes": [("vera", "/episodes"), ("vera", "/episodes?kind=evasion"), ("vera", "/episodes?kind=no")],
+    "/episodes/{number}": [("vera", f"/episodes/{EPISODE}")],
     "/webhooks": [("root", "/webhooks")],
     "/auth/oidc/callback": [(NOBODY, "/auth/oidc/callback")],
 }

@@ -10,7 +10,7 @@ from core.ids import SiteName
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA
 from tests.api.conftest import Office
-from tests.api.fleet_seen import an_hour_at_berlin
+from tests.api.fleet_seen import EPISODE, an_hour_at_berlin
 from tests.api.test_web_pages import office as office
 from tests.api.test_web_pages import signed, text_of
 
@@ -58,6 +58,27 @@ def test_a_site_says_what_was_proven_who_came_and_where_to(office: Office) -> No
     assert "never looked at" in nothing
 
 
+def test_events_say_who_what_and_what_they_rest_on(office: Office) -> None:
+    an_hour_at_berlin(office.controller)
+    vera = signed(office, "vera")
+    listed = vera.get("/episodes").text
+    assert "leak Wed 25 Nov 2026 11:41 CET berlin 10.20.3.41 <i>ann</i> company tiktok passed: not enforced 85 %" in (
+        text_of(listed)
+    )
+    assert "<i>ann</i>" not in listed
+    assert "None of that kind" in text_of(vera.get("/episodes?kind=evasion").text)
+    assert "leak" in text_of(vera.get("/episodes?site=berlin&kind=leak&end=not-enforced&q=phone-1").text)
+    one = text_of(vera.get(f"/episodes/{EPISODE}").text)
+    assert "Leak at berlin" in one
+    assert "a name of the app's API tls name-app-api +60" in one
+    assert f'href="/episodes/{EPISODE}"' in vera.get("/sites/berlin").text
+    for wrong in ("kind=no", "end=no", "site=nowhere", "cursor=x"):
+        answer = vera.get(f"/episodes?{wrong}")
+        assert answer.status_code in (404, 422), wrong
+        assert 'class="trouble"' in answer.text
+    assert vera.get("/episodes/01m8e2kc3nnqdc80mwmarwdc48").status_code == 404
+
+
 def test_what_is_no_site_or_no_time_is_said(office: Office) -> None:
     vera = signed(office, "vera")
     assert vera.get("/sites/nowhere").status_code == 404
@@ -76,3 +97,6 @@ def test_whoever_sees_one_site_sees_no_other(office: Office) -> None:
     assert "Berlin" not in text_of(gast.get("/fleet").text)
     assert gast.get("/sites/berlin").status_code == 404
     assert gast.get("/sites/austin").status_code == 200
+    an_hour_at_berlin(office.controller)
+    assert "berlin" not in text_of(gast.get("/episodes").text)
+    assert gast.get(f"/episodes/{EPISODE}").status_code == 404
