@@ -3,7 +3,8 @@
 Run: ``python -m bench.syslog_parse [LINES]``. Our side is what ``tokgate serve`` does with each message between socket
 and intake (``Sieve.sift``), and then a question of the shipped list by address and name, where the matcher stands. The
 peer is one regular expression a family over the raw bytes, which takes out the same six fields and believes whatever
-stands there: no header, no time, no escapes, no check for cut lines, no sender.
+stands there: no header, no time, no escapes, no check for cut lines, no sender. Two families are also given to the
+``mmnormalize`` of rsyslog, from file to file, where it is installed: C, and its time is that of the whole process.
 
 Seconds of processor time: every side uses one core, and what else the machine does would be in the seconds of a clock.
 """
@@ -11,13 +12,19 @@ Seconds of processor time: every side uses one core, and what else the machine d
 from __future__ import annotations
 
 import gc
+import os
 import random
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +52,7 @@ sites:
     devices:
       fw: {vendor: linux_nftables, host: 192.0.2.1, password: "secret://env/NONE"}
 """
+RSYSLOGD: Final = shutil.which("rsyslogd", path="/usr/sbin:/sbin:/usr/bin")
 LOGS: Final = Path(__file__).parents[1] / "tests" / "controller" / "logs"
 PICKED: Final = {
     "cisco": (2, 5, 8),
@@ -143,6 +151,62 @@ def _both(family: str, raw: list[bytes]) -> tuple[float, ...]:
     return taken
 
 
+RULES: Final = {
+    "netfilter": """version=2
+rule=:<%pri:number%>%stamp:char-to:k%kernel: [%up:float%] %prefix:word% %fields:v2-iptables%
+rule=:<%pri:number%>%stamp:char-to:k%kernel: %fields:v2-iptables%
+""",
+    "fortios": """version=2
+rule=:<%pri:number%>%fields:name-value-list%
+""",
+}
+PARSED: Final = {"netfilter": "DPT", "fortios": "dstport"}
+CONFIGURATION: Final = """
+global(workDirectory="{0}")
+module(load="imfile" mode="polling" pollingInterval="1")
+module(load="mmnormalize")
+template(name="o" type="string" string="%$!%\\n")
+input(type="imfile" File="{0}/in" Tag="x" ruleset="r" maxLinesAtOnce="100000")
+ruleset(name="r") {{
+ action(type="mmnormalize" rulebase="{0}/rules")
+ action(type="omfile" file="{0}/out" template="o" flushOnTXEnd="on")
+}}
+"""
+
+
+def beside_rsyslog(count: int) -> Iterator[Row]:
+    if RSYSLOGD is None:
+        print("rsyslogd is not installed: its mmnormalize is not measured")
+        return
+    for family in RULES:
+        raw = [line for line in lines(family, 2 * count) if family != "fortios" or b'type="traffic"' in line][:count]
+        reader = Reader()
+        ours, peer = median_of(ROUNDS, partial(spent, partial(reader.read, raw)), partial(normalised, family, raw))
+        row = _row(f"{family}, {sum(map(len, raw)) // len(raw)} bytes a line", len(raw) / ours, len(raw) / peer)
+        yield replace(row, what=row.what.replace("plain regex", "rsyslog's mmnormalize"))
+
+
+def normalised(family: str, raw: list[bytes]) -> float:
+    """Processor seconds of a whole rsyslogd that takes these lines from one file and leaves them apart in another."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in").write_bytes(b"\n".join(raw) + b"\n")
+        (folder / "rules").write_text(RULES[family])
+        (folder / "conf").write_text(CONFIGURATION.format(name))
+        (folder / "out").touch()
+        process = subprocess.Popen([str(RSYSLOGD), "-n", "-f", f"{name}/conf", "-i", f"{name}/pid"])
+        deadline = time.monotonic() + 120
+        while (done := (folder / "out").read_bytes()).count(b"\n") < len(raw):
+            assert process.poll() is None, "rsyslogd ended"
+            assert time.monotonic() < deadline, f"{family}: not normalised in time"
+            time.sleep(0.1)
+        process.terminate()
+        _, _, used = os.wait4(process.pid, 0)
+        process.returncode = 0
+        assert done.count(f'"{PARSED[family]}": "'.encode()) == len(raw), "each line was taken apart"
+        return used.ru_utime + used.ru_stime
+
+
 def _row(what: str, ours: float, peer: float) -> Row:
     return Row(
         what=f"{what}: beside plain regex",
@@ -157,9 +221,9 @@ def _row(what: str, ours: float, peer: float) -> Row:
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else LINES
     rows = []
-    for row in measured(count):
+    for row in (*measured(count), *beside_rsyslog(count)):
         rows.append(row)
-        print(f"{row.what}: {row.ours:,.0f} {row.unit}, regex {row.peer or 0:,.0f}", flush=True)
+        print(f"{row.what}: {row.ours:,.0f} {row.unit}, peer {row.peer or 0:,.0f}", flush=True)
     save("syslog_parse", rows)
 
 
