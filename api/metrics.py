@@ -74,6 +74,7 @@ class Facade(Collector):
         yield from self._exports(now)
         yield from self._reports()
         yield from self._quarantine()
+        yield self._intake()
         yield from self._evidence(now)
 
     def _build(self) -> Metric:
@@ -267,6 +268,13 @@ class Facade(Collector):
         for why, count in self._controller.receiving.sums().items():
             family.add_metric((why.value,), float(count))
         yield family
+
+    def _intake(self) -> Metric:
+        """What this process took of all evidence, whichever way it came."""
+        family = CounterMetricFamily("tokgate_evidence_taken", "What was brought to be judged", labels=("what",))
+        for what in ("batches", "batches again", "sightings", "signs"):
+            family.add_metric((what.replace(" ", "-"),), float(self._controller.evidence.counts[what]))
+        return family
 
     def _evidence(self, now: datetime) -> Iterator[Metric]:
         """Of the receivers of this process; nothing where it does not listen."""
