@@ -20,7 +20,7 @@ from controller.errors import Conflict, Invalid
 from controller.inventory import Inventory, Site
 from controller.inventory.slo_rules import show_age, show_share
 from controller.model import AccessException, AuditEntry, ExceptionState, Window
-from controller.packs import contents, page, regulations, sampling, sealing
+from controller.packs import contents, page, reconciling, regulations, sampling, sealing
 from controller.packs.contents import Facts, SiteFacts
 from controller.settings import Settings
 from controller.store import AuditQuery, Store
@@ -45,6 +45,7 @@ exceptions.json  who might pass, who approved it, and how it was used
 emergencies.json withdrawals, switches and pauses
 attempts.json    what was counted; events.jsonl and episodes.jsonl have it one by one
 probes.json      what probes from inside saw
+reconciliation.json  endpoints that have the app, firewalls that saw it, and coverage, held against each other
 snapshots.json   the lists in force by time, by digest
 audit.jsonl      the audit log of that time, a part of one chain of hashes
 regulation.json  where a regulation was chosen: what is asked, what is shown, what is not
@@ -151,6 +152,8 @@ class PackDesk:
 
     def _files(self, facts: Facts, regulation: regulations.Regulation | None) -> dict[str, bytes]:
         documents = contents.documents(facts)
+        matrix = {s.site.name: reconciling.reconciled(s, identities=facts.identities) for s in facts.sites}
+        documents["reconciliation.json"] = matrix
         answered = regulations.answered(regulation, facts, documents) if regulation is not None else None
         if answered is not None:
             documents["regulation.json"] = answered

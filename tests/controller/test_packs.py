@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,20 @@ import pytest
 from controller.audit import AuditNote
 from controller.coverage_desk import CoverageDesk
 from controller.errors import Conflict, Invalid, NotFound
+from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
 from controller.inventory import Inventory
 from controller.inventory.moves import parts_of
 from controller.model import EventAction, ExceptionState, Window
 from controller.pack_desk import Pack, PackDesk, PackWish
 from controller.packs import page, regulations, sealing
+from controller.packs.reconciling import Finding, reconciled
 from controller.settings import Settings
 from controller.store import Store
 from core.clock import ManualClock
+from core.ids import EventId, SiteName
 from ipsets.minisign import SigningKey, new_key
 from tests.controller.backends import only_a_file
-from tests.controller.offices import an_exception, offices
+from tests.controller.offices import NOON, an_exception, offices
 from tests.controller.reporting import event, seen
 from tests.controller.test_enforced_age import FW, MINUTE, PROMISE, recorded
 from vendors.model import Reading
@@ -136,7 +140,7 @@ def mutations(files: dict[str, bytes], name: str) -> Iterator[dict[str, bytes]]:
 def test_no_byte_of_any_file_changes_unnoticed_and_the_file_is_named(desk: PackDesk) -> None:
     files = dict(made(desk, regulation="far-52.204-27").files)
     assert sealing.check(files, KEY.public).problems == ()
-    assert len(files) == 18
+    assert len(files) == 19
     for name in files:
         for changed in mutations(files, name):
             named = {file for file, _ in sealing.check(changed, KEY.public).problems}
@@ -290,3 +294,29 @@ def test_a_sample_is_drawn_by_its_seed_and_says_what_is_unknown(desk: PackDesk) 
     assert {verdict for (site, _), verdict in every.items() if site == "austin"} == {"unknown"}
     assert {"partly proven", "proven"} <= {verdict for (site, _), verdict in every.items() if site == "berlin"}
     assert b"nobody looked at it" in page.render_sample(one)
+
+
+def client(kind: EpisodeKind, host: str, source: str | None = None) -> Episode:
+    return Episode(
+        id=EventId(f"01hz{kind.value}{host}{source}"), kind=kind, site=SiteName("berlin"),
+        window=Window(NOON, NOON + MINUTE), action=EpisodeAction.UNKNOWN, confidence=90, grounds=(), host=host,
+        source=ip_address(source) if source else None,
+    )  # fmt: skip
+
+
+@only_a_file
+def test_three_records_are_held_against_each_other(desk: PackDesk) -> None:
+    installed = [client(EpisodeKind.INSTALLED, name) for name in ("PC-1", "pc-2")]
+    by_address = client(EpisodeKind.INSTALLED, "pc-3", "10.20.0.9")  # a counter saw that address
+    used = [client(EpisodeKind.USE, "pc-1"), client(EpisodeKind.USE, "pc-9")]
+    facts = replace(desk.facts(week(desk, sites=("berlin",))).sites[0], episodes=[*installed, by_address, *used])
+    found = reconciled(facts, identities=True)
+    assert found["who"] == {
+        Finding.AGREE: ["pc-1", "pc-3"], Finding.SILENT: [], Finding.BLIND: ["pc-2"], Finding.STRANGER: ["pc-9"],
+    }  # fmt: skip
+    began = desk.clock.now() - timedelta(days=6)
+    day = Window(began, began + timedelta(hours=2))
+    steady = replace(facts, whole=desk.coverage.site("berlin", day).whole)
+    assert reconciled(steady, identities=False)["clients"][Finding.SILENT] == 1, "covered all the time"
+    assert "who" not in reconciled(steady, identities=False)
+    assert "none is recorded" in reconciled(replace(facts, episodes=[]), identities=False)["endpoint_list"]
