@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from api.models import Answer, Instant
 from controller.evidence import model
@@ -21,43 +21,6 @@ class Ground(Answer):
 class Episode(Answer):
     """One thing that happened at one site. ``confidence`` is the sum of the grounds, kept in 0 to 100."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "01m8997dkvcf8713fp40msp91v",
-                    "kind": "use",
-                    "site": "berlin",
-                    "start": "2026-11-25T11:00:00Z",
-                    "end": "2026-11-25T11:00:02Z",
-                    "action": "blocked",
-                    "confidence": 85,
-                    "grounds": [
-                        {"trait": "name-app-api", "text": "a sign of the app", "weight": 60, "channel": "dns"},
-                        {"trait": "name-grammar", "text": "supports a sign", "weight": 15, "channel": "dns"},
-                        {"trait": "rule:channels", "text": "seen in another way", "weight": 5, "channel": "firewall"},
-                        {"trait": "rule:channels", "text": "seen in another way", "weight": 5, "channel": "tls"},
-                    ],
-                    "device": "fw-berlin",
-                    "source": "10.20.3.41",
-                    "host": "phone-1",
-                    "user": "",
-                    "role": "company",
-                    "indicator": "api16-core-useast5.tiktokv.us",
-                    "app": "tiktok",
-                    "surface": "",
-                    "exception": None,
-                    "channels": ["dns", "firewall", "tls"],
-                    "sensors": ["fw-berlin", "zeek-1"],
-                    "destinations": ["api16-core-useast5.tiktokv.us"],
-                    "count": 3,
-                    "packets": None,
-                    "bytes": None,
-                    "events": [],
-                }
-            ]
-        }
-    )
     id: str
     kind: EpisodeKind
     site: str

@@ -32,7 +32,16 @@ class ProofQuery(Listing):
     """Which answers, by their time; text is looked for in where, what and by which rule."""
 
     KEYS = (proofs.c.at, proofs.c.id)
-    SAID = (proofs.c.site, proofs.c.origin, proofs.c.role, proofs.c.source, proofs.c.target, proofs.c.rule)
+    SAID = (
+        proofs.c.id,
+        proofs.c.round,
+        proofs.c.site,
+        proofs.c.origin,
+        proofs.c.role,
+        proofs.c.source,
+        proofs.c.target,
+        proofs.c.rule,
+    )
 
     site: str | None = None
     sites: frozenset[SiteName] | None = None  # None: of every site

@@ -5,6 +5,7 @@ The list of commands is that of the command line itself: one that is not told he
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import typer
 
 from api.cli import main as top
 from api.cli.main import main
+from api.proof_models import ProbeBody
 from controller.packs.sealing import seal, zipped
 from ipsets.minisign import new_key
 from scripts.build_cli_docs import commands
@@ -31,6 +33,9 @@ PACK.write(
     zipped(seal({"a.txt": b"a"}, dict.fromkeys(("from", "to", "generated_at", "instance"), "") | {"sites": []}, SEALER))
 )
 PACK.flush()
+PROBED = tempfile.NamedTemporaryFile(suffix=".json")  # noqa: SIM115 - gone with the process
+PROBED.write(json.dumps(ProbeBody.model_json_schema()["examples"][0]).encode())
+PROBED.flush()
 ASKING: dict[str, tuple[str, ...]] = {
     "apply": ("--yes",),
     "audit list": (),
@@ -93,6 +98,9 @@ ASKING: dict[str, tuple[str, ...]] = {
     "policy calendars": (),
     "policy show": ("berlin",),
     "policy what-if": ("berlin", "--from", "2h", "--policy", "strict"),
+    "proof import": (PROBED.name,),
+    "proof run": (),
+    "proof show": (),
     "report fleet": (),
     "report site": ("berlin",),
     "runs list": (),
@@ -116,6 +124,8 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "config show": (),
     "db backup": ("{folder}/copy",),
     "db check": (),
+    "db copy": (),
+    "db sums": (),
     "db upgrade": (),
     "demo": (),
     "device hostkeys": ("fw-berlin",),
@@ -135,6 +145,8 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "lab up": (),
     "person add": ("zoe", "--local", "--role", "viewer"),
     "person password": ("zoe",),
+    "report scheduled": (),
+    "report send": ("weekly",),
     "serve": ("--port", "0"),
 }
 REFUSED_SO = [
@@ -152,6 +164,7 @@ ALOOF: dict[str, tuple[str, ...]] = {
     "evidence regulations": (),
     "evidence verify": (PACK.name, "--key", str(SEALER.public)),
     "intel keygen": ("{folder}/key",),
+    "probe": ("--script",),
     "version": (),
     "webhook secret": (),
 }

@@ -28,7 +28,8 @@ from controller.webhooks import new_secret
 from core.ids import PersonName
 from ipsets.bundle import join, seal
 from ipsets.minisign import new_key
-from tests.api.conftest import PASSWORD, Office, Stock, an_office, wish
+from tests.api.conftest import INVENTORY, PASSWORD, Office, Stock, an_office, wish
+from tests.api.test_rest_exports import EXPORTS
 from tests.api.test_rest_intel_work import put_in_force, without
 from tests.api.test_rest_proofs import body as probe_result
 
@@ -203,6 +204,9 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ),
     ("POST", "/webhooks/{name}/resume"): lambda o: call("admin", f"{hooked(o)}/resume"),
     ("POST", "/webhooks/{name}/replay"): lambda o: call("admin", f"{hooked(o)}/replay"),
+    ("POST", "/exports/{name}/replay"): lambda o: call(
+        "admin", "/exports/siem/replay", json={"since": (o.clock.now() - HOUR).isoformat()}
+    ),
     ("DELETE", "/webhooks/{name}"): lambda o: call("admin", hooked(o)),
     ("DELETE", "/tokens/{id}"): lambda o: call("admin", f"/tokens/{o.controller.tokens()[0].id}"),
 }
@@ -210,14 +214,14 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
 
 @contextmanager
 def an_office_of_secrets(folder: Path, stock: Stock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    """One that holds secrets of every kind: it may send bundles and take them, and sign webhooks."""
+    """One that may send bundles and take them, sign webhooks, and export events."""
     (folder / "bundle.key").write_text(KEY.text(), encoding="utf-8")
     monkeypatch.setenv("TOKGATE_BUNDLE_KEY", f"secret://file{folder}/bundle.key")
     monkeypatch.setenv("TOKGATE_BUNDLE_TRUST", str(KEY.public))
     monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
     for name in ("REST_TEST_KEY", "REST_TEST_OTHER_KEY"):
         monkeypatch.setenv(name, new_secret().reveal())
-    with an_office(folder, stock) as made:
+    with an_office(folder, stock, INVENTORY + EXPORTS) as made:
         yield made
 
 

@@ -24,6 +24,7 @@ from tests.api.conftest import MONTH, PASSWORD, Office, Stock, an_office
 from tests.api.test_rest_dry_run import hook, requested, second
 from tests.api.test_rest_flow import event
 from tests.controller.offices import an_exception
+from tests.controller.proving import some_proofs
 
 V1 = "/api/v1"
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
@@ -53,6 +54,7 @@ def busy(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Off
             _alerts(office)
             _cuts(office)
             _aside(office)
+            office.controller.store.record_proofs("busy", some_proofs(office.clock.now()))
             for hours in (1, 2, 3):
                 ends = (office.clock.now() + timedelta(hours=hours)).isoformat()
                 office.ask("POST", f"{V1}/emergencies", json={"kind": "pause", "reason": "why", "ends": ends})

@@ -326,6 +326,8 @@ def made_cursor(text: str) -> str:
 
 
 LISTS = [
+    "/api/v1/proofs",
+    "/api/v1/proofs/results",
     "/api/v1/sites",
     "/api/v1/policies",
     "/api/v1/devices",
@@ -427,7 +429,7 @@ def test_a_limit_that_is_none_is_refused(shared_office: Office, path: str, limit
         pytest.param("/api/v1/runs", {"site": "-"}, id="hyphen"),
         pytest.param("/api/v1/devices", {"site": "a" * 41}, id="long-name"),
         pytest.param("/api/v1/snapshots/current", {"indicators": "7"}, id="number-for-a-truth"),
-        pytest.param("/api/v1/reports/sites/berlin", {"format": "pdf"}, id="unknown-format"),
+        pytest.param("/api/v1/reports/sites/berlin", {"format": "docx"}, id="unknown-format"),
         pytest.param("/api/v1/reports/sites/berlin", {"format": ""}, id="no-format"),
         pytest.param("/api/v1/reports/sites/berlin", {"from": stamp(0), "to": stamp(-1)}, id="report-reversed"),
         pytest.param("/api/v1/reports/sites/berlin", {"from": stamp(0), "to": stamp(0)}, id="report-of-no-time"),
