@@ -98,7 +98,7 @@ def read_public_key(text: str) -> PublicKey:
     if len(body) != _PUBLIC_BYTES or body[:2] != _KEY:
         raise KeyUnusable(
             "the public key is none of minisign's form",
-            hint="give the line beginning with RW that `tokgate intel keygen` printed",
+            hint="give the line beginning with RW that was printed when the key was made",
         )
     return PublicKey(raw_id=body[2:10], raw=body[10:])
 

@@ -169,7 +169,7 @@ def public_key_of(text: str, *, option: str = "--public-key") -> PublicKey:
     except (OSError, UnicodeDecodeError) as exc:
         raise KeyUnusable(
             f"{option}: {type(exc).__name__}: neither a line beginning with RW nor a readable file",
-            hint="give what `tokgate intel keygen` printed",
+            hint="give the line beginning with RW that was printed when the key was made",
         ) from exc
 
 

@@ -17,6 +17,7 @@ from api.cli.show import note, say, show_json, show_table, text_of
 from api.cli.writing import whole
 from controller.model import Window
 from core.errors import ExitCode
+from core.words import count_of
 
 keys = typer.Typer(no_args_is_help=True, help="Keys that packs are signed with.")
 DEFAULT_SPAN: Final = timedelta(days=30)
@@ -70,7 +71,7 @@ def export(
         facts = {"place": str(place), "files": len(pack.files), "bytes": size, "sites": list(pack.sites)}
         show_json({**facts, "public_key": str(pack.key)})
         return
-    say(f"{len(pack.files)} files, {size} bytes, about {len(pack.sites)} sites, written to {place}")
+    say(f"{len(pack.files)} files, {size:,} bytes, about {count_of(len(pack.sites), 'site')}, written to {place}")
     say(f"check it with: tokgate evidence verify {place} --key {pack.key}")
 
 

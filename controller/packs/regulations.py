@@ -22,6 +22,7 @@ from controller.inventory.fields import did_you_mean
 from controller.model import CoverageState, EventAction
 from controller.packs.contents import NOT_PROVEN, Facts
 from controller.proof.model import By, ProofState
+from core.words import count_of
 
 FOLDER: Final = files("controller") / "regulations"
 Check = Literal[
@@ -116,7 +117,7 @@ def _answer(question: Question, facts: Facts) -> dict[str, Any]:
 def _scope(facts: Facts) -> tuple[Status, str]:
     devices = sum(len(s.site.devices) for s in facts.sites)
     bare = [s.site.name for s in facts.sites if not s.site.devices]
-    told = f"{len(facts.sites)} sites, {devices} firewalls, the source networks of each role"
+    told = f"{count_of(len(facts.sites), 'site')}, {count_of(devices, 'firewall')}, the source networks of each role"
     if bare:
         return Status.PARTLY, f"{told}; without any firewall: {', '.join(bare)}"
     return Status.SHOWN, told
@@ -163,7 +164,7 @@ def _continuity(facts: Facts) -> tuple[Status, str]:
         return Status.SHOWN, "there is no time of which nothing was proven"
     return (
         Status.PARTLY,
-        f"{gaps} stretches were not proven, the longest of {longest / 60:.0f} min; each has its cause",
+        f"{count_of(gaps, 'time')} nothing was proven, at the longest for {longest / 60:,.0f} min; each has its cause",
     )
 
 
@@ -198,7 +199,8 @@ def _exceptions(facts: Facts) -> tuple[Status, str]:
     ticketless = sum(not e.ticket for e in found)
     if not found:
         return Status.SHOWN, "no exception was live in this time"
-    told = f"{len(found)} exceptions, with who asked and who approved; {ticketless} without a document reference"
+    who = "with who asked and who approved"
+    told = f"{count_of(len(found), 'exception')}, {who}; {ticketless} without a document reference"
     return (Status.PARTLY if bare or ticketless else Status.SHOWN), told
 
 
