@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from heapq import nlargest, nsmallest
 from typing import Annotated, Final, TypeVar
@@ -95,6 +96,12 @@ def _paging(most: int, usual: Order) -> Callable[..., Awaitable[Paging]]:
 Sorted = Annotated[Paging, Depends(_paging(100, Order.ASC))]
 Newest = Annotated[Paging, Depends(_paging(100, Order.DESC))]
 NewestFew = Annotated[Paging, Depends(_paging(50, Order.DESC))]
+
+
+def refuse_reversed(since: datetime | None, until: datetime | None) -> None:
+    """Raises ``Invalid`` for a time that ends before it begins, or has no length."""
+    if since is not None and until is not None and since >= until:
+        raise Invalid("since: must lie before until")
 
 
 def says(shown: object, text: str) -> bool:

@@ -1093,6 +1093,10 @@ class Controller:
         statuses, now = self.store.statuses(), self.clock.now()
         return tuple(self._site_view(site, statuses, now) for site in self.inventory.sites.values())
 
+    def site(self, name: str) -> SiteView:
+        """As ``sites`` has it. Raises ``NotFound``."""
+        return self._site_view(self.inventory.site(name), self.store.statuses(), self.clock.now())
+
     def _site_view(self, site: Site, statuses: dict[DeviceName, DeviceStatus], now: datetime) -> SiteView:
         policy = self.emergencies.policy_of(site)
         roles = [policy.roles[role] for role in site.networks]

@@ -10,9 +10,8 @@ from pydantic import StringConstraints
 from api.auth import Ctl, Reader
 from api.episode_models import Episode
 from api.models import Instant, Name, Page, Ulid
-from api.pages import MOST_COUNTED, Newest, Word
+from api.pages import MOST_COUNTED, Newest, Word, refuse_reversed
 from api.reference import answers
-from controller.errors import Invalid
 from controller.evidence.model import EpisodeAction, EpisodeKind
 from controller.store import EpisodeQuery
 from core.net import Address
@@ -42,8 +41,7 @@ def list_episodes(
 ) -> Page[Episode]:
     """What was seen of who used what, and what became of it. Kinds that follow from others (a leak, evasion …) are
     episodes beside those."""
-    if since is not None and until is not None and since >= until:
-        raise Invalid("since: must lie before until")
+    refuse_reversed(since, until)
     wanted = EpisodeQuery(
         site=site,
         device=device,

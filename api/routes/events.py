@@ -13,9 +13,8 @@ from api.auth import Ctl, Reader
 from api.event_models import Alert, Cut, Event
 from api.export_models import Followed
 from api.models import Instant, Name, Page, Ulid
-from api.pages import MOST_COUNTED, Newest, decode_number, encode, paged_from
+from api.pages import MOST_COUNTED, Newest, decode_number, encode, paged_from, refuse_reversed
 from api.straight import StraightRoute
-from controller.errors import Invalid
 from controller.export.forms import Form, render
 from controller.model import EventAction
 from controller.store import AlertQuery, CutQuery, EventQuery
@@ -48,8 +47,7 @@ def list_events(
     until: Annotated[Instant | None, Query(description="windows that start before this")] = None,
     role: Annotated[Name | None, Query(description="only of this source role")] = None,
 ) -> Page[Event]:
-    if since is not None and until is not None and since >= until:
-        raise Invalid("since: must lie before until")
+    refuse_reversed(since, until)
     wanted = EventQuery(
         site=site,
         device=device,

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from api.auth import Ctl, Operator, Prober, Reader
 from api.jobs import JobsOf, Preferred
 from api.models import Instant, Name, Page
-from api.pages import MOST_COUNTED, Newest, Sorted, paged
+from api.pages import MOST_COUNTED, Newest, Sorted, paged, refuse_reversed
 from api.proof_models import (
     HostText,
     ProbeBody,
@@ -23,7 +23,6 @@ from api.proof_models import (
 )
 from api.reference import PREVIEW, RESPONDS_ASYNC, answers
 from api.run_models import Selection
-from controller.errors import Invalid
 from controller.proof.model import By, Path, ProofState
 from controller.store import ProofQuery
 
@@ -60,8 +59,7 @@ def results(
     since: Annotated[Instant | None, Query(description="only those of that time or later")] = None,
     until: Annotated[Instant | None, Query(description="only those before that time")] = None,
 ) -> Page[ProofResult]:
-    if since is not None and until is not None and since >= until:
-        raise Invalid("since: must lie before until")
+    refuse_reversed(since, until)
     wanted = ProofQuery(
         site=site,
         origin=origin,

@@ -31,5 +31,4 @@ def list_sites(
 @router.get("/{name}", summary="One site", responses=answers(404))
 def get_site(controller: Ctl, caller: Reader, name: Name) -> Site:
     """With its devices and the latest word on each."""
-    known = controller.inventory.site(name).name
-    return next(Site.of(site) for site in controller.sites() if site.name == known)
+    return Site.of(controller.site(name))

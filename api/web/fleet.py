@@ -20,19 +20,18 @@ from starlette.responses import Response
 from api.sessions import PageCtl, PageReader
 from api.web.pages import PageRoute, page
 from api.web.templating import render
+from api.web.wording import SPANS
 from controller.errors import Invalid
 from controller.model import CoverageState, EventAction, Window
 from controller.reports import as_html
 from controller.reports.making import SiteReport, Totals
 from controller.service import Controller
 from controller.views import SiteView
-from core.ids import SiteName
 from ipsets.spans import words
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 DAY: Final = timedelta(days=1)
-SPANS: Final = {"1": "the last day", "7": "the last week", "30": "the last 30 days"}
 TONES: Final = {
     CoverageState.ENFORCED: "good",
     CoverageState.PARTIAL: "warn",
@@ -46,12 +45,11 @@ _WORST: Final = (CoverageState.NOT_ENFORCED, CoverageState.UNKNOWN, CoverageStat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One site of the table. ``age``: of its last proof, in words."""
+    """One site of the table."""
 
     site: SiteView
     state: CoverageState
     cause: str
-    age: str
     proven_at: datetime | None
     totals: Mapping[EventAction, Totals]
 
@@ -73,7 +71,6 @@ def fleet(controller: Controller) -> dict[str, Any]:
             site=views[line.age.site],
             state=line.state,
             cause=line.cause,
-            age="never proven" if line.age.age is None else words(line.age.age),
             proven_at=line.age.proven_at,
             totals=totals[line.age.site],
         )
@@ -138,7 +135,7 @@ def site_page(
         days=days,
         spans=SPANS,
         **charts(report),
-        view=_view(controller, site.name),
+        view=controller.site(name),
         reasons=[span for span in reversed(report.coverage.spans) if span.cause],
         states=as_html.STATES,
         tones=TONES,
@@ -158,7 +155,3 @@ def charts(report: SiteReport) -> dict[str, Any]:
         "hour_bars": as_html.hour_bars(report.by_hour),
         "hour_ticks": as_html.hour_ticks(report.by_hour, by_day=report.is_by_day),
     }
-
-
-def _view(controller: Controller, name: SiteName) -> SiteView:
-    return next(view for view in controller.sites() if view.name == name)

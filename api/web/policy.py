@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
@@ -24,7 +24,6 @@ from core.errors import TokgateError
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-SPANS: Final = {"1": "the last day", "7": "the last week", "30": "the last 30 days"}
 Word = Annotated[str, Query(max_length=253)]
 
 
@@ -57,7 +56,7 @@ def policy_page(
             for name, policy in controller.inventory.policies.items()
             if name != found.policy and set(place.networks) <= set(policy.roles)
         ],
-        spans=SPANS,
+        spans=wording.SPANS,
         may_replay=caller.allows(Scope.OPERATE),
     )
 
@@ -76,8 +75,8 @@ def what_if_page(
 ) -> Response:
     """What another policy of the inventory would have done with what was recorded."""
     now = controller.clock.now()
-    if days not in SPANS:
-        raise Invalid(f"days: {days[:20]!r} is not offered", hint=f"one of {', '.join(SPANS)}")
+    if days not in wording.SPANS:
+        raise Invalid(f"days: {days[:20]!r} is not offered", hint=f"one of {', '.join(wording.SPANS)}")
     window = Window(now - timedelta(days=int(days)), now)
     found = controller.policies.what_if(site, window, policy)
     return page(

@@ -37,6 +37,8 @@ VERDICTS: Final = {
     "unknown": "not known",
 }
 """Of one device, in a table."""
+SPANS: Final = {"1": "the last day", "7": "the last week", "30": "the last 30 days"}
+"""Days to look back on, as pages offer them."""
 SCOPES: Final = {
     Scope.READ: "see everything",
     Scope.REQUEST: "ask for exceptions",
