@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from api.models import Answer, Instant, Name, Request, Ulid
 from controller import webhooks
 from controller.webhook_desk import MAX_REPLAYED
-from controller.webhooks import KINDS, MAX_URL, MessageState
+from controller.webhooks import KINDS, MAX_URL, MessageForm, MessageState
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "name": "chat",
@@ -28,12 +28,18 @@ class WebhookBody(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name
-    url: str = Field(min_length=1, max_length=MAX_URL)
+    url: str = Field(
+        min_length=1,
+        max_length=MAX_URL,
+        description="an address, or, when it is a password as those of Slack and Teams, where it is kept: "
+        "`secret://file/PATH`",
+    )
+    form: MessageForm = Field(default=MessageForm.JSON, description="`slack` and `teams` are not signed")
     kinds: tuple[str, ...] = Field(min_length=1, max_length=len(KINDS), description=", ".join(KINDS))
     sites: tuple[Name, ...] | None = Field(
         default=None, min_length=1, max_length=1000, description="only what is about one of these; else everything"
     )
-    secret: SecretReference = Field(description=_WHERE)
+    secret: SecretReference | None = Field(default=None, description=f"{_WHERE}; the form `json` needs it")
 
 
 class RotateSecretBody(Request):
@@ -59,9 +65,10 @@ class Webhook(Answer):
     id: str
     name: str
     url: str
+    form: MessageForm
     kinds: tuple[str, ...]
     sites: tuple[str, ...] | None = Field(description="null is everything")
-    secret: str
+    secret: str | None = Field(description="null: it is not signed")
     old_secret: str | None
     created_at: Instant
     created_by: str
@@ -83,6 +90,7 @@ class Webhook(Answer):
             id=hook.id,
             name=hook.name,
             url=hook.url,
+            form=hook.form,
             kinds=hook.kinds,
             sites=None if hook.sites is None else tuple(sorted(hook.sites)),
             secret=hook.secret,
@@ -113,7 +121,7 @@ class Delivery(Answer):
     tried_at: Instant | None
     status: int | None
     error: str
-    body: str = Field(description="as it is signed and sent")
+    body: str = Field(description="as it is signed and sent; `slack` and `teams` are made of it at each attempt")
 
     @classmethod
     def of(cls, message: webhooks.Message) -> Delivery:

@@ -15,13 +15,18 @@ from controller.rehearsal import rehearsal
 from controller.settings import Settings
 from controller.store import Store
 from controller.store.webhooks import MessageQuery, by_ids, by_state
+from controller.webhook_forms import in_form
 from controller.webhook_sending import post
 from controller.webhooks import (
+    SECRET_MARK,
+    SIGNED_NOT,
     Answer,
     Message,
+    MessageForm,
     MessageState,
     Webhook,
     check_kinds,
+    check_place,
     check_secret,
     check_url,
     headers,
@@ -60,9 +65,17 @@ class WebhookDesk:
         return next(found for found in self.all() if found[0].id == hook.id)
 
     def add(
-        self, name: str, *, url: str, kinds: Iterable[str], secret: str, sites: Iterable[str] | None, actor: str
+        self,
+        name: str,
+        *,
+        url: str,
+        kinds: Iterable[str],
+        secret: str | None = None,
+        sites: Iterable[str] | None,
+        form: str = MessageForm.JSON,
+        actor: str,
     ) -> Webhook:
-        """Subscribe. ``secret`` is a reference to where the key is kept.
+        """Subscribe. ``secret`` is a reference to where the key is kept, ``url`` an address or a reference to one.
 
         Raises ``Invalid``, ``SecretUnavailable``; ``NotFound`` for a site; ``Conflict`` when the name is taken.
         """
@@ -73,19 +86,20 @@ class WebhookDesk:
             raise Invalid("sites: at least one; leave it out for everything")
         if len(self.all()) >= MAX_WEBHOOKS:
             raise Invalid(f"there are {MAX_WEBHOOKS} webhooks already", hint="have one receiver pass it on")
-        reference = check_secret(secret)
-        key_of(SecretRef.parse(reference).resolve())
+        wanted = _form(form)
         hook = Webhook(
             id=new_id(),
             name=name,
-            url=check_url(url),
+            url=check_place(url, wanted),
             kinds=check_kinds(kinds),
             sites=known,
-            secret=reference,
+            secret=_key_at(secret, wanted),
+            form=wanted,
             old_secret=None,
             created_at=self._clock.now(),
             created_by=actor,
         )
+        address_of(hook)  # it must be there, as the key must
         self._store.add_webhook(hook, audit=_note(actor, "webhook.add", hook).moving(None, _said(hook)))
         return hook
 
@@ -100,8 +114,7 @@ class WebhookDesk:
         Raises as ``add``.
         """
         before = self._store.webhook(name)
-        reference = check_secret(secret)
-        key_of(SecretRef.parse(reference).resolve())
+        reference = _key_at(secret, before.form)
         old = before.secret if before.secret != reference else None
         after = replace(before, secret=reference, old_secret=old)
         note = _note(actor, "webhook.rotate", after, before=before)
@@ -128,12 +141,13 @@ class WebhookDesk:
         return self.send(hook, message_id=new_id(), body=body, now=now)
 
     def send(self, hook: Webhook, *, message_id: str, body: str, now: datetime) -> Answer:
-        """One attempt, signed. Raises ``SecretUnavailable``, ``Invalid`` when the new secret cannot be had."""
-        keys = [key_of(SecretRef.parse(hook.secret).resolve())]
-        if hook.old_secret is not None:
-            keys += _if_kept(hook.old_secret)
-        said = headers(keys, message_id=message_id, at=now, body=body)
-        return post(hook.url, body, said, allowed=self.allowed, authorities=self.authorities)
+        """One attempt, in the receiver's form, signed where it is.
+
+        Raises ``SecretUnavailable``, ``Invalid`` when the new secret or the address cannot be had.
+        """
+        text = in_form(hook.form, body, message_id=message_id)
+        said = headers(_keys(hook), message_id=message_id, at=now, body=text) if hook.secret is not None else {}
+        return post(address_of(hook), text, said, allowed=self.allowed, authorities=self.authorities)
 
     def messages(
         self, name: str, wanted: MessageQuery | None = None, *, limit: int = 100, after: int | None = None
@@ -167,6 +181,41 @@ class WebhookDesk:
         return count
 
 
+def _form(text: str) -> MessageForm:
+    try:
+        return MessageForm(text)
+    except ValueError as exc:
+        raise Invalid(f"form: one of {', '.join(MessageForm)}, not {text[:40]!r}") from exc
+
+
+def _key_at(secret: str | None, form: MessageForm) -> str | None:
+    """The reference, when a key is there. Raises ``Invalid``, ``SecretUnavailable``."""
+    if not form.is_signed:
+        if secret is not None:
+            raise Invalid(f"secret: messages of the form {form.value} have none", hint=SIGNED_NOT)
+        return None
+    if secret is None:
+        raise Invalid("secret: messages of the form json are signed", hint="`tokgate webhook secret` makes a key")
+    reference = check_secret(secret)
+    key_of(SecretRef.parse(reference).resolve())
+    return reference
+
+
+def address_of(hook: Webhook) -> str:
+    """Where to; of one that is a password, out of where it is kept, and then in no error.
+
+    Raises ``Invalid``, ``SecretUnavailable``.
+    """
+    if not hook.url.startswith(SECRET_MARK):
+        return hook.url
+    return check_url(SecretRef.parse(hook.url).resolve().reveal().strip())
+
+
+def _keys(hook: Webhook) -> list[bytes]:
+    keys = [key_of(SecretRef.parse(str(hook.secret)).resolve())]
+    return keys if hook.old_secret is None else keys + _if_kept(hook.old_secret)
+
+
 def _if_kept(reference: str) -> list[bytes]:
     """An old secret may have been thrown away meanwhile."""
     try:
@@ -189,6 +238,7 @@ def _state(hook: Webhook) -> dict[str, object]:
 def _said(hook: Webhook) -> dict[str, object]:
     return {
         "url": hook.url,
+        "form": hook.form.value,
         "kinds": list(hook.kinds),
         "sites": None if hook.sites is None else sorted(SiteName(site) for site in hook.sites),
         "secret": hook.secret,

@@ -60,6 +60,22 @@ SETTLE: Final = timedelta(seconds=5)
 """So long a message of events waits for more of them."""
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_URL: Final = 2_000
+SECRET_MARK: Final = "secret://"  # noqa: S105  # how a reference begins
+
+
+SIGNED_NOT: Final = "these are not signed: their address is the password"
+
+
+class MessageForm(StrEnum):
+    """How a receiver wants its messages. They are kept as JSON, whatever the form, and put into it at each attempt."""
+
+    JSON = "json"
+    SLACK = "slack"
+    TEAMS = "teams"
+
+    @property
+    def is_signed(self) -> bool:
+        return self is MessageForm.JSON
 
 
 class MessageState(StrEnum):
@@ -72,7 +88,8 @@ class MessageState(StrEnum):
 class Webhook:
     """A subscription. ``sites``: only what is about one of these; None: everything, of the fleet too.
 
-    ``secret`` is a reference, never the secret itself; ``old_secret`` signs beside it after a rotation.
+    ``secret`` is a reference, never the secret itself; ``old_secret`` signs beside it after a rotation. ``url`` is an
+    address, or a reference to where one is kept that is a password.
     """
 
     id: str  # ULID
@@ -80,7 +97,7 @@ class Webhook:
     url: str
     kinds: tuple[str, ...]
     sites: frozenset[SiteName] | None
-    secret: str
+    secret: str | None  # None: it is not signed
     old_secret: str | None
     created_at: datetime
     created_by: str
@@ -92,6 +109,7 @@ class Webhook:
     last_error: str = ""
     delivered_at: datetime | None = None
     dropped: int = 0  # messages that were lost because too many waited, ever
+    form: MessageForm = MessageForm.JSON
 
     def wants(self, kind: str, sites: frozenset[str] | None) -> bool:
         """``sites``: what it is about; None: the whole fleet."""
@@ -273,12 +291,24 @@ def check_url(url: str) -> str:
     return url
 
 
-def check_secret(reference: str) -> str:
+def check_place(url: str, form: MessageForm) -> str:
+    """An address, or a reference to one. Raises ``Invalid``."""
+    if url.startswith(SECRET_MARK):
+        return check_secret(url, of="url")
+    if not form.is_signed:
+        raise Invalid(
+            f"url: the address of a webhook of {form.value} is a password, and this one would be shown",
+            hint="put it into a file, and say where: secret://file/etc/tokgate/chat.url",
+        )
+    return check_url(url)
+
+
+def check_secret(reference: str, *, of: str = "secret") -> str:
     """Raises ``Invalid`` for what is no reference, without it."""
     try:
         return str(SecretRef.parse(reference))
     except ValueError as exc:
-        raise Invalid(f"secret: {exc}", hint="`tokgate webhook secret` makes one to be kept there") from exc
+        raise Invalid(f"{of}: {exc}", hint="`tokgate webhook secret` makes one to be kept there") from exc
 
 
 __all__ = [
@@ -287,12 +317,16 @@ __all__ = [
     "GAP",
     "GATHERED",
     "KINDS",
+    "SECRET_MARK",
     "SETTLE",
+    "SIGNED_NOT",
     "Answer",
     "Message",
+    "MessageForm",
     "MessageState",
     "Webhook",
     "check_kinds",
+    "check_place",
     "check_secret",
     "check_url",
     "gap",

@@ -89,9 +89,18 @@ class RemoteWebhooks(Desk):
         ]
 
     def add(
-        self, name: str, *, url: str, kinds: Iterable[str], secret: str, sites: Iterable[str] | None, actor: str
+        self,
+        name: str,
+        *,
+        url: str,
+        kinds: Iterable[str],
+        secret: str | None,
+        sites: Iterable[str] | None,
+        form: str,
+        actor: str,
     ) -> webhooks.Webhook:
-        body: Any = {"name": name, "url": url, "kinds": [*kinds], "secret": secret}
+        body: Any = {"name": name, "url": url, "kinds": [*kinds], "form": form}
+        body |= {} if secret is None else {"secret": secret}
         body |= {} if sites is None else {"sites": [*sites]}
         return made(webhooks.Webhook, self._client.webhooks.add_webhook(body))
 

@@ -10,7 +10,7 @@ from api.cli import opening
 from api.cli.options import As, Output, Since
 from api.cli.show import note, say, show_rows
 from api.cli.times import parse_time
-from controller.webhooks import KINDS, MessageState
+from controller.webhooks import KINDS, MessageForm, MessageState
 from core.errors import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="Who is told what happens, by signed messages over HTTP.")
@@ -24,16 +24,29 @@ SecretOption = Annotated[
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Small letters, digits, hyphens.")],
-    url: Annotated[str, typer.Option("--url", help="Where to: https, or what TOKGATE_WEBHOOK_NETWORKS allows.")],
+    url: Annotated[
+        str,
+        typer.Option(
+            "--url",
+            help="Where to: https, or what TOKGATE_WEBHOOK_NETWORKS allows. Of Slack and Teams where it is kept: "
+            "secret://file/….",
+        ),
+    ],
     kinds: Annotated[list[str], typer.Option("--kind", help=f"{', '.join(KINDS)}; may be repeated.")],
-    secret: SecretOption,
+    secret: Annotated[
+        str | None,
+        typer.Option("--secret", metavar="REFERENCE", help="Where the key is kept; the form json needs one."),
+    ] = None,
+    form: Annotated[MessageForm, typer.Option("--form", help="How it is told.")] = MessageForm.JSON,
     sites: Annotated[
         list[str] | None, typer.Option("--site", help="Only what is about this site; may be repeated. Else everything.")
     ] = None,
 ) -> None:
     """Have a receiver told what happens from now on. `tokgate webhook secret` makes a key."""
     with opening.counterpart() as asked:
-        hook = asked.webhooks.add(name, url=url, kinds=kinds, secret=secret, sites=sites or None, actor=opening.actor())
+        hook = asked.webhooks.add(
+            name, url=url, kinds=kinds, secret=secret, sites=sites or None, form=form, actor=opening.actor()
+        )
     say(f"{hook.name} is told of {', '.join(hook.kinds)}")
     note(f"try it: tokgate webhook test {hook.name}")
 
@@ -129,6 +142,7 @@ def _state(row: Any) -> str:
 _COLUMNS = {
     "name": lambda row: row.name,
     "url": lambda row: row.url,
+    "form": lambda row: row.form,
     "kinds": lambda row: row.kinds,
     "sites": lambda row: "all" if row.sites is None else row.sites,
     "state": _state,

@@ -1500,9 +1500,10 @@ class Webhook(TypedDict):
     id: str
     name: str
     url: str
+    form: Literal["json", "slack", "teams"]
     kinds: list[str]
     sites: list[str] | None
-    secret: str
+    secret: str | None
     old_secret: str | None
     created_at: str
     created_by: str
@@ -1521,9 +1522,10 @@ class Webhook(TypedDict):
 class WebhookBody(TypedDict):
     name: str
     url: str
+    form: NotRequired[Literal["json", "slack", "teams"]]
     kinds: list[str]
     sites: NotRequired[list[str] | None]
-    secret: str
+    secret: NotRequired[str | None]
 
 
 class WebhookModelsReplayed(TypedDict):

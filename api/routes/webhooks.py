@@ -29,9 +29,15 @@ def list_webhooks(controller: Ctl, caller: Auditor, ask: Sorted) -> Page[Webhook
 
 @router.post("", summary="Subscribe a receiver", status_code=201, responses=answers(404, 409, 503))
 def add_webhook(controller: Ctl, caller: Admin, response: Response, body: WebhookBody) -> Webhook:
-    """It is told what happens from now on. 422 when the key cannot be read where `secret` says."""
+    """It is told what happens from now on. 422 when the key, or the address, cannot be read where the body says."""
     hook = controller.webhooks.add(
-        body.name, url=body.url, kinds=body.kinds, secret=body.secret, sites=body.sites, actor=caller.actor
+        body.name,
+        url=body.url,
+        kinds=body.kinds,
+        secret=body.secret,
+        sites=body.sites,
+        form=body.form,
+        actor=caller.actor,
     )
     response.headers["Location"] = f"/api/v1/webhooks/{hook.name}"
     return _shown(controller, response, hook.name)

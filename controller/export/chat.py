@@ -13,13 +13,13 @@ from controller.export.record import Record, Severity, rfc3339
 
 MOST_SHOWN: Final = 20
 """Of one message; a line says how many more there are."""
-_MARKS: Final = {
+MARKS: Final = {
     Severity.INFORMATIONAL: "ℹ️",
     Severity.LOW: "🛡️",
     Severity.MEDIUM: "⚠️",
     Severity.HIGH: "🚨",
 }
-_COLOURS: Final = {
+COLOURS: Final = {
     Severity.INFORMATIONAL: "default",
     Severity.LOW: "accent",
     Severity.MEDIUM: "warning",
@@ -32,8 +32,8 @@ def entry(record: Record) -> dict[str, Any]:
     when = f"{rfc3339(record.start)[:16]}Z – {rfc3339(record.end)[11:16]}Z"
     details = [when, f"confidence {record.confidence}" if record.confidence is not None else "", *record.grounds[:2]]
     return {
-        "mark": _MARKS[record.severity],
-        "colour": _COLOURS[record.severity],
+        "mark": MARKS[record.severity],
+        "colour": COLOURS[record.severity],
         "text": record.said,
         "details": " · ".join(part for part in details if part),
         "id": record.id,
@@ -91,4 +91,4 @@ def _more(entries: Sequence[dict[str, Any]]) -> str:
     return f"and {len(entries) - MOST_SHOWN} more" if len(entries) > MOST_SHOWN else ""
 
 
-__all__ = ["entry", "slack", "teams"]
+__all__ = ["COLOURS", "MARKS", "entry", "slack", "teams"]

@@ -157,7 +157,7 @@ _BY_ACTION: Final = {
     EpisodeAction.UNKNOWN: Severity.LOW,
     EpisodeAction.NOT_ENFORCED: Severity.MEDIUM,
 }
-_ACTIONS: Final = {
+ACTIONS: Final = {
     EventAction.BLOCKED: EpisodeAction.BLOCKED,
     EventAction.MONITORED: EpisodeAction.MONITORED,
     EventAction.ALLOWED: EpisodeAction.EXCEPTED,
@@ -169,7 +169,7 @@ def of_event(event: DetectionEvent, *, seq: int, at: datetime) -> Record:
     sources = tuple(dict.fromkeys(str(seen.source) for seen in event.sources))
     destinations = tuple(dict.fromkeys(str(seen.destination) for seen in event.sources))
     alone = len(sources) == 1 and not event.sources_truncated
-    action = _ACTIONS[event.action]
+    action = ACTIONS[event.action]
     return Record(
         id=event.id,
         seq=seq,
@@ -210,7 +210,7 @@ def of_episode(episode: Episode, *, seq: int, at: datetime) -> Record:
         type="episode",
         kind=episode.kind,
         action=episode.action,
-        severity=_ALWAYS.get(episode.kind, _BY_ACTION[episode.action]),
+        severity=severity_of(episode.kind, episode.action),
         start=episode.window.start,
         end=episode.window.end,
         site=clean(episode.site),
@@ -235,11 +235,15 @@ def of_episode(episode: Episode, *, seq: int, at: datetime) -> Record:
     )
 
 
-def clean(text: str) -> str:
-    """On one line, bounded, and nothing in it that is obeyed instead of shown."""
-    shown = "".join(c if c.isprintable() else "�" for c in text[: MOST_TEXT + 1])
+def severity_of(kind: EpisodeKind, action: EpisodeAction) -> Severity:
+    return _ALWAYS.get(kind, _BY_ACTION[action])
+
+
+def clean(text: str, *, most: int = MOST_TEXT) -> str:
+    """On one line, bounded in bytes, and nothing in it that is obeyed instead of shown."""
+    shown = "".join(c if c.isprintable() else "�" for c in text[: most + 1])
     whole = shown.encode()
-    return shown if len(whole) <= MOST_TEXT else whole[: MOST_TEXT - 3].decode(errors="ignore") + "…"
+    return shown if len(whole) <= most else whole[: most - 3].decode(errors="ignore") + "…"
 
 
 def address_of(text: str) -> Address | None:
@@ -267,4 +271,17 @@ def _few(texts: tuple[str, ...]) -> str:
     return ", ".join(texts[:3]) + (" …" if len(texts) > 3 else "")
 
 
-__all__ = ["Origin", "Record", "Severity", "address_of", "clean", "here", "millis", "of_episode", "of_event", "rfc3339"]
+__all__ = [
+    "ACTIONS",
+    "Origin",
+    "Record",
+    "Severity",
+    "address_of",
+    "clean",
+    "here",
+    "millis",
+    "of_episode",
+    "of_event",
+    "rfc3339",
+    "severity_of",
+]

@@ -25,6 +25,7 @@ from controller.webhooks import (
     EPISODES,
     GAP,
     GATHERED,
+    MessageForm,
     MessageState,
     Webhook,
     gap,
@@ -145,7 +146,8 @@ def _event(event: DetectionEvent | Episode) -> dict[str, Any]:
 
 def webhook_of(row: RowMapping) -> Webhook:
     said = {field.name: row[field.name] for field in fields(Webhook)}
-    return Webhook(**{**said, "kinds": WORDS.loads(row["kinds"]), "sites": loads_sites(row["sites"])})
+    typed = {"kinds": WORDS.loads(row["kinds"]), "sites": loads_sites(row["sites"]), "form": MessageForm(row["form"])}
+    return Webhook(**{**said, **typed, "secret": row["secret"] or None})
 
 
 def _listening(connection: Connection, kind: str, sites: frozenset[str] | None) -> list[Webhook]:

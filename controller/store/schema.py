@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0016"
+REVISION: Final = "0017"
 
 """The newest migration; a store at this revision needs none."""
 
@@ -554,7 +554,7 @@ webhooks = Table(
     Column("url", Text, nullable=False),
     Column("kinds", Text, nullable=False),
     Column("sites", Text),
-    Column("secret", Text, nullable=False),  # a reference, never the secret
+    Column("secret", Text, nullable=False),  # a reference, never the secret; empty: not signed
     Column("old_secret", Text),
     Column("created_at", Instant, nullable=False),
     Column("created_by", String, nullable=False),
@@ -566,6 +566,7 @@ webhooks = Table(
     Column("last_error", Text, nullable=False),
     Column("delivered_at", Instant),
     Column("dropped", Integer, nullable=False),
+    Column("form", String, nullable=False, server_default="json"),
 )
 
 webhook_messages = Table(

@@ -61,7 +61,8 @@ class Webhooks(Shelf):
     def add_webhook(self, hook: Webhook, *, audit: AuditNote | None = None) -> None:
         """Raises ``Conflict`` when the name is taken."""
         row = {field.name: getattr(hook, field.name) for field in fields(Webhook)}
-        row |= {"kinds": WORDS.dumps(hook.kinds), "sites": dumps_sites(hook.sites)}
+        row |= {"kinds": WORDS.dumps(hook.kinds), "sites": dumps_sites(hook.sites), "form": hook.form.value}
+        row["secret"] = hook.secret or ""
         with self._db.write() as connection:
             if one(connection, select(webhooks.c.id).where(webhooks.c.name == hook.name)) is not None:
                 raise Conflict(f"there is a webhook named {hook.name!r}", hint="remove it first, or take another name")

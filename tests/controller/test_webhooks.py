@@ -199,6 +199,95 @@ def test_what_happens_is_told_in_order_signed_and_once(office: Post, receiver: R
     assert [m.state for m in office.desk.messages("chat")] == [MessageState.DELIVERED] * 8
 
 
+@pytest.mark.parametrize("form", ["slack", "teams"])
+def test_a_chat_is_told_the_same_in_its_own_form_each_time(
+    office: Post, receiver: Receiver, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Kept as JSON, put into the form at each attempt: a retry and a replay are the same bytes."""
+    monkeypatch.setenv("CHAT_URL", f"{receiver.url}\n")
+    office.desk.add("chat", url="secret://env/CHAT_URL", kinds=KINDS, sites=None, form=form, actor="cli:ann")
+    note = AuditNote(
+        actor="cli:bob", action="exception.request", subject="x", reason="<!channel> @all", detail={"sites": ["berlin"]}
+    )
+    office.store.add_exception(an_exception("10.20.1.7"), audit=note)
+    ran(office.store, Outcome.FAILED)
+    looked(office.store, CoverageState.ENFORCED)
+    looked(office.store, CoverageState.NOT_ENFORCED, "a rule is gone")
+    office.alert()
+    counted(office.store, an_event(), *(an_event(NOON + timedelta(minutes=5 * n)) for n in range(1, 25)))
+    office.store.record("b1", [an_episode("e1", action=EpisodeAction.NOT_ENFORCED, host="<@U1>")])
+    clock.advance(timedelta(minutes=1))
+    receiver.replies = [status(500)]
+    office.turn()
+    clock.advance(timedelta(minutes=1))
+    office.turn()
+    assert receiver.got[0].body == receiver.got[1].body, "the attempt after the failure"
+    texts = [lines(one.said) for one in receiver.got[1:]]
+    firsts = [text[1 if form == "teams" else 0] for text in texts]
+    assert firsts[0] == "ℹ️ Exception request at berlin: <!channel> @all, by cli:bob"
+    assert firsts[1] == "🚨 Device failed at berlin: fw-berlin"
+    drift = "🚨 A device was changed by somebody else at berlin: fw-berlin, a rule is gone, it was set right"
+    assert firsts[2] == drift
+    assert firsts[3].startswith("⚠️ Alert moved: it moved")
+    assert firsts[4].startswith("🛡️ Hits at berlin: 3 hits blocked, by fw-berlin")
+    assert texts[4][-1] == "and 5 more"
+    assert firsts[5].startswith("⚠️ Use at berlin: ")
+    assert "<@U1>" in firsts[5]
+    kinds = {type_of for one in receiver.got for type_of in text_types(one.said)}
+    assert kinds <= {"plain_text", "TextRun"}, "nothing that reads markup holds what others chose"
+    assert not any("webhook-signature" in {name.lower() for name in one.headers} for one in receiver.got)
+    before = [one.body for one in receiver.got[1:]]
+    assert office.desk.replay("chat", since=NOON - DAY, actor="cli:ann") == len(before)
+    clock.advance(timedelta(minutes=1))
+    office.turn()
+    assert [one.body for one in receiver.got[-len(before) :]] == before
+    assert receiver.url not in repr(office.hook())
+    assert office.desk.test("chat", actor="cli:ann").is_good
+    assert "A test of tokgate" in receiver.got[-1].body
+
+
+def lines(said: Any) -> list[str]:
+    """What a person reads, in either form."""
+    if "blocks" in said:
+        parts = [block.get("text") or block["elements"][0] for block in said["blocks"]]
+        return [part["text"] for part in parts]
+    return [block["inlines"][0]["text"] for block in said["attachments"][0]["content"]["body"]]
+
+
+def text_types(said: Any) -> set[str]:
+    if "blocks" in said:
+        assert "<" not in said["text"]
+        return {(block.get("text") or block["elements"][0])["type"] for block in said["blocks"]}
+    return {run["type"] for block in said["attachments"][0]["content"]["body"] for run in block["inlines"]}
+
+
+def test_the_address_of_a_chat_is_kept_elsewhere_and_shown_nowhere(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add(**said: Any) -> Webhook:
+        return office.desk.add("chat", kinds=("run",), sites=None, actor="cli:ann", **said)
+
+    monkeypatch.setenv("CHAT_URL", "https://u:hunter2@hooks.example/")
+    with pytest.raises(Invalid, match="is a password, and this one would be shown"):
+        add(url="https://hooks.example/T0/B0/x", form="slack")
+    with pytest.raises(Invalid, match="secret: messages of the form slack have none"):
+        add(url="secret://env/CHAT_URL", form="slack", secret="secret://env/HOOK_SECRET")
+    with pytest.raises(Invalid, match="form: one of json, slack, teams, not 'irc'"):
+        add(url="secret://env/CHAT_URL", form="irc")
+    with pytest.raises(Invalid, match="signed"):
+        add(url="https://hooks.example/")
+    with pytest.raises(SecretUnavailable):
+        add(url="secret://env/NO_SUCH_URL", form="teams")
+    with pytest.raises(Invalid) as caught:
+        add(url="secret://env/CHAT_URL", form="teams")
+    assert "hunter2" not in str(caught.value)
+    assert office.desk.all() == []
+    monkeypatch.setenv("CHAT_URL", "https://hooks.example/T0/B0/x")
+    assert "T0" not in repr((add(url="secret://env/CHAT_URL", form="teams"), office.store.audit_entries(limit=1)))
+    with pytest.raises(Invalid, match="have none"):
+        office.desk.rotate("chat", secret="secret://env/HOOK_SECRET", actor="cli:ann")
+
+
 def test_one_of_a_site_is_told_of_that_site_alone(office: Post, receiver: Receiver) -> None:
     office.add(receiver.url, sites=["berlin"])
     for sites in (["berlin", "tokyo"], ["tokyo"]):
