@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from controller import tls_words
 from controller.webhooks import Answer
 from core.net import Address, Network
 
@@ -55,8 +56,7 @@ def post(
     except TimeoutError:
         return Answer(error="no whole answer in time", seconds=time.monotonic() - began)
     except ssl.SSLError as exc:
-        why = exc.verify_message if isinstance(exc, ssl.SSLCertVerificationError) else exc.reason
-        return Answer(error=f"TLS: {why}", seconds=time.monotonic() - began)
+        return Answer(error=tls_words.broken(exc), seconds=time.monotonic() - began)
     except (OSError, http.client.HTTPException, ValueError) as exc:
         if time.monotonic() - began >= deadline:
             return Answer(error="no whole answer in time", seconds=time.monotonic() - began)
@@ -89,7 +89,7 @@ def _post(
         watch.start()
         try:
             if isinstance(opened, ssl.SSLSocket):
-                opened.do_handshake()
+                _shake_hands(opened, address, port, host=host)
             connection.sock = opened
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("POST", path, body=body.encode(), headers={**_OURS, **headers})
@@ -120,6 +120,16 @@ def _secured(plain: socket.socket, host: str, authorities: Path | None) -> ssl.S
         except (OSError, ssl.SSLError) as exc:
             raise _Refused(f"{authorities} holds no authorities to check it by: {_words(exc)}") from exc
     return context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+
+
+def _shake_hands(opened: ssl.SSLSocket, address: Address, port: int, *, host: str) -> None:
+    """Raises ``_Refused`` for a certificate that is not good, with what it is."""
+    try:
+        opened.do_handshake()
+    except ssl.SSLCertVerificationError as exc:
+        places = "`ca_file` of an export, or TOKGATE_WEBHOOK_CA"
+        said = tls_words.refused(exc, host=host, address=str(address), port=port, name=host, authorities=places)
+        raise _Refused(said) from exc
 
 
 def _hang_up(opened: socket.socket, late: threading.Event) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Configuration: check it, show what is in force, and its schema.")
 _SHOWN: Final = 50
+_NAMED: Final = 4
 
 
 @app.command()
@@ -32,7 +33,7 @@ def check() -> None:
     _refuse_unread(settings, found)
     devices = sum(len(site.devices) for site in found.sites.values())
     say(f"{settings.inventory} is good: {_count(len(found.sites), 'site')}, {_count(devices, 'device')}")
-    for warning in (*_short_budgets(found), *_idle_windows(found)):
+    for warning in (*_missing_extras(found, settings), *_short_budgets(found), *_idle_windows(found)):
         say(warning)
     if found.intelligence.catalogue is not None:
         say(f"{found.intelligence.catalogue} is good: {_count(len(found.own_services), 'service')} of your own")
@@ -98,6 +99,15 @@ def show_declared(changes: Iterable[DeclaredChange]) -> None:
     rows = [(change.key, change.kind.value, change.told) for change in changes]
     if rows:
         show_table(("key", "what", "why"), rows)
+
+
+def _missing_extras(inventory: Inventory, settings: Settings) -> Iterator[str]:
+    """What is asked for and not installed."""
+    from controller.extras import missing
+
+    for needed in missing(inventory, settings):
+        places = ", ".join(needed.places[:_NAMED]) + (" …" if len(needed.places) > _NAMED else "")
+        yield f"warning: {places}: does not work before {needed.todo}"
 
 
 def _short_budgets(inventory: Inventory) -> Iterator[str]:

@@ -108,12 +108,13 @@ class KafkaWire:
 
     def _note(self, error: Any) -> None:
         """What librdkafka says of the brokers: the reason when nothing arrives."""
-        self._why = str(error.str())
+        self._why = _words(error)
 
 
-def _words(exc: BaseException) -> str:
-    error = exc.args[0] if exc.args else exc
-    return str(error.str()) if hasattr(error, "str") else str(error)
+def _words(exc: Any) -> str:
+    error = exc.args[0] if isinstance(exc, BaseException) and exc.args else exc
+    said = str(error.str()) if hasattr(error, "str") else str(error)
+    return said.replace("ssl.ca.location", "ca_file")  # as it is called with us
 
 
 __all__ = ["KafkaWire"]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from controller import tls_words
 from controller.export.spool import Entry
 from controller.export.wire import CONNECT_SECONDS, DEADLINE_SECONDS, Down, tls_context, words
 from controller.inventory.exports import SyslogExport
@@ -102,7 +103,7 @@ class SyslogWire:
             self._opened = self._secured(plain) if self._config.transport == "tls" else plain
         except (OSError, ValueError) as exc:
             plain.close()
-            raise Down(f"{where}: {words(exc)}") from exc
+            raise Down(f"{where}: {self._words(exc)}") from exc
         except BaseException:
             plain.close()
             raise
@@ -113,6 +114,20 @@ class SyslogWire:
         context = tls_context(authorities=config.ca_file, certificate=config.client_cert, key=config.client_key)
         plain.settimeout(DEADLINE_SECONDS)
         return context.wrap_socket(plain, server_hostname=config.server_name or config.host)
+
+    def _words(self, exc: Exception) -> str:
+        if not isinstance(exc, ssl.SSLError):
+            return words(exc)
+        config, name = self._config, self._config.server_name or self._config.host
+        return tls_words.refused(
+            exc,
+            host=config.host,
+            address=config.host,
+            port=config.port,
+            name=name,
+            authorities="`ca_file`",
+            renamed="`server_name`",
+        )
 
     def _refuse_closed(self, opened: socket.socket) -> None:
         """A collector says nothing; what can be read is its end, or a break. Raises ``Down``."""

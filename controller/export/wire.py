@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
+from controller import tls_words
 from controller.export.spool import Entry
 from core.secret import SecretRef
 
@@ -82,10 +83,8 @@ def words(exc: Exception) -> str:
     """What went wrong, without what may be secret."""
     if isinstance(exc, TimeoutError):
         return "no answer in time"
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        return f"TLS: {exc.verify_message}"
     if isinstance(exc, ssl.SSLError):
-        return f"TLS: {(exc.reason or type(exc).__name__).lower().replace('_', ' ')}"
+        return tls_words.broken(exc)
     return (exc.strerror if isinstance(exc, OSError) else None) or type(exc).__name__
 
 

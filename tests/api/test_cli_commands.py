@@ -23,6 +23,7 @@ import pytest
 import structlog
 
 from api.cli.main import main
+from controller.extras import SYSTEM
 from controller.feeding import content_of
 from controller.service import Controller
 from controller.settings import load_settings
@@ -155,6 +156,30 @@ def test_the_check_warns_of_a_session_too_short_for_the_vendor(tokgate: Shell, p
     (place / "inventory.yaml").write_text(text.replace("vendor: linux_nftables", "vendor: paloalto_panos"))
     assert tokgate("config check") == 0, tokgate.err
     assert re.search(r"warning: \S+: budget_seconds is 10, and a change of a paloalto_panos may take 900", tokgate.out)
+
+
+def test_the_check_warns_of_what_is_asked_for_and_not_installed(
+    tokgate: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = """
+exports:
+  lake: {kind: kafka, brokers: ["kafka.example:9093"], topic: tokgate}
+  siem: {kind: syslog, host: siem.example, client_cert: ./us.pem, client_key: "secret://keyring/tokgate/siem"}
+reports:
+  weekly: {form: pdf, when: "30 6 * * mon", to: [{folder: /srv/reports}]}
+"""
+    (place / "inventory.yaml").write_text((place / "inventory.yaml").read_text() + wanted)
+    assert tokgate("config check") == 0, tokgate.err
+    before = tokgate.out
+    for module in ("confluent_kafka", "keyring", "weasyprint", "boto3"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert tokgate("config check") == 0
+    told = [line for line in tokgate.out.splitlines() if line.startswith("warning")]
+    assert told == [
+        "warning: exports.lake: does not work before pip install 'tokgate[kafka]'",
+        "warning: exports.siem.client_key: does not work before pip install 'tokgate[keyring]'",
+        f"warning: reports.weekly: does not work before pip install 'tokgate[pdf]'{SYSTEM['pdf']}",
+    ], before
 
 
 def test_every_mistake_of_the_inventory_is_told_with_its_line(tokgate: Shell, place: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -586,20 +587,30 @@ def test_over_tls_it_goes_to_whom_a_named_authority_vouches_for(
 @pytest.mark.parametrize(
     ("which", "authority", "why"),
     [
-        ("good", False, "TLS: unable to get local issuer certificate"),
-        ("expired", True, "TLS: certificate has expired"),
-        ("other_name", True, "TLS: IP address mismatch"),
-        ("nobodys", True, "TLS: self-signed certificate"),
+        ("good", False, 'TLS: unable to get local issuer .* put the certificate of "tests\' authority" into `ca_file`'),
+        ("expired", True, r"TLS: certificate has expired: .* good until \d{4}-\d\d-\d\d; it has to be renewed there"),
+        ("other_name", True, "TLS: IP address mismatch.*; it is for another.test, not for 127.0.0.1: put one of its"),
+        (
+            "nobodys",
+            True,
+            "TLS: self-signed certificate: 127.0.0.1 on port .* certificate of 'nobodys', signed by 'nob",
+        ),
     ],
 )
-def test_over_tls_it_goes_to_nobody_else(tmp_path: Path, which: str, authority: bool, why: str) -> None:
+def test_over_tls_it_goes_to_nobody_else_and_says_whose_certificate_it_is(
+    tmp_path: Path, which: str, authority: bool, why: str
+) -> None:
     made = certificates.make(tmp_path)
     with receiving(tls=getattr(made, which).server()) as receiver:
         answer = post(
             receiver.url, "{}", {"webhook-id": "a"}, allowed=LOOPBACK, authorities=made.authority if authority else None
         )
-        assert answer.error.startswith(why)
+        assert re.match(why, answer.error), answer.error
         assert not receiver.got
+    with receiving() as plain:
+        said = post(plain.url.replace("http:", "https:"), "{}", {}, allowed=LOOPBACK).error
+        assert said.startswith("TLS: ")
+        assert said.endswith("is it the right port?")
     no_file = post("https://127.0.0.1/", "{}", {}, allowed=LOOPBACK, authorities=tmp_path / "none.pem")
     assert no_file.error
 

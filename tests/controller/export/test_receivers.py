@@ -113,10 +113,17 @@ def test_the_collectors_certificate_is_checked(
 ) -> None:
     record(store, 1)
     with collecting(rsyslog(tmp_path, tls=signed)) as collector:
-        for wrong in ({}, {"ca_file": signed.authority, "server_name": "another.test"}):
+        for wrong, todo in (
+            ({}, 'put the certificate of "tests\' authority" into `ca_file`'),
+            (
+                {"ca_file": signed.authority, "server_name": "another.test"},
+                "it is for dns.test, 127.0.0.1, not for another.test: put one of its names into `server_name`",
+            ),
+        ):
             with closing(exporter(store, clock, syslog(collector.port, **wrong))) as one:
                 turns(one)
-                assert "TLS: " in one.view.progress.last_error
+                assert one.view.progress.last_error.startswith(f"127.0.0.1:{collector.port}: TLS: ")
+                assert one.view.progress.last_error.endswith(todo)
                 assert one.view.waiting == 1
         good = syslog(collector.port, ca_file=signed.authority, server_name=certificates.NAME)
         with closing(exporter(store, clock, good)) as one:
