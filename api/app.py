@@ -15,6 +15,7 @@ from api.dry_run import DryRun
 from api.jobs import Jobs
 from api.lanes import Lane
 from api.limits import Limits
+from api.live import Live
 from api.metrics import Metrics
 from api.oidc import OpenIdProvider
 from api.proxies import Proxied
@@ -57,6 +58,7 @@ from api.web import audit as audit_page
 from api.web import emergencies as emergency_pages
 from api.web import episodes as episode_pages
 from api.web import exceptions as exceptions_pages
+from api.web import live as live_route
 from api.web import policy as policy_pages
 from api.web import proofs as proof_pages
 from api.web import webhooks as webhook_pages
@@ -118,6 +120,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.state.jobs = Jobs(controller.clock, app.state.lane)
     app.state.bundles = Lane(1, busy="bundle is being imported or exported already")
     app.state.uploads = Lane(2, busy="uploads of evidence are being read already")
+    app.state.live = Live(controller.store)
     app.state.metrics = Metrics(controller, version=app.version)
     idempotency.install(app)
     app.add_middleware(Conditional)
@@ -137,6 +140,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(signin.router)
     app.include_router(static_files.router)
     app.include_router(home.router)
+    app.include_router(live_route.router)
     app.include_router(fleet.router)
     app.include_router(episode_pages.router)
     app.include_router(blocked.router)

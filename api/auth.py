@@ -245,9 +245,15 @@ def _proven(request: Request, controller: Controller) -> Caller:
 
 def by_session(request: Request, text: str) -> Caller:
     """Whose session that is. Raises ``NotAuthenticated``, ``TooManyAttempts``."""
-    is_use = request.method not in SAFE or request.headers.get("hx-request") != "true"  # else a page asks by itself
+    asks_by_itself = request.headers.get("hx-request") == "true" or is_stream(request)
+    is_use = request.method not in SAFE or not asks_by_itself
     people = controller_of(request).people
     return braked(request, text, lambda text: _of_session(*people.session_of(text, is_use=is_use)))
+
+
+def is_stream(request: Request) -> bool:
+    """Whether a page asks to be told of changes."""
+    return request.headers.get("accept", "").startswith("text/event-stream")
 
 
 def braked(request: Request, text: str, prove: Callable[[str], T]) -> T:

@@ -27,6 +27,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from api.errors import Malformed, TooSlow
+from api.live import Live
 from api.problems import MEDIA_TYPE, problem_body
 from core.errors import ConfigError, TokgateError
 from core.secret import Secret
@@ -185,6 +186,13 @@ class Server(uvicorn.Server):
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Streams have no end of their own; they get it first."""
+        live = getattr(getattr(self.config.app, "state", None), "live", None)
+        if isinstance(live, Live):
+            live.end()
+        await super().shutdown(sockets)
 
     @property
     def port(self) -> int:

@@ -17,7 +17,7 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.auth import Caller, by_session, controller_of, refuse_without
+from api.auth import Caller, by_session, controller_of, is_stream, refuse_without
 from api.cookies import CSRF_FIELD, CSRF_HEADER, SAFE, csrf_word, here, refuse_forged, session_text
 from controller.errors import NotAuthenticated
 from controller.model import Scope
@@ -50,6 +50,8 @@ def _to_login(request: Request, error: Exception) -> Response:
     where = f"{LOGIN}?next={quote(error.next, safe='')}{'&undone=true' if error.undone else ''}"
     if request.headers.get("hx-request") == "true":  # htmx would put the sign-in into a part of the page
         return Response(status_code=401, headers={"HX-Redirect": where})
+    if is_stream(request):  # a page that is told of changes goes on without
+        return Response(status_code=401)
     return RedirectResponse(where, status_code=303)
 
 

@@ -31,6 +31,8 @@ log = structlog.get_logger()
 
 KEPT_FOR: Final = timedelta(seconds=30)
 """So long an answer about the fleet is given again."""
+_REST: Final = 10
+"""So many times as long as finding it took, an answer is given again although a device was looked at meanwhile."""
 
 
 def tried_of(proofs: Sequence[Proof]) -> list[Tried]:
@@ -86,7 +88,7 @@ class FleetCoverage:
 class _Memory:
     """What was answered last, and what does not change any more."""
 
-    fleet: tuple[float, FleetCoverage] | None = None
+    fleet: tuple[float, float, int, FleetCoverage] | None = None  # when, how long it took, the newest look in it
     first_looks: dict[tuple[SiteName, tuple[DeviceName, ...]], datetime] = field(default_factory=dict)
 
 
@@ -146,12 +148,15 @@ class CoverageDesk:
     # --- the fleet ------------------------------------------------------------------------------------------------
 
     def fleet(self) -> FleetCoverage:
-        """As it is now; an answer is given again for half a minute."""
-        known = self.memory.fleet
-        if known is not None and self.clock.monotonic() - known[0] < KEPT_FOR.total_seconds():
-            return known[1]
+        """As it is now; an answer is given again for half a minute, unless a device was looked at meanwhile: then for
+        no longer than ``_REST`` times what it took."""
+        newest, began, known = self.store.newest_look(), self.clock.monotonic(), self.memory.fleet
+        if known is not None:
+            age, took, looks, found = began - known[0], *known[1:]
+            if age < (KEPT_FOR.total_seconds() if looks == newest else _REST * took):
+                return found
         found = self._fleet(self.clock.now())
-        self.memory.fleet = self.clock.monotonic(), found
+        self.memory.fleet = began, self.clock.monotonic() - began, newest, found
         return found
 
     def _fleet(self, now: datetime) -> FleetCoverage:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,9 @@ def test_ci_runs_the_tests_and_stops_at_the_first_failure() -> None:
     assert "set -euo pipefail" in script
     assert re.search(r"^make test$", script, re.MULTILINE)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_browser_files_of_others_are_the_pinned_ones() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "refresh_assets.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

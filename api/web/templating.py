@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ PAGE_HEADERS: Final = {
     ),
     "Referrer-Policy": "same-origin",  # with no-referrer browsers send `Origin: null` with our own forms
 }
+_SEEN: Final = "{seen: of this page}"
+"""Where the digest of a page stands in it."""
 
 
 @lru_cache(maxsize=1)
@@ -40,8 +43,16 @@ def environment() -> Environment:
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """The page; ``csrf_token`` is there for its forms, and ``caller`` who is signed in, or None."""
+    """The page; ``csrf_token`` is there for its forms, and ``caller`` who is signed in, or None.
+
+    A page whose parts are asked for again names what it says; to who has that already nothing is sent.
+    """
     caller = getattr(request.state, "caller", None)
     known = {"caller": caller, "csrf_token": csrf_word(session_text(request)), "done": None, "trouble": "", "hint": ""}
-    text = environment().get_template(template).render(known | values)
+    text = environment().get_template(template).render(known | values | {"seen_mark": _SEEN})
+    if _SEEN in text:
+        said = hashlib.sha256(text.encode()).hexdigest()[:16]
+        if status == 200 and request.headers.get("x-seen") == said:
+            return HTMLResponse(status_code=204, headers=PAGE_HEADERS)
+        text = text.replace(_SEEN, said)
     return HTMLResponse(text, status_code=status, headers=PAGE_HEADERS)

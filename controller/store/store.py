@@ -27,6 +27,7 @@ from controller.store.episodes import BATCH_RETENTION, Episodes
 from controller.store.feeds import Feeds
 from controller.store.inventories import Inventories, keep_version
 from controller.store.journal import Journal
+from controller.store.moving import Moving
 from controller.store.people import People
 from controller.store.promises import Promises
 from controller.store.proofs import Proofs
@@ -148,6 +149,7 @@ class Store(
     Runs,
     Cuts,
     Journal,
+    Moving,
     Proofs,
     Episodes,
     Proven,

@@ -24,7 +24,7 @@ from api.app import create_app
 from api.server import Bind, serving
 from controller.access_roles import AccessRole
 from controller.exceptions import ExceptionRequest
-from controller.model import Mode, Scope
+from controller.model import CoverageState, Mode, Observation, Scope
 from controller.service import Controller
 from core.ids import PersonName
 from core.secret import Secret
@@ -34,6 +34,7 @@ from tests.api.conftest import opened as a_controller
 from tests.api.fleet_seen import EPISODE, an_hour_at_berlin
 from tests.api.test_rest_scopes import all_routes
 from tests.controller.proving import some_proofs
+from tests.controller.reporting import BERLIN, FW
 
 PROGRAM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -90,6 +91,7 @@ NO_PAGES: Final = {
     "/blocked/request",
     "/exceptions/{number}/live",
     "/fleet",
+    "/live",
     "/static/{digest}/{name:path}",
 }
 
@@ -450,3 +452,42 @@ def test_a_page_that_is_shown_again_after_signing_out_is_not(place: Place) -> No
     del place.signed_in["vera"]
     page.go_back()
     expect(page.locator("h1")).to_have_text("Sign in to tokgate")
+
+
+def test_the_start_page_follows_what_is_found_without_asking_again_and_again(place: Place) -> None:
+    """By the stream; the clock of the page stands still, so nothing is asked for by itself."""
+    page = place.page("vera")
+    page.clock.install()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(place.home).partition("?")[0]))
+    with page.expect_response("**/live"):
+        page.goto("/")
+    expect(page.locator("#fleet")).to_contain_text("not enforced")
+    before = asked.count("/fleet")
+    a_look(place, CoverageState.MONITORED)
+    expect(page.locator("#fleet tr", has_text="Berlin office")).to_contain_text("monitored")
+    assert asked.count("/fleet") > before
+    page.locator("#fleet a", has_text="Berlin office").focus()  # what has the focus stays under one's hands
+    with page.expect_response("**/fleet?*"):
+        a_look(place, CoverageState.ENFORCED)
+    expect(page.locator("#fleet a", has_text="Berlin office")).to_be_focused()
+    page.locator(".name").focus()
+    expect(page.locator("#fleet tr", has_text="Berlin office")).to_contain_text("enforced")
+
+
+def test_where_the_stream_is_refused_the_page_asks_by_itself(place: Place) -> None:
+    page = place.page("vera")
+    page.clock.install()
+    page.route("**/live", lambda route: route.fulfill(status=503))
+    page.goto("/")
+    with page.expect_response("**/fleet?*") as answered:
+        page.clock.run_for(16_000)
+    assert answered.value.status in (200, 204)
+    place.complaints.clear()  # the browser says that it was refused
+
+
+def a_look(place: Place, found: CoverageState) -> None:
+    """A device at Berlin was looked at just now."""
+    now = place.controller.clock.now()
+    seen = Observation(device=FW, site=BERLIN, at=now, found=found, left=found, cause="")
+    place.controller.store.add_observation(seen)

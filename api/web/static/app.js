@@ -7,3 +7,21 @@ addEventListener("submit", (event) => {
 addEventListener("pageshow", (event) => {
   if (event.persisted) document.querySelectorAll("form").forEach((form) => sent.delete(form));
 });
+
+// Parts of a page that show what changes ask again when they are told to ("sse:…"), and by themselves now and then:
+// every 15 seconds without a stream, every minute with one. What has the focus is not replaced under one's hands.
+const EVERY = 15_000;
+let isTold = false;
+let turns = 0;
+const parts = () => document.querySelectorAll("[data-live]");
+const lookAgain = () => parts().forEach((part) => htmx.trigger(part, "look"));
+document.addEventListener("htmx:sseOpen", () => { isTold = true; lookAgain(); });
+for (const end of ["htmx:sseError", "htmx:sseClose"]) document.addEventListener(end, () => { isTold = false; });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) lookAgain(); });
+setInterval(() => { if (!document.hidden && (!isTold || ++turns % 4 === 0)) lookAgain(); }, EVERY);
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const part = event.target;
+  if (!(part instanceof Element) || !part.matches("[data-live]") || !part.contains(document.activeElement)) return;
+  event.detail.shouldSwap = false;
+  part.addEventListener("focusout", () => setTimeout(() => htmx.trigger(part, "look")), { once: true });
+});

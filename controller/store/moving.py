@@ -1,0 +1,101 @@
+"""How far the store is, and which sites lie between two such marks: a few rows by their keys, however much is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Column, Connection, func, or_, select
+
+from controller.changes import Changes, Marks, Topic, digest
+from controller.store.schema import audit, journal, observations, refreshes, run_devices, runs
+from controller.store.shelf import Shelf, get_meta
+from controller.store.snapshots import CURRENT, PINNED
+from core.ids import SiteName
+
+_FAR: Final = 20_000
+"""Rows that are looked through for their sites; what lies further back may be about any."""
+_SIGN_INS: Final = ("session.%", "person.%")
+
+
+class Moving(Shelf):
+    """What pages that are open are told of."""
+
+    def newest_look(self) -> int:
+        """The number of the last look at any device; 0 before the first."""
+        with self._db.read() as connection:
+            return _last(connection, observations.c.id)
+
+    def marks(self) -> Marks:
+        """How far everything is now."""
+        with self.together(), self._db.read() as connection:
+            newest = str(connection.execute(select(func.max(runs.c.id))).scalar() or "")
+            going = _going(connection)
+            refreshed = connection.execute(select(func.max(refreshes.c.id), func.max(refreshes.c.at))).one()
+            current = get_meta(connection, CURRENT)
+            pinned = get_meta(connection, PINNED)
+            return Marks(
+                journal=_last(connection, journal.c.seq),
+                looks=_last(connection, observations.c.id),
+                audit=_last(connection, audit.c.seq),
+                runs=digest((newest, *sorted(going.items()))),
+                intel=digest((*refreshed, current, pinned)),
+                open_runs=going,
+                newest_run=newest,
+            )
+
+    def changes(self, since: Marks, until: Marks) -> Changes:
+        """What lies between the two."""
+        found: dict[Topic, frozenset[SiteName] | None] = {}
+        with self.together(), self._db.read() as connection:
+            if since.looks != until.looks:
+                found[Topic.SITE] = _between(connection, observations.c.id, observations.c.site, since.looks)
+            if since.journal != until.journal:
+                found[Topic.EPISODES] = _between(connection, journal.c.seq, journal.c.site, since.journal)
+            if since.runs != until.runs:
+                found[Topic.RUNS] = _of_runs(connection, since, until)
+        if since.intel != until.intel:
+            found[Topic.INTEL] = None
+        return found
+
+    def signed_out_since(self, seq: int) -> bool:
+        """Whether sessions or people changed after that entry of the audit log."""
+        acts = or_(*(audit.c.action.like(pattern) for pattern in _SIGN_INS))
+        with self._db.read() as connection:
+            query = select(audit.c.seq).where(audit.c.seq > seq, acts).limit(1)
+            return connection.execute(query).scalar() is not None
+
+
+def _last(connection: Connection, key: Column[Any]) -> int:
+    return int(connection.execute(select(func.max(key))).scalar() or 0)
+
+
+def _going(connection: Connection) -> dict[str, int]:
+    """Runs that have not ended, and how many of their devices are done."""
+    query = (
+        select(runs.c.id, func.count(run_devices.c.finished_at))
+        .outerjoin(run_devices, run_devices.c.run == runs.c.id)
+        .where(runs.c.finished_at.is_(None))
+        .group_by(runs.c.id)
+    )
+    return {run: int(done) for run, done in connection.execute(query)}
+
+
+def _between(connection: Connection, key: Column[Any], site: Column[Any], since: int) -> frozenset[SiteName] | None:
+    if _last(connection, key) - since > _FAR or _last(connection, key) < since:  # too far, or of another store
+        return None
+    rows = connection.execute(select(site).where(key > since).distinct()).scalars()
+    return frozenset(SiteName(name) for name in rows)
+
+
+def _of_runs(connection: Connection, since: Marks, until: Marks) -> frozenset[SiteName] | None:
+    """The sites of runs that began, went on, or ended; None for marks that do not say which were open."""
+    if not since.newest_run:
+        return None
+    ids = _moved(since.open_runs, until.open_runs)
+    query = select(run_devices.c.site).where(or_(run_devices.c.run.in_(ids), run_devices.c.run > since.newest_run))
+    return frozenset(SiteName(name) for name in connection.execute(query.distinct()).scalars())
+
+
+def _moved(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    return [run for run in before.keys() | after.keys() if before.get(run) != after.get(run)]
