@@ -904,7 +904,8 @@ class Controller:
         except Exception:  # whatever it was, the engine tells it; here the run is only kept from staying open
             self._unrecorded.add(run)
             raise
-        if result.outcome is Outcome.APPLIED and self.proofs.may_be_asked(self.inventory.device(job.device)):
+        device, every = self.inventory.device(job.device), self.settings.proof_after_sync
+        if self.proofs.is_due_after(device, result.outcome, every):
             self._queue_proof(job.device)
         return result
 

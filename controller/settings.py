@@ -120,6 +120,8 @@ class Settings(BaseSettings):
     counters_interval: Interval = timedelta(minutes=5)
     proof_interval: ProofInterval = timedelta(hours=6)
     """How often each firewall is asked which of its rules decide; it is also asked after a change."""
+    proof_after_sync: ProofInterval = timedelta(hours=1)
+    """A sync that changed nothing has the firewall asked when it was not for so long; at once while it leaks."""
     proof_life: Interval = timedelta(hours=26)
     """A proof that is older proves nothing any more."""
     housekeeping_interval: Interval = timedelta(hours=1)

@@ -15,7 +15,7 @@ from controller.audit import AuditNote
 from controller.desired import Facts, desired_for, held_signature, signature
 from controller.errors import Conflict
 from controller.inventory import Device, Inventory
-from controller.model import DeviceStatus
+from controller.model import DeviceStatus, Outcome
 from controller.proof.matrix import aged
 from controller.proof.model import By, Proof, ProofCell, ProofState, Proven
 from controller.proof.probing import ProbeReport, proofs_of, refuse_untimely, targets_of
@@ -35,6 +35,8 @@ from vendors.registry import adapter_for
 
 log = structlog.get_logger()
 
+LEAK_AGAIN = timedelta(minutes=10)
+"""How soon a firewall that leaks is asked again."""
 NO_ORACLE = "the firewall answers no such questions; run `tokgate probe` at the site"
 NOTHING_HELD = "nothing was pushed there yet"
 NOTHING_DENIED = "nothing is to be blocked there now"
@@ -155,6 +157,26 @@ class ProofDesk:
         ]
         self.tried.update(dict.fromkeys(found, now))
         return tuple(found)
+
+    def is_due_after(self, device: Device, outcome: Outcome, interval: timedelta) -> bool:
+        """Whether a sync that came to this has the device asked: after each change; else when it was not lately."""
+        if outcome not in (Outcome.APPLIED, Outcome.UNCHANGED) or not self.may_be_asked(device):
+            return False
+        now = self.clock.now()
+        if outcome is Outcome.UNCHANGED and self._was_asked(device, now, interval):
+            return False
+        self.tried[device.name] = now
+        return True
+
+    def _was_asked(self, device: Device, now: datetime, interval: timedelta) -> bool:
+        """A firewall that leaks is asked again sooner: a leak that is mended is over at once."""
+        if _lately(self.tried.get(device.name), now, min(interval, LEAK_AGAIN)):
+            return True
+        own = [c for c in self.store.proof_cells([device.site]) if c.by is By.ORACLE and c.origin == device.name]
+        if any(cell.leak is not None for cell in own):
+            return any(_lately(cell.at, now, min(interval, LEAK_AGAIN)) for cell in own)
+        asked = [self.tried.get(device.name), *(cell.at for cell in own)]
+        return any(_lately(at, now, interval) for at in asked)
 
     @staticmethod
     def may_be_asked(device: Device) -> bool:

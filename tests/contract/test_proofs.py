@@ -135,3 +135,32 @@ def test_what_cannot_be_asked_is_unknown_and_fails_nothing(rig: EmulatedRig, tmp
         assert asked.proven is not None
         assert asked.proven.why.startswith("not asked")
         assert controller.proofs.matrix() == ()
+
+
+@pytest.mark.parametrize("rig", RIGS[:1], indirect=True, ids=["first"])
+def test_a_sync_that_changed_nothing_asks_too_after_a_while_and_sooner_while_it_leaks(
+    rig: EmulatedRig, tmp_path: Path
+) -> None:
+    office, hour = Office(rig, tmp_path), timedelta(hours=1)
+    with office.open() as controller:
+        assert sync(controller) is Outcome.APPLIED
+    with office.open() as controller:
+        device = controller.inventory.device(DEVICE)
+
+        def is_due(outcome: Outcome = Outcome.UNCHANGED) -> bool:
+            return controller.proofs.is_due_after(device, outcome, hour)
+
+        office.clock.advance(timedelta(minutes=59))
+        assert not is_due(), "the store knows that it was asked"
+        office.clock.advance(timedelta(minutes=1))
+        assert not any(map(is_due, (Outcome.FAILED, Outcome.HELD, Outcome.UNCERTAIN)))
+        assert is_due()
+        assert not is_due(), "nobody knows yet what came of it"
+        assert is_due(Outcome.APPLIED)
+        rig.typed(next(lines for name, lines in rig.hands().items() if name.endswith("moved")))
+        controller.prove(Selection())
+        assert ProofState.LEAKING in states(controller).values()
+        office.clock.advance(timedelta(minutes=9))
+        assert not is_due()
+        office.clock.advance(timedelta(minutes=1))
+        assert is_due()
