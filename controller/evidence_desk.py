@@ -1,15 +1,17 @@
 """Where evidence is brought: judged, correlated, kept once, and asked for. The real ``Intake``.
 
 What a batch comes to is in the store with the batch's name, in one transaction, when ``take`` returns; a batch that is
-brought again changes nothing. What is no evidence is set aside with the reason. The desk keeps nothing that the next
-process would miss but who was seen lately, which saves questions.
+brought again changes nothing. What is no evidence is set aside with the reason. The desk holds in memory what records
+without a name wait for one, and since when clients take ways round a block; what a process forgets is never counted
+twice, and may miss its name.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -32,8 +34,11 @@ from controller.evidence.correlating import (
     signs_of,
 )
 from controller.evidence.counters import hits_of, sightings_of
+from controller.evidence.dormancy import Machine, unused
 from controller.evidence.judging import Judge, Outcome, Sign
 from controller.evidence.model import Batch, Episode, EpisodeKind, Quarantine, Rejected, Sighting
+from controller.evidence.naming import Waiting
+from controller.evidence.ways import Way, Ways
 from controller.inventory import Inventory, Policy, Site
 from controller.inventory.evidence import EvidenceRules
 from controller.model import AccessException, Window
@@ -79,13 +84,15 @@ class EvidenceDesk:
         self._holidays = holidays
         self._reach = EVERYWHERE
         self._building = threading.Lock()
+        self._joining = threading.Lock()  # over what waits, and the ways
         self._judge: tuple[object, float, Judge] | None = None
         self._matcher: tuple[object, Matcher] | None = None
         self._exceptions: tuple[AccessException, ...] = ()
         self._hours: dict[ExceptionId, str] = {}
         self._used: set[tuple[SiteName, str]] = set()  # sites and apps of which some use is kept
         self._lately: OrderedDict[str, None] | None = None  # sources of episodes that may still grow
-        self._tunnels: OrderedDict[tuple[str, str], datetime] = OrderedDict()  # when a client first went that way
+        self._ways = Ways()  # round a block
+        self._waiting = Waiting()  # records that may yet be named
         self.counts: Counter[str] = Counter()  # of this process: sightings, signs, batches, and each reason set aside
 
     def within(self, reach: Reach) -> EvidenceDesk:
@@ -123,51 +130,80 @@ class EvidenceDesk:
         now = self._clock.now()
         good, rejected = screened(batch, now, self._inventory.evidence)
         judge = self._current_judge()
-        judged = signs_of(judge, good, site=batch.site)
+        with self._joining:
+            judged = signs_of(judge, good, site=batch.site, waiting=self._waiting)
+            self._waiting.drop(judged.joined)
         rejected += [_stranger(batch, sighting) for sighting in judged.strangers]
-        nameless = tuple(sighting for sighting in judged.nameless if self._is_lately(sighting))
-        judged = replace(judged, nameless=nameless)
-        if (judged.signs or nameless or rejected) and not self._correlate(batch, judge, judged, rejected):
+        says_something = judged.signs or judged.nameless or judged.foreign or rejected
+        is_new, waits = False, list[Sighting]()
+        try:
+            is_new = not says_something or self._correlate(batch, judge, judged, rejected, waits)
+        finally:
+            with self._joining:
+                here = ((one, batch.site) for one in (*waits, *judged.foreign))
+                self._waiting.add(here if is_new else judged.joined)
+        if not is_new:
             self.counts["batches again"] += 1
             return
         self.counts.update({"batches": 1, "sightings": len(batch.sightings), "signs": len(judged.signs)})
         for one in rejected:
             self.counts[f"set aside {one.why.value}"] += one.count
 
-    def _correlate(self, batch: Batch, judge: Judge, judged: Judged, rejected: Sequence[Rejected]) -> bool:
+    def _correlate(
+        self, batch: Batch, judge: Judge, judged: Judged, rejected: Sequence[Rejected], waits: list[Sighting]
+    ) -> bool:
+        """False: it was taken before. ``waits`` is given what has no name yet."""
         used = [sign for sign in judged.signs if sign.shows is not Shows.TUNNEL]
         tunnels = [sign for sign in judged.signs if sign.shows is Shows.TUNNEL]
-        unusual = self._unusual(tunnels)
+        nameless = [sighting for sighting in judged.nameless if self._is_lately(sighting)]
         clients = {sign.client for sign in judged.signs}
-        clients |= {judge.client(sighting, site=batch.site) or "" for sighting in judged.nameless}
-        times = [sign.at for sign in judged.signs] + [sighting.at for sighting in judged.nameless]
+        clients |= {judge.client(sighting, site=batch.site) or "" for sighting in nameless}
+        with self._joining:
+            times = [*(sign.at for sign in used), *(sighting.at for sighting in nameless), *self._ways.note(tunnels)]
+            foreign = self._foreign_of(nameless, judged)
         window = Window(min(times) - LENGTH, max(times) + LENGTH) if times else NO_TIME
         using = set[tuple[SiteName, str]]()
+        joined = set[int]()
 
         def folded(kept: Sequence[KeptEpisode], past: Past) -> Iterable[KeptEpisode]:
             drafts = [loads(one.episode, one.client, one.threads or "") for one in kept]
             leaked = {draft.id for draft in drafts if draft.may_leak and outcomes(draft)[Outcome.LEAKED]}
-            more = [*used, *signs_by_keys(judge, judged.nameless, drafts, site=batch.site)]
-            changed = fold(drafts, more, open_at=cache(lambda site: past.open_at(site, window.start + LENGTH)))
+            more = list(signs_by_keys(judge, nameless, drafts, foreign=foreign, site=batch.site))
+            joined.update(id(sighting) for sighting, _ in more)
+            signs = [*used, *(sign for _, sign in more)]
+            changed = fold(drafts, signs, open_at=cache(lambda site: past.open_at(site, window.start + LENGTH)))
             found = {draft.id: episode_of(draft) for draft in changed}
             first = self._first(found.values(), past)
             using.update((one.site, one.app) for one in found.values() if one.kind is EpisodeKind.USE)
             for draft in changed:
                 yield KeptEpisode(episode=found[draft.id], client=draft.client, threads=dumps(draft))
-            for draft in (*changed, *(draft for draft in drafts if unusual and draft.id not in found)):
+            for draft in (*changed, *(draft for draft in drafts if tunnels and draft.id not in found)):
+                ways = self._ways_of(draft.client)
                 for follows in rules.follows(
                     draft,
                     found.get(draft.id) or episode_of(draft),
                     had_leaked=draft.id in leaked,
                     is_first=draft.id in first,
                     hours_of=self._hours,
-                    tunnels=unusual,
+                    ways=ways,
+                    evaded=past.episode(derived_id(draft.id, EpisodeKind.EVASION)) if ways else None,
                 ):
                     yield KeptEpisode(episode=follows)
 
         taken = self._store.correlate(batch.id, clients=clients, window=window, fold=folded, rejected=rejected)
+        waits += [sighting for sighting in judged.nameless if id(sighting) not in joined]
         self._remember(judged.signs, using)
         return taken
+
+    def _foreign_of(self, nameless: Iterable[Sighting], judged: Judged) -> list[Sighting]:
+        """What speaks against the names that open episodes would give these."""
+        sources = {one.source for one in nameless if one.source is not None}
+        here = [one for one in judged.foreign if one.source in sources]
+        return [*here, *self._waiting.foreign(sources)]
+
+    def _ways_of(self, client: str) -> tuple[Way, ...]:
+        with self._joining:
+            return self._ways.of(client)
 
     def _first(self, found: Iterable[Episode], past: Past) -> set[EventId]:
         """The first use of each app at each site, where there was none before."""
@@ -230,7 +266,14 @@ class EvidenceDesk:
         """Tell what was installed a while ago and was never seen used."""
         now = self._clock.now()
         old = self._store.installed_before(now - rules.DORMANT_AFTER, limit=REMEMBERED)
-        self._store.record("", [rules.dormant(one, now=now) for one in old if not self._store.has_used(one)])
+        groups = defaultdict[tuple[SiteName, str], list[Machine]](list)
+        for kept in old:
+            groups[kept.episode.site, kept.episode.app].append(Machine.of(kept.episode, kept.threads))
+        for (site, app), machines in sorted(groups.items()):
+            first = min(machine.installed.window.start for machine in machines)
+            with closing(self._store.traces(site, app, first)) as uses:
+                found = unused(machines, uses)
+            self._store.record("", [rules.dormant(one, now=now) for one in found])
 
     # --- what saves work ------------------------------------------------------------------------------------------
 
@@ -281,18 +324,6 @@ class EvidenceDesk:
                 lately.move_to_end(source)
             while len(lately) > REMEMBERED:
                 lately.popitem(last=False)
-
-    def _unusual(self, tunnels: Iterable[Sign]) -> list[Sign]:
-        """Those that the client is not known to have made before: a browser that always asks by DoH evades nothing."""
-        found = []
-        with self._building:
-            for sign in sorted(tunnels, key=lambda sign: (sign.at, sign.thread)):
-                first = self._tunnels.setdefault((sign.client, sign.thread), sign.at)
-                if sign.at - first <= LENGTH:
-                    found.append(sign)
-            while len(self._tunnels) > REMEMBERED:
-                self._tunnels.popitem(last=False)
-        return found
 
 
 def matcher_of(inventory: Inventory, snapshot: Snapshot | None) -> Matcher:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -20,8 +20,10 @@ from typing import Any, Final
 
 from ulid import ULID
 
-from controller.evidence.judging import FOREIGN, ORDER, Judge, Outcome, Sign, keys_of
+from controller.evidence.judging import FOREIGN, ORDER, Judge, Outcome, Sign, tells_of_others
 from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground, Sighting
+from controller.evidence.naming import Names, Waiting
+from controller.evidence.spans import Spans, widen
 from controller.model import Window
 from core.ids import DeviceName, EventId, ExceptionId, SiteName
 from ipsets.traits import USE, Shows, Trait, traits
@@ -33,15 +35,19 @@ OPEN_MOST: Final = 2_000
 THREADS_MOST: Final = 32
 """Names and addresses told apart in one episode."""
 KEYS_MOST: Final = 64
+ADDRESSES_MOST: Final = 32
+"""Of a machine on which the app is installed, the last ones."""
 FEW: Final = 8
 """Sensors, devices and the like that are named."""
+AT_ONCE: Final = timedelta(minutes=2)
+"""So soon after a block, a way round it is taken for one."""
 LIKELY: Final = 50
 """From this confidence on, signs of use are called use."""
 OTHERS: Final = "(others)"
 
 RULES: Final[Mapping[str, tuple[int, str]]] = {
     "rule:channels": (5, "seen in another way as well"),
-    "rule:question": (-15, "only asked of the DNS: a page may ask ahead of any use"),
+    "rule:question": (-15, "only asked of the DNS: a page may ask ahead of any use, so this alone is called none"),
     FOREIGN: (-30, "the connection names another site than the address is known for"),
     "rule:overflow": (0, "too many clients at once: these are summed, and none of them is named"),
 }
@@ -123,6 +129,8 @@ class Draft:
     keys: dict[str, str] = field(default_factory=dict)  # how what has no name is found to belong to a thread
     outside: set[str] = field(default_factory=set)  # exceptions that would have covered it at another time
     events: set[str] = field(default_factory=set)
+    blocked: Spans = field(default_factory=list)  # when use was blocked, as ``AT_ONCE`` sees it
+    addresses: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)  # a machine's, first and last there
 
     def fits(self, sign: Sign) -> bool:
         if self.start <= sign.at <= self.end:
@@ -142,7 +150,11 @@ class Draft:
         self.role = _one(self.role, sign.role)
         self.host, self.user = _one(self.host, sign.host) or "", _one(self.user, sign.user) or ""
         self.surfaces[sign.surface] += sign.count
-        self.is_installed |= sign.shows is Shows.INSTALLED
+        if sign.shows is Shows.INSTALLED:
+            self.is_installed = True
+            self._reported_at(sign)
+        if sign.outcome == Outcome.BLOCKED and sign.shows in USE:
+            widen(self.blocked, sign.at, AT_ONCE)
         _few(self.sensors, sign.sensor)
         if sign.device is not None:
             _few(self.devices, sign.device)
@@ -151,6 +163,16 @@ class Draft:
         for key in sign.learned:
             if len(self.keys) < KEYS_MOST:
                 self.keys.setdefault(key, name)
+
+    def _reported_at(self, sign: Sign) -> None:
+        """A machine moves: its address is the last one that it was reported at."""
+        if sign.source is None:
+            return
+        first, last = self.addresses.get(address := str(sign.source), (sign.at, sign.at))
+        self.addresses[address] = (min(first, sign.at), max(last, sign.at))
+        if len(self.addresses) > ADDRESSES_MOST:
+            del self.addresses[min(self.addresses, key=lambda one: (self.addresses[one][1], one))]
+        self.source = max(self.addresses, key=lambda one: (self.addresses[one][1], one))
 
 
 # --- text and back ----------------------------------------------------------------------------------------------------
@@ -170,6 +192,8 @@ def dumps(draft: Draft) -> str:
         "keys": draft.keys,
         "outside": sorted(draft.outside),
         "overflow": draft.is_overflow,
+        "blocked": [[start.isoformat(), end.isoformat()] for start, end in draft.blocked],
+        "addresses": {one: [first.isoformat(), last.isoformat()] for one, (first, last) in draft.addresses.items()},
     }
     return json.dumps(said, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
@@ -198,7 +222,19 @@ def loads(episode: Episode, client: str, text: str) -> Draft:
         keys=said["keys"],
         outside=set(said["outside"]),
         events=set(episode.events),
+        blocked=[_times(span) for span in said.get("blocked", ())],
+        addresses={one: _times(span) for one, span in said.get("addresses", {}).items()},
     )
+
+
+def addresses_in(text: str) -> dict[str, tuple[datetime, datetime]]:
+    """Those of the draft that ``dumps`` wrote."""
+    return {one: _times(span) for one, span in json.loads(text).get("addresses", {}).items()}
+
+
+def _times(span: Sequence[str]) -> tuple[datetime, datetime]:
+    start, end = map(datetime.fromisoformat, span)
+    return start, end
 
 
 def _thread(values: Sequence[Any]) -> Thread:
@@ -219,18 +255,24 @@ def _thread(values: Sequence[Any]) -> Thread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What a batch comes to. ``nameless``: what only an earlier batch may say something of."""
+    """What a batch comes to. ``nameless``: what only other evidence may say something of."""
 
     signs: tuple[Sign, ...]
     nameless: tuple[Sighting, ...] = ()
     strangers: tuple[Sighting, ...] = ()  # they say something, of clients that are at no site
+    foreign: tuple[Sighting, ...] = ()  # under names that mean nothing here, and so say what is not ours
+    joined: tuple[tuple[Sighting, SiteName | None], ...] = ()  # that waited: their signs are among the signs
 
 
-def signs_of(judge: Judge, seen: Iterable[Sighting], *, site: SiteName | None = None) -> Judged:
-    """The signs in a batch; what has no name of its own is given the one that the rest of it tells."""
+def signs_of(
+    judge: Judge, seen: Iterable[Sighting], *, site: SiteName | None = None, waiting: Waiting | None = None
+) -> Judged:
+    """The signs in a batch; what has no name of its own is given the one that the rest of it tells.
+
+    ``waiting``: what came before and was not understood; the batch may tell its names too.
+    """
     nameless, signs, foreign = list[Sighting](), list[Sign](), list[Sighting]()
-    strangers, left = list[Sighting](), list[Sighting]()
-    learned = defaultdict[str, set[str]](set)
+    strangers, left, joined = list[Sighting](), list[Sighting](), list[tuple[Sighting, SiteName | None]]()
     for sighting in seen:
         if judge.is_without_name(sighting):
             nameless.append(sighting)
@@ -238,43 +280,67 @@ def signs_of(judge: Judge, seen: Iterable[Sighting], *, site: SiteName | None = 
         sign = judge.sign(sighting, site=site)
         if isinstance(sign, Sign):
             signs.append(sign)
-            for key in sign.learned:
-                learned[key].add(sign.thread)
-        else:
-            (foreign if sign is None else strangers).append(sighting)
-    if learned and nameless:
-        _doubt(learned, judge, foreign)
+        elif sign is not None:
+            strangers.append(sighting)
+        elif tells_of_others(sighting):
+            foreign.append(sighting)
+    names = _names(signs, foreign, waiting) if nameless or waiting else Names()
     for sighting in nameless:
-        sign = judge.sign(sighting, site=site, named=_named(sighting, learned) if learned else "")
+        sign = judge.sign(sighting, site=site, named=names.of(sighting) if names else "")
         if isinstance(sign, Sign):
             signs.append(sign)
         else:
             (left if sign is None else strangers).append(sighting)
-    return Judged(signs=tuple(signs), nameless=tuple(left), strangers=tuple(strangers))
+    for sighting, its_site in _waited(waiting, names):
+        if isinstance(sign := judge.sign(sighting, site=its_site, named=names.of(sighting)), Sign):
+            signs.append(sign)
+            joined.append((sighting, its_site))
+    return Judged(
+        signs=tuple(signs),
+        nameless=tuple(left),
+        strangers=tuple(strangers),
+        foreign=tuple(foreign),
+        joined=tuple(joined),
+    )
+
+
+def _names(signs: Iterable[Sign], foreign: Iterable[Sighting], waiting: Waiting | None) -> Names:
+    """What these signs call others of their clients, and what they may be called as well."""
+    names = Names()
+    for sign in signs:
+        names.learn(sign)
+    if names:
+        names.doubt(one for one in foreign if one.source in names.sources)
+        names.doubt(waiting.foreign(names.sources) if waiting is not None else ())
+    return names
+
+
+def _waited(waiting: Waiting | None, names: Names) -> list[tuple[Sighting, SiteName | None]]:
+    if waiting is None or not names:
+        return []
+    return [(one, site) for one, site in waiting.nameless(names.sources) if names.of(one)]
 
 
 def signs_by_keys(
-    judge: Judge, nameless: Iterable[Sighting], drafts: Iterable[Draft], *, site: SiteName | None = None
-) -> Iterator[Sign]:
-    """What has no name, as the episodes that are open know it."""
-    known = {key: {name} for draft in drafts for key, name in draft.keys.items()}
-    for sighting in nameless if known else ():
-        named = _named(sighting, known)
+    judge: Judge,
+    nameless: Sequence[Sighting],
+    drafts: Iterable[Draft],
+    *,
+    foreign: Iterable[Sighting] = (),
+    site: SiteName | None = None,
+) -> Iterator[tuple[Sighting, Sign]]:
+    """What has no name, as the episodes that are open know it; ``foreign``: what speaks against that."""
+    names = Names()
+    for draft in drafts if nameless else ():
+        for key, name in draft.keys.items():
+            names.recall(key, name, draft.start, draft.end)
+    if not names:
+        return
+    names.doubt(foreign)
+    for sighting in nameless:
+        named = names.of(sighting)
         if named and isinstance(sign := judge.sign(sighting, site=site, named=named), Sign):
-            yield sign
-
-
-def _doubt(learned: dict[str, set[str]], judge: Judge, foreign: Iterable[Sighting]) -> None:
-    """A client that asked for two names of one address may mean either."""
-    for sighting in foreign:
-        for key in judge.learnable(sighting):
-            if key in learned:
-                learned[key].add("")
-
-
-def _named(sighting: Sighting, learned: Mapping[str, set[str]]) -> str:
-    names = next((learned[key] for key in keys_of(sighting) if key in learned), None)
-    return "" if not names or "" in names else min(names)
+            yield sighting, sign
 
 
 # --- folding ----------------------------------------------------------------------------------------------------------
@@ -390,6 +456,7 @@ def weigh(draft: Draft) -> Weighed:
         weakly = (Shows.HINT, Shows.SCRIPT, Shows.PIXEL, Shows.SDK, Shows.TUNNEL)
         counted = next((shown[shows] for shows in weakly if shown[shows]), list(draft.threads.values()))
     grounds = [*_of_traits(counted), *_of_rules(draft, counted, is_use=bool(using))]
+    grounds = [*grounds, *_of_question(using, grounds)] if using else grounds
     total = max(0, min(100, sum(ground.weight for ground in grounds)))
     if kind is EpisodeKind.USE and total < LIKELY:
         kind = EpisodeKind.CONTACT
@@ -431,12 +498,18 @@ def _of_rules(draft: Draft, threads: Sequence[Thread], *, is_use: bool) -> Itera
     if is_use:
         for channel in channels[1 : CHANNELS_MOST + 1]:
             yield _rule("rule:channels", channel)
-        if channels == [Channel.DNS.value]:
-            yield _rule("rule:question", channels[0])
     if threads and all(FOREIGN in thread.marks for thread in threads):
         yield _rule(FOREIGN, threads[0].marks[FOREIGN])
     if draft.is_overflow:
         yield _rule("rule:overflow", channels[0])
+
+
+def _of_question(threads: Iterable[Thread], grounds: Iterable[Ground]) -> Iterator[Ground]:
+    """What was only asked of the DNS is never called use, however sure the name is: it stays below ``LIKELY``."""
+    if all(thread.channels == {Channel.DNS.value} for thread in threads):
+        ground = _rule("rule:question", Channel.DNS.value)
+        above = sum(ground.weight for ground in grounds) - (LIKELY - 1)
+        yield replace(ground, weight=min(ground.weight, -above))
 
 
 def _rule(name: str, channel: str) -> Ground:
@@ -523,6 +596,7 @@ def _few(known: set[str], more: str) -> None:
 
 
 __all__ = [
+    "AT_ONCE",
     "CHANNELS_MOST",
     "KEYS_MOST",
     "LENGTH",
@@ -536,6 +610,7 @@ __all__ = [
     "Thread",
     "Weighed",
     "action_of",
+    "addresses_in",
     "derived_id",
     "dumps",
     "episode_of",

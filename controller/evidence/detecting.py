@@ -15,6 +15,7 @@ from typing import Final
 from controller.evidence.correlating import Draft, episode_of, fold, signs_by_keys, signs_of
 from controller.evidence.judging import Judge
 from controller.evidence.model import Episode, Quarantine, Rejected, Sighting
+from controller.evidence.naming import Waiting
 from controller.inventory import Inventory, Policy, Site
 from controller.inventory.model import Intelligence, RolePolicy
 from controller.model import Mode
@@ -26,12 +27,12 @@ NOWHERE: Final = SiteName("offline")
 CHUNK: Final = 100_000
 """Sightings that are judged together: so far apart a name and its connection find each other."""
 NAMELESS_MOST: Final = 500_000
-"""Records without a name that wait for one."""
+"""Records that wait for one that names them, or say that a name is foreign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detected:
-    """What files come to. ``rejected`` counts; ``unnamed``: so many more could not wait for a name."""
+    """What files come to. ``rejected`` counts; ``unnamed``: so many could not wait for what is said of them later."""
 
     episodes: tuple[Episode, ...]
     sightings: int
@@ -60,8 +61,8 @@ def without_sites() -> Inventory:
 def detect(judge: Judge, records: Iterable[Sighting | Rejected | None], *, site: SiteName | None = None) -> Detected:
     """Everything that the records come to, in order of time. Holds the episodes, and ``CHUNK`` records at once."""
     drafts: dict[EventId, Draft] = {}
-    nameless: list[Sighting] = []
-    seen = strangers = unnamed = 0
+    waiting = Waiting(NAMELESS_MOST, NAMELESS_MOST)
+    seen = strangers = 0
     rejected, samples = Counter[Quarantine](), dict[Quarantine, Rejected]()
     stream = iter(records)
     while chunk := list(islice(stream, CHUNK)):
@@ -70,14 +71,15 @@ def detect(judge: Judge, records: Iterable[Sighting | Rejected | None], *, site:
                 rejected[one.why] += one.count
                 samples.setdefault(one.why, one)
         sightings = [one for one in chunk if isinstance(one, Sighting)]
-        judged = signs_of(judge, sightings, site=site)
+        judged = signs_of(judge, sightings, site=site, waiting=waiting)
         drafts |= {draft.id: draft for draft in fold(drafts.values(), judged.signs)}
-        room = NAMELESS_MOST - len(nameless)
-        nameless += judged.nameless[:room]
-        unnamed += max(0, len(judged.nameless) - room)
+        waiting.drop(judged.joined)
+        waiting.add((one, site) for one in (*judged.nameless, *judged.foreign))
         seen, strangers = seen + len(sightings), strangers + len(judged.strangers)
-    late = signs_by_keys(judge, nameless, drafts.values(), site=site)
-    drafts |= {draft.id: draft for draft in fold(drafts.values(), list(late))}
+    sources = list(waiting.sources)
+    nameless, foreign = [one for one, _ in waiting.nameless(sources)], waiting.foreign(sources)
+    late = signs_by_keys(judge, nameless, drafts.values(), foreign=foreign, site=site)
+    drafts |= {draft.id: draft for draft in fold(drafts.values(), [sign for _, sign in late])}
     episodes = sorted(map(episode_of, drafts.values()), key=lambda e: (e.window, e.id))
     return Detected(
         episodes=tuple(episodes),
@@ -85,7 +87,7 @@ def detect(judge: Judge, records: Iterable[Sighting | Rejected | None], *, site:
         strangers=strangers,
         rejected=dict(sorted(rejected.items())),
         samples=tuple(samples[why] for why in sorted(samples)),
-        unnamed=unnamed,
+        unnamed=waiting.forgotten,
     )
 
 

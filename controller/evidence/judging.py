@@ -143,10 +143,6 @@ class Judge:
         place = self._place(seen, site)
         return None if place is None else _client(seen, place.site)
 
-    def learnable(self, seen: Sighting) -> tuple[str, ...]:
-        """Keys by which records without a name are found to be about the name of this one."""
-        return tuple(_learnable(seen))
-
     # --- parts ----------------------------------------------------------------------------------------------------
 
     def _marks(self, seen: Sighting, name: str) -> tuple[Mark, ...]:
@@ -205,7 +201,8 @@ class Judge:
     def _signed(self, seen: Sighting, place: Place, thread: str, marks: tuple[Mark, ...], first: Mark) -> Sign:
         site, app = place.site.name, first.app or next((mark.app for mark in marks if mark.app), "")
         surface = next((mark.surface for mark in marks if mark.surface), "")
-        exception, outside = self._covering(seen, place, app, surface)
+        is_installed = first.trait.shows is Shows.INSTALLED
+        exception, outside = (None, None) if is_installed else self._covering(seen, place, app, surface)
         outcome, is_inferred = self._outcome(seen, place, app, is_excepted=exception is not None)
         if thread == IN_APP:
             outcome, is_inferred = Outcome.UNKNOWN, True  # of the app nothing passed there
@@ -215,7 +212,7 @@ class Judge:
             channel=seen.channel,
             site=site,
             role=place.role,
-            client=_client(seen, place.site),
+            client=_client(seen, place.site, of_machine=is_installed),
             thread=thread,
             marks=(*dict.fromkeys(mark.trait.id for mark in marks), *_foreign(seen, thread)),
             shows=first.trait.shows,
@@ -233,7 +230,7 @@ class Judge:
             count=seen.count,
             packets=seen.packets,
             octets=seen.octets,
-            learned=self.learnable(seen) if keeps and thread == seen.name else (),
+            learned=learnable(seen) if keeps and thread == seen.name else (),
         )
 
     def _outcome(self, seen: Sighting, place: Place, app: str, *, is_excepted: bool) -> tuple[str, bool]:
@@ -313,7 +310,10 @@ def _text(address: Address) -> str:
     return str(address)
 
 
-def _client(seen: Sighting, site: Site) -> str:
+def _client(seen: Sighting, site: Site, *, of_machine: bool = False) -> str:
+    """By the address; what is installed is so on a machine, whatever address that has today."""
+    if of_machine and seen.host:
+        return f"{site.name} machine {seen.host.casefold()}"
     return f"{site.name} {_text(seen.source) if seen.source is not None else seen.host or seen.user}"
 
 
@@ -367,6 +367,18 @@ def _foreign(seen: Sighting, thread: str) -> tuple[str, ...]:
     return (FOREIGN,) if seen.name and seen.destination is not None and thread == _text(seen.destination) else ()
 
 
+def learnable(seen: Sighting) -> tuple[str, ...]:
+    """Keys by which records without a name are found to be about the name of this one."""
+    return tuple(_learnable(seen))
+
+
+def tells_of_others(seen: Sighting) -> bool:
+    """Whether a record has such keys."""
+    if seen.channel is Channel.DNS:
+        return bool(seen.answers)
+    return seen.channel in _NAMING and (bool(seen.uid) or seen.source_port is not None)
+
+
 def _learnable(seen: Sighting) -> Iterable[str]:
     if seen.channel is Channel.DNS:
         for answer in seen.answers:
@@ -391,6 +403,7 @@ def _of_connection(seen: Sighting) -> Iterable[str]:
         yield f"t {source} {seen.source_port} {_text(seen.destination)} {seen.port}"
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _is_address(text: str) -> bool:
     try:
         ip_address(text)
@@ -420,4 +433,17 @@ def _by_site(exceptions: Iterable[AccessException]) -> dict[SiteName, tuple[Acce
     return {site: tuple(known) for site, known in found.items()}
 
 
-__all__ = ["FOREIGN", "IN_APP", "ORDER", "Judge", "Outcome", "Place", "Sign", "Unplaced", "deciding", "keys_of"]
+__all__ = [
+    "FOREIGN",
+    "IN_APP",
+    "ORDER",
+    "Judge",
+    "Outcome",
+    "Place",
+    "Sign",
+    "Unplaced",
+    "deciding",
+    "keys_of",
+    "learnable",
+    "tells_of_others",
+]

@@ -115,6 +115,16 @@ class Intake(Protocol):
         """In the store, or not at all, when this returns. Raises ``StoreFull`` and its like when it cannot."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Whose some use was, as far as it is known, and when."""
+
+    source: str  # an address
+    host: str
+    user: str
+    window: Window
+
+
 # --- what it comes to -----------------------------------------------------------------------------------------------
 
 

@@ -12,15 +12,15 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
 
-from controller.evidence.correlating import LENGTH, Draft, derived_id, made_id, outcomes
-from controller.evidence.judging import Outcome, Sign
+from controller.evidence.correlating import AT_ONCE, LENGTH, RULES, Draft, derived_id, made_id, outcomes
+from controller.evidence.judging import Outcome
 from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
+from controller.evidence.spans import is_right_after
+from controller.evidence.ways import Way
 from controller.model import Window
 from core.ids import EventId, ExceptionId, SiteName
 from ipsets.traits import Shows, traits
 
-AT_ONCE: Final = timedelta(minutes=2)
-"""So soon after a block, a way round it is taken for one."""
 HISTORY_LEAST: Final = 4
 """Weeks of the same hour that a baseline needs."""
 HISTORY_MOST: Final = 8
@@ -43,15 +43,19 @@ def follows(
     had_leaked: bool,
     is_first: bool,
     hours_of: Mapping[ExceptionId, str],
-    tunnels: Iterable[Sign],
+    ways: Iterable[Way] = (),
+    evaded: Episode | None = None,
 ) -> Iterator[Episode]:
-    """Everything that follows from an episode as it is now; ``had_leaked``: as it was, to take back what is not so."""
+    """Everything that follows from an episode as it is now.
+
+    ``had_leaked`` and ``evaded``: as it was, to take back what is not so.
+    """
     yield from leak(draft, episode, had_leaked=had_leaked)
+    yield from evasion(draft, episode, ways, evaded=evaded)
     if episode.kind is EpisodeKind.USE:
         if is_first:
             yield first_use(episode)
         yield from outside(draft, episode, hours_of)
-        yield from evasion(draft, episode, tunnels)
 
 
 def leak(draft: Draft, episode: Episode, *, had_leaked: bool) -> Iterator[Episode]:
@@ -83,30 +87,64 @@ def outside(draft: Draft, episode: Episode, hours_of: Mapping[ExceptionId, str])
         yield replace(found, exception=exception)
 
 
-def evasion(draft: Draft, episode: Episode, tunnels: Iterable[Sign]) -> Iterator[Episode]:
-    """Blocked, and at once a way round it: of the same client, which was not seen going that way before."""
-    near = [s for s in tunnels if s.client == draft.client and draft.start <= s.at <= draft.end + AT_ONCE]
-    if not near or not outcomes(draft)[Outcome.BLOCKED]:
+def evasion(draft: Draft, episode: Episode, ways: Iterable[Way], *, evaded: Episode | None) -> Iterator[Episode]:
+    """Blocked, and at once a way round it: of the same client, which was not seen going that way before the block.
+
+    Only when a way *began* counts: one that was there just before the block is a habit, whichever record comes first.
+    ``evaded``: as it was told; taken back when an earlier beginning comes in late. Its window is from the block to the
+    beginning of the last way, its count that of the ways.
+    """
+    name = derived_id(episode.id, EpisodeKind.EVASION)
+    known = list(ways)
+    near = [way for way in known if is_right_after(draft.blocked, way.first.at, AT_ONCE)]
+    if not near:
+        yield from _taken_back(episode, known, evaded)
         return
-    first = min(near, key=lambda sign: (sign.at, sign.thread))
-    known = [traits()[mark] for sign in near for mark in sign.marks if mark in traits()]
-    weight = max((trait.weight for trait in known if trait.shows is Shows.TUNNEL), default=0)
-    after = max(timedelta(), first.at - draft.start)
-    text = f"{first.thread} {int(after.total_seconds())} s after it was first blocked"
-    blocked = Ground(trait="rule:blocked", text="blocked before", weight=30, channel=episode.grounds[0].channel)
-    tunnel = Ground(trait="rule:evasion", text=text, weight=weight, channel=first.channel)
-    names = tuple(sorted({sign.thread for sign in near}))
+    first, last = near[0].first, near[-1].first
+    start = max(start for start, _ in draft.blocked if start < first.at)
+    blocked = _blocked(episode)
+    text = f"{first.thread} {int((first.at - start).total_seconds())} s after it was blocked, and not before"
+    tunnel = Ground(trait="rule:evasion", text=text, weight=_weight(near), channel=first.channel)
     yield replace(
         episode,
-        id=derived_id(episode.id, EpisodeKind.EVASION),
+        id=name,
         kind=EpisodeKind.EVASION,
-        window=Window(draft.start, max(draft.end, *(sign.at for sign in near))),
-        confidence=min(100, 30 + weight),
+        window=Window(start, last.at),
+        confidence=min(100, blocked.weight + tunnel.weight),
         grounds=(blocked, tunnel),
-        destinations=names,
+        destinations=tuple(sorted({way.first.thread for way in near})),
         indicator=first.thread,
-        count=sum(sign.count for sign in near),
+        count=len(near),
     )
+
+
+def _taken_back(episode: Episode, known: Iterable[Way], evaded: Episode | None) -> Iterator[Episode]:
+    """Of what was told only what is known to have begun earlier: a process that starts anew knows no beginnings."""
+    began = {way.first.thread: way.first.at for way in known}
+    if evaded is None or not evaded.confidence:
+        return
+    if all(way in began and began[way] < evaded.window.end for way in evaded.destinations):
+        text = "taken back: it was going that way before it was blocked"
+        ground = Ground(trait="rule:taken-back", text=text, weight=-100, channel=evaded.grounds[0].channel)
+        yield replace(evaded, confidence=0, grounds=(ground, *evaded.grounds))
+
+
+def _blocked(episode: Episode) -> Ground:
+    """A question that was refused may have been a page's, asking ahead."""
+    asked = episode.kind is not EpisodeKind.USE
+    text = "a question to the DNS was refused before" if asked else "blocked before"
+    channel = episode.grounds[0].channel
+    return Ground(trait="rule:blocked", text=text, weight=15 if asked else 30, channel=channel)
+
+
+def _weight(near: Iterable[Way]) -> int:
+    """Of the surest of them; less where a tunnel was only asked for."""
+    found = [0]
+    for way in near:
+        known = [traits()[mark] for mark in way.first.marks if mark in traits()]
+        weight = max((trait.weight for trait in known if trait.shows is Shows.TUNNEL), default=0)
+        found.append(max(0, weight + RULES["rule:question"][0]) if way.channels == {Channel.DNS} else weight)
+    return max(found)
 
 
 def _following(

@@ -6,15 +6,15 @@ at any moment, and whoever brings evidence may bring it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from controller.errors import Invalid, NotFound
-from controller.evidence.model import Episode, EpisodeAction, EpisodeKind, Rejected
+from controller.evidence.model import Episode, EpisodeAction, EpisodeKind, Rejected, Trace
 from controller.model import Window
 from controller.store import journal, outbox
 from controller.store.evidence import Page, cursor_after, place_of
@@ -129,6 +129,11 @@ class Past:
     def has(self, name: EventId) -> bool:
         """Whether there is an episode of that id."""
         return self._connection.execute(select(episodes.c.id).where(episodes.c.id == name)).first() is not None
+
+    def episode(self, name: EventId) -> Episode | None:
+        """As it is kept."""
+        body = self._connection.execute(select(episodes.c.body).where(episodes.c.id == name)).scalar()
+        return None if body is None else EPISODE.loads(str(body))
 
 
 class Episodes(Quarantines):
@@ -265,22 +270,23 @@ class Episodes(Quarantines):
             found: datetime | None = connection.execute(query).scalar()
         return found
 
-    def installed_before(self, at: datetime, *, limit: int) -> list[Episode]:
+    def installed_before(self, at: datetime, *, limit: int) -> list[KeptEpisode]:
         """What was found installed before ``at``, the earliest first."""
-        mine = (episodes.c.kind == EpisodeKind.INSTALLED.value, episodes.c.start < at)
-        query = select(episodes.c.body).where(*mine).order_by(episodes.c.start, episodes.c.id).limit(limit)
-        with self._db.read() as connection:
-            return [EPISODE.loads(str(body)) for body in connection.execute(query).scalars()]
-
-    def has_used(self, installed: Episode) -> bool:
-        """Whether any use was seen at its site, of its app, by its address, machine or user, since it was found."""
         table = episodes.c
-        pairs = ((table.source, installed.source), (table.host, installed.host), (table.user, installed.user))
-        who = [column == str(value) for column, value in pairs if value]
-        mine = (table.kind == EpisodeKind.USE.value, table.site == installed.site, table.app == installed.app)
-        query = select(table.id).where(*mine, table.end >= installed.window.start, or_(false(), *who)).limit(1)
+        mine = (table.kind == EpisodeKind.INSTALLED.value, table.start < at)
+        query = select(table.client, table.body, table.threads).where(*mine).order_by(table.start, table.id)
         with self._db.read() as connection:
-            return connection.execute(query).first() is not None
+            rows = connection.execute(query.limit(limit))
+            return [KeptEpisode(episode=EPISODE.loads(body), client=c, threads=threads) for c, body, threads in rows]
+
+    def traces(self, site: SiteName, app: str, since: datetime) -> Generator[Trace]:
+        """Whose the use of the app at the site was, of what ended since; the latest first. To be closed."""
+        table = episodes.c
+        mine = (table.kind == EpisodeKind.USE.value, table.site == site, table.app == app, table.end >= since)
+        query = select(table.source, table.host, table.user, table.start, table.end).where(*mine)
+        with self._db.read() as connection:
+            for source, host, user, start, end in connection.execute(query.order_by(table.end.desc())):
+                yield Trace(source=source or "", host=host, user=user, window=Window(start, end))
 
     def clients_since(self, at: datetime, *, limit: int) -> list[str]:
         """Whose episodes ended after ``at`` and may still grow, the latest first."""

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from controller.errors import NotFound, StoreError
 from controller.evidence.model import Batch, Channel, Episode, EpisodeAction, EpisodeKind, Quarantine, Sighting, Verdict
+from controller.evidence.naming import Waiting
 from controller.evidence_desk import EvidenceDesk
 from controller.inventory import Inventory
 from controller.reach import Reach
@@ -229,6 +231,128 @@ def test_a_way_round_right_after_a_block_is_evasion_where_it_is_asked_about(
 def test_what_is_no_evasion(store: Store, clock: ManualClock, tmp_path: Path, told: list[Sighting]) -> None:
     desk(store, clock, tmp_path, EVASION).take(batch("b1", *told))
     assert kept(store, EpisodeKind.EVASION) == []
+
+
+BLOCK = hello(verdict=Verdict.BLOCKED)
+DOH = "dns.google"
+
+
+@pytest.mark.parametrize(
+    ("batches_", "confidence"),
+    [
+        pytest.param([[hello(DOH, -5), BLOCK], [hello(DOH, 20)]], None, id="just-before"),
+        pytest.param([[hello(DOH, 0), BLOCK]], None, id="in-the-same-moment"),
+        pytest.param([[BLOCK], [hello(DOH, 20)]], 70, id="right-after"),
+        pytest.param([[hello(DOH, 20)], [BLOCK]], 70, id="right-after-the-block-comes-in-late"),
+        pytest.param([[hello(seconds=-60)], [hello(DOH, -30)], [BLOCK]], None, id="before-the-block-alone"),
+        pytest.param([[hello(DOH, 20)], [hello(DOH, -5)], [BLOCK]], None, id="just-before-out-of-order"),
+        pytest.param([[BLOCK, hello(DOH, 20)], [hello(DOH, -5)]], 0, id="taken-back-when-the-beginning-comes-in-late"),
+        pytest.param([[BLOCK, hello(DOH, 20)], [hello(DOH, -3_000)]], 0, id="taken-back-for-an-old-habit"),
+        pytest.param(
+            [[replace(BLOCK, at=BLOCK.at - 20 * MINUTE), hello()], [hello(DOH, 1)]],
+            None,
+            id="long-after-the-last-block",
+        ),
+        pytest.param([[replace(BLOCK, at=BLOCK.at - 10 * MINUTE)], [BLOCK, hello(DOH, 60)]], 70, id="the-second"),
+        pytest.param([[BLOCK], [asked(DOH, 20)]], 55, id="only-asked-of-the-dns"),
+        pytest.param([[asked(verdict=Verdict.BLOCKED)], [hello(DOH, 20)]], 55, id="a-question-was-refused"),
+    ],
+)
+def test_only_a_way_that_begins_right_after_a_block_is_evasion(
+    store: Store, clock: ManualClock, tmp_path: Path, batches_: list[list[Sighting]], confidence: int | None
+) -> None:
+    taking = desk(store, clock, tmp_path, EVASION)
+    for number, told in enumerate(batches_):
+        for _ in range(2):
+            taking.take(batch(f"b{number}", *told))
+    found = [one.confidence for one in kept(store, EpisodeKind.EVASION)]
+    assert found == ([] if confidence is None else [confidence])
+
+
+def test_what_was_told_stands_for_a_process_that_knows_no_beginnings(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    desk(store, clock, tmp_path, EVASION).take(batch("b1", BLOCK, hello(DOH, 20)))
+    desk(store, clock, tmp_path, EVASION).take(batch("b2", hello(DOH, 600), hello(seconds=601)))
+    assert [one.confidence for one in kept(store, EpisodeKind.EVASION)] == [70]
+
+
+FLOW = seen(Channel.FLOW, 3, destination=AT_API, octets=900, uid="C1", answered=True, source_port=4711, port=443)
+NAMES = {"its-hello": hello(API, 1, uid="C1"), "the-answer": asked(API, 0, AT_API)}
+NAMES["its-ports"] = hello(API, 1, destination=AT_API, source_port=4711, port=443)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_without_a_name_joins_when_the_name_comes(
+    store: Store, clock: ManualClock, tmp_path: Path, name: str
+) -> None:
+    """In one process, and once: however often the batches come."""
+    taking = desk(store, clock, tmp_path)
+    for _ in range(2):
+        taking.take(batch("b1", FLOW))
+    assert kept(store) == []
+    for number in (2, 3):
+        taking.take(batch(f"b{number}", replace(NAMES[name], sensor="zeek")))
+    (use,) = kept(store, EpisodeKind.USE)
+    assert (use.count, use.octets, use.action) == (3, 900, EpisodeAction.NOT_ENFORCED)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param([FLOW, asked(API, -40 * 60, AT_API)], id="too-long-before-it"),
+        pytest.param([replace(FLOW, source=None), asked(API, 0, AT_API)], id="of-nobody"),
+        pytest.param([asked("www.example.com", 0, AT_API), FLOW, asked(API, 1, AT_API)], id="another-name-earlier"),
+        pytest.param([asked(API, 1, AT_API), hello("www.example.com", 2, uid="C1"), FLOW], id="its-own-is-another"),
+        pytest.param([asked(API, 1, AT_API), asked("www.example.com", 2, AT_API), FLOW], id="asked-for-both"),
+    ],
+)
+def test_over_batches_too_nothing_is_named_on_a_guess(
+    store: Store, clock: ManualClock, tmp_path: Path, told: list[Sighting]
+) -> None:
+    taking = desk(store, clock, tmp_path)
+    for number, one in enumerate(told):
+        taking.take(batch(f"b{number}", one))
+    assert [(one.kind, one.octets) for one in kept(store)] == [(EpisodeKind.CONTACT, None)]
+
+
+def test_what_waits_is_not_lost_with_a_batch_that_could_not_be_kept(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    taking = desk(store, clock, tmp_path)
+    taking.take(batch("b1", FLOW))
+    with refusing(store, "episodes"), pytest.raises(StoreError):
+        taking.take(batch("b2", NAMES["the-answer"]))
+    taking.take(batch("b2", NAMES["the-answer"]))
+    assert [(one.count, one.octets) for one in kept(store, EpisodeKind.USE)] == [(2, 900)]
+
+
+def test_what_waits_is_bounded_and_the_longest_silent_go_first() -> None:
+    waiting = Waiting(most=10, most_each=4)
+    waiting.add((replace(FLOW, source=ip_address(f"10.20.3.{n}")), None) for n in range(1, 9))
+    waiting.add((replace(FLOW, source=ip_address("10.20.3.1"), octets=n), None) for n in range(9))
+    assert (len(waiting), waiting.forgotten) == (10, 7)
+    assert [one.octets for one, _ in waiting.nameless([ip_address("10.20.3.1")])] == [5, 6, 7, 8]
+    assert list(waiting.nameless([ip_address("10.20.3.2")])) == []
+
+
+def test_use_is_no_part_of_what_is_installed(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    """An endpoint that is known by its address too."""
+    installed = seen(Channel.ENDPOINT, host="laptop-7", software="TikTok", platform="windows")
+    taking = desk(store, clock, tmp_path)
+    taking.take(batch("b1", installed, hello(seconds=60, answered=True)))
+    found = {one.kind: one.count for one in kept(store)}
+    assert found == {EpisodeKind.INSTALLED: 1, EpisodeKind.USE: 1, EpisodeKind.FIRST_USE: 1, EpisodeKind.LEAK: 1}
+
+
+def test_a_machine_is_one_at_whatever_address_it_is(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    told = seen(Channel.ENDPOINT, host="LAPTOP-7", software="TikTok", platform="windows")
+    taking = desk(store, clock, tmp_path)
+    moved = replace(told, at=told.at + timedelta(seconds=90), source=ip_address("10.20.4.7"), host="laptop-7")
+    taking.take(batch("b1", moved))
+    taking.take(batch("b2", told))
+    (machine,) = kept(store)
+    assert (machine.count, str(machine.source)) == (2, "10.20.4.7")
 
 
 def test_an_exception_used_outside_its_hours_is_told(store: Store, clock: ManualClock, tmp_path: Path) -> None:

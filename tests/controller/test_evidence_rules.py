@@ -11,13 +11,15 @@ import pytest
 
 from bench.evidence_ingest import memory
 from controller.evidence.counters import hits_of, sightings_of
-from controller.evidence.model import Channel, EpisodeAction, EpisodeKind
+from controller.evidence.dormancy import Machine, unused
+from controller.evidence.model import Batch, Channel, EpisodeAction, EpisodeKind, Trace
 from controller.evidence.rules import DORMANT_AFTER, HISTORY_LEAST, SPIKE_LEAST, spike
 from controller.model import SourceSeen, Window
 from controller.store import Store
 from core.clock import ManualClock
 from core.ids import SiteName, new_id
 from tests.controller.conftest import NOON
+from tests.controller.seeing import seen
 from tests.controller.test_evidence_desk import batch, desk, hello, kept
 from tests.controller.test_store_episodes import an_episode
 from tests.controller.test_webhooks import FW, an_event, counted
@@ -81,6 +83,68 @@ def test_what_is_installed_and_never_seen_is_dormant(store: Store, clock: Manual
         desk(store, clock, tmp_path).find_dormant()
     (found,) = kept(store, EpisodeKind.DORMANT)
     assert (found.host, found.grounds[0].trait) == ("a", "rule:dormant")
+
+
+HERE, THERE = "10.20.3.41", "10.20.4.7"
+DAYS = timedelta(days=1)
+
+
+def machine(host: str = "LAPTOP-7", user: str = "", **addresses: tuple[int, int]) -> Machine:
+    """At these addresses from one day to another."""
+    installed = an_episode(new_id(), NOON, kind=EpisodeKind.INSTALLED, source=None, host=host, user=user)
+    known = {"here": HERE, "there": THERE}
+    return Machine(installed, {known[n]: (NOON + a * DAYS, NOON + b * DAYS) for n, (a, b) in addresses.items()})
+
+
+def trace(day: float, host: str = "", user: str = "", source: str = "") -> Trace:
+    return Trace(source=source, host=host, user=user, window=Window(NOON + day * DAYS, NOON + day * DAYS))
+
+
+@pytest.mark.parametrize(
+    ("use", "is_dormant"),
+    [
+        pytest.param(trace(1, host="laptop-7.corp.example"), False, id="the-same-by-its-whole-name"),
+        pytest.param(trace(1, host="LAPTOP-7$"), False, id="the-same-by-its-account"),
+        pytest.param(trace(1, host="laptop-70"), True, id="another-host"),
+        pytest.param(trace(-1, host="laptop-7"), True, id="before-it-was-found"),
+        pytest.param(trace(1, user="CORP\\Anna"), False, id="its-user-of-the-domain"),
+        pytest.param(trace(1, user="anna@corp.example"), False, id="its-user-by-mail"),
+        pytest.param(trace(1, user="bert"), True, id="another-user"),
+        pytest.param(trace(1.5, source=HERE), False, id="at-its-address"),
+        pytest.param(trace(3, source=HERE), False, id="at-its-last-known-address"),
+        pytest.param(trace(5, source=HERE), True, id="at-the-address-that-it-left"),
+        pytest.param(trace(5, source=THERE), False, id="at-its-next-address"),
+        pytest.param(trace(1.5, source=THERE), True, id="at-an-address-before-it-had-it"),
+        pytest.param(trace(1.5, source=HERE, host="phone-3"), True, id="another-host-at-its-address"),
+    ],
+)
+def test_dormant_goes_by_the_machines_name_and_its_address_then(use: Trace, is_dormant: bool) -> None:
+    mine = machine(user="anna", here=(0, 2), there=(4, 6))
+    assert (unused([mine], [use]) == [mine.installed]) is is_dormant
+
+
+def test_an_address_is_whoever_was_reported_there_last() -> None:
+    old, new = machine("old", here=(0, 2)), machine("new", here=(4, 6))
+    assert unused([old, new], [trace(5, source=HERE)]) == [old.installed]
+    assert unused([old, new], [trace(3, source=HERE)]) == [new.installed]
+
+
+def test_the_addresses_of_a_machine_are_kept_with_it(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    """Reported at two, and used at the first while it was there."""
+    looking = desk(store, clock, tmp_path)
+    start = NOON - DORMANT_AFTER - 3 * DAYS
+    for name, host in (("b", "used"), ("c", "unused")):
+        for day, address in enumerate((f"10.20.3.{ord(name)}", "10.20.4.7") if name == "b" else ("10.20.4.8",)):
+            clock.jump(start + (day + 1) * DAYS)
+            told = seen(Channel.ENDPOINT, host=host, software="TikTok", platform="windows", source=address)
+            at = start + day * DAYS
+            looking.take(Batch(origin="x", id=f"{name}{day}", sightings=(replace(told, at=at),)))
+    clock.jump(start + 2 * DAYS)
+    used = replace(hello(source=f"10.20.3.{ord('b')}"), at=start + timedelta(hours=6))
+    looking.take(Batch(origin="x", id="use", sightings=(used,)))
+    clock.jump(NOON)
+    looking.find_dormant()
+    assert [one.host for one in kept(store, EpisodeKind.DORMANT)] == ["unused"]
 
 
 # --- counters ---------------------------------------------------------------------------------------------------------

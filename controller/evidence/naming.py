@@ -1,0 +1,129 @@
+"""What nameless records are about: flows and denies, named by the records that know. Pure but for what it remembers.
+
+Of one connection its own ClientHello, request or number says it; else the client's DNS answer, within half an hour. A
+client that knows an address, or a connection, by a name that is foreign may mean that one: then nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from controller.evidence.judging import Sign, keys_of, learnable
+from controller.evidence.model import Sighting
+from controller.evidence.spans import Spans, is_near, widen
+from core.ids import SiteName
+from core.net import Address
+
+REACH: Final = timedelta(minutes=30)
+"""So far from a DNS answer a connection is taken to be about its name."""
+WAIT_MOST: Final = 32_000
+"""Records that wait for one that names them, or say that a name is foreign; in one process."""
+WAIT_MOST_EACH: Final = 1_000
+"""Of one client."""
+FOREIGN: Final = ""
+
+
+@dataclass(slots=True)
+class Names:
+    """What connections and addresses of clients are called, and when."""
+
+    sources: set[Address] = field(default_factory=set)  # of clients of whom something is known
+    _known: dict[str, dict[str, Spans]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
+    def learn(self, sign: Sign) -> None:
+        """What this sign says of others of its connection or address."""
+        for key in sign.learned:
+            widen(self._known.setdefault(key, {}).setdefault(sign.thread, []), sign.at, REACH)
+        if sign.learned and sign.source is not None:
+            self.sources.add(sign.source)
+
+    def recall(self, key: str, name: str, *times: datetime) -> None:
+        """What was learned of earlier evidence, seen at these times."""
+        for at in times:
+            widen(self._known.setdefault(key, {}).setdefault(name, []), at, REACH)
+
+    def doubt(self, foreign: Iterable[Sighting]) -> None:
+        """Records under names that mean nothing here: what else bears their keys may be about those."""
+        for one in foreign:
+            for key in learnable(one):
+                widen(self._known.setdefault(key, {}).setdefault(FOREIGN, []), one.at, REACH)
+
+    def of(self, nameless: Sighting) -> str:
+        """What it is about; empty: nobody says, or two things."""
+        for key in keys_of(nameless):
+            names = self._known.get(key, {})
+            near = [n for n, spans in names.items() if _is_lasting(key) or is_near(spans, nameless.at, REACH)]
+            if near:
+                return FOREIGN if FOREIGN in near else min(near)
+        return FOREIGN
+
+
+def _is_lasting(key: str) -> bool:
+    """A number is of one connection alone; ports and addresses are used again."""
+    return key.startswith("u ")
+
+
+class Waiting:
+    """Records of late that have no name, and those whose name is foreign, by client; of bounded number.
+
+    Not safe to use from several threads at once.
+    """
+
+    def __init__(self, most: int = WAIT_MOST, most_each: int = WAIT_MOST_EACH) -> None:
+        self._most, self._most_each = most, most_each
+        self._of: OrderedDict[Address, deque[tuple[Sighting, SiteName | None]]] = OrderedDict()
+        self._held = 0
+        self.forgotten = 0  # for want of room
+
+    def __len__(self) -> int:
+        return self._held
+
+    def add(self, seen: Iterable[tuple[Sighting, SiteName | None]]) -> None:
+        """Each with the site that it was brought with. Those not heard of for longest are forgotten first."""
+        for one, site in seen:
+            if one.source is None:
+                continue
+            mine = self._of.get(one.source)
+            if mine is None:
+                mine = self._of[one.source] = deque(maxlen=self._most_each)
+            self._of.move_to_end(one.source)
+            is_full = len(mine) == self._most_each
+            self._held += not is_full
+            self.forgotten += is_full
+            mine.append((one, site))
+        while self._held > self._most:
+            gone = len(self._of.popitem(last=False)[1])
+            self._held -= gone
+            self.forgotten += gone
+
+    @property
+    def sources(self) -> Collection[Address]:
+        """Of whom there is something."""
+        return self._of.keys()
+
+    def nameless(self, sources: Iterable[Address]) -> Iterator[tuple[Sighting, SiteName | None]]:
+        """Of these clients, with the site that they were brought with."""
+        return ((one, site) for source in sources for one, site in self._of.get(source, ()) if not one.name)
+
+    def foreign(self, sources: Iterable[Address]) -> Iterator[Sighting]:
+        """What these clients did under other names."""
+        return (one for source in sources for one, _ in self._of.get(source, ()) if one.name)
+
+    def drop(self, joined: Collection[tuple[Sighting, SiteName | None]]) -> None:
+        """Those that found their name."""
+        gone = {id(one) for one, _ in joined}
+        for source in {one.source for one, _ in joined if one.source in self._of}:
+            assert source is not None
+            left = [kept for kept in self._of[source] if id(kept[0]) not in gone]
+            self._held -= len(self._of[source]) - len(left)
+            self._of[source] = deque(left, maxlen=self._most_each)
+
+
+__all__ = ["REACH", "WAIT_MOST", "WAIT_MOST_EACH", "Names", "Waiting"]
