@@ -39,6 +39,7 @@ from api.routes import (
     intel_lists,
     jobs,
     me,
+    packs,
     people,
     plans,
     policies,
@@ -62,6 +63,7 @@ from api.web import live as live_route
 from api.web import policy as policy_pages
 from api.web import proofs as proof_pages
 from api.web import webhooks as webhook_pages
+from controller.packs.shelf import Shelf
 from controller.service import Controller
 
 PREFIX = "/api/v1"
@@ -90,6 +92,7 @@ _NOUNS = (
     evidence,
     exports,
     reports,
+    packs,
     tokens,
     people,
     me,
@@ -119,6 +122,8 @@ def create_app(controller: Controller) -> FastAPI:
     app.state.sign_ins = Lane(busy="sign-ins are under way already")
     app.state.jobs = Jobs(controller.clock, app.state.lane)
     app.state.bundles = Lane(1, busy="bundle is being imported or exported already")
+    app.state.packs = Lane(1, busy="evidence pack is being made already")
+    app.state.shelf = Shelf(controller.settings.data_dir / "packs", controller.clock)
     app.state.uploads = Lane(2, busy="uploads of evidence are being read already")
     app.state.live = Live(controller.store)
     app.state.metrics = Metrics(controller, version=app.version)

@@ -284,6 +284,8 @@ Approver = Annotated[Caller, Security(caller, scopes=[Scope.APPROVE.value])]
 Revoker = Annotated[Caller, Security(caller, scopes=[Scope.APPROVE.value, Scope.REQUEST.value])]
 Operator = Annotated[Caller, Security(caller, scopes=[Scope.OPERATE.value])]
 Auditor = Annotated[Caller, Security(caller, scopes=[Scope.AUDIT.value])]
+Follower = Annotated[Caller, Security(caller, scopes=[Scope.READ.value, Scope.AUDIT.value])]
+"""Of long work; with ``audit`` alone, of one's own."""
 Prober = Annotated[Caller, Security(caller, scopes=[Scope.PROBE.value])]
 Anybody = Annotated[Caller, Security(caller, scopes=[scope.value for scope in Scope])]
 """Who proved themselves and holds anything at all."""

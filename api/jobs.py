@@ -2,7 +2,8 @@
 
 What reads devices (plans, drift, a doctor) may take minutes. A caller who prefers so gets 202 and a job at once, and
 asks ``/api/v1/jobs/{id}`` what became of it; runs and refreshes, which are always begun like this, are told there too,
-in the same form. Jobs of this kind are kept in memory, for whoever began them: they only read.
+in the same form. Evidence packs are made like this too, whatever is preferred. Jobs of this kind are kept in memory,
+for whoever began them: they only read.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -74,9 +76,17 @@ class Jobs:
         if not is_preferred(prefer):
             with self._lane.enter():
                 return work()
-        job = self._begin(kind, work, caller=caller)
-        where = f"/api/v1/jobs/{job.id}"
-        headers = {"Location": where, "Preference-Applied": ASYNC}
+        answer = self.start(kind, lambda: lambda _: work(), caller=caller)
+        answer.headers["Preference-Applied"] = ASYNC
+        return answer
+
+    def start(
+        self, kind: str, prepare: Callable[[], Callable[[str], Answer]], *, caller: Caller, lane: Lane | None = None
+    ) -> JSONResponse:
+        """202 and a job. ``prepare`` is called at once, when there is a place, and gives the work, which is told the
+        job's id. Raises ``Overloaded``, and what ``prepare`` does."""
+        job = self._begin(kind, prepare, caller=caller, lane=lane or self._lane)
+        headers = {"Location": f"/api/v1/jobs/{job.id}"}
         return JSONResponse(Shown.of(job).model_dump(mode="json"), status_code=202, headers=headers)
 
     def get(self, job_id: str, *, caller: Caller) -> Job:
@@ -87,19 +97,19 @@ class Jobs:
             raise NotFound(f"no job {job_id}", hint=f"the last {KEPT} since the start of the server are known")
         return found
 
-    def _begin(self, kind: str, work: Callable[[], Answer], *, caller: Caller) -> Job:
+    def _begin(self, kind: str, prepare: Callable[[], Callable[[str], Answer]], *, caller: Caller, lane: Lane) -> Job:
         job = Job(id=new_id(), kind=kind, caller=caller.id, started_at=self._clock.now())
-        if rehearsal() is not None:
-            return job
-        place = self._lane.enter()
-        place.__enter__()  # left where the work ends
+        with ExitStack() as held:
+            held.enter_context(lane.enter())
+            work = prepare()
+            if rehearsal() is not None:
+                return job
+            place = held.pop_all()  # left where the work ends
         context = copy_context()  # with the id of the request, for the log
 
         def done() -> None:
-            try:
+            with place:
                 self._keep(replace(context.run(_outcome, job, work), finished_at=self._clock.now()))
-            finally:
-                place.__exit__(None, None, None)
 
         self._keep(job)
         threading.Thread(target=done, name="job", daemon=True).start()
@@ -116,9 +126,9 @@ def is_preferred(prefer: str | None) -> bool:
     return prefer is not None and ASYNC in (word.strip().lower() for word in prefer.split(","))
 
 
-def _outcome(job: Job, work: Callable[[], Answer]) -> Job:
+def _outcome(job: Job, work: Callable[[str], Answer]) -> Job:
     try:
-        return replace(job, result=work())
+        return replace(job, result=work(job.id))
     except TokgateError as exc:
         return replace(job, error=exc)
     except Exception:  # the top of a job: whatever it was, it is an outcome

@@ -40,6 +40,7 @@ _SITES: Final = (
     "/reports",
     "/check",
     "/proofs",
+    "/packs",
     "/me",
 )
 _ALL_ALIKE_GET: Final = ("/snapshots", "/sources", "/intel", "/health", "/openapi.json", "/docs")

@@ -83,6 +83,7 @@ TAGS: Final = (
     ("episodes", "What evidence of all kinds comes to: who used what, and what became of it"),
     ("exports", "Whether events arrive elsewhere, and sending them again"),
     ("reports", "Who used it, what was blocked, how long it was really enforced"),
+    ("packs", "Evidence for auditors: signed, and checked without us"),
     ("tokens", "Who may call this API"),
     ("people", "Who signs in, what they may, and where they are signed in"),
     ("audit", "Every change, by whom and why"),

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import takewhile
 from typing import Any, Final
@@ -69,6 +69,16 @@ class PackWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A pack that was asked for, and stands in the audit log."""
+
+    wish: PackWish
+    sites: tuple[SiteName, ...]
+    regulation: regulations.Regulation | None
+    key: SigningKey = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
     """The files by name, sealed."""
 
@@ -93,16 +103,19 @@ class PackDesk:
         return replace(self, inventory=inventory, coverage=desk, is_everywhere=False)
 
     def export(self, wish: PackWish, *, actor: str, key: SigningKey | None = None) -> Pack:
-        """The pack, signed with ``key``, by default the one of the settings.
+        """The pack, signed with ``key``, by default the one of the settings. Raises as ``begin``."""
+        return self.make(self.begin(wish, actor=actor, key=key))
+
+    def begin(self, wish: PackWish, *, actor: str, key: SigningKey | None = None) -> Begun:
+        """What is asked for, once it makes sense and stands in the audit log; ``make`` may take its time.
 
         Raises ``Invalid`` for times that make no sense, ``NotFound`` for a site or regulation that is not known,
         ``Conflict`` when there is no key, ``SecretUnavailable``, ``KeyUnusable``.
         """
         signing = key or self.signing_key()
         regulation = regulations.load(wish.regulation) if wish.regulation is not None else None
-        facts = self.facts(wish)
-        files = self._files(facts, regulation)
-        sites = tuple(s.site.name for s in facts.sites)
+        self._refuse(wish.window)
+        sites = tuple(sorted(site.name for site in self._chosen(wish)))
         told = {
             "key": signing.public.id,
             "from": contents.iso(wish.window.start),
@@ -114,8 +127,17 @@ class PackDesk:
         self.store.append_audit(
             AuditNote(actor=actor, action="evidence.export", subject=signing.public.id, detail=told)
         )
-        about = self._about(facts, wish)
-        return Pack(files=sealing.seal(files, about, signing), key=signing.public, sites=sites)
+        return Begun(wish=wish, sites=sites, regulation=regulation, key=signing)
+
+    def make(self, begun: Begun) -> Pack:
+        facts = self.facts(begun.wish)
+        files = self._files(facts, begun.regulation)
+        about = self._about(facts, begun.wish)
+        return Pack(files=sealing.seal(files, about, begun.key), key=begun.key.public, sites=begun.sites)
+
+    def _chosen(self, wish: PackWish) -> list[Site]:
+        """Raises ``NotFound``."""
+        return [self.inventory.site(name) for name in dict.fromkeys(wish.sites)] or [*self.inventory.sites.values()]
 
     def sample(self, window: Window, *, seed: str, count: int) -> dict[str, Any]:
         """So many site-days of the window, drawn by the seed, each with its proof or what is not known.
@@ -175,7 +197,7 @@ class PackDesk:
     def facts(self, wish: PackWish) -> Facts:
         """All that a pack is made of. Raises ``Invalid``, ``NotFound``."""
         self._refuse(wish.window)
-        chosen = [self.inventory.site(name) for name in dict.fromkeys(wish.sites)] or [*self.inventory.sites.values()]
+        chosen = self._chosen(wish)
         terms = [*self._terms(wish.window)][::-1]
         is_all = self.is_everywhere and len(chosen) == len(self.inventory.sites)
         promised = self.inventory.slo
@@ -309,4 +331,4 @@ def _held(emergency: Any, window: Window) -> bool:
     return bool(emergency.starts < window.end and over > window.start)
 
 
-__all__ = ["Pack", "PackDesk", "PackWish"]
+__all__ = ["Begun", "Pack", "PackDesk", "PackWish"]

@@ -55,9 +55,11 @@ T = TypeVar("T")
 
 if TYPE_CHECKING:
     from controller.access_roles import AccessRole
+    from controller.pack_desk import Pack, PackWish
     from controller.policy_week import PolicyWeek
     from controller.service import Controller
     from core.secret import Secret
+    from ipsets.minisign import SigningKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,6 +329,12 @@ class Counterpart:
     def slo(self) -> Slo:
         """Raises ``Conflict`` when nothing is promised."""
         return Slo.of(self._controller.coverage.budget())
+
+    # --- evidence for auditors ------------------------------------------------------------------------------------
+
+    def make_pack(self, wish: PackWish, *, key: SigningKey | None, until_now: bool) -> Pack:
+        """``key``: instead of the one of the settings. ``until_now``: no end was named."""
+        return self._controller.packs.export(wish, actor=self._actor, key=key)
 
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ readings of devices) is followed to its end.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -41,6 +42,7 @@ from api.feed_models import Feed, FeedDevice, FeedGroup
 from api.intel_models import Explanation, OriginChange
 from api.job_models import Job, JobState
 from api.models import show_time
+from api.pack_models import PackMade
 from api.people_models import Person, Session, SignedOut
 from api.policy_models import Calendar, PolicyNow, WhatIf
 from api.proof_models import ProbeBody, ProbeTaken, ProofField, ProvenDevice, ProvenDevices
@@ -53,6 +55,8 @@ from controller import model
 from controller.errors import Conflict, Invalid
 from controller.inventory.proposals import read_proposal
 from controller.model import Mode, Window
+from controller.pack_desk import Pack
+from controller.packs.sealing import unzipped
 from controller.refreshing import Ending
 from controller.store import AlertQuery, AuditQuery, CutQuery, EpisodeQuery, EventQuery, QuarantineQuery, RunQuery
 from controller.views import Selection
@@ -61,10 +65,13 @@ from core.errors import ConfigError, TokgateError
 from core.ids import DeviceName, SiteName
 from core.secret import Secret
 from ipsets.choice import Choice
+from ipsets.minisign import read_public_key
 
 if TYPE_CHECKING:
     from controller.access_roles import AccessRole
+    from controller.pack_desk import PackWish
     from controller.policy_week import PolicyWeek
+    from ipsets.minisign import SigningKey
 
 TOKEN: Final = "TOKGATE_TOKEN"  # noqa: S105 - the variable's name
 TOKEN_FILE: Final = "TOKGATE_TOKEN_FILE"  # noqa: S105
@@ -219,7 +226,10 @@ class Remote(Counterpart):
 
         Raises ``TokgateError``: it failed.
         """
-        job = told(Job, self._client.call("POST", path, headers={"Prefer": "respond-async"}, body=body))
+        return self._ended(told(Job, self._client.call("POST", path, headers={"Prefer": "respond-async"}, body=body)))
+
+    def _ended(self, job: Job) -> Any:
+        """What came of a job. Raises ``TokgateError``: it failed."""
         for _ in _looks():
             if job.state is not JobState.RUNNING:
                 break
@@ -440,6 +450,20 @@ class Remote(Counterpart):
     def slo(self) -> Slo:
         return told(Slo, self._client.coverage.slo())
 
+    # --- evidence for auditors ------------------------------------------------------------------------------------
+
+    def make_pack(self, wish: PackWish, *, key: SigningKey | None, until_now: bool) -> Pack:
+        """Raises ``Invalid`` for what is not done over the API; ``NotOurs`` when what came is not what was made."""
+        _refuse_here_alone(wish, key)
+        body: Any = {"from": show_time(wish.window.start), "sites": [*wish.sites], "regulation": wish.regulation}
+        until = {} if until_now else {"to": show_time(wish.window.end)}
+        found = told(PackMade, self._ended(told(Job, self._client.packs.make_pack(body | until))))
+        data = self._client.content(f"/packs/{found.id}")
+        if hashlib.sha256(data).hexdigest() != found.sha256:
+            raise NotOurs("the pack that came is not the one that was made", hint="try again")
+        key_of = read_public_key(found.public_key)
+        return Pack(files=unzipped(data), key=key_of, sites=tuple(map(SiteName, found.sites)))
+
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 
     def feeds(self, *, stale: bool, group: str | None) -> list[Feed]:
@@ -562,6 +586,13 @@ def _looks() -> Iterator[float]:
         yield pause
         pause = min(max(LOOK_SECONDS, pause * 1.5), LONGEST_LOOK_SECONDS)
         time.sleep(pause)
+
+
+def _refuse_here_alone(wish: PackWish, key: SigningKey | None) -> None:
+    if key is not None:
+        raise Invalid("--key: over the API the server signs, with its own key", hint=f"leave it out, or unset {URL}")
+    if wish.identities:
+        raise Invalid("--identities: over the API nobody is named", hint="run it on the machine of the store")
 
 
 def _chosen(selection: Selection) -> dict[str, Any]:

@@ -684,6 +684,17 @@ class OwnTokenBody(TypedDict):
     sites: NotRequired[list[str] | None]
 
 
+PackBody = TypedDict(
+    "PackBody",
+    {
+        "from": "NotRequired[str | None]",
+        "to": "NotRequired[str | None]",
+        "sites": "NotRequired[list[str]]",
+        "regulation": "NotRequired[str | None]",
+    },
+)
+
+
 class PageAccessException(TypedDict):
     items: list[AccessException]
     next_cursor: NotRequired[str | None]
@@ -2722,6 +2733,23 @@ class ReportsRoutes:
         )
 
 
+class PacksRoutes:
+    """The routes under ``/api/v1/packs``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def make_pack(self, body: PackBody, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Job:
+        """Make an evidence pack."""
+        return cast(
+            "Job",
+            self._call(
+                "POST", "/packs", query={"dry_run": dry_run}, headers={"Idempotency-Key": idempotency_key}, body=body
+            ),
+        )
+
+
 class TokensRoutes:
     """The routes under ``/api/v1/tokens``."""
 
@@ -3256,6 +3284,7 @@ class Operations:
         self.episodes = EpisodesRoutes(call, pages)
         self.exports = ExportsRoutes(call, pages)
         self.reports = ReportsRoutes(call, pages)
+        self.packs = PacksRoutes(call, pages)
         self.tokens = TokensRoutes(call, pages)
         self.people = PeopleRoutes(call, pages)
         self.sessions = SessionsRoutes(call, pages)

@@ -14,7 +14,7 @@ from api.reference import EXAMPLES, operations
 from core.secret import without_tokens
 from tests.api.conftest import Office
 
-TEXTS = ("text/", "image/", "application/vnd.", "application/octet-stream")
+TEXTS = ("text/", "image/", "application/vnd.", "application/octet-stream", "application/zip")
 """What is no JSON: pages, pictures, tables, bundles and lists."""
 OPEN = {("get", "/api/v1/openapi.json"), ("get", "/api/v1/reports/sites/{name}"), ("get", "/api/v1/reports/fleet")}
 """JSON whose form another page tells: OpenAPI's, and docs/api.md."""
