@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
     from controller.evidence.detecting import Detected
     from controller.evidence.model import Episode, Rejected, Sighting
+    from controller.model import AccessException
 
 HERE = "-"
+BATCH = 2_000
+WITH_EXCEPTION = {
+    "action": lambda row: f"{row.action.value} {row.exception}" if row.exception else row.action.value,
+}
 
 
 def detect(
@@ -34,13 +39,17 @@ def detect(
     zone: Annotated[
         str | None, typer.Option("--zone", metavar="ZONE", help="Of times that name none: Europe/Berlin; else UTC.")
     ] = None,
+    with_exceptions: Annotated[
+        bool, typer.Option("--exceptions/--no-exceptions", help="With an inventory: judge by the store's exceptions.")
+    ] = True,
     all_: Annotated[bool, typer.Option("--all", help="Also contacts that are no use: pixels, kits, hints.")] = False,
     output: As = Output.TABLE,
 ) -> int:
     """Find use in files, by the shipped traits: who, when, of what, how sure and why. Asks nobody and keeps nothing.
 
-    Without an inventory every client is at the site `offline`, which only watches. Exceptions are not known here.
-    Ends with 2 when use was found, 0 when none was, 1 when a file could not be read.
+    Without an inventory every client is at the site `offline`, which only watches. With one, exceptions are those of
+    the store in `TOKGATE_DATA_DIR` or `TOKGATE_DATABASE`, where there is one. Ends with 2 when use was found, 0 when
+    none was, 1 when a file could not be read.
     """
     from controller.evidence.detecting import detect as detected
     from controller.evidence.detecting import without_sites
@@ -51,27 +60,53 @@ def detect(
 
     known = load_inventory(inventory) if inventory is not None else without_sites()
     where = next(iter(known.sites)) if inventory is None else known.site(site).name if site else None
-    judge = Judge(known, matcher_of(known, None))
+    exceptions = _exceptions() if inventory is not None and with_exceptions else ()
+    judge = Judge(known, matcher_of(known, None), exceptions or ())
     found = detected(judge, _records(files, of, _zone(zone)), site=where)
     kinds = {EpisodeKind.USE, EpisodeKind.INSTALLED}
-    shown = [episode for episode in found.episodes if all_ or episode.kind in kinds]
-    _show(found, shown, output, hidden=len(found.episodes) - len(shown))
+    shown = [episode for episode in found.episodes if all_ or episode.kind is not EpisodeKind.CONTACT]
+    _show(found, shown, output, hidden=len(found.episodes) - len(shown), exceptions=exceptions)
     return ExitCode.CHANGES if any(episode.kind in kinds for episode in found.episodes) else ExitCode.DONE
 
 
-def _show(found: Detected, shown: list[Episode], output: Output, *, hidden: int) -> None:
+def _exceptions() -> Sequence[AccessException] | None:
+    """Those of the store; ``None``: there is none here, or another machine's is meant. Raises ``StoreError``."""
+    from api.cli import opening
+    from controller.store import Store
+    from controller.store.database import is_there
+    from controller.store.exception_query import ExceptionQuery
+    from core.clock import SystemClock
+
+    if opening.is_elsewhere():
+        return None
+    settings = opening.settings()
+    if not is_there(settings.data_dir, settings.address):
+        return None
+    with Store.open(settings.data_dir, address=settings.address, clock=SystemClock(), migrate=False) as store:
+        return [one for batch in store.exception_batches(ExceptionQuery(), first=BATCH) for one in batch]
+
+
+def _show(
+    found: Detected,
+    shown: list[Episode],
+    output: Output,
+    *,
+    hidden: int,
+    exceptions: Sequence[AccessException] | None,
+) -> None:
     from api.episode_models import Episode as Answer
 
     rows = [Answer.of(episode) for episode in shown]
     if output is Output.JSON:
         show_json([row.model_dump(mode="json") for row in rows])
     else:
-        show_rows(rows, COLUMNS, output, none="no use was found", in_csv=IN_CSV)
+        show_rows(rows, COLUMNS | WITH_EXCEPTION, output, none="no use was found", in_csv=IN_CSV)
     told = [f"{found.sightings} records"]
     told += [f"{hidden} contacts that are no use (--all)"] if hidden else []
     told += [f"{found.strangers} signs of clients at no site"] if found.strangers else []
     told += [f"{count} {why.value}" for why, count in found.rejected.items()]
     told += [f"{found.unnamed} flows that could not wait for a name"] if found.unnamed else []
+    told += ["judged without exceptions: there is no store here"] if exceptions is None else []
     note("; ".join(told))
     for sample in found.samples:
         note(f"{sample.why.value}: {sample.origin}: {sample.detail or sample.text}")

@@ -1,27 +1,30 @@
 """Evidence in files, judged at once and kept nowhere: what ``tokgate detect`` does. No store, no network.
 
-Without an inventory every client is at one site, whose policy only watches. Exceptions are the store's, so none is
-known here.
+Without an inventory every client is at one site, whose policy only watches. Exceptions are known as far as the judge
+was given them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from controller.evidence import rules
 from controller.evidence.correlating import Draft, episode_of, fold, signs_by_keys, signs_of
 from controller.evidence.judging import Judge
 from controller.evidence.model import Episode, Quarantine, Rejected, Sighting
 from controller.evidence.naming import Waiting
+from controller.evidence.ways import Ways
 from controller.inventory import Inventory, Policy, Site
 from controller.inventory.model import Intelligence, RolePolicy
 from controller.model import Mode
 from core.ids import EventId, SiteName
 from core.net import parse_network
 from ipsets.catalogue import APP, load_catalogue
+from ipsets.traits import Shows
 
 NOWHERE: Final = SiteName("offline")
 CHUNK: Final = 100_000
@@ -61,6 +64,7 @@ def without_sites() -> Inventory:
 def detect(judge: Judge, records: Iterable[Sighting | Rejected | None], *, site: SiteName | None = None) -> Detected:
     """Everything that the records come to, in order of time. Holds the episodes, and ``CHUNK`` records at once."""
     drafts: dict[EventId, Draft] = {}
+    ways = Ways()
     waiting = Waiting(NAMELESS_MOST, NAMELESS_MOST)
     seen = strangers = 0
     rejected, samples = Counter[Quarantine](), dict[Quarantine, Rejected]()
@@ -72,7 +76,9 @@ def detect(judge: Judge, records: Iterable[Sighting | Rejected | None], *, site:
                 samples.setdefault(one.why, one)
         sightings = [one for one in chunk if isinstance(one, Sighting)]
         judged = signs_of(judge, sightings, site=site, waiting=waiting)
-        drafts |= {draft.id: draft for draft in fold(drafts.values(), judged.signs)}
+        used = [sign for sign in judged.signs if sign.shows is not Shows.TUNNEL]
+        drafts |= {draft.id: draft for draft in fold(drafts.values(), used)}
+        ways.note(sign for sign in judged.signs if sign.shows is Shows.TUNNEL)
         waiting.drop(judged.joined)
         waiting.add((one, site) for one in (*judged.nameless, *judged.foreign))
         seen, strangers = seen + len(sightings), strangers + len(judged.strangers)
@@ -80,7 +86,8 @@ def detect(judge: Judge, records: Iterable[Sighting | Rejected | None], *, site:
     nameless, foreign = [one for one, _ in waiting.nameless(sources)], waiting.foreign(sources)
     late = signs_by_keys(judge, nameless, drafts.values(), foreign=foreign, site=site)
     drafts |= {draft.id: draft for draft in fold(drafts.values(), [sign for _, sign in late])}
-    episodes = sorted(map(episode_of, drafts.values()), key=lambda e: (e.window, e.id))
+    found = [one for draft in drafts.values() for one in _told(draft, ways)]
+    episodes = sorted(found, key=lambda e: (e.window, e.id))
     return Detected(
         episodes=tuple(episodes),
         sightings=seen,
@@ -89,6 +96,13 @@ def detect(judge: Judge, records: Iterable[Sighting | Rejected | None], *, site:
         samples=tuple(samples[why] for why in sorted(samples)),
         unnamed=waiting.forgotten,
     )
+
+
+def _told(draft: Draft, ways: Ways) -> Iterator[Episode]:
+    """What it comes to, and what follows from it; not whether it is the first, which only a store knows."""
+    episode = episode_of(draft)
+    yield episode
+    yield from rules.follows(draft, episode, had_leaked=False, is_first=False, hours_of={}, ways=ways.of(draft.client))
 
 
 __all__ = ["NOWHERE", "Detected", "detect", "without_sites"]

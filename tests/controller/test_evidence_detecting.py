@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,24 @@ from api.cli import main
 from controller.evidence import detecting
 from controller.evidence.detecting import NOWHERE, detect, without_sites
 from controller.evidence.judging import Judge
-from controller.evidence.model import Channel, EpisodeAction, EpisodeKind, Quarantine, Rejected
+from controller.evidence.model import Channel, EpisodeAction, EpisodeKind, Quarantine, Rejected, Verdict
 from controller.evidence_desk import matcher_of
-from tests.controller.seeing import API, AT_API, FILES, hello, judge, morning, plain, seen
+from controller.store import Store
+from core.clock import ManualClock
+from tests.controller.offices import NOON, YAML
+from tests.controller.seeing import (
+    API,
+    AT_API,
+    EVASION,
+    FILES,
+    PHONE,
+    hello,
+    judge,
+    marketing,
+    morning,
+    plain,
+    seen,
+)
 
 ZEEK = ("zeek-conn.log", "zeek-dns.log", "zeek-ssl.log", "zeek-quic.log", "zeek-http.log")
 
@@ -50,6 +66,39 @@ def test_what_is_no_evidence_is_counted() -> None:
     bad = Rejected(why=Quarantine.UNREADABLE, origin="x:1", text="?", count=3)
     found = detect(alone(), [bad, hello(), None, bad])
     assert (found.sightings, dict(found.rejected), found.samples) == (1, {Quarantine.UNREADABLE: 6}, (bad,))
+
+
+def test_what_follows_is_told_too_and_a_way_round_is_no_contact(tmp_path: Path) -> None:
+    over = marketing(starts=NOON - timedelta(hours=2), ends=NOON - timedelta(hours=1))
+    blocked = hello(verdict=Verdict.BLOCKED)
+    told = [blocked, hello("dns.google", 20), hello("ads.tiktok.com", source="10.20.5.5", answered=True)]
+    found = detect(judge(tmp_path, over, text=EVASION), told)
+    kinds = {(e.kind, str(e.source)) for e in found.episodes}
+    assert kinds == {
+        (EpisodeKind.USE, PHONE),
+        (EpisodeKind.EVASION, PHONE),
+        (EpisodeKind.USE, "10.20.5.5"),
+        (EpisodeKind.OUTSIDE_HOURS, "10.20.5.5"),
+        (EpisodeKind.LEAK, "10.20.5.5"),
+    }
+
+
+def test_the_command_knows_the_exceptions_of_the_store(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKGATE_DATA_DIR", str(tmp_path))
+    (tmp_path / "inventory.yaml").write_text(YAML)
+    ask = ["detect", "--inventory", str(tmp_path / "inventory.yaml"), *(str(FILES / name) for name in ZEEK)]
+    assert main.main(ask) == 2
+    assert "there is no store here" in capsys.readouterr().err
+    ads = marketing()
+    with Store.open(tmp_path, clock=ManualClock(NOON)) as store:
+        store.add_exception(ads)
+    assert main.main(ask) == 2
+    said = capsys.readouterr()
+    assert (f"allowed-by-exception {ads.id}" in said.out, "no store" in said.err) == (True, False)
+    assert main.main([*ask, "--no-exceptions"]) == 2
+    assert ads.id not in capsys.readouterr().out
 
 
 def test_the_command_says_by_its_end_whether_it_found_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
