@@ -490,7 +490,14 @@ def _worded(trait: Trait) -> str:
         Shows.TUNNEL: "a way round a block",
         Shows.INSTALLED: "the app is installed",
     }.get(trait.shows, trait.shows.value)
-    return f"{what} ({trait.field} {trait.pattern}; {trait.note})" if trait.note else f"{what} ({trait.pattern})"
+    by = {"kind": "by a listed name", "regex": "by the form of the name"}.get(trait.match)
+    said = by if by and trait.field == "name" else f"{trait.field} {trait.pattern}"
+    misleads = trait.note and not trait.note.startswith(_NEVER)
+    return f"{what} ({said}; but: {trait.note})" if misleads else f"{what} ({said})"
+
+
+_NEVER: Final = "none seen"
+"""Of a trait that was never seen to mislead."""
 
 
 def _of_rules(draft: Draft, threads: Sequence[Thread], *, is_use: bool) -> Iterator[Ground]:
@@ -544,7 +551,7 @@ def action_of(told: Mapping[str, int]) -> EpisodeAction:
 def episode_of(draft: Draft) -> Episode:
     """As it is now."""
     weighed, threads = weigh(draft), draft.threads
-    busiest = sorted(threads, key=lambda name: (name == OTHERS, -threads[name].count, name))
+    busiest = sorted(threads, key=lambda name: (name == OTHERS, -threads[name].count, _is_address(name), name))
     named = Counter({surface: count for surface, count in draft.surfaces.items() if surface})
     surface = min(named, key=lambda name: (-named[name], name)) if named else ""
     return Episode(
@@ -572,6 +579,11 @@ def episode_of(draft: Draft) -> Episode:
         octets=_total(thread.octets for thread in threads.values()),
         events=tuple(sorted(EventId(event) for event in draft.events)),
     )
+
+
+def _is_address(name: str) -> bool:
+    """Of as many sightings, a name says more to people."""
+    return ":" in name or name[-1:].isdigit()
 
 
 def _total(parts: Iterable[int | None]) -> int | None:

@@ -23,10 +23,13 @@ from controller.inventory.model import Intelligence, RolePolicy
 from controller.model import Mode
 from core.ids import EventId, SiteName
 from core.net import parse_network
+from ipsets import dataset
 from ipsets.catalogue import APP, load_catalogue
+from ipsets.services import OwnService
 from ipsets.traits import Shows
 
 NOWHERE: Final = SiteName("offline")
+REST: Final = "rest"
 CHUNK: Final = 100_000
 """Sightings that are judged together: so far apart a name and its connection find each other."""
 NAMELESS_MOST: Final = 500_000
@@ -49,7 +52,9 @@ def without_sites() -> Inventory:
     """An inventory that says nothing: one site that everything is at."""
     everywhere = tuple(parse_network(text) for text in ("0.0.0.0/0", "::/0"))
     apps = tuple(load_catalogue().apps)
-    services = ("tiktok", *(f"{APP}{app}" for app in apps))  # as an inventory that was read has them
+    others = frozenset(row.app for row in dataset.names() if row.app) - {"tiktok", *apps}
+    rest = OwnService.model_construct(title="everything else", apps=tuple(sorted(others)))  # that is watched too
+    services = ("tiktok", *(f"{APP}{app}" for app in apps), REST)  # as an inventory that was read has them
     policy = Policy(services=services, apps=apps, roles={"client": RolePolicy(mode=Mode.MONITOR)})
     site = Site.model_construct(
         **{name: field.get_default(call_default_factory=True) for name, field in Site.model_fields.items()}
@@ -57,7 +62,12 @@ def without_sites() -> Inventory:
     )
     return Inventory.model_construct(
         **{name: field.get_default(call_default_factory=True) for name, field in Inventory.model_fields.items()}
-        | {"intelligence": Intelligence(sources=()), "policies": {"watch": policy}, "sites": {NOWHERE: site}}
+        | {
+            "intelligence": Intelligence(sources=()),
+            "own_services": {REST: rest},
+            "policies": {"watch": policy},
+            "sites": {NOWHERE: site},
+        }
     )
 
 
