@@ -7,14 +7,24 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from api.models import Answer, Instant, Name, Request
+from api.models import Answer, Instant, Line, Name, Request
 from controller.model import Window
-from controller.pack_desk import Pack, PackWish
+from controller.pack_desk import Draw, Pack, PackWish
 from controller.packs.shelf import Shelved
 
 DEFAULT_SPAN = timedelta(days=30)
 MOST_SITES = 1_000
 RegulationId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)]
+
+
+class DrawBody(Request):
+    """Which days of sites are drawn."""
+
+    seed: Line = Field(description="whatever the auditor says; the draw follows", examples=["4711"])
+    site_days: int = Field(default=25, ge=1, le=1_000)
+
+    def draw(self) -> Draw:
+        return Draw(seed=self.seed, count=self.site_days)
 
 
 class PackBody(Request):
@@ -28,6 +38,7 @@ class PackBody(Request):
                     "to": "2026-11-01T00:00:00Z",
                     "sites": ["berlin"],
                     "regulation": "far-52.204-27",
+                    "pdf": True,
                 }
             ]
         }
@@ -40,11 +51,23 @@ class PackBody(Request):
         default=None, description="answer its questions too", examples=["far-52.204-27"]
     )
 
+    pdf: bool = Field(default=False, description="with the page as PDF too; for 50 sites at most")
+
+    sample: DrawBody | None = Field(
+        default=None, description="of the days that it draws, and of nothing else; not with `regulation` or `pdf`"
+    )
+
     def wish(self, now: datetime) -> PackWish:
         """To the second."""
         end = (self.end or now).replace(microsecond=0)
         start = end - DEFAULT_SPAN if self.start is None else self.start.replace(microsecond=0)
-        return PackWish(window=Window(start, end), sites=self.sites, regulation=self.regulation)
+        return PackWish(
+            window=Window(start, end),
+            sites=self.sites,
+            regulation=self.regulation,
+            pdf=self.pdf,
+            sample=self.sample.draw() if self.sample is not None else None,
+        )
 
 
 class PackMade(Answer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -22,6 +22,7 @@ from controller.inventory.slo_rules import show_age, show_share
 from controller.model import AccessException, AuditEntry, ExceptionState, Window
 from controller.packs import contents, page, reconciling, regulations, sampling, sealing
 from controller.packs.contents import Facts, SiteFacts
+from controller.reports import as_pdf
 from controller.settings import Settings
 from controller.store import AuditQuery, Store
 from controller.store.snapshots import Term
@@ -32,11 +33,14 @@ from ipsets.minisign import PublicKey, SigningKey, read_signing_key
 
 LONGEST: Final = timedelta(days=400)
 MOST_CHANGES: Final = 10_000
+MOST_SITES_IN_PDF: Final = 50
+PDF: Final = "pack.pdf"
+SAMPLE: Final = "sample.json"
 _ALWAYS: Final = ("inventory", "snapshot", "source", "intel", "calendar")
 """Families of entries of the audit log that are about every site."""
 README: Final = """Evidence pack of tokgate.
 
-index.html       the pack as a page
+index.html       the pack as a page; pack.pdf is the same page as PDF, where it was asked for
 scope.json       which sites, networks, roles and devices
 policy.json      the text of the policy by time, and where it is not kept
 coverage.json    what was proven of each site and device, and what was not
@@ -58,14 +62,37 @@ The key has to come from elsewhere than this pack. Whether what is shown meets a
 """
 
 
+SAMPLE_README: Final = """Sample of site-days of tokgate.
+
+index.html       the sample as a page
+sample.json      each day that was drawn: the proof, look by look, or what is not known and why; and how to draw again
+SHA256SUMS       for sha256sum -c
+manifest.json    every file with its sha256, chained; manifest.json.minisig signs it
+
+Check it with:   tokgate evidence verify SAMPLE --key RW...
+or:              minisign -Vm manifest.json -P RW...   and   sha256sum -c SHA256SUMS
+The key has to come from elsewhere than this sample. Whether what is shown is enough is for a person to say.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """A sample of so many site-days, drawn by a seed."""
+
+    seed: str
+    count: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackWish:
-    """Which pack is asked for. ``sites`` empty: every site."""
+    """Which pack is asked for. ``sites`` empty: every site. ``sample``: of the days that it draws, nothing else."""
 
     window: Window
     sites: tuple[str, ...] = ()
     regulation: str | None = None
     identities: bool = False
+    pdf: bool = False
+    sample: Draw | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +137,17 @@ class PackDesk:
         """What is asked for, once it makes sense and stands in the audit log; ``make`` may take its time.
 
         Raises ``Invalid`` for times that make no sense, ``NotFound`` for a site or regulation that is not known,
-        ``Conflict`` when there is no key, ``SecretUnavailable``, ``KeyUnusable``.
+        ``Conflict`` when there is no key, ``SecretUnavailable``, ``KeyUnusable``; ``FormMissing`` for a PDF where
+        nothing makes one.
         """
         signing = key or self.signing_key()
         regulation = regulations.load(wish.regulation) if wish.regulation is not None else None
         self._refuse(wish.window)
         sites = tuple(sorted(site.name for site in self._chosen(wish)))
+        if wish.sample is not None:
+            self._refuse_sample(wish)
+        elif wish.pdf:
+            refuse_pdf(len(sites))
         told = {
             "key": signing.public.id,
             "from": contents.iso(wish.window.start),
@@ -124,14 +156,17 @@ class PackDesk:
             "regulation": wish.regulation,
             "identities": wish.identities,
         }
+        drawn = {} if wish.sample is None else {"seed": wish.sample.seed, "site_days": wish.sample.count}
         self.store.append_audit(
-            AuditNote(actor=actor, action="evidence.export", subject=signing.public.id, detail=told)
+            AuditNote(actor=actor, action="evidence.export", subject=signing.public.id, detail=told | drawn)
         )
         return Begun(wish=wish, sites=sites, regulation=regulation, key=signing)
 
     def make(self, begun: Begun) -> Pack:
+        if begun.wish.sample is not None:
+            return self._sealed_sample(begun, begun.wish.sample)
         facts = self.facts(begun.wish)
-        files = self._files(facts, begun.regulation)
+        files = self._files(facts, begun.regulation, pdf=begun.wish.pdf)
         about = self._about(facts, begun.wish)
         return Pack(files=sealing.seal(files, about, begun.key), key=begun.key.public, sites=begun.sites)
 
@@ -139,18 +174,21 @@ class PackDesk:
         """Raises ``NotFound``."""
         return [self.inventory.site(name) for name in dict.fromkeys(wish.sites)] or [*self.inventory.sites.values()]
 
-    def sample(self, window: Window, *, seed: str, count: int) -> dict[str, Any]:
+    def sample(
+        self, window: Window, *, seed: str, count: int, sites: Sequence[SiteName] | None = None
+    ) -> dict[str, Any]:
         """So many site-days of the window, drawn by the seed, each with its proof or what is not known.
 
         Raises ``Invalid`` for times that make no sense, or that hold no whole day.
         """
         self._refuse(window)
-        names = sorted(self.inventory.sites)
+        names = sorted(self.inventory.sites if sites is None else sites)
         chosen = sampling.drawn(names, window, seed=seed, count=count)
         if not chosen:
             raise Invalid("from, to: no whole day (UTC) of a site lies between them")
         return {
             "seed": seed,
+            "sites": names,
             "from": contents.iso(window.start),
             "to": contents.iso(window.end),
             "drawn": len(chosen),
@@ -160,6 +198,33 @@ class PackDesk:
                 sampling.proof_of(each, self._site(self.inventory.sites[each.site], each.window)) for each in chosen
             ],
         }
+
+    def _refuse_sample(self, wish: PackWish) -> None:
+        """Raises ``Invalid``: before anything is begun."""
+        if wish.regulation is not None or wish.identities or wish.pdf:
+            raise Invalid("sample: not together with regulation, identities or pdf")
+        if not sampling.whole_days(wish.window):
+            raise Invalid("from, to: no whole day (UTC) of a site lies between them")
+
+    def _sealed_sample(self, begun: Begun, draw: Draw) -> Pack:
+        window = begun.wish.window
+        found = self.sample(window, seed=draw.seed, count=draw.count, sites=begun.sites)
+        files = {
+            SAMPLE: sealing.text(found),
+            "index.html": page.render_sample(found),
+            "README.txt": SAMPLE_README.encode(),
+        }
+        about = {
+            "kind": "sample",
+            "from": contents.iso(window.start),
+            "to": contents.iso(window.end),
+            "sites": list(begun.sites),
+            "seed": draw.seed,
+            "site_days": found["drawn"],
+            "instance": self.store.instance_id(),
+            "generated_at": found["generated_at"],
+        }
+        return Pack(files=sealing.seal(files, about, begun.key), key=begun.key.public, sites=begun.sites)
 
     def signing_key(self) -> SigningKey:
         if self.settings.evidence_key is None:
@@ -172,7 +237,7 @@ class PackDesk:
     def _about(self, facts: Facts, wish: PackWish) -> dict[str, Any]:
         return contents.about(facts, generated_at=self.clock.now(), regulation=wish.regulation)
 
-    def _files(self, facts: Facts, regulation: regulations.Regulation | None) -> dict[str, bytes]:
+    def _files(self, facts: Facts, regulation: regulations.Regulation | None, *, pdf: bool) -> dict[str, bytes]:
         documents = contents.documents(facts)
         matrix = {s.site.name: reconciling.reconciled(s, identities=facts.identities) for s in facts.sites}
         documents["reconciliation.json"] = matrix
@@ -189,7 +254,10 @@ class PackDesk:
         files[sealing.AUDIT] = "".join(f"{line}\n" for line in facts.audit).encode()
         files["README.txt"] = README.encode()
         about = contents.about(facts, generated_at=self.clock.now(), regulation=regulation.id if regulation else None)
-        files["index.html"] = page.render(documents, about, files, regulation=answered)
+        names = [*files, "index.html", *([PDF] if pdf else [])]
+        files["index.html"] = page.render(documents, about, names, regulation=answered)
+        if pdf:
+            files[PDF] = as_pdf.render(files["index.html"].decode())
         return files
 
     # --- what is recorded -----------------------------------------------------------------------------------------
@@ -311,6 +379,14 @@ class PackDesk:
         return device is not None and device.site in sites
 
 
+def refuse_pdf(sites: int) -> None:
+    """Raises ``FormMissing``; ``Invalid`` for more sites than are laid out in a bearable time."""
+    as_pdf.maker()
+    if sites > MOST_SITES_IN_PDF:
+        hint = "the page of the pack has them all; or name fewer sites"
+        raise Invalid(f"pdf: for {MOST_SITES_IN_PDF} sites at most; these are {sites}", hint=hint)
+
+
 _WITHHELD: Final = (
     "Entries of the audit log that are also about other sites are withheld;"
     " their hashes stand in the chain all the same."
@@ -331,4 +407,4 @@ def _held(emergency: Any, window: Window) -> bool:
     return bool(emergency.starts < window.end and over > window.start)
 
 
-__all__ = ["Begun", "Pack", "PackDesk", "PackWish"]
+__all__ = ["SAMPLE", "Begun", "Draw", "Pack", "PackDesk", "PackWish"]

@@ -336,6 +336,11 @@ class Counterpart:
         """``key``: instead of the one of the settings. ``until_now``: no end was named."""
         return self._controller.packs.export(wish, actor=self._actor, key=key)
 
+    def sample(self, window: Window, sites: Sequence[str], *, seed: str, count: int) -> dict[str, Any]:
+        """Days of sites, drawn by the seed and signed by nobody; all sites when none is named. Raises ``NotFound``."""
+        chosen = [self.site(name) for name in sites] or None
+        return self._controller.packs.sample(window, seed=seed, count=count, sites=chosen)
+
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 
     def feeds(self, *, stale: bool, group: str | None) -> list[Feed]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,15 +16,26 @@ from api.cli.errors import FileTrouble
 from api.cli.options import AsPlain, Plain
 from api.cli.show import note, say, show_json, show_table, text_of
 from api.cli.writing import whole
+from controller.errors import Invalid
 from controller.model import Window
 from core.errors import ExitCode
 from core.words import count_of
 
+if TYPE_CHECKING:
+    from api.cli.counterpart import Counterpart
+    from controller.pack_desk import Pack
+    from ipsets.minisign import SigningKey
+
 keys = typer.Typer(no_args_is_help=True, help="Keys that packs are signed with.")
 DEFAULT_SPAN: Final = timedelta(days=30)
 ZIP: Final = ".zip"
+HTML: Final = ".html"
 SiteNames = Annotated[
     list[str] | None, typer.Option("--site", "-s", metavar="SITE", help="Only this site; may be repeated.")
+]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="KEY", help="The private key: secret://… or a file; else TOKGATE_EVIDENCE_KEY."),
 ]
 From = Annotated[
     str | None, typer.Option("--from", metavar="TIME", help="From when: 2026-11-01, or a span before now: 30d.")
@@ -45,10 +57,8 @@ def export(
     identities: Annotated[
         bool, typer.Option("--identities", help="With addresses, hosts and users of clients, which are left out else.")
     ] = False,
-    key: Annotated[
-        str | None,
-        typer.Option("--key", metavar="KEY", help="The private key: secret://… or a file; else TOKGATE_EVIDENCE_KEY."),
-    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="The page as PDF too; needs tokgate[pdf].")] = False,
+    key: Key = None,
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Write a signed pack: policy, coverage, gaps, exceptions, attempts, lists and audit log of some time.
@@ -57,13 +67,13 @@ def export(
     With TOKGATE_URL the server makes it, and signs it with its own key.
     """
     from controller.pack_desk import PackWish
-    from ipsets.minisign import read_signing_key
 
-    signing = read_signing_key(bundle.secret_of(key).reveal()) if key else None
+    signing = _signing(key)
     _refuse_taken(place)
     with opening.counterpart() as asked:
         span = _to_the_second(window(asked, start, end, default=DEFAULT_SPAN))
-        wish = PackWish(window=span, sites=tuple(site or ()), regulation=regulation, identities=identities)
+        sites = tuple(site or ())
+        wish = PackWish(window=span, sites=sites, regulation=regulation, identities=identities, pdf=pdf)
         pack = asked.make_pack(wish, key=signing, until_now=end is None)
     _write(place, pack.files)
     size = sum(map(len, pack.files.values()))
@@ -99,7 +109,8 @@ def verify(
         show_json({"whole": found.is_whole, "key_id": found.key_id, "problems": problems, "about": dict(found.about)})
     elif found.is_whole:
         about = found.about
-        say(f"whole: {found.files} files, sealed by key {found.key_id}", style="bold")
+        kind = "a sample of site-days" if about.get("kind") == "sample" else "a pack"
+        say(f"whole: {kind}, {found.files} files, sealed by key {found.key_id}", style="bold")
         say(f"{about['from']} to {about['to']}, made {about['generated_at']} by instance {about['instance']}")
         say(f"sites: {', '.join(about['sites'])}")
     else:
@@ -121,31 +132,77 @@ def list_regulations(output: AsPlain = Plain.TABLE) -> None:
     note("  what is answered is whether something is shown; whether that meets the rule is for a person to say")
 
 
-@opening.only_here("it reads the store of that machine")
 def sample(
     seed: Annotated[str, typer.Option("--seed", metavar="TEXT", help="Whatever the auditor says; the draw follows.")],
     site_days: Annotated[int, typer.Option("--site-days", min=1, max=1_000, help="How many.")] = 25,
+    site: SiteNames = None,
     start: From = None,
     end: To = None,
-    page: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write it as a page too.")] = None,
+    place: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="PLACE", help="Sealed, as a folder or FILE.zip; FILE.html: a page, unsigned."),
+    ] = None,
+    key: Key = None,
     output: AsPlain = Plain.TABLE,
 ) -> None:
     """Draw days of sites by a seed, and show of each the proof, or what is not known and why.
 
-    The same seed draws the same days, on any machine. The last 30 days when no time is given.
+    The same seed draws the same days, on any machine. The last 30 days when no time is given. What is written to a
+    folder or a ZIP file is sealed as a pack is; `tokgate evidence verify` checks it.
     """
-    with opening.controller() as controller:
-        span = _to_the_second(window(controller, start, end, default=DEFAULT_SPAN))
-        found = controller.packs.sample(span, seed=seed, count=site_days)
-    if page is not None:
+    seals = place is not None and place.suffix != HTML
+    if place is not None and seals:
+        _refuse_taken(place)
+    with opening.counterpart() as asked:
+        span = _to_the_second(window(asked, start, end, default=DEFAULT_SPAN))
+        if seals or opening.is_elsewhere():
+            made = _sealed_sample(asked, span, tuple(site or ()), seed, site_days, key=key, until_now=end is None)
+            found = json.loads(made.files["sample.json"])
+        else:
+            if key:
+                raise Invalid("--key: nothing is signed", hint="give --output a folder or a FILE.zip")
+            made, found = None, asked.sample(span, tuple(site or ()), seed=seed, count=site_days)
+    if place is not None and made is not None and seals:
+        _write(place, made.files)
+    elif place is not None:
         from controller.packs.page import render_sample
 
-        with whole(page) as out:
+        with whole(place) as out:
             out.write(render_sample(found))
+    _show_sample(found, output)
+    if place is not None and made is not None and seals and output is not Plain.JSON:
+        say(f"check it with: tokgate evidence verify {place} --key {made.key}")
+
+
+def _sealed_sample(
+    asked: Counterpart,
+    span: Window,
+    sites: tuple[str, ...],
+    seed: str,
+    site_days: int,
+    *,
+    key: str | None,
+    until_now: bool,
+) -> Pack:
+    from controller.pack_desk import Draw, PackWish
+
+    wish = PackWish(window=span, sites=sites, sample=Draw(seed=seed, count=site_days))
+    return asked.make_pack(wish, key=_signing(key), until_now=until_now)
+
+
+def _signing(key: str | None) -> SigningKey | None:
+    if key is None:
+        return None
+    from ipsets.minisign import read_signing_key
+
+    return read_signing_key(bundle.secret_of(key).reveal())
+
+
+def _show_sample(found: Mapping[str, Any], output: Plain) -> None:
     if output is Plain.JSON:
         show_json(found)
         return
-    say(f"{found['drawn']} of {found['of']} site-days, by the seed {text_of(seed)}", style="bold")
+    say(f"{found['drawn']} of {found['of']} site-days, by the seed {text_of(found['seed'])}", style="bold")
     rows = ([d["day"], d["site"], d["verdict"], f"{d['seconds']['enforced'] / 86400:.2%}"] for d in found["site_days"])
     show_table(("day", "site", "verdict", "enforced"), rows)
 

@@ -456,6 +456,9 @@ class Remote(Counterpart):
         """Raises ``Invalid`` for what is not done over the API; ``NotOurs`` when what came is not what was made."""
         _refuse_here_alone(wish, key)
         body: Any = {"from": show_time(wish.window.start), "sites": [*wish.sites], "regulation": wish.regulation}
+        body |= {"pdf": True} if wish.pdf else {}
+        if wish.sample is not None:
+            body |= {"sample": {"seed": wish.sample.seed, "site_days": wish.sample.count}}
         until = {} if until_now else {"to": show_time(wish.window.end)}
         found = told(PackMade, self._ended(told(Job, self._client.packs.make_pack(body | until))))
         data = self._client.content(f"/packs/{found.id}")

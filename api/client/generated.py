@@ -262,6 +262,11 @@ class DoctorCheck(TypedDict):
     message: str
 
 
+class DrawBody(TypedDict):
+    seed: str
+    site_days: NotRequired[int]
+
+
 class DriftedDevice(TypedDict):
     device: str
     site: str
@@ -691,6 +696,8 @@ PackBody = TypedDict(
         "to": "NotRequired[str | None]",
         "sites": "NotRequired[list[str]]",
         "regulation": "NotRequired[str | None]",
+        "pdf": "NotRequired[bool]",
+        "sample": "NotRequired[DrawBody | None]",
     },
 )
 

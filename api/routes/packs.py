@@ -45,7 +45,7 @@ def _shelf(request: Request) -> Shelf:
     summary="Make an evidence pack",
     status_code=202,
     response_model=Job,
-    responses={**answers(404, 409, 503), **_BEGUN},
+    responses={**answers(404, 409, 501, 503), **_BEGUN},
 )
 def make_pack(
     controller: Ctl,

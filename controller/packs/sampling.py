@@ -38,6 +38,10 @@ def drawn(sites: Iterable[SiteName], window: Window, *, seed: str, count: int) -
     return sorted(chosen, key=lambda each: (each.day, each.site))
 
 
+def whole_days(window: Window) -> int:
+    return sum(1 for _ in _days(window))
+
+
 def _days(window: Window) -> Iterator[datetime]:
     """Those that lie wholly inside."""
     day = datetime.combine(window.start.astimezone(UTC).date(), time(), tzinfo=UTC)
@@ -81,4 +85,4 @@ def proof_of(each: SiteDay, facts: SiteFacts) -> dict[str, Any]:
     }
 
 
-__all__ = ["SiteDay", "drawn", "proof_of"]
+__all__ = ["SiteDay", "drawn", "proof_of", "whole_days"]

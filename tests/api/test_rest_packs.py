@@ -54,6 +54,14 @@ def test_a_pack_is_made_as_a_job_fetched_and_whole(office: Office) -> None:
     assert (entry.action, entry.actor) == ("evidence.export", "token:audit")
 
 
+def test_a_sample_is_made_the_same_way(office: Office) -> None:
+    _, files = fetched(office, sample={"seed": "4711", "site_days": 3}, sites=["berlin"])
+    found = sealing.check(files, KEY.public)
+    assert (found.is_whole, found.about["kind"], found.about["seed"]) == (True, "sample", "4711")
+    assert {day["site"] for day in json.loads(files["sample.json"])["site_days"]} == {"berlin"}
+    assert asked(office, sample={"seed": "4711"}, pdf=True).status_code == 422
+
+
 def test_it_is_there_for_whoever_asked_and_for_a_day(office: Office) -> None:
     href = fetched(office, sites=["berlin"])[0]["href"]
     assert office.ask("GET", href, token="admin").status_code == 404
@@ -135,6 +143,15 @@ def test_the_command_writes_the_same_pack_over_the_api(
         "SHA256SUMS",
     }
     capsys.readouterr()
+    assert main(["evidence", "sample", "--seed", "7", "--from", "2026-11-20", "--to", "2026-11-25", "-o", "json"]) == 0
+    over_api = capsys.readouterr().out
+    assert main(["evidence", "sample", "--seed", "7", "--output", str(tmp_path / "s.zip")]) == 0
+    assert main(["evidence", "verify", str(tmp_path / "s.zip"), "--key", str(KEY.public)]) == 0
+    both.here(monkeypatch)
+    capsys.readouterr()
+    assert main(["evidence", "sample", "--seed", "7", "--from", "2026-11-20", "--to", "2026-11-25", "-o", "json"]) == 0
+    assert json.loads(over_api) == json.loads(capsys.readouterr().out)
+    both.there(monkeypatch, token="audit")
     assert main(["evidence", "export", "--output", str(tmp_path / "no"), "--identities", *span]) == 1
     assert "--identities: over the API nobody is named" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()

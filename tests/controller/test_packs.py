@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -18,12 +19,12 @@ import pytest
 
 from controller.audit import AuditNote
 from controller.coverage_desk import CoverageDesk
-from controller.errors import Conflict, Invalid, NotFound
+from controller.errors import Conflict, FormMissing, Invalid, NotFound
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
 from controller.inventory import Inventory
 from controller.inventory.moves import parts_of
 from controller.model import EventAction, ExceptionState, Window
-from controller.pack_desk import Pack, PackDesk, PackWish
+from controller.pack_desk import Draw, Pack, PackDesk, PackWish, refuse_pdf
 from controller.packs import page, regulations, sealing
 from controller.packs.reconciling import Finding, reconciled
 from controller.settings import Settings
@@ -294,6 +295,49 @@ def test_a_sample_is_drawn_by_its_seed_and_says_what_is_unknown(desk: PackDesk) 
     assert {verdict for (site, _), verdict in every.items() if site == "austin"} == {"unknown"}
     assert {"partly proven", "proven"} <= {verdict for (site, _), verdict in every.items() if site == "berlin"}
     assert b"nobody looked at it" in page.render_sample(one)
+
+
+@only_a_file
+def test_a_sample_is_sealed_as_a_pack_is(desk: PackDesk) -> None:
+    drawn = Draw(seed="7", count=5)
+    pack = made(desk, sample=drawn, sites=("berlin",))
+    found = sealing.check(pack.files, KEY.public)
+    assert found.is_whole
+    assert (found.about["kind"], found.about["seed"], found.about["site_days"]) == ("sample", "7", 5)
+    plain = desk.sample(week(desk).window, seed="7", count=5, sites=[SiteName("berlin")])
+    assert said(pack, "sample.json") == plain
+    assert plain["sites"] == ["berlin"]
+    changed = {**pack.files, "sample.json": pack.files["sample.json"].replace(b'"unknown"', b'"proven"', 1)}
+    assert sealing.check(changed, KEY.public).problems == (
+        ("sample.json", "was changed: it does not match its sha256 in the manifest"),
+    )
+    entry = desk.store.audit_entries()[0]
+    assert (entry.action, json.loads(entry.detail)["seed"]) == ("evidence.export", "7")
+    with pytest.raises(Invalid, match="not together with"):
+        made(desk, sample=drawn, regulation="company-policy")
+    with pytest.raises(Invalid, match="no whole day"):
+        end = desk.clock.now()
+        desk.export(PackWish(window=Window(end - MINUTE, end), sample=drawn), actor="test", key=KEY)
+
+
+@only_a_file
+def test_the_page_as_pdf_is_sealed_with_the_rest(desk: PackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("weasyprint")
+    pack = made(desk, pdf=True)
+    assert pack.files["pack.pdf"].startswith(b"%PDF-")
+    assert "pack.pdf" in {entry["path"] for entry in said(pack, sealing.MANIFEST)["files"]}
+    assert b"pack.pdf" in pack.files["index.html"]
+    assert made(desk, pdf=True).files == pack.files, "the same bytes"
+    swapped = {**pack.files, "pack.pdf": pack.files["pack.pdf"] + b"\n"}
+    assert [name for name, _ in sealing.check(swapped, KEY.public).problems] == ["pack.pdf"]
+    before = desk.store.audit_entries()[0].hash
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    with pytest.raises(FormMissing, match="WeasyPrint, which is not installed"):
+        made(desk, pdf=True)
+    with pytest.raises(Invalid, match="for 50 sites at most; these are 51"):
+        monkeypatch.undo()
+        refuse_pdf(51)
+    assert desk.store.audit_entries()[0].hash == before, "nothing was begun"
 
 
 def client(kind: EpisodeKind, host: str, source: str | None = None) -> Episode:
