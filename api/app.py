@@ -56,12 +56,15 @@ from api.routes import (
 from api.switchboard import Switchboard
 from api.web import account, asking, blocked, fleet, home, pages, signin, static_files
 from api.web import audit as audit_page
+from api.web import devices as device_pages
 from api.web import emergencies as emergency_pages
 from api.web import episodes as episode_pages
 from api.web import exceptions as exceptions_pages
+from api.web import intelligence as intelligence_pages
 from api.web import live as live_route
 from api.web import policy as policy_pages
 from api.web import proofs as proof_pages
+from api.web import runs as run_pages
 from api.web import webhooks as webhook_pages
 from controller.packs.shelf import Shelf
 from controller.service import Controller
@@ -156,6 +159,9 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(emergency_pages.router)
     app.include_router(audit_page.router)
     app.include_router(proof_pages.router)
+    app.include_router(intelligence_pages.router)
+    app.include_router(run_pages.router)
+    app.include_router(device_pages.router)
     app.include_router(webhook_pages.router)
     app.router.middleware_stack = Switchboard.before(app.router)
     return app

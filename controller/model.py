@@ -316,6 +316,7 @@ class DeviceStatus:
     error: str | None
     degraded: tuple[str, ...] = ()
     exceptions: tuple[ExceptionId, ...] = ()  # whose rules the last read-back showed on the device
+    version: str = ""  # of its software, where a reading tells it
     in_doubt: bool = False  # a change was begun and its end is not known: the device may hold something else by now
 
 

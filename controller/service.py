@@ -92,6 +92,7 @@ from controller.store import (
     EventQuery,
     HitSum,
     Page,
+    PlanQuery,
     RunQuery,
     SnapshotQuery,
     SnapshotSummary,
@@ -944,6 +945,18 @@ class Controller:
         if not self.reach.is_everywhere and not self.reach.touches(part.site for part in found.devices):
             raise run_unknown(run_id)
         return self._shown_run(found)
+
+    def run_changes(self, run: Run) -> Mapping[DeviceName, tuple[str, ...]]:
+        """What it set out to change on those of its devices that are in it."""
+        shown = {part.device for part in run.devices}
+        return {device: said for device, said in self.store.run_changes(run.id).items() if device in shown}
+
+    def plans(self, *, limit: int, wanted: PlanQuery | None = None) -> list[StoredPlan]:
+        """The newest first."""
+        asked = wanted or PlanQuery()
+        if self._is_beyond(asked.site, asked.device):
+            return []
+        return self.store.plans(limit=limit, wanted=replace(asked, sites=self.reach.sites))
 
     def _is_beyond(self, site: str | None, device: str | None) -> bool:
         """Whether one of them lies beyond reach; what no inventory has any more is asked for all the same."""

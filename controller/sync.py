@@ -65,7 +65,7 @@ from ipsets.model import Indicator, Snapshot
 from ipsets.offlimits import ALWAYS, PUBLISHED, off_limits
 from ipsets.sources import ManualConfig, build_source
 from vendors.adapter import Adapter, Session
-from vendors.codec import describe_shortened, desired_digest
+from vendors.codec import describe, describe_shortened, desired_digest
 from vendors.errors import (
     CapacityExceeded,
     DeviceError,
@@ -312,6 +312,7 @@ class Worker:
             said=look.said,
             withdrawn=networks_of(look.withdrawn),
         )
+        record.intend(plan)
         if frozen is not None:
             self._refuse_frozen(record.device, look, plan, frozen)
         return self._carry_out(adapter, session, record, look, plan)
@@ -334,6 +335,7 @@ class Worker:
             raise ChangeFrozen(f"{frozen}; nothing was sent", hint=FREEZE_HINT, device=record.device.name)
         look = record.look = self.look(record.device, adapter, session)
         plan = refuse_stale(stored, look.observed, look.desired, look.shortened, look.said)
+        record.intend(plan)
         return self._carry_out(adapter, session, record, look, plan)
 
     def _carry_out(self, adapter: Adapter, session: Session, record: Record, look: Look, plan: Plan) -> DeviceRun:
@@ -565,6 +567,7 @@ class Record:
         self.run = run
         self._started_at = started_at
         self.look: Look | None = None
+        self._changes: tuple[str, ...] = ()
 
     def write(self, outcome: Outcome, **fields: object) -> DeviceRun:
         running = outcome is Outcome.RUNNING
@@ -579,8 +582,12 @@ class Record:
             snapshot=self.look.facts.snapshot.id if self.look else None,
         )
         row = replace(row, **fields)  # type: ignore[arg-type]  # field names are checked by replace itself
-        self._worker.store.record_device(row)
+        self._worker.store.record_device(row, changes=self._changes)
         return row
+
+    def intend(self, plan: Plan) -> None:
+        """What is set out to be changed; a second attempt that finds it done says nothing less."""
+        self._changes = tuple(describe(step) for step in plan.steps) or self._changes
 
     def done(self, outcome: Outcome, plan: Plan, receipt: Receipt | None) -> DeviceRun:
         """The device was read back holding what the plan promised."""
@@ -687,4 +694,5 @@ class Record:
             error=None,
             degraded=degraded,
             exceptions=exceptions,
+            version=self.look.observed.extra.get("version", ""),
         )

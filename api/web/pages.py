@@ -42,6 +42,8 @@ _NAVIGATION: Final = (
     ("/policy", "Policy", Scope.READ),
     ("/why", "Why blocked?", Scope.READ),
     ("/proof", "Proof", Scope.READ),
+    ("/runs", "Runs", Scope.READ),
+    ("/intelligence", "Intelligence", Scope.READ),
     ("/emergencies", "Emergencies", Scope.READ),
     ("/audit", "Audit", Scope.AUDIT),
     ("/webhooks", "Webhooks", Scope.AUDIT),

@@ -14,6 +14,7 @@ from api.problems import clean
 from controller.inventory import Site
 from controller.model import Emergency, EmergencyKind, ExceptionState, Mode, Scope
 from controller.wall_clock import zone_word
+from vendors.model import Transaction
 
 STATES: Final = {
     ExceptionState.DRAFT: ("draft", ""),
@@ -37,6 +38,25 @@ VERDICTS: Final = {
     "unknown": "not known",
 }
 """Of one device, in a table."""
+ABILITIES: Final = {
+    "ipv6": "Blocks over IPv6",
+    "fqdn": "Blocks names itself",
+    "wildcard_fqdn": "Blocks all names below one",
+    "monitor": "Watches without blocking, and opens nothing by it",
+    "schedules": "Keeps the hours of the policy itself",
+    "entry_counters": "Counts each entry of a list",
+    "source_capture": "Tells who was blocked",
+    "session_clearing": "Ends open connections when a block begins",
+    "persistence": "Still blocks after a restart",
+    "feed": "Pulls lists by itself",
+    "exempt": "Lets exceptions pass by a rule of their own",
+}
+"""What platforms can do (``vendors.model.Capabilities``), in a table."""
+TRANSACTIONS: Final = {
+    Transaction.ATOMIC: "all or nothing",
+    Transaction.CANDIDATE: "as a candidate that is committed",
+    Transaction.ORDERED: "line by line, with an undo",
+}
 SPANS: Final = {"1": "the last day", "7": "the last week", "30": "the last 30 days"}
 """Days to look back on, as pages offer them."""
 SCOPES: Final = {

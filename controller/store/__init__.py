@@ -10,7 +10,7 @@ from controller.store.history import AlertQuery
 from controller.store.journal import JournalEntry, JournalPage
 from controller.store.proofs import ProofQuery
 from controller.store.quarantine import QuarantineQuery
-from controller.store.runs import RunQuery
+from controller.store.runs import PlanQuery, RunQuery
 from controller.store.snapshots import IMPORTED, PUT_IN_FORCE, SnapshotQuery, SnapshotSummary, Term, Withheld
 from controller.store.store import Store
 
@@ -31,6 +31,7 @@ __all__ = [
     "KeptEpisode",
     "Page",
     "Past",
+    "PlanQuery",
     "ProofQuery",
     "QuarantineQuery",
     "RunQuery",

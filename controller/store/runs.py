@@ -15,7 +15,7 @@ from controller.model import DeviceRun, Outcome, Run, StoredPlan
 from controller.store import outbox
 from controller.store.jsons import STATUS, TIMINGS, WORDS
 from controller.store.processes import Process
-from controller.store.schema import device_status, plans, run_devices, runs
+from controller.store.schema import device_status, plans, run_changes, run_devices, runs
 from controller.store.searching import Listing, within
 from controller.store.shelf import Shelf, insert_unless, one, put
 from core.ids import DeviceName, PlanId, RunId, SiteName
@@ -55,6 +55,29 @@ class RunQuery(Listing):
         yield from within(runs.c.started_at, self.since, self.until)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanQuery(Listing):
+    """Which plans."""
+
+    KEYS = (plans.c.id,)
+    SAID = (plans.c.id, plans.c.device, plans.c.site)
+
+    site: SiteName | None = None
+    sites: frozenset[SiteName] | None = None
+    device: DeviceName | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def filters(self) -> Iterator[ColumnElement[bool]]:
+        if self.site is not None:
+            yield plans.c.site == self.site
+        if self.sites is not None:
+            yield plans.c.site.in_(self.sites)
+        if self.device is not None:
+            yield plans.c.device == self.device
+        yield from within(plans.c.created_at, self.since, self.until)
+
+
 class Runs(Shelf):
     """A run is written before its first device is touched; each device's part as it ends."""
 
@@ -67,6 +90,13 @@ class Runs(Shelf):
         with self._db.write() as connection:
             connection.execute(insert(plans).values(**row))
             self._log(connection, audit)
+
+    def plans(self, *, limit: int, wanted: PlanQuery | None = None) -> list[StoredPlan]:
+        """The newest first."""
+        asked = wanted or PlanQuery()
+        query = select(plans).where(*asked.all()).order_by(*asked.order).limit(limit)
+        with self._db.read() as connection:
+            return [StoredPlan(**row) for row in connection.execute(query).mappings()]
 
     def plan(self, plan_id: PlanId) -> StoredPlan:
         """Raises ``NotFound``."""
@@ -96,8 +126,9 @@ class Runs(Shelf):
                 connection.execute(insert(run_devices), parts)
             self._log(connection, audit)
 
-    def record_device(self, part: DeviceRun) -> None:
-        """How far the run is on one device; replaces what was recorded of it before. Raises ``NotFound``."""
+    def record_device(self, part: DeviceRun, *, changes: Sequence[str] = ()) -> None:
+        """How far the run is on one device; replaces what was recorded of it before. ``changes``: what it set out to
+        change there, a line for each step. Raises ``NotFound``."""
         row = _columns(part)
         rest = {name: value for name, value in row.items() if name not in ("run", "device")}
         with self._db.write() as connection:
@@ -108,6 +139,15 @@ class Runs(Shelf):
             count = select(func.count()).where(run_devices.c.run == part.run).scalar_subquery()
             statement = insert_unless(connection, run_devices).values(**row, position=count)
             connection.execute(statement.on_conflict_do_update(index_elements=["run", "device"], set_=rest))
+            if changes:
+                said = WORDS.dumps(tuple(changes))
+                put(connection, run_changes, {"run": part.run, "device": part.device, "body": said})
+
+    def run_changes(self, run_id: RunId) -> dict[DeviceName, tuple[str, ...]]:
+        """What a run set out to change, by device; those that are not in it: nothing, or nobody wrote it down."""
+        query = select(run_changes.c.device, run_changes.c.body).where(run_changes.c.run == run_id)
+        with self._db.read() as connection:
+            return {DeviceName(device): WORDS.loads(body) for device, body in connection.execute(query)}
 
     def finish_run(self, run_id: RunId, at: datetime) -> None:
         """The run's end; its first end stays."""

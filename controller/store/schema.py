@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0017"
+REVISION: Final = "0018"
 
 """The newest migration; a store at this revision needs none."""
 
@@ -165,6 +165,15 @@ run_devices = Table(
     Index("ix_run_devices_device", "device", "run"),
     Index("ix_run_devices_done", "site", "outcome", "finished_at"),
 )
+
+run_changes = Table(
+    "run_changes",
+    metadata,
+    Column("run", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("device", String, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+"""What a run set out to change on a device, a line for each step; apart from ``run_devices``, whose rows lists read."""
 
 device_status = Table(
     "device_status", metadata, Column("device", String, primary_key=True), Column("body", Text, nullable=False)

@@ -31,7 +31,7 @@ from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA
 from tests.api.conftest import INVENTORY, PASSWORD, Stock
 from tests.api.conftest import opened as a_controller
-from tests.api.fleet_seen import EPISODE, an_hour_at_berlin
+from tests.api.fleet_seen import EPISODE, an_hour_at_berlin, two_runs
 from tests.api.test_rest_scopes import all_routes
 from tests.controller.proving import some_proofs
 from tests.controller.reporting import BERLIN, FW
@@ -83,6 +83,11 @@ PAGES: Final[dict[str, list[tuple[str, str]]]] = {
     "/episodes": [("vera", "/episodes"), ("vera", "/episodes?kind=evasion"), ("vera", "/episodes?kind=no")],
     "/episodes/{number}": [("vera", f"/episodes/{EPISODE}")],
     "/webhooks": [("root", "/webhooks")],
+    "/intelligence": [("vera", "/intelligence"), ("vera", "/intelligence?old=abc123&new=def456")],
+    "/runs": [("vera", "/runs"), ("vera", "/runs?site=berlin&since=2026-11-30T10:00&until=2026-11-01T10:00")],
+    "/runs/{number}": [("vera", "/runs/{applied}"), ("vera", "/runs/{refused}")],
+    "/plans/{number}": [("vera", "/plans/{plan}")],
+    "/devices/{name}": [("vera", "/devices/fw-berlin"), ("vera", "/devices/fw-austin?days=7")],
     "/auth/oidc/callback": [(NOBODY, "/auth/oidc/callback")],
 }
 # These lead to another page, or are a part of one.
@@ -173,6 +178,7 @@ def furnished(controller: Controller, folder: Path) -> dict[str, str]:
     )  # fmt: skip
     controller.store.record_proofs("furnished", some_proofs(controller.clock.now()))
     an_hour_at_berlin(controller)
+    applied, refused, plan = two_runs(controller)
     live = asked(controller, "a very long word: " + "x" * 200, seats=4, lead="person:anna")
     preview = controller.exceptions.preview_of(live).digest
     controller.exceptions.approve(live, actor="person:bert", preview=preview, reason="")
@@ -181,6 +187,9 @@ def furnished(controller: Controller, folder: Path) -> dict[str, str]:
     )
     controller.interventions.switch(Mode.MONITOR, ["austin"], actor="person:olga", reason="an outage", ends=None)
     return {
+        "applied": applied,
+        "refused": refused,
+        "plan": plan,
         "live": live,
         "waiting": asked(controller, "with conflicts", sources=("10.20.1.7", "role:guest")),
         "draft": asked(controller, "a draft", draft=True),

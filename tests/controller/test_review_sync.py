@@ -87,6 +87,22 @@ def test_an_exception_that_the_store_does_not_know_is_counted_and_taken_off(work
     assert rule.name not in {r.name for r in firewall.state.rules}
 
 
+def test_what_a_run_set_out_to_change_is_kept_also_when_the_device_refused(work: Work, clock: ManualClock) -> None:
+    made, firewall, device = work
+    firewall.on["before-apply"] = raises(Refused("no room"))
+    refused = start_run(made.store, clock)
+    assert made.sync(device, refused).outcome is Outcome.FAILED
+    firewall.on.clear()
+    applied = start_run(made.store, clock)
+    assert made.sync(device, applied).outcome is Outcome.APPLIED
+    unchanged = start_run(made.store, clock)
+    assert made.sync(device, unchanged).outcome is Outcome.UNCHANGED
+    said = made.store.run_changes(applied)[device.name]
+    assert [line for line in said if "dst-tiktok" in line and "103.136.220.0/23" in line]
+    assert made.store.run_changes(refused) == {device.name: said}
+    assert made.store.run_changes(unchanged) == {}
+
+
 # --- after the change -----------------------------------------------------------------------------------------------
 
 
