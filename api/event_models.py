@@ -66,7 +66,7 @@ class Event(Answer):
             snapshot=event.snapshot,
             sources=tuple(
                 SourceSeen(
-                    source=str(s.source),
+                    source=s.client,
                     destination=str(s.destination),
                     packets=s.packets,
                     bytes=s.octets,

@@ -184,6 +184,20 @@ class NotAllowed(TokgateError):
     http_status = 403
 
 
+class SecondPersonNeeded(NotAllowed):
+    """Who asked to see an identity tried to approve it; another person has to."""
+
+    code = "TG6010"
+    title = "Second person needed"
+
+
+class NotUnmasked(NotAllowed):
+    """Identities are not shown there, and no approved unmasking of the caller's own is open for them."""
+
+    code = "TG6011"
+    title = "Identities not shown"
+
+
 class NotAuthenticated(TokgateError):
     """No token, or one that is unknown, expired or revoked."""
 

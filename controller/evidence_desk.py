@@ -42,6 +42,7 @@ from controller.evidence.ways import Way, Ways
 from controller.inventory import Inventory, Policy, Site
 from controller.inventory.evidence import EvidenceRules
 from controller.model import AccessException, Window
+from controller.privacy_desk import PrivacyDesk
 from controller.reach import EVERYWHERE, Reach
 from controller.store import EpisodeQuery, KeptEpisode, Page, Past, Store
 from controller.store.exception_query import ExceptionQuery
@@ -76,12 +77,14 @@ class EvidenceDesk:
         *,
         policies: Callable[[Site], Policy],
         holidays: Callable[[Site], frozenset[date]],
+        privacy: PrivacyDesk | None = None,
     ) -> None:
         self._store = store
         self._inventory = inventory
         self._clock = clock
         self._policies = policies
         self._holidays = holidays
+        self._privacy = privacy or PrivacyDesk(store=store, inventory=inventory, clock=clock)
         self._reach = EVERYWHERE
         self._building = threading.Lock()
         self._joining = threading.Lock()  # over what waits, and the ways
@@ -95,28 +98,36 @@ class EvidenceDesk:
         self._waiting = Waiting()  # records that may yet be named
         self.counts: Counter[str] = Counter()  # of this process: sightings, signs, batches, and each reason set aside
 
-    def within(self, reach: Reach) -> EvidenceDesk:
+    def within(self, reach: Reach, privacy: PrivacyDesk | None = None) -> EvidenceDesk:
         """The same desk for somebody whose access ends there."""
         narrow = copy(self)
-        narrow._reach = reach
+        narrow._reach, narrow._privacy = reach, privacy or self._privacy
         return narrow
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
     def find(self, wanted: EpisodeQuery) -> Page[Episode]:
-        """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""
-        return self._store.episodes(self._within(wanted))
+        """The newest first. Raises ``Invalid`` for a cursor that is not one of ours; ``NotUnmasked`` when it is asked
+        by an identity where those are not shown."""
+        page = self._store.episodes(self._askable(wanted))
+        return replace(page, items=tuple(map(self._privacy.episode, page.items)))
 
     def count(self, wanted: EpisodeQuery, *, most: int) -> int:
         """How many there are on all pages; no further than ``most``."""
-        return self._store.episode_count(self._within(wanted), most=most)
+        return self._store.episode_count(self._askable(wanted), most=most)
 
     def one(self, name: str) -> Episode:
         """Raises ``NotFound``, also for one of a site out of reach."""
         found = self._store.episode(name)
         if not self._reach.has(found.site):
             self._store.episode("")  # told in the same words as one that is not there
-        return found
+        return self._privacy.episode(found)
+
+    def _askable(self, wanted: EpisodeQuery) -> EpisodeQuery:
+        if wanted.source is not None or wanted.host is not None or wanted.user is not None:
+            self._privacy.refuse_by_identity(wanted.site)
+        by_who = wanted.text is None or self._privacy.is_searchable(wanted.site)
+        return self._within(replace(wanted, by_who=by_who))
 
     def _within(self, wanted: EpisodeQuery) -> EpisodeQuery:
         if self._reach.is_everywhere:

@@ -17,6 +17,7 @@ from controller.export.spool import look
 from controller.exporting import spool_folder
 from controller.inventory import Inventory
 from controller.inventory.fields import did_you_mean
+from controller.privacy_desk import PrivacyDesk
 from controller.reach import EVERYWHERE, Reach
 from controller.store import Store
 from controller.views import Check
@@ -35,6 +36,7 @@ class ExportDesk:
     inventory: Inventory
     clock: Clock
     data_dir: Path
+    privacy: PrivacyDesk
     origin: Origin = field(default_factory=here)
     reach: Reach = EVERYWHERE
     live: Callable[[], Mapping[str, ExportView]] | None = None
@@ -73,7 +75,7 @@ class ExportDesk:
 
         Raises ``Invalid`` for a place that is not reached yet: the store is older than the caller's cursor.
         """
-        found = follow(self.store, since, limit=limit, sites=self.reach.sites)
+        found = follow(self.store, since, privacy=self.privacy, limit=limit, sites=self.reach.sites)
         if since > found.head:
             raise Invalid(
                 "since: ahead of everything that is recorded; was the store restored from a backup?",

@@ -17,6 +17,7 @@ from controller.export.webhook_wire import WebhookWire
 from controller.export.wire import Wire
 from controller.inventory import Inventory
 from controller.inventory.exports import Export, SyslogExport, WebhookExport
+from controller.privacy_desk import PrivacyDesk
 from controller.settings import Settings
 from controller.store import Store
 from core.clock import Clock
@@ -42,6 +43,7 @@ class Exporting:
     ) -> None:
         """``may_run`` is asked before each turn."""
         origin = here()
+        privacy = PrivacyDesk(store=store, inventory=inventory, clock=clock)
         self.exporters = {
             name: Exporter(
                 name,
@@ -51,6 +53,7 @@ class Exporting:
                 clock=clock,
                 origin=origin,
                 wire=wire_of(config, clock, settings),
+                privacy=privacy,
             )
             for name, config in sorted(inventory.exports.items())
         }

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
 from enum import StrEnum
-from typing import Any
+from ipaddress import IPv6Address
+from typing import Any, Final
 
 from core.ids import DeviceName, EventId, ExceptionId, PersonName, PlanId, RunId, SiteName, SnapshotId, TokenId
 from core.net import Address, Network
@@ -343,6 +344,16 @@ class SourceSeen:
     packets: int | None
     octets: int | None
     last_seen: datetime
+
+    @property
+    def client(self) -> str:
+        """Who it was, as it may be told; ``NOBODY`` when that was forgotten."""
+        return FORGOTTEN if self.source == NOBODY else str(self.source)
+
+
+NOBODY: Final = IPv6Address("::")
+"""Stands where an address was."""
+FORGOTTEN: Final = "forgotten"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

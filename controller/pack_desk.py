@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from controller.audit import AuditNote, Head
 from controller.coverage import by_device, coverage
 from controller.coverage_desk import CoverageDesk
 from controller.enforced_age import kept
-from controller.errors import Conflict, Invalid
+from controller.errors import Conflict, Invalid, NotUnmasked
 from controller.inventory import Inventory, Site
 from controller.inventory.slo_rules import show_age, show_share
 from controller.model import AccessException, AuditEntry, ExceptionState, Window
@@ -171,8 +171,11 @@ class PackDesk:
         return Pack(files=sealing.seal(files, about, begun.key), key=begun.key.public, sites=begun.sites)
 
     def _chosen(self, wish: PackWish) -> list[Site]:
-        """Raises ``NotFound``."""
-        return [self.inventory.site(name) for name in dict.fromkeys(wish.sites)] or [*self.inventory.sites.values()]
+        """Raises ``NotFound``; ``NotUnmasked`` when identities are wanted of a site that shows none."""
+        chosen = [self.inventory.site(name) for name in dict.fromkeys(wish.sites)] or [*self.inventory.sites.values()]
+        if wish.identities:
+            self._refuse_identities(chosen)
+        return chosen
 
     def sample(
         self, window: Window, *, seed: str, count: int, sites: Sequence[SiteName] | None = None
@@ -263,7 +266,7 @@ class PackDesk:
     # --- what is recorded -----------------------------------------------------------------------------------------
 
     def facts(self, wish: PackWish) -> Facts:
-        """All that a pack is made of. Raises ``Invalid``, ``NotFound``."""
+        """All that a pack is made of. Raises ``Invalid``, ``NotFound``, ``NotUnmasked``."""
         self._refuse(wish.window)
         chosen = self._chosen(wish)
         terms = [*self._terms(wish.window)][::-1]
@@ -283,6 +286,13 @@ class PackDesk:
             identities=wish.identities,
             notes=(self._retention_note(), *(() if is_all else (_WITHHELD,))),
         )
+
+    def _refuse_identities(self, chosen: Iterable[Site]) -> None:
+        if closed := [site.name for site in chosen if not self.inventory.privacy_at(site.name).is_open]:
+            raise NotUnmasked(
+                f"{', '.join(closed[:5])}: identities are not shown there, and go into no pack",
+                hint="make it without --identities",
+            )
 
     def _refuse(self, window: Window) -> None:
         if window.start >= window.end:

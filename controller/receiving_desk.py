@@ -14,6 +14,7 @@ from controller.evidence.receiving import Figures, Receiver
 from controller.evidence.setting_aside import SetAside
 from controller.inventory import Inventory
 from controller.reach import EVERYWHERE, Reach
+from controller.reports.making import HIDDEN
 from controller.store import QuarantineQuery, Store
 from controller.views import Check
 from core.clock import Clock
@@ -82,7 +83,8 @@ class ReceivingDesk:
         self, wanted: QuarantineQuery, *, limit: int, before: tuple[datetime, int] | None = None
     ) -> list[SetAside]:
         """What was set aside: what happened last first. ``before``: ``last_at`` and ``id`` of the last one seen."""
-        return self.store.quarantined(self._within(wanted), limit=limit, before=before)
+        found = self.store.quarantined(self._within(wanted), limit=limit, before=before)
+        return [one if self.inventory.privacy_at(one.site).is_open else _unread(one) for one in found]
 
     def count(self, wanted: QuarantineQuery, *, most: int) -> int:
         return self.store.quarantined_count(self._within(wanted), most=most)
@@ -92,7 +94,14 @@ class ReceivingDesk:
         return self.store.quarantine_sums()
 
     def _within(self, wanted: QuarantineQuery) -> QuarantineQuery:
-        return replace(wanted, sites=self.reach.sites)
+        is_open = all(self.inventory.privacy_at(site).is_open for site in (*self.inventory.sites, None))
+        return replace(wanted, sites=self.reach.sites, by_who=is_open)
+
+
+def _unread(found: SetAside) -> SetAside:
+    """Nobody knows what a record says of whom that could not be read; where identities are not shown, it is not."""
+    samples = tuple(replace(sample, text=HIDDEN, detail="") for sample in found.samples)
+    return replace(found, samples=samples)
 
 
 __all__ = ["ReceivingDesk"]

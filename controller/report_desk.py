@@ -15,7 +15,7 @@ from controller.evidence.model import EpisodeKind
 from controller.exception_desk import ExceptionDesk, Wanted
 from controller.inventory import Inventory, Site
 from controller.model import CoverageState, DeviceStatus, EventAction, Mode, Window
-from controller.reports.hiding import clients_in, without_identities
+from controller.privacy_desk import PrivacyDesk
 from controller.reports.making import (
     Before,
     Change,
@@ -35,7 +35,7 @@ from controller.reports.ranges import Asked, parse_range, window_before
 from controller.store import AuditQuery, Store
 from controller.store.episodes import EpisodeQuery
 from controller.store.sums import SumsCheck
-from controller.sums import Count, total
+from controller.sums import Count, clients_in, total
 from controller.troubles import stale_limits, troubles
 from core.clock import Clock
 from core.ids import DeviceName, SiteName
@@ -66,6 +66,7 @@ class ReportDesk:
     exceptions: ExceptionDesk
     modes_at: Callable[[Site, datetime], Mapping[str, Mode]]
     freshness: timedelta
+    privacy: PrivacyDesk
     base_url: str = ""  # where browsers reach us, for links
 
     def within(self, inventory: Inventory, emergencies: EmergencyDesk, exceptions: ExceptionDesk) -> ReportDesk:
@@ -82,8 +83,8 @@ class ReportDesk:
 
     # --- one site -------------------------------------------------------------------------------------------------
 
-    def site(self, name: str, asked: Window | Asked, *, with_before: bool = True) -> SiteReport:
-        """Raises ``NotFound``."""
+    def site(self, name: str, asked: Window | Asked, *, with_before: bool = True, in_house: bool = False) -> SiteReport:
+        """``in_house``: for who reads lists, not to be passed on. Raises ``NotFound``."""
         site, now = self.inventory.site(name), self.clock.now()
         window = asked.window if isinstance(asked, Asked) else asked
         statuses = self.store.statuses_of(site.devices)
@@ -112,8 +113,7 @@ class ReportDesk:
             found=self._found(site, window, now),
         )
         made = replace(made, base_url=self.base_url)
-        fewest = self.inventory.fewest_clients(site)
-        return without_identities(made, fewest=fewest) if clients_in(sums) < fewest else made
+        return self.privacy.report(made, clients=clients_in(sums), in_house=in_house)
 
     def _before(self, site: Site, asked: Window | Asked, now: datetime) -> Before:
         window = _earlier(asked, now)

@@ -72,6 +72,7 @@ from controller.pack_desk import PackDesk
 from controller.people_desk import PeopleDesk
 from controller.planning import Limits, plan_device, removed, store_plan
 from controller.policy_desk import PolicyDesk
+from controller.privacy_desk import PrivacyDesk
 from controller.proof.desk import ProofDesk
 from controller.reach import EVERYWHERE, Reach
 from controller.receiving_desk import ReceivingDesk
@@ -175,14 +176,17 @@ class Controller:
         self.reach = EVERYWHERE
         self.feeds = FeedDesk(store, inventory, clock)
         self.cuts = CutDesk(store=store)
-        self.exports = ExportDesk(store=store, inventory=inventory, clock=clock, data_dir=settings.data_dir)
+        self.privacy = PrivacyDesk(store=store, inventory=inventory, clock=clock)
+        self.exports = ExportDesk(
+            store=store, inventory=inventory, clock=clock, data_dir=settings.data_dir, privacy=self.privacy
+        )
         self.coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=self._freshness)
         self.packs = PackDesk(store=store, inventory=inventory, clock=clock, settings=settings, coverage=self.coverage)
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
         self.own_tokens = OwnTokens(store, inventory, clock)
-        self.webhooks = WebhookDesk(store, inventory, clock, settings)
+        self.webhooks = WebhookDesk(store, inventory, clock, settings, privacy=self.privacy)
         self.declared = DeclaredDesk(store, inventory, clock, path=settings.inventory)
         self.calendars = CalendarBook(store, inventory, clock)
         self.emergencies = EmergencyDesk(store, inventory, clock)
@@ -192,7 +196,12 @@ class Controller:
         )
         self.policies = PolicyDesk(store, inventory, clock, self.calendars, self.emergencies)
         self.evidence = EvidenceDesk(
-            store, inventory, clock, policies=self.emergencies.policy_of, holidays=self.calendars.of
+            store,
+            inventory,
+            clock,
+            policies=self.emergencies.policy_of,
+            holidays=self.calendars.of,
+            privacy=self.privacy,
         )
         self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=self.evidence)
         self.reports = ReportDesk(
@@ -203,6 +212,7 @@ class Controller:
             exceptions=self.exceptions,
             modes_at=self._modes,
             freshness=self._freshness,
+            privacy=self.privacy,
             base_url=settings.public_url or "",
         )
         self.sending = SendingDesk(store=store, inventory=inventory, clock=clock, reports=self.reports)
@@ -318,12 +328,13 @@ class Controller:
         narrow.reach = Reach(sites)
         narrow.inventory = self.inventory.within(sites)
         narrow.feeds = self.feeds.within(narrow.inventory)
+        narrow.privacy = self.privacy.within(narrow.reach, narrow.inventory)
         narrow.exceptions = self.exceptions.within(narrow.reach, narrow.inventory)
         narrow.emergencies = self.emergencies.within(narrow.reach, narrow.inventory)
         narrow.interventions = self.interventions.by(narrow.emergencies)
         narrow.declared = self.declared.within(narrow.reach)
         narrow.own_tokens = OwnTokens(self.store, narrow.inventory, self.clock)
-        narrow.evidence = self.evidence.within(narrow.reach)
+        narrow.evidence = self.evidence.within(narrow.reach, narrow.privacy)
         narrow.coverage = self.coverage.within(narrow.inventory)
         narrow.proofs = self.proofs.within(narrow.reach, narrow.inventory)
         narrow.uploads = self.uploads.within(narrow.reach)
@@ -992,17 +1003,23 @@ class Controller:
         return result
 
     def events(self, query: EventQuery) -> Page[DetectionEvent]:
-        return self.store.events(replace(query, sites=self.reach.sites))
+        page = self.store.events(self._askable(query))
+        return replace(page, items=tuple(map(self.privacy.event, page.items)))
 
     def event_count(self, query: EventQuery, *, most: int) -> int:
-        return self.store.event_count(replace(query, sites=self.reach.sites), most=most)
+        return self.store.event_count(self._askable(query), most=most)
+
+    def _askable(self, query: EventQuery) -> EventQuery:
+        """Within reach; where identities are not shown, nothing is found by them."""
+        by_who = query.text is None or self.privacy.is_searchable(query.site)
+        return replace(query, sites=self.reach.sites, by_who=by_who)
 
     def hits_since(self, at: datetime) -> list[HitSum]:
         return self.store.hits_since(at)
 
-    def site_report(self, site: str, asked: Window | Asked) -> SiteReport:
+    def site_report(self, site: str, asked: Window | Asked, *, in_house: bool = False) -> SiteReport:
         """Who used it at the site, what was blocked, and how long it was really enforced."""
-        return self.reports.site(site, asked)
+        return self.reports.site(site, asked, in_house=in_house)
 
     def fleet_report(self, asked: Window | Asked) -> FleetReport:
         return self.reports.fleet(asked)

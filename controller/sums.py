@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from controller.model import DetectionEvent, EventAction, Quality
+from controller.model import FORGOTTEN, DetectionEvent, EventAction, Quality
 
 SOURCE: Final = "source"
 DESTINATION: Final = "destination"
@@ -135,6 +135,11 @@ class Sums:
         return total(self.cells.values())
 
 
+def clients_in(sums: Sums) -> int:
+    """How many clients were seen, with any end."""
+    return len({who.name for who in sums.seen if who.side == SOURCE and who.name != FORGOTTEN})
+
+
 def total(counts: Iterable[Count]) -> Count:
     found = Count()
     for count in counts:
@@ -171,7 +176,7 @@ def seen_in(event: DetectionEvent) -> Iterable[tuple[Who, Seen]]:
             int(pair.octets is None),
             pair.last_seen,
         )
-        yield Who(SOURCE, str(pair.source), event.action, event.role), found
+        yield Who(SOURCE, pair.client, event.action, event.role), found
         yield Who(DESTINATION, str(pair.destination), event.action, event.role), found
 
 

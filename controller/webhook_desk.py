@@ -11,6 +11,7 @@ from typing import Final
 from controller.audit import AuditNote
 from controller.errors import Invalid, NotFound
 from controller.inventory import Inventory
+from controller.privacy_desk import PrivacyDesk
 from controller.rehearsal import rehearsal
 from controller.settings import Settings
 from controller.store import Store
@@ -48,10 +49,19 @@ MAX_REPLAYED: Final = 500
 class WebhookDesk:
     """One for a controller. Safe to use from any number of threads."""
 
-    def __init__(self, store: Store, inventory: Inventory, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        inventory: Inventory,
+        clock: Clock,
+        settings: Settings,
+        *,
+        privacy: PrivacyDesk | None = None,
+    ) -> None:
         self._store = store
         self._inventory = inventory
         self._clock = clock
+        self._privacy = privacy or PrivacyDesk(store=store, inventory=inventory, clock=clock)
         self.allowed: tuple[Network, ...] = tuple(ip_network(text) for text in settings.webhook_networks)
         self.authorities = settings.webhook_ca
 
@@ -145,7 +155,7 @@ class WebhookDesk:
 
         Raises ``SecretUnavailable``, ``Invalid`` when the new secret or the address cannot be had.
         """
-        text = in_form(hook.form, body, message_id=message_id)
+        text = in_form(hook.form, self._privacy.message(body), message_id=message_id)
         said = headers(_keys(hook), message_id=message_id, at=now, body=text) if hook.secret is not None else {}
         return post(address_of(hook), text, said, allowed=self.allowed, authorities=self.authorities)
 
@@ -153,11 +163,16 @@ class WebhookDesk:
         self, name: str, wanted: MessageQuery | None = None, *, limit: int = 100, after: int | None = None
     ) -> list[Message]:
         """The newest first, or the oldest; ``after`` is the ``seq`` of the last one seen. Raises ``NotFound``."""
-        return self._store.messages(name, wanted or MessageQuery(), limit=limit, after=after)
+        found = self._store.messages(name, self._askable(wanted or MessageQuery()), limit=limit, after=after)
+        return [replace(message, body=self._privacy.message(message.body)) for message in found]
 
     def message_count(self, name: str, wanted: MessageQuery, *, most: int) -> int:
         """How many there are; no further than ``most``. Raises ``NotFound``."""
-        return self._store.message_count(name, wanted, most=most)
+        return self._store.message_count(name, self._askable(wanted), most=most)
+
+    def _askable(self, wanted: MessageQuery) -> MessageQuery:
+        """Where identities are not shown, no message is found by them."""
+        return replace(wanted, by_who=wanted.text is None or self._privacy.is_searchable(None))
 
     def replay(self, name: str, *, ids: Iterable[str] | None = None, since: datetime | None = None, actor: str) -> int:
         """Send these again under their ids: by default what was set aside; with ``since`` also what was delivered.

@@ -122,7 +122,7 @@ def site_page(
         raise Invalid(f"days: {days!r} cannot be shown", hint=f"it is one of {', '.join(SPANS)}")
     now, site = controller.clock.now(), controller.inventory.site(name)
     window = Window(now - int(days) * DAY, now)
-    report = controller.site_report(name, window)
+    report = controller.site_report(name, window, in_house=True)
     [line] = [line for line in controller.coverage.fleet().sites if line.age.site == site.name]
     return page(
         request,

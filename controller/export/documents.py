@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from controller.evidence.model import EpisodeAction
 from controller.export.lines import facts
-from controller.export.record import Origin, Record, Severity, millis, rfc3339
+from controller.export.record import Origin, Record, Severity, address_of, millis, rfc3339
 
 ECS_VERSION: Final = "8.17.0"
 OCSF_VERSION: Final = "1.8.0"
@@ -46,7 +46,8 @@ _ECS_TYPE: Final[Mapping[EpisodeAction, list[str]]] = {
 def ecs(record: Record, origin: Origin) -> dict[str, Any]:
     """Fields of ECS 8.17, and what it has no field for under ``tokgate``. ``@timestamp`` is the end of the window."""
     addresses = [str(one) for one in (record.source, *record.addresses) if one is not None]
-    whose = [*addresses, *record.sources]
+    clients = [*record.sources, *([record.host] if record.host else ())]
+    whose = [*addresses, *(one for one in record.sources if address_of(one) is not None)]
     return _known(
         {
             "@timestamp": rfc3339(record.end),
@@ -88,7 +89,7 @@ def ecs(record: Record, origin: Origin) -> dict[str, Any]:
             "user": {"name": record.user},
             "related": {
                 "ip": sorted(set(whose)),
-                "hosts": sorted({*record.names, *([record.host] if record.host else ())}),
+                "hosts": sorted({*record.names, *(one for one in clients if address_of(one) is None)}),
                 "user": [record.user] if record.user else [],
             },
             "tokgate": {**_own(record), **{name: list(getattr(record, name)) for name in _LISTS}},
@@ -229,10 +230,15 @@ def _evidences(record: Record) -> list[dict[str, Any]]:
     places = [*({"ip": str(one)} for one in record.addresses), *({"hostname": name} for name in record.names)]
     first: dict[str, Any] = {"src_endpoint": client, "dst_endpoint": places[0] if places else {}}
     further = [{"dst_endpoint": place} for place in places[1:]]
-    several = [{"src_endpoint": {"ip": source}} for source in record.sources]
+    several = [{"src_endpoint": _endpoint(source)} for source in record.sources]
     device = {"data": {"device": record.device, "packets": record.packets, "bytes": record.octets}}
     every: list[dict[str, Any]] = [first, *further, *several, device]
     return [found for one in every if (found := _known(one))]
+
+
+def _endpoint(source: str) -> dict[str, str]:
+    """A client that stands under a pseudonym has no address."""
+    return {"hostname" if address_of(source) is None else "ip": source}
 
 
 # --- both -------------------------------------------------------------------------------------------------------------

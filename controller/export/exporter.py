@@ -25,6 +25,7 @@ from controller.export.record import Origin, Record
 from controller.export.spool import Entry, Progress, Spool
 from controller.export.wire import Down, Refused, Wire
 from controller.inventory.exports import Export, SyslogExport
+from controller.privacy_desk import PrivacyDesk
 from controller.store import Store
 from controller.webhooks import REFUSALS
 from core.clock import Clock
@@ -83,6 +84,7 @@ class Exporter:
         clock: Clock,
         origin: Origin,
         wire: Wire,
+        privacy: PrivacyDesk,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.view = ExportView(name=name, kind=config.kind, form=config.form, to=target(config))
@@ -93,6 +95,7 @@ class Exporter:
         self._clock = clock
         self._origin = origin
         self._wire = wire
+        self._privacy = privacy
         self._jitter = jitter
         self._spool: Spool | None = None
         self._retry_at: float | None = None
@@ -171,7 +174,7 @@ class Exporter:
 
     def _page(self, spool: Spool) -> bool:
         sites = frozenset(SiteName(site) for site in self._config.sites) or None
-        found = follow(self._store, spool.cursor, limit=MOST, sites=sites)
+        found = follow(self._store, spool.cursor, privacy=self._privacy, limit=MOST, sites=sites)
         if found.head < spool.cursor:
             self._tell("reset", f"the store is older than what {self._name} was sent: it goes on from there")
             spool.begin_again(found.head, spool.replay)

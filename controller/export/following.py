@@ -9,6 +9,7 @@ from typing import Final
 from controller.evidence.model import Episode
 from controller.export.record import Record, of_episode, of_event
 from controller.model import DetectionEvent
+from controller.privacy_desk import PrivacyDesk
 from controller.store import Store
 from controller.store.journal import Kind
 from core.ids import SiteName
@@ -48,8 +49,13 @@ class Followed:
         return self.until >= self.head
 
 
-def follow(store: Store, since: int, *, limit: int = MOST, sites: frozenset[SiteName] | None = None) -> Followed:
-    """At most ``limit`` entries. An episode that is among them several times is given at its last place."""
+def follow(
+    store: Store, since: int, *, privacy: PrivacyDesk, limit: int = MOST, sites: frozenset[SiteName] | None = None
+) -> Followed:
+    """At most ``limit`` entries, with clients as they may be called.
+
+    An episode that is among them several times is given at its last place.
+    """
     page = store.journal(since, limit=limit, sites=sites)
     events = store.events_of([entry.subject for entry in page.entries if entry.kind is Kind.EVENT])
     episodes = store.episodes_of([entry.subject for entry in page.entries if entry.kind is Kind.EPISODE])
@@ -58,7 +64,8 @@ def follow(store: Store, since: int, *, limit: int = MOST, sites: frozenset[Site
         one = (events if entry.kind is Kind.EVENT else episodes).get(entry.subject)  # dropped since, or not
         if one is not None:
             found.pop(entry.subject, None)
-            found[entry.subject] = Recorded(seq=entry.seq, at=entry.at, found=one)
+            told = privacy.event(one) if isinstance(one, DetectionEvent) else privacy.episode(one)
+            found[entry.subject] = Recorded(seq=entry.seq, at=entry.at, found=told)
     return Followed(recorded=tuple(found.values()), until=page.until, missing=page.missing, head=page.head)
 
 

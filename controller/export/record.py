@@ -166,7 +166,7 @@ ACTIONS: Final = {
 
 def of_event(event: DetectionEvent, *, seq: int, at: datetime) -> Record:
     """What a counter proved."""
-    sources = tuple(dict.fromkeys(str(seen.source) for seen in event.sources))
+    sources = tuple(dict.fromkeys(seen.client for seen in event.sources))
     destinations = tuple(dict.fromkeys(str(seen.destination) for seen in event.sources))
     alone = len(sources) == 1 and not event.sources_truncated
     action = ACTIONS[event.action]
@@ -183,7 +183,8 @@ def of_event(event: DetectionEvent, *, seq: int, at: datetime) -> Record:
         site=clean(event.site),
         device=clean(event.device),
         rule=clean(event.rule),
-        source=event.sources[0].source if alone else None,
+        source=address_of(sources[0]) if alone else None,
+        host=clean(sources[0]) if alone and address_of(sources[0]) is None else "",
         role=clean(event.role or ""),
         indicator=clean(event.entries[0].entry if event.entries else ""),
         exception=clean(event.exception or ""),

@@ -39,7 +39,7 @@ from controller.inventory.model import (
     Title,
 )
 from controller.inventory.parts import Part
-from controller.inventory.privacy import FewestClients, Privacy
+from controller.inventory.privacy import Privacy, PrivacyHere
 from controller.inventory.proof_rules import ProofRules
 from controller.inventory.reporting import Mail, ScheduledReport
 from controller.inventory.services import Further, named_in, parse_services
@@ -79,7 +79,7 @@ class SiteEntry(Part):
     changes: Changes | None = None
     resolvers: Resolvers = ()
     evasion: bool = False
-    fewest_clients: FewestClients | None = None
+    privacy: PrivacyHere | None = None
     devices: dict[Name, DeviceEntry] = Field(default_factory=dict)
 
 
@@ -285,7 +285,7 @@ def _site(name: SiteName, entry: SiteEntry, defaults: DeviceDefaults) -> Site:
         changes=entry.changes,
         resolvers=entry.resolvers,
         evasion=entry.evasion,
-        fewest_clients=entry.fewest_clients,
+        privacy=entry.privacy,
         devices={DeviceName(d): _device(DeviceName(d), name, e, defaults) for d, e in entry.devices.items()},
     )
 

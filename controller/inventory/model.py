@@ -36,7 +36,7 @@ from controller.inventory.fields import (
     did_you_mean,
 )
 from controller.inventory.parts import Part, WeeklyHours
-from controller.inventory.privacy import FewestClients, Privacy
+from controller.inventory.privacy import Privacy, PrivacyHere, SitePrivacy, applied
 from controller.inventory.proof_rules import ProofRules
 from controller.inventory.reporting import Mail, ScheduledReport
 from controller.inventory.slo_rules import Slo
@@ -252,9 +252,9 @@ class Site(Part):
     resolvers: Resolvers = ()
     """Who says what host names stand for there; those of this machine when empty."""
     evasion: bool = False
-    fewest_clients: FewestClients | None = None
-    """None: as ``privacy`` says."""
     """Whether it is told who turned to DoH, a VPN or a proxy right after being blocked."""
+    privacy: PrivacyHere | None = None
+    """None: as the inventory's ``privacy`` says."""
     devices: dict[DeviceName, Device] = Field(default_factory=dict)
 
 
@@ -303,9 +303,10 @@ class Inventory(Part):
         except KeyError:
             raise NotFound(f"no site {name!r} in the inventory{did_you_mean(name, self.sites)}") from None
 
-    def fewest_clients(self, site: Site) -> int:
-        """A report of the site in which fewer clients were seen names none of them."""
-        return self.privacy.fewest_clients if site.fewest_clients is None else site.fewest_clients
+    def privacy_at(self, site: str | None) -> SitePrivacy:
+        """What may be said of people there; of no site, or of one that left the inventory, what is said of all."""
+        here = self.sites.get(SiteName(site)) if site is not None else None
+        return applied(self.privacy, here.privacy if here is not None else None)
 
     def calendars_of(self, site: Site) -> tuple[str, ...]:
         """The calendars whose holidays a site has."""

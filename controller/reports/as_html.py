@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from controller.coverage import Span
+from controller.inventory.privacy import Identities
 from controller.model import CoverageState, EventAction
 from controller.reports.making import Bucket, FleetReport, HeatMap, SiteLine, SiteReport, iso, plain
 
@@ -195,7 +196,7 @@ def _together(heat: HeatMap, day: int, hour: int) -> int | None:
 
 def links_of(report: SiteReport | FleetReport, site: str | None = None) -> dict[str, str]:
     """Of each action, where its events are told; nothing when our own address is not known."""
-    if not report.base_url or getattr(report, "is_hidden", False):
+    if not report.base_url or (isinstance(report, SiteReport) and report.identities is Identities.HIDDEN):
         return {}
     name = site or (report.site if isinstance(report, SiteReport) else "")
     since, until = iso(report.window.start), iso(report.window.end)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from controller.coverage import Coverage, coverage
 from controller.evidence.model import Episode
+from controller.inventory.privacy import Identities
 from controller.model import (
     AccessException,
     CoverageState,
@@ -228,7 +229,7 @@ class SiteReport:
     intelligence: tuple[SourceTrouble, ...] = ()
     notes: tuple[str, ...] = field(default=())
     base_url: str = ""  # our own address, for links
-    is_hidden: bool = False  # nobody is named
+    identities: Identities = Identities.SHOWN
 
     @property
     def is_by_day(self) -> bool:
@@ -259,7 +260,7 @@ class SiteReport:
             "snapshot": self.snapshot,
             "snapshot_at": iso(self.snapshot_at),
             "intelligence": [trouble.to_json() for trouble in self.intelligence],
-            "identities": HIDDEN if self.is_hidden else "shown",
+            "identities": self.identities.value,
             "mode": {role: mode.value for role, mode in self.mode.items()},
             "totals": totals_json(self.totals),
             "flows_cut": self.flows_cut,

@@ -55,7 +55,7 @@ class Asked:
         end = self.first - timedelta(days=1)
         if self.unit == "days":
             return Asked(unit="days", first=self.first - (self.last - self.first) - _DAY, last=end, zone=self.zone)
-        return _unit(self.unit, end, self.zone)
+        return unit_at(self.unit, end, self.zone)
 
     @property
     def name(self) -> str:
@@ -92,7 +92,7 @@ def parse_range(text: str, *, zone: str, now: datetime, field: str = "range") ->
     word = text.strip()
     if word.lower() in _WORDS:
         unit, step = _WORDS[word.lower()]
-        asked = _unit(unit, now.astimezone(ZoneInfo(zone)).date(), zone)
+        asked = unit_at(unit, now.astimezone(ZoneInfo(zone)).date(), zone)
         return asked.before if step else asked
     first, dots, last = word.partition("..")
     try:
@@ -114,17 +114,17 @@ def _written(text: str, zone: str) -> Asked:
         raise ValueError(text)
     year = int(found["year"])
     if found["week"]:
-        return _unit("week", date.fromisocalendar(year, int(found["week"]), 1), zone)
+        return unit_at("week", date.fromisocalendar(year, int(found["week"]), 1), zone)
     if found["quarter"]:
-        return _unit("quarter", date(year, int(found["quarter"]) * 3, 1), zone)
+        return unit_at("quarter", date(year, int(found["quarter"]) * 3, 1), zone)
     if found["day"]:
-        return _unit("day", date(year, int(found["month"]), int(found["day"])), zone)
+        return unit_at("day", date(year, int(found["month"]), int(found["day"])), zone)
     if found["month"]:
-        return _unit("month", date(year, int(found["month"]), 1), zone)
-    return _unit("year", date(year, 1, 1), zone)
+        return unit_at("month", date(year, int(found["month"]), 1), zone)
+    return unit_at("year", date(year, 1, 1), zone)
 
 
-def _unit(unit: str, day: date, zone: str) -> Asked:
+def unit_at(unit: str, day: date, zone: str) -> Asked:
     """The one that holds the day."""
     match unit:
         case "day":

@@ -56,6 +56,7 @@ class EpisodeQuery(Listing):
         episodes.c.app,
         episodes.c.surface,
     )
+    WHO = frozenset({"source", "host", "user"})
 
     site: str | None = None
     sites: frozenset[SiteName] | None = None  # None: of every site

@@ -72,6 +72,7 @@ class EventQuery(Listing):
         events.c.sources,
         events.c.entries,
     )
+    WHO = frozenset({"sources"})
 
     site: str | None = None
     sites: frozenset[SiteName] | None = None  # None: of every site

@@ -12,6 +12,7 @@ from controller.errors import StoreError
 from controller.evidence.model import Episode
 from controller.evidence.setting_aside import Sample
 from controller.model import AccessException, DeviceStatus, Emergency, EntryHit, SourceSeen
+from controller.privacy.unmasking import Unmasking
 from core.ids import SiteName
 
 T = TypeVar("T")
@@ -57,6 +58,7 @@ EXCEPTION: Json[AccessException] = Json(AccessException, remembered=4_096)
 SOURCES: Json[tuple[SourceSeen, ...]] = Json(tuple[SourceSeen, ...])
 SAMPLES: Json[tuple[Sample, ...]] = Json(tuple[Sample, ...])
 EPISODE: Json[Episode] = Json(Episode)
+UNMASKING: Json[Unmasking] = Json(Unmasking)
 ENTRIES: Json[tuple[EntryHit, ...]] = Json(tuple[EntryHit, ...])
 WORDS: Json[tuple[str, ...]] = Json(tuple[str, ...])
 TIMINGS: Json[Mapping[str, float] | None] = Json(dict[str, float] | None)

@@ -23,6 +23,7 @@ class QuarantineQuery(Listing):
 
     KEYS = (quarantine.c.last_at, quarantine.c.id)
     SAID = (quarantine.c.origin, quarantine.c.site, quarantine.c.samples)
+    WHO = frozenset({"samples"})
 
     why: Quarantine | None = None
     site: SiteName | None = None

@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0018"
+REVISION: Final = "0019"
 
 """The newest migration; a store at this revision needs none."""
 
@@ -683,3 +683,23 @@ report_sendings = Table(
     Column("error", Text, nullable=False),
 )
 """Of each target of a scheduled report the last time that it was due, and what came of it."""
+
+identity_keys = Table(
+    "identity_keys",
+    metadata,
+    Column("kind", String, primary_key=True),  # "day", "week", "month", "quarter" or "year", of UTC
+    Column("start", Instant, primary_key=True),
+    Column("end", Instant, nullable=False),
+    Column("key", LargeBinary),  # None: destroyed
+    Column("destroyed_at", Instant),
+)
+"""What pseudonyms are made with, one key for each period. A period whose key was destroyed gets no other."""
+
+unmaskings = Table(
+    "unmaskings",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("site", String, nullable=False, index=True),
+    Column("body", Text, nullable=False),
+)
+"""Who asked to see whom, why, and who decided it."""

@@ -26,8 +26,12 @@ class Listing(ABC):
     KEYS: ClassVar[tuple[Any, ...]]
     SAID: ClassVar[tuple[Any, ...]]
 
+    WHO: ClassVar[frozenset[str]] = frozenset()
+    """The names of those of them that say who a client is: text is not looked for there unless ``by_who``."""
+
     text: str | None = None
     oldest_first: bool = False
+    by_who: bool = True
 
     @abstractmethod
     def filters(self) -> Iterator[ColumnElement[bool]]:
@@ -43,7 +47,8 @@ class Listing(ABC):
         if self.text is None:
             return conditions
         looked_at = select(self.KEYS[-1]).where(*conditions).order_by(*self.order).limit(SEARCHED)
-        said = or_(*(func.lower(column).contains(self.text.lower(), autoescape=True) for column in self.SAID))
+        columns = [column for column in self.SAID if self.by_who or column.name not in self.WHO]
+        said = or_(*(func.lower(column).contains(self.text.lower(), autoescape=True) for column in columns))
         return [*conditions, self.KEYS[-1].in_(looked_at), said]
 
     def behind(self, *last: Any) -> ColumnElement[bool]:

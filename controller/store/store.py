@@ -25,6 +25,7 @@ from controller.store.database import open_database
 from controller.store.emergencies import Emergencies
 from controller.store.episodes import BATCH_RETENTION, Episodes
 from controller.store.feeds import Feeds
+from controller.store.identities import Unmaskings
 from controller.store.inventories import Inventories, keep_version
 from controller.store.journal import Journal
 from controller.store.moving import Moving
@@ -154,6 +155,7 @@ class Store(
     Episodes,
     Proven,
     Sendings,
+    Unmaskings,
     Quarantines,
     Promises,
     Inventories,

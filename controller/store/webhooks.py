@@ -49,6 +49,7 @@ class MessageQuery(Listing):
 
     KEYS = (webhook_messages.c.seq,)
     SAID = (webhook_messages.c.id, webhook_messages.c.kind, webhook_messages.c.body, webhook_messages.c.error)
+    WHO = frozenset({"body"})
 
     state: MessageState | None = None
 

@@ -544,6 +544,7 @@ def test_the_example_is_good_and_complete() -> None:
             "KafkaExport",
             "Mail",
             "Privacy",
+            "PrivacyHere",
             "ScheduledReport",
             "Target",
             "Bucket",

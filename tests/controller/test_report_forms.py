@@ -13,10 +13,11 @@ import pytest
 
 from controller.errors import FormMissing
 from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
+from controller.inventory.privacy import Identities
 from controller.model import EventAction, Window
+from controller.privacy.veil import Veil
 from controller.reports.as_html import PRINTED, render_site
 from controller.reports.forms import Form, rendered
-from controller.reports.hiding import without_identities
 from controller.reports.making import Before, Change, Found, SiteReport, SourceAge, Totals, fleet_report
 from controller.service import Controller
 from controller.settings import Settings
@@ -38,6 +39,10 @@ LEAK = Episode(
     app="tiktok",
     source=ip_address("10.20.0.7"),
 )
+
+
+def without_identities(report: SiteReport) -> SiteReport:
+    return Veil(identities=Identities.HIDDEN).report(report, note="Fewer than 5 clients were seen.")
 
 
 def whole() -> SiteReport:
@@ -115,7 +120,7 @@ def test_what_a_pdf_needs_is_said_where_it_is_missing(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("form", [Form.JSON, Form.HTML, Form.CSV, Form.MARKDOWN])
 def test_a_report_without_identities_names_nobody_in_any_form(form: Form) -> None:
-    said = rendered(without_identities(whole(), fewest=5), form).decode()
+    said = rendered(without_identities(whole()), form).decode()
     for who in ("10.20.0.", "10.20.1.7", "2a01:db9:20::7"):
         assert who in rendered(whole(), form).decode()
         assert who not in said
@@ -124,7 +129,7 @@ def test_a_report_without_identities_names_nobody_in_any_form(form: Form) -> Non
 
 
 def test_what_is_hidden_is_who_and_not_how_much() -> None:
-    shown, hidden = whole(), without_identities(whole(), fewest=5)
+    shown, hidden = whole(), without_identities(whole())
     assert hidden.totals == shown.totals
     for action in EventAction:
         packets = [sum(line.packets or 0 for line in r.top_sources if line.action is action) for r in (shown, hidden)]

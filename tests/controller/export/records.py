@@ -8,7 +8,11 @@ from ipaddress import ip_address
 from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
 from controller.export.record import Origin, Record, of_episode, of_event
 from controller.model import DetectionEvent, EntryHit, EventAction, Quality, SourceSeen, Window
+from controller.privacy_desk import PrivacyDesk
+from controller.store import Store
+from core.clock import Clock
 from core.ids import DeviceName, EventId, ExceptionId, SiteName, SnapshotId
+from tests.controller.offices import YAML, offices
 from vendors.model import RuleName
 
 ORIGIN = Origin(host="control.example.net", version="1.2.3")
@@ -35,6 +39,11 @@ HOSTILE = (
     "長" * 2_000,
 )
 """What somebody may call a host, a user or a rule."""
+
+
+def privacy(store: Store, clock: Clock, *, said: str = "{}") -> PrivacyDesk:
+    """By an inventory that says this of people."""
+    return PrivacyDesk(store=store, inventory=offices(store._data_dir, f"{YAML}privacy: {said}\n"), clock=clock)
 
 
 def seen(source: str, destination: str, packets: int = 5) -> SourceSeen:

@@ -18,7 +18,7 @@ from controller.store import AlertQuery, AuditNote, Store
 from core.clock import ManualClock
 from core.ids import EventId, SiteName, new_id
 from tests.controller.backends import again, only_a_file
-from tests.controller.export.records import ORIGIN, episode, event
+from tests.controller.export.records import ORIGIN, episode, event, privacy
 from tests.controller.receiving import SECRET, Receiver, receiving, status
 from tests.ipsets import certificates
 from vendors.model import Reading
@@ -40,6 +40,7 @@ def exporter(store: Store, clock: ManualClock, made: WebhookExport, folder: str 
         clock=clock,
         origin=ORIGIN,
         wire=WebhookWire(made, clock, allowed=HERE),
+        privacy=privacy(store, clock),
         jitter=lambda: 0.0,
     )
 
@@ -277,6 +278,7 @@ def test_a_store_from_a_backup_does_not_silence_it(store: Store, clock: ManualCl
                     clock=clock,
                     origin=ORIGIN,
                     wire=WebhookWire(made, clock, allowed=HERE),
+                    privacy=privacy(store, clock),
                 )
             ) as one:
                 turns(one)

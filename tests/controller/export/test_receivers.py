@@ -21,7 +21,7 @@ from controller.store import Store
 from core.clock import ManualClock
 from tests.controller.backends import only_a_file
 from tests.controller.export.collectors import broker, collecting, rsyslog, until
-from tests.controller.export.records import ORIGIN
+from tests.controller.export.records import ORIGIN, privacy
 from tests.controller.export.test_exporter import record, turns
 from tests.ipsets import certificates
 from tests.ipsets.certificates import Certificates
@@ -43,6 +43,7 @@ def exporter(store: Store, clock: ManualClock, made: SyslogExport) -> Exporter:
         clock=clock,
         origin=ORIGIN,
         wire=SyslogWire(made, clock),
+        privacy=privacy(store, clock),
         jitter=lambda: 0.0,
     )
 
@@ -210,6 +211,7 @@ def test_a_broker_of_kafka_takes_it_in_order(store: Store, clock: ManualClock, t
                 clock=clock,
                 origin=ORIGIN,
                 wire=KafkaWire(config),
+                privacy=privacy(store, clock),
             )
         ) as one:
             turns(one)
@@ -228,7 +230,16 @@ def test_a_broker_that_is_not_there_loses_nothing(
     record(store, 2)
     wire = KafkaWire(config)
     with closing(
-        Exporter("k", config, store=store, folder=tmp_path / "spool", clock=clock, origin=ORIGIN, wire=wire)
+        Exporter(
+            "k",
+            config,
+            store=store,
+            folder=tmp_path / "spool",
+            clock=clock,
+            origin=ORIGIN,
+            wire=wire,
+            privacy=privacy(store, clock),
+        )
     ) as one:
         turns(one)
         assert (one.view.waiting, one.view.progress.failures) == (2, 1)
@@ -241,7 +252,18 @@ def test_without_the_extra_that_is_said_and_nothing_ends(store: Store, clock: Ma
     record(store, 1)
     folder = store._data_dir / "spool"
     wire = KafkaWire(config)
-    with closing(Exporter("k", config, store=store, folder=folder, clock=clock, origin=ORIGIN, wire=wire)) as one:
+    with closing(
+        Exporter(
+            "k",
+            config,
+            store=store,
+            folder=folder,
+            clock=clock,
+            origin=ORIGIN,
+            wire=wire,
+            privacy=privacy(store, clock),
+        )
+    ) as one:
         turns(one)
         assert "pip install 'tokgate[kafka]'" in one.view.progress.last_error
         assert one.view.waiting == 1
