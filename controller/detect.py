@@ -110,6 +110,18 @@ def detect(
     return tuple(events)
 
 
+def gone_back(before: Reading | None, after: Reading) -> tuple[RuleName, ...]:
+    """Rules of which a counter shows less than before, though neither device nor rule began anew: somebody reset it.
+
+    What they show now is counted, at least; what they counted before the reset, since the last look, nobody knows.
+    """
+    if before is None or not _is_same_epoch(before.epoch, after.epoch):
+        return ()
+    known = {rule.rule: rule for rule in before.rules}
+    again = ((known.get(rule.rule), rule) for rule in after.rules)
+    return tuple(new.rule for old, new in again if old and old.epoch == new.epoch and _went_back(old, new))
+
+
 def _is_same_epoch(before: str, after: str) -> bool:
     """Of a cluster whose units are counted together, a unit that joins or leaves ends nobody's counters: its epoch
     names all of them, with `+` between."""

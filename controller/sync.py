@@ -27,9 +27,10 @@ from controller.desired import (
     subject_of,
     week_note,
 )
-from controller.detect import DetectContext, detect, on_our_clock
+from controller.detect import DetectContext, detect, gone_back, on_our_clock
 from controller.emergencies import EmergencyDesk
 from controller.errors import ChangeFrozen, NotFound, PlanStale, StoreError
+from controller.evidence.model import Quarantine, Rejected
 from controller.feeding import content_of
 from controller.fitting import Fitted, fit, whole_notes
 from controller.freezing import Frozen, frozen_at, goes_on
@@ -67,6 +68,7 @@ from ipsets.sources import ManualConfig, build_source
 from vendors.adapter import Adapter, Session
 from vendors.codec import describe, describe_shortened, desired_digest
 from vendors.errors import (
+    AnotherDevice,
     CapacityExceeded,
     DeviceError,
     NotPrivileged,
@@ -82,6 +84,8 @@ from vendors.session import SessionLimiter, SshSession, connect
 log = structlog.get_logger()
 
 _HELD: Final = (GuardTripped, CapacityExceeded, PlanStale, ChangeFrozen)
+ANSWERS: Final = timedelta(hours=6)
+"""So lately another device was read, if it still answers for itself."""
 FREEZE_HINT: Final = "it goes out when the freeze ends; `tokgate apply --override-freeze --reason …` does not wait"
 Work: TypeAlias = "Callable[[Adapter, Session, Record], DeviceRun]"
 
@@ -268,10 +272,30 @@ class Worker:
         """Poll the counters and record what they prove. Raises ``DeviceError`` (recorded as a failed look)."""
         try:
             with self.session(device, None) as (adapter, session):
-                return self._count(device, adapter.counters(session), self.facts(device), created_at=None)
+                reading = adapter.counters(session)
+                if adapter.capabilities.names_itself:
+                    self._refuse_another(device, reading)
+                return self._count(device, reading, self.facts(device), created_at=None)
         except DeviceError as exc:
             self._failed_look(device, exc)
             raise
+
+    def _refuse_another(self, device: Device, reading: Reading) -> None:
+        """Raises ``AnotherDevice``; the reading is set aside, and what it counts is nobody's."""
+        other = self.store.counted_as(device.name, reading.epoch, self.clock.now() - ANSWERS)
+        if other is None or other not in self.inventory.by_name:
+            return
+        told = AnotherDevice(
+            f"{other} answered: the counters are of {reading.epoch[:80]!r}; nothing was counted",
+            hint="look at the addresses and host keys of both",
+            device=device.name,
+        )
+        self._set_aside(device, Quarantine.IMPOSTOR, f"epoch {reading.epoch[:80]}", told.message)
+        raise told
+
+    def _set_aside(self, device: Device, why: Quarantine, text: str, detail: str) -> None:
+        origin = f"counters {device.name}"
+        self.store.set_aside([Rejected(why=why, origin=origin, site=device.site, text=text, detail=detail)])
 
     def _run(self, device: Device, run: RunId, work: Work) -> DeviceRun:
         record = Record(self, device, run, self.clock.now())
@@ -440,6 +464,9 @@ class Worker:
         before = self.store.last_reading(device.name)
         events = detect(before, reading, context=context, new_id=lambda: EventId(new_id()))
         self.store.record_events(device.name, reading, events)
+        if back := gone_back(before, reading):
+            detail = "less than before, and nothing began anew: what was counted in between is not known"
+            self._set_aside(device, Quarantine.COUNTER_BACK, ", ".join(back)[:240], detail)
         crash_point("collect.recorded")
         return events
 

@@ -113,6 +113,13 @@ class LineRefused(DeviceError):
         self.index, self.said, self.answered, self.reason = index, said, answered, reason
 
 
+class AnotherDevice(DeviceError):
+    """Who answered is another device of the inventory, which answers for itself too: nothing is counted of it."""
+
+    code = "TG4013"
+    title = "Another device answered"
+
+
 class UnknownVendor(ConfigError):
     """The inventory names a vendor that has no adapter; the message lists the known ones."""
 

@@ -1292,7 +1292,7 @@ class Session(TypedDict):
 class SetAside(TypedDict):
     id: int
     origin: str
-    why: Literal["unreadable", "too-long", "future", "too-old", "stranger", "impostor"]
+    why: Literal["unreadable", "too-long", "future", "too-old", "stranger", "impostor", "clock-back", "counter-back"]
     site: str | None
     count: int
     first_at: str
@@ -2502,7 +2502,10 @@ class EvidenceRoutes:
     def list_quarantine(
         self,
         *,
-        why: Literal["unreadable", "too-long", "future", "too-old", "stranger", "impostor"] | None = None,
+        why: Literal[
+            "unreadable", "too-long", "future", "too-old", "stranger", "impostor", "clock-back", "counter-back"
+        ]
+        | None = None,
         site: str | None = None,
         since: str | None = None,
         limit: int | None = None,

@@ -82,7 +82,9 @@ class Quarantine(StrEnum):
     FUTURE = "future"  # later than now by more than clocks differ
     TOO_OLD = "too-old"
     STRANGER = "stranger"  # from an address that is no sensor or device of ours
-    IMPOSTOR = "impostor"  # one sensor that speaks in another's name
+    IMPOSTOR = "impostor"  # one sensor that speaks in another's name, or a device that answers for another
+    CLOCK_BACK = "clock-back"  # a sender whose clock jumped back: older than what it sent before
+    COUNTER_BACK = "counter-back"  # a counter that shows less than before, though nothing began anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

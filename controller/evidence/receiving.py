@@ -93,7 +93,10 @@ class Receiver:
         self._clock, self._intake = clock, intake
         self._senders = Senders(inventory)
         self._sieve = Sieve(
-            senders=self._senders, ahead=timedelta(seconds=rules.clock_ahead_seconds), too_old=rules.too_old
+            senders=self._senders,
+            ahead=timedelta(seconds=rules.clock_ahead_seconds),
+            back=timedelta(seconds=rules.clock_back_seconds),
+            too_old=rules.too_old,
         )
         self._buffer = Buffer() if buffer is None else buffer
         self._figures = Figures()

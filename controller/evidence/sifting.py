@@ -50,6 +50,8 @@ class Sieve:
     senders: Senders
     ahead: timedelta
     too_old: timedelta
+    back: timedelta = timedelta()  # further than that no sender's clock goes back; nothing: it is not looked at
+    newest: dict[str, datetime] = field(default_factory=dict)  # what each sender said last, that could be
     collector: Collector = field(default_factory=Collector)  # remembers the exporters' templates
 
     def sift(self, arrivals: list[Arrival]) -> Sifted:
@@ -74,7 +76,8 @@ class Sieve:
             elif not said.sightings:
                 passed += 1
             for sighting in said.sightings:
-                if (refused := self._clock(sighting.at, arrival.at)) is not None:
+                refused = self._clock(sighting.at, arrival.at) or self._order(said.sender, sighting.at, arrival)
+                if refused is not None:
                     aside.add(arrival, *refused, said.sender.site)
                 else:
                     sightings.append(sighting)
@@ -126,6 +129,22 @@ class Sieve:
             return Quarantine.FUTURE, said
         if at < now - self.too_old:
             return Quarantine.TOO_OLD, f"{_span(now - at)} old"
+        return None
+
+    def _order(self, sender: Sender, at: datetime, arrival: Arrival) -> tuple[Quarantine, str] | None:
+        """Whoever wrote it writes in order: far behind its own last word, a clock was set back, or was ahead before.
+
+        Relays pass on what they kept, and a flow is told when it ends.
+        """
+        peer = self.senders.at(arrival.peer)
+        if not self.back or arrival.over == NETFLOW or peer is None or peer.relays:
+            return None
+        newest = self.newest.get(sender.name)
+        if newest is not None and at < newest - self.back:
+            said = f"{_span(newest - at)} behind what it sent before: its clock was set back, or ran ahead until then"
+            return Quarantine.CLOCK_BACK, said
+        if newest is None or at > newest:
+            self.newest[sender.name] = at
         return None
 
 

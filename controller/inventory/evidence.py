@@ -86,6 +86,8 @@ class EvidenceRules(Part):
     """By name."""
     clock_ahead_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
     """What is later than now by more is set aside."""
+    clock_back_seconds: Annotated[int, Field(ge=0, le=7 * 86_400)] = 3_600
+    """Syslog that is older by more than what the same sender sent before is set aside; relays may. 0: it never is."""
     too_old: Span = WEEK
     """What is older is set aside."""
 

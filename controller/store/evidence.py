@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, delete, func, insert, or_, select
 
 from controller.errors import Invalid
 from controller.model import (
@@ -197,6 +197,24 @@ class Evidence(Shelf):
         with self._db.read() as connection:
             body = connection.execute(select(readings.c.body).where(readings.c.device == device)).scalar()
         return None if body is None else loads_reading(str(body))
+
+    def counted_as(self, device: DeviceName, epoch: str, since: datetime) -> DeviceName | None:
+        """Which other device was read with a part of that epoch after ``since``; ``None`` too where it is our own.
+
+        Of a device that was never read, nothing is known to compare with.
+        """
+        parts = epoch.split("+")
+        holds = or_(*(readings.c.body.contains(part, autoescape=True) for part in parts))
+        with self._db.read() as connection:
+            own = connection.execute(select(holds).where(readings.c.device == device)).scalar()
+            if own is None or own:  # no other is looked at: there may be thousands
+                return None
+            found = connection.execute(select(readings.c.device, readings.c.body).where(holds)).all()
+        for name, body in found:
+            other = loads_reading(str(body))
+            if other.read_at > since and set(parts) & set(other.epoch.split("+")):
+                return DeviceName(name)
+        return None
 
     def record_events(self, device: DeviceName, reading: Reading, found: Sequence[DetectionEvent]) -> int:
         """The new baseline and what it proves, together or not at all: no hit is lost or counted twice.

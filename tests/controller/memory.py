@@ -26,6 +26,7 @@ from vendors.feeding import ip_feed
 from vendors.model import (
     Action,
     AddressGroup,
+    Capabilities,
     Desired,
     FeedList,
     FlowCount,
@@ -54,6 +55,8 @@ class Firewall:
     stamp: Mark | None = None  # what it carries when a hand has changed what it holds
     notes: tuple[str, ...] = ()  # of each change
     wall: Callable[[], datetime] | None = None  # what its clock shows; None: it tells no time, and keeps no week
+    epoch: str = "e"  # of its counters
+    capabilities: Capabilities = EVERYTHING
 
     def _come_to(self, step: str) -> None:
         self.on.get(step, lambda: None)()
@@ -100,7 +103,7 @@ class Firewall:
         self._come_to("counters")
         rules = self.state.rules if self.state else ()
         return Reading(
-            epoch="e",
+            epoch=self.epoch,
             read_at=self.clock.now(),
             rules=tuple(
                 RuleCount(

@@ -243,6 +243,17 @@ def test_streams_that_go_wrong_are_told_and_the_others_go_on(plain: Inventory) -
         until(lambda: receiver.figures().connections == 0)
 
 
+def test_lines_of_ten_megabytes_over_tcp_take_nothing_along(plain: Inventory) -> None:
+    """Nor is more of one held than a message may have."""
+    with receiving(plain) as (receiver, kept):
+        for number in (1, 2):
+            lines = [denied(number), "<164>" + "x" * (10 << 20), denied(number), ""]
+            streamed(receiver.ports[1], "\n".join(lines).encode())
+        kept.until(lambda k: k.ports == [1, 1, 2, 2] and sum(r.count for r in k.rejected) == 2)
+        assert {why for why, _ in kept.reasons} == {Quarantine.TOO_LONG}
+        assert receiver.figures().octets < 1 << 20, "of what is too long the beginning alone is kept"
+
+
 def test_strangers_take_nobody_s_place(plain: Inventory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("controller.evidence.receiving.MOST_STRANGERS", 2)
     with receiving(plain) as (receiver, kept):

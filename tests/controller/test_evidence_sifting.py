@@ -42,6 +42,31 @@ def sieve(inventory: Inventory) -> Sieve:
     return Sieve(senders=Senders(inventory), ahead=timedelta(minutes=5), too_old=timedelta(days=7))
 
 
+BACK = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("times", "peer", "kept", "back"),
+    [
+        pytest.param(["08:28", "06:20", "08:29"], "192.0.2.1", 2, 1, id="set-back-by-two-hours"),
+        pytest.param(["08:28", "07:50", "08:29"], "192.0.2.1", 3, 0, id="a-little-out-of-order"),
+        pytest.param(["05:00", "06:30", "08:00"], "192.0.2.1", 3, 0, id="late-and-in-order"),
+        pytest.param(["08:34", "08:29"], "192.0.2.1", 2, 0, id="ahead-within-what-clocks-differ"),
+        pytest.param(["09:40", "08:20"], "192.0.2.1", 1, 0, id="what-was-to-come-counts-for-nothing"),
+        pytest.param(["08:28", "06:20"], "192.0.2.9", 2, 0, id="through-a-relay-that-kept-it"),
+    ],
+)
+def test_a_clock_that_jumps_back_is_told(
+    inventory: Inventory, times: list[str], peer: str, kept: int, back: int
+) -> None:
+    sieve = Sieve(senders=Senders(inventory), ahead=timedelta(minutes=5), too_old=timedelta(days=7), back=BACK)
+    found = [sift(sieve, line("fw-berlin", f"Nov 27 2026 {at}:00"), peer) for at in times]
+    why = [one.why for sifted in found for one in sifted.rejected]
+    assert sum(len(sifted.sightings) for sifted in found) == kept
+    assert why.count(Quarantine.CLOCK_BACK) == back
+    assert len(why) + kept == len(times), "every one is accounted for"
+
+
 def line(host: str = "asa", at: str = "Nov 27 2026 08:29:00") -> bytes:
     return f"<164>{at} {host} : {DENIED}".encode()
 

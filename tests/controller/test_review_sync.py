@@ -13,18 +13,20 @@ import pytest
 
 from controller.desired import rule_name
 from controller.errors import StoreError
+from controller.evidence.model import Quarantine
 from controller.inventory import Device
-from controller.model import CoverageState, Observation, Outcome, Window
-from controller.store import Store
+from controller.model import CoverageState, Observation, Outcome, Quality, Window
+from controller.store import QuarantineQuery, Store
 from core.clock import ManualClock
-from core.ids import SiteName
+from core.ids import DeviceName, SiteName
 from ipsets.model import Snapshot
 from ipsets.snapshot import content_id
 from tests.controller.backends import written_elsewhere
 from tests.controller.memory import Bench, Firewall, bench, start_run
 from tests.controller.offices import an_exception, offices, snapshot
-from vendors.errors import DeviceError, NotVerified, Refused, Unreachable, Unreadable
-from vendors.model import Action, AddressGroup, FlowCount, GroupName, Rule
+from tests.vendors.playing import EVERYTHING
+from vendors.errors import AnotherDevice, DeviceError, NotVerified, Refused, Unreachable, Unreadable
+from vendors.model import Action, AddressGroup, FlowCount, GroupName, Reading, Rule
 
 BERLIN = SiteName("berlin")
 DENY = rule_name(Action.DENY, "company")
@@ -281,3 +283,70 @@ class _Wrong:
 
     def monotonic(self) -> float:
         return self._right.monotonic()
+
+
+# --- who answers, and what it counts ---------------------------------------------------------------------------------
+
+
+def aside(store: Store) -> dict[Quarantine, tuple[str, int]]:
+    return {one.why: (one.origin, one.count) for one in store.quarantined(QuarantineQuery(), limit=10)}
+
+
+def test_a_device_that_answers_for_another_is_counted_for_neither(work: Work, clock: ManualClock) -> None:
+    """By its serial number: the address, a name or a cloned host key led to the wrong one."""
+    made, firewall, device = work
+    firewall.capabilities = replace(EVERYTHING, names_itself=True)
+    made.sync(device, start_run(made.store, clock))
+    firewall.epoch = "SERIAL-1"
+    assert made.collect(device) == (), "who it is, is learnt"
+    austin = Reading(epoch="SERIAL-2", read_at=clock.now(), rules=())
+    made.store.record_events(DeviceName("fw-austin"), austin, ())
+    firewall.epoch, firewall.hits = "SERIAL-2", {DENY: 900}
+    clock.advance(MINUTE)
+    with pytest.raises(AnotherDevice, match="fw-austin answered"):
+        made.collect(device)
+    assert aside(made.store) == {Quarantine.IMPOSTOR: ("counters fw-berlin", 1)}
+    firewall.epoch, firewall.hits = "SERIAL-1", {DENY: 2}
+    clock.advance(MINUTE)
+    assert [e.hits for e in made.collect(device)] == [2], "its own go on from where they were"
+
+
+@pytest.mark.parametrize(
+    ("epoch", "hours", "can"),
+    [
+        pytest.param("SERIAL-3", 0, True, id="another-that-nobody-has"),
+        pytest.param("SERIAL-2", 7, True, id="the-other-one-is-silent-since"),
+        pytest.param("SERIAL-2", 0, False, id="of-a-vendor-whose-epochs-are-alike"),
+        pytest.param("SERIAL-1+SERIAL-2", 0, True, id="a-cluster-that-it-is-a-part-of"),
+    ],
+)
+def test_a_new_serial_number_is_an_exchanged_device(
+    work: Work, clock: ManualClock, epoch: str, hours: int, can: bool
+) -> None:
+    made, firewall, device = work
+    firewall.capabilities = replace(EVERYTHING, names_itself=can)
+    made.sync(device, start_run(made.store, clock))
+    firewall.epoch = "SERIAL-1"
+    made.collect(device)
+    austin = Reading(epoch="SERIAL-2", read_at=clock.now() - timedelta(hours=hours), rules=())
+    made.store.record_events(DeviceName("fw-austin"), austin, ())
+    firewall.epoch = epoch
+    clock.advance(MINUTE)
+    made.collect(device)
+    assert aside(made.store) == {}
+
+
+def test_a_counter_that_goes_back_is_told_and_what_it_shows_is_counted_at_least(work: Work, clock: ManualClock) -> None:
+    made, firewall, device = work
+    made.sync(device, start_run(made.store, clock))
+    counted = []
+    for hits in (9, 4, 6):
+        firewall.hits = {DENY: hits}
+        clock.advance(MINUTE)
+        counted += [(e.hits, e.quality) for e in made.collect(device)]
+    assert counted == [(9, Quality.EXACT), (4, Quality.AT_LEAST), (2, Quality.EXACT)]
+    assert aside(made.store) == {Quarantine.COUNTER_BACK: ("counters fw-berlin", 1)}
+    firewall.epoch, firewall.hits = "rebooted", {DENY: 1}
+    clock.advance(MINUTE)
+    assert [e.hits for e in made.collect(device)] == [1]
+    assert aside(made.store) == {Quarantine.COUNTER_BACK: ("counters fw-berlin", 1)}, "a reboot is none"

@@ -45,6 +45,7 @@ class FortinetFortios:
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
+            names_itself=True,
             ipv6=True,
             fqdn=self.options.names,
             wildcard_fqdn=self.options.names,

@@ -62,6 +62,7 @@ class LinuxNftables:
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
+            names_itself=True,
             ipv6=True,
             fqdn=True,
             wildcard_fqdn=True,

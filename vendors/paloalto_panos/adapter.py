@@ -67,6 +67,7 @@ class PaloAltoPanos:
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
+            names_itself=True,
             ipv6=True,
             fqdn=True,
             wildcard_fqdn=self.options.pulls_names,
