@@ -1,8 +1,8 @@
 """A firewall's own oracle: it is asked which of its rules would decide a connection, and changes nothing by it.
 
-An optional part of the border: an adapter whose device has such a command has ``ask`` and ``may_ask``; ``oracle_of``
-finds it. Linux has no such command (nftables evaluates packets, not questions), so its adapter has none: what passes
-there is proven by the probe alone. What a device says is read strictly: an answer that is not understood is *unknown*,
+An optional part of the border: an adapter whose device can be asked has ``ask`` and ``may_ask``; ``oracle_of`` finds
+it. Linux has no such command (nftables evaluates packets, not questions): there every rule is read, and played
+through here. What a device says is read strictly: an answer that is not understood is *unknown*,
 never *blocked*.
 """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -20,7 +20,7 @@ from core.net import Network, bare, in_order
 from vendors.adapter import Finding, Output, Script, Session
 from vendors.diff import diff, mark_of
 from vendors.errors import DeviceError, NotPrivileged, NotVerified, Refused, Uncertain, Unreachable
-from vendors.linux_nftables import commands
+from vendors.linux_nftables import commands, oracle
 from vendors.linux_nftables.commands import Shell
 from vendors.linux_nftables.counters import reading_from, refuse_counters
 from vendors.linux_nftables.dns import render_dns
@@ -40,6 +40,7 @@ from vendors.model import (
     Receipt,
     Transaction,
 )
+from vendors.oracle import Answer, Question, refused, tried, way_of
 
 CHECK_ENTRIES_UP_TO: Final = 5_000
 """A check costs as much as a load. Above this many entries only the structure is checked first; the load is atomic."""
@@ -152,6 +153,28 @@ class LinuxNftables:
     @property
     def _shell(self) -> Shell:
         return Shell(self.options)
+
+    # --- the oracle -------------------------------------------------------------------------------------------------
+
+    @property
+    def asks(self) -> bool:
+        return self.options.forward
+
+    def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
+        said = session.run(self._shell.whole(), timeout=timedelta(seconds=60))
+        try:
+            refuse_counters(said.status, said.errors)
+            ruleset = oracle.ruleset_from(said.text)
+        except DeviceError as exc:
+            return tuple(refused(question, exc.message) for question in questions)
+        ways = self.options.oracle
+        return tuple(oracle.answer_from(ruleset, question, way_of(ways, question.source)) for question in questions)
+
+    def may_ask(self, session: Session) -> Finding:
+        [answer] = self.ask(session, [tried(self.options.oracle)])
+        good = "every rule of the gateway can be read, and is played through for a connection"
+        bad = f"the rules cannot be read: {answer.words}"
+        return Finding(check="oracle", ok=not answer.is_refused, message=bad if answer.is_refused else good)
 
     # --- doctor ---------------------------------------------------------------------------------------------------
 

@@ -137,6 +137,21 @@ class Shell:
             "[ $S = 0 ] || exit $S\necho '@@end'"
         )
 
+    def whole(self) -> str:
+        """Every rule of every table, as ``oracle.ruleset_from`` reads it, and whether iptables has others. Reads only.
+
+        Tables of iptables' own kind are told by name to root, and to others by the modules that are loaded.
+        """
+        return (
+            f"{self.start}\n"
+            "if [ -r /proc/net/ip_tables_names ]; then "
+            "L=$(cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null | tr '\\n' ' ')\n"
+            "else L=$(grep -oE '^ip6?table_(filter|mangle|raw|nat|security)' /proc/modules | tr '\\n' ' '); fi\n"
+            'echo "@@legacy $L"\necho "@@json"\n'
+            f"exec 3>&1\nS=$({{ {{ {self.nft} -j list ruleset; echo $? >&4; }} | {IN_BLOCKS} >&3; }} 4>&1)\n"
+            "[ $S = 0 ] || exit $S\necho '@@end'"
+        )
+
     def settle(self, *, save: bool, sent: bool, check_entries: bool, flows: bool) -> str:
         """After a verified change: keep the new ruleset for the next boot if nft takes it, and list the open flows.
 

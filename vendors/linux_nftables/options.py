@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
+from vendors.oracle import Way
+
 Path = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._@+/-]*[A-Za-z0-9._@+-]$", max_length=200)]
 CommandLine = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._@+:=/ -]+$", max_length=300)]
 
@@ -48,6 +50,8 @@ class LinuxNftablesOptions(BaseModel):
     """Judge what the gateway itself sends too (a proxy or VPN end for users)."""
     max_entries: PositiveInt = Field(default=250_000)
     """The most list entries this gateway is trusted with. More is never sent: `over_budget` decides."""
+    oracle: tuple[Way, ...] = ()
+    """By which interfaces connections come in and leave, for rules that look at that. Asked without it too."""
     adopt: bool = False
     """Take over a table `inet tokgate` that carries no mark or another controller's."""
 
