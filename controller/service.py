@@ -1137,7 +1137,7 @@ class Controller:
             time_zone=site.time_zone,
             policy=site.policy,
             modes=self._modes(site, now),
-            next_edge=next_edge(roles, ZoneInfo(site.time_zone), now, holidays=self._holidays(site)),
+            next_edge=next_edge(roles, ZoneInfo(site.time_zone), now, holidays=self.holidays(site)),
             devices=tuple(self._device_view(d, statuses) for d in site.devices.values()),
         )
 
@@ -1148,7 +1148,7 @@ class Controller:
         except CalendarUnknown:
             return {}
 
-    def _holidays(self, site: Site) -> frozenset[date]:
+    def holidays(self, site: Site) -> frozenset[date]:
         """As far as they are known."""
         with suppress(CalendarUnknown):
             return self.calendars.of(site)
@@ -1197,7 +1197,7 @@ class Controller:
                 found[site.name] = str(paused)
                 continue
             said = () if self.emergencies.passes_freeze(site.name) else self.inventory.changes_of(site)
-            zone, holidays = ZoneInfo(site.time_zone), self._holidays(site) if said else frozenset()
+            zone, holidays = ZoneInfo(site.time_zone), self.holidays(site) if said else frozenset()
             if said and (held := held_at(said, zone, now, holidays=holidays)) is not None:
                 found[site.name] = ": ".join(held)
         return found

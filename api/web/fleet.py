@@ -10,18 +10,22 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.sessions import PageCtl, PageReader
-from api.web.pages import PageRoute, page
+from api.web import timeline
+from api.web.pages import PageRoute, local_time, page
 from api.web.templating import render
 from api.web.wording import SPANS
 from controller.errors import Invalid
+from controller.exception_desk import Wanted
+from controller.inventory import Site
+from controller.mode_spans import mode_spans
 from controller.model import CoverageState, EventAction, Window
 from controller.reports import as_html
 from controller.reports.making import SiteReport, Totals
@@ -32,6 +36,8 @@ from ipsets.spans import words
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 DAY: Final = timedelta(days=1)
+EXCEPTIONS: Final = 500
+"""The newest of a site, among which those are looked for that lived in the time shown."""
 TONES: Final = {
     CoverageState.ENFORCED: "good",
     CoverageState.PARTIAL: "warn",
@@ -116,8 +122,9 @@ def site_page(
     caller: PageReader,
     name: str,
     days: Annotated[str, Query(max_length=2)] = "1",
+    hour: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
-    """One site over the last days."""
+    """One site over the last days; ``hour``: one hour of them by the minute."""
     if days not in SPANS:
         raise Invalid(f"days: {days!r} cannot be shown", hint=f"it is one of {', '.join(SPANS)}")
     now, site = controller.clock.now(), controller.inventory.site(name)
@@ -134,7 +141,7 @@ def site_page(
         age=_in_words(line.age.age),
         days=days,
         spans=SPANS,
-        **charts(report),
+        **charts(controller, site, report, window, hour),
         view=controller.site(name),
         reasons=[span for span in reversed(report.coverage.spans) if span.cause],
         states=as_html.STATES,
@@ -148,10 +155,32 @@ def site_page(
     )
 
 
-def charts(report: SiteReport) -> dict[str, Any]:
-    """Those of the report, as shapes."""
+def charts(controller: Controller, site: Site, report: SiteReport, window: Window, hour: str) -> dict[str, Any]:
+    """The time of the report on one axis: attempts, coverage, policy, exceptions; and one hour of it, if asked for."""
+    zone, spans = site.time_zone, report.coverage.spans
+    found = timeline.slots(report.by_hour, spans, window.end)
+    modes = mode_spans(site, controller.emergencies.policy_of(site), window, holidays=controller.holidays(site))
+    listed = controller.exceptions.listed(Wanted(site=site.name), newest_first=True, first=EXCEPTIONS)
+    excepted = timeline.exception_lanes(islice(listed, EXCEPTIONS), window, zone)
+    lanes = [timeline.coverage_lane(spans, window, zone), *timeline.mode_lanes(modes, window, zone)]
+    one = _hour(hour)
+    inside = report.coverage.within(one).spans if one else ()
     return {
-        "coverage_bars": as_html.coverage_bars(report.coverage.spans, ZoneInfo(report.time_zone)),
-        "hour_bars": as_html.hour_bars(report.by_hour),
-        "hour_ticks": as_html.hour_ticks(report.by_hour, by_day=report.is_by_day),
+        "hour_bars": timeline.bars(found, window),
+        "hour_ticks": timeline.ticks(found, window, zone),
+        "plotted": timeline.plotted(found, window, zone),
+        "slots": found,
+        "lanes": [*lanes, *excepted[: timeline.LANES]],
+        "more_exceptions": max(0, len(excepted) - timeline.LANES),
+        "hour": one,
+        "hour_spans": inside,
+        "hour_lane": timeline.coverage_lane(inside, one, zone) if one else None,
     }
+
+
+def _hour(text: str) -> Window | None:
+    """``2026-11-25T10:30``: the hour of UTC that begins then. Raises ``Invalid``."""
+    if not text:
+        return None
+    start = local_time(text, "UTC", "hour")
+    return Window(start, start + timedelta(hours=1))

@@ -38,7 +38,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"static": static, "when": wording.when, "modes": wording.MODES}
-    made.filters |= {"who": wording.who, "sentence": wording.sentence, "browser": wording.browser, "span": words}
+    made.filters |= {
+        "who": wording.who,
+        "sentence": wording.sentence,
+        "browser": wording.browser,
+        "span": words,
+        "utc_hour": wording.utc_hour,
+    }
     return made
 
 

@@ -94,6 +94,11 @@ def moment(at: datetime, zone: str = "UTC") -> str:
     return f"{local:%a %d %b %Y %H:%M} {zone_word(local)}"
 
 
+def utc_hour(at: datetime) -> str:
+    """As the address of an hour has it."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M}"
+
+
 def zone_of(sites: Iterable[Site]) -> str:
     """The zone of the first of them."""
     return next((site.time_zone for site in sites), "UTC")
