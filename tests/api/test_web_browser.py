@@ -500,3 +500,21 @@ def a_look(place: Place, found: CoverageState) -> None:
     now = place.controller.clock.now()
     seen = Observation(device=FW, site=BERLIN, at=now, found=found, left=found, cause="")
     place.controller.store.add_observation(seen)
+
+
+def test_the_chart_of_a_site_tells_exact_figures_under_the_cursor(place: Place) -> None:
+    page = place.page("vera")
+    page.goto("/sites/berlin")
+    chart = page.locator(".plot canvas")
+    expect(chart).to_be_visible()
+    expect(page.locator(".timeline > svg.drawn")).to_be_hidden()
+    box, lane = chart.bounding_box(), page.locator("svg.lane").first.bounding_box()
+    assert box is not None
+    assert lane is not None
+    assert (round(box["x"]), round(box["width"])) == (round(lane["x"]), round(lane["width"])), "one axis"
+    page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 60)
+    expect(page.locator(".plot .u-legend")).to_contain_text("40")
+    expect(page.locator(".plot .u-legend")).to_contain_text("Wed 25 Nov, 11:00")
+    plain = place.page("vera", java_script_enabled=False)
+    plain.goto("/sites/berlin")
+    expect(plain.locator(".timeline > svg.drawn")).to_be_visible()

@@ -85,7 +85,9 @@ def test_what_the_policy_says_has_no_gap_and_changes_at_its_edges(tmp_path: Path
     window = Window(NOON - 7 * 24 * HOUR, NOON)
     for spans in mode_spans(site, known.policies[site.policy], window).values():
         assert (spans[0].window.start, spans[-1].window.end) == (window.start, window.end)
-        assert all(one.window.end == other.window.start and one.mode is not other.mode for one, other in pairwise(spans))
+        assert all(
+            one.window.end == other.window.start and one.mode is not other.mode for one, other in pairwise(spans)
+        )
     company = mode_spans(site, known.policies[site.policy], window)["company"]
     assert {span.mode for span in company} >= {Mode.ENFORCE}
 
