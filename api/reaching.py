@@ -41,6 +41,7 @@ _SITES: Final = (
     "/check",
     "/proofs",
     "/packs",
+    "/reconciliation",
     "/me",
 )
 _ALL_ALIKE_GET: Final = ("/snapshots", "/sources", "/intel", "/health", "/openapi.json", "/docs")

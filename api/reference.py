@@ -84,6 +84,7 @@ TAGS: Final = (
     ("exports", "Whether events arrive elsewhere, and sending them again"),
     ("reports", "Who used it, what was blocked, how long it was really enforced"),
     ("packs", "Evidence for auditors: signed, and checked without us"),
+    ("reconciliation", "Endpoints, firewalls and coverage held against each other"),
     ("tokens", "Who may call this API"),
     ("people", "Who signs in, what they may, and where they are signed in"),
     ("audit", "Every change, by whom and why"),

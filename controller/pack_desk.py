@@ -142,7 +142,7 @@ class PackDesk:
         """
         signing = key or self.signing_key()
         regulation = regulations.load(wish.regulation) if wish.regulation is not None else None
-        self._refuse(wish.window)
+        self.refuse_window(wish.window)
         sites = tuple(sorted(site.name for site in self._chosen(wish)))
         if wish.sample is not None:
             self._refuse_sample(wish)
@@ -184,7 +184,7 @@ class PackDesk:
 
         Raises ``Invalid`` for times that make no sense, or that hold no whole day.
         """
-        self._refuse(window)
+        self.refuse_window(window)
         names = sorted(self.inventory.sites if sites is None else sites)
         chosen = sampling.drawn(names, window, seed=seed, count=count)
         if not chosen:
@@ -267,7 +267,7 @@ class PackDesk:
 
     def facts(self, wish: PackWish) -> Facts:
         """All that a pack is made of. Raises ``Invalid``, ``NotFound``, ``NotUnmasked``."""
-        self._refuse(wish.window)
+        self.refuse_window(wish.window)
         chosen = self._chosen(wish)
         terms = [*self._terms(wish.window)][::-1]
         is_all = self.is_everywhere and len(chosen) == len(self.inventory.sites)
@@ -294,7 +294,8 @@ class PackDesk:
                 hint="make it without --identities",
             )
 
-    def _refuse(self, window: Window) -> None:
+    def refuse_window(self, window: Window) -> None:
+        """Raises ``Invalid``."""
         if window.start >= window.end:
             raise Invalid("from: must lie before to")
         if window.end > self.clock.now():
@@ -305,6 +306,10 @@ class PackDesk:
     def _retention_note(self) -> str:
         days = self.settings.retention.days
         return f"Looks and events are kept for {days} days: that there are none from before proves nothing."
+
+    def site_facts(self, name: str, window: Window) -> SiteFacts:
+        """What the store has of one site over that time. Raises ``NotFound``."""
+        return self._site(self.inventory.site(name), window)
 
     def _site(self, site: Site, window: Window) -> SiteFacts:
         now, devices = self.clock.now(), tuple(site.devices)

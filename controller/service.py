@@ -76,6 +76,7 @@ from controller.privacy_desk import PrivacyDesk
 from controller.proof.desk import ProofDesk
 from controller.reach import EVERYWHERE, Reach
 from controller.receiving_desk import ReceivingDesk
+from controller.reconcile_desk import ReconcileDesk
 from controller.refreshing import Refresh, Refresher
 from controller.rehearsal import rehearsal
 from controller.report_desk import ReportDesk
@@ -182,6 +183,7 @@ class Controller:
         )
         self.coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=self._freshness)
         self.packs = PackDesk(store=store, inventory=inventory, clock=clock, settings=settings, coverage=self.coverage)
+        self.reconciling = ReconcileDesk(inventory=inventory, clock=clock, packs=self.packs)
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
@@ -339,6 +341,7 @@ class Controller:
         narrow.proofs = self.proofs.within(narrow.reach, narrow.inventory)
         narrow.uploads = self.uploads.within(narrow.reach)
         narrow.packs = self.packs.within(narrow.inventory, narrow.coverage)
+        narrow.reconciling = self.reconciling.within(narrow.inventory, narrow.packs)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.receiving = self.receiving.within(narrow.reach)
         narrow.exports = self.exports.within(narrow.reach)

@@ -6,6 +6,7 @@ prints values of the controller itself (exceptions, runs, the audit log), both g
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -27,6 +28,7 @@ from api.people_models import Person, Session
 from api.policy_models import Calendar, PolicyNow, WhatIf
 from api.proof_models import ProbeBody, ProbeTaken, ProofField, ProvenDevice
 from api.quarantine_models import SetAside
+from api.reconcile_models import Reconciliation
 from api.run_models import DriftedDevice, Plan, PlannedDevice
 from api.snapshot_models import Difference, Pin, Snapshot, SnapshotHead
 from api.source_models import Scoreboard, Source
@@ -60,6 +62,16 @@ if TYPE_CHECKING:
     from controller.service import Controller
     from core.secret import Secret
     from ipsets.minisign import SigningKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedFile:
+    """A list of endpoints as it was read from a file. ``site``: of records without an address."""
+
+    name: str
+    data: bytes
+    format: str | None
+    site: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,6 +352,17 @@ class Counterpart:
         """Days of sites, drawn by the seed and signed by nobody; all sites when none is named. Raises ``NotFound``."""
         chosen = [self.site(name) for name in sites] or None
         return self._controller.packs.sample(window, seed=seed, count=count, sites=chosen)
+
+    def reconcile(self, window: Window, sites: Sequence[str], listed: ListedFile | None) -> Reconciliation:
+        """``listed``: a list of endpoints; None: as evidence told. Raises ``NotFound``, ``Invalid``."""
+        from controller.reconcile_desk import EndpointList
+
+        sent = None
+        if listed is not None:
+            home = self.site(listed.site) if listed.site else None
+            stream = io.BytesIO(listed.data)
+            sent = EndpointList(name=listed.name, stream=stream, format=listed.format, site=home)
+        return Reconciliation.of(self._controller.reconciling.reconcile(window, tuple(sites), sent))
 
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from api.cli import bundle, opening
 from api.cli.coverage import window
 from api.cli.errors import FileTrouble
 from api.cli.options import AsPlain, Plain
-from api.cli.show import note, say, show_json, show_table, text_of
+from api.cli.show import moment, note, say, show_json, show_table, text_of
 from api.cli.writing import whole
 from controller.errors import Invalid
 from controller.model import Window
@@ -30,6 +30,8 @@ keys = typer.Typer(no_args_is_help=True, help="Keys that packs are signed with."
 DEFAULT_SPAN: Final = timedelta(days=30)
 ZIP: Final = ".zip"
 HTML: Final = ".html"
+LIST_BYTES: Final = 64 * 1024**2
+LISTED: Final = 100
 SiteNames = Annotated[
     list[str] | None, typer.Option("--site", "-s", metavar="SITE", help="Only this site; may be repeated.")
 ]
@@ -207,6 +209,64 @@ def _show_sample(found: Mapping[str, Any], output: Plain) -> None:
     show_table(("day", "site", "verdict", "enforced"), rows)
 
 
+def reconcile(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A table, or an export of osquery, Intune or Jamf; else what was told."),
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option("--as", help="Its format: csv, osquery, intune or jamf; else found.")
+    ] = None,
+    home: Annotated[
+        str | None, typer.Option("--at", metavar="SITE", help="Where records without an address are from.")
+    ] = None,
+    site: SiteNames = None,
+    start: From = None,
+    end: To = None,
+    page: Annotated[Path | None, typer.Option("--output", metavar="FILE.html", help="Write it as a page too.")] = None,
+    output: AsPlain = Plain.TABLE,
+) -> None:
+    """Hold a list of endpoints, what firewalls saw, and coverage against each other.
+
+    Who has the app and was blocked, who has it and was never seen (which proves nothing where the site was not covered
+    all the time), and who was seen and is in no list. The last seven days when no time is given. The file is kept
+    nowhere; one with a record that cannot be read is refused with the place.
+    """
+    from api.cli.counterpart import ListedFile
+
+    listed = None
+    if file is not None:
+        data = bundle.read_file(file, limit_bytes=LIST_BYTES)
+        listed = ListedFile(name=file.name, data=data, format=of, site=home)
+    elif of or home:
+        raise Invalid("--as, --at: name a file")
+    with opening.counterpart() as asked:
+        span = window(asked, start, end, default=timedelta(days=7))
+        found = asked.reconcile(span, tuple(site or ()), listed)
+    said = found.model_dump(mode="json", by_alias=True)
+    if page is not None:
+        from controller.packs.page import render_reconciliation
+
+        with whole(page) as out:
+            out.write(render_reconciliation(said))
+    if output is Plain.JSON:
+        show_json(said)
+        return
+    for each in found.sites:
+        share = "unknown" if each.covered_share is None else f"{each.covered_share:.2%}"
+        none = "" if each.has_list else "; nothing is known of what is installed"
+        say(f"{each.site}: covered {share} of the time{none}", style="bold")
+        rows = [
+            [c.client, ", ".join(c.addresses), c.finding.value, moment(c.last_seen) if c.last_seen else "never"]
+            for c in each.clients
+        ]
+        show_table(("client", "addresses", "what follows", "last seen"), rows[:LISTED])
+        if len(rows) > LISTED:
+            say(f"and {len(rows) - LISTED} more; see -o json")
+    if found.elsewhere:
+        say(f"{count_of(found.elsewhere, 'endpoint')} with the app at none of these sites")
+
+
 @keys.command("new")
 def new_key(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key goes; must not be there yet.")],
@@ -222,6 +282,7 @@ def join(app: typer.Typer) -> None:
     app.command("verify")(verify)
     app.command("regulations")(list_regulations)
     app.command("sample")(sample)
+    app.command("reconcile")(reconcile)
     app.add_typer(keys, name="key")
 
 

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from api.audit_models import AuditVerdict
 from api.check_models import Check
-from api.cli.counterpart import Counterpart, Refreshed, Span, names_a_file
+from api.cli.counterpart import Counterpart, ListedFile, Refreshed, Span, names_a_file
 from api.cli.errors import NoAnswer, NotOurs, Untrusted, as_error, error_of
 from api.cli.opening import URL
 from api.cli.options import Page
@@ -47,6 +47,7 @@ from api.people_models import Person, Session, SignedOut
 from api.policy_models import Calendar, PolicyNow, WhatIf
 from api.proof_models import ProbeBody, ProbeTaken, ProofField, ProvenDevice, ProvenDevices
 from api.quarantine_models import SetAside
+from api.reconcile_models import Reconciliation
 from api.run_models import DeviceDrift, DriftedDevice, Plan, PlannedDevice, Plans
 from api.snapshot_models import Difference, Indicator, Pin, Snapshot, SnapshotHead
 from api.source_models import Refresh, Scoreboard, Source
@@ -466,6 +467,22 @@ class Remote(Counterpart):
             raise NotOurs("the pack that came is not the one that was made", hint="try again")
         key_of = read_public_key(found.public_key)
         return Pack(files=unzipped(data), key=key_of, sites=tuple(map(SiteName, found.sites)))
+
+    def reconcile(self, window: Window, sites: Sequence[str], listed: ListedFile | None) -> Reconciliation:
+        """Raises ``Invalid`` for a list that is none in UTF-8."""
+        span = {"from": show_time(window.start), "to": show_time(window.end)}
+        if listed is None and len(sites) < 2:
+            found: Any = self._client.call("GET", "/reconciliation", query={"site": next(iter(sites), None), **span})
+        elif listed is None:
+            raise Invalid("--site: one at a time over the API", hint="or none: every site")
+        else:
+            try:
+                text = listed.data.decode("utf-8-sig")
+            except UnicodeDecodeError as exc:
+                raise Invalid(f"{listed.name}: not UTF-8 at byte {exc.start}") from exc
+            said = {"name": listed.name, "list": text, "format": listed.format, "site": listed.site, "sites": [*sites]}
+            found = self._client.call("POST", "/reconciliation", body={**said, **span})
+        return told(Reconciliation, {**found, "start": found.get("from"), "end": found.get("to")})
 
     # --- lists that firewalls pull --------------------------------------------------------------------------------
 

@@ -1155,6 +1155,55 @@ class ReasonBody(TypedDict):
     reason: str
 
 
+ReconcileBody = TypedDict(
+    "ReconcileBody",
+    {
+        "name": "NotRequired[str]",
+        "list": "str",
+        "format": "NotRequired[str | None]",
+        "site": "NotRequired[str | None]",
+        "sites": "NotRequired[list[str]]",
+        "from": "NotRequired[str | None]",
+        "to": "NotRequired[str | None]",
+    },
+)
+
+
+class ReconciledClient(TypedDict):
+    client: str
+    finding: Literal[
+        "installed, seen, and all that was seen was blocked",
+        "installed and seen, and not all of it was blocked",
+        "installed and never seen, the site covered all the time",
+        "installed and never seen, the site not covered all the time: silence proves nothing",
+        "seen, and in the list of endpoints without the app",
+        "seen and not in the list of endpoints",
+    ]
+    addresses: list[str]
+    outcomes: list[str]
+    last_seen: str | None
+
+
+class ReconciledSite(TypedDict):
+    site: str
+    has_list: bool
+    covered_share: float | None
+    counts: dict[str, int]
+    clients: list[ReconciledClient]
+
+
+Reconciliation = TypedDict(
+    "Reconciliation",
+    {
+        "from": "str",
+        "to": "str",
+        "endpoint_list": "str | None",
+        "elsewhere": "int",
+        "sites": "list[ReconciledSite]",
+    },
+)
+
+
 class Refresh(TypedDict):
     id: str
     by: str
@@ -2760,6 +2809,27 @@ class PacksRoutes:
         )
 
 
+class ReconciliationRoutes:
+    """The routes under ``/api/v1/reconciliation``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def reconcile(self, *, site: str | None = None, from_: str | None = None, to: str | None = None) -> Reconciliation:
+        """By what evidence told is installed."""
+        return cast(
+            "Reconciliation", self._call("GET", "/reconciliation", query={"site": site, "from": from_, "to": to})
+        )
+
+    def reconcile_list(self, body: ReconcileBody, *, idempotency_key: str | None = None) -> Reconciliation:
+        """By a list of endpoints that is sent."""
+        return cast(
+            "Reconciliation",
+            self._call("POST", "/reconciliation", headers={"Idempotency-Key": idempotency_key}, body=body),
+        )
+
+
 class TokensRoutes:
     """The routes under ``/api/v1/tokens``."""
 
@@ -3295,6 +3365,7 @@ class Operations:
         self.exports = ExportsRoutes(call, pages)
         self.reports = ReportsRoutes(call, pages)
         self.packs = PacksRoutes(call, pages)
+        self.reconciliation = ReconciliationRoutes(call, pages)
         self.tokens = TokensRoutes(call, pages)
         self.people = PeopleRoutes(call, pages)
         self.sessions = SessionsRoutes(call, pages)

@@ -33,6 +33,11 @@ def render_sample(sample: Mapping[str, Any]) -> bytes:
     return plain(_environment().get_template("sample.html.j2").render(sample=sample, states=states)).encode()
 
 
+def render_reconciliation(said: Mapping[str, Any]) -> bytes:
+    """The page of endpoints, firewalls and coverage; ``said`` as the API says it."""
+    return plain(_environment().get_template("reconciliation.html.j2").render(said=said)).encode()
+
+
 def share(seconds: Mapping[str, float], state: str) -> str:
     """Rounded down: 99.996 % never reads 100 %. Time below what is shown is still told."""
     total = sum(seconds.values())

@@ -7,52 +7,199 @@ proven to block or to watch; where it was not, nothing follows from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from controller.evidence.model import Episode, EpisodeKind
-from controller.model import CoverageState
-from controller.packs.contents import SiteFacts
+from controller.evidence.model import Episode, EpisodeAction, EpisodeKind, Sighting
+from controller.model import CoverageState, DetectionEvent, EventAction
+from controller.packs.contents import SiteFacts, iso
 
 COVERED: Final = (CoverageState.ENFORCED, CoverageState.MONITORED)
 _SEEN: Final = (EpisodeKind.USE, EpisodeKind.EVASION, EpisodeKind.LEAK, EpisodeKind.OUTSIDE_HOURS)
+_BLOCKED: Final = frozenset({EpisodeAction.BLOCKED.value, EventAction.BLOCKED.value})
 
 
 class Finding(StrEnum):
     """What becomes of one client."""
 
-    AGREE = "installed and seen"
+    BLOCKED = "installed, seen, and all that was seen was blocked"
+    PASSED = "installed and seen, and not all of it was blocked"
     SILENT = "installed and never seen, the site covered all the time"
     BLIND = "installed and never seen, the site not covered all the time: silence proves nothing"
+    BARE = "seen, and in the list of endpoints without the app"
     STRANGER = "seen and not in the list of endpoints"
 
 
-def reconciled(facts: SiteFacts, *, identities: bool) -> dict[str, Any]:
-    """The matrix of a site; with ``identities`` also who it is."""
-    installed = _clients(e for e in facts.episodes if e.kind is EpisodeKind.INSTALLED)
-    seen = _clients(e for e in facts.episodes if e.kind in _SEEN)
-    sources = {str(pair.source) for event in facts.events for pair in event.sources}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """A list of endpoints. ``known``: every one of it, by name, with the addresses that the list gives it.
+
+    ``installed``: those that have the app. ``here``: those of them that belong to the site at hand.
+    """
+
+    known: Mapping[str, frozenset[str]]
+    installed: frozenset[str]
+    here: frozenset[str]
+
+    @classmethod
+    def recorded(cls, episodes: Iterable[Episode]) -> Endpoints:
+        """As episodes of the kind ``installed`` tell."""
+        found = _clients(e for e in episodes if e.kind is EpisodeKind.INSTALLED)
+        names = frozenset(found)
+        return cls(known={name: frozenset(at) for name, at in found.items()}, installed=names, here=names)
+
+    @classmethod
+    def listed(cls, seen: Iterable[Sighting], found: Iterable[Episode], *, here: Iterable[Episode]) -> Endpoints:
+        """Of a list whose records are ``seen``, what was found of it, and what of that at the site at hand."""
+        known: dict[str, set[str]] = {}
+        for one in seen:
+            address = "" if one.source is None else str(one.source)
+            if name := one.host.lower() or address:
+                known.setdefault(name, set()).update({address} - {""})
+        having = _clients(e for e in found if e.kind is EpisodeKind.INSTALLED)
+        return cls(
+            known={name: frozenset(at) for name, at in known.items()},
+            installed=frozenset(having),
+            here=frozenset(_clients(here)),
+        )
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What firewalls and sensors saw of one client."""
+
+    addresses: set[str] = field(default_factory=set)
+    outcomes: set[str] = field(default_factory=set)
+    last: datetime | None = None
+
+    def add(self, outcome: str, at: datetime, addresses: Iterable[str] = ()) -> None:
+        self.outcomes.add(outcome)
+        self.addresses.update(addresses)
+        self.last = at if self.last is None else max(self.last, at)
+
+    def plus(self, other: _Seen) -> None:
+        self.addresses |= other.addresses
+        self.outcomes |= other.outcomes
+        self.last = max((at for at in (self.last, other.last) if at is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One client. ``outcomes``: what became of what was seen of it; ``last_seen`` None: nothing was."""
+
+    client: str
+    finding: Finding
+    addresses: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    last_seen: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """One site. ``covered``: the share of the time in which it was proven to block or to watch; None: no time."""
+
+    has_list: bool
+    covered: float | None
+    rows: tuple[Row, ...]
+
+    @property
+    def counts(self) -> dict[Finding, int]:
+        return {finding: sum(row.finding is finding for row in self.rows) for finding in Finding}
+
+
+def reconcile(facts: SiteFacts, endpoints: Endpoints | None = None) -> Reconciled:
+    """The clients of a site, by what was found and by name. ``endpoints`` None: as episodes tell of them."""
+    listed = endpoints or Endpoints.recorded(facts.episodes)
     covered = sum(facts.whole.total(state).total_seconds() for state in COVERED)
     total = sum(facts.whole.total(state).total_seconds() for state in CoverageState)
     whole = bool(total) and covered == total
-    found: dict[Finding, set[str]] = {finding: set() for finding in Finding}
-    for name, addresses in installed.items():
-        if name in seen or addresses & sources:
-            found[Finding.AGREE].add(name)
-        else:
-            found[Finding.SILENT if whole else Finding.BLIND].add(name)
-    known = {address for addresses in installed.values() for address in addresses}
-    found[Finding.STRANGER] = {n for n, at in seen.items() if n not in installed and not at & known}
-    found[Finding.STRANGER] |= sources - known - {a for addresses in seen.values() for a in addresses}
+    by_name, by_address = _seen(facts.episodes), _counted(facts.events)
+    rows, met = [], set[str]()
+    for name, addresses in listed.known.items():
+        seen = _Seen()
+        for known in (by_name.get(name), *(by_name.get(at) for at in addresses)):
+            if known is not None:
+                seen.plus(known)
+        for address in {*addresses, *seen.addresses} & by_address.keys():
+            seen.plus(by_address[address])
+        met |= {name, *addresses, *seen.addresses}
+        if (finding := _finding(name, listed, seen, whole=whole)) is not None:
+            rows.append(_row(name, finding, seen, addresses))
+    strangers = {name: seen for name, seen in by_name.items() if name not in met and not seen.addresses & met}
+    met |= {address for seen in strangers.values() for address in seen.addresses}
+    for name, seen in strangers.items():
+        for address in seen.addresses & by_address.keys():
+            seen.plus(by_address[address])
+        rows.append(_row(name, Finding.STRANGER, seen))
+    rows += [_row(at, Finding.STRANGER, seen) for at, seen in by_address.items() if at not in met]
+    order = list(Finding)
+    return Reconciled(
+        has_list=bool(listed.known),
+        covered=int(covered / total * 10_000) / 10_000 if total else None,
+        rows=tuple(sorted(rows, key=lambda row: (order.index(row.finding), row.client))),
+    )
+
+
+def _finding(name: str, listed: Endpoints, seen: _Seen, *, whole: bool) -> Finding | None:
+    """None: there is nothing to say of it at this site."""
+    if seen.outcomes and name in listed.installed:
+        return Finding.BLOCKED if seen.outcomes <= _BLOCKED else Finding.PASSED
+    if seen.outcomes:
+        return Finding.BARE
+    if name in listed.here:
+        return Finding.SILENT if whole else Finding.BLIND
+    return None
+
+
+def _row(client: str, finding: Finding, seen: _Seen, addresses: Iterable[str] = ()) -> Row:
+    at = tuple(sorted({*addresses, *seen.addresses}))
+    return Row(client=client, finding=finding, addresses=at, outcomes=tuple(sorted(seen.outcomes)), last_seen=seen.last)
+
+
+def _seen(episodes: Iterable[Episode]) -> dict[str, _Seen]:
+    """By the client's name, or else its address."""
+    found: dict[str, _Seen] = {}
+    for episode in episodes:
+        address = "" if episode.source is None else str(episode.source)
+        if episode.kind in _SEEN and (name := episode.host.lower() or address):
+            found.setdefault(name, _Seen()).add(episode.action.value, episode.window.end, {address} - {""})
+    return found
+
+
+def _counted(events: Iterable[DetectionEvent]) -> dict[str, _Seen]:
+    """By address, as firewalls noted it."""
+    found: dict[str, _Seen] = {}
+    for event in events:
+        for pair in event.sources:
+            address = str(pair.source)
+            found.setdefault(address, _Seen()).add(event.action.value, pair.last_seen, {address})
+    return found
+
+
+def reconciled(facts: SiteFacts, *, identities: bool) -> dict[str, Any]:
+    """The matrix of a site for a pack; with ``identities`` also who it is."""
+    found = reconcile(facts)
     return {
-        "endpoint_list": "recorded" if installed else "none is recorded: nothing is known of what is installed",
-        "covered_share": int(covered / total * 10_000) / 10_000 if total else None,
-        "clients": {finding.value: len(names) for finding, names in found.items()},
-        **({"who": {finding.value: sorted(names) for finding, names in found.items()}} if identities else {}),
+        "endpoint_list": "recorded" if found.has_list else "none is recorded: nothing is known of what is installed",
+        "covered_share": found.covered,
+        "clients": {finding.value: count for finding, count in found.counts.items()},
+        **({"who": [_plain(row) for row in found.rows]} if identities else {}),
     }
 
 
-def _clients(episodes: Iterable[Episode]) -> Mapping[str, set[str]]:
+def _plain(row: Row) -> dict[str, Any]:
+    return {
+        "client": row.client,
+        "finding": row.finding.value,
+        "addresses": [*row.addresses],
+        "outcomes": [*row.outcomes],
+        "last_seen": iso(row.last_seen),
+    }
+
+
+def _clients(episodes: Iterable[Episode]) -> dict[str, set[str]]:
     """By name, with every address that it had."""
     found: dict[str, set[str]] = {}
     for episode in episodes:
@@ -62,4 +209,4 @@ def _clients(episodes: Iterable[Episode]) -> Mapping[str, set[str]]:
     return found
 
 
-__all__ = ["Finding", "reconciled"]
+__all__ = ["COVERED", "Endpoints", "Finding", "Reconciled", "Row", "reconcile", "reconciled"]

@@ -58,6 +58,7 @@ ASKING: dict[str, tuple[str, ...]] = {
     "events list": (),
     "evidence export": ("--output", "{folder}/pack"),
     "evidence quarantine": (),
+    "evidence reconcile": (),
     "evidence sample": ("--seed", "7"),
     "exceptions approve": (ID,),
     "exceptions deny": (ID, *WHY),

@@ -355,9 +355,9 @@ def test_three_records_are_held_against_each_other(desk: PackDesk) -> None:
     used = [client(EpisodeKind.USE, "pc-1"), client(EpisodeKind.USE, "pc-9")]
     facts = replace(desk.facts(week(desk, sites=("berlin",))).sites[0], episodes=[*installed, by_address, *used])
     found = reconciled(facts, identities=True)
-    assert found["who"] == {
-        Finding.AGREE: ["pc-1", "pc-3"], Finding.SILENT: [], Finding.BLIND: ["pc-2"], Finding.STRANGER: ["pc-9"],
-    }  # fmt: skip
+    assert [(row["client"], row["finding"]) for row in found["who"]] == [
+        ("pc-3", Finding.BLOCKED), ("pc-1", Finding.PASSED), ("pc-2", Finding.BLIND), ("pc-9", Finding.STRANGER),
+    ]  # fmt: skip
     began = desk.clock.now() - timedelta(days=6)
     day = Window(began, began + timedelta(hours=2))
     steady = replace(facts, whole=desk.coverage.site("berlin", day).whole)

@@ -7,13 +7,15 @@ there; *host*, *user*, *address*, *platform* and *time* are taken where they are
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeVar
 
 from controller.evidence.formats import fields
 from controller.evidence.formats.mdm import platform
 from controller.evidence.formats.reading import Found, Reading, Stream, judged, lines
 from controller.evidence.model import Channel, Quarantine, Rejected, Sighting
+
+T = TypeVar("T")
 
 MAX_ROW: Final = 1 << 16
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -38,12 +40,13 @@ def read(stream: Stream, reading: Reading) -> Iterator[Found]:
     if not columns:
         yield reading.reject(Quarantine.UNREADABLE, header, at="line 1", detail="no header that names a program")
         return
+    called = {what: found.names[number] for what, number in columns.items()}
     while (row := found.next_row()) is not None:
         yield from found.rejected()
         shown = " ".join(row)[:400]
         if any(row):
             yield from judged(
-                lambda values: [_sighting(values, reading)],
+                lambda values: [_sighting(values, reading, called)],
                 _values(row, columns),
                 reading,
                 shown,
@@ -63,13 +66,14 @@ class _Rows:
         self._lines = self._texts()
         self._rows: Iterator[list[str]] = iter(())
         self._width = 0
+        self.names: list[str] = []
 
     def header(self) -> tuple[str, Mapping[str, int]]:
         """Its text, and which column holds what; empty when it is none."""
         text = next(self._lines, "")
         between = max(",;\t", key=text.count)
         names = next(csv.reader([text], delimiter=between), [])
-        self._width = len(names)
+        self._width, self.names = len(names), [fields.clean(name, 60) for name in names]
         self._rows = csv.reader(self._lines, delimiter=between)
         return text, columns_of(names)
 
@@ -116,20 +120,32 @@ def _values(row: list[str], columns: Mapping[str, int]) -> Mapping[str, str]:
     return {what: row[number].strip() for what, number in columns.items()}
 
 
-def _sighting(values: Mapping[str, str], reading: Reading) -> Sighting:
+def _sighting(values: Mapping[str, str], reading: Reading, called: Mapping[str, str]) -> Sighting:
+    """``called``: what the columns are called there, for who has to find a wrong one."""
     if not values["software"]:
-        raise ValueError("no program")
-    when: Any = values.get("time")
+        raise ValueError(f"column {called['software']!r}: no program")
     return Sighting(
         channel=Channel.ENDPOINT,
-        at=fields.iso_or_epoch(when, reading.zone) if when else reading.made_at or reading.now,
+        at=_in(called, "time", values, lambda text: fields.iso_or_epoch(text, reading.zone))
+        or reading.made_at
+        or reading.now,
         sensor=reading.writer,
-        source=fields.address(values.get("address")),
+        source=_in(called, "address", values, fields.address),
         host=fields.clean(values.get("host", ""), 100),
         user=fields.clean(values.get("user", ""), 100),
         software=fields.clean(values["software"], 200),
         platform=platform(values.get("platform")),
     )
+
+
+def _in(called: Mapping[str, str], what: str, values: Mapping[str, str], parse: Callable[[str], T]) -> T | None:
+    """The value of a column; None for nothing. Raises ``ValueError`` naming the column."""
+    if not (text := values.get(what)):
+        return None
+    try:
+        return parse(text)
+    except ValueError as exc:
+        raise ValueError(f"column {called[what]!r}: {exc}") from exc
 
 
 def fits(head: str) -> bool:
