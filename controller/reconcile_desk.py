@@ -23,6 +23,7 @@ from controller.inventory import Inventory
 from controller.model import Window
 from controller.pack_desk import PackDesk
 from controller.packs.reconciling import Endpoints, Reconciled, reconcile
+from controller.privacy_desk import PrivacyDesk
 from core.clock import Clock
 from core.ids import SiteName
 from core.words import count_of
@@ -59,30 +60,43 @@ class ReconcileDesk:
     inventory: Inventory
     clock: Clock
     packs: PackDesk
+    privacy: PrivacyDesk
 
-    def within(self, inventory: Inventory, packs: PackDesk) -> ReconcileDesk:
+    def within(self, inventory: Inventory, packs: PackDesk, privacy: PrivacyDesk) -> ReconcileDesk:
         """For somebody who sees no other sites than these."""
-        return replace(self, inventory=inventory, packs=packs)
+        return replace(self, inventory=inventory, packs=packs, privacy=privacy)
 
     def reconcile(
         self, window: Window, sites: tuple[str, ...] = (), endpoints: EndpointList | None = None
     ) -> Reconciliation:
-        """All sites when none is named. Raises ``NotFound``; ``Invalid`` for times or a list that make no sense."""
+        """All sites when none is named. Clients are called as the privacy of their site wants it.
+
+        Raises ``NotFound``; ``Invalid`` for times or a list that make no sense; ``NotUnmasked`` for a list about a site
+        that shows no identities: whoever holds the list would learn of each whether it was seen.
+        """
         self.packs.refuse_window(window)
         chosen = [self.inventory.site(name) for name in dict.fromkeys(sites)] or [*self.inventory.sites.values()]
         names = sorted(site.name for site in chosen)
+        for name in names if endpoints is not None else ():
+            self.privacy.refuse_by_identity(name)
         listed, elsewhere = (
             self._listed(endpoints, names) if endpoints is not None else (dict[SiteName, Endpoints](), 0)
         )
-        found = {
-            name: reconcile(self.packs.site_facts(name, window), listed.get(name) if endpoints is not None else None)
-            for name in names
-        }
+        found = {name: self._veiled(name, window, listed.get(name)) for name in names}
         return Reconciliation(
             window=window,
             list_name=endpoints.name if endpoints is not None else None,
             sites=found,
             elsewhere=elsewhere,
+        )
+
+    def _veiled(self, name: SiteName, window: Window, endpoints: Endpoints | None) -> Reconciled:
+        found = reconcile(self.packs.site_facts(name, window), endpoints)
+        veil = self.privacy.veil(name, window.end)
+        if veil.is_open:
+            return found
+        return replace(
+            found, rows=tuple(replace(row, client=veil.client(row.client), addresses=()) for row in found.rows)
         )
 
     def _listed(self, said: EndpointList, names: list[SiteName]) -> tuple[dict[SiteName, Endpoints], int]:

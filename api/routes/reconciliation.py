@@ -36,7 +36,7 @@ def reconcile(
     return Reconciliation.of(controller.reconciling.reconcile(window, (site,) if site else ()))
 
 
-@router.post("", summary="By a list of endpoints that is sent", responses=answers(404, 413), openapi_extra=PREVIEW)
+@router.post("", summary="By a list of endpoints that is sent", responses=answers(403, 404, 413), openapi_extra=PREVIEW)
 def reconcile_list(controller: Ctl, caller: Auditor, body: ReconcileBody) -> Reconciliation:
     """The same by a list that somebody has: a table, or an export of osquery, Intune or Jamf. It is read and kept
     nowhere. 422 with the line and the column when a record of it cannot be read."""

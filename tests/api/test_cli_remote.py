@@ -15,7 +15,7 @@ from tests.api.conftest import Stock
 from tests.api.remote_office import Both, said, two_ways
 
 SPAN = ("--since", "2026-11-24T00:00Z", "--until", "2026-11-25T12:00Z")
-SPAN_TO = ("--from", "2026-11-24T00:00Z", "--to", "2026-11-25T12:00Z")
+SPAN_TO = ("--from", "2026-11-24T00:00Z", "--to", "2026-11-25T11:00Z")
 READING = [
     ("exceptions", "list"),
     ("exceptions", "list", "-o", "json"),

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from controller.coverage_desk import CoverageDesk
-from controller.errors import Invalid, NotFound
+from controller.errors import Invalid, NotFound, NotUnmasked
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
 from controller.inventory import Inventory
 from controller.model import Window
 from controller.pack_desk import PackDesk
 from controller.packs.reconciling import Endpoints, Finding, Reconciled, reconcile
+from controller.privacy_desk import PrivacyDesk
 from controller.reconcile_desk import EndpointList, ReconcileDesk
+from controller.reports.making import HIDDEN
 from controller.settings import Settings
 from controller.store import Store
 from core.clock import ManualClock
@@ -43,7 +45,17 @@ def desk(store: Store, clock: ManualClock, tmp_path: Path) -> ReconcileDesk:
     settings = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path, evidence_key=None)
     coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=30 * MINUTE)
     packs = PackDesk(store=store, inventory=inventory, clock=clock, settings=settings, coverage=coverage)
-    return ReconcileDesk(inventory=inventory, clock=clock, packs=packs)
+    privacy = PrivacyDesk(store=store, inventory=inventory, clock=clock)
+    return ReconcileDesk(inventory=inventory, clock=clock, packs=packs, privacy=privacy)
+
+
+def closed(desk: ReconcileDesk, tmp_path: Path) -> ReconcileDesk:
+    """The same where Berlin shows nobody."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    known = offices(folder, PROMISE + "privacy: {identities: hidden}\n")
+    packs = replace(desk.packs, inventory=known)
+    return replace(desk, inventory=known, packs=packs, privacy=replace(desk.privacy, inventory=known))
 
 
 def a_use(host: str, source: str, action: EpisodeAction) -> Episode:
@@ -105,6 +117,21 @@ def test_a_log_is_no_list_of_endpoints(desk: ReconcileDesk) -> None:
     line = "2026-11-25T11:00:00Z dnsmasq[1]: query[A] www.tiktok.com from 10.20.0.7\n"
     with pytest.raises(Invalid, match="no list of endpoints, but 1 record of the format dnsmasq"):
         listed(desk, line, format="dnsmasq")
+
+
+def test_where_nobody_is_shown_nobody_is_named_and_no_list_tells(desk: ReconcileDesk, tmp_path: Path) -> None:
+    now = desk.clock.now()
+    desk.packs.store.record("b", [a_use("byod", "10.20.0.44", EpisodeAction.BLOCKED)])
+    span = Window(now - timedelta(days=1), now + timedelta.resolution)
+    desk.clock.advance(MINUTE)  # type: ignore[attr-defined]
+    (shown,) = desk.reconcile(span, ("berlin",)).sites[BERLIN].rows
+    assert (shown.client, shown.addresses) == ("byod", ("10.20.0.44",))
+    silent = closed(desk, tmp_path)
+    (hidden,) = silent.reconcile(span, ("berlin",)).sites[BERLIN].rows
+    assert (hidden.client, hidden.addresses, hidden.finding) == (HIDDEN, (), Finding.STRANGER)
+    said = EndpointList(name="pcs.csv", stream=io.BytesIO(LIST.encode()))
+    with pytest.raises(NotUnmasked):
+        silent.reconcile(span, ("berlin",), said)
 
 
 def test_times_and_sites_are_checked_before_a_list_is_read(desk: ReconcileDesk) -> None:
