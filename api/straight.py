@@ -7,10 +7,12 @@ is answered stay FastAPI's: its parameters, its errors, its document. A route th
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi._compat import ModelField
@@ -22,6 +24,13 @@ from starlette.concurrency import run_in_threadpool
 
 from api import auth
 from controller.model import Scope
+from controller.store.database import WouldWait, hurried
+
+SHORT_SECONDS: Final = 0.02
+"""An answer that holds up everybody else for no longer."""
+RARELY_SECONDS: Final = 300.0
+SCANS: Final = frozenset({"q", "count"})
+"""Who asks with these asks for as much work as there are rows."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -32,6 +41,26 @@ class StraightRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         way = straight(self)
         return super().get_route_handler() if way is None else way.handle
+
+
+@dataclass(slots=True)
+class Pace:
+    """How long answers to requests of one shape take, and whether the next is made at once.
+
+    One that is late may have met a pause of the machine. After the second in a row they go to threads; and from time
+    to time, ever more rarely while it stays late, one of them is tried at once again.
+    """
+
+    late: int = 0  # in a row
+    tried_again: float = 0.0  # seconds of ``time.monotonic``
+
+    def is_short(self) -> bool:
+        return time.monotonic() >= self.tried_again
+
+    def took(self, seconds: float) -> None:
+        self.late = self.late + 1 if seconds >= SHORT_SECONDS else 0
+        if self.late > 1:
+            self.tried_again = time.monotonic() + min(2.0**self.late, RARELY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +78,26 @@ class Straight:
     route: APIRoute
     steps: tuple[Step, ...]
     inputs: Inputs
+    known: frozenset[str]  # what its requests may be asked with
+    paces: defaultdict[frozenset[str], Pace] = field(default_factory=lambda: defaultdict(Pace))
 
     async def handle(self, request: Request) -> Response:
-        return await run_in_threadpool(self._answer, request)
+        """Made at once where that is short: to hand it to a thread and back takes as long as most answers."""
+        pace = self._pace(request)
+        if not (pace.is_short() and SCANS.isdisjoint(request.query_params)):
+            return await run_in_threadpool(self._answer, request)
+        began = time.perf_counter()
+        try:
+            with hurried():
+                return self._answer(request)
+        except WouldWait:
+            return await run_in_threadpool(self._answer, request)
+        finally:
+            pace.took(time.perf_counter() - began)
+
+    def _pace(self, request: Request) -> Pace:
+        """Of the requests that give the same parameters as this one."""
+        return self.paces[self.known.intersection(request.query_params)]
 
     def _answer(self, request: Request) -> Response:
         errors: list[Any] = []
@@ -92,7 +138,10 @@ def straight(route: APIRoute) -> Straight | None:
         return None
     steps = [_step(sub) for sub in dependant.dependencies]
     known = tuple(step for step in steps if step is not None)
-    return Straight(route, known, Inputs.of(dependant)) if len(known) == len(steps) else None
+    if len(known) < len(steps):
+        return None
+    asked = (parameter.alias for part in (dependant, *dependant.dependencies) for parameter in part.query_params)
+    return Straight(route, known, Inputs.of(dependant), frozenset(asked))
 
 
 def _step(dependant: Dependant) -> Step | None:

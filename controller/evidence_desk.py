@@ -316,7 +316,7 @@ class EvidenceDesk:
         """Those that what is still taken may fall under."""
         earliest = self._clock.now() - self._inventory.evidence.too_old
         known = self._store.exception_batches(ExceptionQuery(), first=MANY)
-        return tuple(one for batch in known for one in batch if one.ends > earliest)
+        return tuple(one for batch in known for one, _ in batch if one.ends > earliest)
 
     def _is_lately(self, sighting: Sighting) -> bool:
         if self._lately is None:

@@ -5,7 +5,7 @@ The desk decides nothing by itself but what time decides. Every change is in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -115,12 +115,8 @@ class ExceptionDesk:
         query = replace(self._query(wanted), oldest_first=not newest_first)
         text = query.text
         batches = self._store.exception_batches(query, ExceptionId(after) if after else None, first=first)
-        while True:
-            with self._store.together():
-                batch = next(batches, None)
-                if batch is None:
-                    return
-                shown = self._all_shown(batch)
+        for batch in batches:
+            shown = (self._shown(exception, holding) for exception, holding in batch)
             yield from shown if text is None else (e for e in shown if text in said_by(e))
 
     def count(self, wanted: Wanted, *, most: int) -> int:
@@ -347,12 +343,7 @@ class ExceptionDesk:
         return after
 
     def _now(self, exception: AccessException) -> AccessException:
-        [shown] = self._all_shown([exception])
-        return shown
-
-    def _all_shown(self, exceptions: Sequence[AccessException]) -> Iterator[AccessException]:
-        holding = self._store.holding([e.id for e in exceptions])
-        return (self._shown(e, holding.get(e.id, ())) for e in exceptions)
+        return self._shown(exception, self._store.holding([exception.id]).get(exception.id, ()))
 
     def _shown(self, exception: AccessException, holding: tuple[DeviceName, ...]) -> AccessException:
         """Made again only when what is kept, or who holds it, is another: lists show the same ones again and again."""

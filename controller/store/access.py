@@ -28,7 +28,7 @@ from controller.store.schema import audit, exception_sites, exceptions, tokens
 from controller.store.searching import Listing, begins, within
 from controller.store.shelf import Shelf, append, head, one
 from controller.versions import refuse_changed, token_version, version_of
-from core.ids import ExceptionId, SiteName, TokenId
+from core.ids import DeviceName, ExceptionId, SiteName, TokenId
 
 _BATCH = 2_000
 
@@ -96,18 +96,16 @@ class Exceptions(Shelf):
 
     def exception_batches(
         self, wanted: ExceptionQuery, after: ExceptionId | None = None, *, first: int
-    ) -> Iterator[list[AccessException]]:
+    ) -> Iterator[list[tuple[AccessException, tuple[DeviceName, ...]]]]:
         """In the order asked for, behind the one named; ``first`` of them, then more as long as they are asked for.
+        Beside each the devices that were last read back holding it.
 
         Each batch is a picture of its own moment.
         """
-        key, size = exceptions.c.id, first
+        size = first
         while True:
-            behind = [] if after is None else [wanted.behind(after)]
-            query = select(key, exceptions.c.body).where(*wanted.all(*behind)).order_by(*wanted.order).limit(size)
-            with self._db.read() as connection:
-                batch = connection.execute(query).all()
-            yield [EXCEPTION.loads(body) for _, body in batch]
+            batch = self._db.rows(*wanted.page(after, size))
+            yield [(EXCEPTION.loads(body), _devices(holders)) for _, body, holders in batch]
             if len(batch) < size:
                 return
             after, size = ExceptionId(batch[-1][0]), _BATCH
@@ -116,6 +114,10 @@ class Exceptions(Shelf):
         """How many are wanted; no further than ``most``."""
         with self._db.read() as connection:
             return wanted.counted(connection, most=most)
+
+
+def _devices(names: str | None) -> tuple[DeviceName, ...]:
+    return tuple(DeviceName(name) for name in sorted(names.split(","))) if names else ()
 
 
 def _refuse_other(connection: Connection, exception_id: str) -> None:
@@ -178,8 +180,7 @@ class Tokens(Shelf):
 
     def token_by_prefix(self, prefix: str) -> list[tuple[Token, str]]:
         """Every token with that prefix, now or before its last rotation, each with the hash of that secret."""
-        with self._db.read() as connection:
-            rows = connection.execute(_BY_PREFIX, {"prefix": prefix}).mappings().all()
+        rows = [row._mapping for row in self._db.rows(_BY_PREFIX, {"prefix": prefix})]
         return [(_token(row), str(row["hash"] if row["prefix"] == prefix else row["old_hash"])) for row in rows]
 
     def rotate_token(self, token: Token, digest: str, *, audit: AuditNote | None = None) -> None:

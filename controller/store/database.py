@@ -8,15 +8,15 @@ committed; and every read is one consistent picture.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, Executable, QueuePool, Row
 
 from controller.address import DatabaseAddress
 from controller.errors import StoreError
@@ -27,7 +27,28 @@ from core.errors import ConfigError
 
 WRITE_WAIT: Final = timedelta(seconds=30)
 READERS: Final = 8
+HURRY_SECONDS: Final = 0.5
 _TOGETHER: ContextVar[tuple[Database | None, Connection | None]] = ContextVar("together", default=(None, None))
+_HURRIED: ContextVar[bool] = ContextVar("hurried", default=False)
+
+
+def is_hurried() -> bool:
+    return _HURRIED.get()
+
+
+class WouldWait(Exception):  # not an error: the caller asks again from a thread that may wait
+    """What was asked for has to wait for others."""
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """What writes in the block, or reads when no connection is free, raises ``WouldWait`` instead of waiting; and so
+    does what a server of PostgreSQL has not answered within ``HURRY_SECONDS``."""
+    mark = _HURRIED.set(True)
+    try:
+        yield
+    finally:
+        _HURRIED.reset(mark)
 
 
 class Database(ABC):
@@ -36,6 +57,7 @@ class Database(ABC):
     write_wait: timedelta = WRITE_WAIT
     locks: Locks
     process: Process
+    _readers: Engine
 
     @property
     @abstractmethod
@@ -56,6 +78,8 @@ class Database(ABC):
         In a rehearsal it is a part of that one's. Raises ``StoreError``, also when another process has been writing for
         too long.
         """
+        if is_hurried():
+            raise WouldWait
         running = rehearsal()
         way = self._committed() if running is None else running.part(self._undone())
         with self._told(), way as connection:
@@ -81,11 +105,32 @@ class Database(ABC):
         if open_already is not None and open_for is self:
             yield open_already
             return
+        if is_hurried() and self._is_taken():
+            raise WouldWait
         running = rehearsal()
         written = running is not None and running.has_written
         picture = running.part(self._undone()) if running is not None and written else self._picture()
         with self._told(), picture as connection:
             yield connection
+
+    def rows(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
+        """What one statement reads: a picture by itself, so nobody has to say where it begins and ends.
+
+        Raises ``StoreError``.
+        """
+        if _TOGETHER.get()[0] is self or rehearsal() is not None:
+            with self.read() as connection:
+                return connection.execute(statement, parameters).all()
+        if is_hurried() and self._is_taken():
+            raise WouldWait
+        with self._told():
+            return self._rows(statement, parameters)
+
+    def _is_taken(self) -> bool:
+        """Whether whoever reads now waits for another to be done, or for a connection to be made."""
+        pool = self._readers.pool
+        assert isinstance(pool, QueuePool)
+        return pool.checkedin() == 0
 
     @abstractmethod
     def _committed(self) -> AbstractContextManager[Connection]:
@@ -98,6 +143,11 @@ class Database(ABC):
     @abstractmethod
     def _picture(self) -> AbstractContextManager[Connection]:
         """A transaction that only reads."""
+
+    def _rows(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Of one statement, outside of every transaction."""
+        with self._picture() as connection:
+            return connection.execute(statement, parameters).all()
 
     @abstractmethod
     def _told(self) -> AbstractContextManager[None]:

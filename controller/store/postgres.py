@@ -8,7 +8,7 @@ nobody. When the connection breaks while a commit is under way, the server is as
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 import structlog
+from psycopg.abc import RV, PQGen
 from psycopg.types.string import StrDumperUnknown
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, Executable, Row, create_engine, make_url, text
 from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoTurn
@@ -26,7 +27,7 @@ from sqlalchemy.pool import QueuePool
 from controller.address import DatabaseAddress
 from controller.errors import StoreError, StoreOutdated, StoreUnreachable
 from controller.store.advisory import AdvisoryLocks, AdvisoryProcess, application_name
-from controller.store.database import READERS, Database
+from controller.store.database import HURRY_SECONDS, READERS, Database, WouldWait, is_hurried
 from controller.store.schema import metadata
 from controller.store.shelf import without_nul
 
@@ -37,6 +38,8 @@ OLDEST: Final = 14
 ASK_AGAIN: Final = timedelta(seconds=15)
 """How long the server is asked what became of a commit whose answer was lost."""
 _PAUSE: Final = 0.2
+_SILENCE: Final = 30.0
+"""Seconds for which nobody counts on a quick answer after there was none."""
 _DEFAULTS: Final[Mapping[str, str]] = {
     "connect_timeout": "10",
     "client_encoding": "utf8",
@@ -151,6 +154,19 @@ class PostgresDatabase(Database):
 
     def _picture(self) -> AbstractContextManager[Connection]:
         return _begun(self._readers, _READ)
+
+    def _rows(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Asked once more on a connection made anew when the one it was asked on broke, which nobody saw until then."""
+        try:
+            with self._readers.connect() as connection:
+                return connection.execute(statement, parameters).all()
+        except DBAPIError as exc:
+            if is_hurried() or not exc.connection_invalidated:
+                raise
+        return super()._rows(statement, parameters)
+
+    def _is_taken(self) -> bool:
+        return time.monotonic() < _Connection.silent_until or super()._is_taken()
 
     def _wait_for_turn(self, connection: Connection) -> _Change:
         """Wait for our turn. Whoever had it before has committed when it is ours, and each statement sees that."""
@@ -270,7 +286,7 @@ def _begun(engine: Engine, begin: str) -> Iterator[Connection]:
             break
         except DBAPIError as exc:
             connection.close()
-            if attempt == 2 or not exc.connection_invalidated:
+            if attempt == 2 or is_hurried() or not exc.connection_invalidated:
                 raise
     with connection:
         yield connection
@@ -290,8 +306,24 @@ class _WithoutNul(StrDumperUnknown):
         return super().dump(without_nul(obj))
 
 
+class _Connection(psycopg.Connection[Any]):
+    """One that who is in a hurry gives up, and after which nobody hurries for a while."""
+
+    silent_until = 0.0  # seconds of ``time.monotonic``
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        if not is_hurried():
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, HURRY_SECONDS)
+        except psycopg.errors._WaitTimeout:
+            _Connection.silent_until = time.monotonic() + _SILENCE
+            self.close()
+            raise
+
+
 def _connect(address: DatabaseAddress) -> psycopg.Connection[Any]:
-    made = psycopg.connect(**_parameters(address))
+    made = _Connection.connect(**_parameters(address))
     made.adapters.register_dumper(str, _WithoutNul)
     return made
 
@@ -317,6 +349,8 @@ def told(place: str, *, holder: Callable[[], str | None] = lambda: None) -> Iter
     try:
         yield
     except DBAPIError as exc:
+        if exc.connection_invalidated and is_hurried():
+            raise WouldWait from exc
         raise _in_words(place, exc.orig, holder, lost=exc.connection_invalidated) from exc
     except NoTurn as exc:
         raise StoreError(f"{place} is held by another thread of this process", hint="try again") from exc

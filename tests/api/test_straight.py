@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
+import time
+from datetime import timedelta
 from typing import Annotated
 
 import httpx
@@ -15,9 +19,10 @@ from api import problems
 from api.models import Answer, Instant
 from api.pages import Newest
 from api.routes import devices, events, exceptions, runs, sites
-from api.straight import StraightRoute, straight
+from api.straight import RARELY_SECONDS, SHORT_SECONDS, Pace, StraightRoute, straight
 from api.switchboard import Switchboard
 from controller.errors import NotFound
+from controller.store.database import WouldWait
 from tests.api.conftest import Office
 
 
@@ -82,6 +87,71 @@ async def asked(app: FastAPI, path: str) -> tuple[int, list[tuple[str, str]], by
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
         answer = await client.get(path)
         return answer.status_code, sorted(answer.headers.items()), answer.content
+
+
+class Where(Answer):
+    at_once: bool
+
+
+def where_app(seconds: list[float]) -> FastAPI:
+    """Says whether the loop itself answered; each answer takes the next of these times."""
+    router = APIRouter(route_class=StraightRoute)
+    loop = threading.get_ident()
+
+    @router.get("/where")
+    def where(ask: Newest, few: bool = False) -> Where:
+        at_once = threading.get_ident() == loop
+        if few and at_once:
+            raise WouldWait
+        time.sleep(seconds.pop(0) if seconds else 0)
+        return Where(at_once=at_once)
+
+    app = FastAPI()
+    app.include_router(router)
+    return app
+
+
+def at_once(app: FastAPI, query: str = "limit=1") -> bool:
+    status, _, said = asyncio.run(asked(app, f"/where?{query}"))
+    assert status == 200, said
+    return bool(json.loads(said)["at_once"])
+
+
+def test_short_answers_are_made_at_once_and_those_that_wait_or_scan_are_not() -> None:
+    app = where_app([])
+    assert [at_once(app), at_once(app)] == [True, True]
+    assert not at_once(app, "q=word")
+    assert not at_once(app, "count=true")
+    assert not at_once(app, "few=true"), "what has to wait for others is asked again on a thread"
+    assert at_once(app), "who asks otherwise is not concerned"
+
+
+def test_what_is_late_twice_in_a_row_goes_to_a_thread_and_is_tried_again_ever_more_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, late = [1_000.0], SHORT_SECONDS * 1.5
+    monkeypatch.setattr("api.straight.time.monotonic", lambda: now[0])
+    app = where_app([late, 0, late, late])
+    assert [at_once(app) for _ in range(5)] == [True, True, True, True, False]
+    assert at_once(app, "limit=1&order=asc"), "another shape of request is not late"
+    now[0] += 4
+    assert [at_once(app), at_once(app)] == [True, True], "it is short again"
+
+
+def test_the_pause_grows_to_an_end() -> None:
+    pace = Pace()
+    pauses = []
+    for _ in range(12):
+        pace.took(1.0)
+        pauses.append(pace.tried_again - time.monotonic())
+    assert pauses[0] < 0 < pauses[1] < 4 < pauses[2] < 8 < pauses[3]
+    assert RARELY_SECONDS - 1 < pauses[-1] <= RARELY_SECONDS
+
+
+def test_a_token_that_is_to_be_written_down_as_used_is_no_answer_at_once(office: Office) -> None:
+    office.clock.advance(timedelta(minutes=2))
+    office.get("/exceptions")
+    assert office.clock.now() in [token.last_used_at for token in office.controller.store.tokens()]
 
 
 def test_the_lists_that_are_asked_for_most_go_straight() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from ipaddress import ip_address, ip_network
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +43,7 @@ from controller.model import (
 )
 from controller.rehearsal import Rehearsal, rehearsed
 from controller.store import CutQuery, EventQuery, ExceptionQuery, RunQuery, Store
+from controller.store.database import WouldWait, hurried
 from controller.store.schema import REVISION, metadata, micros, moment
 from controller.store.upgrade import MIGRATIONS
 from core.clock import ManualClock
@@ -535,12 +539,12 @@ def test_exceptions_are_read_in_order_and_no_further_than_they_are_asked_for(
     made = sorted(made, key=lambda e: e.id, reverse=newest_first)
     all_of_them = ExceptionQuery(oldest_first=not newest_first)
     batches = list(store.exception_batches(all_of_them, first=first))
-    assert [each for batch in batches for each in batch] == made
+    assert [each for batch in batches for each, _ in batch] == made
     assert len(batches[0]) == min(first, 5)
     behind = store.exception_batches(all_of_them, made[1].id, first=first)
-    assert next(behind) == made[2 : 2 + first]
+    assert [each for each, _ in next(behind)] == made[2 : 2 + first]
     approved = store.exception_batches(replace(all_of_them, state=ExceptionState.APPROVED), first=first)
-    assert [each for batch in approved for each in batch] == [e for e in made if e.state is ExceptionState.APPROVED]
+    assert [each for batch in approved for each, _ in batch] == [e for e in made if e.state is ExceptionState.APPROVED]
 
 
 WORDS: Final[dict[str, Any]] = {
@@ -602,7 +606,67 @@ def test_filters_of_exceptions_are_the_databases_own(store: Store) -> None:
 
 def found(store: Store, **wanted: Any) -> list[AccessException]:
     query = ExceptionQuery(oldest_first=True, **wanted)
-    return [each for batch in store.exception_batches(query, first=50) for each in batch]
+    return [each for batch in store.exception_batches(query, first=50) for each, _ in batch]
+
+
+def test_who_asks_for_the_same_with_other_words_is_answered_for_their_own(store: Store) -> None:
+    """One statement is kept for all that ask with the same fields."""
+    fields: dict[str, list[Any]] = {
+        "state": [ExceptionState.APPROVED, ExceptionState.DENIED],
+        "sites": [(BERLIN,), (PARIS,), (BERLIN, PARIS), ()],
+        "live": [True, False],
+        "service": ["tiktok", "capcut"],
+        "code": ["research", "marketing"],
+        "owner": ["ann", "bob"],
+        "requested_by": ["bob", "carl"],
+    }
+    made = [
+        exception(**{name: values[n % 2] for name, values in fields.items() if name != "live"}, starts=starts)
+        for n in range(2)
+        for starts in (NOW - MINUTE, NOW + MINUTE)
+    ]
+    for each in made:
+        store.add_exception(each)
+    for names in ([*fields], *([name] for name in fields)):
+        for choice in product(*(fields[name] for name in names)):
+            wanted = dict(zip(names, choice, strict=True))
+            assert found(store, at=NOW, **wanted) == [e for e in made if _is_wanted(e, wanted)], wanted
+
+
+def _is_wanted(one: AccessException, wanted: dict[str, Any]) -> bool:
+    has = {"live": one.is_live(NOW)}
+    return all(
+        not {*one.sites}.isdisjoint(value) if name == "sites" else has.get(name, getattr(one, name, None)) == value
+        for name, value in wanted.items()
+    )
+
+
+def test_pages_go_on_behind_the_one_they_were_asked_behind(store: Store) -> None:
+    made = sorted((exception() for _ in range(6)), key=lambda e: e.id)
+    for each in made:
+        store.add_exception(each)
+    for at, each in enumerate(made[:-1]):
+        for oldest_first in (True, False):
+            query = ExceptionQuery(oldest_first=oldest_first)
+            [(behind, _)] = next(store.exception_batches(query, each.id, first=1)) or [(None, ())]
+            assert behind == (made[at + 1] if oldest_first else made[at - 1] if at else None)
+
+
+def test_who_is_in_a_hurry_is_told_that_others_come_first(store: Store) -> None:
+    store.append_audit(note())
+    prefix = "none"
+    with hurried():
+        with pytest.raises(WouldWait):
+            store.append_audit(note())
+        assert store.token_by_prefix(prefix) == [], "a connection lies ready"
+        with ExitStack() as readers:
+            while not store._db._is_taken():
+                readers.enter_context(store._db.read())
+            for read in (store.audit_entries, partial(store.token_by_prefix, prefix)):
+                with pytest.raises(WouldWait):
+                    read()
+        assert store.token_by_prefix(prefix) == []
+    assert len(store.audit_entries()) == 1
 
 
 def holds(device: DeviceName, *exceptions: ExceptionId) -> DeviceStatus:

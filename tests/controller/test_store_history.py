@@ -169,7 +169,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(
         assert store.said_at(ONE, clock.now()) is None, "nobody wrote it down then"
         assert store.alerts() == []
         wanted = ExceptionQuery(owner=ASKED.owner, text=ASKED.reason.upper())
-        assert next(store.exception_batches(wanted, first=9)) == [ASKED], "old ones are found by what they say"
+        assert next(store.exception_batches(wanted, first=9)) == [(ASKED, ())], "old ones are found by what they say"
         keep(store, clock, saying(ONE, "later"))
         assert store.said_at(ONE, clock.now()) == saying(ONE, "later")
         assert store.check() == []

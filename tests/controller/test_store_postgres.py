@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,8 @@ from controller.locks import DeviceLocks, ServeLease
 from controller.model import Run
 from controller.store import Store
 from controller.store.advisory import key_of
-from controller.store.database import locks_of
+from controller.store.database import WouldWait, hurried, locks_of
+from controller.store.postgres import _Connection
 from core.clock import ManualClock, SystemClock
 from core.errors import SecretUnavailable
 from core.ids import RunId, new_id
@@ -112,6 +113,37 @@ def test_a_connection_cut_within_a_change_undoes_it_and_the_next_works(far: Stor
         way.exec_driver_sql("INSERT INTO meta VALUES ('other', 'x')")
     assert behind(far, "SELECT count(*) FROM meta WHERE key IN ('half', 'other')") == [(0,)]
     far.append_audit(NOTE)
+
+
+@contextmanager
+def says_nothing(store: Store, server: Server) -> Iterator[None]:
+    """The server, when it is asked for what the audit log says."""
+    name = str(address_of(store)).rpartition("/")[2]
+    with psycopg.connect(server.conninfo(name)) as other:
+        other.execute("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+def test_who_is_in_a_hurry_gives_up_a_server_that_says_nothing(
+    far: Store, mortal: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Connection, "silent_until", 0.0)
+    far.append_audit(NOTE)
+    with hurried():
+        assert len(far.audit_entries()) == 1
+        with says_nothing(far, mortal), pytest.raises(WouldWait):
+            far.audit_entries()
+        assert far._db._is_taken(), "for a while nobody counts on a quick answer"
+        monkeypatch.setattr(_Connection, "silent_until", 0.0)
+        with suppress(WouldWait):  # the connection was given up, and a new one is made in peace
+            far.audit_entries()
+    assert len(far.audit_entries()) == 1
+    with hurried():
+        assert len(far.audit_entries()) == 1
+        cut(far, mortal)
+        with pytest.raises(WouldWait):
+            far.token_by_prefix("none")
+    assert far.token_by_prefix("none") == []
 
 
 @contextmanager
