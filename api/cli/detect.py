@@ -83,7 +83,7 @@ def _exceptions() -> Sequence[AccessException] | None:
     if not is_there(settings.data_dir, settings.address):
         return None
     with Store.open(settings.data_dir, address=settings.address, clock=SystemClock(), migrate=False) as store:
-        return [one for batch in store.exception_batches(ExceptionQuery(), first=BATCH) for one in batch]
+        return [one for batch in store.exception_batches(ExceptionQuery(), first=BATCH) for one, _ in batch]
 
 
 def _show(
