@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from controller.evidence import firewalls, syslog
 from controller.evidence.lines import Unfit
 from controller.evidence.model import Sighting, Verdict
-from tests.controller.reporting import check_golden
+from tests.controller.reporting import GOLDENS, check_golden
 
 LOGS = Path(__file__).parent / "logs"
 NOW = datetime(2026, 11, 27, 7, 30, tzinfo=UTC)
@@ -41,6 +41,9 @@ loguid=1|
 kernel: [1.1] x IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=1
 kernel:
 filterlog: 1,,,
+CEF:0|a|b|c|d|e|5|src=10.0.0.1 dst=10.0.0.2 x=
+CEF:0|a
+LEEF:2.0|a|b|c|d|^|src=10.0.0.1^dst=10.0.0.2^
 <134>
 Nov 27 08:15:01
 """.split(b"\n")[1:-1]
@@ -106,13 +109,20 @@ def test_a_cut_line_tells_nothing_false(family: str) -> None:
             for part, full in zip(found, whole[: len(found)], strict=True):
                 checked += 1
                 differ = [name for name in TOLD if getattr(part, name) not in (getattr(full, name), "", None)]
-                if family == "fortios" and part.rule.isdigit():
+                if family.startswith("fortios") and part.rule.isdigit():
                     differ = [
                         name for name in differ if name != "rule"
                     ]  # the number of the policy stands before its name
                 assert not differ, (raw[:end], differ)
                 assert part.verdict in (full.verdict, Verdict.UNKNOWN)
     assert checked or family in ("checkpoint",)
+
+
+@pytest.mark.parametrize("form", ["cef", "leef"])
+def test_what_we_send_out_is_no_evidence_when_it_comes_back(form: str) -> None:
+    """A collector that passes on all it gets would have us find what we found, for ever."""
+    for raw in (GOLDENS / f"export_{form}.txt").read_bytes().splitlines():
+        assert read(raw) == ()
 
 
 def test_a_client_cannot_write_what_the_firewall_knows() -> None:

@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from controller.evidence.firewalls import checkpoint, cisco, filterlog, fortios, junos, netfilter, paloalto
+from controller.evidence.firewalls import (
+    checkpoint,
+    cisco,
+    filterlog,
+    fortios,
+    fortios_csv,
+    junos,
+    netfilter,
+    paloalto,
+    siem,
+)
 from controller.evidence.lines import Unfit
 from controller.evidence.model import Sighting
 from controller.evidence.syslog import Message
@@ -19,8 +29,11 @@ Claim = Callable[[Message], bool]
 Reader = Callable[[Message, str], tuple[Sighting, ...]]
 
 FORMATS: Final[Mapping[str, tuple[Claim, Reader]]] = {
+    "cef": (siem.claims_cef, siem.read_cef),  # others' keys stand in it
+    "leef": (siem.claims_leef, siem.read_leef),
     "cisco": (cisco.claims, cisco.read),
     "paloalto": (paloalto.claims, paloalto.read),
+    "fortios-csv": (fortios_csv.claims, fortios_csv.read),
     "fortios": (fortios.claims, fortios.read),
     "junos": (junos.claims, junos.read),
     "filterlog": (filterlog.claims, filterlog.read),

@@ -50,7 +50,11 @@ def claims(message: Message) -> bool:
 
 def read(message: Message, sensor: str) -> tuple[Sighting, ...]:
     """Raises ``Unfit``."""
-    fields = pairs(message.text, whole=message.whole)
+    return said_by(pairs(message.text, whole=message.whole), message, sensor)
+
+
+def said_by(fields: dict[str, str], message: Message, sensor: str) -> tuple[Sighting, ...]:
+    """What these values say. Raises ``Unfit``."""
     kind, sub = fields.get("type", ""), fields.get("subtype", "")
     if kind == "traffic" or (kind == "utm" and sub in _READ):
         return (_sighting(fields, sub if kind == "utm" else "", message, sensor),)
