@@ -15,11 +15,11 @@ from controller.evidence.model import EpisodeAction, EpisodeKind
 from controller.export import chat
 from controller.export.record import ACTIONS, Record, Severity, address_of, clean, severity_of
 from controller.model import EventAction, Quality
-from controller.webhooks import COUNTED, EPISODES, GAP, GATHERED, MessageForm
+from controller.webhooks import COUNTED, ENDED, EPISODES, GAP, GATHERED, MessageForm
 
 MOST_SAID: Final = 600
 """Bytes of one line: a message of Teams has room for 28 KiB in all."""
-_QUIET: Final = frozenset({"run.recovered", "webhook.test"})
+_QUIET: Final = frozenset({"run.recovered", "webhook.test", ENDED})
 _GRAVE: Final = frozenset({"run.failed", "drift.found", "alert.slo-burning"})
 _TITLES: Final = {"alert": "Alert", "exception": "Exception", "emergency": "Emergency", "run": "Device"}
 
@@ -72,6 +72,8 @@ def _said(kind: str, data: Mapping[str, Any]) -> str:
 
 def _title(kind: str) -> str:
     family, _, what = kind.partition(".")
+    if kind == ENDED:
+        return "A leak is over"
     if kind == "drift.found":
         return "A device was changed by somebody else"
     return f"{_TITLES.get(family, family)} {what.replace('-', ' ').replace('.', ' ')}"

@@ -54,6 +54,8 @@ COUNTED: Final = "event.counted"
 """The type of a message of detection events."""
 EPISODES: Final = "episode.found"
 """The type of a message of episodes: each once when it is found, and again when it turns out to be something else."""
+ENDED: Final = "episode.ended"
+"""The type of a message that a leak is over."""
 GATHERED: Final[Mapping[str, str]] = {COUNTED: "events", EPISODES: "episodes"}
 """The types of messages that carry many of a kind, and how these are called in them."""
 SETTLE: Final = timedelta(seconds=5)
@@ -313,6 +315,7 @@ def check_secret(reference: str, *, of: str = "secret") -> str:
 
 __all__ = [
     "COUNTED",
+    "ENDED",
     "EPISODES",
     "GAP",
     "GATHERED",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Final
 
@@ -16,6 +16,13 @@ from core.ids import DeviceName, EventId
 CONFIDENCE: Final = {By.ORACLE: 90, By.PROBE: 99}
 """A firewall speaks of its rules; a probe was there."""
 _MOMENT: Final = timedelta(microseconds=1)
+_TRAIT: Final = "rule:proof"
+_WORDS: Final = 200
+_ENDED: Final = {
+    ProofState.BLOCKED: "blocked",
+    ProofState.OPEN: "let pass by an exception",
+    ProofState.CLOSED: "blocked, though an exception lets it pass",
+}
 _SHOWN: Final = 20
 """Targets that an episode names."""
 
@@ -56,7 +63,7 @@ def _cell(found: Sequence[Proof], before: ProofCell | None) -> ProofCell:
         before.state is state or (before.leak is not None and state is not ProofState.BLOCKED)
     )
     at = max(proof.at for proof in found)
-    ends = state in (ProofState.BLOCKED, ProofState.OPEN, ProofState.CLOSED)
+    ends = state in _ENDED
     return ProofCell(
         site=shown.site,
         origin=shown.origin,
@@ -79,10 +86,15 @@ def _cell(found: Sequence[Proof], before: ProofCell | None) -> ProofCell:
 
 def _leak(cell: ProofCell, leaking: Sequence[Proof]) -> Episode:
     first = leaking[0]
-    said = "the firewall's own oracle" if cell.by is By.ORACLE else f"a probe on {cell.origin}"
     by_rule = f", by {first.rule}" if first.rule else ""
-    text = f"{said} says that {first.source} reaches {first.target} by {cell.path}{by_rule}, and the policy blocks it"
+    whose = f"a client of {cell.who}"
+    asked = f"{_witness(cell.by)} was asked whether {whose} reaches {first.target} by {cell.path}"
+    text = f"{asked}: it does{by_rule}, since {_minute(cell.since)}; the policy blocks it"
     confidence = CONFIDENCE[cell.by]
+    grounds = [Ground(trait=_TRAIT, text=text, weight=confidence, channel=Channel.PROBE)]
+    if first.words:
+        answer = first.words.replace(str(first.source), "the client")[:_WORDS]
+        grounds.append(Ground(trait=_TRAIT, text=f"the answer: {answer}", weight=0, channel=Channel.PROBE))
     return Episode(
         id=cell.leak or EventId(first.id),
         kind=EpisodeKind.LEAK,
@@ -90,7 +102,7 @@ def _leak(cell: ProofCell, leaking: Sequence[Proof]) -> Episode:
         window=Window(cell.since, cell.at + _MOMENT),
         action=EpisodeAction.NOT_ENFORCED,
         confidence=confidence,
-        grounds=(Ground(trait="rule:proof", text=text, weight=confidence, channel=Channel.PROBE),),
+        grounds=tuple(grounds),
         device=DeviceName(cell.origin) if cell.by is By.ORACLE else None,
         source=first.source,
         host=cell.origin if cell.by is By.PROBE else "",
@@ -102,6 +114,28 @@ def _leak(cell: ProofCell, leaking: Sequence[Proof]) -> Episode:
         destinations=tuple(dict.fromkeys(proof.target for proof in leaking))[:_SHOWN],
         count=len(leaking),
     )
+
+
+def ended(before: Mapping[CellKey, ProofCell], cells: Iterable[ProofCell]) -> tuple[tuple[EventId, ProofCell], ...]:
+    """The leaks that a round shows to be over, each with the field that shows it."""
+    known = ((before.get(cell.key), cell) for cell in cells)
+    return tuple((old.leak, cell) for old, cell in known if old is not None and old.leak is not None and not cell.leak)
+
+
+def closed(leak: Episode, cell: ProofCell) -> Episode:
+    """The leak, with its end: it lasted until this was seen, at the longest."""
+    text = f"over: at {_minute(cell.at)} {_witness(cell.by)} said that it is {_ENDED[cell.state]}"
+    over = Ground(trait=_TRAIT, text=text, weight=0, channel=Channel.PROBE)
+    window = Window(leak.window.start, max(leak.window.end, cell.at + _MOMENT))
+    return replace(leak, window=window, grounds=(*leak.grounds, over))
+
+
+def _witness(by: By) -> str:
+    return "the firewall's own oracle" if by is By.ORACLE else "a probe at the site"
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def aged(cell: ProofCell, now: datetime, life: timedelta) -> ProofCell:

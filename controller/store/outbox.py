@@ -22,6 +22,7 @@ from controller.store.jsons import WORDS, loads_sites
 from controller.store.schema import alerts, observations, run_devices, webhook_messages, webhooks
 from controller.webhooks import (
     COUNTED,
+    ENDED,
     EPISODES,
     GAP,
     GATHERED,
@@ -127,6 +128,15 @@ def _gather(
             items = [_event(event) for event in events]
             for hook in hooks:
                 _add(connection, hook, kind, items, at)
+
+
+def tell_ended(connection: Connection, found: Iterable[Episode], at: datetime) -> None:
+    """That leaks are over: who was told that they began is told that too."""
+    for episode in found:
+        window = {"start": episode.window.start, "end": episode.window.end}
+        said = {"id": episode.id, "kind": episode.kind.value, "sites": [episode.site], "device": episode.device}
+        data = {**said, **window, "role": episode.role, "message": episode.grounds[-1].text}
+        _post(connection, ENDED, at, data, sites=frozenset({episode.site}))
 
 
 def tell_webhook(connection: Connection, hook: Webhook, what: str, message: str, at: datetime) -> None:

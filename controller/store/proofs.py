@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, inse
 from controller.audit import AuditNote
 from controller.errors import Invalid
 from controller.model import Window
-from controller.proof.matrix import folded
+from controller.proof.matrix import closed, ended, folded
 from controller.proof.model import By, CellKey, Expected, Path, Proof, ProofCell, ProofState
-from controller.store.episodes import Episodes, KeptEpisode
+from controller.store import outbox
+from controller.store.episodes import Episodes, KeptEpisode, Past
 from controller.store.evidence import Page, cursor_after, place_of
 from controller.store.schema import proof_cells, proofs
 from controller.store.searching import Listing, within
@@ -78,10 +79,14 @@ class Proofs(Episodes):
                 return False
             if found:
                 connection.execute(insert(proofs), [_columns(proof) for proof in found])
-            cells, leaks = folded(_before(connection, {proof.site for proof in found}), found)
+            before = _before(connection, {proof.site for proof in found})
+            cells, leaks = folded(before, found)
             for cell in cells:
                 put(connection, proof_cells, _cell_columns(cell))
-            self._keep(connection, [KeptEpisode(episode=leak) for leak in leaks])
+            past, over = Past(connection), ended(before, cells)
+            mended = [closed(leak, cell) for name, cell in over if (leak := past.episode(name)) is not None]
+            self._keep(connection, [KeptEpisode(episode=leak) for leak in (*leaks, *mended)])
+            outbox.tell_ended(connection, mended, self._clock.now())
             self._log(connection, audit)
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -19,8 +20,10 @@ from controller.proof.model import By, Expected, Path, Proof, ProofCell, ProofSt
 from controller.proof.probing import Control, ProbeReport, Tried, proofs_of, refuse_untimely, targets_of
 from controller.proof.sampling import deciding, judged, samples
 from controller.store import EpisodeQuery, ProofQuery, Store
+from controller.store.webhooks import MessageQuery
+from controller.webhooks import Webhook
 from core.clock import ManualClock
-from core.ids import SiteName
+from core.ids import SiteName, new_id
 from tests.controller.offices import NIGHT, NOON, an_exception, facts, offices, snapshot
 from tests.controller.proving import EXCEPTED, proof, some_proofs
 from vendors.model import Action, AddressGroup, Desired
@@ -143,6 +146,44 @@ def test_a_round_is_kept_whole_and_once(store: Store, clock: ManualClock) -> Non
     store.housekeeping(retention=timedelta(days=400))
     assert store.proof_cells() == []
     assert store.proofs(ProofQuery()).items == ()
+
+
+def test_a_leak_says_what_was_asked_and_ends_once_with_the_proof_that_shows_it(
+    store: Store, clock: ManualClock
+) -> None:
+    """Who follows the journal is sent it again, and who was told that it began is told that it is over."""
+    hook = Webhook(
+        id=new_id(),
+        name="chat",
+        url="https://chat.example/",
+        kinds=("episode",),
+        sites=None,
+        secret="secret://env/X",
+        old_secret=None,
+        created_at=clock.now(),
+        created_by="test",
+    )
+    store.add_webhook(hook)
+    for number, said in enumerate((Answered.PASSES, Answered.UNKNOWN, Answered.OURS, Answered.OURS)):
+        clock.advance(HOUR)
+        words = "<src [10.20.3.7-50000] dst [103.136.220.10-443]> policy id: 7"
+        assert store.record_proofs(f"r{number}", [proof(clock.now(), said, round=f"r{number}", words=words)])
+    (leak,) = store.episodes(EpisodeQuery(kinds=frozenset({EpisodeKind.LEAK}))).items
+    asked, answer, over = (ground.text for ground in leak.grounds)
+    since = "since 2026-11-25 13:00 UTC"
+    assert asked.startswith("the firewall's own oracle was asked whether a client of company reaches 103.136.220.10")
+    assert asked.endswith(f"it does, by tokgate-deny-company, {since}; the policy blocks it")
+    assert answer == "the answer: <src [the client-50000] dst [103.136.220.10-443]> policy id: 7"
+    assert over == "over: at 2026-11-25 15:00 UTC the firewall's own oracle said that it is blocked"
+    assert "10.20.3.7" not in "".join(ground.text for ground in leak.grounds), "who it was is not in the words"
+    began = clock.now() - 3 * HOUR
+    assert (leak.window.start, leak.window.end - began < 2 * HOUR + timedelta(seconds=1)) == (began, True)
+    assert sum(ground.weight for ground in leak.grounds) == leak.confidence
+    assert [entry.subject for entry in store.journal(0, limit=10).entries] == [leak.id, leak.id]
+    kinds = [message.kind for message in store.messages("chat", MessageQuery(oldest_first=True), limit=9)]
+    assert kinds == ["episode.found", "episode.ended"]
+    told = json.loads(store.messages("chat", MessageQuery(), limit=1)[0].body)["data"]
+    assert (told["id"], told["sites"], told["message"]) == (leak.id, ["berlin"], over)
 
 
 def _id(found: Proof) -> str:
