@@ -13,8 +13,8 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 FUZZ_STAMP := $(VENV)/.installed-fuzz
 FUZZ_SECONDS ?= 60
-# Tests side by side; 0: one after the other.
-WORKERS ?= 2
+# Tests side by side; 0: one after the other. Many of them wait for devices, so one more than a small machine has cores.
+WORKERS ?= 3
 ROOMS := core ipsets vendors controller api lab
 
 .PHONY: demo test lint format bench bench-intel fuzz clean lock client docs system system-tests

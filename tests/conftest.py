@@ -20,7 +20,9 @@ from tests.postgres import Server, why_none
 PROGRAMS = ("ip", "nft", "nsenter", "unshare", "sshd", "ssh-keygen", "dnsmasq", "conntrack", "sudo")
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
-settings.register_profile("default", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "default", derandomize=True, deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("soak", settings.get_profile("default"), derandomize=False, max_examples=10_000)
 settings.load_profile("default")
 
