@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -73,6 +73,24 @@ def tls_context(listener: Listener) -> ssl.SSLContext:
     return context
 
 
+def names_in(certificate: Mapping[str, object] | None) -> tuple[str, ...]:
+    """Every name that a checked certificate is for, in lower case, as ``SSLSocket.getpeercert`` tells it."""
+    found: list[str] = []
+    for kind, name in _pairs((certificate or {}).get("subjectAltName")):
+        if kind in ("DNS", "IP Address"):
+            found.append(name.lower())
+    subject = (certificate or {}).get("subject")
+    for part in subject if isinstance(subject, tuple) else ():
+        found += [name.lower() for kind, name in _pairs(part) if kind == "commonName"]
+    return tuple(dict.fromkeys(found))
+
+
+def _pairs(told: object) -> Iterator[tuple[str, str]]:
+    for pair in told if isinstance(told, tuple) else ():
+        kind, name = pair
+        yield str(kind), str(name)
+
+
 def overflowed(number: int, told: Iterable[tuple[int, int, bytes]], before: dict[int, int]) -> int:
     """How many datagrams the kernel dropped since the one before."""
     for level, kind, data in told:
@@ -84,4 +102,4 @@ def overflowed(number: int, told: Iterable[tuple[int, int, bytes]], before: dict
     return 0
 
 
-__all__ = ["KERNEL_TELLS", "bound", "overflowed", "tls_context"]
+__all__ = ["KERNEL_TELLS", "bound", "names_in", "overflowed", "tls_context"]

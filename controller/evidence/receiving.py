@@ -22,7 +22,7 @@ from typing import Final
 import structlog
 
 from controller.evidence.lines import shown
-from controller.evidence.listening import KERNEL_TELLS, bound, overflowed, tls_context
+from controller.evidence.listening import KERNEL_TELLS, bound, names_in, overflowed, tls_context
 from controller.evidence.model import Batch, Intake, Quarantine, Rejected
 from controller.evidence.senders import Senders
 from controller.evidence.sifting import Arrival, Sieve, Sifted
@@ -82,6 +82,7 @@ class _Connection:
     is_known: bool
     frames: Frames = field(default_factory=Frames)
     handshake_until: float | None = None  # of the monotonic clock; None: it is over
+    names: tuple[str, ...] = ()  # of the certificate that it showed
 
 
 class Receiver:
@@ -275,6 +276,8 @@ class Receiver:
             if connection.handshake_until is not None and isinstance(connection.sock, ssl.SSLSocket):
                 connection.sock.do_handshake()
                 connection.handshake_until = None
+                connection.names = names_in(connection.sock.getpeercert())
+                connection.is_known |= self._senders.certified(connection.names) is not None
             selector.modify(connection.sock, selectors.EVENT_READ, connection)
             ended = not all(self._took(connection, data) for data in _reads(connection.sock))
         except ssl.SSLWantReadError:
@@ -304,7 +307,8 @@ class Receiver:
 
     def _bring(self, connection: _Connection, messages: Iterable[bytes | Overlong], *, cut: bool = False) -> None:
         now = self._clock.now()
-        found = [Arrival(message, connection.peer, connection.over, now, cut) for message in messages]
+        about = (connection.peer, connection.over, now, cut, connection.names)
+        found = [Arrival(message, *about) for message in messages]
         if found:
             self._count_received(connection.over, (size_of(arrival) for arrival in found))
             self._count(lost=self._buffer.put(found, self._stopping))

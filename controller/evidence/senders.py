@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
 from ipaddress import ip_address
@@ -38,6 +38,7 @@ class Senders:
     def __init__(self, inventory: Inventory) -> None:
         self._by_name: dict[str, Sender] = {}
         self._by_network: dict[tuple[int, int, int], Sender] = {}
+        self._by_certificate: dict[str, Sender] = {}
         self._peers: Known = {}
         self._hosts: Known = {}
         sensors = inventory.evidence.sensors
@@ -50,6 +51,10 @@ class Senders:
         for name, sensor in sensors.items():
             if name not in inventory.by_name:
                 self._add(_sender(inventory, name, SiteName(sensor.site), sensor), sensor.addresses)
+        for name, sensor in sensors.items():
+            for shown in sensor.certificate_names:
+                self._by_certificate[shown.lower()] = self._by_name[name]
+        self._shows = {sender.name for sender in self._by_certificate.values()}
         self._lengths = lengths_of(self._by_network)
 
     def _add(self, sender: Sender, networks: tuple[Network, ...]) -> None:
@@ -60,6 +65,14 @@ class Senders:
     def at(self, peer: str) -> Sender | None:
         """Who sends from that address, as a socket tells it; None: a stranger."""
         return self._remembered(self._peers, peer, self._at)
+
+    def certified(self, names: Iterable[str]) -> Sender | None:
+        """Whom a certificate with these names is of; None: of nobody that we know by it."""
+        return next((self._by_certificate[name] for name in names if name in self._by_certificate), None)
+
+    def shows_certificate(self, sender: Sender) -> bool:
+        """Whether it is known by its certificate, where it shows one."""
+        return sender.name in self._shows
 
     def named(self, host: str) -> Sender | None:
         """Whose the host name or address in a message is; None: nobody's that we know."""

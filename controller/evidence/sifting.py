@@ -32,6 +32,7 @@ class Arrival(NamedTuple):
     over: str  # "udp", "tcp", "tls" for syslog; "netflow"
     at: datetime
     cut: bool = False
+    names: tuple[str, ...] = ()  # of the certificate that its connection showed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +67,7 @@ class Sieve:
                 aside.add(arrival, exc.why, exc.detail, exc.site)
                 continue
             except Unfit as exc:
-                known = self.senders.at(arrival.peer)
-                aside.add(arrival, Quarantine.UNREADABLE, str(exc), known.site if known else None)
+                aside.add(arrival, Quarantine.UNREADABLE, str(exc), self._site(arrival))
                 continue
             strange += said.strange
             heard[said.sender.name] = arrival.at
@@ -93,10 +93,22 @@ class Sieve:
         return _Said(sender, *self.collector.flows(arrival.raw, arrival.peer, sensor=sender.name))
 
     def _sender(self, arrival: Arrival) -> Sender:
+        """By the certificate that it showed, else by its address."""
+        if (certified := self.senders.certified(arrival.names)) is not None:
+            return certified
         sender = self.senders.at(arrival.peer)
         if sender is None:
             raise _Refused(Quarantine.STRANGER, "no device and no sensor of the inventory has this address")
+        if arrival.names and self.senders.shows_certificate(sender):
+            shown = ", ".join(arrival.names)[:120]
+            raise _Refused(
+                Quarantine.IMPOSTOR, f"from {sender.name}'s address, by a certificate of {shown}", sender.site
+            )
         return sender
+
+    def _site(self, arrival: Arrival) -> SiteName | None:
+        known = self.senders.certified(arrival.names) or self.senders.at(arrival.peer)
+        return known.site if known else None
 
     def _understood(self, arrival: Arrival) -> tuple[Sender, syslog.Message]:
         sender = self._sender(arrival)
@@ -136,8 +148,7 @@ class Sieve:
 
         Relays pass on what they kept, and a flow is told when it ends.
         """
-        peer = self.senders.at(arrival.peer)
-        if not self.back or arrival.over == NETFLOW or peer is None or peer.relays:
+        if not self.back or arrival.over == NETFLOW or self._sender(arrival).relays:
             return None
         newest = self.newest.get(sender.name)
         if newest is not None and at < newest - self.back:

@@ -76,6 +76,8 @@ class Sensor(Part):
     """Where its clock stands, for times without a zone; the site's when left out."""
     relays: bool = False
     """It passes on what others wrote, who are known by the host name in the message."""
+    certificate_names: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = ()
+    """Over TLS it is whoever shows a certificate with one of these names, wherever it sends from."""
 
 
 class EvidenceRules(Part):
@@ -90,6 +92,15 @@ class EvidenceRules(Part):
     """Syslog that is older by more than what the same sender sent before is set aside; relays may. 0: it never is."""
     too_old: Span = WEEK
     """What is older is set aside."""
+
+    @model_validator(mode="after")
+    def _names_are_of_one(self) -> Self:
+        whose: dict[str, str] = {}
+        for sensor, about in self.sensors.items():
+            for name in about.certificate_names:
+                if whose.setdefault(name.lower(), sensor) != sensor:
+                    raise ValueError(f"sensors: {whose[name.lower()]} and {sensor} have the certificate name {name}")
+        return self
 
     def beside(self, folder: Path) -> EvidenceRules:
         """With its files in ``folder``."""

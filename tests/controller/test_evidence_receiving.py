@@ -210,6 +210,21 @@ def test_over_tls_only_who_has_a_certificate_is_heard(tmp_path: Path) -> None:
         assert receiver.figures().refused >= 4
 
 
+def test_over_tls_a_certificate_says_who_it_is(tmp_path: Path) -> None:
+    """By an address that is another device's."""
+    made = certificates.make(tmp_path)
+    files = f"certificate: {made.good.certificate}, key: {made.good.key}, clients: {made.authority}"
+    known = "{fw-austin: {site: austin, time_zone: UTC, certificate_names: [another.test]}}"
+    text = f'{TEXT}evidence: {{listen: [{{over: tls, at: "127.0.0.1:0", {files}}}], sensors: {known}}}\n'
+    with receiving(offices(tmp_path, text)) as (receiver, kept):
+        address = ("127.0.0.1", receiver.ports[0])
+        for number, own in ((1, made.other_name), (2, made.good)):
+            with socket.create_connection(address) as sock, client(made, own).wrap_socket(sock) as tls:
+                tls.sendall(counted(denied(number)))
+                kept.until(lambda k, n=number: len(k.ports) == n)  # type: ignore[misc]
+        assert [s.sensor for s in kept.sightings] == ["fw-austin", "fw-berlin"]
+
+
 @pytest.mark.parametrize("missing", ["certificate", "key", "clients"])
 def test_a_certificate_that_cannot_be_used_stops_the_start(tmp_path: Path, missing: str) -> None:
     made = certificates.make(tmp_path)

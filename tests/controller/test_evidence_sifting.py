@@ -42,6 +42,40 @@ def sieve(inventory: Inventory) -> Sieve:
     return Sieve(senders=Senders(inventory), ahead=timedelta(minutes=5), too_old=timedelta(days=7))
 
 
+CERTIFIED = """
+evidence:
+  sensors:
+    fw-austin: {site: austin, addresses: [192.0.2.2], time_zone: UTC, certificate_names: [FW.austin.example]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "peer", "over", "sensor"),
+    [
+        pytest.param(["x", "fw.austin.example"], "203.0.113.9", "tls", "fw-austin", id="from-anywhere"),
+        pytest.param(["fw.austin.example"], "192.0.2.1", "tls", "fw-austin", id="and-from-another-s-address"),
+        pytest.param(["collector.example"], "192.0.2.1", "tls", "fw-berlin", id="who-has-no-names-by-address"),
+        pytest.param(["collector.example"], "192.0.2.2", "tls", "impostor", id="another-s-certificate"),
+        pytest.param(["collector.example"], "203.0.113.9", "tls", "stranger", id="of-nobody"),
+        pytest.param([], "192.0.2.2", "udp", "fw-austin", id="without-one-by-address"),
+    ],
+)
+def test_over_tls_a_sender_is_whom_its_certificate_names(
+    tmp_path: Path, names: list[str], peer: str, over: str, sensor: str
+) -> None:
+    senders = Senders(offices(tmp_path, TEXT + CERTIFIED))
+    sieve = Sieve(senders=senders, ahead=timedelta(minutes=90), too_old=timedelta(days=7))
+    found = sieve.sift([Arrival(line(), peer, over, NOW, names=tuple(names))])
+    told = [s.sensor for s in found.sightings] or [one.why.value for one in found.rejected]
+    assert told == [sensor]
+
+
+def test_a_name_in_a_certificate_is_of_one_sensor(tmp_path: Path) -> None:
+    both = CERTIFIED + "    sonde: {site: austin, certificate_names: [fw.austin.example]}\n"
+    with pytest.raises(InventoryError, match=r"fw-austin and sonde have the certificate name fw\.austin\.example"):
+        offices(tmp_path, TEXT + both)
+
+
 BACK = timedelta(hours=1)
 
 
