@@ -1,21 +1,28 @@
-"""What evidence came to, in a browser: episodes by site, kind, end and text, and each with what it rests on."""
+"""What evidence came to, in a browser: by whom, where, when and how sure, as a table too; each with what it rests on."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from ipaddress import ip_address
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from api.episode_models import Episode as Shown
 from api.sessions import PageCtl, PageReader
+from api.web.filtering import Cursor, Pager, Word, between, here, one_of
 from api.web.pages import PageRoute, page
 from api.web.shown import zone_of
+from api.web.wording import one_zone
 from controller.errors import Invalid
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
+from controller.reports.as_csv import line as csv_line
 from controller.service import Controller
-from controller.store import EpisodeQuery
+from controller.store import EpisodeQuery, Page
 from core.errors import TokgateError
 
 router = APIRouter(prefix="/episodes", include_in_schema=False, route_class=PageRoute)
@@ -40,43 +47,95 @@ ENDS: Final = {
     EpisodeAction.NOT_ENFORCED: "passed: not enforced",
     EpisodeAction.UNKNOWN: "unknown",
 }
-T = TypeVar("T", EpisodeKind, EpisodeAction)
-Word = Annotated[str, Query(max_length=64)]
+SURE: Final = ("25", "50", "75", "90")
+"""At least so sure, in percent, as the page offers it."""
+MOST_ROWS: Final = 10_000
+COLUMNS: Final = (
+    "id", "kind", "site", "start", "end", "action", "confidence", "device", "source", "host", "user", "role",
+    "indicator", "app", "surface", "exception", "destinations", "count", "packets", "bytes", "grounds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the form was filled in with."""
+
+    site: Word = ""
+    device: Word = ""
+    source: Word = ""
+    kind: Word = ""
+    end: Word = ""
+    sure: Word = ""
+    since: Word = ""
+    until: Word = ""
+    q: Annotated[str, Query(max_length=100)] = ""
+
+    @property
+    def given(self) -> dict[str, str]:
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+Filled = Annotated[Asked, Depends()]
 
 
 @router.get("")
 def list_page(
-    request: Request,
-    controller: PageCtl,
-    caller: PageReader,
-    site: Word = "",
-    kind: Word = "",
-    end: Word = "",
-    q: Annotated[str, Query(max_length=100)] = "",
-    cursor: Annotated[str, Query(max_length=500)] = "",
+    request: Request, controller: PageCtl, caller: PageReader, asked: Filled, cursor: Cursor = ""
 ) -> Response:
     """The newest first, so many at a time."""
-    asked = {"site": site, "kind": kind, "end": end, "q": q}
-    error, found, after = None, tuple[Episode, ...](), None
+    error, found, after, api = None, tuple[Episode, ...](), None, ""
+    zone = zone_of(controller, [asked.site]) if asked.site else one_zone(controller.inventory.sites.values())
     try:
-        wanted = _wanted(controller, asked, cursor)
-        listed = controller.evidence.find(wanted)
-        found, after = listed.items, listed.next_cursor
+        wanted = _wanted(controller, asked, zone)
+        listed = controller.evidence.find(replace(wanted, cursor=cursor or None, limit=SHOWN))
+        found, after, api = listed.items, listed.next_cursor, _of_the_api(wanted)
     except TokgateError as exc:
         error = exc
-    given = {name: value for name, value in asked.items() if value}
     return page(
         request,
         controller,
         "episodes.html",
         error=error,
         episodes=[(e, zone_of(controller, [e.site])) for e in found],
-        older=urlencode({**given, "cursor": after}) if after else "",
-        newest=urlencode(given) if cursor else None,
+        pager=Pager.of(asked.given, cursor=cursor, after=after),
+        api=api,
+        csv=urlencode(asked.given),
         sites=list(controller.inventory.sites),
         asked=asked,
+        is_narrowed=bool(asked.given),
+        request_path=here(request),
+        sure=SURE,
+        zone=zone,
         **_words(),
     )
+
+
+@router.get("/csv")
+def table(request: Request, controller: PageCtl, caller: PageReader, asked: Filled) -> Response:
+    """The same for a spreadsheet, as far as ``MOST_ROWS``."""
+    zone = zone_of(controller, [asked.site]) if asked.site else one_zone(controller.inventory.sites.values())
+    wanted = replace(_wanted(controller, asked, zone), limit=_AT_ONCE)
+    first = controller.evidence.find(wanted)  # what is wrong is told before anything is sent
+    headers = {"Content-Disposition": 'attachment; filename="events.csv"'}
+    return StreamingResponse(_lines(controller, wanted, first), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _lines(controller: Controller, wanted: EpisodeQuery, page: Page[Episode]) -> Iterator[str]:
+    yield csv_line(COLUMNS)
+    for _ in range(MOST_ROWS // _AT_ONCE):
+        yield "".join(csv_line(_row(Shown.of(e))) for e in page.items)
+        if page.next_cursor is None:
+            return
+        page = controller.evidence.find(replace(wanted, cursor=page.next_cursor))
+
+
+def _row(e: Shown) -> list[object]:
+    said = e.model_dump(mode="json")
+    said |= {"destinations": " ".join(e.destinations), "grounds": "; ".join(ground.text for ground in e.grounds)}
+    return [said[column] for column in COLUMNS]
+
+
+_AT_ONCE: Final = 500
 
 
 @router.get("/{number}")
@@ -89,25 +148,50 @@ def _words() -> dict[str, Any]:
     return {"kinds": KINDS, "ends": ENDS}
 
 
-def _wanted(controller: Controller, asked: dict[str, str], cursor: str) -> EpisodeQuery:
+def _wanted(controller: Controller, asked: Asked, zone: str) -> EpisodeQuery:
     """Raises ``Invalid``, ``NotFound``."""
-    if asked["site"]:
-        controller.inventory.site(asked["site"])
-    kind = _one_of(EpisodeKind, asked["kind"], "kind")
+    if asked.site:
+        controller.inventory.site(asked.site)
+    kind = one_of(EpisodeKind, asked.kind, "kind")
+    since, until = between(asked.since, asked.until, zone)
+    if asked.sure and not (asked.sure.isdecimal() and int(asked.sure) <= 100):
+        raise Invalid("sure: a number from 0 to 100")
     return EpisodeQuery(
-        site=asked["site"] or None,
+        site=asked.site or None,
+        device=asked.device or None,
+        source=_address(asked.source),
         kinds=frozenset({kind}) if kind else None,
-        action=_one_of(EpisodeAction, asked["end"], "end"),
-        text=asked["q"] or None,
-        cursor=cursor or None,
-        limit=SHOWN,
+        action=one_of(EpisodeAction, asked.end, "end"),
+        confidence=int(asked.sure or 0),
+        since=since,
+        until=until,
+        text=asked.q or None,
     )
 
 
-def _one_of(known: type[T], text: str, field: str) -> T | None:
-    if not text:
+def _address(text: str) -> str | None:
+    """As it is kept. Raises ``Invalid``."""
+    if not text.strip():
         return None
     try:
-        return known(text)
+        return str(ip_address(text.strip()))
     except ValueError as exc:
-        raise Invalid(f"{field}: there is no {text!r}", hint=f"it is one of {', '.join(known)}") from exc
+        raise Invalid(
+            f"source: {text!r} is no address", hint="for example 10.20.3.41; a name is looked for as text"
+        ) from exc
+
+
+def _of_the_api(wanted: EpisodeQuery) -> str:
+    """The same question to the API."""
+    said = {
+        "site": wanted.site,
+        "device": wanted.device,
+        "source": wanted.source,
+        "kind": next(iter(wanted.kinds), None) if wanted.kinds else None,
+        "action": wanted.action,
+        "confidence": wanted.confidence or None,
+        "since": wanted.since and f"{wanted.since:%Y-%m-%dT%H:%M:%SZ}",
+        "until": wanted.until and f"{wanted.until:%Y-%m-%dT%H:%M:%SZ}",
+        "q": wanted.text,
+    }
+    return urlencode({name: value for name, value in said.items() if value})

@@ -37,6 +37,13 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, int | float) else text
 
 
+def line(values: Iterable[object]) -> str:
+    """One line of a table."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow([cell(value) for value in values])  # RFC 4180
+    return out.getvalue()
+
+
 def _table(rows: Iterable[dict[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180

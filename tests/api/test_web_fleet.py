@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import timedelta
+from html import unescape
 
 from controller.access_roles import AccessRole
 from core.ids import SiteName
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA
 from tests.api.conftest import Office
-from tests.api.fleet_seen import EPISODE, an_hour_at_berlin
+from tests.api.fleet_seen import EPISODE, an_hour_at_berlin, found_at
 from tests.api.test_web_pages import office as office
 from tests.api.test_web_pages import signed, text_of
 
@@ -72,7 +74,7 @@ def test_events_say_who_what_and_what_they_rest_on(office: Office) -> None:
     assert "Leak at berlin" in one
     assert "a name of the app's API tls name-app-api +60" in one
     assert f'href="/episodes/{EPISODE}"' in vera.get("/sites/berlin").text
-    for wrong in ("kind=no", "end=no", "site=nowhere", "cursor=x"):
+    for wrong in ("kind=no", "end=no", "site=nowhere", "cursor=x", "source=x", "sure=101", "since=x"):
         answer = vera.get(f"/episodes?{wrong}")
         assert answer.status_code in (404, 422), wrong
         assert 'class="trouble"' in answer.text
@@ -100,3 +102,42 @@ def test_whoever_sees_one_site_sees_no_other(office: Office) -> None:
     an_hour_at_berlin(office.controller)
     assert "berlin" not in text_of(gast.get("/episodes").text)
     assert gast.get(f"/episodes/{EPISODE}").status_code == 404
+
+
+def test_events_are_found_by_whom_where_when_and_how_sure(office: Office) -> None:
+    an_hour_at_berlin(office.controller)
+    vera = signed(office, "vera")
+    for query, is_found in (
+        ("source=10.20.3.41", True),
+        ("source=10.20.3.42", False),
+        ("sure=75", True),
+        ("sure=90", False),
+        ("site=berlin&since=2026-11-25T11:30", True),
+        ("site=berlin&since=2026-11-25T11:50", False),
+        ("site=berlin&until=2026-11-25T11:00", False),
+        ("device=no-such", False),
+    ):
+        html = vera.get(f"/episodes?{query}").text
+        table = vera.get(f"/episodes/csv?{query}")
+        assert (EPISODE in html, EPISODE in table.text) == (is_found, is_found), query
+        asked = unescape(re.findall(r'href="(/api/v1/episodes[^"]*)"', html)[0])
+        assert len(vera.get(asked).json()["items"]) == is_found, asked
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    assert vera.get("/episodes/csv?source=x").status_code == 422
+
+
+def test_a_table_of_events_runs_nothing_in_a_spreadsheet(office: Office) -> None:
+    now = office.controller.clock.now()
+    office.controller.store.record("", [found_at(now, host="=HYPERLINK(1)", user="+1")])
+    [head, row] = csv.reader(signed(office, "vera").get("/episodes/csv").text.splitlines())
+    said = dict(zip(head, row, strict=True))
+    assert (said["id"], said["host"], said["user"]) == (EPISODE, "'=HYPERLINK(1)", "'+1")
+
+
+def test_the_audit_log_is_narrowed_by_time(office: Office) -> None:
+    root = signed(office, "root")
+    assert "person.create" in root.get("/audit?since=2026-11-25T10:00&until=2026-11-25T12:00").text
+    assert "None of that kind." in text_of(root.get("/audit?since=2026-11-26T10:00").text)
+    assert "None of that kind." in text_of(root.get("/audit?until=2026-11-25T10:00").text)
+    wrong = root.get("/audit?since=2026-11-25T12:00&until=2026-11-25T10:00")
+    assert (wrong.status_code, 'class="trouble"' in wrong.text) == (422, True)
