@@ -1,4 +1,4 @@
-"""What evidence came to, in a browser: by whom, where, when and how sure, as a table too; each with what it rests on."""
+"""What evidence came to, in a browser: by whom, where, when and how sure, also as a table; each by its reasons."""
 
 from __future__ import annotations
 
