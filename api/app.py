@@ -52,6 +52,7 @@ from api.routes import (
     snapshots,
     sources,
     tokens,
+    unmaskings,
     webhooks,
 )
 from api.switchboard import Switchboard
@@ -66,6 +67,7 @@ from api.web import live as live_route
 from api.web import policy as policy_pages
 from api.web import proofs as proof_pages
 from api.web import runs as run_pages
+from api.web import unmasking as unmasking_pages
 from api.web import webhooks as webhook_pages
 from controller.packs.shelf import Shelf
 from controller.service import Controller
@@ -98,6 +100,7 @@ _NOUNS = (
     reports,
     packs,
     reconciliation,
+    unmaskings,
     tokens,
     people,
     me,
@@ -157,6 +160,7 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(account.router)
     app.include_router(asking.router)
     app.include_router(exceptions_pages.router)
+    app.include_router(unmasking_pages.router)
     app.include_router(policy_pages.router)
     app.include_router(emergency_pages.router)
     app.include_router(audit_page.router)

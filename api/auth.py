@@ -290,4 +290,10 @@ Prober = Annotated[Caller, Security(caller, scopes=[Scope.PROBE.value])]
 Anybody = Annotated[Caller, Security(caller, scopes=[scope.value for scope in Scope])]
 """Who proved themselves and holds anything at all."""
 Ingester = Annotated[Caller, Security(caller, scopes=[Scope.INGEST.value])]
+Unmasker = Annotated[Caller, Security(caller, scopes=[Scope.UNMASK.value])]
+Consenter = Annotated[Caller, Security(caller, scopes=[Scope.CONSENT.value])]
+UnmaskingEnder = Annotated[Caller, Security(caller, scopes=[Scope.UNMASK.value, Scope.CONSENT.value])]
+UnmaskingReader = Annotated[
+    Caller, Security(caller, scopes=[Scope.UNMASK.value, Scope.CONSENT.value, Scope.AUDIT.value])
+]
 Admin = Annotated[Caller, Security(caller, scopes=[Scope.ADMIN.value])]

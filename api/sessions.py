@@ -157,4 +157,9 @@ PageApprover = Annotated[Caller, Security(_page_caller, scopes=[Scope.APPROVE.va
 PageRevoker = Annotated[Caller, Security(_page_caller, scopes=[Scope.APPROVE.value, Scope.REQUEST.value])]
 PageOperator = Annotated[Caller, Security(_page_caller, scopes=[Scope.OPERATE.value])]
 PageAuditor = Annotated[Caller, Security(_page_caller, scopes=[Scope.AUDIT.value])]
+PageUnmasker = Annotated[Caller, Security(_page_caller, scopes=[Scope.UNMASK.value])]
+PageConsenter = Annotated[Caller, Security(_page_caller, scopes=[Scope.CONSENT.value])]
+PageUnmaskingReader = Annotated[
+    Caller, Security(_page_caller, scopes=[Scope.UNMASK.value, Scope.CONSENT.value, Scope.AUDIT.value])
+]
 PageAdmin = Annotated[Caller, Security(_page_caller, scopes=[Scope.ADMIN.value])]

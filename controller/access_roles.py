@@ -1,4 +1,4 @@
-"""What people may do: six roles, each a set of scopes; and when two names mean one person. Pure.
+"""What people may do: eight roles, each a set of scopes; and when two names mean one person. Pure.
 
 A token holds scopes; a person holds roles. Both come down to scopes, and only scopes are asked for.
 """
@@ -20,6 +20,8 @@ class AccessRole(StrEnum):
     APPROVER = "approver"
     OPERATOR = "operator"
     AUDITOR = "auditor"
+    INVESTIGATOR = "investigator"
+    COUNCIL = "council"
     ADMIN = "admin"
 
 
@@ -29,9 +31,12 @@ SCOPES_OF_ROLE: Final[Mapping[AccessRole, frozenset[Scope]]] = {
     AccessRole.APPROVER: frozenset({Scope.READ, Scope.REQUEST, Scope.APPROVE}),
     AccessRole.OPERATOR: frozenset({Scope.READ, Scope.REQUEST, Scope.OPERATE}),
     AccessRole.AUDITOR: frozenset({Scope.READ, Scope.AUDIT}),
+    AccessRole.INVESTIGATOR: frozenset({Scope.READ, Scope.UNMASK}),
+    AccessRole.COUNCIL: frozenset({Scope.READ, Scope.CONSENT}),
     AccessRole.ADMIN: frozenset({Scope.ADMIN}),
 }
-"""An operator approves nothing and an approver touches no device: who does both holds both roles."""
+"""An operator approves nothing and an approver touches no device: who does both holds both roles. So with who asks
+to see an identity, an investigator, and who agrees to it, somebody of the works council or for data protection."""
 
 ROLE_MARK: Final = "role:"
 PERSON: Final = "person:"

@@ -481,6 +481,8 @@ class Scope(StrEnum):
     AUDIT = "audit"
     PROBE = "probe"  # ask what to try at a site, and bring what came of it; nothing else
     INGEST = "ingest"  # bring evidence; for sensors, and in no role
+    UNMASK = "unmask"  # ask to see who a pseudonym is, and see it once another person agreed
+    CONSENT = "consent"  # decide on what others ask to see
     ADMIN = "admin"
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from controller.access_roles import may_be_one_person
 from controller.audit import AuditNote
-from controller.errors import Invalid, NotFound, NotUnmasked
+from controller.errors import Invalid, NotAllowed, NotFound, NotUnmasked
 from controller.evidence.model import Episode
 from controller.exceptions import check_text
 from controller.inventory import Inventory
@@ -38,6 +39,7 @@ COUNTED_FOR: Final = 60.0
 """Seconds for which it is believed how many clients a site had."""
 REMEMBERED: Final = 4_096
 LONGEST: Final = timedelta(days=400)
+MOST_LISTED: Final = 1_000
 SHOWN: Final = 1_000
 """Identities that one unmasking tells."""
 _ONE_DAY: Final = timedelta(days=1)
@@ -165,7 +167,7 @@ class PrivacyDesk:
             raise Invalid(f"hours: from 1 to {MOST_HOURS}")
         window = _days(wanted.since, wanted.until)
         if window.end - window.start > LONGEST:
-            raise Invalid(f"from: {LONGEST.days} days at most")
+            raise Invalid(f"since: {LONGEST.days} days at most")
         asked = Unmasking(
             id=new_id(),
             site=site.name,
@@ -179,7 +181,7 @@ class PrivacyDesk:
         )
         if asked.pseudonym and next(self._found(asked), None) is None:
             raise NotFound(f"{site.name} knows no {asked.pseudonym[:40]!r} in that time", hint=_HINT_PSEUDONYM)
-        self.store.add_unmasking(asked, audit=asked.note("ask", actor))
+        self.store.add_unmasking(asked, audit=asked.note("ask", actor, before=None))
         return asked
 
     def decide(self, name: str, decision: UnmaskingState, *, actor: str, why: str) -> Unmasking:
@@ -190,16 +192,19 @@ class PrivacyDesk:
         return self.store.change_unmasking(
             name,
             lambda asked: unmasking.decided(asked, decision, actor=actor, why=why.strip(), now=self.clock.now()),
-            lambda now: now.note(action, actor, reason=why.strip(), asked_because=now.reason, hours=now.hours),
+            lambda before, now: now.note(action, actor, before=before, reason=why.strip()),
         )
 
-    def end(self, name: str, *, actor: str) -> Unmasking:
-        """Give it back before its time. Raises ``Conflict``, ``NotFound``."""
+    def end(self, name: str, *, actor: str, may_decide: bool) -> Unmasking:
+        """Give it back before its time; of somebody else, only who may decide. Raises ``Conflict``, ``NotFound``,
+        ``NotAllowed``."""
+        if not may_decide and not may_be_one_person(actor, self.one(name).requested_by):
+            raise NotAllowed("an unmasking is ended by who asked for it, or by who may decide on it")
         self.one(name)
         return self.store.change_unmasking(
             name,
             lambda asked: unmasking.ended(asked, actor=actor, now=self.clock.now()),
-            lambda now: now.note("end", actor),
+            lambda before, now: now.note("end", actor, before=before),
         )
 
     def one(self, name: str) -> Unmasking:
@@ -224,7 +229,7 @@ class PrivacyDesk:
         asked = self.store.change_unmasking(
             name,
             lambda asked: unmasking.read(asked, actor=actor, now=self.clock.now()),
-            lambda now: now.note("read", actor, reads=now.reads),
+            lambda before, now: now.note("read", actor, before=before),
         )
         return asked, [one for one, _ in zip(self._found(asked), range(SHOWN), strict=False)]
 
@@ -320,7 +325,7 @@ def periods_of(privacy: SitePrivacy, window: Window) -> list[Asked]:
 def _days(since: datetime, until: datetime) -> Window:
     """Whole days of UTC. Raises ``Invalid``."""
     if until <= since:
-        raise Invalid("from: must lie before to")
+        raise Invalid("since: must lie before until")
     since, until = since.astimezone(UTC), until.astimezone(UTC)
     first = since.replace(hour=0, minute=0, second=0, microsecond=0)
     last = until.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -32,10 +32,14 @@ from api.reconcile_models import Reconciliation
 from api.run_models import DriftedDevice, Plan, PlannedDevice
 from api.snapshot_models import Difference, Pin, Snapshot, SnapshotHead
 from api.source_models import Scoreboard, Source
+from api.unmasking_models import Identities, Unmasked, Unmasking
 from controller import model
 from controller.errors import Invalid
 from controller.model import Mode, Window
 from controller.planning import reopen
+from controller.privacy import unmasking
+from controller.privacy.unmasking import UnmaskingState
+from controller.privacy_desk import UnmaskingRequest
 from controller.reports.forms import Form, rendered
 from controller.reports.ranges import Asked
 from controller.store import (
@@ -209,6 +213,28 @@ class Counterpart:
 
     def _emergency(self, found: model.Emergency) -> Emergency:
         return Emergency.of(found, active=found.holds(self.clock.now()))
+
+    # --- identities -----------------------------------------------------------------------------------------------
+
+    def ask_unmasking(self, wanted: UnmaskingRequest) -> Unmasking:
+        return self._unmasking(self._controller.privacy.ask(wanted, actor=self._actor))
+
+    def unmaskings(self, *, limit: int) -> list[Unmasking]:
+        return [self._unmasking(one) for one in self._controller.privacy.listed(limit=limit)]
+
+    def decide_unmasking(self, name: str, *, approve: bool, reason: str) -> Unmasking:
+        decision = UnmaskingState.APPROVED if approve else UnmaskingState.DENIED
+        return self._unmasking(self._controller.privacy.decide(name, decision, actor=self._actor, why=reason))
+
+    def end_unmasking(self, name: str) -> Unmasking:
+        return self._unmasking(self._controller.privacy.end(name, actor=self._actor, may_decide=True))
+
+    def identities(self, name: str) -> Identities:
+        asked, found = self._controller.privacy.identities(name, actor=self._actor)
+        return Identities(unmasking=self._unmasking(asked), identities=tuple(map(Unmasked.from_found, found)))
+
+    def _unmasking(self, found: unmasking.Unmasking) -> Unmasking:
+        return Unmasking.of(found, now=self.clock.now())
 
     # --- policy ---------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ from api.cli import (
     runs,
     serve,
     token,
+    unmask,
     version,
     webhook,
 )
@@ -95,6 +96,7 @@ for _noun in (
     report,
     runs,
     token,
+    unmask,
     webhook,
 ):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])

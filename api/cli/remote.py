@@ -52,12 +52,14 @@ from api.run_models import DeviceDrift, DriftedDevice, Plan, PlannedDevice, Plan
 from api.snapshot_models import Difference, Indicator, Pin, Snapshot, SnapshotHead
 from api.source_models import Refresh, Scoreboard, Source
 from api.token_models import NewToken, Token
+from api.unmasking_models import Identities, Unmasking
 from controller import model
 from controller.errors import Conflict, Invalid
 from controller.inventory.proposals import read_proposal
 from controller.model import Mode, Window
 from controller.pack_desk import Pack
 from controller.packs.sealing import unzipped
+from controller.privacy_desk import UnmaskingRequest
 from controller.refreshing import Ending
 from controller.store import AlertQuery, AuditQuery, CutQuery, EpisodeQuery, EventQuery, QuarantineQuery, RunQuery
 from controller.views import Selection
@@ -261,6 +263,35 @@ class Remote(Counterpart):
 
     def _act(self, body: Any) -> Emergency:
         return told(Emergency, self._client.emergencies.act(body))
+
+    # --- identities -----------------------------------------------------------------------------------------------
+
+    def ask_unmasking(self, wanted: UnmaskingRequest) -> Unmasking:
+        body: Any = {
+            "site": wanted.site,
+            "since": show_time(wanted.since),
+            "until": show_time(wanted.until),
+            "pseudonym": wanted.pseudonym,
+            "reason": wanted.reason,
+            "ticket": wanted.ticket,
+            "hours": wanted.hours,
+        }
+        return told(Unmasking, self._client.unmaskings.ask_unmasking(body))
+
+    def unmaskings(self, *, limit: int) -> list[Unmasking]:
+        found = self._client.unmaskings.list_unmaskings(limit=min(limit, PAGE))
+        return [told(Unmasking, one) for one in islice(found, limit)]
+
+    def decide_unmasking(self, name: str, *, approve: bool, reason: str) -> Unmasking:
+        if approve:
+            return told(Unmasking, self._client.unmaskings.approve_unmasking(name, {"reason": reason}))
+        return told(Unmasking, self._client.unmaskings.deny_unmasking(name, {"reason": reason}))
+
+    def end_unmasking(self, name: str) -> Unmasking:
+        return told(Unmasking, self._client.unmaskings.end_unmasking(name))
+
+    def identities(self, name: str) -> Identities:
+        return told(Identities, self._client.unmaskings.identities(name))
 
     # --- policy ---------------------------------------------------------------------------------------------------
 

@@ -151,6 +151,10 @@ class ConfigDrift(TypedDict):
     is_none: bool
 
 
+class ConsentBody(TypedDict):
+    reason: NotRequired[str]
+
+
 class CoverageSpan(TypedDict):
     start: str
     end: str
@@ -581,6 +585,11 @@ class HostLookup(TypedDict):
     trouble: str
 
 
+class Identities(TypedDict):
+    unmasking: Unmasking
+    identities: list[Unmasked]
+
+
 class InForce(TypedDict):
     id: str
     created_at: str
@@ -635,7 +644,9 @@ class Me(TypedDict):
     actor: str
     how: Literal["token", "session"]
     via: str | None
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "admin"]]
+    scopes: list[
+        Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "unmask", "consent", "admin"]
+    ]
     sites: list[str] | None
     session: str | None
 
@@ -649,7 +660,9 @@ class NewToken(TypedDict):
     id: str
     name: str
     prefix: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "admin"]]
+    scopes: list[
+        Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "unmask", "consent", "admin"]
+    ]
     created_at: str
     created_by: str
     expires_at: str
@@ -684,7 +697,9 @@ class Overlap(TypedDict):
 
 class OwnTokenBody(TypedDict):
     name: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "admin"]]
+    scopes: list[
+        Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "unmask", "consent", "admin"]
+    ]
     days: int
     sites: NotRequired[list[str] | None]
 
@@ -852,6 +867,12 @@ class PageToken(TypedDict):
     count: NotRequired[int | None]
 
 
+class PageUnmasking(TypedDict):
+    items: list[Unmasking]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
 class PageWebhook(TypedDict):
     items: list[Webhook]
     next_cursor: NotRequired[str | None]
@@ -887,7 +908,7 @@ class Person(TypedDict):
     name: str
     title: str
     kind: Literal["local", "oidc"]
-    roles: list[Literal["viewer", "requester", "approver", "operator", "auditor", "admin"]]
+    roles: list[Literal["viewer", "requester", "approver", "operator", "auditor", "investigator", "council", "admin"]]
     sites: list[str] | None
     created_at: str
     created_by: str
@@ -898,7 +919,10 @@ class Person(TypedDict):
 
 class PersonBody(TypedDict):
     title: NotRequired[str | None]
-    roles: NotRequired[list[Literal["viewer", "requester", "approver", "operator", "auditor", "admin"]] | None]
+    roles: NotRequired[
+        list[Literal["viewer", "requester", "approver", "operator", "auditor", "investigator", "council", "admin"]]
+        | None
+    ]
     sites: NotRequired[list[str] | None]
     reason: str
 
@@ -1518,7 +1542,9 @@ class Token(TypedDict):
     id: str
     name: str
     prefix: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "admin"]]
+    scopes: list[
+        Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "unmask", "consent", "admin"]
+    ]
     created_at: str
     created_by: str
     expires_at: str
@@ -1532,7 +1558,9 @@ class Token(TypedDict):
 
 class TokenBody(TypedDict):
     name: str
-    scopes: list[Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "admin"]]
+    scopes: list[
+        Literal["read", "request", "approve", "operate", "audit", "probe", "ingest", "unmask", "consent", "admin"]
+    ]
     days: int
     sites: NotRequired[list[str] | None]
     owner: NotRequired[str | None]
@@ -1548,6 +1576,43 @@ class Tried(TypedDict):
 class TrustBody(TypedDict):
     source: str
     reason: str
+
+
+class Unmasked(TypedDict):
+    pseudonym: str
+    of: Literal["client", "user"]
+    identity: str
+    period: str
+
+
+class Unmasking(TypedDict):
+    id: str
+    site: str
+    since: str
+    until: str
+    pseudonym: str
+    reason: str
+    ticket: str
+    hours: int
+    state: Literal["requested", "approved", "denied", "ended", "lapsed", "over"]
+    requested_by: str
+    requested_at: str
+    decided_by: str
+    decided_at: str | None
+    decided_why: str
+    ends_at: str | None
+    reads: int
+    last_read_at: str | None
+
+
+class UnmaskingBody(TypedDict):
+    site: str
+    since: str
+    until: str
+    pseudonym: NotRequired[str]
+    reason: str
+    ticket: NotRequired[str]
+    hours: NotRequired[int]
 
 
 class Unrecorded(TypedDict):
@@ -2830,6 +2895,85 @@ class ReconciliationRoutes:
         )
 
 
+class UnmaskingsRoutes:
+    """The routes under ``/api/v1/unmaskings``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_unmaskings(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[Unmasking]:
+        """Who asked to see whom, the newest first."""
+        return cast("Iterator[Unmasking]", self._pages("/unmaskings", query={"limit": limit, "order": order, "q": q}))
+
+    def ask_unmasking(
+        self, body: UnmaskingBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Unmasking:
+        """Ask to see who it was."""
+        return cast(
+            "Unmasking",
+            self._call(
+                "POST",
+                "/unmaskings",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
+
+    def get_unmasking(self, id: str) -> Unmasking:
+        """One of them."""
+        return cast("Unmasking", self._call("GET", f"/unmaskings/{_q(id)}"))
+
+    def identities(self, id: str) -> Identities:
+        """Who it was."""
+        return cast("Identities", self._call("GET", f"/unmaskings/{_q(id)}/identities"))
+
+    def approve_unmasking(
+        self, id: str, body: ConsentBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Unmasking:
+        """Let it be seen."""
+        return cast(
+            "Unmasking",
+            self._call(
+                "POST",
+                f"/unmaskings/{_q(id)}/approve",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
+
+    def deny_unmasking(
+        self, id: str, body: ReasonBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Unmasking:
+        """Do not let it be seen."""
+        return cast(
+            "Unmasking",
+            self._call(
+                "POST",
+                f"/unmaskings/{_q(id)}/deny",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
+
+    def end_unmasking(self, id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Unmasking:
+        """End it before its time."""
+        return cast(
+            "Unmasking",
+            self._call(
+                "POST",
+                f"/unmaskings/{_q(id)}/end",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+        )
+
+
 class TokensRoutes:
     """The routes under ``/api/v1/tokens``."""
 
@@ -3366,6 +3510,7 @@ class Operations:
         self.reports = ReportsRoutes(call, pages)
         self.packs = PacksRoutes(call, pages)
         self.reconciliation = ReconciliationRoutes(call, pages)
+        self.unmaskings = UnmaskingsRoutes(call, pages)
         self.tokens = TokensRoutes(call, pages)
         self.people = PeopleRoutes(call, pages)
         self.sessions = SessionsRoutes(call, pages)

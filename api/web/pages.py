@@ -45,6 +45,7 @@ _NAVIGATION: Final = (
     ("/runs", "Runs", Scope.READ),
     ("/intelligence", "Intelligence", Scope.READ),
     ("/emergencies", "Emergencies", Scope.READ),
+    ("/identities", "Identities", (Scope.UNMASK, Scope.CONSENT)),
     ("/audit", "Audit", Scope.AUDIT),
     ("/webhooks", "Webhooks", Scope.AUDIT),
 )
@@ -61,6 +62,10 @@ DONE: Final = {
     "test": "It took the test message.",
     "resume": "What waits is sent now.",
     "replay": "What was set aside is sent again.",
+    "unmasking-asked": "Your wish is written down. Another person has to agree before anything is shown.",
+    "unmasking-approved": "Approved. It is open for its hours from now on, for who asked.",
+    "unmasking-denied": "Denied.",
+    "unmasking-ended": "It is ended; nothing more is shown.",
     "begun": "It holds. The devices follow within seconds.",
     "over": "It is ended, and what it took away comes back.",
 }
@@ -139,7 +144,9 @@ def common(request: Request) -> dict[str, Any]:
     ways = [
         (path, name)
         for path, name, scope in _NAVIGATION
-        if caller is not None and caller.allows(scope) and (caller.sites is None or scope is not Scope.AUDIT)
+        if caller is not None
+        and caller.allows(*(scope if isinstance(scope, tuple) else (scope,)))
+        and (caller.sites is None or scope is not Scope.AUDIT)
     ]
     at = request.url.path
     here = max((path for path in (*(path for path, _ in ways), "/account") if _is_at(at, path)), key=len, default="")

@@ -67,6 +67,8 @@ SCOPES: Final = {
     Scope.AUDIT: "read the audit log",
     Scope.PROBE: "bring what probes tried",
     Scope.INGEST: "bring evidence",
+    Scope.UNMASK: "ask to see who a pseudonym is",
+    Scope.CONSENT: "decide who may see that",
     Scope.ADMIN: "administer",
 }
 _BY: Final = {"person": "{}", "cli": "{} (command line)", "token": "token {}"}

@@ -71,20 +71,32 @@ class Unmasking:
             return UnmaskingState.OVER
         return self.decision
 
-    def note(self, action: str, actor: str, *, reason: str = "", **more: Any) -> AuditNote:
+    def note(self, action: str, actor: str, *, before: Unmasking | None, reason: str = "") -> AuditNote:
         """What the audit log keeps of it; the pseudonym, and never who that is."""
-        detail = {
-            "sites": [self.site],
+        note = AuditNote(
+            actor=actor,
+            action=f"unmask.{action}",
+            subject=self.id,
+            reason=reason or self.reason,
+            detail={"sites": [self.site]},
+        )
+        return note.moving(None if before is None else before.said, self.said)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """All of it in plain data."""
+        return {
             "from": self.window.start.isoformat(),
             "to": self.window.end.isoformat(),
             "pseudonym": self.pseudonym,
+            "reason": self.reason,
             "ticket": self.ticket,
+            "hours": self.hours,
             "requested_by": self.requested_by,
-            **more,
+            "state": "ended" if self.ended_at is not None else self.decision.value,
+            "decided_by": self.decided_by,
+            "reads": self.reads,
         }
-        return AuditNote(
-            actor=actor, action=f"unmask.{action}", subject=self.id, reason=reason or self.reason, detail=detail
-        )
 
 
 def decided(asked: Unmasking, decision: UnmaskingState, *, actor: str, why: str, now: datetime) -> Unmasking:

@@ -99,17 +99,18 @@ class Unmaskings(IdentityKeys):
         return (UNMASKING.loads(str(body)) for body in found)
 
     def change_unmasking(
-        self, name: str, change: Callable[[Unmasking], Unmasking], note: Callable[[Unmasking], AuditNote]
+        self, name: str, change: Callable[[Unmasking], Unmasking], note: Callable[[Unmasking, Unmasking], AuditNote]
     ) -> Unmasking:
         """What ``change`` makes of it as it is now, with its audit entry. Raises as ``change``; ``NotFound``."""
         with self._db.write() as connection:
             body = connection.execute(select(unmaskings.c.body).where(unmaskings.c.id == name)).scalar()
             if body is None:
                 raise NotFound(f"no unmasking {name[:64]!r}", hint="`tokgate unmask list` names them")
-            changed = change(UNMASKING.loads(str(body)))
+            before = UNMASKING.loads(str(body))
+            changed = change(before)
             mine = unmaskings.c.id == name
             connection.execute(update(unmaskings).where(mine).values(body=UNMASKING.dumps(changed)))
-            self._log(connection, note(changed))
+            self._log(connection, note(before, changed))
         return changed
 
 

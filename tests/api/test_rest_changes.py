@@ -42,6 +42,7 @@ NO_ACTIONS: Final = {
 """Names of other things: of a file, of events in the log, of messages."""
 CHANGES_NOTHING: Final = {
     "snapshot.export": "it leaves as a file; nothing here is another afterwards",
+    "evidence.export": "it leaves as a file; nothing here is another afterwards",
     "export.replay": "what is kept is sent again; from where on stands in the entry",
     "webhook.replay": "the messages themselves say what becomes of them",
     "webhook.resume": "said of one that is not paused",

@@ -153,6 +153,17 @@ def paused(office: Office) -> str:
     return f"/emergencies/{made.json()['id']}"
 
 
+def unmasking(office: Office) -> dict[str, Any]:
+    now = office.clock.now()
+    return {"site": "berlin", "since": (now - DAY).isoformat(), "until": now.isoformat(), "reason": "malware"}
+
+
+def unmasked(office: Office) -> str:
+    made = office.ask("POST", f"{V1}/unmaskings", token="unmask", json=unmasking(office))
+    assert made.status_code == 201, made.text
+    return str(made.headers["location"])
+
+
 def question(office: Office) -> bytes:
     """A name server's log of one question."""
     at = office.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -182,6 +193,10 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("POST", "/intel/export"): lambda o: call("operate", "/intel/export", json={"comment": "weekly"}),
     ("POST", "/intel/import"): lambda o: call("operate", "/intel/import?reason=why&force=true", content=bundle(o)),
     ("POST", "/evidence/{format}"): lambda o: call("ingest", "/evidence/dnsmasq", content=question(o)),
+    ("POST", "/unmaskings"): lambda o: call("unmask", "/unmaskings", json=unmasking(o)),
+    ("POST", "/unmaskings/{id}/approve"): lambda o: call("consent", f"{unmasked(o)}/approve", json={}),
+    ("POST", "/unmaskings/{id}/deny"): lambda o: call("consent", f"{unmasked(o)}/deny", json={"reason": "no"}),
+    ("POST", "/unmaskings/{id}/end"): lambda o: call("unmask", f"{unmasked(o)}/end"),
     ("POST", "/packs"): lambda o: call("audit", "/packs", json={"sites": ["berlin"]}),
     ("POST", "/plans"): lambda o: call("operate", "/plans", json={"all": True}, leaves=False),
     ("POST", "/runs"): lambda o: call("operate", "/runs", json={"kind": "sync", "sites": ["berlin"]}),

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from controller.errors import NotFound
 from controller.evidence.model import Quarantine, Rejected
-from controller.model import Window
-from core.ids import EventId, new_id
+from controller.model import Scope, Window
+from core.ids import EventId, SiteName, new_id
 from tests.api.conftest import HOUR, INVENTORY, PASSWORD, Office, Stock, an_office
 from tests.controller.export.records import event, seen
 from tests.controller.offices import NOON
@@ -114,3 +115,102 @@ def test_a_pseudonym_is_the_same_wherever_it_is_met(stock: Stock, tmp_path: Path
         assert json.loads(sent["body"])["data"]["events"][0]["sources"][0]["source"] == name
         (record, *_) = office.get("/events/journal", params={"form": "ecs"})["records"]
         assert (record["source"]["domain"], "ip" in record["source"]) == (name, False)
+
+
+# --- seeing who it is -------------------------------------------------------------------------------------------------
+
+DAY = {"since": "2026-11-25T00:00:00Z", "until": "2026-11-26T00:00:00Z"}
+
+
+@pytest.fixture
+def council(stock: Stock, tmp_path: Path) -> Iterator[Office]:
+    """Where pseudonyms are shown, somebody who may ask, two who may decide, and an outsider."""
+    with an_office(tmp_path, stock, f"{INVENTORY}privacy: {{identities: pseudonyms, fewest_clients: 0}}\n") as made:
+        made.add_token("ines", Scope.READ, Scope.UNMASK, Scope.CONSENT)
+        made.add_token("olaf", Scope.READ, Scope.UNMASK)
+        made.add_token("carla", Scope.READ, Scope.CONSENT)
+        told(made)
+        yield made
+
+
+def asked_for(office: Office, **more: object) -> str:
+    (one,) = office.get("/events")["items"]
+    body = {"site": "berlin", **DAY, "pseudonym": one["sources"][0]["source"], "reason": "malware", "hours": 2, **more}
+    made = office.ask("POST", "/api/v1/unmaskings", token="ines", json=body)
+    assert made.status_code == 201, made.text
+    assert made.headers["location"].endswith(made.json()["id"])
+    return str(made.json()["id"])
+
+
+def looked(office: Office, number: str, token: str = "ines") -> tuple[int, object]:
+    answer = office.ask("GET", f"/api/v1/unmaskings/{number}/identities", token=token)
+    said = answer.json()
+    return answer.status_code, [one["identity"] for one in said["identities"]] if "identities" in said else said["code"]
+
+
+def test_two_people_see_who_it_was_for_a_while(council: Office) -> None:
+    number = asked_for(council)
+    path = f"/api/v1/unmaskings/{number}"
+    assert looked(council, number) == (403, "TG6011"), "nobody agreed yet"
+    own = council.ask("POST", f"{path}/approve", token="ines", json={})
+    assert (own.status_code, own.json()["code"]) == (403, "TG6010"), "never the one who asked"
+    outsider = council.ask("POST", f"{path}/approve", token="olaf", json={})
+    assert (outsider.status_code, outsider.json()["code"]) == (403, "TG6002")
+    decided = council.ask("POST", f"{path}/approve", token="carla", json={"reason": "agreed"})
+    assert (decided.json()["state"], decided.json()["ends_at"]) == ("approved", "2026-11-25T13:00:00Z")
+    assert looked(council, number) == (200, [WHO[0]])
+    assert looked(council, number, "olaf") == (403, "TG6011"), "it is open for who asked alone"
+    assert [who for who in WHO if who in council.ask("GET", "/api/v1/events", token="ines").text] == [], (
+        "lists stay shut"
+    )
+    council.clock.advance(2 * HOUR)
+    assert looked(council, number) == (403, "TG6011"), "its time is over"
+    assert council.ask("POST", f"{path}/approve", token="carla", json={}).status_code == 409
+    log = council.controller.audit(limit=10)
+    mine = [(e.action, e.actor) for e in reversed(log) if e.action.startswith("unmask.")]
+    assert mine == [("unmask.ask", "token:ines"), ("unmask.approve", "token:carla"), ("unmask.read", "token:ines")]
+    assert not any(who in e.detail + e.reason for e in log for who in WHO), "the log says whose name, not who"
+    assert council.controller.verify_audit() == []
+
+
+def test_everybody_of_a_day_can_be_asked_for(council: Office) -> None:
+    number = asked_for(council, pseudonym="")
+    council.ask("POST", f"/api/v1/unmaskings/{number}/approve", token="carla", json={})
+    status, found = looked(council, number)
+    assert (status, sorted(found)) == (200, sorted(WHO))  # type: ignore[call-overload]
+
+
+def test_what_was_denied_ended_or_left_shows_nothing(council: Office) -> None:
+    denied, ended, left = asked_for(council), asked_for(council), asked_for(council)
+    no = council.ask("POST", f"/api/v1/unmaskings/{denied}/deny", token="carla", json={"reason": "no need"})
+    assert no.json()["state"] == "denied"
+    council.ask("POST", f"/api/v1/unmaskings/{ended}/approve", token="carla", json={})
+    assert council.ask("POST", f"/api/v1/unmaskings/{ended}/end", token="olaf").json()["code"] == "TG6002"
+    assert council.ask("POST", f"/api/v1/unmaskings/{ended}/end", token="carla").json()["state"] == "ended"
+    council.clock.advance(170 * HOUR)
+    assert council.get(f"/unmaskings/{left}", token="carla")["state"] == "lapsed"
+    assert council.ask("POST", f"/api/v1/unmaskings/{left}/approve", token="carla", json={}).status_code == 409
+    assert {looked(council, number) for number in (denied, ended, left)} == {(403, "TG6011")}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param({"pseudonym": "client-aaaaaaaaaaaa"}, 404, id="nobody-of-that-name"),
+        pytest.param({"reason": " "}, 422, id="no-reason"),
+        pytest.param({"site": "nowhere"}, 404, id="no-such-site"),
+        pytest.param({"until": DAY["since"]}, 422, id="no-time"),
+        pytest.param({"hours": 100}, 422, id="too-long"),
+    ],
+)
+def test_what_is_asked_for_has_to_make_sense(council: Office, body: dict[str, object], status: int) -> None:
+    said = {"site": "berlin", **DAY, "reason": "malware", **body}
+    assert council.ask("POST", "/api/v1/unmaskings", token="ines", json=said).status_code == status
+
+
+def test_who_sees_some_sites_sees_what_is_asked_of_them_alone(council: Office) -> None:
+    number = asked_for(council)
+    narrow = council.controller.within(frozenset({SiteName("austin")}))
+    assert narrow.privacy.listed(limit=10) == []
+    with pytest.raises(NotFound):
+        narrow.privacy.one(number)
