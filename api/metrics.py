@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,6 +20,7 @@ from controller import planning
 from controller.enforced_age import BURNS, Budget
 from controller.exception_desk import Wanted
 from controller.model import EmergencyKind, ExceptionState, Mode
+from controller.proof.model import ProofState
 from controller.service import Controller
 from ipsets.errors import NoSnapshot
 from ipsets.resolve import SourceRecord
@@ -34,6 +35,14 @@ _TROUBLES: Final = {
     "stale": "1 when its last good answer is too old",
     "watched": "1 while what it names first does not count",
 }
+
+
+def _latest(seen: Iterable[tuple[tuple[str, str], datetime]]) -> list[tuple[tuple[str, str], datetime]]:
+    """The last time of each."""
+    found: dict[tuple[str, str], datetime] = {}
+    for key, at in seen:
+        found[key] = max(at, found.get(key, at))
+    return sorted(found.items())
 
 
 class Metrics:
@@ -63,7 +72,8 @@ class Facade(Collector):
         yield from self._certificate(now)
         yield from self._devices(now)
         yield from self._coverage()
-        yield self._proofs()
+        yield from self._proofs(now)
+        yield self._episodes(now)
         yield self._modes()
         yield from self._intelligence(now)
         yield self._exceptions(now)
@@ -146,12 +156,27 @@ class Facade(Collector):
                     burns.add_metric((short(span),), rate)
         yield from (left, burns)
 
-    def _proofs(self) -> Metric:
+    def _proofs(self, now: datetime) -> Iterator[Metric]:
+        """As many series as sites, whatever firewalls and probes say."""
         family = GaugeMetricFamily("tokgate_proofs", "Fields of the matrix of proof", labels=("site", "state"))
-        for (site, state), count in sorted(
-            Counter((c.site, c.state) for c in self._controller.proofs.matrix()).items()
-        ):
+        age = GaugeMetricFamily("tokgate_proof_age_seconds", "Since the last answer there", labels=("site", "by"))
+        leak = GaugeMetricFamily("tokgate_leak_age_seconds", "Since the oldest open leak began", labels=("site",))
+        cells = self._controller.proofs.matrix()
+        for (site, state), count in sorted(Counter((c.site, c.state) for c in cells).items()):
             family.add_metric((site, state.value), count)
+        for (where, by), at in _latest(((c.site, c.by.value), c.at) for c in cells):
+            age.add_metric((where, by), (now - at).total_seconds())
+        leaking = [c for c in cells if c.state is ProofState.LEAKING]
+        for at_site in sorted({c.site for c in leaking}):
+            leak.add_metric((at_site,), max((now - c.since).total_seconds() for c in leaking if c.site == at_site))
+        yield from (family, age, leak)
+
+    def _episodes(self, now: datetime) -> Metric:
+        """By words of ours alone: no name that evidence brings is a label."""
+        name, labels = "tokgate_episodes_last_day", ("kind", "action")
+        family = GaugeMetricFamily(name, "Episodes that ended in 24 hours", labels=labels)
+        for (kind, action), count in sorted(self._controller.evidence.counted_since(now - DAY).items()):
+            family.add_metric((kind, action), count)
         return family
 
     def _modes(self) -> Metric:

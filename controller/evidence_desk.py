@@ -116,6 +116,10 @@ class EvidenceDesk:
         """How many there are on all pages; no further than ``most``."""
         return self._store.episode_count(self._askable(wanted), most=most)
 
+    def counted_since(self, at: datetime) -> dict[tuple[str, str], int]:
+        """How many episodes of each kind and action ended since."""
+        return self._store.episode_counts(at, sites=self._reach.sites)
+
     def one(self, name: str) -> Episode:
         """Raises ``NotFound``, also for one of a site out of reach."""
         found = self._store.episode(name)

@@ -246,6 +246,16 @@ class Episodes(Quarantines):
         with self._db.read() as connection:
             return query.counted(connection, most=most)
 
+    def episode_counts(self, since: datetime, *, sites: Collection[str] | None = None) -> dict[tuple[str, str], int]:
+        """How many ended since, by kind and action; ``sites`` None: of every site."""
+        table = episodes.c
+        query = select(table.kind, table.action, func.count()).where(table.end > since)
+        if sites is not None:
+            query = query.where(table.site.in_(sites))
+        with self._db.read() as connection:
+            rows = connection.execute(query.group_by(table.kind, table.action)).all()
+        return {(str(kind), str(action)): int(count) for kind, action, count in rows}
+
     def followed(self) -> int:
         """The number in the journal up to which events of counters are episodes."""
         with self._db.read() as connection:

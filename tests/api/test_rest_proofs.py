@@ -144,3 +144,22 @@ def test_the_commands_show_import_and_say_it_by_their_exit(
     probing.controller.store.record_proofs("r1", some_proofs(SystemClock().now()))
     assert main(["proof", "show", "berlin", "-o", "json"]) == 2
     assert {row["state"] for row in json.loads(capsys.readouterr().out)} >= {"leaking", "blocked", "unknown"}
+
+
+def test_metrics_tell_how_old_answers_are_and_how_long_it_leaks(probing: Office) -> None:
+    then = probing.clock.now()
+    probing.controller.store.record_proofs("r1", some_proofs(then))
+    aged = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in metric_lines(probing)}
+    passed = (probing.clock.now() - then).total_seconds()
+    for name in (
+        'tokgate_proof_age_seconds{by="oracle",site="berlin"}',
+        'tokgate_proof_age_seconds{by="probe",site="berlin"}',
+        'tokgate_leak_age_seconds{site="berlin"}',
+    ):
+        assert aged[name] == pytest.approx(passed, abs=5), name
+    assert aged['tokgate_episodes_last_day{action="not-enforced",kind="leak"}'] == 1
+
+
+def metric_lines(office: Office) -> list[str]:
+    text = office.ask("GET", "/metrics").text
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
