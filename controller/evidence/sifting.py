@@ -90,7 +90,8 @@ class Sieve:
     def _flows(self, arrival: Arrival) -> _Said:
         sender = self._sender(arrival)
         assert isinstance(arrival.raw, bytes)  # a datagram is never too long
-        return _Said(sender, *self.collector.flows(arrival.raw, arrival.peer, sensor=sender.name))
+        flows = self.collector.flows(arrival.raw, arrival.peer, now=arrival.at, sensor=sender.name)
+        return _Said(sender, *flows)
 
     def _sender(self, arrival: Arrival) -> Sender:
         """By the certificate that it showed, else by its address."""

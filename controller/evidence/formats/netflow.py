@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Final
 
-from controller.evidence.formats import fields
+from controller.evidence.formats import fields, sflow
+from controller.evidence.formats.flows import one_way
 from controller.evidence.formats.reading import Found, Reading, Stream, Unreadable
-from controller.evidence.lines import protocol
-from controller.evidence.model import Channel, Quarantine, Sighting, Verdict
+from controller.evidence.model import Quarantine, Sighting, Verdict
 from core.net import Address
 
 MAX_TEMPLATES: Final = 4096
@@ -72,10 +72,16 @@ class Collector:
         self._templates: OrderedDict[tuple[Exporter, int], Template] = OrderedDict()
         self._began: OrderedDict[Exporter, int] = OrderedDict()  # milliseconds since 1970
 
-    def flows(self, data: bytes, peer: str, *, sensor: str = "") -> tuple[list[Sighting], str]:
-        """What one message of ``peer`` says, and what of it could not be read; empty: all could."""
+    def flows(self, data: bytes, peer: str, *, now: datetime, sensor: str = "") -> tuple[list[Sighting], str]:
+        """What one message of ``peer`` says, and what of it could not be read; empty: all could.
+
+        ``now`` is when it came in: sFlow, which comes by the same ways, tells no time of its own.
+        """
         found = list[Sighting]()
         try:
+            if data.startswith(sflow.MARK):
+                found.extend(sflow.samples(data, now, sensor or peer))
+                return found, ""
             found.extend(flow for flow in self._message(data, peer, sensor or peer) if flow is not None)
         except (ValueError, struct.error) as exc:
             return found, str(exc)
@@ -83,7 +89,7 @@ class Collector:
 
     def message(self, data: bytes, peer: str, reading: Reading, *, at: str = "") -> Iterator[Found]:
         """The same, with what is no evidence set aside. ``at``: which one, for people."""
-        found, trouble = self.flows(data, peer, sensor=reading.sensor)
+        found, trouble = self.flows(data, peer, now=reading.now, sensor=reading.sensor)
         for flow in found:
             yield reading.timely(flow, data[:32].hex(), at=at)
         if trouble:
@@ -106,7 +112,7 @@ class Collector:
             clock = Clock(fields.epoch(seconds), None)
             yield from self._sets(data[16:size], (peer, domain), clock, sensor, old=False)
         else:
-            raise ValueError("neither NetFlow 5 or 9 nor IPFIX")
+            raise ValueError("neither NetFlow 5 or 9, nor IPFIX, nor sFlow 5")
 
     def _v5(self, data: bytes, sensor: str) -> Iterator[Sighting]:
         _, count, uptime, seconds, nanos = struct.unpack_from(">HHIII", data)
@@ -116,7 +122,7 @@ class Collector:
         for number in range(count):
             told = _V5_RECORD.unpack_from(data, 24 + 48 * number)
             source, destination, _, _, packets, octets, first, _, source_port, port, _, kind, _ = told
-            yield _sighting(
+            yield one_way(
                 sensor,
                 at=clock.of_uptime(first),
                 ends=((ip_address(source), source_port), (ip_address(destination), port)),
@@ -189,7 +195,7 @@ def _flow(said: dict[int, bytes], sensor: str, clock: Clock) -> Sighting | None:
     source, destination = _address(said, _SOURCES), _address(said, _DESTINATIONS)
     if source is None or destination is None:
         return None  # of a link, or of MPLS
-    return _sighting(
+    return one_way(
         sensor,
         at=_began(said, clock),
         ends=((source, _first(said, (7,))), (destination, _first(said, (11,)))),
@@ -199,41 +205,6 @@ def _flow(said: dict[int, bytes], sensor: str, clock: Clock) -> Sighting | None:
         verdict=_verdict(said),
         user=_text(said, _USER),
         application=_text(said, _APPLICATION),
-    )
-
-
-def _sighting(
-    sensor: str,
-    *,
-    at: datetime,
-    ends: tuple[tuple[Address, int | None], tuple[Address, int | None]],
-    kind: int | None,
-    packets: int | None,
-    octets: int | None,
-    verdict: Verdict = Verdict.UNKNOWN,
-    user: str = "",
-    application: str = "",
-) -> Sighting:
-    """A flow goes one way. What comes from a port below 1024 to one above is a server's answer."""
-    (source, source_port), (destination, port) = ends
-    is_answer = source_port is not None and port is not None and source_port < 1024 <= port
-    if is_answer:
-        (source, source_port), (destination, port) = (destination, port), (source, source_port)
-    return Sighting(
-        channel=Channel.FLOW,
-        at=at,
-        sensor=sensor,
-        source=source,
-        source_port=source_port,
-        destination=destination,
-        port=port,
-        protocol="" if kind is None else protocol(str(kind)),
-        verdict=verdict,
-        answered=True if is_answer and verdict is not Verdict.BLOCKED else None,
-        user=user,
-        application=application,
-        packets=packets,
-        octets=octets,
     )
 
 
