@@ -326,6 +326,7 @@ WORST = {
         '::1 - - [27/Nov/2026:00:00:00 +0000] "GET ' + "a" * 65000,
         "9" * 65536,
     ],
+    "syslog": ["Nov 27 07:24:13 x %ASA-4-106023: Deny tcp src " + "a:" * 32000, "CEF:0|" + "a" * 65000],
     "pcap": ["\xa1\xb2\xc3\xd4" + "a" * 65536],
     "csv": ["software,host\n" + '"' * 65536, "software,host\n" + "a," * 32768, "software;" * 8000],
 }  # fmt: skip

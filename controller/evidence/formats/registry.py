@@ -11,6 +11,7 @@ from controller.evidence.formats import (
     dns_filters,
     dns_servers,
     endpoint_csv,
+    firewall_logs,
     mdm,
     netflow,
     osquery,
@@ -75,6 +76,7 @@ _ALL: Final = (
         fits=dns_servers.fits_windows,
     ),
     Format(name="squid", title="Squid access log", read=squid.read, fits=squid.fits),
+    Format(name="syslog", title="syslog of firewalls", read=firewall_logs.read, fits=firewall_logs.fits),
     Format(name="csv", title="a table of programs", read=endpoint_csv.read, fits=endpoint_csv.fits),
 )
 FORMATS: Final[Mapping[str, Format]] = {found.name: found for found in _ALL}
