@@ -91,9 +91,7 @@ class WebhookDesk:
         """
         if not NAME.fullmatch(name):
             raise Invalid("name: lower-case letters, digits and inner hyphens, at most 40")
-        known = None if sites is None else frozenset(self._inventory.site(site).name for site in sites)
-        if known is not None and not known:
-            raise Invalid("sites: at least one; leave it out for everything")
+        known = self._known(sites)
         if len(self.all()) >= MAX_WEBHOOKS:
             raise Invalid(f"there are {MAX_WEBHOOKS} webhooks already", hint="have one receiver pass it on")
         wanted = _form(form)
@@ -112,6 +110,25 @@ class WebhookDesk:
         address_of(hook)  # it must be there, as the key must
         self._store.add_webhook(hook, audit=_note(actor, "webhook.add", hook).moving(None, _said(hook)))
         return hook
+
+    def _known(self, sites: Iterable[str] | None) -> frozenset[SiteName] | None:
+        known = None if sites is None else frozenset(self._inventory.site(site).name for site in sites)
+        if known is not None and not known:
+            raise Invalid("sites: at least one; leave it out for everything")
+        return known
+
+    def edit(self, name: str, *, url: str, kinds: Iterable[str], sites: Iterable[str] | None, actor: str) -> Webhook:
+        """Another address, or other things that it is told from now on; what waits goes to the new address.
+
+        Raises as ``add``.
+        """
+        before = self._store.webhook(name)
+        after = replace(before, url=check_place(url, before.form), kinds=check_kinds(kinds), sites=self._known(sites))
+        address_of(after)  # it must be there
+        note = _note(actor, "webhook.edit", after, before=before)
+        return self._store.edit_webhook(
+            name, {"url": after.url, "kinds": after.kinds, "sites": after.sites}, audit=note
+        )
 
     def remove(self, name: str, *, actor: str) -> Webhook:
         """What waited for it is gone. Raises ``NotFound``."""

@@ -66,6 +66,10 @@ DONE: Final = {
     "unmasking-approved": "Approved. It is open for its hours from now on, for who asked.",
     "unmasking-denied": "Denied.",
     "unmasking-ended": "It is ended; nothing more is shown.",
+    "webhook-added": "It is told what happens from now on.",
+    "webhook-edit": "The webhook is changed.",
+    "webhook-rotate": "Its messages are signed by the new key too.",
+    "webhook-remove": "The webhook is removed, with what waited for it.",
     "begun": "It holds. The devices follow within seconds.",
     "over": "It is ended, and what it took away comes back.",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -58,6 +58,10 @@ class MessageQuery(Listing):
             yield webhook_messages.c.state == self.state.value
 
 
+_KEPT: Final[Mapping[str, Callable[[Any], Any]]] = {"kinds": WORDS.dumps, "sites": dumps_sites}
+"""How fields are kept that are no text or number."""
+
+
 class Webhooks(Shelf):
     def add_webhook(self, hook: Webhook, *, audit: AuditNote | None = None) -> None:
         """Raises ``Conflict`` when the name is taken."""
@@ -94,10 +98,11 @@ class Webhooks(Shelf):
         return hook
 
     def edit_webhook(self, name: str, values: dict[str, Any], *, audit: AuditNote | None = None) -> Webhook:
-        """Set these columns. Raises ``NotFound``."""
+        """Set these fields. Raises ``NotFound``."""
+        row = {name: _KEPT[name](value) if name in _KEPT else value for name, value in values.items()}
         with self._db.write() as connection:
             hook = _changed(connection, name)
-            connection.execute(update(webhooks).where(webhooks.c.id == hook.id).values(**values))
+            connection.execute(update(webhooks).where(webhooks.c.id == hook.id).values(**row))
             self._log(connection, audit)
             return _webhook(connection, name)
 

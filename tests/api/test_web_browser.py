@@ -87,6 +87,7 @@ PAGES: Final[dict[str, list[tuple[str, str]]]] = {
     ],
     "/episodes/{number}": [("vera", f"/episodes/{EPISODE}")],
     "/webhooks": [("root", "/webhooks")],
+    "/webhooks/{name}": [("root", "/webhooks/chat")],
     "/intelligence": [("vera", "/intelligence"), ("vera", "/intelligence?old=abc123&new=def456")],
     "/runs": [("vera", "/runs"), ("vera", "/runs?site=berlin&since=2026-11-30T10:00&until=2026-11-01T10:00")],
     "/runs/{number}": [("vera", "/runs/{applied}"), ("vera", "/runs/{refused}")],
