@@ -14,7 +14,9 @@ from typing import Final
 
 from core.ids import SiteName
 
-_TEXT: Final = re.compile(r"(\d{1,18})-(\d{1,18})-(\d{1,18})-([0-9a-f]{12})-([0-9a-f]{12})", re.ASCII)
+_NUMBER: Final = r"(\d{1,18})"
+_DIGEST: Final = r"([0-9a-f]{12})"
+_TEXT: Final = re.compile("-".join([*[_NUMBER] * 3, *[_DIGEST] * 3]), re.ASCII)
 
 
 class Topic(StrEnum):
@@ -37,14 +39,16 @@ class Marks:
     journal: int
     looks: int
     audit: int
-    runs: str  # digests of what is asked whole
+    proofs: str  # digests of what is asked whole
+    runs: str
     intel: str
     open_runs: Mapping[str, int] = field(default_factory=dict, compare=False)  # how many of their devices are done
     newest_run: str = field(default="", compare=False)
+    newest_proof: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         """For ``Last-Event-ID``."""
-        return f"{self.journal}-{self.looks}-{self.audit}-{self.runs}-{self.intel}"
+        return f"{self.journal}-{self.looks}-{self.audit}-{self.proofs}-{self.runs}-{self.intel}"
 
     @classmethod
     def parse(cls, text: str) -> Marks | None:
@@ -53,7 +57,7 @@ class Marks:
         if found is None:
             return None
         journal, looks, audit = (int(number) for number in found.groups()[:3])
-        return cls(journal=journal, looks=looks, audit=audit, runs=found[4], intel=found[5])
+        return cls(journal=journal, looks=looks, audit=audit, proofs=found[4], runs=found[5], intel=found[6])
 
 
 def digest(parts: Iterable[object]) -> str:

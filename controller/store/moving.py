@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Connection, func, or_, select
 
-from controller.changes import Changes, Marks, Topic, digest
-from controller.store.schema import audit, journal, observations, refreshes, run_devices, runs
+from controller.changes import Changes, Marks, Topic, digest, joined
+from controller.store.schema import audit, journal, observations, proofs, refreshes, run_devices, runs
 from controller.store.shelf import Shelf, get_meta
 from controller.store.snapshots import CURRENT, PINNED
 from core.ids import SiteName
@@ -29,7 +29,8 @@ class Moving(Shelf):
     def marks(self) -> Marks:
         """How far everything is now."""
         with self.together(), self._db.read() as connection:
-            newest = str(connection.execute(select(func.max(runs.c.id))).scalar() or "")
+            newest = _newest(connection, runs.c.id)
+            proof = _newest(connection, proofs.c.id)
             going = _going(connection)
             refreshed = connection.execute(select(func.max(refreshes.c.id), func.max(refreshes.c.at))).one()
             current = get_meta(connection, CURRENT)
@@ -38,10 +39,12 @@ class Moving(Shelf):
                 journal=_last(connection, journal.c.seq),
                 looks=_last(connection, observations.c.id),
                 audit=_last(connection, audit.c.seq),
+                proofs=digest((proof,)),
                 runs=digest((newest, *sorted(going.items()))),
                 intel=digest((*refreshed, current, pinned)),
                 open_runs=going,
                 newest_run=newest,
+                newest_proof=proof,
             )
 
     def changes(self, since: Marks, until: Marks) -> Changes:
@@ -50,6 +53,8 @@ class Moving(Shelf):
         with self.together(), self._db.read() as connection:
             if since.looks != until.looks:
                 found[Topic.SITE] = _between(connection, observations.c.id, observations.c.site, since.looks)
+            if since.proofs != until.proofs:
+                found = dict(joined(found, {Topic.SITE: _proven(connection, since.newest_proof)}))
             if since.journal != until.journal:
                 found[Topic.EPISODES] = _between(connection, journal.c.seq, journal.c.site, since.journal)
             if since.runs != until.runs:
@@ -68,6 +73,18 @@ class Moving(Shelf):
 
 def _last(connection: Connection, key: Column[Any]) -> int:
     return int(connection.execute(select(func.max(key))).scalar() or 0)
+
+
+def _newest(connection: Connection, key: Column[Any]) -> str:
+    return str(connection.execute(select(func.max(key))).scalar() or "")
+
+
+def _proven(connection: Connection, since: str) -> frozenset[SiteName] | None:
+    """The sites of proofs that came after that one; None where it is not known."""
+    if not since:
+        return None
+    rows = connection.execute(select(proofs.c.site).where(proofs.c.id > since).distinct()).scalars()
+    return frozenset(SiteName(name) for name in rows)
 
 
 def _going(connection: Connection) -> dict[str, int]:
