@@ -50,7 +50,7 @@ class KafkaWire:
         if errors and all(error.name() in _REFUSED for error in errors):
             raise Refused(f"kafka: {errors[0].str()}")
         if errors or left:
-            raise Down(f"kafka: {errors[0].str() if errors else self._why or 'no answer in time'}")
+            raise Down(f"kafka: {self._reason(errors)}")
         self._taken = batch[-1]
 
     def confirmed(self) -> Entry | None:
@@ -106,9 +106,15 @@ class KafkaWire:
             said["sasl.password"] = config.password.resolve().reveal()
         return said
 
+    def _reason(self, errors: list[Any]) -> str:
+        """That a message came too late says less than why nobody was there to take it."""
+        known = [error.str() for error in errors if error.name() != "_MSG_TIMED_OUT"]
+        return next(iter(known), self._why or "no answer in time")
+
     def _note(self, error: Any) -> None:
-        """What librdkafka says of the brokers: the reason when nothing arrives."""
-        self._why = _words(error)
+        """What librdkafka says of the brokers: the reason when nothing arrives. That all are down says least."""
+        if not self._why or error.name() != "_ALL_BROKERS_DOWN":
+            self._why = _words(error)
 
 
 def _words(exc: Any) -> str:

