@@ -83,6 +83,7 @@ from controller.report_desk import ReportDesk
 from controller.report_sending import SendingDesk
 from controller.reports.making import FleetReport, SiteReport, SourceTrouble
 from controller.reports.ranges import Asked
+from controller.retention_desk import RetentionDesk
 from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
 from controller.settings import Settings
 from controller.store import (
@@ -216,6 +217,9 @@ class Controller:
             freshness=self._freshness,
             privacy=self.privacy,
             base_url=settings.public_url or "",
+        )
+        self.retention = RetentionDesk(
+            store=store, inventory=inventory, clock=clock, privacy=self.privacy, longest=settings.retention
         )
         self.sending = SendingDesk(store=store, inventory=inventory, clock=clock, reports=self.reports)
         self.uploads = UploadDesk(inventory, clock, take=self.evidence.take)
@@ -1265,7 +1269,8 @@ class Controller:
 
     def housekeeping(self) -> None:
         """Drop what the retention no longer keeps, checkpoint, and close abandoned runs."""
-        self.store.housekeeping(retention=self.settings.retention)
+        self.retention.run()
+        self.store.housekeeping(retention=self.settings.retention, held=self.retention.held)
         self.reports.keep_coverage()
         self._drop_old_transcripts()
 

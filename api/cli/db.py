@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from api.cli import opening
-from api.cli.options import AsPlain, Plain
-from api.cli.show import note, say, show_json
+from api.cli.apply import confirm
+from api.cli.options import As, AsPlain, Output, Plain, Yes
+from api.cli.show import note, say, show_json, show_rows
 from api.cli.wait import working
 from core.errors import ExitCode
 
@@ -142,3 +143,36 @@ def sums(
         put_right = ", all put right" if rebuild and found.wrong else ""
         say(f"{found.wrong} of {found.rows} sums said something else than the events{put_right}")
     return ExitCode.ERROR if found.wrong and not rebuild else ExitCode.DONE
+
+
+@app.command()
+@opening.only_here(_STORE)
+def retention(
+    run: Annotated[bool, typer.Option("--run", help="Drop it now; only told when left out.")] = False,
+    yes: Yes = False,
+    output: As = Output.TABLE,
+) -> None:
+    """Say what each site keeps for how long, and what of it is due to go; with --run, drop that.
+
+    `tokgate serve` does it every hour. Figures of reports stay, without who clients were. What went is in the audit
+    log. Of a site with a hold nothing goes.
+    """
+    with opening.controller() as controller:
+        found = controller.retention.look()
+        if run:
+            due = sum(sum(one.counts.values()) for one in found)
+            if due:
+                confirm(f"Drop or change {due} rows for good?", yes=yes)
+            found = controller.retention.run(actor=opening.actor())
+    show_rows(found, _RETENTION, output, none="no site keeps anything")
+
+
+_RETENTION: Final[dict[str, Any]] = {
+    "site": lambda row: row.kept.site,
+    "events": lambda row: f"{row.kept.events.days} d",
+    "episodes": lambda row: f"{row.kept.episodes.days} d",
+    "identities": lambda row: f"{row.kept.identities.days} d",
+    "proofs": lambda row: f"{row.kept.proofs.days} d",
+    "hold": lambda row: row.kept.hold,
+    "goes": lambda row: ", ".join(f"{count} {what}" for what, count in row.counts.items()) or "nothing",
+}

@@ -35,12 +35,29 @@ class PeriodKind(StrEnum):
     YEAR = "year"
 
 
+Days = Annotated[int, Field(ge=1, le=3660)]
+
+
+class Retention(Part):
+    """Days for which it is kept; None: as long as everything (``TOKGATE_RETENTION``), which nothing outlasts.
+
+    ``identities``: who clients were, in events, episodes and records that were set aside; what is about them stays
+    without. Never longer than the events themselves.
+    """
+
+    events: Days | None = None
+    episodes: Days | None = None
+    identities: Days | None = None
+    proofs: Days | None = None
+
+
 class Privacy(Part):
     """For every site that does not say so itself. ``fewest_clients`` None: nothing is said of it."""
 
     fewest_clients: FewestClients | None = None
     identities: Identities = Identities.SHOWN
     period: PeriodKind = PeriodKind.MONTH
+    retention: Retention = Field(default_factory=Retention)
 
 
 class PrivacyHere(Part):
@@ -48,6 +65,9 @@ class PrivacyHere(Part):
 
     fewest_clients: FewestClients | None = None
     identities: Identities | None = None
+    retention: Retention = Field(default_factory=Retention)
+    hold: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Why nothing of the site is deleted, as a lawsuit; None: it is deleted in its time."""
 
 
 class SitePrivacy(Part):
@@ -60,6 +80,8 @@ class SitePrivacy(Part):
     period: PeriodKind
     fewest_in_lists: int
     fewest_in_reports: int
+    retention: Retention = Field(default_factory=Retention)
+    hold: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -81,7 +103,27 @@ def applied(general: Privacy, here: PrivacyHere | None) -> SitePrivacy:
         period=general.period,
         fewest_in_lists=of_lists if said is None else said,
         fewest_in_reports=FEWEST_IN_REPORTS if said is None else said,
+        retention=_nearest(general.retention, here.retention) if here is not None else general.retention,
+        hold=here.hold if here is not None else None,
     )
 
 
-__all__ = ["FEWEST_IN_REPORTS", "Identities", "PeriodKind", "Privacy", "PrivacyHere", "SitePrivacy", "applied"]
+def _nearest(general: Retention, here: Retention) -> Retention:
+    return Retention(
+        **{
+            name: getattr(general, name) if getattr(here, name) is None else getattr(here, name)
+            for name in Retention.model_fields
+        }
+    )
+
+
+__all__ = [
+    "FEWEST_IN_REPORTS",
+    "Identities",
+    "PeriodKind",
+    "Privacy",
+    "PrivacyHere",
+    "Retention",
+    "SitePrivacy",
+    "applied",
+]

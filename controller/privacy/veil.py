@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from controller.evidence.model import Episode
 from controller.inventory.privacy import Identities
-from controller.model import NOBODY, DetectionEvent, SourceSeen
+from controller.model import FORGOTTEN, NOBODY, DetectionEvent, SourceSeen
 from controller.reports.making import HIDDEN, SiteReport, TopLine
 
 LETTERS: Final = 12
@@ -83,7 +83,7 @@ class Veil:
             case Identities.SHOWN:
                 return name
             case Identities.PSEUDONYMS:
-                return pseudonym(self.key, self.site, of, name) if name and name != str(NOBODY) else name
+                return name if name in ("", FORGOTTEN) else pseudonym(self.key, self.site, of, name)
             case Identities.HIDDEN:
                 return HIDDEN if name else ""
 

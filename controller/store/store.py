@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,7 @@ from controller.store.proofs import Proofs
 from controller.store.proven import Proven
 from controller.store.quarantine import Quarantines
 from controller.store.repeats import Repeats
+from controller.store.retentions import Retentions
 from controller.store.runs import Runs
 from controller.store.schema import (
     REVISION,
@@ -156,6 +157,7 @@ class Store(
     Proven,
     Sendings,
     Unmaskings,
+    Retentions,
     Quarantines,
     Promises,
     Inventories,
@@ -320,10 +322,12 @@ class Store(
         """The right to run the schedule over this store; hold it with ``with``."""
         return ServeLease(self.locks, over=self.place)
 
-    def housekeeping(self, *, retention: timedelta) -> None:
+    def housekeeping(self, *, retention: timedelta, held: Collection[str] = ()) -> None:
         """Drop what is older than ``retention``, in small writes; close abandoned runs; write the log back.
 
         Events and looks go by whole days of UTC, with what they add up to.
+
+        Of ``held`` sites no event, episode, proof or record that was set aside goes, and the sums of all sites stay.
 
         The audit log, exceptions, tokens, the snapshot in force, the list behind it and each device's last look stay
         whatever their age.
@@ -331,13 +335,14 @@ class Store(
         self._settle()
         now = self._clock.now()
         oldest, day = now - retention, day_of(now - retention)
-        self._drop(events, events.c.end <= day)
-        self._forget_sums(day)
+        self._drop(events, events.c.end <= day, events.c.site.not_in(held))
+        if not held:
+            self._forget_sums(day)
         self._forget_coverage(day)
         self._drop(journal, journal.c.at < oldest, journal.c.seq < select(func.max(journal.c.seq)).scalar_subquery())
-        self._drop(episodes, episodes.c.end < oldest)
-        self._drop(quarantine, quarantine.c.last_at < oldest)
-        self._drop(proofs, proofs.c.at < oldest)
+        self._drop(episodes, episodes.c.end < oldest, episodes.c.site.not_in(held))
+        self._drop(quarantine, quarantine.c.last_at < oldest, func.coalesce(quarantine.c.site, "").not_in(held))
+        self._drop(proofs, proofs.c.at < oldest, proofs.c.site.not_in(held))
         self._drop_cells(oldest)
         self._drop(evidence_batches, evidence_batches.c.at < now - BATCH_RETENTION)
         last = select(func.max(observations.c.id)).group_by(observations.c.device)

@@ -8,6 +8,7 @@ the events themselves.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,22 @@ from itertools import groupby, pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Connection, Table, case, delete, func, insert, literal, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Table,
+    and_,
+    case,
+    delete,
+    false,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    type_coerce,
+)
 
 from controller.audit import AuditNote
 from controller.model import CoverageState, DetectionEvent, EventAction, Observation, Quality, Window
@@ -40,8 +56,11 @@ from controller.store.adding import (
 from controller.store.evidence import Evidence, event_of, look_of
 from controller.store.schema import episodes, events, hit_days, hit_seen, hit_times, moment, observations, stretches
 from controller.store.searching import total
+from controller.store.shelf import get_meta
 from controller.sums import AppLine, Cell, Count, Seen, Sums, Timed, Who, belongs_to, sums_of
 from core.ids import DeviceName, SiteName
+
+EVENTS_CUT: Final = "events_cut"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +202,11 @@ class HitSums(Evidence):
         with self._db.write() as connection:
             found = _compared(connection)
             if (since := _first_day(connection)) is not None:
+                cut = events_cut(connection)
                 for table in ADDED:
-                    connection.execute(delete(table).where(table.c.start >= since))
+                    c = table.c
+                    kept = [and_(c.site == site, c.start < first) for site, first in cut.items()]
+                    connection.execute(delete(table).where(c.start >= since, not_(or_(false(), *kept))))
                 for _, rows in _days_again(connection, since):
                     rows.write(connection, but=MONTH)
                 _months_again(connection, since)
@@ -199,6 +221,12 @@ class HitSums(Evidence):
                 fine = () if table is hit_days else (table.c.grain != MONTH,)
                 connection.execute(delete(table).where(table.c.start < oldest, *fine))
             _months_again(connection, oldest, only=True)
+
+
+def events_cut(connection: Connection) -> dict[str, datetime]:
+    """Of sites whose events are dropped before their figures: the first day of which they are kept."""
+    said = json.loads(get_meta(connection, EVENTS_CUT) or "{}")
+    return {site: moment(int(at)) for site, at in said.items()}
 
 
 def _first_day(connection: Connection) -> datetime | None:
@@ -222,10 +250,12 @@ def _days_again(connection: Connection, since: datetime) -> Iterator[tuple[datet
 
 def _compared(connection: Connection) -> SumsCheck:
     since, rows, wrong = _first_day(connection), 0, 0
+    cut = events_cut(connection)
     for day, made in _days_again(connection, since) if since is not None else ():
         for table in ADDED:
             want = {key: row for key, row in made.tables[table.name].items() if row.get("grain") != MONTH}
-            kept = _kept(connection, table, day)
+            found = _kept(connection, table, day)
+            kept = {key: row for key, row in found.items() if row["start"] >= cut.get(row["site"], row["start"])}
             rows += len(want.keys() | kept.keys())
             wrong += sum(want.get(key) != kept.get(key) for key in want.keys() | kept.keys())
     return SumsCheck(rows=rows, wrong=wrong + _wrong_months(connection))

@@ -134,6 +134,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "db backup": ("{folder}/copy",),
     "db check": (),
     "db copy": (),
+    "db retention": (),
     "db sums": (),
     "db upgrade": (),
     "demo": (),

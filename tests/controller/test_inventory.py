@@ -545,6 +545,7 @@ def test_the_example_is_good_and_complete() -> None:
             "Mail",
             "Privacy",
             "PrivacyHere",
+            "Retention",
             "ScheduledReport",
             "Target",
             "Bucket",
