@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from copy import copy
 from dataclasses import replace
@@ -49,7 +49,7 @@ from controller.store.exception_query import ExceptionQuery
 from controller.store.journal import Kind
 from core.clock import Clock
 from core.ids import EventId, ExceptionId, SiteName
-from core.net import DomainName, Network
+from core.net import Address, DomainName, Network
 from ipsets.model import Snapshot
 from ipsets.traits import Matcher, Shows
 
@@ -175,10 +175,14 @@ class EvidenceDesk:
         clients |= {judge.client(sighting, site=batch.site) or "" for sighting in nameless}
         with self._joining:
             times = [*(sign.at for sign in used), *(sighting.at for sighting in nameless), *self._ways.note(tunnels)]
-            foreign = self._foreign_of(nameless, judged)
         window = Window(min(times) - LENGTH, max(times) + LENGTH) if times else NO_TIME
         using = set[tuple[SiteName, str]]()
         joined = set[int]()
+
+        def foreign(sources: Collection[Address]) -> list[Sighting]:
+            with self._joining:
+                before = list(self._waiting.foreign(sources))
+            return [*before, *(one for one in judged.foreign if one.source in sources)]
 
         def folded(kept: Sequence[KeptEpisode], past: Past) -> Iterable[KeptEpisode]:
             drafts = [loads(one.episode, one.client, one.threads or "") for one in kept]
@@ -209,12 +213,6 @@ class EvidenceDesk:
         waits += [sighting for sighting in judged.nameless if id(sighting) not in joined]
         self._remember(judged.signs, using)
         return taken
-
-    def _foreign_of(self, nameless: Iterable[Sighting], judged: Judged) -> list[Sighting]:
-        """What speaks against the names that open episodes would give these."""
-        sources = {one.source for one in nameless if one.source is not None}
-        here = [one for one in judged.foreign if one.source in sources]
-        return [*here, *self._waiting.foreign(sources)]
 
     def _ways_of(self, client: str) -> tuple[Way, ...]:
         with self._joining:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -26,6 +26,7 @@ from controller.evidence.naming import Names, Waiting
 from controller.evidence.spans import Spans, widen
 from controller.model import Window
 from core.ids import DeviceName, EventId, ExceptionId, SiteName
+from core.net import Address
 from ipsets.traits import USE, Shows, Trait, traits
 
 LENGTH: Final = timedelta(minutes=30)
@@ -323,21 +324,22 @@ def _waited(waiting: Waiting | None, names: Names) -> list[tuple[Sighting, SiteN
 
 def signs_by_keys(
     judge: Judge,
-    nameless: Sequence[Sighting],
+    nameless: Iterable[Sighting],
     drafts: Iterable[Draft],
     *,
-    foreign: Iterable[Sighting] = (),
+    foreign: Callable[[Collection[Address]], Iterable[Sighting]] = lambda _: (),
     site: SiteName | None = None,
 ) -> Iterator[tuple[Sighting, Sign]]:
-    """What has no name, as the episodes that are open know it; ``foreign``: what speaks against that."""
+    """What has no name, as the episodes that are open know it; ``foreign``: what clients did under other names."""
     names = Names()
-    for draft in drafts if nameless else ():
+    for draft in drafts:
         for key, name in draft.keys.items():
             names.recall(key, name, draft.start, draft.end)
     if not names:
         return
-    names.doubt(foreign)
-    for sighting in nameless:
+    known = [one for one in nameless if names.may_concern(one)]
+    names.doubt(foreign({one.source for one in known if one.source is not None}) if known else ())
+    for sighting in known:
         named = names.of(sighting)
         if named and isinstance(sign := judge.sign(sighting, site=site, named=named), Sign):
             yield sighting, sign

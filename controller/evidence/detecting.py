@@ -93,8 +93,8 @@ def detect(judge: Judge, records: Iterable[Sighting | Rejected | None], *, site:
         waiting.add((one, site) for one in (*judged.nameless, *judged.foreign))
         seen, strangers = seen + len(sightings), strangers + len(judged.strangers)
     sources = list(waiting.sources)
-    nameless, foreign = [one for one, _ in waiting.nameless(sources)], waiting.foreign(sources)
-    late = signs_by_keys(judge, nameless, drafts.values(), foreign=foreign, site=site)
+    nameless = [one for one, _ in waiting.nameless(sources)]
+    late = signs_by_keys(judge, nameless, drafts.values(), foreign=waiting.foreign, site=site)
     drafts |= {draft.id: draft for draft in fold(drafts.values(), [sign for _, sign in late])}
     found = [one for draft in drafts.values() for one in _told(draft, ways)]
     episodes = sorted(found, key=lambda e: (e.window, e.id))

@@ -306,7 +306,8 @@ class Judge:
 
 
 @lru_cache(maxsize=_REMEMBERED)  # making the text of an address costs more than all else that is done with it
-def _text(address: Address) -> str:
+def spelled(address: Address) -> str:
+    """The address as text."""
     return str(address)
 
 
@@ -314,7 +315,7 @@ def _client(seen: Sighting, site: Site, *, of_machine: bool = False) -> str:
     """By the address; what is installed is so on a machine, whatever address that has today."""
     if of_machine and seen.host:
         return f"{site.name} machine {seen.host.casefold()}"
-    return f"{site.name} {_text(seen.source) if seen.source is not None else seen.host or seen.user}"
+    return f"{site.name} {spelled(seen.source) if seen.source is not None else seen.host or seen.user}"
 
 
 def deciding(marks: Iterable[Mark]) -> Mark | None:
@@ -359,12 +360,12 @@ def _thread(seen: Sighting, name: str, marks: tuple[Mark, ...]) -> tuple[str, tu
         return name, marks
     if any(mark.trait.shows is Shows.USE_INFERRED for mark in marks):
         return IN_APP, tuple(mark for mark in marks if mark.trait.field == "agent")
-    return _text(seen.destination) if seen.destination is not None else name, marks
+    return spelled(seen.destination) if seen.destination is not None else name, marks
 
 
 def _foreign(seen: Sighting, thread: str) -> tuple[str, ...]:
     """An address under a name that is not known for it."""
-    return (FOREIGN,) if seen.name and seen.destination is not None and thread == _text(seen.destination) else ()
+    return (FOREIGN,) if seen.name and seen.destination is not None and thread == spelled(seen.destination) else ()
 
 
 def learnable(seen: Sighting) -> tuple[str, ...]:
@@ -383,7 +384,7 @@ def _learnable(seen: Sighting) -> Iterable[str]:
     if seen.channel is Channel.DNS:
         for answer in seen.answers:
             if seen.source is not None and answer[-1:] in "0123456789abcdef" and _is_address(answer):
-                yield f"d {_text(seen.source)} {answer}"
+                yield f"d {spelled(seen.source)} {answer}"
     elif seen.channel in _NAMING:
         yield from _of_connection(seen)
 
@@ -391,7 +392,7 @@ def _learnable(seen: Sighting) -> Iterable[str]:
 def keys_of(seen: Sighting) -> tuple[str, ...]:
     """The keys by which a record without a name may be found, the surest first."""
     known = seen.source is not None and seen.destination is not None
-    by_answer = (f"d {_text(seen.source)} {_text(seen.destination)}",) if known else ()
+    by_answer = (f"d {spelled(seen.source)} {spelled(seen.destination)}",) if known else ()
     return (*_of_connection(seen), *by_answer)
 
 
@@ -399,8 +400,8 @@ def _of_connection(seen: Sighting) -> Iterable[str]:
     if seen.uid:
         yield f"u {seen.sensor} {seen.uid}"
     if seen.source_port is not None and seen.destination is not None:
-        source = "" if seen.source is None else _text(seen.source)
-        yield f"t {source} {seen.source_port} {_text(seen.destination)} {seen.port}"
+        source = "" if seen.source is None else spelled(seen.source)
+        yield f"t {source} {seen.source_port} {spelled(seen.destination)} {seen.port}"
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -445,5 +446,6 @@ __all__ = [
     "deciding",
     "keys_of",
     "learnable",
+    "spelled",
     "tells_of_others",
 ]

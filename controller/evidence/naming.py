@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from controller.evidence.judging import Sign, keys_of, learnable
-from controller.evidence.model import Sighting
+from controller.evidence.judging import Sign, keys_of, learnable, spelled
+from controller.evidence.model import Channel, Sighting
 from controller.evidence.spans import Spans, is_near, widen
 from core.ids import SiteName
 from core.net import Address
@@ -33,6 +33,7 @@ class Names:
 
     sources: set[Address] = field(default_factory=set)  # of clients of whom something is known
     _known: dict[str, dict[str, Spans]] = field(default_factory=dict)
+    _places: set[str] = field(default_factory=set)  # addresses of which something is known
 
     def __bool__(self) -> bool:
         return bool(self._known)
@@ -40,29 +41,45 @@ class Names:
     def learn(self, sign: Sign) -> None:
         """What this sign says of others of its connection or address."""
         for key in sign.learned:
-            widen(self._known.setdefault(key, {}).setdefault(sign.thread, []), sign.at, REACH)
+            self.recall(key, sign.thread, sign.at)
         if sign.learned and sign.source is not None:
             self.sources.add(sign.source)
 
     def recall(self, key: str, name: str, *times: datetime) -> None:
         """What was learned of earlier evidence, seen at these times."""
+        if (place := _place_in(key)) is not None:
+            self._places.add(place)
         for at in times:
             widen(self._known.setdefault(key, {}).setdefault(name, []), at, REACH)
 
+    def may_concern(self, one: Sighting) -> bool:
+        """Whether it can bear a key that is known; much cheaper than to make its keys."""
+        if one.destination is not None and spelled(one.destination) in self._places:
+            return True
+        if one.channel is Channel.DNS and not self._places.isdisjoint(one.answers):
+            return True
+        return bool(one.uid) and (one.destination is None or f"u {one.sensor} {one.uid}" in self._known)
+
     def doubt(self, foreign: Iterable[Sighting]) -> None:
         """Records under names that mean nothing here: what else bears their keys may be about those."""
-        for one in foreign:
+        for one in filter(self.may_concern, foreign):
             for key in learnable(one):
                 widen(self._known.setdefault(key, {}).setdefault(FOREIGN, []), one.at, REACH)
 
     def of(self, nameless: Sighting) -> str:
         """What it is about; empty: nobody says, or two things."""
-        for key in keys_of(nameless):
+        for key in keys_of(nameless) if self.may_concern(nameless) else ():
             names = self._known.get(key, {})
             near = [n for n, spans in names.items() if _is_lasting(key) or is_near(spans, nameless.at, REACH)]
             if near:
                 return FOREIGN if FOREIGN in near else min(near)
         return FOREIGN
+
+
+def _place_in(key: str) -> str | None:
+    """The other side's address, of keys that have it."""
+    kind, *parts = key.split(" ")
+    return parts[1] if kind == "d" else parts[2] if kind == "t" else None
 
 
 def _is_lasting(key: str) -> bool:
