@@ -7,6 +7,7 @@ again by itself, and sent only when it says something else.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,10 +28,12 @@ from controller.exception_desk import Wanted
 from controller.inventory import Site
 from controller.mode_spans import mode_spans
 from controller.model import CoverageState, EventAction, Window
+from controller.proof.model import ProofState
 from controller.reports import as_html
 from controller.reports.making import SiteReport, Totals
 from controller.service import Controller
 from controller.views import SiteView
+from core.ids import SiteName
 from ipsets.spans import words
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -58,12 +61,13 @@ class Line:
     cause: str
     proven_at: datetime | None
     totals: Mapping[EventAction, Totals]
+    leaks: int | None  # ways to the service that are open and should not be; None: nobody proved any
 
     @property
     def said(self) -> tuple[object, ...]:
         """What makes the table another one; an age that only grows does not."""
         hits = tuple(self.totals[action].hits for action in EventAction)
-        return (self.site, self.state, self.cause, self.proven_at, hits)
+        return (self.site, self.state, self.cause, self.proven_at, hits, self.leaks)
 
 
 def fleet(controller: Controller) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def fleet(controller: Controller) -> dict[str, Any]:
     now = controller.clock.now()
     covered, hits = controller.coverage.fleet(), controller.fleet_report(Window(now - DAY, now))
     totals = {line.site: line.totals for line in hits.sites}
-    views = {view.name: view for view in controller.sites()}
+    views, leaks = {view.name: view for view in controller.sites()}, _leaks(controller)
     lines = [
         Line(
             site=views[line.age.site],
@@ -79,11 +83,12 @@ def fleet(controller: Controller) -> dict[str, Any]:
             cause=line.cause,
             proven_at=line.age.proven_at,
             totals=totals[line.age.site],
+            leaks=leaks.get(line.age.site),
         )
         for line in covered.sites
         if line.age.site in views and line.age.site in totals
     ]
-    lines.sort(key=lambda line: _WORST.index(line.state) if line.state in _WORST else len(_WORST))
+    lines.sort(key=lambda line: (not line.leaks, _WORST.index(line.state) if line.state in _WORST else len(_WORST)))
     counted = {state: sum(line.state is state for line in lines) for state in CoverageState}
     return {
         "lines": lines,
@@ -98,6 +103,13 @@ def fleet(controller: Controller) -> dict[str, Any]:
         "actions": as_html.ACTIONS,
         "count": as_html.count,
     }
+
+
+def _leaks(controller: Controller) -> dict[SiteName, int]:
+    """Of the sites of which something is proven."""
+    cells = [cell for cell in controller.proofs.matrix() if cell.state is not ProofState.UNKNOWN]
+    leaking = Counter(cell.site for cell in cells if cell.state is ProofState.LEAKING)
+    return {cell.site: leaking[cell.site] for cell in cells}
 
 
 def _in_words(age: timedelta | None) -> str:

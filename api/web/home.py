@@ -36,7 +36,7 @@ def home(request: Request, controller: PageCtl, caller: PageReader) -> Response:
         "home.html",
         waiting=waiting if caller.allows(Scope.APPROVE) else [],
         mine=[Shown.of(controller, e, now) for e in mine],
-        live=desk.count(Wanted(live=True), most=MOST_COUNTED),
+        living=desk.count(Wanted(live=True), most=MOST_COUNTED),
         shown=SHOWN,
         **fleet(controller),
     )

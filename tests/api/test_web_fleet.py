@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
@@ -15,6 +16,7 @@ from tests.api.conftest import Office
 from tests.api.fleet_seen import EPISODE, an_hour_at_berlin, found_at
 from tests.api.test_web_pages import office as office
 from tests.api.test_web_pages import signed, text_of
+from tests.controller.proving import some_proofs
 
 
 def test_the_worst_site_stands_first_with_why_and_since_when(office: Office) -> None:
@@ -24,8 +26,22 @@ def test_the_worst_site_stands_first_with_why_and_since_when(office: Office) -> 
     assert "1 unknown" in text
     assert text.index("Berlin office not enforced the table is <gone>") < text.index("Austin office unknown")
     assert "half of the sites within 40 min, the oldest unknown; 1 never." in text
-    assert re.search(r"Berlin office not enforced the table is <gone> Wed 25 Nov 2026 11:20 CET 40 0 0 ", text)
-    assert re.search(r"Austin office unknown .{0,60} never 0 0 0 ", text)
+    assert re.search(r"Berlin office not enforced the table is <gone> Wed 25 Nov 2026 11:20 CET 40 0 0 unknown ", text)
+    assert re.search(r"Austin office unknown .{0,60} never 0 0 0 unknown ", text)
+
+
+def test_a_site_that_leaks_stands_first_and_one_that_nobody_tried_is_unknown(office: Office) -> None:
+    an_hour_at_berlin(office.controller)
+    now = office.clock.now()
+    office.controller.store.record_proofs("busy", [replace(each, site=SiteName("austin")) for each in some_proofs(now)])
+    html = signed(office, "vera").get("/").text
+    assert re.search(r"Austin office .{0,80} never 0 0 0 1 .*Berlin office .{0,80} 40 0 0 unknown ", text_of(html))
+    assert 'href="/proof#austin"' in html
+
+
+def test_the_start_page_counts_the_exceptions_that_are_live(office: Office) -> None:
+    vera = signed(office, "vera")
+    assert "0 exceptions are live" in text_of(vera.get("/").text)
 
 
 def test_the_table_is_sent_again_only_when_it_says_something_else(office: Office) -> None:
