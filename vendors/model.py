@@ -135,7 +135,7 @@ class Capabilities:
     spare: bool = True  # can let destinations pass before its denies, and opens nothing by it (I15)
     exempt: bool = True  # can take sources out of the denies below by a rule, and opens nothing by it (I15)
     max_spans: int | None = None  # of one day, in ``Rule.when``; None: no limit known
-    names_itself: bool = False  # ``epoch`` holds what no other device has: a serial number, the id of a boot
+    names_itself: bool = False  # ``epoch`` holds what no other device ever has: a serial number
     notes: tuple[str, ...] = ()  # why something above was narrowed, for people
 
 

@@ -62,5 +62,6 @@ _SAMPLES = {
     "at": lambda pair: moment(pair[1].at),
     "from": lambda pair: pair[0].origin,
     "why": lambda pair: pair[0].why.value,
+    "because": lambda pair: pair[1].detail,
     "text": lambda pair: pair[1].text,
 }

@@ -63,7 +63,6 @@ class LinuxNftables:
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
-            names_itself=True,
             ipv6=True,
             fqdn=True,
             wildcard_fqdn=True,
