@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import statistics
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,7 @@ from fastapi import FastAPI, Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.limits import Limits
-from api.server import Bind, Server, Tls, build_server, serving
+from api.server import Bind, Server, Tls, build_server, listening, run, serving
 from core.errors import ConfigError
 
 RECEIPT_SECONDS = 1.0
@@ -294,3 +295,20 @@ def test_a_key_that_does_not_fit_is_a_configuration_error(tmp_path: Path) -> Non
 def test_a_missing_certificate_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be used together"):
         build_server(small_app(), Bind(tls=Tls(certificate=tmp_path / "no.pem", key=tmp_path / "no.key")))
+
+
+def test_answers_on_a_listener_that_was_opened_before_are_sent_at_once() -> None:
+    """As ``tokgate serve`` does it: asyncio leaves such connections waiting 40 ms for each second answer."""
+    bind = Bind(port=0)
+    with listening(bind) as opened:
+        server = build_server(small_app(), bind)
+        thread = threading.Thread(target=run, args=(server, bind, opened), daemon=True)
+        thread.start()
+        with socket.create_connection(opened.getsockname()) as caller:
+            caller.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            caller.recv(1)
+            [connection] = server.server_state.connections
+            there = connection.transport.get_extra_info("socket")  # type: ignore[union-attr]  # not of a web socket
+            assert there.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        server.should_exit = True
+        thread.join()
