@@ -16,6 +16,7 @@ from core.errors import ConfigError
 
 KEY: Final = b"tokgate"
 SEND_SECONDS: Final = 20
+_SAYS_MOST: Final = ("_SSL", "_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED")
 _REFUSED: Final = ("MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_MSG")
 
 
@@ -30,6 +31,7 @@ class KafkaWire:
         self._producer: Any = None
         self._taken: Entry | None = None
         self._why = ""
+        self._weight = 0
 
     def send(self, batch: Sequence[Entry]) -> None:
         producer = self._producer = self._producer or self._connected()
@@ -75,7 +77,7 @@ class KafkaWire:
             import confluent_kafka
         except ImportError as exc:
             raise ConfigError("an export to Kafka needs confluent-kafka", hint="pip install 'tokgate[kafka]'") from exc
-        self._kafka, self._why = confluent_kafka, ""
+        self._kafka, self._why, self._weight = confluent_kafka, "", 0
         try:
             return self._kafka.Producer(self._settings())
         except self._kafka.KafkaException as exc:
@@ -112,9 +114,13 @@ class KafkaWire:
         return next(iter(known), self._why or "no answer in time")
 
     def _note(self, error: Any) -> None:
-        """What librdkafka says of the brokers: the reason when nothing arrives. That all are down says least."""
-        if not self._why or error.name() != "_ALL_BROKERS_DOWN":
-            self._why = _words(error)
+        """What librdkafka says of the brokers, and is the reason when nothing arrives.
+
+        That all are down says least, and what is wrong with a certificate or a sign-in says most.
+        """
+        weight = 2 if error.name() in _SAYS_MOST else int(error.name() != "_ALL_BROKERS_DOWN")
+        if weight >= self._weight:
+            self._why, self._weight = _words(error), weight
 
 
 def _words(exc: Any) -> str:

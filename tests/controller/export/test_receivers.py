@@ -245,7 +245,7 @@ def test_a_broker_over_tls_is_checked_and_then_takes_it(
 ) -> None:
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    monkeypatch.setattr("controller.export.kafka_wire.SEND_SECONDS", 3)
+    monkeypatch.setattr("controller.export.kafka_wire.SEND_SECONDS", 8)
     wanted = record(store, 3)
     with broker(tmp_path, tls=signed.good) as port:
         over = {"bootstrap.servers": f"127.0.0.1:{port}", "security.protocol": "ssl"}
@@ -267,7 +267,7 @@ def test_a_broker_that_does_not_know_us_is_told_and_loses_nothing(
     store: Store, clock: ManualClock, tmp_path: Path, monkeypatch: Any, signed: Certificates
 ) -> None:
     """This broker keeps no users, so nobody is let in: what is proven is that we try, and say why it did not work."""
-    monkeypatch.setattr("controller.export.kafka_wire.SEND_SECONDS", 3)
+    monkeypatch.setattr("controller.export.kafka_wire.SEND_SECONDS", 8)
     monkeypatch.setenv("KAFKA_PASSWORD", "open-sesame")
     record(store, 1)
     who = {
