@@ -180,6 +180,7 @@ class ReportDesk:
                 title=site.title,
                 totals=_totals(found),
                 times=times[name],
+                time_zone=site.time_zone,
                 notes=(*figure_notes(times[name], total(found.values())), *_device_words(site, statuses)),
             )
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -18,7 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from controller.coverage import Span
 from controller.inventory.privacy import Identities
 from controller.model import CoverageState, EventAction
-from controller.reports.making import Bucket, FleetReport, HeatMap, SiteLine, SiteReport, iso, plain
+from controller.reports.linking import Links
+from controller.reports.making import Bucket, FleetReport, HeatMap, SiteLine, SiteReport, plain, share_of
 
 ACTIONS: Final = (EventAction.BLOCKED, EventAction.MONITORED, EventAction.ALLOWED)
 LABELS: Final = {
@@ -60,6 +60,7 @@ class Bar:
     height: float
     css: str
     title: str
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def render_site(report: SiteReport) -> str:
         actions=ACTIONS,
         labels=LABELS,
         coverage_bars=coverage_bars(report.coverage.spans, ZoneInfo(report.time_zone)),
-        hour_bars=hour_bars(report.by_hour),
+        hour_bars=hour_bars(report.by_hour, links_of(report), by_day=report.is_by_day),
         hour_ticks=hour_ticks(report.by_hour, by_day=report.is_by_day),
         top_of_chart=max((bucket.counted for bucket in report.by_hour), default=0),
         heat=heat_cells(report.heat_map),
@@ -110,7 +111,8 @@ def render_fleet(report: FleetReport) -> str:
         labels=LABELS,
         printed=PRINTED,
         bars={site.site: share_bars(site) for site in report.sites},
-        links={site.site: links_of(report, site.site) for site in report.sites},
+        links={site.site: links_of(report, site) for site in report.sites},
+        enforced_share=share_of(report.seconds),
     )
 
 
@@ -137,7 +139,7 @@ def coverage_bars(spans: Sequence[Span], zone: ZoneInfo) -> list[Bar]:
     ]
 
 
-def hour_bars(buckets: Sequence[Bucket]) -> list[Bar]:
+def hour_bars(buckets: Sequence[Bucket], links: Links | None = None, *, by_day: bool = False) -> list[Bar]:
     """Stacked bars: blocked at the bottom, then watched, then let through."""
     most = max((bucket.counted for bucket in buckets), default=0)
     if not most:
@@ -152,7 +154,8 @@ def hour_bars(buckets: Sequence[Bucket]) -> list[Bar]:
                 height = hits / most * CHART_HEIGHT
                 top -= height
                 title = f"{wall(bucket.start)}: {hits:,} {LABELS[action]}"
-                bars.append(Bar(number * step + step * 0.1, top, step * 0.8, height, action.value, title))
+                href = links.hour(bucket.start, action, by_day=by_day) if links is not None else ""
+                bars.append(Bar(number * step + step * 0.1, top, step * 0.8, height, action.value, title, href))
     return bars
 
 
@@ -194,17 +197,14 @@ def _together(heat: HeatMap, day: int, hour: int) -> int | None:
     return sum(known) if len(known) == len(hits) else None
 
 
-def links_of(report: SiteReport | FleetReport, site: str | None = None) -> dict[str, str]:
-    """Of each action, where its events are told; nothing when our own address is not known."""
-    if not report.base_url or (isinstance(report, SiteReport) and report.identities is Identities.HIDDEN):
-        return {}
-    name = site or (report.site if isinstance(report, SiteReport) else "")
-    since, until = iso(report.window.start), iso(report.window.end)
-    return {
-        action.value: f"{report.base_url}/api/v1/events?"
-        + urlencode({"site": name, "action": action.value, "since": since, "until": until})
-        for action in ACTIONS
-    }
+def links_of(report: SiteReport | FleetReport, site: SiteLine | SiteReport | None = None) -> Links:
+    """Where the figures of a site lead; nowhere when our own address is not known, or nobody is named."""
+    about = site if site is not None else report
+    assert isinstance(about, SiteLine | SiteReport)
+    is_hidden = isinstance(about, SiteReport) and about.identities is Identities.HIDDEN
+    return Links(
+        base="" if is_hidden else report.base_url, site=about.site, zone=ZoneInfo(about.time_zone), window=report.window
+    )
 
 
 def change(now: int | None, then: int | None) -> str:
@@ -214,6 +214,16 @@ def change(now: int | None, then: int | None) -> str:
     if now == then:
         return "as many as in the range before"
     return f"{abs(now - then):,} {'more' if now > then else 'fewer'} than in the range before"
+
+
+def points(now: float | None, then: float | None) -> str:
+    """``1.5 points more than in the range before``."""
+    if now is None or then is None:
+        return "the range before: unknown"
+    moved = round((now - then) * 100, 1)
+    if not moved:
+        return "as much as in the range before"
+    return f"{abs(moved):.1f} points {'more' if moved > 0 else 'less'} than in the range before"
 
 
 def share_bars(report: SiteLine | SiteReport) -> list[Bar]:
@@ -279,7 +289,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(moment=moment, count=count, size=size, duration=duration, share=share, change=change)
+    made.filters.update(
+        moment=moment, count=count, size=size, duration=duration, share=share, change=change, points=points
+    )
     return made
 
 

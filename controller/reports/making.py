@@ -296,6 +296,7 @@ class SiteLine:
     totals: Mapping[EventAction, Totals]
     times: Mapping[CoverageState, timedelta]
     notes: tuple[str, ...] = ()
+    time_zone: str = "UTC"
 
     def seconds(self, state: CoverageState) -> float:
         return self.times[state].total_seconds()

@@ -16,7 +16,7 @@ from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKi
 from controller.inventory.privacy import Identities
 from controller.model import EventAction, Window
 from controller.privacy.veil import Veil
-from controller.reports.as_html import PRINTED, render_site
+from controller.reports.as_html import PRINTED, render_fleet, render_site
 from controller.reports.forms import Form, rendered
 from controller.reports.making import Before, Change, Found, SiteReport, SourceAge, Totals, fleet_report
 from controller.service import Controller
@@ -78,9 +78,23 @@ def test_what_somebody_wrote_is_no_markup() -> None:
 def test_a_page_says_what_was_before_and_links_to_its_events() -> None:
     page = render_site(whole())
     assert "474 more than in the range before" in page
-    assert "https://tokgate.example/api/v1/events?site=berlin&amp;action=blocked&amp;since=2026-11-24T23" in page
-    assert "https://tokgate.example/api/v1/episodes/01hzepisode0000000000001" in page
+    times = "since=2026-11-25T00%3A00&amp;until=2026-11-26T00%3A00"
+    assert f"https://tokgate.example/episodes?site=berlin&amp;end=blocked&amp;{times}" in page, "by the site's clock"
+    assert "https://tokgate.example/episodes/01hzepisode0000000000001" in page
+    assert "/api/" not in page
     assert "href" not in render_site(busy_day())
+
+
+def test_a_page_of_the_fleet_says_which_way_it_went() -> None:
+    before = Before(window=Window(DAY.start - timedelta(days=1), DAY.start), totals=whole().totals, enforced_share=0.5)
+    page = render_fleet(
+        replace(fleet_report([whole()], window=DAY, now=NOW, before=before), base_url="https://t.example")
+    )
+    assert "Against the range before" in page
+    assert page.count("as many as in the range before") == 2 * len(EventAction), "on the cards and in the table"
+    assert "points more than in the range before" in page
+    assert 'href="https://t.example/episodes?site=berlin&amp;end=blocked&amp;' in page
+    assert "Against" not in render_fleet(fleet_report([whole()], window=DAY, now=NOW))
 
 
 def test_the_json_and_the_csv_have_it_too() -> None:
@@ -135,7 +149,7 @@ def test_what_is_hidden_is_who_and_not_how_much() -> None:
         packets = [sum(line.packets or 0 for line in r.top_sources if line.action is action) for r in (shown, hidden)]
         assert packets[0] == packets[1]
     assert hidden.notes[0].startswith("Fewer than 5 clients")
-    assert "events?" not in rendered(hidden, Form.HTML).decode()
+    assert "episodes?" not in rendered(hidden, Form.HTML).decode()
 
 
 @pytest.mark.parametrize(("fewest", "named"), [(0, True), (2, True), (3, False)])

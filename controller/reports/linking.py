@@ -1,0 +1,83 @@
+"""Where the figures of a report lead: pages of our own that show the events behind them. Pure.
+
+Without an address of our own there are no links. A page reads its times by the clock of the site.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
+
+from controller.model import EventAction, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Those of one site and time; each is empty where it leads nowhere."""
+
+    base: str
+    site: str
+    zone: ZoneInfo
+    window: Window
+
+    def events(
+        self,
+        *,
+        end: str = "",
+        kind: str = "",
+        device: str = "",
+        source: str = "",
+        q: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> str:
+        """The page of events, narrowed so. Of a client that stands under a pseudonym there is none."""
+        if not self.base or (source and not _is_address(source)):
+            return ""
+        named = {"device": device, "source": source, "kind": kind, "end": end, "q": q}
+        times = {"since": self._wall(since or self.window.start), "until": self._wall(until or self.window.end)}
+        return f"{self.base}/episodes?" + urlencode(
+            {"site": self.site, **{k: v for k, v in named.items() if v}, **times}
+        )
+
+    def hour(self, start: datetime, action: EventAction, *, by_day: bool) -> str:
+        """Of one bar."""
+        return self.events(end=action.value, since=start, until=start + timedelta(days=1) if by_day else start + _HOUR)
+
+    def episode(self, name: str) -> str:
+        return self._page("episodes", name)
+
+    def exception(self, name: str) -> str:
+        return self._page("exceptions", name)
+
+    def device(self, name: str) -> str:
+        return self._page("devices", name)
+
+    @property
+    def home(self) -> str:
+        """Of the site: its coverage, policy and attempts."""
+        return self._page("sites", self.site)
+
+    def _page(self, what: str, name: str) -> str:
+        return f"{self.base}/{what}/{quote(name, safe='')}" if self.base else ""
+
+    def _wall(self, at: datetime) -> str:
+        """Whole minutes of the site's clock, as date fields have them."""
+        return f"{at.astimezone(self.zone):%Y-%m-%dT%H:%M}"
+
+
+_HOUR = timedelta(hours=1)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+__all__ = ["Links"]
