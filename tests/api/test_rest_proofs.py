@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from api import probe as alone
 from api.cli.main import main
 from api.models import show_time
+from api.server import Bind, serving
 from controller.model import Scope
 from core.clock import SystemClock
 from core.ids import SiteName
@@ -163,3 +165,59 @@ def test_metrics_tell_how_old_answers_are_and_how_long_it_leaks(probing: Office)
 def metric_lines(office: Office) -> list[str]:
     text = office.ask("GET", "/metrics").text
     return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+@pytest.fixture
+def served(probing: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """How the probe is called beside a server that is really there; what it tries never leaves the loopback."""
+    (tmp_path / "token").write_text(probing.tokens["probe"] + "\n", encoding="utf-8")
+    monkeypatch.delenv("TOKGATE_TOKEN", raising=False)
+    monkeypatch.setenv("TOKGATE_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setattr(alone, "_now", lambda: show_time(probing.clock.now()))
+    with serving(probing.app, Bind(port=0)) as server:
+        here = ["--source", "127.0.0.1", "--resolver", "127.0.0.1", "--timeout", "0.2"]
+        yield ["--server", f"http://127.0.0.1:{server.port}", *here]
+
+
+def test_the_probe_itself_asks_what_to_try_and_brings_it(
+    probing: Office, served: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert alone.main([*served, "--site", "berlin"]) == 0
+    said = capsys.readouterr()
+    assert "sent: 0 blocked, 0 leaking" in said.out, "a source that has no role there proves nothing"
+    assert "no control answered" in said.err
+    assert alone.main([*served, "--site", "berlin", "--print"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert bring(probing, report).status_code == 201
+    again = bring(probing, report)
+    assert (again.status_code, again.json()["code"]) == (409, "TG5002"), "nobody brings a result twice"
+
+
+@pytest.mark.parametrize(
+    ("late", "words"),
+    [
+        (timedelta(hours=1), "set the clock of the host that tried"),
+        (-timedelta(hours=30), "is the clock of the host that tried behind?"),
+    ],
+)
+def test_a_probe_with_a_wrong_clock_is_told_so(
+    probing: Office,
+    served: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    late: timedelta,
+    words: str,
+) -> None:
+    monkeypatch.setattr(alone, "_now", lambda: show_time(probing.clock.now() + late))
+    assert alone.main([*served, "--site", "berlin"]) == 1
+    assert words in capsys.readouterr().err
+    assert probing.controller.proofs.matrix() == ()
+
+
+def test_a_probe_that_says_it_is_somewhere_else_is_refused(
+    probing: Office, served: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "targets").write_text("192.0.2.1\n", encoding="utf-8")
+    assert alone.main([*served, "--site", "austin", "--targets", str(tmp_path / "targets")]) == 1
+    assert "TG5001" in capsys.readouterr().err
+    assert probing.controller.proofs.matrix() == ()
