@@ -105,6 +105,7 @@ def decide(
     return RedirectResponse(f"/identities?done=unmasking-{_DECISIONS[act].value}", status_code=303)
 
 
+_FIELDS: Final = ("site", "day", "until", "pseudonym", "reason", "ticket")
 _DECISIONS: Final = {"approve": UnmaskingState.APPROVED, "deny": UnmaskingState.DENIED}
 
 
@@ -128,7 +129,7 @@ def _page(
             for one in controller.privacy.listed(limit=SHOWN)
         ],
         found=found,
-        given=given or {},
+        given=given or dict.fromkeys(_FIELDS, ""),
         sites=list(controller.inventory.sites),
         rules={name: controller.privacy.at(name) for name in controller.inventory.sites},
         may_ask=caller.allows(Scope.UNMASK),
