@@ -79,6 +79,16 @@ class Thread:
             self.marks[mark] = min(self.marks.get(mark, channel), channel)
         (self.inferred if sign.is_inferred else self.outcomes)[sign.outcome] += sign.count
 
+    def absorb(self, other: Thread) -> None:
+        """Take in what was thought to be about something else."""
+        self.count += other.count
+        self.packets, self.octets = _plus(self.packets, other.packets), _plus(self.octets, other.octets)
+        self.channels |= other.channels
+        for mark, channel in other.marks.items():
+            self.marks[mark] = min(self.marks.get(mark, channel), channel)
+        self.outcomes.update(other.outcomes)
+        self.inferred.update(other.inferred)
+
     @property
     def shows(self) -> Shows | None:
         """What it all comes to."""
@@ -128,6 +138,7 @@ class Draft:
     devices: set[str] = field(default_factory=set)
     sensors: set[str] = field(default_factory=set)
     keys: dict[str, str] = field(default_factory=dict)  # how what has no name is found to belong to a thread
+    borne: dict[str, str] = field(default_factory=dict)  # keys of what is known by its address, and that
     outside: set[str] = field(default_factory=set)  # exceptions that would have covered it at another time
     events: set[str] = field(default_factory=set)
     blocked: Spans = field(default_factory=list)  # when use was blocked, as ``AT_ONCE`` sees it
@@ -145,8 +156,9 @@ class Draft:
 
     def add(self, sign: Sign) -> None:
         self.start, self.end = min(self.start, sign.at), max(self.end, sign.at)
-        known = sign.thread in self.threads or len(self.threads) < THREADS_MOST
-        name = sign.thread if known else OTHERS
+        wanted = next((self.keys[key] for key in sign.borne if key in self.keys), sign.thread)
+        known = wanted in self.threads or len(self.threads) < THREADS_MOST
+        name = wanted if known else OTHERS
         self.threads.setdefault(name, Thread()).add(sign)
         self.role = _one(self.role, sign.role)
         self.host, self.user = _one(self.host, sign.host) or "", _one(self.user, sign.user) or ""
@@ -164,6 +176,15 @@ class Draft:
         for key in sign.learned:
             if len(self.keys) < KEYS_MOST:
                 self.keys.setdefault(key, name)
+            self._name(self.borne.pop(key, name), name)
+        for key in sign.borne if name == sign.thread else ():
+            if len(self.borne) < KEYS_MOST:
+                self.borne.setdefault(key, name)
+
+    def _name(self, address: str, name: str) -> None:
+        """What was known by its address alone turns out to be about a name."""
+        if address != name and address in self.threads:
+            self.threads[name].absorb(self.threads.pop(address))
 
     def _reported_at(self, sign: Sign) -> None:
         """A machine moves: its address is the last one that it was reported at."""
@@ -191,6 +212,7 @@ def dumps(draft: Draft) -> str:
         "devices": sorted(draft.devices),
         "sensors": sorted(draft.sensors),
         "keys": draft.keys,
+        "borne": draft.borne,
         "outside": sorted(draft.outside),
         "overflow": draft.is_overflow,
         "blocked": [[start.isoformat(), end.isoformat()] for start, end in draft.blocked],
@@ -221,6 +243,7 @@ def loads(episode: Episode, client: str, text: str) -> Draft:
         devices=set(said["devices"]),
         sensors=set(said["sensors"]),
         keys=said["keys"],
+        borne=said.get("borne", {}),
         outside=set(said["outside"]),
         events=set(episode.events),
         blocked=[_times(span) for span in said.get("blocked", ())],

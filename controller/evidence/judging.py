@@ -80,6 +80,7 @@ class Sign:
     packets: int | None
     octets: int | None
     learned: tuple[str, ...] = ()  # keys by which what has no name is found to belong to this thread
+    borne: tuple[str, ...] = ()  # of what is known by its address alone: keys by which a name may yet be found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +232,7 @@ class Judge:
             packets=seen.packets,
             octets=seen.octets,
             learned=learnable(seen) if keeps and thread == seen.name else (),
+            borne=_borne(seen, thread),
         )
 
     def _outcome(self, seen: Sighting, place: Place, app: str, *, is_excepted: bool) -> tuple[str, bool]:
@@ -371,6 +373,13 @@ def _foreign(seen: Sighting, thread: str) -> tuple[str, ...]:
 def learnable(seen: Sighting) -> tuple[str, ...]:
     """Keys by which records without a name are found to be about the name of this one."""
     return tuple(_learnable(seen))
+
+
+def _borne(seen: Sighting, thread: str) -> tuple[str, ...]:
+    """Of a connection that passed: who was cut off named nothing."""
+    if seen.name or seen.destination is None or seen.verdict is Verdict.BLOCKED or thread != spelled(seen.destination):
+        return ()
+    return tuple(_of_connection(seen))
 
 
 def tells_of_others(seen: Sighting) -> bool:

@@ -11,9 +11,9 @@ from api.cli import main
 from controller.evidence import detecting
 from controller.evidence.detecting import NOWHERE, detect, without_sites
 from controller.evidence.judging import Judge
-from controller.evidence.model import Channel, EpisodeAction, EpisodeKind, Quarantine, Rejected, Verdict
+from controller.evidence.model import Batch, Channel, EpisodeAction, EpisodeKind, Quarantine, Rejected, Verdict
 from controller.evidence_desk import matcher_of
-from controller.store import Store
+from controller.store import EpisodeQuery, Store
 from core.clock import ManualClock
 from tests.controller.offices import NOON, YAML
 from tests.controller.seeing import (
@@ -21,6 +21,7 @@ from tests.controller.seeing import (
     AT_API,
     EVASION,
     FILES,
+    MORNING,
     PHONE,
     hello,
     judge,
@@ -29,6 +30,7 @@ from tests.controller.seeing import (
     plain,
     seen,
 )
+from tests.controller.test_evidence_desk import desk
 
 ZEEK = ("zeek-conn.log", "zeek-dns.log", "zeek-ssl.log", "zeek-quic.log", "zeek-http.log")
 
@@ -114,3 +116,17 @@ def test_the_command_says_by_its_end_whether_it_found_use(capsys: pytest.Capture
     assert main.main(["detect", str(nothing)]) == 0
     assert main.main(["detect", str(tmp_path / "none")]) == 1
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("order", [ZEEK, ZEEK[::-1], ZEEK[2:] + ZEEK[:2]], ids=["flows-first", "flows-last", "between"])
+def test_brought_file_by_file_it_comes_to_the_same_in_any_order(order: tuple[str, ...], tmp_path: Path) -> None:
+    """Though what names a flow may come after it, and in another file."""
+    clock = ManualClock(MORNING + timedelta(hours=9))
+    with Store.open(tmp_path, clock=clock) as store:
+        taking = desk(store, clock, tmp_path)
+        for name in order:
+            taking.take(Batch(origin=name, id=name, sightings=tuple(morning(name))))
+        kinds = frozenset({EpisodeKind.USE, EpisodeKind.CONTACT})
+        kept = store.episodes(EpisodeQuery(kinds=kinds)).items
+    whole = [one for one in detect(judge(tmp_path), morning(*ZEEK)).episodes if one.kind in kinds]
+    assert [p[:-1] for p in plain(kept)] == [p[:-1] for p in plain(whole)], "all but the order of where to"

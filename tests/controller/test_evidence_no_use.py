@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.evidence.correlating import LIKELY, episode_of
+from controller.evidence.correlating import LIKELY, Draft, dumps, episode_of, fold, loads, signs_of
 from controller.evidence.model import Channel, EpisodeAction, EpisodeKind, Sighting, Verdict
 from tests.controller.seeing import API, AT_API, OWN, asked, denied, drafts, hello, judge, seen
 
@@ -90,6 +90,22 @@ def test_a_question_with_its_connection_is_use_and_without_one_a_contact(tmp_pat
 def test_a_refused_question_is_a_contact_that_was_blocked(tmp_path: Path) -> None:
     (draft,) = drafts(judge(tmp_path), [asked(API, verdict=Verdict.BLOCKED)])
     assert (episode_of(draft).kind, episode_of(draft).action) == (EpisodeKind.CONTACT, EpisodeAction.BLOCKED)
+
+
+@pytest.mark.parametrize("flow_first", [True, False])
+def test_a_script_stays_one_when_its_flow_is_told_apart(tmp_path: Path, *, flow_first: bool) -> None:
+    """At an own address a flow alone is use; that its request came of a script, another log says, in another batch."""
+    judged = judge(tmp_path)
+    script = request(API, OWN, uid="C7", agent="com.zhiliaoapp.musically/2022600030 tt-ok/3.12.13.1")
+    told = [flow(OWN, 1, uid="C7"), script]
+    open_: list[Draft] = []
+    for one in told if flow_first else told[::-1]:
+        kept = [loads(episode_of(draft), draft.client, dumps(draft)) for draft in open_]
+        open_ = fold(kept, signs_of(judged, [one]).signs) or kept
+    (apart,), (together,) = open_, drafts(judged, told)
+    one, other = episode_of(apart), episode_of(together)
+    assert (one.kind, one.count, one.destinations) == (EpisodeKind.CONTACT, 2, (API,))
+    assert (one.kind, one.confidence, one.count, one.octets) == (other.kind, other.confidence, other.count, other.octets)
 
 
 @pytest.mark.parametrize(
