@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 LEAK_AGAIN = timedelta(minutes=10)
 """How soon a firewall that leaks is asked again."""
+BURST = timedelta(minutes=1)
+"""Changes of a device that come sooner than that after one that had it asked are asked about together."""
 NO_ORACLE = "the firewall answers no such questions; run `tokgate probe` at the site"
 NOTHING_HELD = "nothing was pushed there yet"
 NOTHING_DENIED = "nothing is to be blocked there now"
@@ -54,6 +56,7 @@ class ProofDesk:
     life: timedelta
     reach: Reach = EVERYWHERE
     tried: dict[DeviceName, datetime] = field(default_factory=dict)  # when this process last queued each
+    changed: set[DeviceName] = field(default_factory=set)  # were changed again too soon after that
 
     def within(self, reach: Reach, inventory: Inventory) -> ProofDesk:
         """The same desk for somebody whose access ends there."""
@@ -153,20 +156,34 @@ class ProofDesk:
             device.name
             for device in self._devices()
             if self.may_be_asked(device)
-            and all(not _lately(at, now, interval) for at in (last.get(device.name), self.tried.get(device.name)))
+            and (
+                self._is_settled(device.name, now)
+                or all(not _lately(at, now, interval) for at in (last.get(device.name), self.tried.get(device.name)))
+            )
         ]
+        self.changed.difference_update(found)
         self.tried.update(dict.fromkeys(found, now))
         return tuple(found)
 
     def is_due_after(self, device: Device, outcome: Outcome, interval: timedelta) -> bool:
-        """Whether a sync that came to this has the device asked: after each change; else when it was not lately."""
+        """Whether a sync that came to this has the device asked now: after a change, else when it was not lately.
+
+        A device that is changed many times in a minute is asked at the first and, by ``due``, after the last.
+        """
         if outcome not in (Outcome.APPLIED, Outcome.UNCHANGED) or not self.may_be_asked(device):
             return False
         now = self.clock.now()
         if outcome is Outcome.UNCHANGED and self._was_asked(device, now, interval):
             return False
+        if outcome is Outcome.APPLIED and _lately(self.tried.get(device.name), now, BURST):
+            self.changed.add(device.name)
+            return False
         self.tried[device.name] = now
         return True
+
+    def _is_settled(self, device: DeviceName, now: datetime) -> bool:
+        """Whether its changes that were not asked about are over."""
+        return device in self.changed and not _lately(self.tried.get(device), now, BURST)
 
     def _was_asked(self, device: Device, now: datetime, interval: timedelta) -> bool:
         """A firewall that leaks is asked again sooner: a leak that is mended is over at once."""

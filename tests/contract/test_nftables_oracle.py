@@ -295,3 +295,28 @@ def test_members_of_a_set_are_found_by_address_prefix_and_range() -> None:
     assert six.holds(int(ip_address("2001:db8::1")))
     assert not oracle._members(["not an address"], 4).holds(1)
     assert oracle._members(["not an address"], 4).rest, "perhaps it is in it"
+
+
+@pytest.mark.usefixtures("guest_rules")
+def test_an_oracle_that_takes_an_accept_for_the_last_word_is_found_out(
+    rig: NftablesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison with the kernel is able to fail."""
+    kept = oracle._Walk.ends_of
+
+    def hasty(walk: oracle._Walk, base: oracle.Chain) -> set[oracle.End]:
+        ends = kept(walk, base)
+        accepted = oracle.End() in ends and walk.table == ("inet", "t_one")
+        if accepted:
+            monkeypatch.setattr(oracle._Walk, "ends_of", lambda *_: {oracle.End()})
+        return ends
+
+    push(rig, wish(rig))
+    rig.gateway.nft(f"table inet t_one {{\n{CASES['an accept above ours ends its own chain alone'][0]}\n}}\n")
+    try:
+        monkeypatch.setattr(oracle._Walk, "ends_of", hasty)
+        answers = asked(rig)
+        with pytest.raises(AssertionError):
+            agree(rig, answers)
+    finally:
+        rig.wipe()

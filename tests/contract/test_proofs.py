@@ -156,6 +156,12 @@ def test_a_sync_that_changed_nothing_asks_too_after_a_while_and_sooner_while_it_
         assert not any(map(is_due, (Outcome.FAILED, Outcome.HELD, Outcome.UNCERTAIN)))
         assert is_due()
         assert not is_due(), "nobody knows yet what came of it"
+        assert not is_due(Outcome.APPLIED), "changes of one minute are asked about together"
+        assert controller.proofs.due(6 * hour) == ()
+        office.clock.advance(timedelta(minutes=1))
+        assert controller.proofs.due(6 * hour) == (DEVICE,)
+        assert controller.proofs.due(6 * hour) == (), "once"
+        office.clock.advance(timedelta(minutes=1))
         assert is_due(Outcome.APPLIED)
         rig.typed(next(lines for name, lines in rig.hands().items() if name.endswith("moved")))
         controller.prove(Selection())

@@ -13,10 +13,10 @@ Form of the listing: libnftables-json(5), as nftables 1.0.6 prints it.
 from __future__ import annotations
 
 import json
+import socket
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address, ip_network
 from typing import Any, Final, TypeAlias
 
 from core.net import Address
@@ -477,30 +477,38 @@ def _members(elements: Sequence[Any], version: int) -> Members:
     single, spans, rest = set[int](), list[tuple[int, int]](), list[Any]()
     for element in map(_bare, elements):
         try:
-            low, high = _span(element)
-        except (ValueError, KeyError, TypeError):
+            of, low, high = _span(element)
+        except (ValueError, KeyError, TypeError, OSError):
             rest.append(element)
             continue
-        if low.version != version:
+        if of != version:
             continue
         if low == high:
-            single.add(int(low))
+            single.add(low)
         else:
-            spans.append((int(low), int(high)))
+            spans.append((low, high))
     spans.sort()
     return Members(single, [low for low, _ in spans], [high for _, high in spans], rest)
 
 
-def _span(element: Any) -> tuple[Address, Address]:
-    """The first and the last address. Raises ``ValueError``, ``KeyError``, ``TypeError`` for what is none."""
+def _span(element: Any) -> tuple[int, int, int]:
+    """Version, the first and the last address. Raises ``OSError``, ``ValueError``, ``KeyError``, ``TypeError``."""
     if isinstance(element, str):
-        address = ip_address(element)
-        return address, address
+        version, number = _number(element)
+        return version, number, number
     if "prefix" in element:
-        network = ip_network(f"{element['prefix']['addr']}/{element['prefix']['len']}", strict=False)
-        return network[0], network[-1]
-    low, high = element["range"]
-    return ip_address(low), ip_address(high)
+        version, number = _number(element["prefix"]["addr"])
+        rest = (1 << ((32 if version == 4 else 128) - int(element["prefix"]["len"]))) - 1
+        return version, number & ~rest, number | rest
+    (version, low), (_, high) = map(_number, element["range"])
+    return version, low, high
+
+
+def _number(text: str) -> tuple[int, int]:
+    """Many of a long list: a tenth of what ``ip_address`` costs."""
+    version = 6 if ":" in text else 4
+    packed = socket.inet_pton(socket.AF_INET6 if version == 6 else socket.AF_INET, text)
+    return version, int.from_bytes(packed, "big")
 
 
 def _is(value: Any, right: Any) -> bool | None:
@@ -522,10 +530,10 @@ def _is(value: Any, right: Any) -> bool | None:
 
 def _is_address(value: tuple[Any, ...], right: Any) -> bool | None:
     try:
-        low, high = _span(right)
-    except (ValueError, KeyError, TypeError):
+        version, low, high = _span(right)
+    except (ValueError, KeyError, TypeError, OSError):
         return None
-    return low.version == value[0] and bool(int(low) <= value[1] <= int(high))
+    return bool(version == value[0] and low <= value[1] <= high)
 
 
 def _is_number(value: int, right: Any) -> bool | None:
