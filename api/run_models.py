@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -10,6 +11,7 @@ from api.models import Answer, Failure, Instant, Name, OptionalLine, Request, Ul
 from controller import model, views, withdrawing
 from controller.model import Outcome
 from controller.planning import Reopened
+from core.ids import DeviceName
 from vendors.codec import describe
 from vendors.model import Plan as VendorPlan
 from vendors.model import Shortened as VendorShortened
@@ -233,10 +235,15 @@ class DeviceRun(Answer):
     degraded: tuple[str, ...]
     flows_cut: int | None = Field(description="open flows to newly blocked addresses that were ended; null: unknown")
     timings: dict[str, float] | None = Field(description="seconds")
+    changes: tuple[str, ...] | None = Field(
+        default=None,
+        description="what was to change, a line for each step; null: nothing, or not written down, and in lists",
+    )
 
     @classmethod
-    def of(cls, run: model.DeviceRun) -> DeviceRun:
+    def of(cls, run: model.DeviceRun, changes: tuple[str, ...] | None = None) -> DeviceRun:
         return cls(
+            changes=changes,
             device=run.device,
             site=run.site,
             outcome=run.outcome,
@@ -263,14 +270,15 @@ class Run(Answer):
     devices: tuple[DeviceRun, ...]
 
     @classmethod
-    def of(cls, run: model.Run) -> Run:
+    def of(cls, run: model.Run, changes: Mapping[DeviceName, tuple[str, ...]] | None = None) -> Run:
+        said = changes or {}
         return cls(
             id=run.id,
             trigger=run.trigger,
             actor=run.actor,
             started_at=run.started_at,
             finished_at=run.finished_at,
-            devices=tuple(DeviceRun.of(d) for d in run.devices),
+            devices=tuple(DeviceRun.of(d, said.get(d.device)) for d in run.devices),
         )
 
 

@@ -233,6 +233,7 @@ class DeviceRun(TypedDict):
     degraded: list[str]
     flows_cut: int | None
     timings: dict[str, float] | None
+    changes: NotRequired[list[str] | None]
 
 
 class DeviceStatus(TypedDict):

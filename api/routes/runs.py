@@ -84,4 +84,6 @@ def list_runs(
 
 @router.get("/{id}", summary="One run", responses=answers(404))
 def get_run(controller: Ctl, caller: Reader, id: Ulid) -> Run:
-    return Run.of(controller.run(id))
+    """With what was to change on each device."""
+    run = controller.run(id)
+    return Run.of(run, controller.run_changes(run))

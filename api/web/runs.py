@@ -123,8 +123,7 @@ def runs_page(
 def run_page(request: Request, controller: PageCtl, caller: PageReader, number: str) -> Response:
     """One run, the worst of its devices first, each with what was to change there."""
     found = controller.run(number)
-    run = Run.of(found)
-    changes = controller.run_changes(found)
+    run = Run.of(found, controller.run_changes(found))
     parts = sorted(run.devices, key=lambda part: (WORST.index(part.outcome), part.device))
     devices = tuple(dict.fromkeys(part.device for part in run.devices))
     before = PlanQuery(since=run.started_at - PLAN_LIFE, until=run.started_at + timedelta.resolution)
@@ -135,7 +134,7 @@ def run_page(request: Request, controller: PageCtl, caller: PageReader, number: 
         "run.html",
         run=run,
         line=_line(run),
-        parts=[(part, changes.get(DeviceName(part.device)), _took(part)) for part in parts[:DEVICES]],
+        parts=[(part, part.changes, _took(part)) for part in parts[:DEVICES]],
         left_out=max(0, len(parts) - DEVICES),
         plans=[plan for plan in plans if plan.device in devices],
         known=controller.inventory.by_name,

@@ -49,6 +49,9 @@ def test_a_run_says_what_was_to_change_how_it_ended_and_what_to_do(office: Offic
         "by the schedule olga berlin 1 changed and read back 4.0 s"
     )
     assert "create group dst-tiktok" in listed
+    [part] = office.get(f"/runs/{applied}")["devices"]
+    assert part["changes"] == ["add to dst-tiktok: 71.18.0.0/16", "note snapshot <abc>; nothing else changes"]
+    assert office.get("/runs")["items"][0]["devices"][0]["changes"] is None
     good = text_of(vera.get(f"/runs/{applied}").text)
     assert "changed and read back read back and as planned." in good
     assert "apply 1.25 s, read 0.50 s" in good
