@@ -336,7 +336,9 @@ def _bodies(connection: Connection, wanted: Iterable[EventId]) -> dict[EventId, 
 
 def _says_else(before: Episode, now: Episode) -> bool:
     """Whether somebody who was told of it has to be told again: it is not only more of the same."""
-    return (before.kind, before.action, before.exception) != (now.kind, now.action, now.exception)
+    was_taken_back, is_taken_back = not before.confidence, not now.confidence
+    said = (before.kind, before.action, before.exception, was_taken_back)
+    return said != (now.kind, now.action, now.exception, is_taken_back)
 
 
 def _columns(kept: KeptEpisode) -> dict[str, Any]:

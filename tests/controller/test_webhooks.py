@@ -170,6 +170,7 @@ def test_what_happens_is_told_in_order_signed_and_once(office: Post, receiver: R
     office.store.record("b1", [an_episode("e1"), an_episode("e2")])
     office.store.record("b2", [an_episode("e1", count=9)])  # more of the same: told of already
     office.store.record("b3", [an_episode("e2", action=EpisodeAction.NOT_ENFORCED)])
+    office.store.record("b4", [an_episode("e2", action=EpisodeAction.NOT_ENFORCED, confidence=0)])  # taken back
     clock.advance(timedelta(minutes=1))
     office.turn()
     office.turn()
@@ -192,7 +193,9 @@ def test_what_happens_is_told_in_order_signed_and_once(office: Post, receiver: R
         ("e1", "blocked"),
         ("e2", "blocked"),
         ("e2", "not-enforced"),
+        ("e2", "not-enforced"),
     ]
+    assert told[-1]["confidence"] == 0
     approved = receiver.got[1].said
     assert approved["timestamp"] == "2026-11-25T12:00:00.123456Z"
     assert approved["data"]["actor"] == "cli:ann"
