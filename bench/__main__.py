@@ -19,6 +19,7 @@ BENCHES: Final = (
     "stream_push",
     "exceptions_scale",
     "report_year",
+    "fleet_coverage",
     "syslog_parse",
 )
 PAGE: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -51,6 +52,9 @@ through. What else the machine was busy with stands in its load.
 *report_year* makes what a store of 105 million samples (1,000 sites, a year, a counter each) would hold: one site
 whole, with its 105,120 events, and of the others what they add up to; their events are left out. Alone it is
 `python -m bench.report_year [SITES]`.
+
+*fleet_coverage* asks for the coverage of 1,000 sites over 30 days. *Anew* is the first answer of a process; from then
+on the days that are over are remembered.
 
 *syslog_parse* counts processor time of one core. Ours reads header, time and fields, knows the sender, refuses what is
 cut off or cannot be, and asks the list; the regular expression takes six fields out and believes them. rsyslog is C,

@@ -1,14 +1,14 @@
 """How long sites were really enforced, how old the last proof of each is, and whether the promise about it is kept.
 
-Everything here is asked of recorded looks; those that say the same are read as one, so that a month of a thousand sites
-costs little.
+Everything here is asked of recorded looks; those that say the same are read as one. What a day came to is remembered
+once every device was read after it, so that a month of a thousand sites costs no more than a day of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
 import structlog
@@ -31,6 +31,10 @@ log = structlog.get_logger()
 
 KEPT_FOR: Final = timedelta(seconds=30)
 """So long an answer about the fleet is given again."""
+APART: Final = 20
+"""So many sites that are behind are read one by one, and the others together."""
+_DAY: Final = timedelta(days=1)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _REST: Final = 10
 """So many times as long as finding it took, an answer is given again although a device was looked at meanwhile."""
 
@@ -84,12 +88,40 @@ class FleetCoverage:
     budget: Budget | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What a whole day of a site came to; nothing that is recorded later changes it."""
+
+    seconds: Mapping[CoverageState, float]
+    kept: Kept
+
+
+@dataclass(slots=True)
+class _Days:
+    """The settled days of a site, one after the other up to ``until``. ``terms``: what they were reckoned by."""
+
+    terms: object
+    until: datetime
+    found: dict[datetime, _Day] = field(default_factory=dict)
+    sums: tuple[datetime, datetime, _Day] | None = None  # from, until, what they came to
+
+    def since(self, first: datetime) -> _Day:
+        """All days from that midnight on, as one."""
+        if self.sums is None or self.sums[:2] != (first, self.until):
+            days = [self.found[day] for day in _days(first, self.until)]
+            seconds = {state: sum(day.seconds[state] for day in days) for state in CoverageState}
+            kept = Kept(counted=sum(d.kept.counted for d in days), kept=sum(d.kept.kept for d in days))
+            self.sums = first, self.until, _Day(seconds, kept)
+        return self.sums[2]
+
+
 @dataclass(slots=True)
 class _Memory:
     """What was answered last, and what does not change any more."""
 
     fleet: tuple[float, float, int, FleetCoverage] | None = None  # when, how long it took, the newest look in it
     first_looks: dict[tuple[SiteName, tuple[DeviceName, ...]], datetime] = field(default_factory=dict)
+    days: dict[SiteName, _Days] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +136,8 @@ class CoverageDesk:
 
     def within(self, inventory: Inventory) -> CoverageDesk:
         """For somebody who sees no other sites than these."""
-        return replace(self, inventory=inventory, memory=_Memory())
+        shared = _Memory(first_looks=self.memory.first_looks, days=self.memory.days)
+        return replace(self, inventory=inventory, memory=shared)
 
     @property
     def target(self) -> timedelta:
@@ -160,17 +193,16 @@ class CoverageDesk:
         return found
 
     def _fleet(self, now: datetime) -> FleetCoverage:
-        statuses = self.store.statuses()
-        since = _midnight(now - PERIOD)
-        looks = self.store.fleet_looks(
-            since - max(self.freshness, self.target),
-            now + timedelta.resolution,
-            freshness=min(self.freshness, self.target),
-        )
+        statuses, since = self.store.statuses(), _midnight(now - PERIOD)
         leaking = self.store.leaking_sites(since - REMEMBERED)
+        unsettled = {s.name: self._unsettled(s, since, leaks=s.name in leaking) for s in self.inventory.sites.values()}
+        together = sorted(unsettled.values())[min(APART, len(unsettled) - 1)] if unsettled else since
+        looks = self.store.fleet_looks(together - self._reach, now + timedelta.resolution, freshness=self._least)
         lines, burns = [], [Kept() for _ in BURNS]
         for site in self.inventory.sites.values():
-            line, ours = self._line(site, statuses, looks.get(site.name, []), leaking, since, now)
+            first = unsettled[site.name]
+            own = looks.get(site.name, []) if first >= together else self._looks(site, first, now)
+            line, ours = self._line(site, statuses, own, since=since, first=first, now=now, leaks=site.name in leaking)
             lines.append(line)
             burns = [one.plus(other) for one, other in zip(burns, ours, strict=True)]
         promised = self.inventory.slo
@@ -183,17 +215,71 @@ class CoverageDesk:
             budget=budget,
         )
 
+    def line(self, name: str) -> SiteLine:
+        """The same of one site alone. Raises ``NotFound``."""
+        site, now = self.inventory.site(name), self.clock.now()
+        since = _midnight(now - PERIOD)
+        leaks = site.name in self.store.leaking_sites(since - REMEMBERED)
+        first = self._unsettled(site, since, leaks=leaks)
+        looks = self._looks(site, first, now)
+        return self._line(site, self.store.statuses(), looks, since=since, first=first, now=now, leaks=leaks)[0]
+
+    @property
+    def _reach(self) -> timedelta:
+        """So far back a look says something."""
+        return max(self.freshness, self.target)
+
+    @property
+    def _least(self) -> timedelta:
+        return min(self.freshness, self.target)
+
+    def _looks(self, site: Site, first: datetime, now: datetime) -> list[Observation]:
+        window = Window(first - self._reach, now + timedelta.resolution)
+        return self.store.looks(site.name, window, freshness=self._least)
+
+    # --- days that are over ---------------------------------------------------------------------------------------
+
+    def _unsettled(self, site: Site, since: datetime, *, leaks: bool) -> datetime:
+        """From which midnight on its days have to be reckoned from looks; those before, from ``since``, are known."""
+        known = self.memory.days.get(site.name)
+        if leaks or known is None or known.terms != self._terms(site) or since not in known.found:
+            return since
+        return known.until
+
+    def _terms(self, site: Site) -> object:
+        return tuple(site.devices), self.freshness, self.target
+
+    def _settle(self, site: Site, looks: Sequence[Observation], found: Coverage, kept: Mapping[datetime, Kept]) -> None:
+        """Keep the days of ``kept`` behind which every device was read: what is between two looks is decided then."""
+        last = {look.device: look.until or look.at for look in looks if look.found is not None}
+        read = min((last.get(device, _NEVER) for device in site.devices), default=_NEVER)
+        known = self.memory.days.get(site.name)
+        if known is None or known.terms != self._terms(site) or known.until not in kept:
+            known = _Days(terms=self._terms(site), until=min(kept))
+        for day, ours in sorted(kept.items()):
+            if day != known.until or read < day + _DAY:
+                break
+            part = found.within(Window(day, day + _DAY))
+            known.found[day] = _Day(_seconds(part), ours)
+            known.until = day + _DAY
+        for old in [day for day in known.found if day < known.until - PERIOD - 2 * _DAY]:
+            del known.found[old]
+        self.memory.days[site.name] = known
+
     def _line(
         self,
         site: Site,
         statuses: Mapping[DeviceName, DeviceStatus],
         looks: Sequence[Observation],
-        leaking: frozenset[SiteName],
+        *,
         since: datetime,
+        first: datetime,
         now: datetime,
+        leaks: bool,
     ) -> tuple[SiteLine, list[Kept]]:
+        """``looks`` from ``first`` on; the days from ``since`` to there are settled."""
         begun = self._counts_since(site, statuses, looks, since)
-        whole = Window(since if begun is None else max(since, begun), now)
+        whole = Window(first if begun is None else max(first, begun), now)
         devices = tuple(site.devices)
         found = coverage(
             looks if begun is not None else (),
@@ -201,21 +287,30 @@ class CoverageDesk:
             devices=devices,
             now=now,
             freshness=self.freshness,
-            proofs=self.tried(site.name, whole) if site.name in leaking else (),
+            proofs=self.tried(site.name, whole) if leaks else (),
         )
         last = found.spans[-1] if found.spans else Span(window=whole, state=CoverageState.UNKNOWN, cause=NO_LOOK)
-        counts = begun is not None
-        spans = (*(Window(now - span, now) for span in BURNS[:-1]), Window(since, now))
-        ours = kept(looks, spans, devices=devices, now=now, target=self.target, since=begun)
+        over = [*_days(first, now - BURNS[1])]
+        spans = (*(Window(now - span, now) for span in BURNS[:-1]), Window(first, now))
+        asked = (*spans, *(Window(day, day + _DAY) for day in over))
+        ours = kept(looks, asked, devices=devices, now=now, target=self.target, since=begun)
+        seconds = _seconds(found)
+        month = ours[len(BURNS) - 1]
+        if first > since:
+            before = self.memory.days[site.name].since(since)
+            seconds = {state: seconds[state] + before.seconds[state] for state in CoverageState}
+            month = month.plus(before.kept)
+        if begun is not None and over and not leaks:
+            self._settle(site, looks, found, dict(zip(over, ours[len(BURNS) :], strict=True)))
         line = SiteLine(
             age=self._age(site, statuses, now),
             title=site.title,
             state=last.state,
             cause=last.cause,
-            seconds={state: found.total(state).total_seconds() if counts else 0.0 for state in CoverageState},
-            kept=ours[-1],
+            seconds=seconds if begun is not None else dict.fromkeys(CoverageState, 0.0),
+            kept=month,
         )
-        return line, ours
+        return line, [*ours[: len(BURNS) - 1], month]
 
     def _counts_since(
         self,
@@ -227,15 +322,14 @@ class CoverageDesk:
         """From when on a site counts: when somebody first tried to look at it; None: nobody did."""
         if not any(device in statuses for device in site.devices):
             return None
-        if looks and looks[0].at <= since and looks[0].device in site.devices:
-            return since
         key = site.name, tuple(site.devices)
         if key not in self.memory.first_looks:
-            first = self.store.first_look(*key)
+            known = bool(looks) and looks[0].at <= since and looks[0].device in site.devices
+            first = looks[0].at if known else self.store.first_look(*key)
             if first is None:
                 return None
             self.memory.first_looks[key] = first
-        return self.memory.first_looks[key]
+        return max(since, self.memory.first_looks[key])
 
     # --- the promise ----------------------------------------------------------------------------------------------
 
@@ -266,6 +360,21 @@ def _oldest_first(line: SiteLine) -> tuple[float, str]:
 
 def _midnight(at: datetime) -> datetime:
     return datetime.combine(at.date(), time(), tzinfo=at.tzinfo)
+
+
+def _days(first: datetime, end: datetime) -> Iterator[datetime]:
+    """The whole days of UTC between a midnight and a time."""
+    while first + _DAY <= end:
+        yield first
+        first += _DAY
+
+
+def _seconds(known: Coverage) -> dict[CoverageState, float]:
+    """By state, in one walk."""
+    found = dict.fromkeys(CoverageState, timedelta())
+    for span in known.spans:
+        found[span.state] += span.window.end - span.window.start
+    return {state: total.total_seconds() for state, total in found.items()}
 
 
 def _alert(state: str, budget: Budget) -> AlertNote:

@@ -142,7 +142,7 @@ def site_page(
     now, site = controller.clock.now(), controller.inventory.site(name)
     window = Window(now - int(days) * DAY, now)
     report = controller.site_report(name, window, in_house=True)
-    [line] = [line for line in controller.coverage.fleet().sites if line.age.site == site.name]
+    line = controller.coverage.line(site.name)
     return page(
         request,
         controller,

@@ -129,6 +129,24 @@ def test_looks_that_are_told_as_one_change_no_figure(store: Store, desk: Coverag
     assert line.seconds == {state: whole.total(state).total_seconds() for state in CoverageState}
 
 
+def test_days_that_are_remembered_change_no_figure(store: Store, desk: CoverageDesk, clock: ManualClock) -> None:
+    """Over a week that goes on, with a device that is silent over midnight and then found otherwise: as if anew."""
+    recorded(store, clock, days=6)
+    for step in range(40):
+        clock.advance(timedelta(hours=4))
+        warm, anew = desk._fleet(clock.now()), replace(desk, memory=type(desk.memory)())._fleet(clock.now())
+        assert (warm.sites, warm.budget, warm.age) == (anew.sites, anew.budget, anew.age), step
+        assert desk.line("berlin") in anew.sites
+        if not 9 <= step <= 15:
+            store.add_observation(look(clock.now(), NOT if step == 16 else E, E))
+    until = desk.memory.days[BERLIN].until
+    assert clock.now() - until < timedelta(days=2), "days are settled"
+    site, first = desk.inventory.sites[BERLIN], min(desk.memory.days[BERLIN].found)
+    assert desk._unsettled(site, first, leaks=False) == until
+    assert replace(desk, freshness=2 * HOUR)._unsettled(site, first, leaks=False) == first, "by other terms"
+    assert desk._unsettled(site, first, leaks=True) == first, "a leak may be told of it"
+
+
 def test_i13_a_silent_device_is_claimed_nothing_of(store: Store, desk: CoverageDesk, clock: ManualClock) -> None:
     recorded(store, clock, days=2)
     clock.advance(timedelta(days=3))
