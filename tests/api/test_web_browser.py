@@ -86,6 +86,7 @@ PAGES: Final[dict[str, list[tuple[str, str]]]] = {
         ("vera", "/episodes?kind=no&sure=50"),
     ],
     "/episodes/{number}": [("vera", f"/episodes/{EPISODE}")],
+    "/identities": [("root", "/identities")],
     "/webhooks": [("root", "/webhooks")],
     "/webhooks/{name}": [("root", "/webhooks/chat")],
     "/intelligence": [("vera", "/intelligence"), ("vera", "/intelligence?old=abc123&new=def456")],
