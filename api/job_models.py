@@ -24,7 +24,7 @@ class Job(Answer):
     """Long work: whether it is done, and what came of it."""
 
     id: str
-    kind: str = Field(description="plans, drift, doctor, proof, pack, run or refresh")
+    kind: str = Field(description="plans, drift, doctor, proof, pack, report, run or refresh")
     state: JobState
     started_at: Instant
     finished_at: Instant | None

@@ -41,11 +41,12 @@ _SITES: Final = (
     "/check",
     "/proofs",
     "/packs",
+    "/unmaskings",
     "/reconciliation",
     "/me",
 )
 _ALL_ALIKE_GET: Final = ("/snapshots", "/sources", "/intel", "/health", "/openapi.json", "/docs")
-_FLEET: Final = ("/intel/scoreboard", "/events/alerts")
+_FLEET: Final = ("/intel/scoreboard", "/events/alerts", "/reports/scheduled")
 PREFIX: Final = "/api/v1"
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from controller.alerts import AlertNote
+from controller.audit import AuditNote
 from controller.cron import parse_cron
 from controller.errors import NotFound
 from controller.inventory import Inventory
@@ -110,19 +111,35 @@ class SendingDesk:
         failed = replace(trying, error=error, retry_at=None if over else now + wait)
         self.store.put_sending(failed, alert=note if told else None)
 
-    def send_now(self, name: str, *, dry_run: bool = False) -> list[tuple[Target, Parcel]]:
+    def begin(self, name: str, *, actor: str) -> ScheduledReport:
+        """The report of that name; that somebody has it sent now is in the audit log. Raises ``NotFound``."""
+        report = self.named(name)
+        targets = [target.place for target in report.to]
+        note = AuditNote(actor=actor, action="report.send", subject=name, detail={"to": targets})
+        self.store.append_audit(note)
+        return report
+
+    def send_now(self, name: str, *, actor: str, dry_run: bool = False) -> list[tuple[Target, Parcel]]:
         """Make it and, unless it is a rehearsal, send it to every target at once, beside its schedule.
 
         Raises ``NotFound``; what sending raises: those before have arrived.
         """
-        if name not in self.inventory.reports:
-            known = self.inventory.reports
-            raise NotFound(f"no scheduled report {name!r} in the inventory{did_you_mean(name, known)}")
-        report = self.inventory.reports[name]
+        report = self.named(name) if dry_run else self.begin(name, actor=actor)
+        return self.carry(name, report, dry_run=dry_run)
+
+    def carry(self, name: str, report: ScheduledReport, *, dry_run: bool = False) -> list[tuple[Target, Parcel]]:
+        """As ``send_now``, of one that was begun."""
         parcel = self.parcel(name, report, self.clock.now())
         for target in report.to if not dry_run else ():
             send(parcel, target, self.inventory.mail)
         return [(target, parcel) for target in report.to]
+
+    def named(self, name: str) -> ScheduledReport:
+        """Raises ``NotFound``."""
+        if name not in self.inventory.reports:
+            known = self.inventory.reports
+            raise NotFound(f"no scheduled report {name!r} in the inventory{did_you_mean(name, known)}")
+        return self.inventory.reports[name]
 
     def parcel(self, name: str, report: ScheduledReport, at: datetime) -> Parcel:
         """The report as it is sent: of the range that was meant at that time."""

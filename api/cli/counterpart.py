@@ -30,6 +30,7 @@ from api.proof_models import ProbeBody, ProbeTaken, ProofField, ProvenDevice
 from api.quarantine_models import SetAside
 from api.reconcile_models import Reconciliation
 from api.run_models import DriftedDevice, Plan, PlannedDevice
+from api.sending_models import ScheduledReport, SentReport
 from api.snapshot_models import Difference, Pin, Snapshot, SnapshotHead
 from api.source_models import Scoreboard, Source
 from api.unmasking_models import Identities, Unmasked, Unmasking
@@ -213,6 +214,15 @@ class Counterpart:
 
     def _emergency(self, found: model.Emergency) -> Emergency:
         return Emergency.of(found, active=found.holds(self.clock.now()))
+
+    # --- reports that go out --------------------------------------------------------------------------------------
+
+    def scheduled_reports(self) -> list[ScheduledReport]:
+        return [ScheduledReport.of(one) for one in self._controller.sending.scheduled()]
+
+    def send_report(self, name: str, *, only_make: bool) -> SentReport:
+        parcels = self._controller.sending.send_now(name, actor=self._actor, dry_run=only_make)
+        return SentReport.of(name, parcels, sent=not only_make)
 
     # --- identities -----------------------------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ from api.proof_models import ProbeBody, ProbeTaken, ProofField, ProvenDevice, Pr
 from api.quarantine_models import SetAside
 from api.reconcile_models import Reconciliation
 from api.run_models import DeviceDrift, DriftedDevice, Plan, PlannedDevice, Plans
+from api.sending_models import ScheduledReport, SentReport
 from api.snapshot_models import Difference, Indicator, Pin, Snapshot, SnapshotHead
 from api.source_models import Refresh, Scoreboard, Source
 from api.token_models import NewToken, Token
@@ -263,6 +264,16 @@ class Remote(Counterpart):
 
     def _act(self, body: Any) -> Emergency:
         return told(Emergency, self._client.emergencies.act(body))
+
+    # --- reports that go out --------------------------------------------------------------------------------------
+
+    def scheduled_reports(self) -> list[ScheduledReport]:
+        return [told(ScheduledReport, one) for one in self._client.reports.scheduled_reports(limit=PAGE)]
+
+    def send_report(self, name: str, *, only_make: bool) -> SentReport:
+        return told(
+            SentReport, self._ended(told(Job, self._client.reports.send_report(name, {"only_make": only_make})))
+        )
 
     # --- identities -----------------------------------------------------------------------------------------------
 

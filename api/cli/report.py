@@ -20,7 +20,7 @@ from controller.model import Window
 
 if TYPE_CHECKING:
     from api.cli.counterpart import Counterpart, Span
-    from controller.report_sending import Scheduled
+    from api.sending_models import ScheduledReport
 
 app = typer.Typer(no_args_is_help=True, help="Reports: who used it, what was blocked, how long it was really enforced.")
 DEFAULT_SPAN: Final = timedelta(hours=24)
@@ -79,23 +79,21 @@ def fleet(
         )
 
 
-_SENT: Final = "reports are sent by the server, with its secrets"
-_SCHEDULED: Final[Mapping[str, Callable[[Scheduled], object]]] = {
-    "report": lambda one: one.name,
-    "of": lambda one: one.report.site or "all sites",
-    "range": lambda one: one.report.range,
-    "form": lambda one: one.report.form.value,
-    "when": lambda one: one.report.when,
-    "zone": lambda one: one.report.zone,
-    "to": lambda one: one.target.place,
-    "due": lambda one: one.last and one.last.due,
-    "sent": lambda one: one.last and one.last.sent_at,
-    "trouble": lambda one: one.last.error if one.last and one.last.sent_at is None else "",
+_SCHEDULED: Final[Mapping[str, Callable[[ScheduledReport], object]]] = {
+    "report": lambda one: one.report,
+    "of": lambda one: one.site or "all sites",
+    "range": lambda one: one.range,
+    "form": lambda one: one.form,
+    "when": lambda one: one.when,
+    "zone": lambda one: one.zone,
+    "to": lambda one: one.to,
+    "due": lambda one: one.due,
+    "sent": lambda one: one.sent_at,
+    "trouble": lambda one: one.trouble,
 }
 
 
 @app.command("send")
-@opening.only_here(_SENT)
 def send_report(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which of `reports` in the inventory.")],
     now: Annotated[bool, typer.Option("--now", help="Send it at once, beside its schedule.")] = False,
@@ -104,19 +102,17 @@ def send_report(
     """Send a scheduled report at once, or only say what would be sent and where to."""
     if now is dry_run:
         raise Invalid("say --now to send it, or --dry-run to see what would be sent")
-    with opening.controller() as controller:
-        sent = controller.sending.send_now(name, dry_run=dry_run)
-    for target, parcel in sent:
-        verb = "would go" if dry_run else "sent"
-        say(f"{parcel.name}, {len(parcel.content):,} bytes of {parcel.media}: {verb} to {target.place}")
+    with opening.counterpart() as asked:
+        found = asked.send_report(name, only_make=dry_run)
+    for one in found.targets:
+        say(f"{one.file}, {one.bytes:,} bytes of {one.media}: {'sent' if found.sent else 'would go'} to {one.to}")
 
 
 @app.command()
-@opening.only_here(_SENT)
 def scheduled(output: As = Output.TABLE) -> None:
     """Which reports go out by themselves, and how the last of each fared."""
-    with opening.controller() as controller:
-        show_rows(controller.sending.scheduled(), _SCHEDULED, output, none="no scheduled reports in the inventory")
+    with opening.counterpart() as asked:
+        show_rows(asked.scheduled_reports(), _SCHEDULED, output, none="no scheduled reports in the inventory")
 
 
 def asked_for(

@@ -832,6 +832,12 @@ class PageRun(TypedDict):
     count: NotRequired[int | None]
 
 
+class PageScheduledReport(TypedDict):
+    items: list[ScheduledReport]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
 class PageSession(TypedDict):
     items: list[Session]
     next_cursor: NotRequired[str | None]
@@ -1293,6 +1299,19 @@ class Run(TypedDict):
     devices: list[DeviceRun]
 
 
+class ScheduledReport(TypedDict):
+    report: str
+    site: str | None
+    range: str
+    form: str
+    when: str
+    zone: str
+    to: str
+    due: str | None
+    sent_at: str | None
+    trouble: str
+
+
 class Scoreboard(TypedDict):
     at: str
     sources: list[ScoredSource]
@@ -1341,6 +1360,10 @@ class Selection(TypedDict):
     sites: NotRequired[list[str]]
     devices: NotRequired[list[str]]
     all: NotRequired[bool]
+
+
+class SendBody(TypedDict):
+    only_make: NotRequired[bool]
 
 
 class ServiceSet(TypedDict):
@@ -2855,6 +2878,30 @@ class ReportsRoutes:
         return cast(
             "dict[str, Any]",
             self._call("GET", "/reports/fleet", query={"from": from_, "to": to, "range": range, "zone": zone}),
+        )
+
+    def scheduled_reports(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[ScheduledReport]:
+        """Reports that go out by themselves."""
+        return cast(
+            "Iterator[ScheduledReport]",
+            self._pages("/reports/scheduled", query={"limit": limit, "order": order, "q": q}),
+        )
+
+    def send_report(
+        self, name: str, body: SendBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Job:
+        """Send one now."""
+        return cast(
+            "Job",
+            self._call(
+                "POST",
+                f"/reports/scheduled/{_q(name)}/send",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                body=body,
+            ),
         )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import StringConstraints
 
-from api.auth import Ctl, Reader
-from api.models import Instant, Name
+from api.auth import Ctl, Operator, Reader, WholeCtl
+from api.job_models import Job
+from api.jobs import JobsOf
+from api.models import Instant, Name, Page
+from api.pages import Sorted, paged
 from api.reference import PAGE_POLICY, answers
+from api.sending_models import ScheduledReport, SendBody, SentReport
 from controller.errors import Invalid
 from controller.model import Window
 from controller.reports.forms import ENDINGS, MEDIA, Form, rendered
@@ -85,6 +90,41 @@ def fleet_report(
     """The totals and the coverage of every site."""
     asked = _range(controller, range, start, end, zone=zone) or _window(controller, start, end)
     return _answer(controller.fleet_report(asked), format, "fleet")
+
+
+@router.get("/scheduled", summary="Reports that go out by themselves")
+def scheduled_reports(controller: WholeCtl, caller: Operator, ask: Sorted) -> Page[ScheduledReport]:
+    """Each target of each, and how the last sending to it fared."""
+    return paged(
+        controller.sending.scheduled(),
+        of="scheduled",
+        key=lambda one: f"{one.name} {one.target.place}",
+        show=ScheduledReport.of,
+        ask=ask,
+    )
+
+
+@router.post(
+    "/scheduled/{name}/send",
+    summary="Send one now",
+    status_code=202,
+    response_model=Job,
+    responses={**answers(404, 503), 202: {"model": Job, "description": "Begun"}},
+)
+def send_report(controller: WholeCtl, caller: Operator, jobs: JobsOf, name: Name, body: SendBody) -> JSONResponse:
+    """A job, of kind `report`, beside its schedule: the report is made and goes to every target. Its result names them;
+    when one fails it says which, and those before have it. With `only_make` nothing is sent."""
+
+    def prepare() -> Callable[[str], SentReport]:
+        desk = controller.sending
+        report = desk.named(name) if body.only_make else desk.begin(name, actor=caller.actor)
+
+        def work(_: str) -> SentReport:
+            return SentReport.of(name, desk.carry(name, report, dry_run=body.only_make), sent=not body.only_make)
+
+        return work
+
+    return jobs.start("report", prepare, caller=caller)
 
 
 def _answer(report: SiteReport | FleetReport, form: Form, name: str) -> Response:

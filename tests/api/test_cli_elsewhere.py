@@ -105,6 +105,8 @@ ASKING: dict[str, tuple[str, ...]] = {
     "proof run": (),
     "proof show": (),
     "report fleet": (),
+    "report scheduled": (),
+    "report send": ("weekly", "--now"),
     "report site": ("berlin",),
     "runs list": (),
     "runs show": (ID,),
@@ -153,8 +155,6 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "lab up": (),
     "person add": ("zoe", "--local", "--role", "viewer"),
     "person password": ("zoe",),
-    "report scheduled": (),
-    "report send": ("weekly",),
     "serve": ("--port", "0"),
 }
 REFUSED_SO = [

@@ -43,6 +43,7 @@ NO_ACTIONS: Final = {
 CHANGES_NOTHING: Final = {
     "snapshot.export": "it leaves as a file; nothing here is another afterwards",
     "evidence.export": "it leaves as a file; nothing here is another afterwards",
+    "report.send": "it is made and leaves; nothing here is another afterwards",
     "export.replay": "what is kept is sent again; from where on stands in the entry",
     "webhook.replay": "the messages themselves say what becomes of them",
     "webhook.resume": "said of one that is not paused",

@@ -197,6 +197,7 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("POST", "/unmaskings/{id}/approve"): lambda o: call("consent", f"{unmasked(o)}/approve", json={}),
     ("POST", "/unmaskings/{id}/deny"): lambda o: call("consent", f"{unmasked(o)}/deny", json={"reason": "no"}),
     ("POST", "/unmaskings/{id}/end"): lambda o: call("unmask", f"{unmasked(o)}/end"),
+    ("POST", "/reports/scheduled/{name}/send"): lambda o: call("operate", "/reports/scheduled/weekly/send", json={}),
     ("POST", "/packs"): lambda o: call("audit", "/packs", json={"sites": ["berlin"]}),
     ("POST", "/plans"): lambda o: call("operate", "/plans", json={"all": True}, leaves=False),
     ("POST", "/runs"): lambda o: call("operate", "/runs", json={"kind": "sync", "sites": ["berlin"]}),
@@ -238,7 +239,8 @@ def an_office_of_secrets(folder: Path, stock: Stock, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
     for name in ("REST_TEST_KEY", "REST_TEST_OTHER_KEY"):
         monkeypatch.setenv(name, new_secret().reveal())
-    with an_office(folder, stock, INVENTORY + EXPORTS) as made:
+    weekly = f'{{range: last-week, form: json, when: "0 7 * * mon", to: [{{folder: {folder}/out}}]}}'
+    with an_office(folder, stock, f"{INVENTORY}{EXPORTS}reports: {{weekly: {weekly}}}\n") as made:
         yield made
 
 

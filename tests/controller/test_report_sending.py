@@ -27,6 +27,7 @@ from controller.report_sending import GIVE_UP
 from controller.reports.sending import Parcel, send
 from controller.service import Controller
 from controller.settings import Settings
+from controller.store import AuditQuery
 from core.clock import ManualClock
 from core.errors import ConfigError
 from tests.controller.offices import YAML
@@ -320,13 +321,15 @@ def test_one_target_that_fails_holds_up_no_other(
 
 def test_it_may_be_sent_at_once_or_only_looked_at(place: Path) -> None:
     with opened(place, ManualClock(MONDAY)) as controller:
-        [(target, made)] = controller.sending.send_now("weekly", dry_run=True)
+        [(target, made)] = controller.sending.send_now("weekly", actor="cli:ann", dry_run=True)
         assert (made.name, target.place) == ("weekly-2026-W47.json", f"folder {place / 'out'}")
         assert out(place) == []
-        controller.sending.send_now("weekly")
+        controller.sending.send_now("weekly", actor="cli:ann")
         assert out(place) == ["weekly-2026-W47.json"]
+        [entry] = controller.audit(wanted=AuditQuery(action="report.send"))
+        assert (entry.actor, entry.subject) == ("cli:ann", "weekly")
         with pytest.raises(NotFound, match="did you mean 'weekly'"):
-            controller.sending.send_now("wekly")
+            controller.sending.send_now("wekly", actor="cli:ann")
 
 
 @pytest.mark.parametrize(
