@@ -124,7 +124,8 @@ class ReportDesk:
         return Before(window=window, totals=_totals(hits), enforced_share=share)
 
     def _found(self, site: Site, window: Window, now: datetime) -> Found:
-        wanted = EpisodeQuery(site=site.name, kinds=FINDINGS, since=window.start, until=window.end, limit=SHOWN)
+        inside = EpisodeQuery(site=site.name, kinds=FINDINGS, since=window.start, until=window.end, limit=SHOWN)
+        wanted = replace(inside, confidence=1)  # what was taken back is no finding
         apps, counts = self.store.episode_sums(site.name, window)
         limits = stale_limits(self.inventory)
         ages = [freshness(r, now=now, stale_after=limits.get(r.name)) for r in self.store.source_records().values()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from controller.model import Window
 from core.ids import DeviceName, EventId, ExceptionId, SiteName
@@ -191,3 +191,12 @@ class Episode:
     packets: int | None = None
     octets: int | None = None
     events: tuple[EventId, ...] = ()  # counter events that are part of it
+
+    @property
+    def is_taken_back(self) -> bool:
+        """It was told, and turned out not to be so."""
+        return self.kind in REVOCABLE and not self.confidence
+
+
+REVOCABLE: Final = frozenset({EpisodeKind.LEAK, EpisodeKind.EVASION})
+"""What later evidence may show not to have been; its confidence is 0 then, and nothing counts it."""

@@ -163,7 +163,7 @@ def _seen(episodes: Iterable[Episode]) -> dict[str, _Seen]:
     found: dict[str, _Seen] = {}
     for episode in episodes:
         address = "" if episode.source is None else str(episode.source)
-        if episode.kind in _SEEN and (name := episode.host.lower() or address):
+        if episode.kind in _SEEN and not episode.is_taken_back and (name := episode.host.lower() or address):
             found.setdefault(name, _Seen()).add(episode.action.value, episode.window.end, {address} - {""})
     return found
 

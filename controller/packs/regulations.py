@@ -181,7 +181,7 @@ def _traffic(facts: Facts) -> tuple[Status, str]:
 
 
 def _leaks(facts: Facts) -> tuple[Status, str]:
-    leaks = sum(e.kind is EpisodeKind.LEAK for s in facts.sites for e in s.episodes)
+    leaks = sum(e.kind is EpisodeKind.LEAK and not e.is_taken_back for s in facts.sites for e in s.episodes)
     leaks += sum(p.state is ProofState.LEAKING for s in facts.sites for p in s.proofs)
     if leaks:
         return Status.SHOWN, f"{leaks} times traffic passed where it should not have"

@@ -34,6 +34,7 @@ from sqlalchemy import (
 )
 
 from controller.audit import AuditNote
+from controller.evidence.model import REVOCABLE
 from controller.model import CoverageState, DetectionEvent, EventAction, Observation, Quality, Window
 from controller.offsets import steady
 from controller.store.adding import (
@@ -120,7 +121,8 @@ class HitSums(Evidence):
         c = episodes.c
         keys, inside = (c.app, c.surface, c.kind, c.action), (c.end > window.start, c.end <= window.end)
         figures = (func.count(), total(c.count), func.count() - func.count(c.count))
-        query = select(*keys, *figures).where(c.site == site, *inside).group_by(*keys)
+        holds = or_(c.confidence > 0, c.kind.not_in([kind.value for kind in sorted(REVOCABLE)]))
+        query = select(*keys, *figures).where(c.site == site, *inside, holds).group_by(*keys)
         apps, kinds = list[AppLine](), dict[str, int]()
         with self._db.read() as connection:
             for app, surface, kind, action, several, sightings, untold in connection.execute(query):

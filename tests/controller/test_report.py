@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.evidence.model import EpisodeKind
 from controller.model import CoverageState, EventAction, ExceptionState, Observation, Quality, Window
 from controller.reports.making import TOP, SiteReport, SourceTrouble, fleet_report, plain
 from controller.service import Controller
@@ -40,6 +41,7 @@ from tests.controller.reporting import (
     seen,
     status,
 )
+from tests.controller.test_store_episodes import an_episode
 from vendors.model import Reading
 
 B, M, A = EventAction.BLOCKED, EventAction.MONITORED, EventAction.ALLOWED
@@ -172,6 +174,17 @@ def test_the_mode_is_that_of_the_windows_last_moment(controller: Controller) -> 
     assert controller.site_report("berlin", work).mode["company"] == "enforce"
     assert controller.site_report("berlin", Window(at(8), at(18.5))).mode["company"] == "monitor"
     assert controller.site_report("berlin", Window(at(23), NOW + FIVE)).mode["company"] == "monitor"
+
+
+def test_what_was_taken_back_is_no_finding_and_is_not_counted(controller: Controller) -> None:
+    leak, evasion = EpisodeKind.LEAK, EpisodeKind.EVASION
+    kept = [("e1", leak, 80), ("e2", leak, 0), ("e3", evasion, 0), ("e4", EpisodeKind.CONTACT, 0)]
+    controller.store.record("", [an_episode(i, at(9), kind=kind, confidence=sure) for i, kind, sure in kept])
+    found = controller.site_report("berlin", DAY).found
+    assert found is not None
+    assert [one.id for one in found.findings] == ["e1"]
+    assert found.counts == {"leak": 1}
+    assert sorted((line.kind, line.episodes) for line in found.apps) == [("contact", 1), ("leak", 1)]
 
 
 def test_other_sites_and_times_are_left_out(controller: Controller) -> None:
