@@ -66,14 +66,17 @@ def _said(kind: str, data: Mapping[str, Any]) -> str:
         return f"A test of tokgate, sent by {data.get('actor')}"
     if kind == GAP:
         return f"{data.get('messages')} messages are missing here, from {data.get('since')} to {data.get('until')}"
+    if kind == ENDED:
+        leaks = data.get("leaks") or []
+        how_many = "A leak is" if len(leaks) == 1 else f"{len(leaks)} leaks are"
+        which = dict.fromkeys(f"{leak['device'] or 'probe'} {leak['role'] or ''}".strip() for leak in leaks)
+        return f"{how_many} over{_list(' at ', data.get('sites'))}: {', '.join(which)}"
     title = f"{_title(kind)}{_list(' at ', data.get('sites'))}"
     return ": ".join([title, ", ".join(_parts(data))]).removesuffix(": ")
 
 
 def _title(kind: str) -> str:
     family, _, what = kind.partition(".")
-    if kind == ENDED:
-        return "A leak is over"
     if kind == "drift.found":
         return "A device was changed by somebody else"
     return f"{_TITLES.get(family, family)} {what.replace('-', ' ').replace('.', ' ')}"

@@ -55,7 +55,7 @@ COUNTED: Final = "event.counted"
 EPISODES: Final = "episode.found"
 """The type of a message of episodes: each once when it is found, and again when it turns out to be something else."""
 ENDED: Final = "episode.ended"
-"""The type of a message that a leak is over."""
+"""The type of a message that leaks of a site are over."""
 GATHERED: Final[Mapping[str, str]] = {COUNTED: "events", EPISODES: "episodes"}
 """The types of messages that carry many of a kind, and how these are called in them."""
 SETTLE: Final = timedelta(seconds=5)

@@ -35,7 +35,7 @@ from controller.webhooks import (
     trimmed,
     with_items,
 )
-from core.ids import new_id
+from core.ids import SiteName, new_id
 
 MAX_PENDING: Final = 5_000
 """Messages that wait for one receiver."""
@@ -132,11 +132,24 @@ def _gather(
 
 def tell_ended(connection: Connection, found: Iterable[Episode], at: datetime) -> None:
     """That leaks are over: who was told that they began is told that too."""
+    by_site: dict[SiteName, list[Episode]] = {}
     for episode in found:
-        window = {"start": episode.window.start, "end": episode.window.end}
-        said = {"id": episode.id, "kind": episode.kind.value, "sites": [episode.site], "device": episode.device}
-        data = {**said, **window, "role": episode.role, "message": episode.grounds[-1].text}
-        _post(connection, ENDED, at, data, sites=frozenset({episode.site}))
+        by_site.setdefault(episode.site, []).append(episode)
+    for site, over in by_site.items():
+        data = {"sites": [site], "leaks": [_ended(episode) for episode in over]}
+        _post(connection, ENDED, at, data, sites=frozenset({site}))
+
+
+def _ended(episode: Episode) -> dict[str, Any]:
+    return {
+        "id": episode.id,
+        "device": episode.device,
+        "role": episode.role,
+        "exception": episode.exception,
+        "start": episode.window.start,
+        "end": episode.window.end,
+        "message": episode.grounds[-1].text,
+    }
 
 
 def tell_webhook(connection: Connection, hook: Webhook, what: str, message: str, at: datetime) -> None:

@@ -21,7 +21,8 @@ from controller.proof.probing import Control, ProbeReport, Tried, proofs_of, ref
 from controller.proof.sampling import deciding, judged, samples
 from controller.store import EpisodeQuery, ProofQuery, Store
 from controller.store.webhooks import MessageQuery
-from controller.webhooks import Webhook
+from controller.webhook_forms import in_form
+from controller.webhooks import MessageForm, Webhook
 from core.clock import ManualClock
 from core.ids import SiteName, new_id
 from tests.controller.offices import NIGHT, NOON, an_exception, facts, offices, snapshot
@@ -182,8 +183,13 @@ def test_a_leak_says_what_was_asked_and_ends_once_with_the_proof_that_shows_it(
     assert [entry.subject for entry in store.journal(0, limit=10).entries] == [leak.id, leak.id]
     kinds = [message.kind for message in store.messages("chat", MessageQuery(oldest_first=True), limit=9)]
     assert kinds == ["episode.found", "episode.ended"]
-    told = json.loads(store.messages("chat", MessageQuery(), limit=1)[0].body)["data"]
-    assert (told["id"], told["sites"], told["message"]) == (leak.id, ["berlin"], over)
+    body = store.messages("chat", MessageQuery(), limit=1)[0].body
+    told = json.loads(body)["data"]
+    assert (told["sites"], [(one["id"], one["message"]) for one in told["leaks"]]) == (["berlin"], [(leak.id, over)])
+    shown = json.loads(
+        in_form(MessageForm.SLACK, store.messages("chat", MessageQuery(), limit=1)[0].body, message_id="m")
+    )
+    assert shown["blocks"][0]["text"]["text"] == "ℹ️ A leak is over at berlin: fw-berlin company"
 
 
 def _id(found: Proof) -> str:
