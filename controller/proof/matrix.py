@@ -87,9 +87,8 @@ def _cell(found: Sequence[Proof], before: ProofCell | None) -> ProofCell:
 def _leak(cell: ProofCell, leaking: Sequence[Proof]) -> Episode:
     first = leaking[0]
     by_rule = f", by {first.rule}" if first.rule else ""
-    whose = f"a client of {cell.who}"
-    asked = f"{_witness(cell.by)} was asked whether {whose} reaches {first.target} by {cell.path}"
-    text = f"{asked}: it does{by_rule}, since {_minute(cell.since)}; the policy blocks it"
+    asked = f"asked whether {cell.who} reaches {first.target} by {cell.path}"
+    text = f"{asked}: yes since {_minute(cell.since)}{by_rule}, and the policy blocks it; {_witness(cell.by)} says so"
     confidence = CONFIDENCE[cell.by]
     grounds = [Ground(trait=_TRAIT, text=text, weight=confidence, channel=Channel.PROBE)]
     if first.words:

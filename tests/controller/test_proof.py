@@ -171,9 +171,10 @@ def test_a_leak_says_what_was_asked_and_ends_once_with_the_proof_that_shows_it(
         assert store.record_proofs(f"r{number}", [proof(clock.now(), said, round=f"r{number}", words=words)])
     (leak,) = store.episodes(EpisodeQuery(kinds=frozenset({EpisodeKind.LEAK}))).items
     asked, answer, over = (ground.text for ground in leak.grounds)
-    since = "since 2026-11-25 13:00 UTC"
-    assert asked.startswith("the firewall's own oracle was asked whether a client of company reaches 103.136.220.10")
-    assert asked.endswith(f"it does, by tokgate-deny-company, {since}; the policy blocks it")
+    assert asked == (
+        "asked whether company reaches 103.136.220.10 by tcp-443: yes since 2026-11-25 13:00 UTC, "
+        "by tokgate-deny-company, and the policy blocks it; the firewall's own oracle says so"
+    )
     assert answer == "the answer: <src [the client-50000] dst [103.136.220.10-443]> policy id: 7"
     assert over == "over: at 2026-11-25 15:00 UTC the firewall's own oracle said that it is blocked"
     assert "10.20.3.7" not in "".join(ground.text for ground in leak.grounds), "who it was is not in the words"
