@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -98,7 +98,7 @@ def coverage(
     lines = [list(device.spans) for device in found.values()]
     if not lines:
         return Coverage(spans=(Span(window=whole, state=CoverageState.UNKNOWN, cause="the site has no devices"),))
-    known = Coverage(spans=tuple(_merged(_worst(lines, whole))))
+    known = Coverage(spans=tuple(lines[0] if len(lines) == 1 else _merged(_worst(lines, whole))))
     return _less_leaks(known, sorted(proofs, key=lambda p: p.at), whole, freshness)
 
 
@@ -214,9 +214,9 @@ def _device_line(looks: list[Observation], whole: Window, freshness: timedelta) 
     failed = [look for look in looks if look.found is None]
     spans = []
     for first, second in pairwise(good):
-        spans += [*_held(first), *_between(_last(first), second, failed, freshness)]
+        spans += [*_held(first), *_between(first, second, failed, freshness)]
     if good:
-        spans += [*_held(good[-1]), *_tail(_last(good[-1]), whole.end, failed, freshness)]
+        spans += [*_held(good[-1]), *_tail(good[-1], whole.end, failed, freshness)]
     start = spans[0].window.start if spans else whole.end
     if start > whole.start:
         before = next((look.cause for look in failed if look.at < start and look.cause), NO_LOOK)
@@ -230,35 +230,37 @@ def _held(look: Observation) -> Iterator[Span]:
         yield Span(window=Window(look.at, look.until), state=look.left, cause=_cause(look))
 
 
-def _last(look: Observation) -> Observation:
-    return look if look.until is None else replace(look, at=look.until, until=None)
+def _last(look: Observation) -> datetime:
+    return look.at if look.until is None else look.until
 
 
 def _between(
     first: Observation, second: Observation, failed: Sequence[Observation], freshness: timedelta
 ) -> Iterator[Span]:
     """What two looks that follow each other prove about the time between them."""
-    if first.at >= second.at:
+    at = _last(first)
+    if at >= second.at:
         return
     if first.left is not None and second.found is not None and first.left is not second.found:
         cause = second.cause or f"left {first.left.value}, found {second.found.value}"
-        yield Span(window=Window(first.at, second.at), state=CoverageState.UNKNOWN, cause=cause)
+        yield Span(window=Window(at, second.at), state=CoverageState.UNKNOWN, cause=cause)
     else:
         yield from _tail(first, second.at, failed, freshness)
 
 
 def _tail(look: Observation, until: datetime, failed: Sequence[Observation], freshness: timedelta) -> Iterator[Span]:
     """What a look left, until a later one failed and for as long as it may stand for it; then unknown."""
-    if look.at >= until:
+    at = _last(look)
+    if at >= until:
         return
     if look.left is None:
         cause = look.cause or "the last change is not proven"
-        yield Span(window=Window(look.at, until), state=CoverageState.UNKNOWN, cause=cause)
+        yield Span(window=Window(at, until), state=CoverageState.UNKNOWN, cause=cause)
         return
-    after = bisect_right(failed, look.at, key=lambda other: other.at)
+    after = bisect_right(failed, at, key=lambda other: other.at)
     broken = failed[after] if after < len(failed) and failed[after].at < until else None
-    trusted = min(until, look.at + freshness, broken.at if broken else until)
-    yield Span(window=Window(look.at, trusted), state=look.left, cause=_cause(look))
+    trusted = min(until, at + freshness, broken.at if broken else until)
+    yield Span(window=Window(at, trusted), state=look.left, cause=_cause(look))
     if trusted < until:
         why = broken.cause if broken and broken.cause else NO_LOOK
         yield Span(window=Window(trusted, until), state=CoverageState.UNKNOWN, cause=why)
@@ -274,6 +276,8 @@ def _cause(look: Observation) -> str:
 
 
 def _cut(span: Span, whole: Window) -> Span | None:
+    if whole.start <= span.window.start and span.window.end <= whole.end:
+        return span if span.window.start < span.window.end else None
     start, end = max(span.window.start, whole.start), min(span.window.end, whole.end)
     return Span(window=Window(start, end), state=span.state, cause=span.cause) if start < end else None
 

@@ -19,7 +19,7 @@ from controller.model import CoverageState, Observation, Window
 from controller.store.adding import DAY, MONTH, ONE_DAY, day_of, micros_of, month_of
 from controller.store.schema import coverage_days, coverage_kept, moment, stretches
 from controller.store.searching import total
-from controller.store.shelf import put
+from controller.store.shelf import put, put_all
 from controller.store.sums import HitSums, up_day, up_month
 from core.ids import DeviceName, SiteName
 
@@ -130,14 +130,14 @@ class Proven(HitSums):
         with self._db.write() as connection:
             if kept is None:
                 connection.execute(delete(coverage_days).where(c.site == site))
-            for row in rows:
-                put(connection, coverage_days, row)
-            for month in _months(since, until):
-                if month.start >= begin and month.end <= until:
-                    sums = select(*(total(column).label(s.value) for s, column in _STATES.items()))
-                    days = sums.where(c.site == site, c.grain == DAY, c.start >= month.start, c.start < month.end)
-                    figures = connection.execute(days).mappings().one()
-                    put(connection, coverage_days, {"grain": MONTH, "start": month.start, "site": site, **figures})
+            earlier = (c.site == site, c.grain == DAY, c.start >= month_of(since), c.start < since)
+            known = [] if kept is None else connection.execute(select(coverage_days).where(*earlier)).mappings().all()
+            rows += [
+                {"grain": MONTH, "site": site, **row}
+                for row in _by_month([*known, *rows])
+                if row["start"] >= begin and up_month(row["start"] + ONE_DAY) <= until
+            ]
+            put_all(connection, coverage_days, rows)
             put(connection, coverage_kept, mark)
 
     def _edges(self, site: SiteName, devices: Sequence[DeviceName]) -> tuple[datetime | None, datetime | None]:
@@ -206,13 +206,14 @@ def _by_day(proven: Coverage, whole: Window) -> Iterator[dict[str, Any]]:
     yield from ({"start": day, **row} for day, row in days.items() if whole.start <= day < whole.end)
 
 
-def _months(since: datetime, until: datetime) -> Iterator[Window]:
-    """Every month that has a day in it."""
-    start = month_of(since)
-    while start < until:
-        end = up_month(start + ONE_DAY)
-        yield Window(start, end)
-        start = end
+def _by_month(days: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What the days of each month add up to."""
+    months: dict[datetime, dict[str, int]] = {}
+    for day in days:
+        row = months.setdefault(month_of(day["start"]), {state.value: 0 for state in CoverageState})
+        for state in row:
+            row[state] += day[state]
+    yield from ({"start": month, **row} for month, row in months.items())
 
 
 def _no_time() -> Times:

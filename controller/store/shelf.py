@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -98,6 +98,16 @@ def put(connection: Connection, table: Any, row: dict[str, Any]) -> None:
     rest = {name: value for name, value in row.items() if name not in keys}
     statement = insert_unless(connection, table).values(**row)
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+
+
+def put_all(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """``put`` for many rows of the same columns, in one statement."""
+    if not rows:
+        return
+    keys = [c.name for c in table.primary_key]
+    statement = insert_unless(connection, table)
+    rest = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest), rows)
 
 
 def insert_unless(connection: Connection, table: Any) -> sqlite.Insert | postgresql.Insert:
