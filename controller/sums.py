@@ -60,6 +60,21 @@ class Count:
         )
 
     @property
+    def figures(self) -> tuple[int, ...]:
+        """In the order of the fields."""
+        return (
+            self.events,
+            self.hits,
+            self.packets,
+            self.octets,
+            self.no_hits,
+            self.no_packets,
+            self.no_octets,
+            self.at_least,
+            self.truncated,
+        )
+
+    @property
     def known_hits(self) -> int | None:
         """None: a part of them was not counted."""
         return None if self.no_hits else self.hits
@@ -92,6 +107,11 @@ class Seen:
     no_packets: int
     no_octets: int
     last_seen: datetime
+
+    @property
+    def figures(self) -> tuple[int, int, int, int, datetime]:
+        """In the order of the fields."""
+        return self.packets, self.octets, self.no_packets, self.no_octets, self.last_seen
 
     def plus(self, other: Seen) -> Seen:
         return Seen(

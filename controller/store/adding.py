@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -56,39 +56,66 @@ def add_events(connection: Connection, new: Iterable[DetectionEvent]) -> None:
 
 
 class Rows:
-    """What some events come to, by the keys of the tables."""
+    """What some events come to, by the keys of the tables. Days are added from half hours, months from days."""
 
     def __init__(self) -> None:
-        self.tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {table.name: {} for table in ADDED}
+        self._halves: dict[tuple[Any, ...], list[int]] = {}
+        self._days: dict[tuple[Any, ...], list[int]] = {}
+        self._seen: dict[tuple[Any, ...], list[Any]] = {}
+        self._ends: dict[datetime, tuple[datetime, datetime]] = {}  # most events of a batch end together
 
     def add(self, event: DetectionEvent) -> None:
-        at, action = belongs_to(event), event.action.value
-        count = {name: getattr(Count.of(event), name) for name in COUNTS}
-        role, day, month = event.role or "", day_of(at), month_of(at)
-        for grain, start in ((HALF, half_of(at)), (DAY, day), (MONTH, month)):
-            self._plus(hit_times, {"site": event.site, "grain": grain, "start": start, "action": action}, count)
-        cell = {"device": event.device, "role": role, "exception": event.exception or "", "action": action}
-        self._plus(hit_days, {"site": event.site, "start": day, **cell}, count)
+        if (known := self._ends.get(event.window.end)) is None:
+            at = belongs_to(event)
+            known = self._ends[event.window.end] = half_of(at), day_of(at)
+        half, day = known
+        site, action, role = event.site, event.action.value, event.role or ""
+        figures = Count.of(event).figures
+        _plus(self._halves, (site, half, action), figures)
+        _plus(self._days, (site, day, event.device, role, event.exception or "", action), figures)
         for who, seen in seen_in(event):
-            figures = {name: getattr(seen, name) for name in (*SEEN, "last_seen")}
-            key = {"side": who.side, "name": who.name, "action": action, "role": role}
-            for grain, start in ((DAY, day), (MONTH, month)):
-                self._plus(hit_seen, {"site": event.site, "grain": grain, "start": start, **key}, figures)
+            _plus_seen(self._seen, (site, day, who.side, who.name, action, role), seen.figures)
 
-    def _plus(self, table: Table, key: dict[str, Any], figures: Mapping[str, Any]) -> None:
-        kept = self.tables[table.name]
-        place = tuple(key.values())
-        if (row := kept.get(place)) is None:
-            kept[place] = {**key, **figures}
-            return
-        for name, value in figures.items():
-            row[name] = max(row[name], value) if name == "last_seen" else row[name] + value
+    def tables(self) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
+        """The rows of each table by their keys."""
+        times = {(site, HALF, start, action): figures for (site, start, action), figures in self._halves.items()}
+        for grain, start_of in ((DAY, day_of), (MONTH, month_of)):
+            for (site, start, action), figures in self._halves.items():
+                _plus(times, (site, grain, start_of(start), action), figures)
+        seen = {(site, DAY, day, *who): figures for (site, day, *who), figures in self._seen.items()}
+        for (site, day, *who), figures in self._seen.items():
+            _plus_seen(seen, (site, MONTH, month_of(day), *who), figures)
+        return {
+            hit_times.name: _named(hit_times, times),
+            hit_days.name: _named(hit_days, self._days),
+            hit_seen.name: _named(hit_seen, seen),
+        }
 
     def write(self, connection: Connection, *, but: str = "") -> None:
         """Add them to what is there; leave out one grain."""
+        tables = self.tables()
         for table in ADDED:
-            if rows := [row for row in self.tables[table.name].values() if row.get("grain") != but or not but]:
+            if rows := [row for row in tables[table.name].values() if row.get("grain") != but or not but]:
                 connection.execute(_upsert(connection, table), rows)
+
+
+def _plus(into: dict[tuple[Any, ...], list[int]], key: tuple[Any, ...], figures: Sequence[int]) -> None:
+    kept = into.get(key)
+    into[key] = list(figures) if kept is None else [one + other for one, other in zip(kept, figures, strict=True)]
+
+
+def _plus_seen(into: dict[tuple[Any, ...], list[Any]], key: tuple[Any, ...], figures: Sequence[Any]) -> None:
+    """The last of the figures is a time, of which the later one counts."""
+    if (kept := into.get(key)) is None:
+        into[key] = list(figures)
+        return
+    *counts, last = figures
+    into[key] = [*(one + other for one, other in zip(kept, counts, strict=False)), max(kept[-1], last)]
+
+
+def _named(table: Table, rows: Mapping[tuple[Any, ...], Sequence[Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    names = [column.name for column in table.c]
+    return {key: dict(zip(names, (*key, *figures), strict=True)) for key, figures in rows.items()}
 
 
 def _upsert(connection: Connection, table: Table) -> Any:

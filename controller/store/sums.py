@@ -254,8 +254,9 @@ def _compared(connection: Connection) -> SumsCheck:
     since, rows, wrong = _first_day(connection), 0, 0
     cut = events_cut(connection)
     for day, made in _days_again(connection, since) if since is not None else ():
+        tables = made.tables()
         for table in ADDED:
-            want = {key: row for key, row in made.tables[table.name].items() if row.get("grain") != MONTH}
+            want = {key: row for key, row in tables[table.name].items() if row.get("grain") != MONTH}
             found = _kept(connection, table, day)
             kept = {key: row for key, row in found.items() if row["start"] >= cut.get(row["site"], row["start"])}
             rows += len(want.keys() | kept.keys())
