@@ -1,7 +1,8 @@
-"""Reports over a year of a store of more than 100 million samples: one site, and the page of 1,000 sites.
+"""Reports over a year of what a store of more than 100 million samples would hold: one site, and 1,000 sites.
 
 Run: ``python -m bench.report_year [SITES]``. A thousand sites with one counter each, read every five minutes for 365
-days, are 105 million samples. What such a store would hold is made as follows, and what is left out is said:
+days, are 105 million samples. They are not written one by one: what such a store would hold is made as follows, and
+what is left out is said:
 
 - the site that is reported on is whole: 105,120 events with clients and destinations, in transactions of the code
   that writes them, with all that they add up to, and a look every quarter of an hour;
@@ -9,7 +10,10 @@ days, are 105 million samples. What such a store would hold is made as follows, 
   looks as four changes a day leave them, and the coverage of days; by SQL. Their events, and the sums by client, are
   left out: neither the report of another site nor the fleet's reads them, but for the last half hour.
 
-First the embedded store, then one in a PostgreSQL of its own; the rows for that are missing where there is none.
+Then the coverage of the days that are over is worked out, as housekeeping does it, for the first time and of the whole
+year; how long that takes is a row of its own. Every figure is of up to 100 calls, fewer where they take long; nothing
+is remembered from one to the next but what the database does. First the embedded store, then one in a PostgreSQL of
+its own; the rows for that are missing where there is none.
 """
 
 from __future__ import annotations
@@ -28,9 +32,19 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, text
 
+from api.web.fleet import fleet as fleet_figures
 from bench.exceptions_scale import inventory, row, settings_of
 from bench.figures import Row, save
-from controller.model import CoverageState, DetectionEvent, EventAction, Observation, Quality, SourceSeen, Window
+from controller.model import (
+    CoverageState,
+    DetectionEvent,
+    DeviceStatus,
+    EventAction,
+    Observation,
+    Quality,
+    SourceSeen,
+    Window,
+)
 from controller.reports.forms import Form, rendered
 from controller.service import Controller
 from controller.store.adding import add_events, day_of, stretched
@@ -44,7 +58,10 @@ SITES: Final = 1_000
 DAYS: Final = 365
 SITE_MS: Final = 200
 FLEET_MS: Final = 300
-ROUNDS: Final = 15
+KEEP_S: Final = 120
+ROUNDS: Final = 100
+LONGEST: Final = 15.0
+"""Seconds after which one figure is content with fewer rounds."""
 MEASURED: Final = 7
 FRESH: Final = timedelta(minutes=30)
 _DAY: Final = 86_400_000_000
@@ -157,22 +174,55 @@ def filled(folder: Path, database: str | None, sites: int) -> Iterator[Controlle
         fill_measured(controller, first)
         with controller.store._db.write() as connection:
             fill_others(connection, sites, first)
-        controller.reports.keep_coverage()
+        for site in controller.inventory.sites.values():
+            for device in site.devices:
+                controller.store.put_status(_status(device, site.name, first + timedelta(days=DAYS)))
         yield controller
+
+
+def _status(device: DeviceName, site: SiteName, at: datetime) -> DeviceStatus:
+    """Read a moment ago, and as it was wanted."""
+    return DeviceStatus(
+        device=device,
+        site=site,
+        last_seen_at=at,
+        last_attempt_at=at,
+        enforced_at=at,
+        snapshot=None,
+        mode="company=enforce, guest=monitor",
+        error_code=None,
+        error=None,
+    )
 
 
 def milliseconds(work: Callable[[], object]) -> list[float]:
     work()
-    taken = []
-    for _ in range(ROUNDS):
+    taken = list[float]()
+    while len(taken) < ROUNDS and sum(taken) < LONGEST * 1_000:
         began = time.perf_counter()
         work()
         taken.append((time.perf_counter() - began) * 1_000)
     return taken
 
 
+def dashboard(controller: Controller) -> object:
+    """The figures of the page at ``/``, by somebody who asks first: an answer is kept for half a minute."""
+    controller.coverage.memory.fleet = None
+    return fleet_figures(controller)
+
+
+def kept_first(controller: Controller) -> Row:
+    """What housekeeping does once after an upgrade; from then on it works out one day."""
+    began = time.process_time()
+    controller.reports.keep_coverage()
+    used = time.process_time() - began
+    what = f"the coverage of {len(controller.inventory.sites):,} sites on every day of a year, worked out once"
+    return Row(what=what, ours=used, peer=None, unit="s CPU of ours", target=f"≤ {KEEP_S} s", met=used <= KEEP_S)
+
+
 def measured(what: str, database: str | None, sites: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, filled(Path(folder), database, sites) as controller:
+        kept = kept_first(controller)
         now = datetime.now(UTC)
         day = timedelta(days=1)
         year = Window(now - DAYS * day + timedelta(minutes=7), now)
@@ -190,8 +240,10 @@ def measured(what: str, database: str | None, sites: int) -> list[Row]:
                 FLEET_MS,
                 lambda: controller.fleet_report(year).to_json(),
             ),
+            f"{sites:,} sites, figures of the dashboard": (FLEET_MS, lambda: dashboard(controller)),
         }
-        rows = [row(name, milliseconds(work), target, share=0.5) for name, (target, work) in works.items()]
+        rows = [row(name, milliseconds(work), target, share=0.99) for name, (target, work) in works.items()]
+        rows.append(kept)
     return [replace(one, what=f"{what}: {one.what}") for one in rows]
 
 
@@ -207,7 +259,7 @@ def main() -> None:
         finally:
             postgres.remove()
     for one in rows:
-        print(f"{one.what}: {one.ours:.0f} ms, {one.target}")
+        print(f"{one.what}: {one.ours:.0f} {one.unit}, {one.target}")
     save("report_year", rows)
 
 

@@ -66,8 +66,8 @@ class Thread:
     octets: int | None = None
     marks: dict[str, str] = field(default_factory=dict)  # id -> the first channel, by name
     channels: set[str] = field(default_factory=set)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    inferred: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    inferred: dict[str, int] = field(default_factory=dict)
 
     def add(self, sign: Sign) -> None:
         self.count += sign.count
@@ -76,8 +76,10 @@ class Thread:
         channel = sign.channel.value
         self.channels.add(channel)
         for mark in sign.marks:
-            self.marks[mark] = min(self.marks.get(mark, channel), channel)
-        (self.inferred if sign.is_inferred else self.outcomes)[sign.outcome] += sign.count
+            if channel < self.marks.get(mark, "~"):
+                self.marks[mark] = channel
+        told = self.inferred if sign.is_inferred else self.outcomes
+        told[sign.outcome] = told.get(sign.outcome, 0) + sign.count
 
     def absorb(self, other: Thread) -> None:
         """Take in what was thought to be about something else."""
@@ -86,8 +88,9 @@ class Thread:
         self.channels |= other.channels
         for mark, channel in other.marks.items():
             self.marks[mark] = min(self.marks.get(mark, channel), channel)
-        self.outcomes.update(other.outcomes)
-        self.inferred.update(other.inferred)
+        for mine, others in ((self.outcomes, other.outcomes), (self.inferred, other.inferred)):
+            for outcome, count in others.items():
+                mine[outcome] = mine.get(outcome, 0) + count
 
     @property
     def shows(self) -> Shows | None:
@@ -99,13 +102,13 @@ class Thread:
         """Those that this version still knows."""
         return _of_marks(frozenset(self.marks))[1]
 
-    def total(self) -> Counter[str]:
+    def total(self) -> Mapping[str, int]:
         """What a verdict says goes before what answers show: a firewall may cut what was answered already."""
         if not self.inferred:
             return self.outcomes
         told = Counter(self.outcomes)
         for outcome, count in self.inferred.items():
-            told[Outcome.BLOCKED if self.outcomes[Outcome.BLOCKED] else outcome] += count
+            told[Outcome.BLOCKED if self.outcomes.get(Outcome.BLOCKED) else outcome] += count
         return told
 
 
@@ -134,7 +137,7 @@ class Draft:
     is_overflow: bool = False
     is_installed: bool = False  # then it has no end
     threads: dict[str, Thread] = field(default_factory=dict)
-    surfaces: Counter[str] = field(default_factory=Counter)
+    surfaces: dict[str, int] = field(default_factory=dict)
     devices: set[str] = field(default_factory=set)
     sensors: set[str] = field(default_factory=set)
     keys: dict[str, str] = field(default_factory=dict)  # how what has no name is found to belong to a thread
@@ -155,14 +158,20 @@ class Draft:
         return any(Outcome.LEAKED in t.outcomes or Outcome.LEAKED in t.inferred for t in self.threads.values())
 
     def add(self, sign: Sign) -> None:
-        self.start, self.end = min(self.start, sign.at), max(self.end, sign.at)
-        wanted = next((self.keys[key] for key in sign.borne if key in self.keys), sign.thread)
-        known = wanted in self.threads or len(self.threads) < THREADS_MOST
-        name = wanted if known else OTHERS
-        self.threads.setdefault(name, Thread()).add(sign)
+        if sign.at < self.start:
+            self.start = sign.at
+        elif sign.at > self.end:
+            self.end = sign.at
+        name = sign.thread
+        if sign.borne and self.keys:
+            name = next((self.keys[key] for key in sign.borne if key in self.keys), name)
+        if (thread := self.threads.get(name)) is None:
+            name = name if len(self.threads) < THREADS_MOST else OTHERS
+            thread = self.threads.setdefault(name, Thread())
+        thread.add(sign)
         self.role = _one(self.role, sign.role)
         self.host, self.user = _one(self.host, sign.host) or "", _one(self.user, sign.user) or ""
-        self.surfaces[sign.surface] += sign.count
+        self.surfaces[sign.surface] = self.surfaces.get(sign.surface, 0) + sign.count
         if sign.shows is Shows.INSTALLED:
             self.is_installed = True
             self._reported_at(sign)
@@ -203,12 +212,12 @@ class Draft:
 def dumps(draft: Draft) -> str:
     """As it is kept beside its episode."""
     threads = {
-        name: [t.count, t.packets, t.octets, t.marks, sorted(t.channels), dict(t.outcomes), dict(t.inferred)]
+        name: [t.count, t.packets, t.octets, t.marks, sorted(t.channels), t.outcomes, t.inferred]
         for name, t in draft.threads.items()
     }
     said = {
         "threads": threads,
-        "surfaces": dict(draft.surfaces),
+        "surfaces": draft.surfaces,
         "devices": sorted(draft.devices),
         "sensors": sorted(draft.sensors),
         "keys": draft.keys,
@@ -239,7 +248,7 @@ def loads(episode: Episode, client: str, text: str) -> Draft:
         is_overflow=said["overflow"],
         is_installed=episode.kind is EpisodeKind.INSTALLED,
         threads={name: _thread(values) for name, values in said["threads"].items()},
-        surfaces=Counter(said["surfaces"]),
+        surfaces=said["surfaces"],
         devices=set(said["devices"]),
         sensors=set(said["sensors"]),
         keys=said["keys"],
@@ -269,8 +278,8 @@ def _thread(values: Sequence[Any]) -> Thread:
         octets=octets,
         marks=marks,
         channels=set(channels),
-        outcomes=Counter(outcomes),
-        inferred=Counter(inferred),
+        outcomes=outcomes,
+        inferred=inferred,
     )
 
 
@@ -405,7 +414,8 @@ def _still_open(begun: deque[datetime], at: datetime) -> int:
 
 def _fitting(group: Iterable[Draft], sign: Sign) -> Draft | None:
     """The first by its start."""
-    return min((draft for draft in group if draft.fits(sign)), key=lambda draft: draft.start, default=None)
+    fitting = [draft for draft in group if draft.fits(sign)]
+    return min(fitting, key=lambda draft: draft.start) if fitting else None
 
 
 def _rank(sign: Sign) -> tuple[object, ...]:
@@ -553,7 +563,8 @@ def outcomes(draft: Draft) -> Counter[str]:
     """What became of everything in it."""
     told = Counter[str]()
     for thread in draft.threads.values():
-        told.update(thread.total())
+        for outcome, count in thread.total().items():
+            told[outcome] += count
     return told
 
 
@@ -617,16 +628,20 @@ def _total(parts: Iterable[int | None]) -> int | None:
 
 
 def _plus(one: int | None, other: int | None) -> int | None:
-    return _total((one, other))
+    return one if other is None else other if one is None else one + other
 
 
 def _one(some: str | None, other: str | None) -> str | None:
     """The first by name of those that are known: the same whatever the order."""
-    return min((name for name in (some, other) if name), default=None)
+    if not some or not other or some == other:
+        return some or other or None
+    return min(some, other)
 
 
 def _few(known: set[str], more: str) -> None:
     """Bounded, and the same whatever the order: the first by name stay."""
+    if more in known:
+        return
     known.add(more)
     if len(known) > FEW:
         known.discard(max(known))

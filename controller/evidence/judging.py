@@ -7,13 +7,13 @@ the list in force as a ``Matcher``; one judge serves until one of them changes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from controller.desired import excepted, role_sources
@@ -112,8 +112,9 @@ class Judge:
         self._exceptions = _by_site(exceptions)
         self._zones = {name: ZoneInfo(site.time_zone) for name, site in inventory.sites.items()}
         self._modes: dict[tuple[str, str | None, str, int], Mode] = {}
-        self._placed: dict[tuple[Address | None, str, SiteName | None], Place | None] = {}
+        self._placed: dict[tuple[str, str, SiteName | None], Place | None] = {}
         self._names: dict[str, tuple[Mark, ...]] = {}
+        self._weighed: dict[tuple[str, int], _Weighed] = {}
 
     # --- one sighting ---------------------------------------------------------------------------------------------
 
@@ -127,17 +128,14 @@ class Judge:
         None: no sign of anything.
         """
         name = seen.name or named
-        marks = self._marks(seen, name)
-        if not marks:
-            return None
-        thread, marks = _thread(seen, name, marks)
-        if (first := deciding(marks)) is None:
+        weighed = self._weigh(seen, name)
+        if weighed is None or (first := weighed.first) is None:
             return None
         if (place := self._place(seen, site)) is None:
             return Unplaced.STRANGER if first.trait.shows is not Shows.TUNNEL else None
         if first.trait.shows is Shows.TUNNEL and not place.site.evasion:
             return None  # nobody is watched for what the site did not ask about
-        return self._signed(seen, place, thread, marks, first)
+        return self._signed(seen, place, weighed, first)
 
     def client(self, seen: Sighting, *, site: SiteName | None = None) -> str | None:
         """Who it is, as the signs of the same client say it; None: at no site."""
@@ -146,25 +144,45 @@ class Judge:
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
-    def _marks(self, seen: Sighting, name: str) -> tuple[Mark, ...]:
-        matcher, found = self._matcher, list[Mark]()
-        if name:
-            found += self._of_name(name)
-        if seen.destination is not None and seen.channel is not Channel.DNS:
-            if (mark := matcher.address(seen.destination)) is not None:
-                found.append(mark)
-            if seen.port is not None and not found and (mark := matcher.value("port", f"{seen.protocol}/{seen.port}")):
-                found.append(mark)
+    def _weigh(self, seen: Sighting, name: str) -> _Weighed | None:
+        """What the marks come to; None: there are none. Most sightings bear one of few sets of them."""
+        of_name = self._of_name(name) if name else ()
+        nearby = self._of_destination(seen, is_named=bool(of_name))
+        if seen.agent or seen.path or seen.ja3 or seen.ja4 or seen.headers or seen.software:
+            marks = (*of_name, *(() if nearby is None else (nearby,)), *self._of_client(seen))
+            return _weighed(seen, name, marks) if marks else None
+        if not of_name and nearby is None:
+            return None
+        key = (name if of_name else "", id(nearby))  # the matcher holds on to its marks
+        known = self._weighed.get(key)
+        if known is None:
+            if len(self._weighed) >= _REMEMBERED:
+                self._weighed.clear()
+            marks = of_name if nearby is None else (*of_name, nearby)
+            known = self._weighed[key] = _weighed(seen, name, marks)
+        return known
+
+    def _of_destination(self, seen: Sighting, *, is_named: bool) -> Mark | None:
+        """Of its address; of its port where nothing else is known of it."""
+        if seen.destination is None or seen.channel is Channel.DNS:
+            return None
+        found = self._matcher.address(seen.destination)
+        if found is None and not is_named and seen.port is not None:
+            return self._matcher.value("port", f"{seen.protocol}/{seen.port}")
+        return found
+
+    def _of_client(self, seen: Sighting) -> Iterator[Mark]:
+        """What the client said of itself, and what is installed there."""
+        matcher = self._matcher
         if seen.agent:
-            found += matcher.agent(seen.agent)
+            yield from matcher.agent(seen.agent)
         if seen.path:
-            found += matcher.path(seen.path)
+            yield from matcher.path(seen.path)
         for field, value in (("ja3", seen.ja3), ("ja4", seen.ja4), *(("header", header) for header in seen.headers)):
             if value and (mark := matcher.value(field, value)) is not None:
-                found.append(mark)
+                yield mark
         if seen.software and (mark := matcher.software(seen.software, seen.platform)) is not None:
-            found.append(mark)
-        return tuple(found)
+            yield mark
 
     def _of_name(self, name: str) -> tuple[Mark, ...]:
         known = self._names.get(name)
@@ -175,11 +193,11 @@ class Judge:
         return known
 
     def _place(self, seen: Sighting, site: SiteName | None) -> Place | None:
-        key = (seen.source, seen.sensor, site)
+        key = ("" if seen.source is None else spelled(seen.source), seen.sensor, site)
         if key not in self._placed:
             if len(self._placed) >= _REMEMBERED:
                 self._placed.clear()
-            self._placed[key] = self._find_place(*key)
+            self._placed[key] = self._find_place(seen.source, seen.sensor, site)
         return self._placed[key]
 
     def _find_place(self, source: Address | None, sensor: str, site: SiteName | None) -> Place | None:
@@ -199,15 +217,15 @@ class Judge:
             return None
         return Place(site=where, policy=self._policies(where), role=roles.get(where.name))
 
-    def _signed(self, seen: Sighting, place: Place, thread: str, marks: tuple[Mark, ...], first: Mark) -> Sign:
-        site, app = place.site.name, first.app or next((mark.app for mark in marks if mark.app), "")
-        surface = next((mark.surface for mark in marks if mark.surface), "")
+    def _signed(self, seen: Sighting, place: Place, weighed: _Weighed, first: Mark) -> Sign:
+        site, app, surface = place.site.name, weighed.app, weighed.surface
+        thread = weighed.thread or (spelled(seen.destination) if seen.destination is not None else "")
         is_installed = first.trait.shows is Shows.INSTALLED
         exception, outside = (None, None) if is_installed else self._covering(seen, place, app, surface)
         outcome, is_inferred = self._outcome(seen, place, app, is_excepted=exception is not None)
         if thread == IN_APP:
             outcome, is_inferred = Outcome.UNKNOWN, True  # of the app nothing passed there
-        keeps = first.trait.shows in USE or first.trait.shows in (Shows.PIXEL, Shows.SDK, Shows.HINT, Shows.SCRIPT)
+        keeps = first.trait.shows in _KEEPING
         return Sign(
             at=seen.at,
             channel=seen.channel,
@@ -215,7 +233,7 @@ class Judge:
             role=place.role,
             client=_client(seen, place.site, of_machine=is_installed),
             thread=thread,
-            marks=(*dict.fromkeys(mark.trait.id for mark in marks), *_foreign(seen, thread)),
+            marks=(*weighed.ids, *_foreign(seen, thread)),
             shows=first.trait.shows,
             app=app,
             surface=surface,
@@ -307,9 +325,45 @@ class Judge:
         return not exception.hours or any(is_inside(hours, local) for hours in exception.hours)
 
 
-@lru_cache(maxsize=_REMEMBERED)  # making the text of an address costs more than all else that is done with it
+class _Weighed(NamedTuple):
+    """What the marks of a sighting come to. ``thread`` empty: the address of the other side."""
+
+    thread: str
+    first: Mark | None
+    ids: tuple[str, ...]
+    app: str
+    surface: str
+
+
+def _weighed(seen: Sighting, name: str, marks: tuple[Mark, ...]) -> _Weighed:
+    thread, marks = _thread(seen, name, marks)
+    first = deciding(marks)
+    return _Weighed(
+        thread,
+        first,
+        tuple(dict.fromkeys(mark.trait.id for mark in marks)),
+        "" if first is None else first.app or next((mark.app for mark in marks if mark.app), ""),
+        next((mark.surface for mark in marks if mark.surface), ""),
+    )
+
+
+_TEXTS: Final[dict[int, str]] = {}
+
+
 def spelled(address: Address) -> str:
-    """The address as text."""
+    """The address as text. Making it costs more than all else that is done with it, and so does an address's hash."""
+    if address.version == 6:
+        return _spelled_v6(address)
+    number = int(address)
+    if (text := _TEXTS.get(number)) is None:
+        if len(_TEXTS) >= _REMEMBERED:
+            _TEXTS.clear()
+        text = _TEXTS[number] = str(address)
+    return text
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _spelled_v6(address: Address) -> str:
     return str(address)
 
 
@@ -334,6 +388,8 @@ def _is_silenced(marks: Iterable[Mark]) -> bool:
     return crawls or (not inferred and bool(shown & {Shows.LOOKALIKE, Shows.INFORMATIVE}))
 
 
+_KEEPING: Final = USE | {Shows.PIXEL, Shows.SDK, Shows.HINT, Shows.SCRIPT}
+"""What tells of a name whose connections are worth finding."""
 ORDER: Final = (
     Shows.SCRIPT,
     Shows.INSTALLED,
@@ -355,14 +411,14 @@ def _rank(mark: Mark) -> tuple[int, int, str]:
 
 
 def _thread(seen: Sighting, name: str, marks: tuple[Mark, ...]) -> tuple[str, tuple[Mark, ...]]:
-    """What the sign is about: the name where it is known, else the address."""
+    """What the sign is about: the name where it is known, else the address; empty stands for that."""
     if any(mark.trait.shows is Shows.INSTALLED for mark in marks):
         return seen.software, marks
     if any(mark.trait.field == "name" for mark in marks):
         return name, marks
     if any(mark.trait.shows is Shows.USE_INFERRED for mark in marks):
         return IN_APP, tuple(mark for mark in marks if mark.trait.field == "agent")
-    return spelled(seen.destination) if seen.destination is not None else name, marks
+    return "" if seen.destination is not None else name, marks
 
 
 def _foreign(seen: Sighting, thread: str) -> tuple[str, ...]:

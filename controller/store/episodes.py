@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
@@ -33,6 +33,8 @@ _LONGEST: Final = timedelta(minutes=30)
 _LIST: Final = "episodes:"
 _NAMED: Final = 500
 """Values in one question."""
+_TOLD: Final = ("kind", "action", "exception", "confidence")
+"""What an episode says that is more than more of the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,11 +194,11 @@ class Episodes(Quarantines):
         rows, told = list[dict[str, Any]](), list[Episode]()
         for kept in sorted(wanted.values(), key=lambda kept: (kept.episode.window.end, kept.episode.id)):
             row = _columns(kept)
-            body, threads = before.get(kept.episode.id, (None, None))
-            if (body, threads) == (row["body"], row["threads"]):
+            known = before.get(kept.episode.id)
+            if known is not None and (known.body, known.threads) == (row["body"], row["threads"]):
                 continue
             rows.append(row)
-            if body is None or _says_else(EPISODE.loads(body), kept.episode):
+            if known is None or known.said != _said(row):
                 told.append(kept.episode)
         if rows:
             statement = insert_unless(connection, episodes)
@@ -326,19 +328,28 @@ def _open(connection: Connection, clients: Collection[str], window: Window) -> l
     return found
 
 
-def _bodies(connection: Connection, wanted: Iterable[EventId]) -> dict[EventId, tuple[str, str | None]]:
-    table, names, found = episodes.c, sorted(wanted), dict[EventId, tuple[str, str | None]]()
+class _Before(NamedTuple):
+    """What is kept of an episode already. ``said``: where it is other, whoever was told of it has to be told again; all
+    else is only more of the same."""
+
+    body: str
+    threads: str | None
+    said: tuple[Any, ...]
+
+
+def _bodies(connection: Connection, wanted: Iterable[EventId]) -> dict[EventId, _Before]:
+    table, names, found = episodes.c, sorted(wanted), dict[EventId, _Before]()
+    columns = (table.id, table.body, table.threads, *(table[name] for name in _TOLD))
     for start in range(0, len(names), _NAMED):
-        query = select(table.id, table.body, table.threads).where(table.id.in_(names[start : start + _NAMED]))
-        found |= {EventId(name): (body, threads) for name, body, threads in connection.execute(query)}
+        query = select(*columns).where(table.id.in_(names[start : start + _NAMED]))
+        for name, body, threads, *said in connection.execute(query):
+            found[EventId(name)] = _Before(body, threads, _said(dict(zip(_TOLD, said, strict=True))))
     return found
 
 
-def _says_else(before: Episode, now: Episode) -> bool:
-    """Whether somebody who was told of it has to be told again: it is not only more of the same."""
-    was_taken_back, is_taken_back = not before.confidence, not now.confidence
-    said = (before.kind, before.action, before.exception, was_taken_back)
-    return said != (now.kind, now.action, now.exception, is_taken_back)
+def _said(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What is more than more of the same; one of no confidence is taken back."""
+    return row["kind"], row["action"], row["exception"], not row["confidence"]
 
 
 def _columns(kept: KeptEpisode) -> dict[str, Any]:

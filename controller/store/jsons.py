@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any, Generic, TypeVar
@@ -21,21 +22,29 @@ T = TypeVar("T")
 class Json(Generic[T]):
     """One type's way into a text column."""
 
-    def __init__(self, kind: Any, *, remembered: int = 0) -> None:
-        """``remembered``: so many texts are not parsed again; only for values that nobody can change."""
+    def __init__(self, kind: Any, *, remembered: int = 0, written: int = 0) -> None:
+        """``remembered``: so many texts are not parsed again, ``written``: nor so many of those that were made here;
+        only for values that nobody can change."""
         self._kind = kind
         self._known = lru_cache(remembered)(self._parsed)
+        self._written = OrderedDict[str, T]()
+        self._written_most = written
 
     @property
     def _adapter(self) -> TypeAdapter[T]:
         return _adapter(self._kind)
 
     def dumps(self, value: T) -> str:
-        return self._adapter.dump_json(value).decode()
+        text = self._adapter.dump_json(value).decode()
+        if self._written_most:
+            self._written[text] = value
+            while len(self._written) > self._written_most:
+                self._written.popitem(last=False)
+        return text
 
     def loads(self, text: str) -> T:
         """Raises ``StoreError`` when the text is not what ``dumps`` wrote."""
-        return self._known(text)
+        return self._known(text) if (known := self._written.get(text)) is None else known
 
     def _parsed(self, text: str) -> T:
         try:
@@ -57,7 +66,7 @@ EMERGENCIES: Json[tuple[Emergency, ...]] = Json(tuple[Emergency, ...])
 EXCEPTION: Json[AccessException] = Json(AccessException, remembered=4_096)
 SOURCES: Json[tuple[SourceSeen, ...]] = Json(tuple[SourceSeen, ...])
 SAMPLES: Json[tuple[Sample, ...]] = Json(tuple[Sample, ...])
-EPISODE: Json[Episode] = Json(Episode)
+EPISODE: Json[Episode] = Json(Episode, written=2_000)  # most grow with the next batch
 UNMASKING: Json[Unmasking] = Json(Unmasking)
 ENTRIES: Json[tuple[EntryHit, ...]] = Json(tuple[EntryHit, ...])
 WORDS: Json[tuple[str, ...]] = Json(tuple[str, ...])

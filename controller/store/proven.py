@@ -97,7 +97,7 @@ class Proven(HitSums):
             (site,) = sites
             looks = {site: self.looks(site, Window(part.start, max(until, part.end)), freshness=freshness)}
         else:
-            looks = self.fleet_looks(part.start, max(until, part.end), freshness=freshness)
+            looks = self.fleet_looks(part.start, max(until, part.end), freshness=freshness, sites=sites)
         for site, devices in sites.items():
             proven = _proven(looks.get(site, []), part, devices, freshness, until=max(until, part.end))
             _add(found[site], {state: proven.total(state) for state in CoverageState})

@@ -9,7 +9,7 @@ the events themselves.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
@@ -62,6 +62,10 @@ from controller.sums import AppLine, Cell, Count, Seen, Sums, Timed, Who, belong
 from core.ids import DeviceName, SiteName
 
 EVENTS_CUT: Final = "events_cut"
+
+
+_NAMED: Final = 500
+"""More sites than that are not named in a question; all are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,11 +160,16 @@ class HitSums(Evidence):
         return sorted(found, key=lambda look: look.at)
 
     def fleet_looks(
-        self, since: datetime, until: datetime, *, freshness: timedelta
+        self, since: datetime, until: datetime, *, freshness: timedelta, sites: Collection[SiteName] | None = None
     ) -> dict[SiteName, list[Observation]]:
-        """Of every site those that say something about the time between; where nothing proves a device, none of it."""
+        """Of every site those that say something about the time between; where nothing proves a device, none of it.
+
+        ``sites``: of these alone; None: of all.
+        """
         table = stretches.c
         query = select(stretches).where(table.last >= since - freshness, table.first < until)
+        if sites is not None and len(sites) <= _NAMED:
+            query = query.where(table.site.in_(sorted(sites)))
         with self._db.read() as connection:
             rows = list(map(dict, connection.execute(query.order_by(table.site, table.first, table.id)).mappings()))
         window, found = Window(since, until), dict[SiteName, list[Observation]]()
