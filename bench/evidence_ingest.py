@@ -26,8 +26,9 @@ from typing import Any, Final
 from controller.address import DatabaseAddress
 from controller.evidence.model import Batch, Channel, Sighting, Verdict
 from controller.evidence_desk import EvidenceDesk
+from controller.inventory import Inventory
 from controller.store import EpisodeQuery, Store
-from core.clock import ManualClock
+from core.clock import Clock, ManualClock
 from tests.controller.conftest import NOON
 from tests.controller.offices import offices
 
@@ -90,7 +91,7 @@ def flood(count: int, *, rng: random.Random) -> Iterator[Sighting]:
 
 
 def batches(stream: Iterator[Sighting], label: str) -> list[Batch]:
-    found, batch = [], list[Sighting]()
+    found, batch = list[Batch](), list[Sighting]()
     for one in stream:
         batch.append(one)
         if len(batch) == BATCH:
@@ -105,13 +106,12 @@ def intake(address: DatabaseAddress | None) -> Iterator[tuple[EvidenceDesk, Stor
         clock = ManualClock(NOON)
         known = offices(Path(folder))
         with Store.open(Path(folder), clock=clock, address=address) as store:
-            policies = known.policies
-            yield (
-                EvidenceDesk(
-                    store, known, clock, policies=lambda s: policies[s.policy], holidays=lambda _: frozenset()
-                ),
-                store,
-            )
+            yield desk_of(store, known, clock), store
+
+
+def desk_of(store: Store, known: Inventory, clock: Clock) -> EvidenceDesk:
+    policies = known.policies
+    return EvidenceDesk(store, known, clock, policies=lambda s: policies[s.policy], holidays=lambda _: frozenset())
 
 
 def rate(desk: EvidenceDesk, work: list[Batch]) -> tuple[float, float]:

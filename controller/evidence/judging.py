@@ -456,9 +456,9 @@ def _learnable(seen: Sighting) -> Iterable[str]:
 
 def keys_of(seen: Sighting) -> tuple[str, ...]:
     """The keys by which a record without a name may be found, the surest first."""
-    known = seen.source is not None and seen.destination is not None
-    by_answer = (f"d {spelled(seen.source)} {spelled(seen.destination)}",) if known else ()
-    return (*_of_connection(seen), *by_answer)
+    if seen.source is None or seen.destination is None:
+        return tuple(_of_connection(seen))
+    return (*_of_connection(seen), f"d {spelled(seen.source)} {spelled(seen.destination)}")
 
 
 def _of_connection(seen: Sighting) -> Iterable[str]:

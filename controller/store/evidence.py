@@ -26,6 +26,7 @@ from controller.model import (
 )
 from controller.store import journal, outbox
 from controller.store.adding import FRESHNESS, add_events, add_look
+from controller.store.bulk import add_rows
 from controller.store.journal import Kind
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
 from controller.store.schema import (
@@ -38,7 +39,7 @@ from controller.store.schema import (
     readings,
 )
 from controller.store.searching import Listing, total
-from controller.store.shelf import Shelf, insert_unless, put
+from controller.store.shelf import Shelf, put, without_nul
 from core.ids import DeviceName, ExceptionId, SiteName
 from vendors.codec import dumps_reading, loads_reading
 from vendors.model import Reading
@@ -223,9 +224,7 @@ class Evidence(Shelf):
         """
         with self._db.write() as connection:
             put(connection, readings, {"device": device, "body": dumps_reading(reading)})
-            statement = insert_unless(connection, events).on_conflict_do_nothing()
-            statement = statement.execution_options(preserve_rowcount=True)  # of an insert it is kept only when asked
-            new = [event for event in found if connection.execute(statement, columns_of(event)).rowcount]
+            new = _insert_new(connection, found)
             add_events(connection, new)
             outbox.tell_events(connection, new, self._clock.now())
             journal.note(connection, Kind.EVENT, [(event.id, event.site) for event in new], self._clock.now())
@@ -300,6 +299,24 @@ class Evidence(Shelf):
         return [event_of(row) for row in rows]
 
 
+def _insert_new(connection: Connection, found: Sequence[DetectionEvent]) -> list[DetectionEvent]:
+    """Those that were not there; of two in the batch that are the same event, the first. No other writes meanwhile."""
+    c, known = events.c, set[tuple[Any, ...]]()
+    devices, ends = sorted({event.device for event in found}), list({event.window.end for event in found})
+    for start in range(0, len(ends), _NAMED):
+        mine = (c.device.in_(devices), c.end.in_(ends[start : start + _NAMED]))
+        rows = connection.execute(select(c.device, c.rule, c.start, c.end).where(*mine)).all()
+        known.update((device, without_nul(rule), start, end) for device, rule, start, end in rows)
+    new = list[DetectionEvent]()
+    for event in found:
+        key = (event.device, without_nul(event.rule), event.window.start, event.window.end)  # as it is kept
+        if key not in known:
+            known.add(key)
+            new.append(event)
+    add_rows(connection, events, [columns_of(event) for event in new])
+    return new
+
+
 def _devices_seen(connection: Connection, site: SiteName) -> Iterator[str]:
     """Every device that was ever looked at there: one step along the index for each, however many looks there are."""
     last = ""
@@ -350,8 +367,8 @@ def columns_of(event: DetectionEvent) -> dict[str, Any]:
         "quality": event.quality.value,
         "start": event.window.start,
         "end": event.window.end,
-        "sources": SOURCES.dumps(event.sources),
-        "entries": ENTRIES.dumps(event.entries),
+        "sources": SOURCES.dumps(event.sources) if event.sources else "[]",
+        "entries": ENTRIES.dumps(event.entries) if event.entries else "[]",
     }
 
 

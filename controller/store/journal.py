@@ -12,10 +12,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from controller.alerts import AlertNote
 from controller.audit import AuditNote
+from controller.store.bulk import add_rows
 from controller.store.schema import journal
 from controller.store.shelf import Shelf, get_meta, put_meta
 from core.ids import SiteName, new_id
@@ -65,8 +66,7 @@ class JournalPage:
 def note(connection: Connection, kind: Kind, recorded: Iterable[tuple[str, str]], at: datetime) -> None:
     """Enter ids and sites, in the transaction that records what they stand for; again when an episode has grown."""
     rows = [{"at": at, "kind": kind.value, "subject": subject, "site": site} for subject, site in recorded]
-    if rows:
-        connection.execute(insert(journal), rows)
+    add_rows(connection, journal, rows)
 
 
 class Journal(Shelf):

@@ -10,19 +10,46 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, delete, func, select, type_coerce
+from sqlalchemy import BigInteger, delete, func, select, text, type_coerce
 
-from controller.coverage import Coverage, coverage
+from controller.coverage import Coverage, Stretch, coverage, times_held
 from controller.model import CoverageState, Observation, Window
 from controller.store.adding import DAY, MONTH, ONE_DAY, day_of, micros_of, month_of
-from controller.store.schema import coverage_days, coverage_kept, moment, stretches
+from controller.store.schema import coverage_days, coverage_kept, micros, moment, stretches
 from controller.store.searching import total
 from controller.store.shelf import put, put_all
 from controller.store.sums import HitSums, up_day, up_month
 from core.ids import DeviceName, SiteName
 
+_ENDED: Final = text(
+    'SELECT site, device, "first", "last", gap, found, "left" FROM stretches WHERE "last" >= :since AND "last" < :until'
+)
+_REACHING: Final = text(  # the one of each device: a step along the index for each, however many there are
+    """
+    WITH RECURSIVE d (site, device) AS (
+      SELECT (SELECT site FROM stretches ORDER BY site, device LIMIT 1),
+             (SELECT device FROM stretches ORDER BY site, device LIMIT 1)
+      UNION ALL
+      SELECT CASE WHEN EXISTS (SELECT 1 FROM stretches n WHERE n.site = d.site AND n.device > d.device) THEN d.site
+                  ELSE (SELECT n.site FROM stretches n WHERE n.site > d.site ORDER BY n.site LIMIT 1) END,
+             COALESCE(
+               (SELECT n.device FROM stretches n WHERE n.site = d.site AND n.device > d.device
+                ORDER BY n.device LIMIT 1),
+               (SELECT n.device FROM stretches n WHERE n.site > d.site ORDER BY n.site, n.device LIMIT 1))
+      FROM d WHERE d.site IS NOT NULL
+    )
+    SELECT s.site, s.device, s."first", s."last", s.gap, s.found, s."left"
+    FROM d JOIN stretches s ON s.id = (
+      SELECT t.id FROM stretches t WHERE t.site = d.site AND t.device = d.device AND t."last" >= :until
+      ORDER BY t."last" LIMIT 1
+    )
+    WHERE s."first" < :until
+    """
+)
+"""Stretches that say something about the time between: those that end in it, and those that reach over its end."""
 Devices = Mapping[SiteName, Sequence[DeviceName]]
 Times = dict[CoverageState, timedelta]
 _STATES: Final = {state: coverage_days.c[state.value] for state in CoverageState}
@@ -83,7 +110,7 @@ class Proven(HitSums):
         where = (c.grain == grain, c.start >= part.start, c.start < part.end)
         query = select(c.site, *map(total, _STATES.values())).where(*where).group_by(c.site)
         with self._db.read() as connection:
-            for site, *figures in connection.execute(query):
+            for site, *figures in connection.execute(query).all():
                 if site in wanted:
                     times = {s: timedelta(microseconds=int(f)) for s, f in zip(_STATES, figures, strict=True)}
                     _add(found.setdefault(SiteName(site), _no_time()), times)
@@ -93,14 +120,43 @@ class Proven(HitSums):
     ) -> None:
         """From the looks themselves; one behind the part may still say something about it."""
         until = min(part.end + ONE_DAY, now) if part.end < now else now
-        if len(sites) == 1:
-            (site,) = sites
-            looks = {site: self.looks(site, Window(part.start, max(until, part.end)), freshness=freshness)}
+        until = max(until, part.end)
+        rest = dict(sites)
+        if len(sites) > 1:
+            for site, times in self._walked(part, sites, until=until, freshness=freshness):
+                _add(found[site], times)
+                del rest[site]
+        if len(rest) == 1:
+            (site,) = rest
+            looks = {site: self.looks(site, Window(part.start, until), freshness=freshness)}
         else:
-            looks = self.fleet_looks(part.start, max(until, part.end), freshness=freshness, sites=sites)
-        for site, devices in sites.items():
-            proven = _proven(looks.get(site, []), part, devices, freshness, until=max(until, part.end))
+            looks = self.fleet_looks(part.start, until, freshness=freshness, sites=rest) if rest else {}
+        for site, devices in rest.items():
+            proven = _proven(looks.get(site, []), part, devices, freshness, until=until)
             _add(found[site], {state: proven.total(state) for state in CoverageState})
+
+    def _walked(
+        self, part: Window, sites: Devices, *, until: datetime, freshness: timedelta
+    ) -> Iterator[tuple[SiteName, Times]]:
+        """Of sites with one device those that are soon told, as most are."""
+        alone = {site: devices[0] for site, devices in sites.items() if len(devices) == 1}
+        rows: dict[str, list[Stretch]] = {}
+        span = {"since": micros(part.start - freshness), "until": micros(until)}
+        with self._db.read() as connection:
+            for statement in (_ENDED, _REACHING):
+                for site, device, *stretch in connection.execute(statement, span).all():
+                    if alone.get(site) == device:
+                        rows.setdefault(site, []).append(Stretch(*stretch))
+        edges = micros(part.start), micros(part.end)
+        for site in alone:
+            own = sorted(rows.get(site, ()))
+            times = times_held(own, edges, until=span["until"], freshness=micros_of(freshness))
+            if times is not None:
+                told = _no_time()
+                for state, time in times.items():
+                    told[CoverageState(state)] = timedelta(microseconds=time)
+                told[CoverageState.UNKNOWN] += part.end - part.start - sum(told.values(), timedelta())
+                yield site, told
 
     # --- keeping --------------------------------------------------------------------------------------------------
 
@@ -131,10 +187,10 @@ class Proven(HitSums):
             if kept is None:
                 connection.execute(delete(coverage_days).where(c.site == site))
             earlier = (c.site == site, c.grain == DAY, c.start >= month_of(since), c.start < since)
-            known = [] if kept is None else connection.execute(select(coverage_days).where(*earlier)).mappings().all()
+            known = connection.execute(select(coverage_days).where(*earlier)).mappings().all() if kept else ()
             rows += [
                 {"grain": MONTH, "site": site, **row}
-                for row in _by_month([*known, *rows])
+                for row in _by_month(chain(map(dict, known), rows))
                 if row["start"] >= begin and up_month(row["start"] + ONE_DAY) <= until
             ]
             put_all(connection, coverage_days, rows)

@@ -62,8 +62,6 @@ from controller.sums import AppLine, Cell, Count, Seen, Sums, Timed, Who, belong
 from core.ids import DeviceName, SiteName
 
 EVENTS_CUT: Final = "events_cut"
-
-
 _NAMED: Final = 500
 """More sites than that are not named in a question; all are read."""
 
@@ -108,11 +106,11 @@ class HitSums(Evidence):
                 where = (hit_times.c.grain == grain, *_in(hit_times.c.start, part))
                 query = select(hit_times.c.site, hit_times.c.action, *map(_sum_of(hit_times), COUNTS)).where(*where)
                 query = query.where(hit_times.c.site.in_(names)).group_by(hit_times.c.site, hit_times.c.action)
-                _gather(found, connection.execute(query))
+                _gather(found, connection.execute(query).all())
             for part in _outside(window, _whole(window, up_half, half_of)):
                 query = select(events.c.site, events.c.action, *_from_events())
                 query = query.where(events.c.site.in_(names), *_ends_in(part))
-                _gather(found, connection.execute(query.group_by(events.c.site, events.c.action)))
+                _gather(found, connection.execute(query.group_by(events.c.site, events.c.action)).all())
         return found
 
     def _events_of(self, site: SiteName, window: Window) -> Iterable[DetectionEvent]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from controller.model import DetectionEvent, EventAction, Quality, Window
@@ -109,3 +110,25 @@ def test_numbers_begin_behind_nothing(store: Store) -> None:
     page = store.journal(0, limit=10)
     assert (page.entries, page.until, page.missing, page.head) == ((), 0, 0, 0)
     assert behind(store, "SELECT count(*) FROM journal") == [(0,)]
+
+
+def test_rows_that_come_many_at_once_are_kept_to_the_letter(store: Store) -> None:
+    """More than a few go another way into PostgreSQL; text that means something there means nothing."""
+    texts = ["tab\there", "line\nand\r", "back\\slash", "\\N", "\\.", "ümläut", "", "quo'te\"", "nul\0"]
+    found = [
+        replace(event("fw-1", n), rule=RuleName(f"{n} {texts[n % len(texts)]}"), role=texts[n % len(texts)] or None)
+        for n in range(120)
+    ]
+    reading = Reading(epoch="e", read_at=found[0].window.end, rules=())
+    assert store.record_events(found[0].device, reading, found) == 120
+    assert store.record_events(found[0].device, reading, [*found[:3], *found]) == 0
+    kept = {one.id: one for one in store.events_named([one.id for one in found])}
+    assert len(kept) == len(store.journal(0, limit=500).entries) == 120
+    for one in found:
+        rule, role = kept[one.id].rule, kept[one.id].role
+        assert (rule, role) in ((one.rule, one.role), (_without_nul(one.rule), _without_nul(one.role)))
+        assert replace(kept[one.id], rule=one.rule, role=one.role) == one
+
+
+def _without_nul(text: str | None) -> str | None:
+    return text and text.replace("\0", "\N{REPLACEMENT CHARACTER}")
