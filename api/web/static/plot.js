@@ -20,9 +20,16 @@ function drawn(place) {
     height: 190,
     padding: [8, 0, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), said.zone),
     scales: { x: { time: true, range: [said.start, said.end] }, y: { range: (_, __, most) => [0, most || 1] } },
     axes: [
-      { stroke: style.color, grid: { show: false }, ticks: { stroke: style.borderColor }, values: (_, all) => all.map(tick) },
+      {
+        stroke: style.color,
+        grid: { show: false },
+        ticks: { stroke: style.borderColor },
+        incrs: (isLong ? [24, 48, 120, 240] : [1, 2, 3, 6, 12]).map((hours) => hours * 3600),
+        values: (_, all) => all.map(tick),
+      },
       { show: false },
     ],
     series: [
