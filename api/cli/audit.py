@@ -50,7 +50,6 @@ def list_entries(
 
 
 @app.command()
-@opening.only_here("the API tells the log page by page: `tokgate audit list -o json`")
 def export(
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to; printed when left out.")] = None,
     after: Annotated[
@@ -61,8 +60,8 @@ def export(
 
     An export of everything begins at the first entry; one with --after goes on where an earlier one ended.
     """
-    with opening.controller() as controller:
-        lines = controller.export_audit(after=after)
+    with opening.counterpart() as asked:
+        lines = asked.export_audit(after=after)
         if file is None:
             for line in lines:
                 typer.echo(line)

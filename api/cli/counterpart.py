@@ -7,7 +7,7 @@ prints values of the controller itself (exceptions, runs, the audit log), both g
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -484,6 +484,9 @@ class Counterpart:
 
     def audit(self, *, limit: int, wanted: AuditQuery) -> list[model.AuditEntry]:
         return self._controller.audit(limit=limit, wanted=wanted)
+
+    def export_audit(self, *, after: int) -> Iterator[str]:
+        return self._controller.export_audit(after=after)
 
     def verify_audit(self) -> list[str]:
         return self._controller.verify_audit()

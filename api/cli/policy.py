@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from api.cli import opening
 from api.cli.options import As, AsPlain, Output, Plain
@@ -78,11 +79,21 @@ def _show_now(found: PolicyNow) -> None:
     show_table(("role", "mode", "services", "why"), ((r.role, r.mode.value, r.services, r.why) for r in found.roles))
 
 
-@app.command()
+class _WeekAlone(TyperCommand):
+    """``--week`` without a day is this week, as when it is left out."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        behind = [*args[1:], "-"]
+        said = [one for one, next_ in zip(args, behind, strict=False) if one != "--week" or next_[:1] != "-"]
+        return super().parse_args(ctx, said)
+
+
+@app.command(cls=_WeekAlone)
 def calendar(
     site: SITE,
     week: Annotated[
-        str | None, typer.Option("--week", metavar="DATE", help="The week of this day; this week when left out.")
+        str | None,
+        typer.Option("--week", metavar="DATE", help="The week of this day; this week when left out, or without a day."),
     ] = None,
     output: Annotated[Picture, typer.Option("--format", "-o", help="How to print.", show_default=True)] = Picture.TABLE,
 ) -> None:

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import quote
 
 from api.audit_models import AuditVerdict
@@ -54,7 +54,8 @@ from api.snapshot_models import Difference, Indicator, Pin, Snapshot, SnapshotHe
 from api.source_models import Refresh, Scoreboard, Source
 from api.token_models import NewToken, Token
 from api.unmasking_models import Identities, Unmasking
-from controller import model
+from controller import audit_export, model
+from controller.audit import Head
 from controller.errors import Conflict, Invalid
 from controller.inventory.proposals import read_proposal
 from controller.model import Mode, Window
@@ -622,6 +623,33 @@ class Remote(Counterpart):
             limit=min(limit, PAGE),
         )
         return [made(model.AuditEntry, entry) for entry in islice(found, limit)]
+
+    def export_audit(self, *, after: int) -> Iterator[str]:
+        """The log there as it stands now; its ``instance`` is the address that was asked. Raises ``NotFound``."""
+        newest = next(self._audit_entries(limit=1, order="desc"), None)
+        head = Head() if newest is None else Head(seq=newest.seq, hash=newest.hash)
+        before, entries = self._audit_behind(after, head)
+        return audit_export.write(before, entries, head, at=self.clock.now(), instance=os.environ[URL])
+
+    def _audit_behind(self, after: int, head: Head) -> tuple[Head, Iterator[model.AuditEntry]]:
+        """The head before, and the entries behind it up to ``head``. No page begins at a number: where an earlier file
+        ended is looked for from the newest back."""
+        if after == 0:
+            return Head(), takewhile(lambda one: one.seq <= head.seq, self._audit_entries(limit=PAGE, order="asc"))
+        behind: list[model.AuditEntry] = []
+        for entry in self._audit_entries(limit=PAGE, order="desc"):
+            if entry.seq <= after:
+                break
+            if entry.seq <= head.seq:
+                behind.append(entry)
+        else:
+            entry = None
+        if entry is None or entry.seq != after:
+            raise NotFound({"code": "TG5001", "detail": f"no audit entry {after}"})
+        return Head(seq=entry.seq, hash=entry.hash), reversed(behind)
+
+    def _audit_entries(self, *, limit: int, order: Literal["asc", "desc"]) -> Iterator[model.AuditEntry]:
+        return (made(model.AuditEntry, entry) for entry in self._client.audit.list_entries(limit=limit, order=order))
 
     def verify_audit(self) -> list[str]:
         return [*told(AuditVerdict, self._client.audit.verify()).breaks]

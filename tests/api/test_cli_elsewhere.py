@@ -38,6 +38,7 @@ PROBED.write(json.dumps(ProbeBody.model_json_schema()["examples"][0]).encode())
 PROBED.flush()
 ASKING: dict[str, tuple[str, ...]] = {
     "apply": ("--yes",),
+    "audit export": (),
     "audit list": (),
     "audit verify": (),
     "config drift": (),
@@ -130,7 +131,6 @@ ASKING: dict[str, tuple[str, ...]] = {
     "webhook test": ("chat",),
 }
 REFUSED: dict[str, tuple[str, ...]] = {
-    "audit export": (),
     "config check": (),
     "config show": (),
     "db backup": ("{folder}/copy",),

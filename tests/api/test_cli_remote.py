@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import structlog
 
+from api.cli.main import main
 from controller.model import Scope
 from tests.api.conftest import Stock
 from tests.api.remote_office import Both, said, two_ways
@@ -64,7 +67,8 @@ READING = [
     ("policy", "show", "berlin", "--at", "2026-12-25T12:00Z", "-o", "json"),
     ("policy", "calendar", "berlin"),
     ("policy", "calendar", "berlin", "--week", "2026-10-25", "-o", "json"),
-    ("policy", "calendar", "berlin", "-o", "svg"),
+    ("policy", "calendar", "berlin", "--week"),
+    ("policy", "calendar", "berlin", "--week", "-o", "svg"),
     ("policy", "calendars"),
     ("policy", "calendars", "-o", "json"),
     ("policy", "what-if", "berlin", "--from", "2h", "--policy", "standard"),
@@ -100,6 +104,7 @@ FAILING = [
     (("exceptions", "show", "01hzzzzzzzzzzzzzzzzzzzzzzz"), 1),
     (("exceptions", "deny", "{denied}", "--reason", "no"), 1),
     (("exceptions", "list", "--site", "nowhere"), 1),
+    (("audit", "export", "--after", "100000"), 1),
     (("webhook", "remove", "nope"), 1),
     (("report", "site", "nowhere"), 1),
     (("plan",), 4),
@@ -242,6 +247,21 @@ def test_a_life_over_the_api(capsys: pytest.CaptureFixture[str], both: Both, mon
     assert said(capsys, ("emergency", "end", "{paused}", "--reason", "done"), both.names)[0] == 4, "no device answers"
     actors = {entry.actor for entry in both.office.controller.audit(limit=5)}
     assert actors == {"token:admin"}
+
+
+@pytest.mark.parametrize("after", ["0", "3"])
+def test_the_audit_log_is_taken_along_over_the_api_as_it_is_here(
+    capsys: pytest.CaptureFixture[str], shared: Both, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, after: str
+) -> None:
+    monkeypatch.setattr("api.cli.remote.PAGE", 3)
+    here, there = here_and_there(capsys, monkeypatch, shared, ("audit", "export", "--after", after))
+    assert (here[0], there[0]) == (0, 0), (here, there)
+    first, *entries = there[1].splitlines()
+    assert entries == here[1].splitlines()[1:], "the entries and the head, line by line"
+    assert len(entries) > 7, "more than two pages"
+    assert json.loads(first)["instance"] == shared.url
+    (tmp_path / "audit.jsonl").write_text(there[1], encoding="utf-8")
+    assert main(["audit", "verify", str(tmp_path / "audit.jsonl")]) == 0
 
 
 def test_tokens_of_ones_own_over_the_api(
