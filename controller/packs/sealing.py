@@ -31,6 +31,7 @@ FIRST: Final = "0" * 64
 MAX_FILES: Final = 1_000
 MAX_BYTES: Final = 2 * 1024**3
 _PATH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ZIP: Final = b"PK\x03\x04"
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -93,7 +94,7 @@ def check(files: Mapping[str, bytes], key: PublicKey) -> Verdict:
     problems = [*_signature_problems(files, key)]
     manifest, unreadable = _manifest(files.get(MANIFEST))
     problems += unreadable
-    problems += [*_file_problems(files, manifest)] if not unreadable else ()
+    problems += [*_file_problems(files, manifest)] if manifest else ()
     if AUDIT in files and not any(name == AUDIT for name, _ in problems):
         problems += [(AUDIT, broken) for broken in _audit_problems(files[AUDIT])]
     about = {name: value for name, value in manifest.items() if name != "files"}
@@ -111,12 +112,22 @@ def _signature_problems(files: Mapping[str, bytes], key: PublicKey) -> Iterator[
         yield SIGNATURE, "is no signature: not ASCII"
         return
     except TokgateError as exc:
-        yield SIGNATURE, f"{exc.message}; {MANIFEST} or its signature is not what was sealed with key {key.id}"
+        yield SIGNATURE, _why_unsigned(signature, key, exc)
         return
     _, body, told, whole = signature.removesuffix("\n").split("\n")
     head = f"untrusted comment: signature of tokgate, key {key.id}"
     if signature != f"{head}\n{body}\n{told}\n{whole}\n":
         yield SIGNATURE, "its first line, which nobody signs, is not the one that is written here"
+
+
+def _why_unsigned(signature: str, key: PublicKey, exc: TokgateError) -> str:
+    try:
+        signer = minisign.key_id_of(signature)
+    except TokgateError:
+        return f"is no signature that can be read: {exc.message}"
+    if signer != key.id:
+        return f"is of key {signer}, and not of {key.id}, which was given: another key, or one of another time"
+    return f"does not sign this {MANIFEST}: one of the two was changed, or it is the signature of another pack"
 
 
 def _manifest(data: bytes | None) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -178,15 +189,22 @@ def unzipped(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             infos = packed.infolist()
+            if any(info.compress_type for info in infos):
+                raise NoPack("it was packed again, by something else: unpack it, and check the folder")
             if len(infos) > MAX_FILES or sum(info.file_size for info in infos) > len(data):
                 raise NoPack("it holds more than a pack does")
-            if odd := next((i for i in infos if i.compress_type or not _PATH.fullmatch(i.filename)), None):
-                raise NoPack(f"{odd.filename[:100]!r} is not packed as we do")
+            if odd := next((i for i in infos if not _PATH.fullmatch(i.filename)), None):
+                raise NoPack(f"it holds {odd.filename[:100]!r}, and no pack has a file of such a name")
             files = {info.filename: packed.read(info) for info in infos}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as exc:
-        raise exc if isinstance(exc, NoPack) else NoPack(f"it is no whole ZIP file: {exc}") from exc
+        if isinstance(exc, NoPack):
+            raise
+        told = "it is cut off, or its end was changed" if data.startswith(_ZIP) else "it is no ZIP file"
+        raise NoPack(str(exc) if "CRC" in str(exc) else told) from exc
     if zipped(files) != data:
-        raise NoPack("what stands around its files was changed")
+        raise NoPack(
+            "what stands around its files was changed; unpack it, and check the folder, to see whether they were"
+        )
     return files
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -170,9 +172,34 @@ def test_no_byte_of_the_zip_changes_unnoticed(desk: PackDesk) -> None:
         changed = packed[:place] + bytes([packed[place] ^ 4]) + packed[place + 1 :]
         with suppress(sealing.NoPack):
             assert not sealing.check(sealing.unzipped(changed), KEY.public).is_whole, place
-    for broken in (packed[:-1], packed + b"\0", b"", b"PK"):
-        with pytest.raises(sealing.NoPack):
+    again = io.BytesIO()
+    with zipfile.ZipFile(again, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("scope.json", files["scope.json"] * 2)
+    for broken, told in (
+        (packed[: len(packed) // 2], "cut off"),
+        (packed[:-1], "cut off"),
+        (packed + b"\0", "around its files"),
+        (b"", "no ZIP file"),
+        (b"PK", "no ZIP file"),
+        (again.getvalue(), "packed again"),
+    ):
+        with pytest.raises(sealing.NoPack, match=told):
             sealing.unzipped(broken)
+
+
+@only_a_file
+def test_what_became_of_a_signature_is_told(desk: PackDesk) -> None:
+    files, other = made(desk).files, made(desk, sites=("berlin",)).files
+    old = new_key().public
+    stories = {
+        "signature of another pack": ({**files, sealing.SIGNATURE: other[sealing.SIGNATURE]}, KEY.public),
+        f"is of key {KEY.public.id}, and not of {old.id}": (files, old),
+        "no signature that can be read": ({**files, sealing.SIGNATURE: b"x"}, KEY.public),
+        "is missing": ({name: data for name, data in files.items() if name != sealing.MANIFEST}, KEY.public),
+    }
+    for told, (changed, key) in stories.items():
+        ((_, problem),) = sealing.check(changed, key).problems
+        assert told in problem
 
 
 @only_a_file
@@ -244,11 +271,14 @@ def test_answers_say_what_is_not_proven(desk: PackDesk) -> None:
 
 
 def test_every_regulation_is_dated_and_names_files_that_a_pack_has() -> None:
-    files = {"scope", "policy", "coverage", "gaps", "exceptions", "attempts", "probes", "snapshots"}
+    files = {"scope", "policy", "coverage", "gaps", "exceptions", "attempts", "probes", "snapshots", "reconciliation"}
     there = {f"{name}.json" for name in files} | {"events.jsonl", "episodes.jsonl", "audit.jsonl"}
     assert set(regulations.known()) == {"far-52.204-27", "us-tx-prohibited-technologies", "company-policy"}
     for each in regulations.known().values():
         assert {name for question in each.questions for name in question.evidence} <= there
+        assert each.as_of.year >= 2026
+        assert each.sources
+        assert len(each.recheck) >= 3
         assert "complian" not in each.model_dump_json().lower(), "what is shown is told, never whether that is enough"
 
 
