@@ -1,17 +1,25 @@
-"""How many sightings a second the whole intake takes: judged, correlated, and in the store when it returns.
+"""How much a second goes into the store: what counters prove, and what logs say, each exactly once.
 
-A *sample* is one sighting: one record of a log, already parsed (parsing has figures of its own). Two streams, each in
-batches of 5,000: of a sensor, of whose records 2 in 100 are of the service, and of a firewall that only logs what it
-denies of it, where every record counts; both from 500 clients over an hour. Then a flood of spoofed clients and names,
-for memory. Beside it, a peer without correlation: the same records as rows of one table, by ``executemany``.
+Run: ``python -m bench.evidence_ingest [--count N] [--memory N]``. Three kinds of *sample*, and every figure is of all
+that belongs to it, by the clock; beside it stands the same by our own processor time:
+
+- *counters*: hits that two readings of a counter prove, 1,000 in a batch; with the sums for reports, the journal for
+  exports, and the check that none is there already;
+- *sensor*: records of a sensor (ClientHellos, flows, questions), parsed already, of which 2 in 100 are of the service;
+  5,000 in a batch, judged, correlated and in the store when it returns; from 500 clients over an hour;
+- *firewall*: the same of a firewall that logs only what it denies of the service, so that every record counts.
+
+Embedded first, then a PostgreSQL of its own, which syncs; its rows are missing where there is none. The records exist
+before the clock starts, and are taken from the collector of garbage: nothing holds so many in real life. With
+``--memory`` also a flood of spoofed clients and names.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
-import sys
 import tempfile
 import time
 import tracemalloc
@@ -23,16 +31,24 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
+from bench.figures import Row, save
 from controller.address import DatabaseAddress
 from controller.evidence.model import Batch, Channel, Sighting, Verdict
 from controller.evidence_desk import EvidenceDesk
 from controller.inventory import Inventory
+from controller.model import DetectionEvent, EventAction, Quality, Window
 from controller.store import EpisodeQuery, Store
 from core.clock import Clock, ManualClock
+from core.ids import DeviceName, EventId, SiteName, new_id
 from tests.controller.conftest import NOON
 from tests.controller.offices import offices
+from tests.postgres import Server, why_none
+from vendors.model import Reading, RuleName
 
 BATCH: Final = 5_000
+HITS: Final = 1_000
+INTO_SQLITE: Final = 20_000
+INTO_POSTGRESQL: Final = 50_000
 CLIENTS: Final = 500
 OURS: Final = (
     "api16-core-useast5.tiktokv.us",
@@ -114,27 +130,70 @@ def desk_of(store: Store, known: Inventory, clock: Clock) -> EvidenceDesk:
     return EvidenceDesk(store, known, clock, policies=lambda s: policies[s.policy], holidays=lambda _: frozenset())
 
 
-def rate(desk: EvidenceDesk, work: list[Batch]) -> tuple[float, float]:
+def rate(work: Callable[[], None], count: int) -> tuple[float, float]:
+    """A second of the clock, and of our own processor."""
+    gc.collect()
+    gc.freeze()
     began, used = time.perf_counter(), time.process_time()
-    for batch in work:
-        desk.take(batch)
-    count = sum(len(batch.sightings) for batch in work)
-    return count / (time.perf_counter() - began), count / (time.process_time() - used)
+    work()
+    figures = count / (time.perf_counter() - began), count / (time.process_time() - used)
+    gc.unfreeze()
+    return figures
 
 
-def measure(address: DatabaseAddress | None, count: int) -> dict[str, Any]:
+def hits(number: int) -> list[DetectionEvent]:
+    """What one poll of a device with very many rules may prove."""
+    end = NOON + timedelta(minutes=5 * number)
+    shared = DetectionEvent(
+        id=EventId(""),
+        site=SiteName("berlin"),
+        device=DeviceName(f"fw-{number % 50}"),
+        rule=RuleName(""),
+        role="company",
+        exception=None,
+        action=EventAction.BLOCKED,
+        window=Window(end - timedelta(minutes=5), end),
+        hits=3,
+        packets=20,
+        octets=1_200,
+        quality=Quality.EXACT,
+        snapshot=None,
+    )
+    return [replace(shared, id=EventId(new_id()), rule=RuleName(f"deny-{rule}")) for rule in range(HITS)]
+
+
+def counted(store: Store, polls: list[list[DetectionEvent]]) -> None:
+    for found in polls:
+        reading = Reading(epoch="e", read_at=found[0].window.end, rules=())
+        assert store.record_events(found[0].device, reading, found) == len(found)
+
+
+def measure(place: str, address: DatabaseAddress | None, count: int, target: int) -> Iterator[Row]:
     rng = random.Random(7)
-    found: dict[str, Any] = {}
+    with intake(address) as (_, store):
+        polls = [hits(number) for number in range(count // HITS)]
+        yield _row(f"{place}: counters, {HITS:,} events in a batch", rate(lambda: counted(store, polls), count), target)
     streams: dict[str, Callable[[], Iterator[Sighting]]] = {
-        "sensor": lambda: sensor(count, share=0.02, rng=rng),
-        "firewall": lambda: firewall(count, rng=rng),
+        "sensor, 2 in 100 of the service": lambda: sensor(count, share=0.02, rng=rng),
+        "firewall, all of the service": lambda: firewall(count, rng=rng),
     }
     for label, make in streams.items():
-        with intake(address) as (desk, store):
+        with intake(address) as (desk, _):
             work = batches(make(), f"{label} {time.time_ns()}")
-            found[f"{label} a second"], found[f"{label} a second of our processor"] = map(round, rate(desk, work))
-            found[f"{label} episodes"] = store.episode_count(EpisodeQuery(), most=100_000)
-    return found
+            what = f"{place}: {label}, {BATCH:,} sightings in a batch"
+            yield _row(what, rate(lambda d=desk, w=work: taken(d, w), count), target)  # type: ignore[misc]
+
+
+def taken(desk: EvidenceDesk, work: list[Batch]) -> None:
+    for batch in work:
+        desk.take(batch)
+
+
+def _row(what: str, figures: tuple[float, float], target: int) -> Row:
+    by_clock, by_processor = figures
+    parts = {"a second of our own processor": by_processor}
+    met = by_clock >= target
+    return Row(what=what, ours=by_clock, peer=None, unit="/s", target=f"≥ {target:,}", met=met, parts=parts)
 
 
 def memory(count: int, address: DatabaseAddress | None = None) -> dict[str, Any]:
@@ -155,22 +214,22 @@ def memory(count: int, address: DatabaseAddress | None = None) -> dict[str, Any]
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--count", type=int, default=200_000)
-    asked.add_argument("--postgresql", action="store_true", help="also over a PostgreSQL that is started for it")
     asked.add_argument("--memory", type=int, default=0, help="sightings of a flood")
     given = asked.parse_args()
-    found: dict[str, Any] = {"sqlite": measure(None, given.count)}
-    if given.postgresql:
-        from tests.postgres import Server
-
-        server = Server()
+    rows = [*measure("embedded", None, given.count, INTO_SQLITE)]
+    if why_none():
+        print(why_none())
+    else:
+        server = Server(syncs=True)
         try:
-            found["postgresql"] = measure(server.address(server.create()), given.count)
+            rows += measure("PostgreSQL", server.address(server.create()), given.count, INTO_POSTGRESQL)
         finally:
             server.remove()
+    for row in rows:
+        print(f"{row.what}: {row.ours:,.0f} {row.unit}, {dict(row.parts)}, {row.target}")
+    save("evidence_ingest", rows)
     if given.memory:
-        found["memory"] = memory(given.memory)
-    json.dump(found, sys.stdout, indent=1)
-    print()
+        print(json.dumps(memory(given.memory), indent=1))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,8 @@ def _quoted(text: str, at: int) -> dict[str, str]:
     if behind.strip() != "]":
         raise Unfit("a record of Check Point that is cut off")
     found = {name: value for name, value, _ in reversed(every)}
+    if "\\" not in text:
+        return found
     return {name: _ESCAPE.sub(r"\1", value) if "\\" in value else value for name, value in found.items()}
 
 
