@@ -104,7 +104,7 @@ def who(number: Id, output: As = Output.TABLE) -> None:
         found = asked.identities(number)
     show_rows(list(found.identities), _IDENTITIES, output, none="nobody is kept any more whom it stands for")
     if output is Output.TABLE:
-        say(f"open until {found.unmasking.ends_at:%Y-%m-%d %H:%M}Z; looked at {found.unmasking.reads} times")
+        say(f"open until {found.unmasking.ends_at:%Y-%m-%d %H:%M}Z; looks so far: {found.unmasking.reads}")
 
 
 def _show(found: list[Unmasking], output: Output) -> None:

@@ -6,7 +6,7 @@ Of what was asked for nothing changes but its state; whoever decides, decides ex
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -55,6 +55,11 @@ class Unmasking:
     ended_at: datetime | None = None
     reads: int = 0
     last_read_at: datetime | None = None
+
+    @property
+    def last_day(self) -> date:
+        """Of the window, as people say it."""
+        return (self.window.end - timedelta.resolution).date()
 
     @property
     def ends_at(self) -> datetime | None:
@@ -123,9 +128,10 @@ def read(asked: Unmasking, *, actor: str, now: datetime) -> Unmasking:
     if not may_be_one_person(actor, asked.requested_by):
         raise NotUnmasked("only who asked for an unmasking sees what it opens", hint="ask for one of your own")
     if state is not UnmaskingState.APPROVED:
-        waits = state is UnmaskingState.REQUESTED
-        hint = "another person has to approve it: `tokgate unmask approve`" if waits else "ask for another one"
-        raise NotUnmasked(f"unmasking {asked.id} is {state.value}: nothing is open", hint=hint)
+        if state is UnmaskingState.REQUESTED:
+            hint = "another person has to approve it: `tokgate unmask approve`"
+            raise NotUnmasked(f"unmasking {asked.id} waits for another person: nothing is open yet", hint=hint)
+        raise NotUnmasked(f"unmasking {asked.id} is {state.value}: nothing is open", hint="ask for another one")
     return replace(asked, reads=asked.reads + 1, last_read_at=now)
 
 
