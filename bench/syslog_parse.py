@@ -1,10 +1,11 @@
-"""Lines of firewalls' logs a second and core: read, known by sender and clock, and asked of a list, beside plain regex.
+"""Lines of firewalls' logs a second and core: read, known by sender and clock, and judged, beside plain regex.
 
 Run: ``python -m bench.syslog_parse [LINES]``. Our side is what ``tokgate serve`` does with each message between socket
-and intake (``Sieve.sift``), and then a question of the shipped list by address and name, where the matcher stands. The
-peer is one regular expression a family over the raw bytes, which takes out the same six fields and believes whatever
-stands there: no header, no time, no escapes, no check for cut lines, no sender. Two families are also given to the
-``mmnormalize`` of rsyslog, from file to file, where it is installed: C, and its time is that of the whole process.
+and store: ``Sieve.sift``, and then ``signs_of`` with the shipped list and every trait, which says whose client it is,
+of which app, and what became of it; one line in ten is of the service. The peer is one regular expression a family over
+the raw bytes, which takes out the same six fields and believes whatever stands there: no header, no time, no escapes,
+no check for cut lines, no sender, no list. Two families are also given to the ``mmnormalize`` of rsyslog, from file to
+file, where it is installed: C, and its time is that of the whole process.
 
 Seconds of processor time: every side uses one core, and what else the machine does would be in the seconds of a clock.
 """
@@ -20,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,11 +29,12 @@ from pathlib import Path
 from typing import Final
 
 from bench.figures import Row, median_of, save
+from controller.evidence.correlating import signs_of
+from controller.evidence.judging import Judge
 from controller.evidence.senders import Senders
 from controller.evidence.sifting import Arrival, Sieve
+from controller.evidence_desk import matcher_of
 from controller.inventory.file import parse_inventory
-from core.net import Address, spans
-from ipsets import dataset
 
 LINES: Final = 40_000
 ROUNDS: Final = 3
@@ -89,6 +90,7 @@ def _varied(line: bytes, dice: random.Random) -> bytes:
     line = line.replace(b"10.20.0.15", client)
     if dice.random() < 0.9:  # nine of ten go elsewhere
         line = line.replace(b"103.136.220.10", b"93.184.%d.%d" % (dice.randrange(256), dice.randrange(256)))
+        line = line.replace(b"tiktok", b"exampl")
     return re.sub(rb"(?<=[/,=(])5\d{4}(?=[,\s(])", b"%d" % dice.randrange(32_768, 61_000), line, count=1)
 
 
@@ -98,9 +100,7 @@ class Reader:
     def __init__(self) -> None:
         inventory = parse_inventory(INVENTORY)
         self._sieve = Sieve(senders=Senders(inventory), ahead=timedelta(days=40), too_old=timedelta(days=4_000))
-        ranges = spans((n for n in dataset.dedicated_prefixes() if n.version == 4), 4)
-        self._starts, self._ends = [first for first, _ in ranges], [last for _, last in ranges]
-        self._names = {"tiktok.com", "tiktokv.com", "tiktokv.us", "tiktokcdn.com"}
+        self._judge = Judge(inventory, matcher_of(inventory, None))
         self.found = 0
 
     def read(self, raw: list[bytes]) -> None:
@@ -108,17 +108,7 @@ class Reader:
             arrivals = [Arrival(line, PEER, "udp", NOW) for line in raw[start : start + 2_000]]
             sifted = self._sieve.sift(arrivals)
             assert not sifted.rejected, sifted.rejected[0]
-            self.found += sum(self._is_ours(s.destination, s.name) for s in sifted.sightings)
-
-    def _is_ours(self, destination: Address | None, name: str) -> bool:
-        while name:
-            if name in self._names:
-                return True
-            name = name.partition(".")[2]
-        if destination is None or destination.version == 6:
-            return False
-        at = bisect_right(self._starts, int(destination)) - 1
-        return at >= 0 and int(destination) <= self._ends[at]
+            self.found += len(signs_of(self._judge, sifted.sightings).signs)
 
 
 def plain(pattern: re.Pattern[bytes], raw: list[bytes]) -> None:
