@@ -305,8 +305,13 @@ class Inventory(Part):
 
     def privacy_at(self, site: str | None) -> SitePrivacy:
         """What may be said of people there; of no site, or of one that left the inventory, what is said of all."""
-        here = self.sites.get(SiteName(site)) if site is not None else None
-        return applied(self.privacy, here.privacy if here is not None else None)
+        return self._privacies.get(site or "") or self._privacies[""]
+
+    @cached_property
+    def _privacies(self) -> Mapping[str, SitePrivacy]:
+        """By site; under no name what is said of all. Asked for each event that is told of."""
+        own = {str(name): applied(self.privacy, site.privacy) for name, site in self.sites.items()}
+        return {**own, "": applied(self.privacy, None)}
 
     def calendars_of(self, site: Site) -> tuple[str, ...]:
         """The calendars whose holidays a site has."""
