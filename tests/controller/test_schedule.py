@@ -593,7 +593,7 @@ def test_a_sync_that_could_not_be_recorded_is_tried_as_soon_as_it_can(folder: Pa
         with unwritable(folder, "INSERT ON runs"), capture_logs() as logs:
             made.after(SECOND)
             assert made.syncs() == []
-        assert [entry["event"] for entry in logs] == ["schedule.tick_failed"]
+        assert [entry["event"] for entry in logs if entry["event"].startswith("schedule.")] == ["schedule.tick_failed"]
         made.after(SECOND)
         assert made.syncs() == ["window-edge"]
 
