@@ -83,11 +83,18 @@ class HitSums(Evidence):
         ``by_day``: ``by_time`` tells apart the days of the zone, otherwise its hours.
         """
         halves, days = _whole(window, up_half, half_of), _whole(window, up_day, day_of)
-        if days is None or halves is None or not _on_halves(window, zone):
+        if days is None or halves is None:
             return sums_of(self._events_of(site, window))
+        is_fine = not _on_halves(window, zone)
         with self._db.read() as connection:
-            times = [*_by_time(connection, site, halves, zone, HOURS if not by_day else DAYS)]
-            hours = [*_by_time(connection, site, halves, zone, WEEK)] if by_day else times
+            cut = events_cut(connection).get(site) if is_fine else None
+            if cut is not None and cut > window.start:
+                return sums_of(self._events_of(site, window))
+            if is_fine:  # the times of what there are only events of; all else is kept added up
+                halves = window
+            by_time = _by_time_of_events if is_fine else _by_time
+            times = [*by_time(connection, site, halves, zone, HOURS if not by_day else DAYS)]
+            hours = [*by_time(connection, site, halves, zone, WEEK)] if by_day else times
             cells = _cells(connection, site, days)
             seen = _seen(connection, site, days)
         kept = Sums(cells=cells, by_time=tuple(times), by_hour=tuple(hours), seen=seen)
@@ -432,14 +439,28 @@ WEEK: Final = _Unit(timedelta(hours=1), 7 * 24)
 def _by_time(connection: Connection, site: SiteName, window: Window, zone: ZoneInfo, unit: _Unit) -> Iterator[Timed]:
     start = type_coerce(hit_times.c.start, BigInteger)
     for part, offset in steady(window, zone):
-        place: Any = (start + literal(micros_of(offset), BigInteger)) // micros_of(unit.length)
-        if unit.turns is not None:
-            place = place % unit.turns
+        place = _place(start, offset, unit)
         columns = (func.min(start), hit_times.c.action, *map(_sum_of(hit_times), COUNTS))
         where = (hit_times.c.site == site, hit_times.c.grain == HALF, *_in(hit_times.c.start, part))
         query = select(*columns).where(*where).group_by(place, hit_times.c.action)
         for at, action, *figures in connection.execute(query):
             yield Timed(moment(int(at)), EventAction(action), Count(*map(int, figures)))
+
+
+def _by_time_of_events(
+    connection: Connection, site: SiteName, window: Window, zone: ZoneInfo, unit: _Unit
+) -> Iterator[Timed]:
+    """The same of the events themselves, added up by the database: where hours do not begin on half hours of UTC."""
+    at = type_coerce(events.c.end, BigInteger) - 1
+    for part, offset in steady(window, zone):
+        query = select(func.min(at), events.c.action, *_from_events()).where(events.c.site == site, *_ends_in(part))
+        for first, action, *figures in connection.execute(query.group_by(_place(at, offset, unit), events.c.action)):
+            yield Timed(moment(int(first)), EventAction(action), Count(*map(int, figures)))
+
+
+def _place(at: Any, offset: timedelta, unit: _Unit) -> Any:
+    place = (at + literal(micros_of(offset), BigInteger)) // micros_of(unit.length)
+    return place if unit.turns is None else place % unit.turns
 
 
 def _cells(connection: Connection, site: SiteName, days: Window) -> dict[Cell, Count]:
