@@ -198,7 +198,7 @@ def _form_page(
     error: TokgateError | None = None,
     looked: bool = False,
 ) -> Response:
-    services = sorted({s for policy in controller.inventory.policies.values() for s in policy.services})
+    services = [*dict.fromkeys(s for policy in controller.inventory.policies.values() for s in policy.services)]
     given = {**given, "service": given["service"] or (services[0] if services else "")}
     asked = bool(chosen and given["sources"])
     seen, trouble = _previewed(controller, given, chosen) if looked or asked else (None, Markup(""))

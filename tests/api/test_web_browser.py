@@ -392,6 +392,7 @@ def test_a_request_is_sent_and_approved_by_keyboard_alone(place: Place) -> None:
     assert looked_again(bert).status == 200
     expect(bert.locator("#live-said")).to_have_text("Removed from 1/1 devices, as last read back.")
     assert bert.evaluate("window.told") == ["Removed from 1/1 devices, as last read back."]
+    expect(bert.locator("#state")).to_have_text("revoked")
 
 
 def looked_again(page: Page) -> Response:

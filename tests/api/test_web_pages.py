@@ -16,7 +16,7 @@ from controller.access_roles import AccessRole
 from core.ids import PersonName
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA, Browser
-from tests.api.conftest import PASSWORD, Office, Stock, an_office
+from tests.api.conftest import INVENTORY, PASSWORD, Office, Stock, an_office
 from tests.api.test_sign_in import quick_hashes
 
 __all__ = ["quick_hashes"]
@@ -44,11 +44,15 @@ PEOPLE = {
 def office(stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
     with an_office(tmp_path, stock) as made:
-        for name, role in PEOPLE.items():
-            made.controller.people.add_local(
-                name, title="", roles=[role], sites=None, password=Secret(PASSWORD_OF_ANNA), actor="cli:root"
-            )
+        for name in PEOPLE:
+            add(made, name)
         yield made
+
+
+def add(office: Office, name: str) -> None:
+    office.controller.people.add_local(
+        name, title="", roles=[PEOPLE[name]], sites=None, password=Secret(PASSWORD_OF_ANNA), actor="cli:root"
+    )
 
 
 def signed(office: Office, name: str) -> Browser:
@@ -87,6 +91,17 @@ def test_somebody_asks_and_another_agrees(office: Office) -> None:
     [given] = office.controller.exceptions.find()
     assert (given.state.value, given.decided_by) == ("approved", "person:bert")
     assert "Live on 0/1 devices" in text_of(bert.get(f"{where}/live").text)
+
+
+def test_the_first_service_of_the_first_policy_is_offered_first(
+    stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
+    more = INVENTORY.replace("services: [tiktok]", "services: [tiktok]\n    apps: [capcut]", 1)
+    with an_office(tmp_path, stock, more) as office:
+        add(office, "anna")
+        form = signed(office, "anna").get("/exceptions/new").text
+    assert re.findall(r"<option[^>]*>(tiktok|app-capcut)<", form) == ["tiktok", "app-capcut"]
 
 
 def test_nobody_approves_their_own_nor_what_they_did_not_see(office: Office) -> None:
