@@ -39,6 +39,8 @@ _SITES: Final = (
     "/evidence",
     "/reports",
     "/check",
+    "/episodes",
+    "/coverage",
     "/proofs",
     "/packs",
     "/unmaskings",
@@ -46,7 +48,7 @@ _SITES: Final = (
     "/me",
 )
 _ALL_ALIKE_GET: Final = ("/snapshots", "/sources", "/intel", "/health", "/openapi.json", "/docs")
-_FLEET: Final = ("/intel/scoreboard", "/events/alerts", "/reports/scheduled")
+_FLEET: Final = ("/coverage/slo", "/intel/scoreboard", "/events/alerts", "/reports/scheduled")
 PREFIX: Final = "/api/v1"
 
 

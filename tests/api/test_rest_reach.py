@@ -22,6 +22,7 @@ from core.ids import DeviceName, EventId, ExceptionId, PlanId, SiteName, Snapsho
 from tests.api.conftest import MONTH, PASSWORD, Office, Stock, an_office, wish
 from tests.controller.offices import NOON, an_exception
 from tests.controller.test_store import a_run, event, part, reading
+from tests.controller.test_store_episodes import an_episode
 
 BERLIN, AUSTIN = SiteName("berlin"), SiteName("austin")
 FW_BERLIN, FW_AUSTIN = DeviceName("fw-berlin"), DeviceName("fw-austin")
@@ -58,6 +59,7 @@ class Place(NamedTuple):
     exception: str
     both: str
     emergency: str
+    episode: str
 
     def path(self, template: str) -> str:
         """The route's path for what lies in Austin."""
@@ -71,6 +73,8 @@ class Place(NamedTuple):
             "exceptions": self.exception,
             "emergencies": self.emergency,
             "reports": "austin",
+            "coverage": "austin",
+            "episodes": self.episode,
             "snapshots": "abcdef",
         }
         digests = template.replace("{old}", "abcdef").replace("{new}", "fedcba")
@@ -106,6 +110,8 @@ def furnished(office: Office) -> Place:
     for device, site in ((FW_BERLIN, BERLIN), (FW_AUSTIN, AUSTIN)):
         seen = replace(event(NOON - timedelta(hours=1), device), id=EventId(new_id()), site=site)
         store.record_events(device, reading(), [seen])
+        found = an_episode(new_id(), NOON - timedelta(hours=1), site=site, device=device)
+        store.record("", [found])
     plan = StoredPlan(
         id=PlanId(new_id()),
         created_at=NOON,
@@ -120,7 +126,7 @@ def furnished(office: Office) -> Place:
     said = {"actor": "test", "reason": "a fault", "ends": NOON + timedelta(hours=1)}
     switch = controller.interventions.switch(Mode.MONITOR, [AUSTIN], **said)
     controller.interventions.pause([BERLIN, AUSTIN], **said)
-    return Place(office, plan.id, there.id, ids[(AUSTIN,)], ids[(BERLIN, AUSTIN)], switch.id)
+    return Place(office, plan.id, there.id, ids[(AUSTIN,)], ids[(BERLIN, AUSTIN)], switch.id, found.id)
 
 
 @pytest.fixture(scope="module")
