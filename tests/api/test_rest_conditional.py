@@ -107,6 +107,11 @@ def test_of_two_in_the_same_moment_one_is_told(office: Office) -> None:
 NOTHING_TO_COMPARE = {
     ("POST", "/exceptions"): "makes one",
     ("POST", "/emergencies"): "makes one",
+    ("POST", "/unmaskings"): "makes one",
+    ("POST", "/unmaskings/{id}/approve"): "decides once",
+    ("POST", "/unmaskings/{id}/deny"): "decides once",
+    ("POST", "/unmaskings/{id}/end"): "ends once",
+    ("POST", "/reports/scheduled/{name}/send"): "sends what is reckoned then",
     ("POST", "/packs"): "makes one; it changes nothing that is kept",
     ("POST", "/plans"): "makes some; they do not change",
     ("POST", "/runs"): "makes one; each device compares its plan with what it holds",
