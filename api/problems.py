@@ -115,9 +115,12 @@ def _field(found: Mapping[str, Any]) -> dict[str, str]:
     return {"place": clean(place)[:200], "message": clean(str(found["msg"]).removeprefix("Value error, "))[:500]}
 
 
+_OF_THE_INVENTORY: Final = ("/api/v1/sites", "/api/v1/devices", "/api/v1/policies")
+
+
 def on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    known = _of_status(error.status_code)
+    known = _of_status(error.status_code, request.url.path)
     request.state.error_code = known.code
     response = problem_response(known, request_id=request_id_of(request))
     if error.status_code == 405 and error.headers:
@@ -125,12 +128,15 @@ def on_http(request: Request, error: Exception) -> Response:
     return response
 
 
-def _of_status(status: int) -> TokgateError:
+def _of_status(status: int, path: str) -> TokgateError:
     match status:
         case 404:
             return NoSuchRoute("nothing is served at this path", hint="GET /api/v1/openapi.json lists what is")
         case 405:
-            return MethodNotServed("this path does not take this method", hint="the Allow header names those it takes")
+            hint = "the Allow header names those it takes"
+            if path.startswith(_OF_THE_INVENTORY):
+                hint += "; sites, devices and policies are changed in the inventory file (docs/inventory.md)"
+            return MethodNotServed("this path does not take this method", hint=hint)
         case 400:
             return Malformed("the body could not be read as JSON", hint="send JSON in UTF-8, not nested without end")
         case _:

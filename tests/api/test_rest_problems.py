@@ -312,7 +312,9 @@ def test_an_id_that_is_none_is_refused_at_every_route_that_takes_one(shared_offi
 
 def test_a_method_that_is_not_served_names_those_that_are(shared_office: Office) -> None:
     answer = shared_office.ask("PATCH", "/api/v1/sites")
-    assert refusal(answer, 405)["code"] == "TG8002"
+    refused = refusal(answer, 405)
+    assert refused["code"] == "TG8002"
+    assert "inventory file" in refused["hint"]
     assert "GET" in answer.headers["allow"]
     for method in ("PUT", "TRACE", "OPTIONS", "PROPFIND", "GARBAGE"):
         refusal(shared_office.ask(method, f"{EXCEPTIONS}/{ULID}"), 405)
