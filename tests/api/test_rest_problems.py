@@ -358,6 +358,8 @@ LISTS = [
     "/api/v1/calendars",
     "/api/v1/events/cuts",
     "/api/v1/evidence/quarantine",
+    "/api/v1/reports/scheduled",
+    "/api/v1/unmaskings",
     "/api/v1/me/tokens",
     "/api/v1/me/sessions",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def test_the_command_knows_the_exceptions_of_the_store(
 ) -> None:
     monkeypatch.setenv("TOKGATE_DATA_DIR", str(tmp_path))
     (tmp_path / "inventory.yaml").write_text(YAML)
-    ask = ["detect", "--inventory", str(tmp_path / "inventory.yaml"), *(str(FILES / name) for name in ZEEK)]
+    files = [str(FILES / name) for name in ZEEK]
+    ask = ["detect", "-o", "json", "--inventory", str(tmp_path / "inventory.yaml"), *files]
     assert main.main(ask) == 2
     assert "there is no store here" in capsys.readouterr().err
     ads = marketing()
@@ -98,7 +100,9 @@ def test_the_command_knows_the_exceptions_of_the_store(
         store.add_exception(ads)
     assert main.main(ask) == 2
     said = capsys.readouterr()
-    assert (f"allowed-by-exception {ads.id}" in said.out, "no store" in said.err) == (True, False)
+    allowed = [one for one in json.loads(said.out) if one["exception"] == ads.id]
+    assert {one["action"] for one in allowed} == {"allowed-by-exception"}
+    assert "no store" not in said.err
     assert main.main([*ask, "--no-exceptions"]) == 2
     assert ads.id not in capsys.readouterr().out
 
