@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from api.models import Answer, Digest, Instant, Line, Name, OptionalLine, Request, Ulid, network_text
+from api.models import Answer, Digest, Instant, Lasting, Line, Name, OptionalLine, Request, Ulid, network_text
 from controller import model
 from controller.exceptions import HOST, MAX_HOURS, MAX_SOURCES, ROLE, ExceptionPreview, ExceptionRequest
 from controller.model import ExceptionState, Mode
@@ -160,7 +160,7 @@ class HostLookup(Answer):
         )
 
 
-class AccessException(Answer):
+class AccessException(Lasting):
     """An exception. ``live``: approved and inside its time now.
 
     ``live_on``: those of its ``devices`` that were read back holding it; of one that is over, where it is not off yet.

@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     StringConstraints,
     WithJsonSchema,
 )
@@ -87,6 +88,17 @@ class Answer(BaseModel):
     """What we send."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lasting(Answer):
+    """One that is shown again and again as it is: its JSON is made once."""
+
+    _json: bytes | None = PrivateAttr(default=None)
+
+    def json_bytes(self) -> bytes:
+        if self._json is None:
+            self._json = self.__pydantic_serializer__.to_json(self, by_alias=True)
+        return self._json
 
 
 class Page(Answer, Generic[T]):

@@ -23,11 +23,13 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from api import auth
+from api.models import Lasting, Page
 from controller.model import Scope
 from controller.store.database import WouldWait, hurried
 
 SHORT_SECONDS: Final = 0.02
 """An answer that holds up everybody else for no longer."""
+BORNE_SECONDS: Final = 0.25
 RARELY_SECONDS: Final = 300.0
 SCANS: Final = frozenset({"q", "count"})
 """Who asks with these asks for as much work as there are rows."""
@@ -47,20 +49,25 @@ class StraightRoute(APIRoute):
 class Pace:
     """How long answers to requests of one shape take, and whether the next is made at once.
 
-    One that is late may have met a pause of the machine. After the second in a row they go to threads; and from time
-    to time, ever more rarely while it stays late, one of them is tried at once again.
+    One that is late may have met a pause of the machine. After some in a row they go to threads; and from time to
+    time, ever more rarely while they stay late, one of them is tried at once again.
     """
 
-    late: int = 0  # in a row
+    late: float = 0.0  # seconds that those took which came late in a row
+    pause: float = 1.0  # seconds until the next is tried
     tried_again: float = 0.0  # seconds of ``time.monotonic``
 
     def is_short(self) -> bool:
         return time.monotonic() >= self.tried_again
 
     def took(self, seconds: float) -> None:
-        self.late = self.late + 1 if seconds >= SHORT_SECONDS else 0
-        if self.late > 1:
-            self.tried_again = time.monotonic() + min(2.0**self.late, RARELY_SECONDS)
+        if seconds < SHORT_SECONDS:
+            self.late, self.pause = 0.0, 1.0
+            return
+        is_first, self.late = not self.late, self.late + seconds
+        if not is_first and self.late > BORNE_SECONDS:
+            self.tried_again = time.monotonic() + self.pause
+            self.pause = min(2 * self.pause, RARELY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +129,16 @@ class Straight:
         value, wrong = field.validate(answer, {}, loc=("response",))
         if wrong:
             raise ResponseValidationError(errors=wrong, body=answer)
-        shown = Response(field.serialize_json(value), media_type="application/json")
+        shown = Response(_json(field, value), media_type="application/json")
         shown.raw_headers += [pair for pair in said.raw_headers if pair[0] != b"content-length"]
         return shown
+
+
+def _json(field: ModelField, value: Any) -> bytes:
+    if not (isinstance(value, Page) and value.items and isinstance(value.items[0], Lasting)):
+        return field.serialize_json(value)
+    around = field.serialize_json(value.model_copy(update={"items": ()}))
+    return around.replace(b"[]", b"[%s]" % b",".join(item.json_bytes() for item in value.items), 1)
 
 
 def straight(route: APIRoute) -> Straight | None:
