@@ -44,7 +44,7 @@ LIST_MS: Final = 20
 RATES: Final = (100, 300)
 SECONDS: Final = 10
 CONNECTIONS: Final = 16
-ROUNDS: Final = 50
+ROUNDS: Final = 500
 KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIHfNoTV8YQWcFBpgdLPGKFGUbKhDkSDEgZrmQfV3WqN"
 LISTS: Final = {
     "ten live exceptions, the newest": "live=true&limit=10",
