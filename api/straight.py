@@ -98,9 +98,10 @@ class Straight:
             with hurried():
                 return self._answer(request)
         except WouldWait:
-            return await run_in_threadpool(self._answer, request)
+            pass  # it is asked again below, where it may wait
         finally:
             pace.took(time.perf_counter() - began)
+        return await run_in_threadpool(self._answer, request)
 
     def _pace(self, request: Request) -> Pace:
         """Of the requests that give the same parameters as this one."""

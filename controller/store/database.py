@@ -105,8 +105,7 @@ class Database(ABC):
         if open_already is not None and open_for is self:
             yield open_already
             return
-        if is_hurried() and self._is_taken():
-            raise WouldWait
+        self._refuse_to_wait()
         running = rehearsal()
         written = running is not None and running.has_written
         picture = running.part(self._undone()) if running is not None and written else self._picture()
@@ -121,10 +120,13 @@ class Database(ABC):
         if _TOGETHER.get()[0] is self or rehearsal() is not None:
             with self.read() as connection:
                 return connection.execute(statement, parameters).all()
-        if is_hurried() and self._is_taken():
-            raise WouldWait
+        self._refuse_to_wait()
         with self._told():
             return self._rows(statement, parameters)
+
+    def _refuse_to_wait(self) -> None:
+        if is_hurried() and self._is_taken():
+            raise WouldWait
 
     def _is_taken(self) -> bool:
         """Whether whoever reads now waits for another to be done, or for a connection to be made."""
