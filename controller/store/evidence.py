@@ -47,9 +47,12 @@ from vendors.model import Reading
 T = TypeVar("T")
 
 _NAMED: Final = 1_000
-"""More exceptions than that are not named in a question; all are read."""
-_HOLDING: Final = select(device_exceptions.c.exception, device_exceptions.c.device).order_by(device_exceptions.c.device)
-_HOLDING_SOME: Final = _HOLDING.where(device_exceptions.c.exception.in_(bindparam("named", expanding=True)))
+"""Ends of windows that one question names."""
+_HOLDING: Final = (
+    select(device_exceptions.c.exception, device_exceptions.c.device)
+    .where(device_exceptions.c.exception.in_(bindparam("named", expanding=True)))
+    .order_by(device_exceptions.c.device)
+)
 _UP: Final = "up:"
 _PLACE: Final = re.compile(r"(?P<up>up:)?(?P<end>-?[0-9]{1,18}):(?P<event>[0-9a-z]{1,64})")
 
@@ -151,15 +154,9 @@ class Evidence(Shelf):
 
     def holding(self, exceptions: Collection[ExceptionId]) -> dict[ExceptionId, tuple[DeviceName, ...]]:
         """Which devices were last read back holding each of them; nothing of those that none holds."""
-        few = len(exceptions) <= _NAMED
-        wanted, found = frozenset(exceptions), dict[ExceptionId, tuple[DeviceName, ...]]()
-        with self._db.read() as connection:
-            holding = (
-                connection.execute(_HOLDING_SOME, {"named": list(wanted)}) if few else connection.execute(_HOLDING)
-            )
-            for exception, device in holding:
-                if exception in wanted:
-                    found[exception] = (*found.get(exception, ()), device)
+        found = dict[ExceptionId, tuple[DeviceName, ...]]()
+        for exception, device in self._db.rows(_HOLDING, {"named": list(exceptions)}):
+            found[exception] = (*found.get(exception, ()), device)
         return found
 
     # --- looks ----------------------------------------------------------------------------------------------------
