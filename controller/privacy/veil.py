@@ -9,17 +9,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import b32encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from controller.evidence.model import Episode
 from controller.inventory.privacy import Identities
 from controller.model import FORGOTTEN, NOBODY, DetectionEvent, SourceSeen
 from controller.reports.making import HIDDEN, SiteReport, TopLine
+
+Counted = TypeVar("Counted", SourceSeen, TopLine)
 
 LETTERS: Final = 12
 """Of a pseudonym: 60 bits, so that of a million clients hardly two share one."""
@@ -146,21 +148,21 @@ OPEN: Final = Veil(identities=Identities.SHOWN)
 
 def _together(seen: Iterable[SourceSeen]) -> Iterable[SourceSeen]:
     """Pairs that became the same are one: how many there were is told by nothing then."""
-    kept: dict[tuple[str, object], SourceSeen] = {}
-    for one in seen:
-        key = one.client, one.destination
-        old = kept.get(key)
-        kept[key] = one if old is None else replace(one, **_sums(old, one))
-    return kept.values()
+    return _merged(seen, lambda one: (one.client, one.destination))
 
 
 def _one_line(lines: Iterable[TopLine]) -> Iterable[TopLine]:
     """All clients of one role and end as one."""
-    kept: dict[tuple[object, object], TopLine] = {}
-    for line in lines:
-        key = line.action, line.role
+    return _merged(lines, lambda line: (line.action, line.role))
+
+
+def _merged(some: Iterable[Counted], key_of: Callable[[Counted], Hashable]) -> Iterable[Counted]:
+    """One of each key, in the order of the first."""
+    kept: dict[Hashable, Counted] = {}
+    for one in some:
+        key = key_of(one)
         old = kept.get(key)
-        kept[key] = line if old is None else replace(line, **_sums(old, line))
+        kept[key] = one if old is None else replace(one, **_sums(old, one))
     return kept.values()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from controller.audit import AuditNote
 from controller.errors import NotFound
@@ -84,10 +84,7 @@ class Unmaskings(IdentityKeys):
     def unmasking(self, name: str) -> Unmasking:
         """Raises ``NotFound``."""
         with self._db.read() as connection:
-            body = connection.execute(select(unmaskings.c.body).where(unmaskings.c.id == name)).scalar()
-        if body is None:
-            raise NotFound(f"no unmasking {name[:64]!r}", hint="`tokgate unmask list` names them")
-        return UNMASKING.loads(str(body))
+            return _kept(connection, name)
 
     def unmaskings(self, *, limit: int, before: str | None = None) -> Iterator[Unmasking]:
         """The newest first; behind the one named."""
@@ -103,15 +100,19 @@ class Unmaskings(IdentityKeys):
     ) -> Unmasking:
         """What ``change`` makes of it as it is now, with its audit entry. Raises as ``change``; ``NotFound``."""
         with self._db.write() as connection:
-            body = connection.execute(select(unmaskings.c.body).where(unmaskings.c.id == name)).scalar()
-            if body is None:
-                raise NotFound(f"no unmasking {name[:64]!r}", hint="`tokgate unmask list` names them")
-            before = UNMASKING.loads(str(body))
+            before = _kept(connection, name)
             changed = change(before)
             mine = unmaskings.c.id == name
             connection.execute(update(unmaskings).where(mine).values(body=UNMASKING.dumps(changed)))
             self._log(connection, note(before, changed))
         return changed
+
+
+def _kept(connection: Connection, name: str) -> Unmasking:
+    body = connection.execute(select(unmaskings.c.body).where(unmaskings.c.id == name)).scalar()
+    if body is None:
+        raise NotFound(f"no unmasking {name[:64]!r}", hint="`tokgate unmask list` names them")
+    return UNMASKING.loads(str(body))
 
 
 def _seen(site: str, window: Window) -> tuple[Any, ...]:

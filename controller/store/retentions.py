@@ -6,7 +6,7 @@ Done twice it is done once, and a process that dies in between leaves what is le
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
+    Update,
     bindparam,
     delete,
     func,
@@ -112,26 +113,22 @@ class Retentions(Shelf):
             put_meta(connection, EVENTS_CUT, json.dumps(said, sort_keys=True))
 
     def _forget_in_events(self, site: str, until: Until) -> int:
-        named = select(events.c.id, events.c.sources).where(*_named_events(site, until)).limit(BATCH)
+        named = select(events.c.id, events.c.sources).where(*_named_events(site, until))
         change = update(events).where(events.c.id == bindparam("of")).values(sources=bindparam("said"))
-        done = 0
-        while True:
-            with self._db.write() as connection:
-                rows = [{"of": name, "said": _nameless(said)} for name, said in connection.execute(named)]
-                if rows:
-                    connection.execute(change, rows)
-            done += len(rows)
-            if len(rows) < BATCH:
-                return done
+        return self._said_again(named, change, _nameless)
 
     def _forget_in_episodes(self, site: str, until: Until) -> int:
-        named = select(episodes.c.id, episodes.c.body).where(*_named_episodes(site, until)).limit(BATCH)
+        named = select(episodes.c.id, episodes.c.body).where(*_named_episodes(site, until))
         gone = {"source": None, "host": FORGOTTEN, "user": "", "client": "", "threads": None}
         change = update(episodes).where(episodes.c.id == bindparam("of")).values(**gone, body=bindparam("said"))
+        return self._said_again(named, change, _unnamed)
+
+    def _said_again(self, named: Select[Any], change: Update, forget: Callable[[str], str]) -> int:
+        """Rows that are ``named`` with what they say, without what ``forget`` leaves out; how many there were."""
         done = 0
         while True:
             with self._db.write() as connection:
-                rows = [{"of": name, "said": _unnamed(body)} for name, body in connection.execute(named)]
+                rows = [{"of": name, "said": forget(said)} for name, said in connection.execute(named.limit(BATCH))]
                 if rows:
                     connection.execute(change, rows)
             done += len(rows)
