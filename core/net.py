@@ -66,6 +66,15 @@ def _parse_slowly(text: str) -> tuple[int, int]:
     return pack(network), network.version
 
 
+def is_address(text: str) -> bool:
+    """Whether it is one IPv4 or IPv6 address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host, by its address or as ``localhost``, is this machine."""
     try:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -23,7 +22,7 @@ from controller.model import AccessException, ExceptionState, Mode, Window
 from controller.windows import is_inside, mode_at
 from core.ids import DeviceName, ExceptionId, SiteName
 from core.narrowest import Narrowest
-from core.net import Address, Network
+from core.net import Address, Network, is_address
 from ipsets.traits import SILENT, USE, Mark, Matcher, Shows
 
 IN_APP: Final = "(in-app browser)"
@@ -469,13 +468,7 @@ def _of_connection(seen: Sighting) -> Iterable[str]:
         yield f"t {source} {seen.source_port} {spelled(seen.destination)} {seen.port}"
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+_is_address = lru_cache(maxsize=_REMEMBERED)(is_address)
 
 
 def _networks(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any
 
 from controller.inventory.document import Document, Problem, Spot, dotted
 from controller.inventory.fields import did_you_mean, parse_host, parse_net
-from core.net import Network
+from core.net import Network, is_address
 from ipsets.catalogue import Catalogue
 from vendors.registry import known_vendors
 
@@ -243,7 +242,7 @@ def _feeds(document: Document) -> Iterator[Problem]:
     """Of a device that is to pull it is known from where."""
     for spot, device in devices(document.data):
         feed = device.get("feed")
-        known = device.get("own_addresses") or _is_address(device.get("host"))
+        known = device.get("own_addresses") or is_address(str(device.get("host")))
         if isinstance(feed, dict) and not feed.get("allow") and not known:
             said = "no address is known from which it pulls: give `allow`, or `own_addresses` of the device"
             yield document.problem((*spot, "feed"), said)
@@ -257,11 +256,3 @@ def _feed_groups(document: Document) -> Iterator[Problem]:
         if isinstance(group, str) and group in names:
             said = f"{group!r} is a device (line {document.line(names[group])}); a group needs a name of its own"
             yield document.problem((*spot, "feed", "group"), said)
-
-
-def _is_address(host: object) -> bool:
-    try:
-        ip_address(str(host))
-    except ValueError:
-        return False
-    return True

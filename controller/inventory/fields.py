@@ -20,7 +20,7 @@ from pydantic_core import core_schema
 
 from controller.windows import DAYS
 from core.ids import NAME
-from core.net import Network, parse_network
+from core.net import Network, is_address, parse_network
 from core.secret import SCHEMES, SecretRef
 
 DAY_GROUPS: Final = {"daily": DAYS, "weekdays": DAYS[:5], "weekend": DAYS[5:]}
@@ -95,20 +95,12 @@ def _why_no_network(text: str) -> str:
 def parse_host(value: object) -> str:
     """An address or a DNS name; it reaches a socket, never a shell."""
     text = _text(value, "an address or a host name")
-    if "%" not in text and _is_address(text):
+    if "%" not in text and is_address(text):
         return str(ip_address(text))
     labels = text.removesuffix(".").split(".")
     if len(text) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
         raise ValueError(f"{text[:60]!r} is neither an address nor a host name")
     return text.removesuffix(".").lower()
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def parse_login(value: object) -> str:

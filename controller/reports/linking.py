@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from controller.model import EventAction, Window
+from core.net import is_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Links:
         until: datetime | None = None,
     ) -> str:
         """The page of events, narrowed so. Of a client that stands under a pseudonym there is none."""
-        if not self.base or (source and not _is_address(source)):
+        if not self.base or (source and not is_address(source)):
             return ""
         named = {"device": device, "source": source, "kind": kind, "end": end, "q": q}
         times = {"since": self._wall(since or self.window.start), "until": self._wall(until or self.window.end)}
@@ -70,14 +70,6 @@ class Links:
 
 
 _HOUR = timedelta(hours=1)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 __all__ = ["Links"]
