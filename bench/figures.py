@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import statistics
 import subprocess
 import time
@@ -15,6 +16,14 @@ from pathlib import Path
 from typing import Final
 
 RESULTS: Final = Path(__file__).parent / "results"
+
+
+def resident_mb(pid: int) -> float:
+    """VmRSS of a process, in MB of 1,048,576 bytes."""
+    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    if match is None:
+        raise RuntimeError(f"process {pid} has ended")
+    return int(match[1]) / 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,13 +21,12 @@ from sqlalchemy import Connection, text
 
 from bench.exceptions_scale import inventory, row, settings_of
 from bench.figures import save
-from bench.report_year import milliseconds
+from bench.report_year import milliseconds, status
 from controller.coverage_desk import CoverageDesk
-from controller.model import DeviceStatus, Window
+from controller.model import Window
 from controller.service import Controller
 from controller.store.adding import day_of
 from controller.store.schema import micros
-from core.ids import DeviceName, SiteName
 
 SITES: Final = 1_000
 DAYS: Final = 31
@@ -60,22 +59,8 @@ def filled(folder: Path, sites: int) -> Iterator[Controller]:
             fill(connection, sites, day_of(now) - timedelta(days=DAYS - 1))
         for site in controller.inventory.sites.values():
             for device in site.devices:
-                controller.store.put_status(_status(device, site.name, now))
+                controller.store.putstatus(status(device, site.name, now))
         yield controller
-
-
-def _status(device: DeviceName, site: SiteName, now: datetime) -> DeviceStatus:
-    return DeviceStatus(
-        device=device,
-        site=site,
-        last_seen_at=now,
-        last_attempt_at=now,
-        enforced_at=now,
-        snapshot=None,
-        mode="company=enforce",
-        error_code=None,
-        error=None,
-    )
 
 
 def cold(controller: Controller) -> CoverageDesk:

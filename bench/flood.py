@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.evidence_ingest import desk_of
-from bench.figures import Row, save
+from bench.figures import Row, resident_mb, save
 from controller.evidence.receiving import Receiver
 from controller.store import EpisodeQuery, Store
 from core.clock import SystemClock
@@ -61,12 +61,6 @@ def flooded(port: int, seconds: float) -> None:
         time.sleep(0.004)
 
 
-def resident_mb() -> float:
-    """Of this process, in MB of 1,048,576 bytes."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 @contextmanager
 def receiving() -> Iterator[tuple[Receiver, Store]]:
     with tempfile.TemporaryDirectory() as name:
@@ -84,7 +78,7 @@ def measured(seconds: int) -> tuple[list[float], dict[str, int]]:
         with subprocess.Popen(command, cwd=Path(__file__).parents[1]) as sender:
             while sender.poll() is None:
                 time.sleep(1)
-                sizes.append(resident_mb())
+                sizes.append(resident_mb(os.getpid()))
         figures = receiver.figures()
         return sizes, {
             "received": sum(figures.received.values()),

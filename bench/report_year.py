@@ -176,11 +176,11 @@ def filled(folder: Path, database: str | None, sites: int) -> Iterator[Controlle
             fill_others(connection, sites, first)
         for site in controller.inventory.sites.values():
             for device in site.devices:
-                controller.store.put_status(_status(device, site.name, first + timedelta(days=DAYS)))
+                controller.store.putstatus(status(device, site.name, first + timedelta(days=DAYS)))
         yield controller
 
 
-def _status(device: DeviceName, site: SiteName, at: datetime) -> DeviceStatus:
+def status(device: DeviceName, site: SiteName, at: datetime) -> DeviceStatus:
     """Read a moment ago, and as it was wanted."""
     return DeviceStatus(
         device=device,

@@ -7,30 +7,20 @@ the first syncs; the figure is the largest.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Final
 
 import httpx
 
-from bench.figures import Row, save
+from bench.figures import Row, resident_mb, save
 from lab import inventory
 from lab.topology import Lab
 
 TARGET_MB: Final = 120
 SECONDS: Final = 60
 PORT: Final = 18480
-
-
-def resident_mb(pid: int) -> float:
-    """VmRSS of a process, in MB of 1,048,576 bytes."""
-    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
-    if match is None:
-        raise RuntimeError(f"process {pid} has ended")
-    return int(match[1]) / 1024
 
 
 def until_ready(url: str) -> None:
