@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from socket import AF_INET, inet_pton
@@ -10,6 +11,8 @@ from typing import Final
 
 from controller.evidence.model import Verdict
 from core.net import Address
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 SHOWN: Final = 240
 """Characters of a record that was set aside."""
@@ -110,6 +113,19 @@ def url_parts(url: str) -> tuple[str, str]:
     if colon and digits.isdigit():
         host = name
     return dns_name(host), slash + path
+
+
+def is_epoch(text: str) -> bool:
+    """Whether it is a time as ``epoch`` reads it."""
+    return text.isascii() and text.isdigit() and len(text) in (10, 13, 16, 19)
+
+
+@lru_cache(maxsize=1024)
+def epoch(stamp: str) -> datetime:
+    """Since 1970, in seconds, or in thousandths and smaller parts of them. Raises ``Unfit``."""
+    if not is_epoch(stamp):
+        raise Unfit(f"{stamp[:40]!r} is no time")
+    return _EPOCH + timedelta(microseconds=int(stamp[:16].ljust(16, "0")))
 
 
 def reply(received: int | None, verdict: Verdict) -> bool | None:

@@ -162,3 +162,10 @@ def test_a_spoiled_line_is_read_or_unfit(raw: bytes, data: st.DataObject) -> Non
         assert sighting.source is None or sighting.port is None or 0 <= sighting.port <= 65535
         assert sighting.name == sighting.name.lower()
         assert sighting.count >= 1
+
+
+@pytest.mark.parametrize("stamp", ["²²²²²²²²²²", "\N{ARABIC-INDIC DIGIT ONE}" * 13, "1795763704.", "17957637"])
+def test_a_time_that_only_looks_like_numbers_spoils_its_own_line_alone(stamp: str) -> None:
+    cef = "<189>Nov 27 08:15:04 fg-60 CEF:0|Fortinet|Fortigate|v7.4.5|00013|traffic:forward close|3|"
+    line = f"{cef}rt={stamp} FTNTFGTeventtime={stamp} cat=traffic:forward src=10.20.3.43 dst=103.136.221.9 act=deny"
+    assert "is no time" in str(told(line.encode()))

@@ -7,11 +7,21 @@ old versions seconds; ``date`` and ``time`` are by the firewall's clock, whose z
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import Final
 
-from controller.evidence.lines import Unfit, address, dns_name, number, port, protocol, reply, url_parts
+from controller.evidence.lines import (
+    Unfit,
+    address,
+    dns_name,
+    epoch,
+    is_epoch,
+    number,
+    port,
+    protocol,
+    reply,
+    url_parts,
+)
 from controller.evidence.model import Channel, Sighting, Verdict
 from controller.evidence.syslog import Message, iso_time
 
@@ -22,7 +32,6 @@ _PAIR: Final = re.compile(
 _FIRST: Final = ("logver=", "eventtime=", "timestamp=", "date=", "logid=")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _MOST_PAIRS: Final = 400
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _VERDICTS: Final = {
     **dict.fromkeys(
         [
@@ -140,14 +149,9 @@ def _channel(sub: str, service: str, proto: str) -> Channel:
 
 def _at(fields: dict[str, str], message: Message) -> datetime:
     stamp = fields.get("eventtime", "")
-    if stamp.isascii() and stamp.isdigit() and len(stamp) in (10, 13, 16, 19):
-        return _epoch(stamp)
+    if is_epoch(stamp):
+        return epoch(stamp)
     if "date" not in fields or "time" not in fields:
         raise Unfit("a record of FortiOS without its time: it is cut off")
     zone = fields.get("tz", "")
     return iso_time(f"{fields['date']}T{fields['time']}{zone}", message.zone)
-
-
-@lru_cache(maxsize=1024)
-def _epoch(stamp: str) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(stamp[:16].ljust(16, "0")))

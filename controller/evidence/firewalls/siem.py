@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Final
 
-from controller.evidence.lines import Unfit, address, dns_name, number, port, protocol, url_parts
+from controller.evidence.lines import Unfit, address, dns_name, epoch, number, port, protocol, url_parts
 from controller.evidence.model import Channel, Sighting, Verdict
 from controller.evidence.syslog import Message, bsd_time, iso_time
 
@@ -25,7 +24,6 @@ _DELIMITER: Final = re.compile(r"(?:0?x)([0-9A-Fa-f]{1,4})")
 _FACE: Final = re.compile(
     r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?: (UTC|GMT|Z))?"
 )
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIME: Final = frozenset({"", "0"})
 _ALLOWED: Final = """
 accept accepted allow allowed permit permitted pass passed passthrough bypass close timeout client-rst server-rst
@@ -243,7 +241,7 @@ def _verdict(action: str, inspection: str) -> Verdict:
 def _at(fields: Fields, message: Message) -> datetime:
     """When it happened, else when it was written, else as the message says."""
     if (stamp := fields.get("eventtime", "")).isdigit():
-        return _epoch(stamp)
+        return epoch(stamp)
     for key in _TIMES:
         if (text := fields.get(key, "")) not in _NO_TIME:
             return _moment(text, message)
@@ -253,7 +251,7 @@ def _at(fields: Fields, message: Message) -> datetime:
 def _moment(text: str, message: Message) -> datetime:
     """Raises ``Unfit``."""
     if text.isascii() and text.isdigit():
-        return _epoch(text)
+        return epoch(text)
     if (found := _FACE.fullmatch(text)) is not None:
         at = bsd_time(found[1], message.received, UTC if found[3] else message.zone)
         return at + timedelta(microseconds=int((found[2] or "0").ljust(6, "0")))
@@ -268,11 +266,3 @@ def _unnamed_zone(text: str, at: datetime) -> datetime:
     if face is None or not text[face.end() :].strip(" ").isalpha():
         raise Unfit(f"{text[:40]!r} is no time")
     return at
-
-
-@lru_cache(maxsize=1024)
-def _epoch(stamp: str) -> datetime:
-    """Seconds, or thousandths and smaller parts of them. Raises ``Unfit``."""
-    if len(stamp) not in (10, 13, 16, 19):
-        raise Unfit(f"{stamp[:40]!r} is no time")
-    return _EPOCH + timedelta(microseconds=int(stamp[:16].ljust(16, "0")))
