@@ -28,7 +28,6 @@ from core.errors import ConfigError
 WRITE_WAIT: Final = timedelta(seconds=30)
 READERS: Final = 8
 HURRY_SECONDS: Final = 0.5
-_TOGETHER: ContextVar[tuple[Database | None, Connection | None]] = ContextVar("together", default=(None, None))
 _HURRIED: ContextVar[bool] = ContextVar("hurried", default=False)
 
 
@@ -86,25 +85,11 @@ class Database(ABC):
             yield connection
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """All reads in the block are of one picture, in one transaction. Raises ``StoreError``."""
-        with self.read() as connection:
-            mark = _TOGETHER.set((self, connection))
-            try:
-                yield
-            finally:
-                _TOGETHER.reset(mark)
-
-    @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent picture. Keep it short: a long reader keeps old rows from being cleared away.
 
         Raises ``StoreError``.
         """
-        open_for, open_already = _TOGETHER.get()
-        if open_already is not None and open_for is self:
-            yield open_already
-            return
         self._refuse_to_wait()
         running = rehearsal()
         written = running is not None and running.has_written
@@ -117,7 +102,7 @@ class Database(ABC):
 
         Raises ``StoreError``.
         """
-        if _TOGETHER.get()[0] is self or rehearsal() is not None:
+        if rehearsal() is not None:
             with self.read() as connection:
                 return connection.execute(statement, parameters).all()
         self._refuse_to_wait()

@@ -38,7 +38,7 @@ from controller.store.schema import (
     observations,
     readings,
 )
-from controller.store.searching import Listing, total
+from controller.store.searching import Listing, steps, total
 from controller.store.shelf import Shelf, put, without_nul
 from core.ids import DeviceName, ExceptionId, SiteName
 from vendors.codec import dumps_reading, loads_reading
@@ -182,7 +182,7 @@ class Evidence(Shelf):
         inside = select(observations).where(here, observations.c.at >= window.start, observations.c.at < window.end)
         with self._db.read() as connection:
             rows = list(connection.execute(inside).mappings())
-            for device in _devices_seen(connection, site):
+            for device in steps(connection, observations.c.device, observations.c.site == site):
                 earlier = (here, observations.c.device == device, observations.c.at < window.start)
                 last = select(observations).where(*earlier).order_by(observations.c.at.desc(), observations.c.id.desc())
                 rows += connection.execute(last.limit(1)).mappings()
@@ -312,18 +312,6 @@ def _insert_new(connection: Connection, found: Sequence[DetectionEvent]) -> list
             new.append(event)
     add_rows(connection, events, [columns_of(event) for event in new])
     return new
-
-
-def _devices_seen(connection: Connection, site: SiteName) -> Iterator[str]:
-    """Every device that was ever looked at there: one step along the index for each, however many looks there are."""
-    last = ""
-    while True:
-        after = select(func.min(observations.c.device)).where(observations.c.site == site, observations.c.device > last)
-        found = connection.execute(after).scalar()
-        if found is None:
-            return
-        last = str(found)
-        yield last
 
 
 def look_of(row: RowMapping) -> Observation:

@@ -28,7 +28,7 @@ class Moving(Shelf):
 
     def marks(self) -> Marks:
         """How far everything is now."""
-        with self.together(), self._db.read() as connection:
+        with self._db.read() as connection:
             newest = _newest(connection, runs.c.id)
             proof = _newest(connection, proofs.c.id)
             going = _going(connection)
@@ -50,7 +50,7 @@ class Moving(Shelf):
     def changes(self, since: Marks, until: Marks) -> Changes:
         """What lies between the two."""
         found: dict[Topic, frozenset[SiteName] | None] = {}
-        with self.together(), self._db.read() as connection:
+        with self._db.read() as connection:
             if since.looks != until.looks:
                 found[Topic.SITE] = _between(connection, observations.c.id, observations.c.site, since.looks)
             if since.proofs != until.proofs:
@@ -99,7 +99,7 @@ def _going(connection: Connection) -> dict[str, int]:
 
 
 def _between(connection: Connection, key: Column[Any], site: Column[Any], since: int) -> frozenset[SiteName] | None:
-    if _last(connection, key) - since > _FAR or _last(connection, key) < since:  # too far, or of another store
+    if not 0 <= _last(connection, key) - since <= _FAR:  # of another store, or too far
         return None
     rows = connection.execute(select(site).where(key > since).distinct()).scalars()
     return frozenset(SiteName(name) for name in rows)

@@ -20,7 +20,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     or_,
     select,
     type_coerce,
@@ -31,8 +30,10 @@ from controller.audit import AuditNote
 from controller.evidence.model import Episode
 from controller.model import FORGOTTEN, NOBODY, SourceSeen
 from controller.store.adding import DAY, MONTH, ONE_DAY, SEEN, month_of
+from controller.store.bulk import add_rows
 from controller.store.jsons import EPISODE, SOURCES
 from controller.store.schema import episodes, events, hit_seen, micros, moment, proofs, quarantine
+from controller.store.searching import steps
 from controller.store.shelf import Shelf, get_meta, put_meta
 from controller.store.sums import EVENTS_CUT, up_month
 from controller.sums import SOURCE
@@ -54,17 +55,8 @@ class Until:
 class Retentions(Shelf):
     def sites_recorded(self) -> set[str]:
         """Every site of which anything is kept."""
-        found = set[str]()
         with self._db.read() as connection:
-            for table in (hit_seen, events, episodes, proofs):
-                last = ""
-                while True:  # one step along an index for each, however many rows there are
-                    following = select(func.min(table.c.site)).where(table.c.site > last)
-                    name = connection.execute(following).scalar()
-                    if name is None:
-                        break
-                    found.add(last := str(name))
-        return found
+            return {name for table in (hit_seen, events, episodes, proofs) for name in steps(connection, table.c.site)}
 
     def due_of(self, site: str, until: Until) -> dict[str, int]:
         """How many of what would go, without what there is none of; changes nothing."""
@@ -77,12 +69,12 @@ class Retentions(Shelf):
 
     def drop_of(self, site: str, until: Until) -> dict[str, int]:
         """Do it, and say the same."""
-        done = {"events": self._deleted(events, *_old_events(site, until))}
+        done = {"events": self._drop(events, *_old_events(site, until))}
         if done["events"]:
             self._note_cut(site, until.events)
-        done["episodes"] = self._deleted(episodes, *_old_episodes(site, until))
-        done["proofs"] = self._deleted(proofs, *_old_proofs(site, until))
-        done["set aside"] = self._deleted(quarantine, *_old_quarantine(site, until))
+        done["episodes"] = self._drop(episodes, *_old_episodes(site, until))
+        done["proofs"] = self._drop(proofs, *_old_proofs(site, until))
+        done["set aside"] = self._drop(quarantine, *_old_quarantine(site, until))
         done["identities in events"] = self._forget_in_events(site, until)
         done["identities in episodes"] = self._forget_in_episodes(site, until)
         done["identities in sums"] = self._forget_in_sums(site, until)
@@ -93,17 +85,6 @@ class Retentions(Shelf):
             self._log(connection, audit)
 
     # --- one kind each --------------------------------------------------------------------------------------------
-
-    def _deleted(self, table: Table, *which: Any) -> int:
-        key: Any = next(iter(table.primary_key))
-        gone = 0
-        while True:
-            with self._db.write() as connection:
-                old = connection.execute(select(key).where(*which).limit(BATCH)).scalars().all()
-                if old:
-                    gone += connection.execute(delete(table).where(key.in_(list(old)))).rowcount
-            if len(old) < BATCH:
-                return gone
 
     def _note_cut(self, site: str, first: datetime) -> None:
         """So that sums are not compared with events that are gone, nor made anew of them."""
@@ -220,11 +201,10 @@ def _as_one(connection: Connection, site: str, day: datetime) -> int:
     """All clients of a day as one row for each role and end; returns how many had names."""
     c = hit_seen.c
     there = (c.site == site, c.side == SOURCE, c.grain == DAY, c.start == day)
-    rows = [dict(row) for row in connection.execute(_summed(c.action, c.role).where(*there)).mappings()]
+    rows = connection.execute(_summed(c.action, c.role).where(*there)).mappings().all()
     gone = connection.execute(delete(hit_seen).where(*there, c.name != FORGOTTEN)).rowcount
     connection.execute(delete(hit_seen).where(*there))
-    for row in rows:
-        connection.execute(insert(hit_seen).values(**_seen_row({**row, "name": FORGOTTEN}, site, DAY, day)))
+    add_rows(connection, hit_seen, [_seen_row({**row, "name": FORGOTTEN}, site, DAY, day) for row in rows])
     return gone
 
 
@@ -249,8 +229,8 @@ def _months_of(connection: Connection, site: str, first: datetime, last: datetim
         end = up_month(month + ONE_DAY)
         connection.execute(delete(hit_seen).where(*mine, c.grain == MONTH, c.start == month))
         days = (*mine, c.grain == DAY, c.start >= month, c.start < end)
-        for row in connection.execute(_summed(c.name, c.action, c.role).where(*days)).mappings().all():
-            connection.execute(insert(hit_seen).values(**_seen_row(dict(row), site, MONTH, month)))
+        rows = connection.execute(_summed(c.name, c.action, c.role).where(*days)).mappings().all()
+        add_rows(connection, hit_seen, [_seen_row({**row}, site, MONTH, month) for row in rows])
         month = end
 
 

@@ -67,6 +67,13 @@ class Listing(ABC):
         return int(connection.execute(select(func.count()).select_from(found)).scalar() or 0)
 
 
+def steps(connection: Connection, column: Any, *where: Any) -> Iterator[str]:
+    """Every text in the column: one step along its index for each, however many rows there are."""
+    last = ""
+    while (found := connection.execute(select(func.min(column)).where(*where, column > last)).scalar()) is not None:
+        yield (last := str(found))
+
+
 def within(column: Any, since: datetime | None, until: datetime | None) -> Iterator[ColumnElement[bool]]:
     """At ``since`` or later, and before ``until``."""
     if since is not None:

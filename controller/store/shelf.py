@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from controller.alerts import AlertNote
@@ -23,6 +22,7 @@ from controller.store.schema import audit, meta, repeats
 from core.clock import Clock
 
 AUDIT_HEAD = "audit_head"
+_DROPPED: Final = 5_000
 
 
 class Shelf:
@@ -31,15 +31,23 @@ class Shelf:
     _db: Database
     _clock: Clock
 
-    def together(self) -> AbstractContextManager[None]:
-        """What is read in the block, on this thread, is of one moment."""
-        return self._db.together()
-
     def _log(self, connection: Connection, note: AuditNote | None) -> None:
         """Write the change's audit entry, in the change's own transaction (I14)."""
         if note is not None:
             append(connection, note, self._clock)
             outbox.tell_change(connection, note, self._clock.now())
+
+    def _drop(self, table: Table, *which: Any) -> int:
+        """Rows that are named, so many at a time that others may write between; how many there were."""
+        key: Any = next(iter(table.primary_key))
+        gone = 0
+        while True:
+            with self._db.write() as connection:
+                old = connection.execute(select(key).where(*which).limit(_DROPPED)).scalars().all()
+                if old:
+                    gone += connection.execute(delete(table).where(key.in_(list(old)))).rowcount
+            if len(old) < _DROPPED:
+                return gone
 
     def _raise_alerts(self, connection: Connection, raised: Iterable[AlertNote], at: datetime) -> None:
         """Keep the alerts of a change, in the change's own transaction."""

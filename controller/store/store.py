@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Table, delete, func, select, text
+from sqlalchemy import delete, func, select, text
 
 from controller.address import DatabaseAddress
 from controller.audit import AuditNote
@@ -81,7 +81,6 @@ FULL: Final = timedelta(hours=1)
 PLAN_RETENTION: Final = timedelta(days=30)
 SESSION_RETENTION: Final = timedelta(days=30)
 """After its end a session is shown for so long."""
-_BATCH: Final = 5_000
 
 
 class Jobs(Shelf):
@@ -366,12 +365,3 @@ class Store(
     def _current_id(self) -> str | None:
         with self._db.read() as connection:
             return get_meta(connection, CURRENT)
-
-    def _drop(self, table: Table, *which: Any) -> None:
-        key: Any = next(iter(table.primary_key))
-        while True:
-            with self._db.write() as connection:
-                old: Iterable[Any] = connection.execute(select(key).where(*which).limit(_BATCH)).scalars().all()
-                gone = connection.execute(delete(table).where(key.in_(list(old)))).rowcount
-            if gone < _BATCH:
-                return
