@@ -126,7 +126,7 @@ def was_live(exceptions: Iterable[AccessException], at: datetime) -> tuple[Acces
         for e in exceptions
         if e.state not in (ExceptionState.DRAFT, ExceptionState.REQUESTED, ExceptionState.DENIED, ExceptionState.LAPSED)
         and e.decided_at is not None
-        and max(e.decided_at, e.starts) <= at < min(e.ends, e.ended_at or e.ends)
+        and max(e.decided_at, e.starts) <= at < e.over_at
     )
 
 

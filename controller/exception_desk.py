@@ -220,7 +220,7 @@ class ExceptionDesk:
         """Ask for the same once more, from its end on, or from now where that is past. Raises as ``request``."""
         before = self._undeclared(exception_id)
         again = lifecycle.request_again(before)
-        starts = max(self._clock.now(), min(before.ends, before.ended_at or before.ends))
+        starts = max(self._clock.now(), before.over_at)
         asked = replace(again, starts=starts, ends=ends, reason=reason or before.reason, renews=before.id)
         return self.request(asked, actor=actor, draft=draft)
 

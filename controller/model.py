@@ -151,6 +151,11 @@ class AccessException:
         """Whether it is approved and in its life; by its hours it may be closed just then."""
         return self.state is ExceptionState.APPROVED and self.starts <= at < self.ends
 
+    @property
+    def over_at(self) -> datetime:
+        """When it ends, or ended before its time."""
+        return min(self.ends, self.ended_at or self.ends)
+
 
 # --- emergencies ----------------------------------------------------------------------------------------------------
 

@@ -414,7 +414,7 @@ def _was_live(exception: AccessException, window: Window) -> bool:
     if exception.decided_at is None or exception.state in _OVER:
         return False
     start = max(exception.starts, exception.decided_at, window.start)
-    return start < min(exception.ended_at or exception.ends, exception.ends, window.end)
+    return start < min(exception.over_at, window.end)
 
 
 def _held(emergency: Any, window: Window) -> bool:

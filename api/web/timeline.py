@@ -118,7 +118,7 @@ def life_of(one: AccessException) -> Window | None:
     """When it was in force, or is to be; None: never."""
     if one.state not in _LIVED or one.decided_at is None:
         return None
-    end = min(one.ends, one.ended_at or one.ends)
+    end = one.over_at
     start = max(one.starts, one.decided_at)
     return Window(start, end) if start < end else None
 

@@ -316,7 +316,7 @@ class Judge:
 
     def _is_open(self, exception: AccessException, site: Site, at: datetime) -> bool:
         """Also of one that has ended since: it was open then."""
-        life = Window(exception.starts, min(exception.ends, exception.ended_at or exception.ends))
+        life = Window(exception.starts, exception.over_at)
         decided = exception.decided_at
         if not life.start <= at < life.end or (decided is not None and at < decided):
             return False

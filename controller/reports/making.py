@@ -554,7 +554,7 @@ def _exception_lines(
         if exception.decided_at is None or exception.state is ExceptionState.DENIED:
             continue
         start = max(exception.starts, exception.decided_at, window.start)
-        if start >= min(exception.ended_at or exception.ends, exception.ends, window.end):
+        if start >= min(exception.over_at, window.end):
             continue
         yield ExceptionLine(exception=exception, totals=_totals(own.get(exception.id, {}))[EventAction.ALLOWED])
 
