@@ -166,9 +166,12 @@ class Facade(Collector):
             family.add_metric((site, state.value), count)
         for (where, by), at in _latest(((c.site, c.by.value), c.at) for c in cells):
             age.add_metric((where, by), (now - at).total_seconds())
-        leaking = [c for c in cells if c.state is ProofState.LEAKING]
-        for at_site in sorted({c.site for c in leaking}):
-            leak.add_metric((at_site,), max((now - c.since).total_seconds() for c in leaking if c.site == at_site))
+        oldest: dict[str, datetime] = {}
+        for c in cells:
+            if c.state is ProofState.LEAKING:
+                oldest[c.site] = min(c.since, oldest.get(c.site, c.since))
+        for leaking, since in sorted(oldest.items()):
+            leak.add_metric((leaking,), (now - since).total_seconds())
         yield from (family, age, leak)
 
     def _episodes(self, now: datetime) -> Metric:

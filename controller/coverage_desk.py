@@ -222,7 +222,8 @@ class CoverageDesk:
         leaks = site.name in self.store.leaking_sites(since - REMEMBERED)
         first = self._unsettled(site, since, leaks=leaks)
         looks = self._looks(site, first, now)
-        return self._line(site, self.store.statuses(), looks, since=since, first=first, now=now, leaks=leaks)[0]
+        statuses = self.store.statuses_of(site.devices)
+        return self._line(site, statuses, looks, since=since, first=first, now=now, leaks=leaks)[0]
 
     @property
     def _reach(self) -> timedelta:

@@ -1117,6 +1117,11 @@ class Controller:
         statuses = self.store.statuses()
         return tuple(self._device_view(d, statuses) for d in self._select(Selection()))
 
+    def device(self, name: str) -> DeviceView:
+        """As ``devices`` has it. Raises ``NotFound``."""
+        device = self.inventory.device(name)
+        return self._device_view(device, self.store.statuses_of([device.name]))
+
     @staticmethod
     def _device_view(device: Device, statuses: dict[DeviceName, DeviceStatus]) -> DeviceView:
         return DeviceView(
@@ -1133,7 +1138,8 @@ class Controller:
 
     def site(self, name: str) -> SiteView:
         """As ``sites`` has it. Raises ``NotFound``."""
-        return self._site_view(self.inventory.site(name), self.store.statuses(), self.clock.now())
+        site = self.inventory.site(name)
+        return self._site_view(site, self.store.statuses_of(site.devices), self.clock.now())
 
     def _site_view(self, site: Site, statuses: dict[DeviceName, DeviceStatus], now: datetime) -> SiteView:
         policy = self.emergencies.policy_of(site)

@@ -55,8 +55,7 @@ def list_devices(
 @router.get("/{name}", summary="One device", responses=answers(404))
 def get_device(controller: Ctl, caller: Reader, name: Name) -> Device:
     """With the latest word on it. Nothing is asked of the device itself."""
-    known = controller.inventory.device(name).name
-    return next(Device.of(device) for device in controller.devices() if device.name == known)
+    return Device.of(controller.device(name))
 
 
 @router.post(

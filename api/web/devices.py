@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.device_models import Device
-from api.run_models import KnownDrift, Run
+from api.run_models import KnownDrift
 from api.sessions import PageCtl, PageReader
 from api.web.filtering import Word
-from api.web.fleet import DAY, TONES
+from api.web.fleet import DAY
 from api.web.pages import PageRoute, page
 from api.web.proofs import PATHS, STATES
 from api.web.runs import OUTCOMES
@@ -22,8 +22,9 @@ from api.web.shown import zone_of
 from api.web.wording import ABILITIES, SPANS, TRANSACTIONS
 from controller.coverage import Coverage
 from controller.errors import Invalid
-from controller.model import CoverageState, Window
+from controller.model import CoverageState, DeviceRun, Run, Window
 from controller.reports import as_html
+from controller.service import Controller
 from controller.store import RunQuery
 from core.ids import DeviceName
 from vendors.model import Capabilities
@@ -41,7 +42,7 @@ def device_page(request: Request, controller: PageCtl, caller: PageReader, name:
     if days not in SPANS:
         raise Invalid(f"days: {days!r} cannot be shown", hint=f"it is one of {', '.join(SPANS)}")
     known = controller.inventory.device(name)
-    view = next(one for one in controller.devices() if one.name == known.name)
+    view = controller.device(name)
     now, zone = controller.clock.now(), zone_of(controller, [known.site])
     window = Window(now - int(days) * DAY, now)
     covered = controller.coverage.site(known.site, window).devices.get(known.name, Coverage(spans=()))
@@ -73,7 +74,6 @@ def device_page(request: Request, controller: PageCtl, caller: PageReader, name:
         seconds={state: covered.total(state) / timedelta(seconds=1) for state in CoverageState},
         reasons=[span for span in reversed(covered.spans) if span.cause][:REASONS],
         states=as_html.STATES,
-        tones=TONES,
         count=as_html.count,
         size=as_html.size,
         duration=as_html.duration,
@@ -81,13 +81,16 @@ def device_page(request: Request, controller: PageCtl, caller: PageReader, name:
     )
 
 
-def _last_runs(controller: PageCtl, name: DeviceName) -> tuple[list[Run], tuple[str, tuple[str, ...]]]:
+def _last_runs(
+    controller: Controller, name: DeviceName
+) -> tuple[list[tuple[Run, DeviceRun]], tuple[str, tuple[str, ...]]]:
     """The last runs over the device, and in which of them something was to change there, with what."""
     found = controller.runs(limit=RUNS, wanted=RunQuery(device=name))
+    ours = [(run, part) for run in found for part in run.devices if part.device == name]
     for run in found:
         if said := controller.run_changes(run).get(name):
-            return [Run.of(one) for one in found], (run.id, said)
-    return [Run.of(one) for one in found], ("", ())
+            return ours, (run.id, said)
+    return ours, ("", ())
 
 
 def abilities(can: Capabilities) -> list[tuple[str, str]]:

@@ -102,7 +102,6 @@ def list_page(
         csv=urlencode(asked.given),
         sites=list(controller.inventory.sites),
         asked=asked,
-        is_narrowed=bool(asked.given),
         request_path=here(request),
         sure=SURE,
         zone=zone,

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
@@ -19,6 +18,7 @@ from api.routes.exceptions import refuse_strangers
 from api.sessions import PageApprover, PageCtl, PageReader, PageRequester, PageRevoker
 from api.web.asking import Seen, lines_of
 from api.web.fields import about
+from api.web.filtering import Cursor, Pager
 from api.web.once import OnceOf
 from api.web.pages import PageRoute, field_time, local_time, page
 from api.web.shown import Shown, zone_of
@@ -54,7 +54,7 @@ def list_page(
     state: Annotated[str, Query(max_length=20)] = "",
     site: Annotated[str, Query(max_length=64)] = "",
     q: Annotated[str, Query(max_length=100)] = "",
-    cursor: Annotated[str, Query(max_length=500)] = "",
+    cursor: Cursor = "",
 ) -> Response:
     """The newest first, so many at a time."""
     now, asked = controller.clock.now(), {"state": state, "site": site, "q": q}
@@ -65,15 +65,14 @@ def list_page(
         found = list(islice(listed, SHOWN + 1))
     except TokgateError as exc:
         error = exc
-    older = {**asked, "cursor": encode(found[SHOWN - 1].id, of=_LIST)} if len(found) > SHOWN else None
+    older = encode(found[SHOWN - 1].id, of=_LIST) if len(found) > SHOWN else None
     return page(
         request,
         controller,
         "exceptions.html",
         error=error,
         exceptions=[Shown.of(controller, e, now) for e in found[:SHOWN]],
-        older=urlencode({name: value for name, value in older.items() if value}) if older else "",
-        newest=urlencode({name: value for name, value in asked.items() if value}) if cursor else None,
+        pager=Pager.of(asked, cursor=cursor, after=older),
         states=STATES,
         sites=list(controller.inventory.sites),
         asked=asked,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Query
@@ -54,11 +54,6 @@ class Pager:
         return cls(
             older=urlencode({**given, "cursor": after}) if after else "", newest=urlencode(given) if cursor else None
         )
-
-
-def narrowed(asked: Mapping[str, Any]) -> bool:
-    """Whether anything was asked for."""
-    return any(asked.values())
 
 
 def here(request: Request) -> str:

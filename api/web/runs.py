@@ -19,6 +19,7 @@ from api.web.filtering import Cursor, Pager, Text, Word, between, here
 from api.web.pages import PageRoute, page
 from api.web.shown import zone_of
 from api.web.wording import one_zone
+from controller import model
 from controller.model import Outcome
 from controller.planning import reopen
 from controller.service import PLAN_LIFE, Controller
@@ -64,7 +65,7 @@ VERIFIED: Final = {
 class Line:
     """One run of the list. ``took``: in seconds; None while it goes on."""
 
-    run: Run
+    run: model.Run
     took: float | None
     counts: Sequence[tuple[Outcome, int]]
     sites: Sequence[str]
@@ -86,7 +87,7 @@ def runs_page(
     """The newest first, so many at a time."""
     asked = {"site": site, "device": device, "trigger": trigger, "since": since, "until": until, "q": q}
     zone = zone_of(controller, [site]) if site else one_zone(controller.inventory.sites.values())
-    error, rows, plans = None, list[Run](), list[Plan]()
+    error, rows, plans = None, list[model.Run](), list[Plan]()
     try:
         first, last = between(since, until, zone)
         if site:
@@ -94,10 +95,7 @@ def runs_page(
         ours, of = SiteName(site) if site else None, DeviceName(device) if device else None
         wanted = RunQuery(site=ours, device=of, trigger=trigger or None, since=first, until=last, text=q or None)
         after = decode(cursor or None, of=_LIST)
-        rows = [
-            Run.of(run)
-            for run in controller.runs(limit=SHOWN + 1, before=RunId(after) if after else None, wanted=wanted)
-        ]
+        rows = controller.runs(limit=SHOWN + 1, before=RunId(after) if after else None, wanted=wanted)
         plans = _plans(controller, PlanQuery(site=ours, device=of, since=first, until=last))
     except TokgateError as exc:
         error = exc
@@ -133,8 +131,8 @@ def run_page(request: Request, controller: PageCtl, caller: PageReader, number: 
         controller,
         "run.html",
         run=run,
-        line=_line(run),
-        parts=[(part, part.changes, _took(part)) for part in parts[:DEVICES]],
+        line=_line(found),
+        parts=[(part, _took(part)) for part in parts[:DEVICES]],
         left_out=max(0, len(parts) - DEVICES),
         plans=[plan for plan in plans if plan.device in devices],
         known=controller.inventory.by_name,
@@ -172,7 +170,7 @@ def _plans(controller: Controller, wanted: PlanQuery) -> list[Plan]:
     return found
 
 
-def _line(run: Run) -> Line:
+def _line(run: model.Run) -> Line:
     counted = Counter(part.outcome for part in run.devices)
     return Line(
         run=run,

@@ -7,9 +7,9 @@ reference then points.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from api.auth import Caller
 from api.lanes import Lane, LaneOf
 from api.sessions import PageAdmin, PageAuditor, PageCtl
+from api.web.asking import Filled
 from api.web.fields import about
 from api.web.pages import PageRoute, page, refuse_limited
 from api.web.wording import one_zone
@@ -44,13 +45,6 @@ _MOST: Final = 2000
 def webhooks_page(request: Request, controller: PageCtl, caller: PageAuditor) -> Response:
     refuse_limited(caller)
     return _list(request, controller, caller)
-
-
-async def _form(request: Request) -> FormData:
-    return await request.form()
-
-
-Filled = Annotated[FormData, Depends(_form)]
 
 
 @router.post("")
