@@ -39,11 +39,12 @@ class Exporting:
         clock: Clock,
         settings: Settings,
         *,
+        privacy: PrivacyDesk,
         may_run: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``may_run`` is asked before each turn."""
+        """``privacy``: the controller's own, so that a key that is destroyed is gone here too. ``may_run`` is asked
+        before each turn."""
         origin = here()
-        privacy = PrivacyDesk(store=store, inventory=inventory, clock=clock)
         self.exporters = {
             name: Exporter(
                 name,

@@ -130,6 +130,7 @@ class Scheduler:
             controller.inventory,
             controller.clock,
             settings,
+            privacy=controller.privacy,
             may_run=lambda: not self._is_idle,
         )
         controller.exports.live = self._exporting.views
