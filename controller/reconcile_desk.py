@@ -17,7 +17,7 @@ from controller.errors import Invalid
 from controller.evidence.detecting import detect
 from controller.evidence.formats import Reading, Stream, read
 from controller.evidence.judging import Judge
-from controller.evidence.model import Channel, EpisodeKind, Rejected, Sighting
+from controller.evidence.model import Channel, Episode, EpisodeKind, Rejected, Sighting
 from controller.evidence_desk import matcher_of
 from controller.inventory import Inventory
 from controller.model import Window
@@ -110,9 +110,16 @@ class ReconcileDesk:
             detect(judge, [one for one in seen if one.source is None], site=only),
         )
         having = [e for found in parts for e in found.episodes if e.kind is EpisodeKind.INSTALLED]
-        by_site = {name: [e for e in having if e.site == name] for name in names}
-        here = {name: Endpoints.listed(seen, having, here=ours) for name, ours in by_site.items()}
-        return here, sum(found.strangers for found in parts) + sum(e.site not in by_site for e in having)
+        by_site: dict[SiteName, list[Episode]] = {name: [] for name in names}
+        elsewhere = 0
+        for episode in having:
+            if episode.site in by_site:
+                by_site[episode.site].append(episode)
+            else:
+                elsewhere += 1
+        every = Endpoints.listed(seen, having)
+        here = {name: every.at(ours) for name, ours in by_site.items()}
+        return here, sum(found.strangers for found in parts) + elsewhere
 
     def _reading(self, said: EndpointList, site: SiteName | None) -> Reading:
         zone = ZoneInfo(self.inventory.sites[site].time_zone) if site else UTC

@@ -7,7 +7,7 @@ proven to block or to watch; where it was not, nothing follows from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -51,19 +51,14 @@ class Endpoints:
         return cls(known={name: frozenset(at) for name, at in found.items()}, installed=names, here=names)
 
     @classmethod
-    def listed(cls, seen: Iterable[Sighting], found: Iterable[Episode], *, here: Iterable[Episode]) -> Endpoints:
-        """Of a list whose records are ``seen``, what was found of it, and what of that at the site at hand."""
-        known: dict[str, set[str]] = {}
-        for one in seen:
-            address = "" if one.source is None else str(one.source)
-            if name := one.host.lower() or address:
-                known.setdefault(name, set()).update({address} - {""})
-        having = _clients(e for e in found if e.kind is EpisodeKind.INSTALLED)
-        return cls(
-            known={name: frozenset(at) for name, at in known.items()},
-            installed=frozenset(having),
-            here=frozenset(_clients(here)),
-        )
+    def listed(cls, seen: Iterable[Sighting], having: Iterable[Episode]) -> Endpoints:
+        """Of a list whose records are ``seen``, and who of it has the app; none of them at the site at hand yet."""
+        known = {name: frozenset(at) for name, at in _clients(seen).items()}
+        return cls(known=known, installed=frozenset(_clients(having)), here=frozenset())
+
+    def at(self, ours: Iterable[Episode]) -> Endpoints:
+        """The same list, of which these belong to the site at hand."""
+        return replace(self, here=frozenset(_clients(ours)))
 
 
 @dataclass(slots=True)
@@ -199,12 +194,12 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _clients(episodes: Iterable[Episode]) -> dict[str, set[str]]:
+def _clients(some: Iterable[Episode | Sighting]) -> dict[str, set[str]]:
     """By name, with every address that it had."""
     found: dict[str, set[str]] = {}
-    for episode in episodes:
-        address = "" if episode.source is None else str(episode.source)
-        if name := episode.host.lower() or address:
+    for one in some:
+        address = "" if one.source is None else str(one.source)
+        if name := one.host.lower() or address:
             found.setdefault(name, set()).update({address} - {""})
     return found
 
