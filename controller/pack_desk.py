@@ -166,8 +166,8 @@ class PackDesk:
         if begun.wish.sample is not None:
             return self._sealed_sample(begun, begun.wish.sample)
         facts = self.facts(begun.wish)
-        files = self._files(facts, begun.regulation, pdf=begun.wish.pdf)
         about = self._about(facts, begun.wish)
+        files = self._files(facts, begun.regulation, about, pdf=begun.wish.pdf)
         return Pack(files=sealing.seal(files, about, begun.key), key=begun.key.public, sites=begun.sites)
 
     def _chosen(self, wish: PackWish) -> list[Site]:
@@ -240,7 +240,9 @@ class PackDesk:
     def _about(self, facts: Facts, wish: PackWish) -> dict[str, Any]:
         return contents.about(facts, generated_at=self.clock.now(), regulation=wish.regulation)
 
-    def _files(self, facts: Facts, regulation: regulations.Regulation | None, *, pdf: bool) -> dict[str, bytes]:
+    def _files(
+        self, facts: Facts, regulation: regulations.Regulation | None, about: Mapping[str, Any], *, pdf: bool
+    ) -> dict[str, bytes]:
         documents = contents.documents(facts)
         matrix = {s.site.name: reconciling.reconciled(s, identities=facts.identities) for s in facts.sites}
         documents["reconciliation.json"] = matrix
@@ -256,7 +258,6 @@ class PackDesk:
         )
         files[sealing.AUDIT] = "".join(f"{line}\n" for line in facts.audit).encode()
         files["README.txt"] = README.encode()
-        about = contents.about(facts, generated_at=self.clock.now(), regulation=regulation.id if regulation else None)
         names = [*files, "index.html", *([PDF] if pdf else [])]
         files["index.html"] = page.render(documents, about, names, regulation=answered)
         if pdf:
