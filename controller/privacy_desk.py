@@ -32,6 +32,7 @@ from controller.rehearsal import in_earnest
 from controller.reports.making import SiteReport
 from controller.reports.ranges import Asked, unit_at
 from controller.store import Store
+from controller.store.adding import day_of
 from core.clock import Clock
 from core.ids import new_id
 
@@ -198,12 +199,12 @@ class PrivacyDesk:
     def end(self, name: str, *, actor: str, may_decide: bool) -> Unmasking:
         """Give it back before its time; of somebody else, only who may decide. Raises ``Conflict``, ``NotFound``,
         ``NotAllowed``."""
-        if not may_decide and not may_be_one_person(actor, self.one(name).requested_by):
+        asked = self.one(name)
+        if not may_decide and not may_be_one_person(actor, asked.requested_by):
             raise NotAllowed("an unmasking is ended by who asked for it, or by who may decide on it")
-        self.one(name)
         return self.store.change_unmasking(
             name,
-            lambda asked: unmasking.ended(asked, actor=actor, now=self.clock.now()),
+            lambda kept: unmasking.ended(kept, actor=actor, now=self.clock.now()),
             lambda before, now: now.note("end", actor, before=before),
         )
 
@@ -326,9 +327,7 @@ def _days(since: datetime, until: datetime) -> Window:
     """Whole days of UTC. Raises ``Invalid``."""
     if until <= since:
         raise Invalid("since: must lie before until")
-    since, until = since.astimezone(UTC), until.astimezone(UTC)
-    first = since.replace(hour=0, minute=0, second=0, microsecond=0)
-    last = until.replace(hour=0, minute=0, second=0, microsecond=0)
+    first, last = day_of(since), day_of(until)
     return Window(first, last if last == until else last + _ONE_DAY)
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from controller.model import AccessException
 
 HERE = "-"
-BATCH = 2_000
 WITH_EXCEPTION = {
     "action": lambda row: f"{row.action.value} {row.exception}" if row.exception else row.action.value,
 }
@@ -74,7 +73,6 @@ def _exceptions() -> Sequence[AccessException] | None:
     from api.cli import opening
     from controller.store import Store
     from controller.store.database import is_there
-    from controller.store.exception_query import ExceptionQuery
     from core.clock import SystemClock
 
     if opening.is_elsewhere():
@@ -83,7 +81,7 @@ def _exceptions() -> Sequence[AccessException] | None:
     if not is_there(settings.data_dir, settings.address):
         return None
     with Store.open(settings.data_dir, address=settings.address, clock=SystemClock(), migrate=False) as store:
-        return [one for batch in store.exception_batches(ExceptionQuery(), first=BATCH) for one, _ in batch]
+        return store.exceptions()
 
 
 def _show(

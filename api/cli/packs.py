@@ -152,6 +152,8 @@ def sample(
     The same seed draws the same days, on any machine. The last 30 days when no time is given. What is written to a
     folder or a ZIP file is sealed as a pack is; `tokgate evidence verify` checks it.
     """
+    from controller.pack_desk import SAMPLE
+
     seals = place is not None and place.suffix != HTML
     if place is not None and seals:
         _refuse_taken(place)
@@ -159,7 +161,7 @@ def sample(
         span = _to_the_second(window(asked, start, end, default=DEFAULT_SPAN))
         if seals or opening.is_elsewhere():
             made = _sealed_sample(asked, span, tuple(site or ()), seed, site_days, key=key, until_now=end is None)
-            found = json.loads(made.files["sample.json"])
+            found = json.loads(made.files[SAMPLE])
         else:
             if key:
                 raise Invalid("--key: nothing is signed", hint="give --output a folder or a FILE.zip")

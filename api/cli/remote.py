@@ -638,15 +638,13 @@ class Remote(Counterpart):
             return Head(), takewhile(lambda one: one.seq <= head.seq, self._audit_entries(limit=PAGE, order="asc"))
         behind: list[model.AuditEntry] = []
         for entry in self._audit_entries(limit=PAGE, order="desc"):
-            if entry.seq <= after:
+            if entry.seq == after:
+                return Head(seq=entry.seq, hash=entry.hash), reversed(behind)
+            if entry.seq < after:
                 break
             if entry.seq <= head.seq:
                 behind.append(entry)
-        else:
-            entry = None
-        if entry is None or entry.seq != after:
-            raise NotFound({"code": "TG5001", "detail": f"no audit entry {after}"})
-        return Head(seq=entry.seq, hash=entry.hash), reversed(behind)
+        raise NotFound({"code": "TG5001", "detail": f"no audit entry {after}"})
 
     def _audit_entries(self, *, limit: int, order: Literal["asc", "desc"]) -> Iterator[model.AuditEntry]:
         return (made(model.AuditEntry, entry) for entry in self._client.audit.list_entries(limit=limit, order=order))
