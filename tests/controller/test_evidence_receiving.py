@@ -264,7 +264,7 @@ def test_lines_of_ten_megabytes_over_tcp_take_nothing_along(plain: Inventory) ->
         for number in (1, 2):
             lines = [denied(number), "<164>" + "x" * (10 << 20), denied(number), ""]
             streamed(receiver.ports[1], "\n".join(lines).encode())
-        kept.until(lambda k: k.ports == [1, 1, 2, 2] and sum(r.count for r in k.rejected) == 2)
+        kept.until(lambda k: sorted(filter(None, k.ports)) == [1, 1, 2, 2] and sum(r.count for r in k.rejected) == 2)
         assert {why for why, _ in kept.reasons} == {Quarantine.TOO_LONG}
         assert receiver.figures().octets < 1 << 20, "of what is too long the beginning alone is kept"
 
