@@ -59,7 +59,7 @@ def filled(folder: Path, sites: int) -> Iterator[Controller]:
             fill(connection, sites, day_of(now) - timedelta(days=DAYS - 1))
         for site in controller.inventory.sites.values():
             for device in site.devices:
-                controller.store.putstatus(status(device, site.name, now))
+                controller.store.put_status(status(device, site.name, now))
         yield controller
 
 

@@ -176,7 +176,7 @@ def filled(folder: Path, database: str | None, sites: int) -> Iterator[Controlle
             fill_others(connection, sites, first)
         for site in controller.inventory.sites.values():
             for device in site.devices:
-                controller.store.putstatus(status(device, site.name, first + timedelta(days=DAYS)))
+                controller.store.put_status(status(device, site.name, first + timedelta(days=DAYS)))
         yield controller
 
 
