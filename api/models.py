@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Final, Generic, TypeVar
 
 from pydantic import (
@@ -16,7 +17,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PrivateAttr,
     StringConstraints,
     WithJsonSchema,
 )
@@ -93,12 +93,9 @@ class Answer(BaseModel):
 class Lasting(Answer):
     """One that is shown again and again as it is: its JSON is made once."""
 
-    _json: bytes | None = PrivateAttr(default=None)
-
+    @cached_property
     def json_bytes(self) -> bytes:
-        if self._json is None:
-            self._json = self.__pydantic_serializer__.to_json(self, by_alias=True)
-        return self._json
+        return self.__pydantic_serializer__.to_json(self, by_alias=True)
 
 
 class Page(Answer, Generic[T]):

@@ -139,7 +139,7 @@ def _json(field: ModelField, value: Any) -> bytes:
     if not (isinstance(value, Page) and value.items and isinstance(value.items[0], Lasting)):
         return field.serialize_json(value)
     around = field.serialize_json(value.model_copy(update={"items": ()}))
-    return around.replace(b"[]", b"[%s]" % b",".join(item.json_bytes() for item in value.items), 1)
+    return around.replace(b"[]", b"[%s]" % b",".join([item.json_bytes for item in value.items]), 1)
 
 
 def straight(route: APIRoute) -> Straight | None:
