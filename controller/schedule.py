@@ -47,6 +47,8 @@ COUNTED_EVERY: Final = timedelta(minutes=1)
 """How often what counters proved is brought into the shape of all evidence."""
 SPIKES_EVERY: Final = timedelta(minutes=15)
 DORMANT_EVERY: Final = timedelta(days=1)
+PARTS: Final = ("snapshot", "window-edge", "exception")
+"""The parts of what a site's devices should hold, by the word for a run that one of them began."""
 _AGAIN: Final = (Outcome.FAILED, Outcome.UNCERTAIN, Outcome.RUNNING)  # still "running": its end could not be recorded
 
 
@@ -298,5 +300,5 @@ def _what_differs(held: tuple[str, ...], wanted: str) -> str:
     other = next(one for one in held if one != wanted)
     if not other:
         return "start"
-    pairs = zip(("snapshot", "window-edge", "exception"), other.split("|"), wanted.split("|"), strict=True)
+    pairs = zip(PARTS, other.split("|"), wanted.split("|"), strict=True)
     return next((word for word, old, new in pairs if old != new), "change")

@@ -47,6 +47,11 @@ WORST: Final = (
 TRIGGERS: Final = {
     "schedule": "by the schedule",
     "window-edge": "a window opened or closed",
+    "snapshot": "another list",
+    "exception": "an exception began or ended",
+    "change": "something else is wanted",
+    "retry": "again, after it did not work",
+    "start": "the first after a start",
     "apply": "plans that were read",
     "api": "over the API",
     "cli": "by command",
