@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from controller.coverage import coverage
 from controller.desired import Facts, held_signature, role_sources, signature, state_of, subject_of
 from controller.inventory import Inventory, Site
-from controller.model import AccessException, CoverageState, DeviceStatus, ExceptionState, Observation, Window
+from controller.model import AccessException, CoverageState, DeviceStatus, Observation, Window
 from core.ids import DeviceName
 from core.net import Address, DomainName
 from vendors.model import Action, AddressGroup, Desired, DomainGroup, Group, GroupName, RuleName
@@ -121,13 +121,7 @@ def sites_of(inventory: Inventory, source: Address) -> tuple[Site, ...]:
 
 def was_live(exceptions: Iterable[AccessException], at: datetime) -> tuple[AccessException, ...]:
     """Those that were approved and in their life at a past moment, as they are kept now: each as if approved still."""
-    return tuple(
-        e
-        for e in exceptions
-        if e.state not in (ExceptionState.DRAFT, ExceptionState.REQUESTED, ExceptionState.DENIED, ExceptionState.LAPSED)
-        and e.decided_at is not None
-        and max(e.decided_at, e.starts) <= at < e.over_at
-    )
+    return tuple(e for e in exceptions if (life := e.life) is not None and life.start <= at < life.end)
 
 
 def exception_of(judged: Judged) -> str | None:

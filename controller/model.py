@@ -36,6 +36,10 @@ class Window:
     def seconds(self) -> float:
         return (self.end - self.start).total_seconds()
 
+    def meets(self, other: Window) -> bool:
+        """Whether any moment is in both."""
+        return max(self.start, other.start) < min(self.end, other.end)
+
 
 class ImportKind(StrEnum):
     """Where sites and devices of an inventory may come from."""
@@ -59,6 +63,10 @@ class ExceptionState(StrEnum):
     ENDED = "ended"
     LAPSED = "lapsed"  # nobody decided in time
     IDLE = "idle"  # ended, because nobody used it
+
+
+LIVED: Final = frozenset({ExceptionState.APPROVED, ExceptionState.REVOKED, ExceptionState.ENDED, ExceptionState.IDLE})
+"""What only an exception can be that was approved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +163,14 @@ class AccessException:
     def over_at(self) -> datetime:
         """When it ends, or ended before its time."""
         return min(self.ends, self.ended_at or self.ends)
+
+    @property
+    def life(self) -> Window | None:
+        """When it was in force, or is to be; by its hours it may have been closed then. None: never."""
+        if self.decided_at is None or self.state not in LIVED:
+            return None
+        start, end = max(self.starts, self.decided_at), self.over_at
+        return Window(start, end) if start < end else None
 
 
 # --- emergencies ----------------------------------------------------------------------------------------------------

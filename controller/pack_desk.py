@@ -19,7 +19,7 @@ from controller.enforced_age import kept
 from controller.errors import Conflict, Invalid, NotUnmasked
 from controller.inventory import Inventory, Site
 from controller.inventory.slo_rules import show_age, show_share
-from controller.model import AccessException, AuditEntry, ExceptionState, Window
+from controller.model import AccessException, AuditEntry, Window
 from controller.packs import contents, page, reconciling, regulations, sampling, sealing
 from controller.packs.contents import Facts, SiteFacts
 from controller.reports import as_pdf
@@ -407,15 +407,12 @@ _WITHHELD: Final = (
     "Entries of the audit log that are also about other sites are withheld;"
     " their hashes stand in the chain all the same."
 )
-_OVER: Final = (ExceptionState.DENIED, ExceptionState.DRAFT, ExceptionState.REQUESTED, ExceptionState.LAPSED)
 
 
 def _was_live(exception: AccessException, window: Window) -> bool:
     """At some moment of the window: approved, and not denied, revoked or over before."""
-    if exception.decided_at is None or exception.state in _OVER:
-        return False
-    start = max(exception.starts, exception.decided_at, window.start)
-    return start < min(exception.over_at, window.end)
+    life = exception.life
+    return life is not None and life.meets(window)
 
 
 def _held(emergency: Any, window: Window) -> bool:

@@ -12,14 +12,13 @@ from zoneinfo import ZoneInfo
 from api.web.wording import MODES, moment
 from controller.coverage import Span
 from controller.mode_spans import ModeSpan
-from controller.model import AccessException, CoverageState, EventAction, ExceptionState, Window
+from controller.model import AccessException, CoverageState, EventAction, Window
 from controller.reports import as_html
 from controller.reports.making import Bucket
 
 WIDTH: Final = as_html.CHART_WIDTH
 LANES: Final = 12
 """Exceptions that have a lane of their own."""
-_LIVED: Final = (ExceptionState.APPROVED, ExceptionState.ENDED, ExceptionState.REVOKED, ExceptionState.IDLE)
 _SHORT: Final = timedelta(hours=1)
 
 
@@ -107,20 +106,11 @@ def exception_lanes(exceptions: Iterable[AccessException], window: Window, zone:
     """Of those that lived in the window, the latest first."""
     found = []
     for one in exceptions:
-        life = life_of(one)
+        life = one.life
         piece = _piece(life, window, "allowed-by-exception", one.reason, zone) if life is not None else None
         if piece is not None:
             found.append(Lane(name=f"Exception: {one.owner}", pieces=(piece,), at=f"/exceptions/{one.id}"))
     return found
-
-
-def life_of(one: AccessException) -> Window | None:
-    """When it was in force, or is to be; None: never."""
-    if one.state not in _LIVED or one.decided_at is None:
-        return None
-    end = one.over_at
-    start = max(one.starts, one.decided_at)
-    return Window(start, end) if start < end else None
 
 
 def _piece(part: Window, whole: Window, css: str, said: str, zone: str) -> Piece | None:

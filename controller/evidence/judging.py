@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from controller.desired import excepted, role_sources
 from controller.evidence.model import Channel, Sighting, Verdict
 from controller.inventory import Inventory, Policy, Site
-from controller.model import AccessException, ExceptionState, Mode, Window
+from controller.model import LIVED, AccessException, Mode, Window
 from controller.windows import is_inside, mode_at
 from core.ids import DeviceName, ExceptionId, SiteName
 from core.narrowest import Narrowest
@@ -31,7 +31,6 @@ FOREIGN: Final = "rule:foreign-name"
 _NAMING: Final = frozenset({Channel.TLS, Channel.QUIC, Channel.HTTP, Channel.PROXY})
 """Channels whose name is of the very connection."""
 _REMEMBERED: Final = 100_000
-_LIVED: Final = frozenset({ExceptionState.APPROVED, ExceptionState.ENDED, ExceptionState.REVOKED, ExceptionState.IDLE})
 
 
 class Unplaced(Enum):
@@ -486,7 +485,7 @@ def _networks(
 def _by_site(exceptions: Iterable[AccessException]) -> dict[SiteName, tuple[AccessException, ...]]:
     found: dict[SiteName, list[AccessException]] = defaultdict(list)
     for exception in sorted(exceptions, key=lambda e: e.id):
-        if exception.state in _LIVED:
+        if exception.state in LIVED:
             for site in exception.sites:
                 found[site].append(exception)
     return {site: tuple(known) for site, known in found.items()}

@@ -24,7 +24,6 @@ from controller.model import (
     DeviceStatus,
     Emergency,
     EventAction,
-    ExceptionState,
     Mode,
     Observation,
     Pin,
@@ -551,10 +550,8 @@ def _exception_lines(
     """Those that were live at some moment of the window: approved, and not denied, revoked or over before."""
     own = _by(cells, lambda cell: cell.exception)
     for exception in sorted(exceptions, key=lambda e: (e.starts, e.id)):
-        if exception.decided_at is None or exception.state is ExceptionState.DENIED:
-            continue
-        start = max(exception.starts, exception.decided_at, window.start)
-        if start >= min(exception.over_at, window.end):
+        life = exception.life
+        if life is None or not life.meets(window):
             continue
         yield ExceptionLine(exception=exception, totals=_totals(own.get(exception.id, {}))[EventAction.ALLOWED])
 

@@ -76,7 +76,7 @@ def test_an_exception_stands_where_it_was_in_force(
     made = an_exception("10.20.1.7", starts=NOON - 2 * HOUR, ends=NOON + HOUR)
     made = replace(made, **{"state": ExceptionState.APPROVED, "decided_at": NOON - 9 * HOUR, **changes})  # type: ignore[arg-type]
     wanted = None if lived is None else Window(NOON - lived[0] * HOUR, NOON - lived[1] * HOUR)
-    assert timeline.life_of(made) == wanted
+    assert made.life == wanted
 
 
 def test_what_the_policy_says_has_no_gap_and_changes_at_its_edges(tmp_path: Path) -> None:
