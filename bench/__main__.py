@@ -54,7 +54,7 @@ through. What else the machine was busy with stands in its load.
 *report_year* makes what a store of 105 million samples (1,000 sites, a year, a counter each) would hold: one site
 whole, with its 105,120 events, and of the others what they add up to (half hours, days, months, stretches of looks);
 their events are left out, for these pages do not read them. Filling and measuring both stores takes minutes. Alone it
-is `python -m bench.report_year [SITES]`. The run of 27 November had real-time priority over what else there was.
+is `python -m bench.report_year [SITES]`.
 
 *fleet_coverage* asks for the coverage of 1,000 sites over 30 days. *Anew* is the first answer of a process; from then
 on the days that are over are remembered.
@@ -81,7 +81,8 @@ def page() -> str:
     for path in sorted(RESULTS.glob("*.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
         parts.append(f"## {path.stem}\n\n")
-        parts.append(f"{document['measured_at']}, kernel {document['kernel']}, {document['nft']}\n\n")
+        priority = ", with real-time priority over other work" if document.get("realtime") else ""
+        parts.append(f"{document['measured_at']}, kernel {document['kernel']}, {document['nft']}{priority}\n\n")
         parts.append("| what | tokgate | peer | unit | target | met | where our time goes |\n")
         parts.append("| --- | ---: | ---: | --- | --- | --- | --- |\n")
         parts += [_line(row) for row in document["rows"]]

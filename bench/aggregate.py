@@ -143,8 +143,8 @@ def program(lines: list[str]) -> Row:
 def budget() -> Row:
     """A long list made to fit a small device: what speaks for each network, and the most valuable of them."""
     seen = datetime(2026, 11, 25, tzinfo=UTC)
-    words = [_named(IPv4Network((at << 9, 24)), seen) for at in range(LISTED)]
-    networks = [indicator.value for indicator in words]
+    networks = [IPv4Network((at << 9, 24)) for at in range(LISTED)]
+    words = [_named(network, seen) for network in networks]
     work = Answer(lambda: summarise(valued(networks, words), budget=LISTED // 10).kept)
     (seconds,) = median_of(ROUNDS, work)
     what = f"{LISTED:,} networks valued and shortened to {LISTED // 10:,}, with a reason for each one left out"

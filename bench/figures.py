@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import statistics
@@ -40,7 +41,7 @@ class Row:
 
 
 def save(name: str, rows: list[Row]) -> None:
-    """Write ``results/NAME.json`` with the machine and the date."""
+    """Write ``results/NAME.json`` with the machine, the date, and whether it had real-time priority."""
     RESULTS.mkdir(exist_ok=True)
     nft = subprocess.run(["nft", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     document = {
@@ -48,6 +49,7 @@ def save(name: str, rows: list[Row]) -> None:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "nft": nft,
+        "realtime": os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
         "rows": [asdict(row) for row in rows],
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, ip_network
@@ -34,6 +34,7 @@ from vendors.diff import diff
 from vendors.errors import DeviceError, Unreachable
 from vendors.linux_nftables import LinuxNftables, LinuxNftablesOptions
 from vendors.model import Action, AddressGroup, Desired, GroupName, Rule, RuleName
+from vendors.shell import Dialect, Shell
 
 MEMBER: Final = "203.0.113.77"
 MEMBERS: Final = 400
@@ -119,6 +120,12 @@ class LocalSession:
 
     def put(self, path: str, content: str, *, mode: int = 0o600) -> None:
         Path(path).write_text(content, encoding="utf-8")
+
+    def shell(self, dialect: Dialect) -> AbstractContextManager[Shell]:
+        raise NotImplementedError("a gateway is read and changed by commands alone")
+
+    def again(self) -> AbstractContextManager[LocalSession]:
+        return nullcontext(self)
 
 
 # --- the two ends of a swap -----------------------------------------------------------------------------------------

@@ -44,7 +44,10 @@ def main() -> None:
         with subprocess.Popen([*command, "serve"], env=environment, stderr=subprocess.DEVNULL) as server:
             try:
                 until_ready(f"http://127.0.0.1:{PORT}/readyz")
-                samples = [resident_mb(server.pid) for _ in range(SECONDS) if time.sleep(1) is None]
+                samples = list[float]()
+                for _ in range(SECONDS):
+                    time.sleep(1)
+                    samples.append(resident_mb(server.pid))
             finally:
                 server.terminate()
     most = max(samples)

@@ -68,9 +68,9 @@ class Server:
         self.bin = programs() or Path()
         if os.geteuid() == 0 and (owner := somebody()) is not None:
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-        made = (*self._as_somebody(), self.bin / "initdb", "--no-sync", "--auth=trust", f"--username={USER}")
+        made = (str(self.bin / "initdb"), "--no-sync", "--auth=trust", f"--username={USER}")
         where = ("--encoding=UTF8", f"--locale={LOCALE}", self.folder / "data")
-        subprocess.run([*made, *where], check=True, capture_output=True, cwd=self.folder)
+        subprocess.run([*self._as_somebody(), *made, *where], check=True, capture_output=True, cwd=self.folder)
         rules = self.folder / "data" / "pg_hba.conf"
         rules.write_text(f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
         self.port = _free_port()
