@@ -21,6 +21,10 @@ _EXAMPLE: Final[dict[str, Any]] = {
 SecretReference = Annotated[str, StringConstraints(max_length=500)]
 _WHERE: Final = "where the key is kept, never the key itself: `secret://env/NAME`, `secret://file/PATH`"
 
+_PLACE: Final = (
+    "an address, or, when it is a password as those of Slack and Teams, where it is kept: `secret://file/PATH`"
+)
+
 
 class WebhookBody(Request):
     """Who is told of what. The key at `secret` is `whsec_` and 24 to 64 bytes in base64."""
@@ -28,18 +32,32 @@ class WebhookBody(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name
-    url: str = Field(
-        min_length=1,
-        max_length=MAX_URL,
-        description="an address, or, when it is a password as those of Slack and Teams, where it is kept: "
-        "`secret://file/PATH`",
-    )
+    url: str = Field(min_length=1, max_length=MAX_URL, description=_PLACE)
     form: MessageForm = Field(default=MessageForm.JSON, description="`slack` and `teams` are not signed")
     kinds: tuple[str, ...] = Field(min_length=1, max_length=len(KINDS), description=", ".join(KINDS))
     sites: tuple[Name, ...] | None = Field(
         default=None, min_length=1, max_length=1000, description="only what is about one of these; else everything"
     )
     secret: SecretReference | None = Field(default=None, description=f"{_WHERE}; the form `json` needs it")
+
+
+class WebhookEditBody(Request):
+    """What is left out stays. `"sites": null` lifts the limit to sites."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"url": "https://chat.example.org/hooks/2027", "kinds": ["run", "drift"]}]}
+    )
+
+    url: str | None = Field(default=None, min_length=1, max_length=MAX_URL, description=_PLACE)
+    kinds: tuple[str, ...] | None = Field(
+        default=None, min_length=1, max_length=len(KINDS), description=", ".join(KINDS)
+    )
+    sites: tuple[Name, ...] | None = Field(default=None, min_length=1, max_length=1000)
+
+    def changes(self) -> dict[str, Any]:
+        """As ``WebhookDesk.edit`` takes them."""
+        everywhere = "sites" in self.model_fields_set and self.sites is None
+        return {"url": self.url, "kinds": self.kinds, "sites": self.sites, "everywhere": everywhere}
 
 
 class RotateSecretBody(Request):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_network
-from typing import Final
+from typing import Any, Final
 
 from controller.audit import AuditNote
 from controller.errors import Invalid, NotFound
@@ -117,18 +117,34 @@ class WebhookDesk:
             raise Invalid("sites: at least one; leave it out for everything")
         return known
 
-    def edit(self, name: str, *, url: str, kinds: Iterable[str], sites: Iterable[str] | None, actor: str) -> Webhook:
+    def edit(
+        self,
+        name: str,
+        *,
+        url: str | None = None,
+        kinds: Iterable[str] | None = None,
+        sites: Iterable[str] | None = None,
+        everywhere: bool = False,
+        actor: str,
+    ) -> Webhook:
         """Another address, or other things that it is told from now on; what waits goes to the new address.
 
-        Raises as ``add``.
+        What is not given stays; ``everywhere`` lifts the limit to sites. Raises as ``add``, and ``Invalid`` when there
+        is nothing to change.
         """
         before = self._store.webhook(name)
-        after = replace(before, url=check_place(url, before.form), kinds=check_kinds(kinds), sites=self._known(sites))
+        values: dict[str, Any] = {}
+        if url is not None:
+            values["url"] = check_place(url, before.form)
+        if kinds is not None:
+            values["kinds"] = check_kinds(kinds)
+        if sites is not None or everywhere:
+            values["sites"] = self._known(None if everywhere else sites)
+        if not values:
+            raise Invalid("nothing to change", hint="name an address, kinds or sites")
+        after = replace(before, **values)
         address_of(after)  # it must be there
-        note = _note(actor, "webhook.edit", after, before=before)
-        return self._store.edit_webhook(
-            name, {"url": after.url, "kinds": after.kinds, "sites": after.sites}, audit=note
-        )
+        return self._store.edit_webhook(name, values, audit=_note(actor, "webhook.edit", after, before=before))
 
     def remove(self, name: str, *, actor: str) -> Webhook:
         """What waited for it is gone. Raises ``NotFound``."""

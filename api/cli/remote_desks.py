@@ -104,6 +104,21 @@ class RemoteWebhooks(Desk):
         body |= {} if sites is None else {"sites": [*sites]}
         return made(webhooks.Webhook, self._client.webhooks.add_webhook(body))
 
+    def edit(
+        self,
+        name: str,
+        *,
+        url: str | None,
+        kinds: Iterable[str] | None,
+        sites: Iterable[str] | None,
+        everywhere: bool,
+        actor: str,
+    ) -> webhooks.Webhook:
+        said = {"url": url, "kinds": kinds and [*kinds], "sites": sites and [*sites]}
+        body: Any = {key: value for key, value in said.items() if value is not None}
+        body |= {"sites": None} if everywhere else {}
+        return made(webhooks.Webhook, self._client.webhooks.edit_webhook(name, body))
+
     def remove(self, name: str, *, actor: str) -> None:
         self._client.webhooks.remove_webhook(name)
 

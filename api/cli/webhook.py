@@ -80,6 +80,34 @@ def test(name: Which) -> int:
 
 
 @app.command()
+def edit(
+    name: Which,
+    url: Annotated[str | None, typer.Option("--url", help="Another address, or where it is kept.")] = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", help="Instead of the kinds so far; may be repeated.")
+    ] = None,
+    sites: Annotated[
+        list[str] | None, typer.Option("--site", help="Instead of the sites so far; may be repeated.")
+    ] = None,
+    everywhere: Annotated[bool, typer.Option("--all-sites", help="No longer limited to sites.")] = False,
+) -> None:
+    """Change where a receiver is and what it is told from now on. What waits goes to the new address."""
+    if everywhere and sites:
+        raise typer.BadParameter("either --site or --all-sites")
+    with opening.counterpart() as asked:
+        hook = asked.webhooks.edit(
+            name,
+            url=url,
+            kinds=kinds or None,
+            sites=sites or None,
+            everywhere=everywhere,
+            actor=opening.actor(),
+        )
+    where = "every site" if hook.sites is None else ", ".join(sorted(hook.sites))
+    say(f"{hook.name}, at {hook.url}, is told of {', '.join(hook.kinds)} of {where}")
+
+
+@app.command()
 def rotate(name: Which, secret: SecretOption) -> None:
     """Sign by another key too. The one before signs beside it until the next rotation."""
     with opening.counterpart() as asked:

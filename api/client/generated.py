@@ -1684,6 +1684,12 @@ class WebhookBody(TypedDict):
     secret: NotRequired[str | None]
 
 
+class WebhookEditBody(TypedDict):
+    url: NotRequired[str | None]
+    kinds: NotRequired[list[str] | None]
+    sites: NotRequired[list[str] | None]
+
+
 class WebhookModelsReplayed(TypedDict):
     messages: int
 
@@ -3405,6 +3411,27 @@ class WebhooksRoutes:
     def get_webhook(self, name: str) -> Webhook:
         """One webhook."""
         return cast("Webhook", self._call("GET", f"/webhooks/{_q(name)}"))
+
+    def edit_webhook(
+        self,
+        name: str,
+        body: WebhookEditBody,
+        *,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Webhook:
+        """Change where it is and what it is told."""
+        return cast(
+            "Webhook",
+            self._call(
+                "PATCH",
+                f"/webhooks/{_q(name)}",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
+                body=body,
+            ),
+        )
 
     def remove_webhook(
         self, name: str, *, dry_run: bool | None = None, if_match: str | None = None, idempotency_key: str | None = None

@@ -12,7 +12,16 @@ from api.lanes import LaneOf
 from api.models import Name, Page
 from api.pages import MOST_COUNTED, Newest, Sorted, paged, paged_from
 from api.reference import PREVIEW, answers
-from api.webhook_models import Delivery, ReplayBody, Replayed, RotateSecretBody, Tried, Webhook, WebhookBody
+from api.webhook_models import (
+    Delivery,
+    ReplayBody,
+    Replayed,
+    RotateSecretBody,
+    Tried,
+    Webhook,
+    WebhookBody,
+    WebhookEditBody,
+)
 from controller.service import Controller
 from controller.store.webhooks import MessageQuery
 from controller.versions import webhook_version
@@ -52,6 +61,16 @@ def _shown(controller: Controller, response: Response, name: str) -> Webhook:
 
 @router.get("/{name}", summary="One webhook", responses=answers(404))
 def get_webhook(controller: Ctl, caller: Auditor, response: Response, name: Name) -> Webhook:
+    return _shown(controller, response, name)
+
+
+@router.patch("/{name}", summary="Change where it is and what it is told", responses=answers(404, 412, 503))
+def edit_webhook(
+    controller: Ctl, caller: Admin, response: Response, name: Name, body: WebhookEditBody, match: Match = None
+) -> Webhook:
+    """In force at once: what waits goes to the new address, and what happens from now on is told by the new kinds and
+    sites. 422 when the address cannot be read where the body says. Another key has its own route, `rotate`."""
+    controller.webhooks.edit(name, actor=caller.actor, **body.changes())
     return _shown(controller, response, name)
 
 

@@ -105,7 +105,12 @@ def _do(controller: Controller, lane: Lane, name: str, act: str, given: dict[str
         "resume": lambda: desk.resume(name, actor=actor),
         "replay": lambda: desk.replay(name, actor=actor),
         "edit": lambda: desk.edit(
-            name, url=given["url"], kinds=given["kinds"], sites=given["sites"] or None, actor=actor
+            name,
+            url=given["url"],
+            kinds=given["kinds"],
+            sites=given["sites"] or None,
+            everywhere=not given["sites"],
+            actor=actor,
         ),
         "rotate": lambda: desk.rotate(name, secret=given["secret"], actor=actor),
         "remove": lambda: desk.remove(name, actor=actor),

@@ -123,6 +123,7 @@ ASKING: dict[str, tuple[str, ...]] = {
     "unmask who": (ID,),
     "webhook add": ("chat", "--url", "https://chat.example", "--kind", "run", "--secret", "secret://env/X"),
     "webhook deliveries": ("chat",),
+    "webhook edit": ("chat", "--kind", "run"),
     "webhook list": (),
     "webhook remove": ("chat",),
     "webhook replay": ("chat",),

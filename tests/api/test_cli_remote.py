@@ -106,6 +106,8 @@ FAILING = [
     (("exceptions", "list", "--site", "nowhere"), 1),
     (("audit", "export", "--after", "100000"), 1),
     (("webhook", "remove", "nope"), 1),
+    (("webhook", "edit", "chat"), 1),
+    (("webhook", "edit", "chat", "--site", "nowhere"), 1),
     (("report", "site", "nowhere"), 1),
     (("plan",), 4),
     (("plan", "-o", "commands", "--site", "berlin"), 4),
@@ -147,6 +149,7 @@ CHANGING = [
     [("person", "edit", "zoe", "--title", "Zoe", "--reason", "married")],
     [("person", "disable", "zoe", "--reason", "left"), ("person", "enable", "zoe", "--reason", "back")],
     [("person", "sign-out", "zoe")],
+    [("webhook", "edit", "chat", "--kind", "run", "--site", "berlin"), ("webhook", "edit", "chat", "--all-sites")],
     [("apply", "{plan}", "--yes", "--reason", "4711")],
 ]
 """Each line is done here, then over the API."""

@@ -224,6 +224,7 @@ CALLS: dict[tuple[str, str], Callable[[Office], Call]] = {
     ("POST", "/exports/{name}/replay"): lambda o: call(
         "admin", "/exports/siem/replay", json={"since": (o.clock.now() - HOUR).isoformat()}
     ),
+    ("PATCH", "/webhooks/{name}"): lambda o: call("admin", hooked(o), json={"kinds": ["drift"]}),
     ("DELETE", "/webhooks/{name}"): lambda o: call("admin", hooked(o)),
     ("DELETE", "/tokens/{id}"): lambda o: call("admin", f"/tokens/{o.controller.tokens()[0].id}"),
 }

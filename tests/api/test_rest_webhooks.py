@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +85,55 @@ def test_what_is_wrong_is_named_and_secrets_are_not(
     assert answer.status_code in (404, 422)
     assert word in answer.text
     assert SECRET not in answer.text
+
+
+def test_a_webhook_is_changed_in_place(
+    receiver: Receiver, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is named moves; the log says from what to what; an address that is a password is told nowhere."""
+    said = {"name": "chat", "url": receiver.url, "kinds": ["exception"], "sites": ["berlin"]}
+    made = office.ask("POST", V1, json={**said, "secret": "secret://env/HOOK_SECRET"})
+    known = made.headers["etag"]
+
+    def changed(body: dict[str, object], match: str | None = None) -> Any:
+        return office.ask("PATCH", f"{V1}/chat", json=body, headers={"If-Match": match} if match else {})
+
+    first = changed({"kinds": ["run", "drift"]}, known)
+    assert first.json() | {"id": "", "kinds": []} == made.json() | {"id": "", "kinds": []}
+    assert (first.status_code, first.json()["kinds"]) == (200, ["drift", "run"])
+    late = changed({"sites": None}, known)
+    assert (late.status_code, late.json()["code"]) == (412, "TG5040")
+    assert changed({"sites": None}, first.headers["etag"]).json()["sites"] is None, "the answer has the next tag"
+    entry = office.controller.audit(limit=1)[0]
+    assert (entry.action, json.loads(entry.detail)["changed"]) == ("webhook.edit", {"sites": [["berlin"], None]})
+    password = f"{receiver.url}/T0/B0/pa55word"
+    (tmp_path / "address").write_text(password)
+    moved = changed({"url": f"secret://file{tmp_path}/address"})
+    assert office.ask("POST", f"{V1}/chat/test").json()["good"]
+    assert receiver.got[-1].path.endswith("/T0/B0/pa55word")
+    told = moved.text + "".join(e.detail for e in office.controller.audit(limit=20)) + office.ask("GET", V1).text
+    assert "pa55word" not in told
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        ({}, 422, "nothing to change"),
+        ({"kinds": []}, 422, "kinds"),
+        ({"kinds": ["nonsense"]}, 422, "kinds"),
+        ({"url": "https://u:pa55word@a.example/"}, 422, "url"),
+        ({"url": "secret://env/NOT_THERE"}, 422, "NOT_THERE"),
+        ({"sites": ["nowhere"]}, 404, "nowhere"),
+        ({"secret": "secret://env/HOOK_SECRET"}, 422, "secret"),
+    ],
+)
+def test_a_change_that_is_wrong_changes_nothing(
+    receiver: Receiver, office: Office, body: dict[str, object], status: int, word: str
+) -> None:
+    said = {"name": "chat", "url": receiver.url, "kinds": ["run"], "secret": "secret://env/HOOK_SECRET"}
+    before = office.ask("POST", V1, json=said).json()
+    answer = office.ask("PATCH", f"{V1}/chat", json=body)
+    assert (answer.status_code, word in answer.text, "pa55word" in answer.text) == (status, True, False), answer.text
+    assert office.ask("GET", f"{V1}/chat").json() == before
+    assert office.ask("PATCH", f"{V1}/chat", token="operate", json={"kinds": ["drift"]}).status_code == 403
