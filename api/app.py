@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 from ipaddress import ip_network
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 
 from api import idempotency, problems, reference, sessions
 from api.auth import GuessBrake
@@ -119,7 +121,6 @@ def create_app(controller: Controller) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(refuse_ignored)],
     )
     app.state.controller = controller
     app.state.brake = GuessBrake(controller.clock)
@@ -144,33 +145,41 @@ def create_app(controller: Controller) -> FastAPI:
     problems.install(app)
     sessions.install(app)
     pages.install(app)
-    for noun in _NOUNS:
-        app.include_router(noun.router, prefix=PREFIX)
-    app.include_router(feeds.groups, prefix=PREFIX)
-    app.include_router(health.api_router, prefix=PREFIX)
-    app.include_router(health.router)
-    app.include_router(feeds.lists)
-    app.include_router(signin.router)
-    app.include_router(static_files.router)
-    app.include_router(home.router)
-    app.include_router(live_route.router)
-    app.include_router(fleet.router)
-    app.include_router(episode_pages.router)
-    app.include_router(blocked.router)
-    app.include_router(account.router)
-    app.include_router(asking.router)
-    app.include_router(exceptions_pages.router)
-    app.include_router(unmasking_pages.router)
-    app.include_router(policy_pages.router)
-    app.include_router(emergency_pages.router)
-    app.include_router(audit_page.router)
-    app.include_router(proof_pages.router)
-    app.include_router(intelligence_pages.router)
-    app.include_router(run_pages.router)
-    app.include_router(device_pages.router)
-    app.include_router(webhook_pages.router)
+    app.router.routes.extend(_routes())
     app.router.middleware_stack = Switchboard.before(app.router)
     return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """All of ours, made once in a process: it takes a third of a second, and nothing of it is one controller's."""
+    ours = APIRouter(dependencies=[Depends(refuse_ignored)])
+    for noun in _NOUNS:
+        ours.include_router(noun.router, prefix=PREFIX)
+    ours.include_router(feeds.groups, prefix=PREFIX)
+    ours.include_router(health.api_router, prefix=PREFIX)
+    ours.include_router(health.router)
+    ours.include_router(feeds.lists)
+    ours.include_router(signin.router)
+    ours.include_router(static_files.router)
+    ours.include_router(home.router)
+    ours.include_router(live_route.router)
+    ours.include_router(fleet.router)
+    ours.include_router(episode_pages.router)
+    ours.include_router(blocked.router)
+    ours.include_router(account.router)
+    ours.include_router(asking.router)
+    ours.include_router(exceptions_pages.router)
+    ours.include_router(unmasking_pages.router)
+    ours.include_router(policy_pages.router)
+    ours.include_router(emergency_pages.router)
+    ours.include_router(audit_page.router)
+    ours.include_router(proof_pages.router)
+    ours.include_router(intelligence_pages.router)
+    ours.include_router(run_pages.router)
+    ours.include_router(device_pages.router)
+    ours.include_router(webhook_pages.router)
+    return ours.routes
 
 
 class Api(FastAPI):
