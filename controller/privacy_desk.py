@@ -181,7 +181,9 @@ class PrivacyDesk:
             requested_at=self.clock.now(),
         )
         if asked.pseudonym and next(self._found(asked), None) is None:
-            raise NotFound(f"{site.name} knows no {asked.pseudonym[:40]!r} in that time", hint=_HINT_PSEUDONYM)
+            raise NotFound(
+                f"pseudonym: {site.name} knows no {asked.pseudonym[:40]!r} in that time", hint=_HINT_PSEUDONYM
+            )
         self.store.add_unmasking(asked, audit=asked.note("ask", actor, before=None))
         return asked
 

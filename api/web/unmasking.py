@@ -11,14 +11,17 @@ from starlette.responses import RedirectResponse, Response
 
 from api.auth import Caller
 from api.sessions import PageConsenter, PageCtl, PageUnmasker, PageUnmaskingReader
+from api.web.fields import about
+from api.web.once import OnceOf
 from api.web.pages import PageRoute, page, wall_time
 from controller.access_roles import may_be_one_person
-from controller.errors import Conflict
+from controller.errors import Conflict, Invalid
 from controller.model import Scope
 from controller.privacy.unmasking import HOURS, MOST_HOURS, UnmaskingState
 from controller.privacy_desk import Unmasked, UnmaskingRequest
 from controller.service import Controller
 from core.errors import TokgateError
+from core.ids import new_id
 
 router = APIRouter(prefix="/identities", include_in_schema=False, route_class=PageRoute)
 
@@ -31,7 +34,18 @@ STATES: Final = {
     UnmaskingState.LAPSED: ("nobody decided it", ""),
     UnmaskingState.OVER: ("over", ""),
 }
-Field = Annotated[str, Form(max_length=500)]
+FIELDS: Final = {
+    "site": ("site", "Site"),
+    "pseudonym": ("pseudonym", "Pseudonym"),
+    "day": ("day", "First day"),
+    "since": ("day", "First day"),
+    "until": ("until", "Last day"),
+    "reason": ("reason", "Reason"),
+    "ticket": ("ticket", "Ticket"),
+    "hours": ("hours", "Hours"),
+}
+"""The fields of the form, by what errors call them."""
+Field = Annotated[str, Form(max_length=2000)]
 
 
 @router.get("")
@@ -44,32 +58,42 @@ def ask(
     request: Request,
     controller: PageCtl,
     caller: PageUnmasker,
+    once: OnceOf,
     site: Field = "",
     day: Field = "",
     until: Field = "",
     pseudonym: Field = "",
     reason: Field = "",
     ticket: Field = "",
-    hours: Annotated[int, Form(ge=1, le=MOST_HOURS)] = HOURS,
+    hours: Field = str(HOURS),
 ) -> Response:
-    """Days are of UTC, both included."""
+    """Days are of UTC, both included. What was typed is still there when it is refused."""
     given = {"site": site, "day": day, "until": until, "pseudonym": pseudonym, "reason": reason, "ticket": ticket}
+    given |= {"hours": hours}
     try:
-        first = wall_time(day, "first day").replace(tzinfo=UTC)
-        last = wall_time(until or day, "last day").replace(tzinfo=UTC)
-        wanted = UnmaskingRequest(
-            site=site,
-            since=first,
-            until=last + timedelta(days=1),
-            reason=reason,
-            pseudonym=pseudonym,
-            ticket=ticket,
-            hours=hours,
-        )
-        controller.privacy.ask(wanted, actor=caller.actor)
+        once(caller, lambda: controller.privacy.ask(_wanted(given), actor=caller.actor).id)
     except TokgateError as exc:
         return _page(request, controller, caller, error=exc, given=given)
     return RedirectResponse("/identities?done=unmasking-asked", status_code=303)
+
+
+def _wanted(given: dict[str, str]) -> UnmaskingRequest:
+    """Raises ``Invalid`` for what cannot be asked at all; the desk judges the rest."""
+    first = wall_time(given["day"], "day").replace(tzinfo=UTC)
+    last = wall_time(given["until"] or given["day"], "until").replace(tzinfo=UTC)
+    if last < first:
+        raise Invalid("until: lies before the first day")
+    if not given["hours"].strip().isdecimal():
+        raise Invalid(f"hours: from 1 to {MOST_HOURS}")
+    return UnmaskingRequest(
+        site=given["site"],
+        since=first,
+        until=last + timedelta(days=1),
+        reason=given["reason"],
+        pseudonym=given["pseudonym"],
+        ticket=given["ticket"],
+        hours=int(given["hours"]),
+    )
 
 
 @router.post("/{number}/look")
@@ -105,7 +129,6 @@ def decide(
     return RedirectResponse(f"/identities?done=unmasking-{_DECISIONS[act].value}", status_code=303)
 
 
-_FIELDS: Final = ("site", "day", "until", "pseudonym", "reason", "ticket")
 _DECISIONS: Final = {"approve": UnmaskingState.APPROVED, "deny": UnmaskingState.DENIED}
 
 
@@ -129,11 +152,12 @@ def _page(
             for one in controller.privacy.listed(limit=SHOWN)
         ],
         found=found,
-        given=given or dict.fromkeys(_FIELDS, ""),
+        given=given or {**dict.fromkeys(FIELDS, ""), "hours": str(HOURS)},
+        once=new_id(),
         sites=list(controller.inventory.sites),
         rules={name: controller.privacy.at(name) for name in controller.inventory.sites},
         may_ask=caller.allows(Scope.UNMASK),
         may_decide=caller.allows(Scope.CONSENT),
-        hours=HOURS,
         most_hours=MOST_HOURS,
+        **about(error, FIELDS if given else {}),
     )

@@ -51,7 +51,7 @@ def test_one_asks_another_agrees_and_who_asked_sees_it(office: Office) -> None:
     assert "10.20.1.7" not in page
     refused = ines.send("/identities", site="berlin", day="2026-11-25", pseudonym=name[0])
     assert refused.status_code == 422
-    assert "Reason: must not be empty" in text_of(refused.text)
+    assert "Reason : Must not be empty" in text_of(refused.text)
     day = "2026-11-25"
     sent = ines.send("/identities", site="berlin", day=day, pseudonym=name[0], reason="malware", ticket="INC-4711")
     assert sent.headers["location"] == "/identities?done=unmasking-asked"
@@ -66,6 +66,41 @@ def test_one_asks_another_agrees_and_who_asked_sees_it(office: Office) -> None:
     assert "10.20.1.7" not in ines.get("/identities").text
     office.clock.advance(timedelta(hours=9))
     assert "over" in text_of(signed(office, "ines").get("/identities").text)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "said"),
+    [
+        pytest.param({"hours": "100"}, "hours", "Hours : From 1 to 72", id="too-many-hours"),
+        pytest.param({"hours": "some"}, "hours", "Hours : From 1 to 72", id="no-number"),
+        pytest.param({"until": "2026-11-01"}, "until", "Last day : Lies before the first day", id="ends-first"),
+        pytest.param({"day": "yesterday"}, "day", "First day : 'yesterday' is no date and time", id="no-day"),
+        pytest.param({"pseudonym": "client-aaaa"}, "pseudonym", "Pseudonym : Berlin knows no", id="nobody"),
+        pytest.param({"reason": ""}, "reason", "Reason : Must not be empty", id="no-reason"),
+    ],
+)
+def test_what_was_refused_keeps_what_was_typed_and_leads_to_its_field(
+    office: Office, wrong: dict[str, str], field: str, said: str
+) -> None:
+    typed = {"site": "berlin", "day": "2026-11-25", "reason": "malware", "ticket": "INC-4711", "hours": "24"} | wrong
+    refused = signed(office, "ines").send("/identities", **typed)
+    assert refused.status_code in (404, 422)
+    assert said.lower() in text_of(refused.text).lower()
+    assert f'<a href="#{field}">' in refused.text
+    (tag,) = re.findall(rf'<(?:input|select) id="{field}"[^>]*>', refused.text)
+    assert 'aria-invalid="true"' in tag
+    for name in typed.keys() - {"site"}:
+        assert f'value="{typed[name]}"' in re.findall(rf'<input id="{name}"[^>]*>', refused.text)[0]
+
+
+def test_a_wish_that_is_sent_twice_is_written_down_once(office: Office) -> None:
+    ines = signed(office, "ines")
+    once = re.search(r'name="once" value="([^"]+)"', ines.get("/identities").text)
+    assert once is not None
+    for _ in range(2):
+        sent = ines.send("/identities", site="berlin", day="2026-11-25", reason="malware", once=once[1])
+        assert sent.status_code == 303
+    assert len(office.controller.privacy.listed(limit=10)) == 1
 
 
 def test_every_link_of_a_report_opens_a_page(office: Office) -> None:
