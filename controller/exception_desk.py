@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from itertools import islice
 from typing import Concatenate, Final, ParamSpec
@@ -30,6 +30,8 @@ from core.ids import DeviceName, ExceptionId, SiteName, new_id
 from vendors.registry import adapter_for
 
 MAX_HISTORY: Final = 100
+NOT_BEFORE: Final = timedelta(minutes=1)
+"""Whether one is idle is not asked again sooner: while the counters of its devices cannot be read, nobody knows."""
 MANY: Final = 2_000
 """Read at once where all are wanted."""
 
@@ -322,10 +324,17 @@ class ExceptionDesk:
         first = lifecycle.idle_from(exception, Use()) + idle_after
         if now < self._in_use_until.get(exception.id, first):
             return None
-        use = self._use(self._shown(exception, ()))
+        shown = self._shown(exception, ())
+        use = self._use(shown)
         idle = exception.ends if use.uncounted else lifecycle.idle_from(exception, use) + idle_after
-        self._in_use_until[exception.id] = idle
-        return use
+        self._in_use_until[exception.id] = max(idle, now + NOT_BEFORE)
+        return replace(use, read_until=self._read_until(shown.devices)) if idle <= now else None
+
+    def _read_until(self, devices: Iterable[DeviceName]) -> datetime | None:
+        """Up to when the counters of all of them were read; None where one never was."""
+        read = [self._store.last_reading(name) for name in devices]
+        known = [reading.read_at for reading in read if reading is not None]
+        return min(known) if known and len(known) == len(read) else None
 
     def _decide(
         self,

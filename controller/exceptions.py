@@ -546,8 +546,9 @@ def idle_from(exception: AccessException, use: Use) -> datetime:
 def due(exception: AccessException, *, now: datetime, use: Use | None, rules: ExceptionRules) -> AccessException | None:
     """What time makes of it: ended, lapsed, idle, reminded of; None when there is nothing to do.
 
-    An exception ends at its own time, however late that was noticed. Idle is only one whose use every device counts;
-    with None for ``use`` it is not asked.
+    An exception ends at its own time, however late that was noticed. Idle is only one whose use every device counts,
+    and whose counters were read to the end of that time; with None for ``use`` it is not asked. A reminder comes in the
+    second half of a life at the earliest: told of two hours as they begin, nobody is reminded.
     """
     if exception.state in _WAITING:
         over = min(exception.ends, exception.requested_at + rules.lapses_after)
@@ -557,14 +558,12 @@ def due(exception: AccessException, *, now: datetime, use: Use | None, rules: Ex
     if exception.ends <= now:
         return replace(exception, state=ExceptionState.ENDED, ended_at=exception.ends)
     idle_after = rule_of(exception, rules).idle_after
-    if (
-        idle_after is not None
-        and use is not None
-        and idle_from(exception, use) + idle_after <= now
-        and not use.uncounted
-    ):
-        return replace(exception, state=ExceptionState.IDLE, ended_at=now)
-    soon = exception.starts <= now and exception.ends - now <= rules.remind_before
+    if idle_after is not None and use is not None and not use.uncounted and use.read_until is not None:
+        unused_at = idle_from(exception, use) + idle_after
+        if unused_at <= now and unused_at <= use.read_until:
+            return replace(exception, state=ExceptionState.IDLE, ended_at=now)
+    begun = max(exception.starts, exception.decided_at or exception.starts)
+    soon = max(exception.ends - rules.remind_before, begun + (exception.ends - begun) / 2) <= now
     return replace(exception, reminded_at=now) if soon and exception.reminded_at is None else None
 
 

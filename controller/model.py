@@ -92,13 +92,17 @@ class OpenHours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What counters say of an exception's use. ``uncounted`` devices hold it and tell nothing: more is possible."""
+    """What counters say of an exception's use. ``uncounted`` devices hold it and tell nothing: more is possible.
+
+    ``read_until``: up to when the counters of all its devices were read; None where nobody asked, or of one never.
+    """
 
     hits: int | None = None
     packets: int | None = None
     octets: int | None = None
     last_used_at: datetime | None = None
     uncounted: tuple[DeviceName, ...] = ()
+    read_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

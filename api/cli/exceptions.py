@@ -363,8 +363,17 @@ def _show_one(exception: AccessException, output: Plain, now: datetime, *, use: 
         "requested": f"{text_of(exception.requested_at)} by {exception.requested_by}",
         "approvals": tuple(f"{text_of(a.at)} by {a.actor}" for a in exception.approvals),
         "decided": f"{text_of(exception.decided_at)} by {exception.decided_by}" if exception.decided_by else "no",
+        "over": _over_in_words(exception),
     }
     show_pairs({key: value for key, value in said.items() if value not in ("", ())})
+
+
+def _over_in_words(exception: AccessException) -> str:
+    """``2026-11-30 18:49:53Z: nobody used it``; empty while it is not over."""
+    if exception.ended_at is None:
+        return ""
+    why = {"ended": "its time was over", "lapsed": "nobody decided in time", "idle": "nobody used it"}
+    return f"{text_of(exception.ended_at)}: {why.get(exception.state.value, exception.state.value)}"
 
 
 def _host_in_words(found: HostLookup) -> str:

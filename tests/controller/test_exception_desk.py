@@ -53,11 +53,19 @@ def used(store: Store, at: datetime, hits: int = 3) -> None:
     store.record_events(FW, Reading(epoch="e", read_at=at, rules=()), (event,))
 
 
-def states(found: ExceptionDesk, clock: ManualClock, days: range) -> dict[int, ExceptionState]:
-    """What is made of it on which day, asked on each."""
+def reading(store: Store, clock: ManualClock) -> Callable[[], object]:
+    """The counters of its device are read, and prove no use."""
+    return lambda: store.record_events(FW, Reading(epoch="e", read_at=clock.now(), rules=()), ())
+
+
+def states(
+    found: ExceptionDesk, clock: ManualClock, days: range, *, read: Callable[[], object] = lambda: None
+) -> dict[int, ExceptionState]:
+    """What is made of it on which day, asked on each, once its counters are read."""
     seen: dict[int, ExceptionState] = {}
     for day in days:
         clock.jump(NOON + day * DAY)
+        read()
         for exception in found.end_due():
             if exception.ended_at is not None:
                 seen[day] = exception.state
@@ -71,7 +79,21 @@ def test_one_is_ended_when_nobody_has_used_it_for_its_time(
     store.add_exception(GIVEN)
     for day in at:
         used(store, NOON + day * DAY)
-    assert states(desk(store, offices(tmp_path, IDLE), clock), clock, range(30)) == {ends: ExceptionState.IDLE}
+    found = desk(store, offices(tmp_path, IDLE), clock)
+    assert states(found, clock, range(30), read=reading(store, clock)) == {ends: ExceptionState.IDLE}
+
+
+def test_i13_one_is_idle_only_when_its_counters_were_read_since(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    """A firewall that nobody reached, or a controller that stood still: what was used meanwhile comes in later."""
+    store.add_exception(GIVEN)
+    found = desk(store, offices(tmp_path, IDLE), clock)
+    assert states(found, clock, range(20)) == {}
+    used(store, NOON + 6 * DAY)
+    assert states(found, clock, range(20, 22)) == {}
+    used(store, NOON + 22 * DAY, 0)
+    assert states(found, clock, range(22, 24)) == {22: ExceptionState.IDLE}
 
 
 def test_use_that_comes_in_while_it_waits_puts_the_end_off(store: Store, clock: ManualClock, tmp_path: Path) -> None:
@@ -80,7 +102,7 @@ def test_use_that_comes_in_while_it_waits_puts_the_end_off(store: Store, clock: 
     used(store, NOON + 3 * DAY)
     assert states(found, clock, range(8)) == {}
     used(store, NOON + 9 * DAY)
-    assert states(found, clock, range(10, 20)) == {16: ExceptionState.IDLE}
+    assert states(found, clock, range(10, 20), read=reading(store, clock)) == {16: ExceptionState.IDLE}
 
 
 def test_i13_one_that_a_device_does_not_count_is_never_idle(store: Store, clock: ManualClock, tmp_path: Path) -> None:
@@ -92,7 +114,7 @@ def test_i13_one_that_a_device_does_not_count_is_never_idle(store: Store, clock:
     unseen = inventory.model_copy(update={"sites": {**inventory.sites, site.name: site}})
     found = desk(store, unseen, clock)
     assert found.use(GIVEN.id).uncounted == (FW,)
-    assert states(found, clock, range(62)) == {60: ExceptionState.ENDED}
+    assert states(found, clock, range(62), read=reading(store, clock)) == {60: ExceptionState.ENDED}
 
 
 def test_use_is_the_sum_of_what_was_counted(store: Store, clock: ManualClock, tmp_path: Path) -> None:

@@ -282,7 +282,7 @@ IDLE = ExceptionRules(reasons={"other": ExceptionReason(idle_after=7 * DAY)})
 def after(
     exception: AccessException, now: datetime, *, use: Use | None = None, rules: ExceptionRules = RULES
 ) -> ExceptionState | None:
-    found = lifecycle.due(exception, now=now, use=use or Use(), rules=rules)
+    found = lifecycle.due(exception, now=now, use=replace(use or Use(), read_until=now), rules=rules)
     return found.state if found else None
 
 
@@ -306,6 +306,29 @@ def test_one_that_nobody_uses_is_ended() -> None:
 
 def test_i13_where_use_is_not_counted_nothing_is_idle() -> None:
     assert after(LONG, NOON + 50 * DAY, rules=IDLE, use=Use(uncounted=(DeviceName("asa"),))) is None
+
+
+@pytest.mark.parametrize("read_until", [None, NOON + 6 * DAY], ids=["never", "to-the-day-before"])
+def test_i13_while_its_counters_are_not_read_nobody_knows_whether_it_is_used(read_until: datetime | None) -> None:
+    found = lifecycle.due(LONG, now=NOON + 9 * DAY, use=Use(read_until=read_until), rules=IDLE)
+    assert found is None
+
+
+@pytest.mark.parametrize(
+    ("decided", "ends", "told"),
+    [
+        pytest.param(timedelta(), timedelta(hours=2), timedelta(hours=1), id="two-hours"),
+        pytest.param(timedelta(hours=1), timedelta(hours=2), timedelta(minutes=90), id="approved-late"),
+        pytest.param(timedelta(), 6 * DAY, 3 * DAY, id="six-days"),
+        pytest.param(timedelta(), 7 * DAY, 4 * DAY, id="seven-days"),
+    ],
+)
+def test_nobody_is_reminded_of_an_end_as_it_begins(decided: timedelta, ends: timedelta, told: timedelta) -> None:
+    short = replace(LONG, decided_at=NOON + decided, ends=NOON + ends)
+    assert lifecycle.due(short, now=NOON + told - timedelta(seconds=1), use=None, rules=RULES) is None
+    found = lifecycle.due(short, now=NOON + told, use=None, rules=RULES)
+    assert found is not None
+    assert found.reminded_at == NOON + told
 
 
 def test_a_person_is_reminded_once_before_the_end() -> None:
