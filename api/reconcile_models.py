@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from api.models import Answer, Instant, Name, Request
 from controller import reconcile_desk
-from controller.packs.reconciling import Finding, Reconciled, Row
+from controller.reconciling import Finding, Reconciled, Row
 
 FormatWord = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
 MOST_TEXT: Final = 250_000

@@ -166,7 +166,9 @@ class CoverageDesk:
         )
 
     def tried(self, site: SiteName, window: Window) -> list[Tried]:
-        """What reaches into the window."""
+        """What reaches into the window; where nothing leaked there is nothing to say."""
+        if site not in self.store.leaking_sites(window.start - REMEMBERED):
+            return []
         return tried_of(self.store.proofs_between(site, Window(window.start - REMEMBERED, window.end)))
 
     def _age(self, site: Site, statuses: Mapping[DeviceName, DeviceStatus], now: datetime) -> SiteAge:

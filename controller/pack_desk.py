@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from controller.errors import Conflict, Invalid, NotUnmasked
 from controller.inventory import Inventory, Site
 from controller.inventory.slo_rules import show_age, show_share
 from controller.model import AccessException, AuditEntry, Window
-from controller.packs import contents, page, reconciling, regulations, sampling, sealing
+from controller.packs import contents, page, regulations, sampling, sealing
 from controller.packs.contents import Facts, SiteFacts
 from controller.reports import as_pdf
 from controller.settings import Settings
@@ -142,7 +142,7 @@ class PackDesk:
         """
         signing = key or self.signing_key()
         regulation = regulations.load(wish.regulation) if wish.regulation is not None else None
-        self.refuse_window(wish.window)
+        refuse_window(wish.window, now=self.clock.now())
         sites = tuple(sorted(site.name for site in self._chosen(wish)))
         if wish.sample is not None:
             self._refuse_sample(wish)
@@ -184,7 +184,7 @@ class PackDesk:
 
         Raises ``Invalid`` for times that make no sense, or that hold no whole day.
         """
-        self.refuse_window(window)
+        refuse_window(window, now=self.clock.now())
         names = sorted(self.inventory.sites if sites is None else sites)
         chosen = sampling.drawn(names, window, seed=seed, count=count)
         if not chosen:
@@ -244,8 +244,6 @@ class PackDesk:
         self, facts: Facts, regulation: regulations.Regulation | None, about: Mapping[str, Any], *, pdf: bool
     ) -> dict[str, bytes]:
         documents = contents.documents(facts)
-        matrix = {s.site.name: reconciling.reconciled(s, identities=facts.identities) for s in facts.sites}
-        documents["reconciliation.json"] = matrix
         answered = regulations.answered(regulation, facts, documents) if regulation is not None else None
         if answered is not None:
             documents["regulation.json"] = answered
@@ -268,7 +266,7 @@ class PackDesk:
 
     def facts(self, wish: PackWish) -> Facts:
         """All that a pack is made of. Raises ``Invalid``, ``NotFound``, ``NotUnmasked``."""
-        self.refuse_window(wish.window)
+        refuse_window(wish.window, now=self.clock.now())
         chosen = self._chosen(wish)
         terms = [*self._terms(wish.window)][::-1]
         is_all = self.is_everywhere and len(chosen) == len(self.inventory.sites)
@@ -295,22 +293,9 @@ class PackDesk:
                 hint="make it without --identities",
             )
 
-    def refuse_window(self, window: Window) -> None:
-        """Raises ``Invalid``."""
-        if window.start >= window.end:
-            raise Invalid("from: must lie before to")
-        if window.end > self.clock.now():
-            raise Invalid("to: lies in the future", hint="evidence is of what was; name a time that is over")
-        if window.end - window.start > LONGEST:
-            raise Invalid(f"from: a pack is about {LONGEST.days} days at most")
-
     def _retention_note(self) -> str:
         days = self.settings.retention.days
         return f"Looks and events are kept for {days} days: that there are none from before proves nothing."
-
-    def site_facts(self, name: str, window: Window) -> SiteFacts:
-        """What the store has of one site over that time. Raises ``NotFound``."""
-        return self._site(self.inventory.site(name), window)
 
     def _site(self, site: Site, window: Window) -> SiteFacts:
         now, devices = self.clock.now(), tuple(site.devices)
@@ -393,6 +378,16 @@ class PackDesk:
             return sites.issuperset(named)
         device = self.inventory.by_name.get(detail.get("device"))
         return device is not None and device.site in sites
+
+
+def refuse_window(window: Window, *, now: datetime) -> None:
+    """Raises ``Invalid``."""
+    if window.start >= window.end:
+        raise Invalid("from: must lie before to")
+    if window.end > now:
+        raise Invalid("to: lies in the future", hint="evidence is of what was; name a time that is over")
+    if window.end - window.start > LONGEST:
+        raise Invalid(f"from: a pack is about {LONGEST.days} days at most")
 
 
 def refuse_pdf(sites: int) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from controller.coverage_desk import CoverageDesk
 from controller.errors import Invalid
 from controller.evidence.detecting import detect
 from controller.evidence.formats import Reading, Stream, read
@@ -21,9 +22,10 @@ from controller.evidence.model import Channel, Episode, EpisodeKind, Rejected, S
 from controller.evidence_desk import matcher_of
 from controller.inventory import Inventory
 from controller.model import Window
-from controller.pack_desk import PackDesk
-from controller.packs.reconciling import Endpoints, Reconciled, reconcile
+from controller.pack_desk import refuse_window
 from controller.privacy_desk import PrivacyDesk
+from controller.reconciling import Endpoints, Reconciled, reconcile
+from controller.store import Store
 from core.clock import Clock
 from core.ids import SiteName
 from core.words import count_of
@@ -57,14 +59,15 @@ class Reconciliation:
 class ReconcileDesk:
     """One for a controller."""
 
+    store: Store
     inventory: Inventory
     clock: Clock
-    packs: PackDesk
+    coverage: CoverageDesk
     privacy: PrivacyDesk
 
-    def within(self, inventory: Inventory, packs: PackDesk, privacy: PrivacyDesk) -> ReconcileDesk:
+    def within(self, inventory: Inventory, coverage: CoverageDesk, privacy: PrivacyDesk) -> ReconcileDesk:
         """For somebody who sees no other sites than these."""
-        return replace(self, inventory=inventory, packs=packs, privacy=privacy)
+        return replace(self, inventory=inventory, coverage=coverage, privacy=privacy)
 
     def reconcile(
         self, window: Window, sites: tuple[str, ...] = (), endpoints: EndpointList | None = None
@@ -74,7 +77,7 @@ class ReconcileDesk:
         Raises ``NotFound``; ``Invalid`` for times or a list that make no sense; ``NotUnmasked`` for a list about a site
         that shows no identities: whoever holds the list would learn of each whether it was seen.
         """
-        self.packs.refuse_window(window)
+        refuse_window(window, now=self.clock.now())
         chosen = [self.inventory.site(name) for name in dict.fromkeys(sites)] or [*self.inventory.sites.values()]
         names = sorted(site.name for site in chosen)
         for name in names if endpoints is not None else ():
@@ -91,13 +94,13 @@ class ReconcileDesk:
         )
 
     def _veiled(self, name: SiteName, window: Window, endpoints: Endpoints | None) -> Reconciled:
-        found = reconcile(self.packs.site_facts(name, window), endpoints)
-        veil = self.privacy.veil(name, window.end)
-        if veil.is_open:
-            return found
-        return replace(
-            found, rows=tuple(replace(row, client=veil.client(row.client), addresses=()) for row in found.rows)
+        found = reconcile(
+            self.coverage.site(name, window).whole,
+            self.store.clients_told(name, window),
+            self.store.clients_counted(name, window),
+            endpoints,
         )
+        return self.privacy.veil(name, window.end).reconciled(found)
 
     def _listed(self, said: EndpointList, names: list[SiteName]) -> tuple[dict[SiteName, Endpoints], int]:
         """Every endpoint is known at every site: a laptop travels. It is missed where its address is."""

@@ -9,7 +9,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from controller.audit import AuditNote
-from controller.coverage import coverage
+from controller.coverage import REMEMBERED, coverage
+from controller.coverage_desk import CoverageDesk
 from controller.emergencies import EmergencyDesk
 from controller.evidence.model import EpisodeKind
 from controller.exception_desk import ExceptionDesk, Wanted
@@ -67,6 +68,7 @@ class ReportDesk:
     modes_at: Callable[[Site, datetime], Mapping[str, Mode]]
     freshness: timedelta
     privacy: PrivacyDesk
+    coverage: CoverageDesk
     base_url: str = ""  # where browsers reach us, for links
 
     def within(self, inventory: Inventory, emergencies: EmergencyDesk, exceptions: ExceptionDesk) -> ReportDesk:
@@ -111,6 +113,8 @@ class ReportDesk:
             name=asked.name if isinstance(asked, Asked) else None,
             before=self._before(site, asked, now) if with_before else None,
             found=self._found(site, window, now),
+            tried=self.coverage.tried(site.name, window),
+            told=self.store.clients_told(site.name, window),
         )
         made = replace(made, base_url=self.base_url)
         return self.privacy.report(made, clients=clients_in(sums), in_house=in_house)
@@ -118,10 +122,20 @@ class ReportDesk:
     def _before(self, site: Site, asked: Window | Asked, now: datetime) -> Before:
         window = _earlier(asked, now)
         hits = self.store.fleet_hits(window, [site.name]).get(site.name, {})
-        looks = self.store.looks(site.name, window, freshness=self.freshness)
-        proven = coverage(looks, window, devices=tuple(site.devices), now=now, freshness=self.freshness)
-        share = share_of({state: proven.total(state).total_seconds() for state in CoverageState})
+        share = share_of({state: time.total_seconds() for state, time in self._proven(site, window, now).items()})
         return Before(window=window, totals=_totals(hits), enforced_share=share)
+
+    def _proven(self, site: Site, window: Window, now: datetime) -> Mapping[CoverageState, timedelta]:
+        """How long it was in each state: by looks at its devices, less what leaked."""
+        proven = coverage(
+            self.store.looks(site.name, window, freshness=self.freshness),
+            window,
+            devices=tuple(site.devices),
+            now=now,
+            freshness=self.freshness,
+            proofs=self.coverage.tried(site.name, window),
+        )
+        return {state: proven.total(state) for state in CoverageState}
 
     def _found(self, site: Site, window: Window, now: datetime) -> Found:
         inside = EpisodeQuery(site=site.name, kinds=FINDINGS, since=window.start, until=window.end, limit=SHOWN)
@@ -198,7 +212,9 @@ class ReportDesk:
     def _times(self, window: Window, now: datetime) -> Mapping[SiteName, Mapping[CoverageState, timedelta]]:
         """How long each site was in each state."""
         devices = {name: tuple(site.devices) for name, site in self.inventory.sites.items()}
-        return self.store.fleet_coverage(window, devices, now=now, freshness=self.freshness)
+        leaking = self.store.leaking_sites(window.start - REMEMBERED) & devices.keys()
+        known = self.store.fleet_coverage(window, devices, now=now, freshness=self.freshness)
+        return {**known, **{name: self._proven(self.inventory.sites[name], window, now) for name in leaking}}
 
     # --- upkeep ---------------------------------------------------------------------------------------------------
 

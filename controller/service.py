@@ -184,7 +184,9 @@ class Controller:
         )
         self.coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=self._freshness)
         self.packs = PackDesk(store=store, inventory=inventory, clock=clock, settings=settings, coverage=self.coverage)
-        self.reconciling = ReconcileDesk(inventory=inventory, clock=clock, packs=self.packs, privacy=self.privacy)
+        self.reconciling = ReconcileDesk(
+            store=store, inventory=inventory, clock=clock, coverage=self.coverage, privacy=self.privacy
+        )
         self.hosts = HostBook(store, inventory, clock, follow=self._follow)
         self.exceptions = ExceptionDesk(store, inventory, clock, follow=self._follow, look_up=self.hosts.look_up)
         self.people = PeopleDesk(store, inventory, clock, settings)
@@ -216,6 +218,7 @@ class Controller:
             modes_at=self._modes,
             freshness=self._freshness,
             privacy=self.privacy,
+            coverage=self.coverage,
             base_url=settings.public_url or "",
         )
         self.retention = RetentionDesk(
@@ -345,7 +348,7 @@ class Controller:
         narrow.proofs = self.proofs.within(narrow.reach, narrow.inventory)
         narrow.uploads = self.uploads.within(narrow.reach)
         narrow.packs = self.packs.within(narrow.inventory, narrow.coverage)
-        narrow.reconciling = self.reconciling.within(narrow.inventory, narrow.packs, narrow.privacy)
+        narrow.reconciling = self.reconciling.within(narrow.inventory, narrow.coverage, narrow.privacy)
         narrow.cuts = replace(self.cuts, reach=narrow.reach)
         narrow.receiving = self.receiving.within(narrow.reach)
         narrow.exports = self.exports.within(narrow.reach)

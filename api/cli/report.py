@@ -194,6 +194,7 @@ def show_site(report: Mapping[str, Any]) -> None:
     _heat(report["heat_map"]["blocked"])
     for title, columns in _SECTIONS.items():
         _section(title, columns, report[title])
+    _reconciled(report)
     _gaps(report["coverage_spans"])
     for line in report["notes"]:
         say(f"note: {line}")
@@ -262,6 +263,29 @@ def _section(title: str, columns: Mapping[str, Callable[[Mapping[str, Any]], obj
     show_table(columns, ([value(row) for value in columns.values()] for row in rows[:_ROWS_SHOWN]))
     if len(rows) > _ROWS_SHOWN:
         say(f"and {len(rows) - _ROWS_SHOWN} more; see -o json or -o html")
+
+
+def _reconciled(report: Mapping[str, Any]) -> None:
+    """Who has the app, whom firewalls saw, and what follows of it where the site was covered."""
+    found = report["reconciliation"]
+    say("\nendpoints, firewalls and coverage", style="bold")
+    if not found["has_list"]:
+        say("no list of endpoints was recorded: nothing is known of what is installed")
+        return
+    share = "unknown" if found["covered_share"] is None else f"{found['covered_share']:.2%}"
+    say(f"covered {share} of the time")
+    counts = {finding: number for finding, number in found["counts"].items() if number}
+    show_table(("what follows", "clients"), counts.items())
+    if rows := found["clients"]:
+        show_table(
+            ("client", "addresses", "what follows", "last seen"),
+            (
+                [c["client"], ", ".join(c["addresses"]), c["finding"], moment(c["last_seen"])]
+                for c in rows[:_ROWS_SHOWN]
+            ),
+        )
+        if (more := sum(counts.values()) - len(rows[:_ROWS_SHOWN])) > 0:
+            say(f"and {more} more; see `tokgate evidence reconcile --site {report['site']}`")
 
 
 def _gaps(spans: Sequence[Mapping[str, Any]]) -> None:

@@ -26,9 +26,11 @@ from controller.model import (
     Window,
 )
 from controller.proof.model import Proof, ProofState
+from controller.reconciling import Row, reconcile, told_of
 from controller.store.inventories import InventoryVersion
 from controller.store.jsons import EPISODE, EXCEPTION
 from controller.store.snapshots import Term
+from controller.sums import sums_of
 from core.ids import DeviceName, ExceptionId
 
 NOT_PROVEN: Final = (CoverageState.NOT_ENFORCED, CoverageState.UNKNOWN, CoverageState.PARTIAL)
@@ -88,6 +90,7 @@ def documents(facts: Facts) -> dict[str, Any]:
         "attempts.json": {s.site.name: attempts(s) for s in facts.sites},
         "probes.json": {s.site.name: probes(s, identities=facts.identities) for s in facts.sites},
         "snapshots.json": [*snapshots(facts)],
+        "reconciliation.json": {s.site.name: reconciled(s, identities=facts.identities) for s in facts.sites},
     }
 
 
@@ -264,6 +267,27 @@ def _proof(proof: Proof, *, identities: bool) -> dict[str, Any]:
     return said if identities else {key: value for key, value in said.items() if key != "source"}
 
 
+def reconciled(facts: SiteFacts, *, identities: bool) -> dict[str, Any]:
+    """Endpoints, firewalls and coverage held against each other; with ``identities`` also who it is."""
+    found = reconcile(facts.whole, told_of(facts.episodes), sums_of(facts.events).seen)
+    return {
+        "endpoint_list": "recorded" if found.has_list else "none is recorded: nothing is known of what is installed",
+        "covered_share": found.covered,
+        "clients": {finding.value: count for finding, count in found.counts.items()},
+        **({"who": [_reconciled_row(row) for row in found.rows]} if identities else {}),
+    }
+
+
+def _reconciled_row(row: Row) -> dict[str, Any]:
+    return {
+        "client": row.client,
+        "finding": row.finding.value,
+        "addresses": [*row.addresses],
+        "outcomes": [*row.outcomes],
+        "last_seen": iso(row.last_seen),
+    }
+
+
 def snapshots(facts: Facts) -> Iterator[dict[str, Any]]:
     """The lists in force by time. Their ids are digests of what they say, so a list that is kept can be compared."""
     for term in facts.terms:
@@ -306,4 +330,4 @@ def about(facts: Facts, *, generated_at: datetime, regulation: str | None) -> di
     }
 
 
-__all__ = ["Facts", "SiteFacts", "about", "documents", "episode_line", "event_line", "iso"]
+__all__ = ["Facts", "SiteFacts", "about", "documents", "episode_line", "event_line", "iso", "reconciled"]

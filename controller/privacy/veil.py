@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 from controller.evidence.model import Episode
 from controller.inventory.privacy import Identities
 from controller.model import FORGOTTEN, NOBODY, DetectionEvent, SourceSeen
+from controller.reconciling import Reconciled
 from controller.reports.making import HIDDEN, SiteReport, TopLine
 
 Counted = TypeVar("Counted", SourceSeen, TopLine)
@@ -126,6 +127,13 @@ class Veil:
             found |= {"source": None, "host": self.client(who), "user": self.user(str(found.get("user") or ""))}
         return found
 
+    def reconciled(self, found: Reconciled) -> Reconciled:
+        """Whoever is named, under that name; what was found of each stays."""
+        if self.is_open:
+            return found
+        rows = (replace(row, client=self.client(row.client), addresses=()) for row in found.rows)
+        return replace(found, rows=tuple(rows))
+
     def report(self, report: SiteReport, *, note: str) -> SiteReport:
         """Figures stay as they are: what is replaced is who, not how much."""
         if self.is_open:
@@ -138,6 +146,7 @@ class Veil:
             top_sources=tuple(_one_line(lines) if hidden else lines),
             exceptions=tuple(replace(line, is_hidden=True) for line in report.exceptions),
             found=replace(report.found, findings=findings),
+            reconciled=self.reconciled(report.reconciled),
             identities=self.identities,
             notes=(note, *report.notes),
         )

@@ -96,9 +96,22 @@ def _found(report: dict[str, Any], base: dict[str, Any]) -> Iterable[dict[str, A
                "hits": line["episodes"]}  # fmt: skip
     for kind, number in report["findings_in_all"].items():
         yield {**base, "section": "findings", "name": kind, "hits": number}
+    yield from _reconciled(report["reconciliation"], base)
     for change in report["changes"]:
         yield {**base, "section": "change", "name": change["by"], "detail": change["what"], "hits": change["count"],
                "from": change["at"], "to": change["at"]}  # fmt: skip
+
+
+def _reconciled(found: dict[str, Any], base: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """Endpoints, firewalls and coverage; without a list of endpoints nothing follows."""
+    if not found["has_list"]:
+        yield {**base, "section": "reconciliation", "detail": "no list of endpoints was recorded"}
+        return
+    for finding, clients in found["counts"].items():
+        yield {**base, "section": "reconciliation", "name": finding, "hits": clients}
+    for row in found["clients"]:
+        outcomes = ", ".join(row["outcomes"])
+        yield {**base, "section": "reconciled", "name": row["client"], "detail": row["finding"], "action": outcomes}
 
 
 def _intelligence(report: dict[str, Any], base: dict[str, Any]) -> Iterable[dict[str, Any]]:

@@ -43,6 +43,8 @@ def render_site(report: SiteReport) -> str:
         ),
         "## Evasion, leaks and other findings",
         _findings(report, zone),
+        "## Endpoints, firewalls and coverage",
+        _reconciled(report, zone),
         "## Exceptions",
         _table(
             ("for whom", "from", "to", "reason", "approved by", "hits"),
@@ -170,6 +172,27 @@ def _top(lines: Iterable[Any], what: str, zone: ZoneInfo) -> str:
             for line in lines
         ),
     )
+
+
+def _reconciled(report: SiteReport, zone: ZoneInfo) -> str:
+    found = report.reconciled
+    if not found.has_list:
+        return "No list of endpoints was recorded in this time: nothing is known of what is installed."
+    counts = ([finding.value, count(number)] for finding, number in found.counts.items() if number)
+    parts = [
+        f"Proven to block or to watch {share(found.covered)} of the time.",
+        _table(("what follows", "clients"), counts),
+    ]
+    if rows := report.reconciled_clients:
+        lines = (
+            [row.client, ", ".join(row.addresses), row.finding.value, ", ".join(row.outcomes),
+             moment(row.last_seen, zone)]
+            for row in rows
+        )  # fmt: skip
+        parts.append(_table(("client", "addresses", "what follows", "what became of it", "last seen"), lines))
+    if (more := len(found.rows) - len(rows)) and rows:
+        parts.append(f"and {more:,} more.")
+    return "\n\n".join(parts)
 
 
 def _findings(report: SiteReport, zone: ZoneInfo) -> str:

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
+from controller.evidence.model import EpisodeKind
 from controller.model import EventAction, Window
+from controller.reconciling import Finding
 from core.net import is_address
 
 
@@ -46,6 +48,12 @@ class Links:
     def hour(self, start: datetime, action: EventAction, *, by_day: bool) -> str:
         """Of one bar."""
         return self.events(end=action.value, since=start, until=start + timedelta(days=1) if by_day else start + _HOUR)
+
+    def finding(self, finding: Finding) -> str:
+        """Of what followed of a client: what was blocked, what is installed, or all that was seen."""
+        if finding is Finding.BLOCKED:
+            return self.events(end=EventAction.BLOCKED.value)
+        return self.events(kind=EpisodeKind.INSTALLED.value if finding in (Finding.SILENT, Finding.BLIND) else "")
 
     def episode(self, name: str) -> str:
         return self._page("episodes", name)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from controller.coverage import Coverage, coverage
+from controller.coverage import Coverage, Tried, coverage
 from controller.evidence.model import Episode
 from controller.inventory.privacy import Identities
 from controller.model import (
@@ -29,6 +29,7 @@ from controller.model import (
     Pin,
     Window,
 )
+from controller.reconciling import UNLISTED, Reconciled, Row, Told, reconcile
 from controller.sums import DESTINATION, SOURCE, AppLine, Cell, Count, Sums, Timed, total
 from core.ids import DeviceName, SiteName
 from ipsets.model import Snapshot
@@ -225,10 +226,17 @@ class SiteReport:
     heat_map: HeatMap = field(default_factory=dict)
     before: Before | None = None
     found: Found = NOTHING
+    reconciled: Reconciled = UNLISTED
     intelligence: tuple[SourceTrouble, ...] = ()
     notes: tuple[str, ...] = field(default=())
     base_url: str = ""  # our own address, for links
     identities: Identities = Identities.SHOWN
+
+    @property
+    def reconciled_clients(self) -> tuple[Row, ...]:
+        """Those to look after first; none where nobody is named, or no list of endpoints says who has the app."""
+        is_told = self.reconciled.has_list and self.identities is not Identities.HIDDEN
+        return self.reconciled.first(TOP) if is_told else ()
 
     @property
     def is_by_day(self) -> bool:
@@ -271,6 +279,12 @@ class SiteReport:
             "by_hour": [_bucket_json(bucket) for bucket in self.by_hour],
             "heat_map": {_NAMES[action]: [list(day) for day in days] for action, days in self.heat_map.items()},
             **self.found.to_json(),
+            "reconciliation": {
+                "has_list": self.reconciled.has_list,
+                "covered_share": self.reconciled.covered,
+                "counts": {finding.value: count for finding, count in self.reconciled.counts.items()},
+                "clients": [_reconciled_json(row) for row in self.reconciled_clients],
+            },
             "exceptions": [_exception_json(line) for line in self.exceptions],
             "coverage": {f"{state.value}_seconds": round(self.seconds(state), 3) for state in CoverageState},
             "coverage_spans": [
@@ -377,15 +391,18 @@ def site_report(
     name: str | None = None,
     before: Before | None = None,
     found: Found = NOTHING,
+    tried: Iterable[Tried] = (),
+    told: Iterable[Told] = (),
 ) -> SiteReport:
     """The report of one site over ``window``.
 
     ``sums`` are those of the events whose window ends in (start, end]; ``sources`` are those of the intelligence that
     are not as they should be; ``freshness`` is how long one look at a device proves its state; ``flows_cut`` are the
     open flows that changes ended, for each device that was changed; ``name`` is that of the range in the calendar;
-    ``before`` is the range before it; ``found`` is what was seen and done there beside.
+    ``before`` is the range before it; ``found`` is what was seen and done there beside; ``tried`` are the paths that
+    leaked; ``told`` is who has an app and who was seen, as episodes tell.
     """
-    proven = coverage(observations, window, devices=tuple(devices), now=now, freshness=freshness)
+    proven = coverage(observations, window, devices=tuple(devices), now=now, freshness=freshness, proofs=tried)
     troubles = tuple(sources)
     return SiteReport(
         site=site,
@@ -408,6 +425,7 @@ def site_report(
         coverage=proven,
         before=before,
         found=found,
+        reconciled=reconcile(proven, told, sums.seen),
         intelligence=troubles,
         notes=tuple(_notes(devices, sums, proven, snapshot, troubles, pin, emergencies)),
     )
@@ -655,6 +673,16 @@ def _finding_json(episode: Episode) -> dict[str, Any]:
         "action": episode.action.value,
         "confidence": episode.confidence,
         "why": [ground.text for ground in episode.grounds],
+    }
+
+
+def _reconciled_json(row: Row) -> dict[str, Any]:
+    return {
+        "client": row.client,
+        "finding": row.finding.value,
+        "addresses": list(row.addresses),
+        "outcomes": list(row.outcomes),
+        "last_seen": iso(row.last_seen),
     }
 
 

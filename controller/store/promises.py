@@ -11,9 +11,8 @@ from sqlalchemy import select
 from controller.alerts import AlertNote
 from controller.coverage import PROVEN
 from controller.enforced_age import is_held
-from controller.proof.model import ProofState
 from controller.store.evidence import look_of
-from controller.store.schema import observations, proofs
+from controller.store.schema import LEAKING, observations, proofs
 from controller.store.shelf import Shelf, get_meta, put_meta
 from core.ids import DeviceName, SiteName
 
@@ -32,9 +31,9 @@ class Promises(Shelf):
 
     def leaking_sites(self, since: datetime) -> frozenset[SiteName]:
         """Where anything was seen to leak since then."""
-        leaks = (proofs.c.at >= since, proofs.c.state == ProofState.LEAKING.value)
+        query = select(proofs.c.site).where(proofs.c.at >= since, LEAKING).distinct()
         with self._db.read() as connection:
-            found = connection.execute(select(proofs.c.site).where(*leaks).distinct()).scalars().all()
+            found = connection.execute(query).scalars().all()
         return frozenset(map(SiteName, found))
 
     def first_look(self, site: SiteName, devices: Iterable[DeviceName]) -> datetime | None:

@@ -24,9 +24,10 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
-REVISION: Final = "0019"
+REVISION: Final = "0020"
 
 """The newest migration; a store at this revision needs none."""
 
@@ -625,6 +626,9 @@ inventory_versions = Table(
     sqlite_autoincrement=True,
 )
 """Every inventory that a schedule took up. The audit log has the digests; here is what stood in it."""
+LEAKING: Final = text("state = 'leaking'")
+"""Said as text, and not as a value: so a database knows that the index of leaks answers it."""
+
 proofs = Table(
     "proofs",
     metadata,
@@ -646,6 +650,7 @@ proofs = Table(
     Column("at", Instant, nullable=False),
     Index("ix_proofs_site", "site", "at", "id"),
     Index("ix_proofs_at", "at", "id"),
+    Index("ix_proofs_leaks", "at", "site", sqlite_where=LEAKING, postgresql_where=LEAKING),
 )
 """Each connection that a firewall was asked about, or that a probe tried."""
 

@@ -34,9 +34,11 @@ from sqlalchemy import (
 )
 
 from controller.audit import AuditNote
-from controller.evidence.model import REVOCABLE
+from controller.evidence.model import REVOCABLE, EpisodeKind
 from controller.model import CoverageState, DetectionEvent, EventAction, Observation, Quality, Window
 from controller.offsets import steady
+from controller.reconciling import SEEN as SEEN_KINDS
+from controller.reconciling import Told
 from controller.store.adding import (
     ADDED,
     COUNTS,
@@ -123,15 +125,37 @@ class HitSums(Evidence):
     def _events_of(self, site: SiteName, window: Window) -> Iterable[DetectionEvent]:
         return self.events_between(site, window) if window.start < window.end else ()
 
+    def clients_counted(self, site: SiteName, window: Window) -> Mapping[Who, Seen]:
+        """Who was seen by counters in the window and where to; of ``hit_sums`` nothing but that."""
+        days = _whole(window, up_day, day_of)
+        if days is None:
+            return sums_of(self._events_of(site, window)).seen
+        with self._db.read() as connection:
+            kept = Sums(seen=_seen(connection, site, days))
+        edges = (Window(window.start, days.start), Window(days.end, window.end))
+        return kept.plus(Sums(seen=sums_of(e for part in edges for e in self._events_of(site, part)).seen)).seen
+
     # --- episodes -------------------------------------------------------------------------------------------------
+
+    def clients_told(self, site: SiteName, window: Window) -> list[Told]:
+        """Whom the site's episodes that end in the window tell of: who has an app, and who was seen."""
+        c = episodes.c
+        keys = (c.kind, c.host, c.source, c.action)
+        kinds = [kind.value for kind in (EpisodeKind.INSTALLED, *SEEN_KINDS)]
+        mine = (c.kind.in_(kinds), c.site == site, c.end > window.start, c.end <= window.end)
+        query = select(*keys, func.max(type_coerce(c.end, BigInteger))).where(*mine, _holds()).group_by(*keys)
+        with self._db.read() as connection:
+            return [
+                Told(EpisodeKind(kind), host, source or "", action, moment(int(last)))
+                for kind, host, source, action, last in connection.execute(query)
+            ]
 
     def episode_sums(self, site: SiteName, window: Window) -> tuple[tuple[AppLine, ...], dict[str, int]]:
         """The site's episodes that end in the window: by app, the most first; and how many there are of each kind."""
         c = episodes.c
         keys, inside = (c.app, c.surface, c.kind, c.action), (c.end > window.start, c.end <= window.end)
         figures = (func.count(), total(c.count), func.count() - func.count(c.count))
-        holds = or_(c.confidence > 0, c.kind.not_in([kind.value for kind in sorted(REVOCABLE)]))
-        query = select(*keys, *figures).where(c.site == site, *inside, holds).group_by(*keys)
+        query = select(*keys, *figures).where(c.site == site, *inside, _holds()).group_by(*keys)
         apps, kinds = list[AppLine](), dict[str, int]()
         with self._db.read() as connection:
             for app, surface, kind, action, several, sightings, untold in connection.execute(query):
@@ -237,6 +261,12 @@ class HitSums(Evidence):
                 fine = () if table is hit_days else (table.c.grain != MONTH,)
                 connection.execute(delete(table).where(table.c.start < oldest, *fine))
             _months_again(connection, oldest, only=True)
+
+
+def _holds() -> Any:
+    """Of an episode: it was not taken back."""
+    c = episodes.c
+    return or_(c.confidence > 0, c.kind.not_in([kind.value for kind in sorted(REVOCABLE)]))
 
 
 def events_cut(connection: Connection) -> dict[str, datetime]:

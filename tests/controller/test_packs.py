@@ -28,7 +28,8 @@ from controller.inventory.moves import parts_of
 from controller.model import EventAction, ExceptionState, Window
 from controller.pack_desk import Draw, Pack, PackDesk, PackWish, refuse_pdf
 from controller.packs import page, regulations, sealing
-from controller.packs.reconciling import Finding, reconciled
+from controller.packs.contents import reconciled
+from controller.reconciling import Finding
 from controller.settings import Settings
 from controller.store import Store
 from core.clock import ManualClock

@@ -15,12 +15,10 @@ from controller.errors import Invalid, NotFound, NotUnmasked
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
 from controller.inventory import Inventory
 from controller.model import Window
-from controller.pack_desk import PackDesk
-from controller.packs.reconciling import Endpoints, Finding, Reconciled, reconcile
 from controller.privacy_desk import PrivacyDesk
 from controller.reconcile_desk import EndpointList, ReconcileDesk
+from controller.reconciling import Endpoints, Finding, Reconciled, reconcile, told_of
 from controller.reports.making import HIDDEN
-from controller.settings import Settings
 from controller.store import Store
 from core.clock import ManualClock
 from core.ids import EventId, SiteName
@@ -42,11 +40,9 @@ HOME;com.zhiliaoapp.musically;203.0.113.9
 @pytest.fixture
 def desk(store: Store, clock: ManualClock, tmp_path: Path) -> ReconcileDesk:
     inventory: Inventory = offices(tmp_path, PROMISE)
-    settings = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path, evidence_key=None)
     coverage = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=30 * MINUTE)
-    packs = PackDesk(store=store, inventory=inventory, clock=clock, settings=settings, coverage=coverage)
     privacy = PrivacyDesk(store=store, inventory=inventory, clock=clock)
-    return ReconcileDesk(inventory=inventory, clock=clock, packs=packs, privacy=privacy)
+    return ReconcileDesk(store=store, inventory=inventory, clock=clock, coverage=coverage, privacy=privacy)
 
 
 def closed(desk: ReconcileDesk, tmp_path: Path) -> ReconcileDesk:
@@ -54,8 +50,8 @@ def closed(desk: ReconcileDesk, tmp_path: Path) -> ReconcileDesk:
     folder = tmp_path / "closed"
     folder.mkdir()
     known = offices(folder, PROMISE + "privacy: {identities: hidden}\n")
-    packs = replace(desk.packs, inventory=known)
-    return replace(desk, inventory=known, packs=packs, privacy=replace(desk.privacy, inventory=known))
+    coverage = replace(desk.coverage, inventory=known)
+    return replace(desk, inventory=known, coverage=coverage, privacy=replace(desk.privacy, inventory=known))
 
 
 def a_use(host: str, source: str, action: EpisodeAction) -> Episode:
@@ -77,14 +73,15 @@ def found(reconciled: Reconciled) -> dict[str, Finding]:
 def test_what_follows_of_each_client_of_a_list(desk: ReconcileDesk) -> None:
     endpoints, elsewhere = listed(desk)
     now = desk.clock.now()
-    facts = desk.packs.site_facts(BERLIN, Window(now - timedelta(days=1), now))
+    day = Window(now - timedelta(days=1), now)
+    berlin, austin = (desk.coverage.site(name, day).whole for name in ("berlin", "austin"))
     seen = (
         a_use("pc-1", "10.20.0.7", EpisodeAction.BLOCKED),
         a_use("", "10.20.0.9", EpisodeAction.BLOCKED),  # known by its address alone
         a_use("aus-1", "10.20.0.30", EpisodeAction.MONITORED),  # of another office, here for a day
         a_use("byod", "10.20.0.44", EpisodeAction.BLOCKED),
     )
-    assert found(reconcile(replace(facts, episodes=seen), endpoints[BERLIN])) == {
+    assert found(reconcile(berlin, told_of(seen), {}, endpoints[BERLIN])) == {
         "pc-1": Finding.BLOCKED,
         "aus-1": Finding.PASSED,
         "pc-2": Finding.BLIND,  # nobody looked at the firewall: silence proves nothing
@@ -92,8 +89,7 @@ def test_what_follows_of_each_client_of_a_list(desk: ReconcileDesk) -> None:
         "byod": Finding.STRANGER,
     }
     assert elsewhere == 1, "HOME, at no site"
-    austin = desk.packs.site_facts("austin", Window(now - timedelta(days=1), now))
-    assert found(reconcile(austin, endpoints[SiteName("austin")])) == {"aus-1": Finding.BLIND}
+    assert found(reconcile(austin, (), {}, endpoints[SiteName("austin")])) == {"aus-1": Finding.BLIND}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +117,7 @@ def test_a_log_is_no_list_of_endpoints(desk: ReconcileDesk) -> None:
 
 def test_where_nobody_is_shown_nobody_is_named_and_no_list_tells(desk: ReconcileDesk, tmp_path: Path) -> None:
     now = desk.clock.now()
-    desk.packs.store.record("b", [a_use("byod", "10.20.0.44", EpisodeAction.BLOCKED)])
+    desk.store.record("b", [a_use("byod", "10.20.0.44", EpisodeAction.BLOCKED)])
     span = Window(now - timedelta(days=1), now + timedelta.resolution)
     desk.clock.advance(MINUTE)  # type: ignore[attr-defined]
     (shown,) = desk.reconcile(span, ("berlin",)).sites[BERLIN].rows

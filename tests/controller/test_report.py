@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.evidence.model import EpisodeKind
-from controller.model import CoverageState, EventAction, ExceptionState, Observation, Quality, Window
+from controller.model import FORGOTTEN, NOBODY, CoverageState, EventAction, ExceptionState, Observation, Quality, Window
+from controller.reconciling import Finding
 from controller.reports.making import TOP, SiteReport, SourceTrouble, fleet_report, plain
 from controller.service import Controller
 from controller.settings import Settings
@@ -24,6 +26,7 @@ from core.clock import ManualClock
 from core.ids import DeviceName, ExceptionId, SiteName
 from tests.controller.offices import offices as write_inventory
 from tests.controller.offices import snapshot
+from tests.controller.proving import proof
 from tests.controller.reporting import (
     DAY,
     FW,
@@ -43,6 +46,7 @@ from tests.controller.reporting import (
 )
 from tests.controller.test_store_episodes import an_episode
 from vendors.model import Reading
+from vendors.oracle import Answered
 
 B, M, A = EventAction.BLOCKED, EventAction.MONITORED, EventAction.ALLOWED
 FIVE = timedelta(minutes=5)
@@ -185,6 +189,37 @@ def test_what_was_taken_back_is_no_finding_and_is_not_counted(controller: Contro
     assert [one.id for one in found.findings] == ["e1"]
     assert found.counts == {"leak": 1}
     assert sorted((line.kind, line.episodes) for line in found.apps) == [("contact", 1), ("leak", 1)]
+
+
+def test_endpoints_firewalls_and_coverage_are_held_against_each_other(controller: Controller) -> None:
+    """As on request, and in a pack; who was forgotten is nobody."""
+    installed = {"kind": EpisodeKind.INSTALLED, "source": None}
+    controller.store.record("", [
+        an_episode("e1", at(9), host="PC-1", **installed), an_episode("e2", at(9), host="pc-2", **installed),
+        an_episode("e3", at(9), host="pc-1", source=ip_address("10.20.0.7"), confidence=85),
+        an_episode("e4", at(9), host=FORGOTTEN, source=None),
+    ])  # fmt: skip
+    pairs = (seen("10.20.0.7", 3, at(10)), seen("10.20.0.8", 3, at(10)), seen(str(NOBODY), 3, at(10)))
+    record(controller.store, event(at(10), 3, sources=pairs))
+    found = controller.site_report("berlin", DAY, in_house=True)
+    assert {row.client: row.finding for row in found.reconciled.rows} == {
+        "pc-1": Finding.BLOCKED, "pc-2": Finding.BLIND, "10.20.0.8": Finding.STRANGER,
+    }  # fmt: skip
+    assert found.reconciled == controller.reconciling.reconcile(DAY, ("berlin",)).sites[SiteName("berlin")]
+
+
+def test_a_leak_is_believed_more_than_the_devices(controller: Controller) -> None:
+    """In the report of the site, in the one of the fleet, and in what is said of the range before."""
+    for quarter in range(-8, 97):
+        controller.store.add_observation(look(quarter / 4, E, E))
+    controller.store.record_proofs("r1", [proof(at(9), Answered.PASSES)])
+    open_time = controller.site_report("berlin", DAY).seconds(CoverageState.NOT_ENFORCED)
+    assert open_time > 0
+    (berlin,) = (line for line in controller.fleet_report(DAY).sites if line.site == "berlin")
+    assert berlin.seconds(CoverageState.NOT_ENFORCED) == open_time
+    after = controller.site_report("berlin", Window(DAY.end, NOW)).before
+    assert after is not None
+    assert after.enforced_share == 0.0, "not tried again: unknown"
 
 
 def test_other_sites_and_times_are_left_out(controller: Controller) -> None:

@@ -16,6 +16,7 @@ from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKi
 from controller.inventory.privacy import Identities
 from controller.model import EventAction, Window
 from controller.privacy.veil import Veil
+from controller.reconciling import Finding, Told, reconcile
 from controller.reports.as_html import PRINTED, render_fleet, render_site
 from controller.reports.forms import Form, rendered
 from controller.reports.making import Before, Change, Found, SiteReport, SourceAge, Totals, fleet_report
@@ -47,9 +48,12 @@ def without_identities(report: SiteReport) -> SiteReport:
 
 def whole() -> SiteReport:
     """A day on which everything that a report can say was there to be said."""
+    busy = busy_day()
+    installed = [Told(EpisodeKind.INSTALLED, name, "", "unknown", at(8)) for name in ("PC-1", "PC-2")]
+    used = Told(EpisodeKind.USE, "pc-1", "10.20.0.7", "blocked", at(9))
     then = Window(DAY.start - timedelta(days=1), DAY.start)
     return replace(
-        busy_day(),
+        busy,
         base_url="https://tokgate.example",
         before=Before(window=then, totals={a: Totals(hits=100) for a in EventAction}, enforced_share=0.9),
         found=Found(
@@ -59,6 +63,7 @@ def whole() -> SiteReport:
             ages=(SourceAge(source="curated", last_success=at(2), stale=""),),
             changes=(Change(at=at(3), what="changed on devices: snapshot", by="tokgate", count=3),),
         ),
+        reconciled=reconcile(busy.coverage, [*installed, used], {}),
     )
 
 
@@ -107,6 +112,13 @@ def test_the_json_and_the_csv_have_it_too() -> None:
     assert "berlin,heat,wed,12,blocked,76," in table
     assert 'berlin,app,tiktok,"ads, use",blocked,12,' in table
     assert "berlin,before,,,blocked,100," in table
+    assert document["reconciliation"]["counts"][Finding.BLOCKED] == 1
+    blind, blocked = document["reconciliation"]["clients"]
+    assert (blind["client"], blind["finding"], blind["last_seen"]) == ("pc-2", Finding.BLIND, None)
+    assert (blocked["client"], blocked["outcomes"], blocked["addresses"]) == ("pc-1", ["blocked"], ["10.20.0.7"])
+    assert f'berlin,reconciliation,"{Finding.BLOCKED.value}",,,1,' in table
+    assert f'berlin,reconciled,pc-1,"{Finding.BLOCKED.value}",blocked,' in table
+    assert "source=10.20.0.7" in render_site(whole())
 
 
 def test_charts_have_their_colours_without_a_style_sheet() -> None:
@@ -135,10 +147,11 @@ def test_what_a_pdf_needs_is_said_where_it_is_missing(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("form", [Form.JSON, Form.HTML, Form.CSV, Form.MARKDOWN])
 def test_a_report_without_identities_names_nobody_in_any_form(form: Form) -> None:
     said = rendered(without_identities(whole()), form).decode()
-    for who in ("10.20.0.", "10.20.1.7", "2a01:db9:20::7"):
+    for who in ("10.20.0.", "10.20.1.7", "2a01:db9:20::7", "pc-1", "pc-2"):
         assert who in rendered(whole(), form).decode()
         assert who not in said
     assert "hidden" in said
+    assert Finding.BLOCKED.value in said, "of how many it follows stays"
     assert "103.136.220.9" in said  # where to is nobody
 
 

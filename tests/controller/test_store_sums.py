@@ -105,6 +105,7 @@ def test_sums_are_those_of_the_events(store: Store, zone: str, by_day: bool) -> 
         kept = store.hit_sums(BERLIN, window, zone=clock, by_day=by_day)
         told = sums_of(store.events_between(BERLIN, window))
         assert as_shown(kept, clock, by_day=by_day) == as_shown(told, clock, by_day=by_day)
+        assert store.clients_counted(BERLIN, window) == told.seen
         fleet = store.fleet_hits(window, [BERLIN, AUSTIN])
         assert total(fleet.get(BERLIN, {}).values()) == told.all
 

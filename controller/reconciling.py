@@ -6,18 +6,20 @@ proven to block or to watch; where it was not, nothing follows from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final, NamedTuple
 
+from controller.coverage import Coverage
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind, Sighting
-from controller.model import CoverageState, DetectionEvent, EventAction
-from controller.packs.contents import SiteFacts, iso
+from controller.model import FORGOTTEN, CoverageState, EventAction
+from controller.sums import SOURCE, Seen, Who
 
 COVERED: Final = (CoverageState.ENFORCED, CoverageState.MONITORED)
-_SEEN: Final = (EpisodeKind.USE, EpisodeKind.EVASION, EpisodeKind.LEAK, EpisodeKind.OUTSIDE_HOURS)
+SEEN: Final = (EpisodeKind.USE, EpisodeKind.EVASION, EpisodeKind.LEAK, EpisodeKind.OUTSIDE_HOURS)
+"""Kinds of episodes that say that a client was seen."""
 _BLOCKED: Final = frozenset({EpisodeAction.BLOCKED.value, EventAction.BLOCKED.value})
 
 
@@ -32,6 +34,30 @@ class Finding(StrEnum):
     STRANGER = "seen and not in the list of endpoints"
 
 
+class Told(NamedTuple):
+    """What episodes of one kind and end told of one client. ``host`` and ``address`` empty: not known."""
+
+    kind: EpisodeKind
+    host: str
+    address: str
+    outcome: str
+    last: datetime
+
+    @property
+    def client(self) -> str:
+        """The name of the host, or else the address; empty: nobody, or nobody any more."""
+        name = self.host.lower() or self.address
+        return "" if name == FORGOTTEN else name
+
+
+def told_of(episodes: Iterable[Episode]) -> Iterator[Told]:
+    """Each as it is; one that was taken back tells nothing."""
+    for episode in episodes:
+        if not episode.is_taken_back:
+            address = "" if episode.source is None else str(episode.source)
+            yield Told(episode.kind, episode.host, address, episode.action.value, episode.window.end)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
     """A list of endpoints. ``known``: every one of it, by name, with the addresses that the list gives it.
@@ -44,9 +70,12 @@ class Endpoints:
     here: frozenset[str]
 
     @classmethod
-    def recorded(cls, episodes: Iterable[Episode]) -> Endpoints:
+    def recorded(cls, told: Iterable[Told]) -> Endpoints:
         """As episodes of the kind ``installed`` tell."""
-        found = _clients(e for e in episodes if e.kind is EpisodeKind.INSTALLED)
+        found = dict[str, set[str]]()
+        for one in told:
+            if one.kind is EpisodeKind.INSTALLED and one.client:
+                found.setdefault(one.client, set()).update({one.address} - {""})
         names = frozenset(found)
         return cls(known={name: frozenset(at) for name, at in found.items()}, installed=names, here=names)
 
@@ -101,16 +130,40 @@ class Reconciled:
 
     @property
     def counts(self) -> dict[Finding, int]:
-        return {finding: sum(row.finding is finding for row in self.rows) for finding in Finding}
+        found = dict.fromkeys(Finding, 0)
+        for row in self.rows:
+            found[row.finding] += 1
+        return found
+
+    def first(self, most: int) -> tuple[Row, ...]:
+        """So many of the clients at most, those that somebody has to look after first."""
+        return tuple(sorted(self.rows, key=lambda row: (_ATTENTION.index(row.finding), row.client))[:most])
 
 
-def reconcile(facts: SiteFacts, endpoints: Endpoints | None = None) -> Reconciled:
-    """The clients of a site, by what was found and by name. ``endpoints`` None: as episodes tell of them."""
-    listed = endpoints or Endpoints.recorded(facts.episodes)
-    covered = sum(facts.whole.total(state).total_seconds() for state in COVERED)
-    total = sum(facts.whole.total(state).total_seconds() for state in CoverageState)
-    whole = bool(total) and covered == total
-    by_name, by_address = _seen(facts.episodes), _counted(facts.events)
+UNLISTED: Final = Reconciled(has_list=False, covered=None, rows=())
+_ATTENTION: Final = (
+    Finding.PASSED,
+    Finding.STRANGER,
+    Finding.BARE,
+    Finding.BLIND,
+    Finding.SILENT,
+    Finding.BLOCKED,
+)
+
+
+def reconcile(
+    covered: Coverage, told: Iterable[Told], counted: Mapping[Who, Seen], endpoints: Endpoints | None = None
+) -> Reconciled:
+    """The clients of a site, by what was found and by name.
+
+    ``told``: by episodes; ``counted``: by the counters of firewalls. ``endpoints`` None: as episodes tell of them.
+    """
+    known_episodes = tuple(told)
+    listed = endpoints or Endpoints.recorded(known_episodes)
+    times = {state: covered.total(state).total_seconds() for state in CoverageState}
+    held, total = sum(times[state] for state in COVERED), sum(times.values())
+    whole = bool(total) and held == total
+    by_name, by_address = _seen(known_episodes), _counted(counted)
     rows, met = [], set[str]()
     for name, addresses in listed.known.items():
         seen = _Seen()
@@ -132,7 +185,7 @@ def reconcile(facts: SiteFacts, endpoints: Endpoints | None = None) -> Reconcile
     order = list(Finding)
     return Reconciled(
         has_list=bool(listed.known),
-        covered=int(covered / total * 10_000) / 10_000 if total else None,
+        covered=int(held / total * 10_000) / 10_000 if total else None,
         rows=tuple(sorted(rows, key=lambda row: (order.index(row.finding), row.client))),
     )
 
@@ -153,45 +206,22 @@ def _row(client: str, finding: Finding, seen: _Seen, addresses: Iterable[str] = 
     return Row(client=client, finding=finding, addresses=at, outcomes=tuple(sorted(seen.outcomes)), last_seen=seen.last)
 
 
-def _seen(episodes: Iterable[Episode]) -> dict[str, _Seen]:
+def _seen(told: Iterable[Told]) -> dict[str, _Seen]:
     """By the client's name, or else its address."""
     found: dict[str, _Seen] = {}
-    for episode in episodes:
-        address = "" if episode.source is None else str(episode.source)
-        if episode.kind in _SEEN and not episode.is_taken_back and (name := episode.host.lower() or address):
-            found.setdefault(name, _Seen()).add(episode.action.value, episode.window.end, {address} - {""})
+    for one in told:
+        if one.kind in SEEN and one.client:
+            found.setdefault(one.client, _Seen()).add(one.outcome, one.last, {one.address} - {""})
     return found
 
 
-def _counted(events: Iterable[DetectionEvent]) -> dict[str, _Seen]:
+def _counted(counted: Mapping[Who, Seen]) -> dict[str, _Seen]:
     """By address, as firewalls noted it."""
     found: dict[str, _Seen] = {}
-    for event in events:
-        for pair in event.sources:
-            address = str(pair.source)
-            found.setdefault(address, _Seen()).add(event.action.value, pair.last_seen, {address})
+    for who, seen in counted.items():
+        if who.side == SOURCE and who.name != FORGOTTEN:
+            found.setdefault(who.name, _Seen()).add(who.action.value, seen.last_seen, {who.name})
     return found
-
-
-def reconciled(facts: SiteFacts, *, identities: bool) -> dict[str, Any]:
-    """The matrix of a site for a pack; with ``identities`` also who it is."""
-    found = reconcile(facts)
-    return {
-        "endpoint_list": "recorded" if found.has_list else "none is recorded: nothing is known of what is installed",
-        "covered_share": found.covered,
-        "clients": {finding.value: count for finding, count in found.counts.items()},
-        **({"who": [_plain(row) for row in found.rows]} if identities else {}),
-    }
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    return {
-        "client": row.client,
-        "finding": row.finding.value,
-        "addresses": [*row.addresses],
-        "outcomes": [*row.outcomes],
-        "last_seen": iso(row.last_seen),
-    }
 
 
 def _clients(some: Iterable[Episode | Sighting]) -> dict[str, set[str]]:
@@ -204,4 +234,4 @@ def _clients(some: Iterable[Episode | Sighting]) -> dict[str, set[str]]:
     return found
 
 
-__all__ = ["COVERED", "Endpoints", "Finding", "Reconciled", "Row", "reconcile", "reconciled"]
+__all__ = ["COVERED", "SEEN", "UNLISTED", "Endpoints", "Finding", "Reconciled", "Row", "Told", "reconcile", "told_of"]
