@@ -44,6 +44,7 @@ _SITES: Final = (
     "/proofs",
     "/packs",
     "/unmaskings",
+    "/retention",
     "/reconciliation",
     "/me",
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from controller.audit import AuditNote
 from controller.inventory import Inventory
 from controller.privacy_desk import PrivacyDesk
+from controller.reach import EVERYWHERE, Reach
 from controller.store import Store
 from controller.store.adding import day_of
 from controller.store.retentions import Until
@@ -47,6 +48,10 @@ class RetentionDesk:
     clock: Clock
     privacy: PrivacyDesk
     longest: timedelta
+    reach: Reach = EVERYWHERE
+
+    def within(self, reach: Reach, inventory: Inventory) -> RetentionDesk:
+        return replace(self, reach=reach, inventory=inventory)
 
     def kept(self, site: str) -> Kept:
         privacy = self.inventory.privacy_at(site)
@@ -72,14 +77,19 @@ class RetentionDesk:
 
     def sites(self) -> list[str]:
         """Those of the inventory, and those of which something is still kept."""
-        return sorted({*self.inventory.sites, *self.store.sites_recorded()})
+        return sorted({*self.inventory.sites, *filter(self.reach.has, self.store.sites_recorded())})
 
     def look(self) -> list[Dropped]:
         """What a run would drop now; changes nothing."""
-        kept = [self.kept(site) for site in self.sites()]
-        return [
-            Dropped(kept=one, counts={} if one.hold else self.store.due_of(one.site, self._until(one))) for one in kept
-        ]
+        return [self.look_at(site) for site in self.sites()]
+
+    def look_at(self, site: str) -> Dropped:
+        kept = self.kept(site)
+        return Dropped(kept=kept, counts={} if kept.hold else self.store.due_of(kept.site, self._until(kept)))
+
+    def one(self, site: str) -> Dropped:
+        """As ``look_at``. Raises ``NotFound`` for a site that is neither in the inventory nor in what is kept."""
+        return self.look_at(site if site in self.sites() else self.inventory.site(site).name)
 
     def run(self, *, actor: str = SYSTEM) -> list[Dropped]:
         """Drop what no site keeps any more; one entry of the audit log for each site of which something went."""

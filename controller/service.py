@@ -338,6 +338,7 @@ class Controller:
         narrow.inventory = self.inventory.within(sites)
         narrow.feeds = self.feeds.within(narrow.inventory)
         narrow.privacy = self.privacy.within(narrow.reach, narrow.inventory)
+        narrow.retention = self.retention.within(narrow.reach, narrow.inventory)
         narrow.exceptions = self.exceptions.within(narrow.reach, narrow.inventory)
         narrow.emergencies = self.emergencies.within(narrow.reach, narrow.inventory)
         narrow.interventions = self.interventions.by(narrow.emergencies)

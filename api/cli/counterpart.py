@@ -29,6 +29,7 @@ from api.policy_models import Calendar, PolicyNow, WhatIf
 from api.proof_models import ProbeBody, ProbeTaken, ProofField, ProvenDevice
 from api.quarantine_models import SetAside
 from api.reconcile_models import Reconciliation
+from api.retention_models import SiteRetention
 from api.run_models import DriftedDevice, Plan, PlannedDevice
 from api.sending_models import ScheduledReport, SentReport
 from api.snapshot_models import Difference, Pin, Snapshot, SnapshotHead
@@ -352,6 +353,9 @@ class Counterpart:
 
     def cuts(self, wanted: CutQuery, *, limit: int) -> list[Cut]:
         return [Cut.of(cut) for cut in self._controller.cuts.find(wanted, limit=limit)]
+
+    def retention(self) -> list[SiteRetention]:
+        return [SiteRetention.of(found) for found in self._controller.retention.look()]
 
     def exports(self) -> list[Export]:
         return [Export.of(view) for view in self._controller.exports.views()]

@@ -17,6 +17,7 @@ from api.cli.wait import working
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
+    from api.retention_models import SiteRetention
     from controller.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="The store: bring it up to date, copy it, check it.")
@@ -146,7 +147,6 @@ def sums(
 
 
 @app.command()
-@opening.only_here(_STORE)
 def retention(
     run: Annotated[bool, typer.Option("--run", help="Drop it now; only told when left out.")] = False,
     yes: Yes = False,
@@ -157,22 +157,35 @@ def retention(
     `tokgate serve` does it every hour. Figures of reports stay, without who clients were. What went is in the audit
     log. Of a site with a hold nothing goes.
     """
-    with opening.controller() as controller:
-        found = controller.retention.look()
-        if run:
-            due = sum(sum(one.counts.values()) for one in found)
-            if due:
-                confirm(f"Drop or change {due} rows for good?", yes=yes)
-            found = controller.retention.run(actor=opening.actor())
+    if run:
+        opening.refuse_elsewhere("a server drops by itself, every hour, what is due")
+        found = _dropped(yes=yes)
+    else:
+        with opening.counterpart() as asked:
+            found = asked.retention()
     show_rows(found, _RETENTION, output, none="no site keeps anything")
 
 
+def _dropped(*, yes: bool) -> list[SiteRetention]:
+    from api.retention_models import SiteRetention
+
+    with opening.controller() as controller:
+        if due := sum(sum(one.counts.values()) for one in controller.retention.look()):
+            confirm(f"Drop or change {due} rows for good?", yes=yes)
+        return [SiteRetention.of(one) for one in controller.retention.run(actor=opening.actor())]
+
+
+def _goes(row: SiteRetention) -> str:
+    counts = {} if row.due is None else row.due.model_dump()
+    return ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items() if count) or "nothing"
+
+
 _RETENTION: Final[dict[str, Any]] = {
-    "site": lambda row: row.kept.site,
-    "events": lambda row: f"{row.kept.events.days} d",
-    "episodes": lambda row: f"{row.kept.episodes.days} d",
-    "identities": lambda row: f"{row.kept.identities.days} d",
-    "proofs": lambda row: f"{row.kept.proofs.days} d",
-    "hold": lambda row: row.kept.hold,
-    "goes": lambda row: ", ".join(f"{count} {what}" for what, count in row.counts.items()) or "nothing",
+    "site": lambda row: row.site,
+    "events": lambda row: f"{row.events_days} d",
+    "episodes": lambda row: f"{row.episodes_days} d",
+    "identities": lambda row: f"{row.identities_days} d",
+    "proofs": lambda row: f"{row.proofs_days} d",
+    "hold": lambda row: row.hold,
+    "goes": _goes,
 }

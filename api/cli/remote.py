@@ -48,6 +48,7 @@ from api.policy_models import Calendar, PolicyNow, WhatIf
 from api.proof_models import ProbeBody, ProbeTaken, ProofField, ProvenDevice, ProvenDevices
 from api.quarantine_models import SetAside
 from api.reconcile_models import Reconciliation
+from api.retention_models import SiteRetention
 from api.run_models import DeviceDrift, DriftedDevice, Plan, PlannedDevice, Plans
 from api.sending_models import ScheduledReport, SentReport
 from api.snapshot_models import Difference, Indicator, Pin, Snapshot, SnapshotHead
@@ -462,6 +463,9 @@ class Remote(Counterpart):
             limit=min(limit, PAGE),
         )
         return [told(Cut, one) for one in islice(found, limit)]
+
+    def retention(self) -> list[SiteRetention]:
+        return [told(SiteRetention, one) for one in self._client.retention.list_retention(limit=PAGE)]
 
     def exports(self) -> list[Export]:
         return [told(Export, one) for one in self._client.exports.list_exports()]

@@ -287,6 +287,16 @@ class Dropped(TypedDict):
     reason: str
 
 
+class Due(TypedDict):
+    events: int
+    episodes: int
+    proofs: int
+    set_aside: int
+    identities_in_events: int
+    identities_in_episodes: int
+    identities_in_sums: int
+
+
 class Emergency(TypedDict):
     id: str
     kind: Literal["withdraw", "switch", "pause"]
@@ -852,6 +862,12 @@ class PageSetAside(TypedDict):
 
 class PageSite(TypedDict):
     items: list[Site]
+    next_cursor: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
+class PageSiteRetention(TypedDict):
+    items: list[SiteRetention]
     next_cursor: NotRequired[str | None]
     count: NotRequired[int | None]
 
@@ -1473,6 +1489,16 @@ class SiteLine(TypedDict):
     enforced_age: EnforcedAge
     seconds: dict[str, float]
     kept_share: float | None
+
+
+class SiteRetention(TypedDict):
+    site: str
+    events_days: int
+    episodes_days: int
+    identities_days: int
+    proofs_days: int
+    hold: str
+    due: Due | None
 
 
 class Slo(TypedDict):
@@ -3028,6 +3054,26 @@ class UnmaskingsRoutes:
         )
 
 
+class RetentionRoutes:
+    """The routes under ``/api/v1/retention``."""
+
+    def __init__(self, call: Call, pages: Pages) -> None:
+        self._call = call
+        self._pages = pages
+
+    def list_retention(
+        self, *, limit: int | None = None, order: Literal["asc", "desc"] | None = None, q: str | None = None
+    ) -> Iterator[SiteRetention]:
+        """What each site keeps, and what goes next."""
+        return cast(
+            "Iterator[SiteRetention]", self._pages("/retention", query={"limit": limit, "order": order, "q": q})
+        )
+
+    def get_retention(self, name: str) -> SiteRetention:
+        """What one site keeps, and what goes next."""
+        return cast("SiteRetention", self._call("GET", f"/retention/{_q(name)}"))
+
+
 class TokensRoutes:
     """The routes under ``/api/v1/tokens``."""
 
@@ -3586,6 +3632,7 @@ class Operations:
         self.packs = PacksRoutes(call, pages)
         self.reconciliation = ReconciliationRoutes(call, pages)
         self.unmaskings = UnmaskingsRoutes(call, pages)
+        self.retention = RetentionRoutes(call, pages)
         self.tokens = TokensRoutes(call, pages)
         self.people = PeopleRoutes(call, pages)
         self.sessions = SessionsRoutes(call, pages)

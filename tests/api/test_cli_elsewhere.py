@@ -45,6 +45,7 @@ ASKING: dict[str, tuple[str, ...]] = {
     "coverage show": (),
     "coverage slo": (),
     "device list": (),
+    "db retention": (),
     "device doctor": (),
     "drift": (),
     "emergency end": (ID, *WHY),
@@ -137,7 +138,6 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "db backup": ("{folder}/copy",),
     "db check": (),
     "db copy": (),
-    "db retention": (),
     "db sums": (),
     "db upgrade": (),
     "demo": (),
@@ -160,6 +160,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
 }
 REFUSED_SO = [
     ("apply", "--config-only", "--yes"),
+    ("db", "retention", "--run", "--yes"),
     ("audit", "verify", "{folder}/export", "--here"),
     ("device", "doctor", "--share"),
     ("feed", "show", "fw-berlin", "dst-tiktok"),

@@ -31,6 +31,8 @@ READING = [
     ("audit", "list", "--action", "exception", "--limit", "1"),
     ("audit", "verify"),
     ("token", "list", "-o", "json"),
+    ("db", "retention"),
+    ("db", "retention", "-o", "json"),
     ("webhook", "list", "-o", "json"),
     ("webhook", "deliveries", "chat", "-o", "json"),
     ("report", "site", "berlin", "-o", "json", *SPAN),

@@ -74,6 +74,7 @@ class Place(NamedTuple):
             "emergencies": self.emergency,
             "reports": "austin",
             "coverage": "austin",
+            "retention": "austin",
             "episodes": self.episode,
             "snapshots": "abcdef",
         }
