@@ -85,6 +85,7 @@ TAGS: Final = (
     ("reports", "Who used it, what was blocked, how long it was really enforced"),
     ("packs", "Evidence for auditors: signed, and checked without us"),
     ("reconciliation", "Endpoints, firewalls and coverage held against each other"),
+    ("retention", "How long each site keeps what, and what goes next"),
     ("tokens", "Who may call this API"),
     ("people", "Who signs in, what they may, and where they are signed in"),
     ("audit", "Every change, by whom and why"),

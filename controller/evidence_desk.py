@@ -190,7 +190,8 @@ class EvidenceDesk:
             more = list(signs_by_keys(judge, nameless, drafts, foreign=foreign, site=batch.site))
             joined.update(id(sighting) for sighting, _ in more)
             signs = [*used, *(sign for _, sign in more)]
-            changed = fold(drafts, signs, open_at=cache(lambda site: past.open_at(site, window.start + LENGTH)))
+            open_at = cache(lambda site: past.open_at(site, window.start + LENGTH))
+            changed = fold(drafts, signs, open_at=open_at, salt=past.salt)
             found = {draft.id: episode_of(draft) for draft in changed}
             first = self._first(found.values(), past)
             using.update((one.site, one.app) for one in found.values() if one.kind is EpisodeKind.USE)

@@ -381,11 +381,15 @@ def signs_by_keys(
 
 
 def fold(
-    drafts: Iterable[Draft], signs: Iterable[Sign], *, open_at: Callable[[SiteName], int] = lambda _: 0
+    drafts: Iterable[Draft],
+    signs: Iterable[Sign],
+    *,
+    open_at: Callable[[SiteName], int] = lambda _: 0,
+    salt: bytes = b"",
 ) -> list[Draft]:
     """The drafts that the signs change or begin, given those that are open; the others are left out.
 
-    ``open_at`` says how many episodes of a site are open already.
+    ``open_at`` says how many episodes of a site are open already. ``salt`` goes into the ids of new ones.
     """
     by_group: dict[tuple[str, str, str], list[Draft]] = defaultdict(list)
     for draft in drafts:
@@ -397,10 +401,10 @@ def fold(
         fitting = _fitting(group, sign)
         if fitting is None and open_at(sign.site) + _still_open(begun[sign.site], sign.at) >= OPEN_MOST:
             group = by_group[_group(_overflow(sign), sign.app, None)]
-            fitting = _fitting(group, sign) or _begin(group, sign, is_overflow=True)
+            fitting = _fitting(group, sign) or _begin(group, sign, salt, is_overflow=True)
         elif fitting is None:
             begun[sign.site].append(sign.at)
-            fitting = _begin(group, sign)
+            fitting = _begin(group, sign, salt)
         fitting.add(sign)
         changed[fitting.id] = fitting
     return [changed[key] for key in sorted(changed)]
@@ -430,11 +434,11 @@ def _overflow(sign: Sign) -> str:
     return f"{sign.site} (too many)"
 
 
-def _begin(group: list[Draft], sign: Sign, *, is_overflow: bool = False) -> Draft:
+def _begin(group: list[Draft], sign: Sign, salt: bytes, *, is_overflow: bool = False) -> Draft:
     client = _overflow(sign) if is_overflow else sign.client
     source = None if is_overflow or sign.source is None else str(sign.source)
     draft = Draft(
-        id=made_id(sign.at, client, sign.app, "" if is_overflow else sign.exception or ""),
+        id=made_id(sign.at, client, sign.app, "" if is_overflow else sign.exception or "", salt=salt),
         client=client,
         site=sign.site,
         app=sign.app,
@@ -454,10 +458,14 @@ def derived_id(of: EventId, *said: str) -> EventId:
     return EventId(str(ULID(bytes(ULID.from_str(of.upper()))[:6] + digest)).lower())
 
 
-def made_id(at: datetime, *said: str) -> EventId:
-    """The same for the same: what is made twice of one evidence is one. Sorts by time, as all ids do."""
+def made_id(at: datetime, *said: str, salt: bytes = b"") -> EventId:
+    """The same for the same: what is made twice of one evidence is one. Sorts by time, as all ids do.
+
+    ``salt``: a secret of whoever keeps it. Without one, who sees the id of what is told under a pseudonym finds the
+    client by trying all addresses.
+    """
     stamp = max(0, int(at.timestamp() * 1000)).to_bytes(6, "big")
-    digest = sha256("\0".join((at.isoformat(), *said)).encode()).digest()[:10]
+    digest = sha256(salt + "\0".join((at.isoformat(), *said)).encode()).digest()[:10]
     return EventId(str(ULID(stamp + digest)).lower())
 
 

@@ -6,6 +6,7 @@ at any moment, and whoever brings evidence may bring it again.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,9 @@ from core.ids import EventId, SiteName
 BATCH_RETENTION: Final = timedelta(days=31)
 """So long a batch is known to have been taken."""
 _FOLLOWED: Final = "evidence_followed"
+SALT: Final = "episode_salt"
+"""Where the secret that goes into ids is kept."""
+SALT_BYTES: Final = 32
 _LONGEST: Final = timedelta(minutes=30)
 _LIST: Final = "episodes:"
 _NAMED: Final = 500
@@ -117,6 +121,14 @@ class Past:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @property
+    def salt(self) -> bytes:
+        """Secret, and the same for this store for ever: what goes into ids that are made of who a client is."""
+        if (kept := get_meta(self._connection, SALT)) is None:
+            kept = secrets.token_hex(SALT_BYTES)
+            put_meta(self._connection, SALT, kept)
+        return bytes.fromhex(kept)
 
     def open_at(self, site: SiteName, since: datetime) -> int:
         """How many episodes of the site ended after ``since``, and more may join."""

@@ -13,14 +13,19 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from controller.errors import NotFound, StoreError
+from controller.evidence.correlating import made_id
 from controller.evidence.model import Batch, Channel, Episode, EpisodeAction, EpisodeKind, Quarantine, Sighting, Verdict
 from controller.evidence.naming import Waiting
 from controller.evidence_desk import EvidenceDesk
 from controller.inventory import Inventory
 from controller.reach import Reach
 from controller.store import EpisodeQuery, QuarantineQuery, Store
+from controller.store.episodes import SALT, SALT_BYTES, Past
+from controller.store.schema import episodes
+from controller.store.shelf import put_meta
 from core.clock import ManualClock
 from core.ids import SiteName
 from tests.controller.backends import again, refusing
@@ -48,6 +53,26 @@ def batch(name: str, *sightings: Sighting, **fields: object) -> Batch:
 def kept(store: Store, *kinds: EpisodeKind) -> list[Episode]:
     wanted = EpisodeQuery(kinds=frozenset(kinds) or None, oldest_first=True)
     return list(store.episodes(wanted).items)
+
+
+def salted(store: Store) -> Store:
+    """Ids are made as in every other store of a test that compares two."""
+    with store._db.write() as connection:
+        put_meta(connection, SALT, "00" * SALT_BYTES)
+    return store
+
+
+def test_an_id_does_not_tell_whose_it_is(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    """Who sees an episode under a pseudonym sees its id, its time and its app: all that an id is made of but who."""
+    desk(store, clock, tmp_path).take(batch("b1", asked(API, 0, AT_API)))
+    (kept_one,) = kept(store, EpisodeKind.CONTACT, EpisodeKind.USE)
+    client = f"berlin {kept_one.source}"
+    with store._db.read() as connection:
+        salt, known = Past(connection).salt, str(connection.execute(select(episodes.c.client)).scalar())
+    assert (known, kept_one.id) == (client, made_id(kept_one.window.start, client, kept_one.app, "", salt=salt))
+    assert kept_one.id != made_id(kept_one.window.start, client, kept_one.app, "")
+    with again(store, clock) as other, other._db.read() as connection:
+        assert Past(connection).salt == salt, "another process makes the same"
 
 
 def test_a_batch_is_taken_once_and_the_next_one_joins_it(store: Store, clock: ManualClock, tmp_path: Path) -> None:
@@ -101,6 +126,8 @@ def test_killed_between_two_batches_and_begun_anew_it_comes_to_the_same(
     for folder in folders:
         folder.mkdir()
         (folder / "store.db").write_bytes(migrated.read_bytes())
+        with Store.open(folder, clock=clock) as store:
+            salted(store)
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     died = subprocess.run([sys.executable, "-c", CHILD, str(folders[0]), "3"], env=environment, check=False)
     assert died.returncode == -signal.SIGKILL
