@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -34,6 +34,8 @@ from core.ids import RunId, SiteName
 log = structlog.get_logger()
 
 TICK: Final = timedelta(seconds=1)
+FAR: Final = timedelta(seconds=10)
+"""A tick that was due so long ago, or is only then, was put there by a step of the clock."""
 ACTOR: Final = "system"
 RETRY_FIRST: Final = timedelta(seconds=15)
 RETRY_MOST: Final = timedelta(minutes=15)
@@ -77,6 +79,23 @@ class _Interval:
         return last is None or last > now or now - last >= self.every + self.jitter
 
 
+class Bell(BackgroundScheduler):  # type: ignore[misc]  # APScheduler has no types
+    """APScheduler, ringing on whatever is done to the machine's clock.
+
+    It notes by the wall clock when a job is next due. So after an hour that was set back nothing would ring until that
+    hour came again; and of years ahead (a machine that starts without a battery clock) it would list every second.
+    """
+
+    def _process_jobs(self) -> float | None:
+        now = datetime.now(UTC)
+        for job in self.get_jobs():
+            due: datetime | None = job.next_run_time
+            if due is not None and not -FAR < due - now < FAR:
+                job.modify(next_run_time=now)
+        wait: float | None = super()._process_jobs()
+        return wait
+
+
 class Scheduler:
     """Rings for one controller. ``start`` and ``stop`` are called by ``serve``; ``tick`` by tests too."""
 
@@ -99,7 +118,7 @@ class Scheduler:
         self._jitter = jitter
         self._sites: dict[SiteName, _Site] = {}
         self._last_tick: float | None = None
-        self._alarm = BackgroundScheduler(timezone="UTC")
+        self._alarm = Bell(timezone="UTC")
         self._running: dict[str, Future[object]] = {}
         self._one_tick = threading.Lock()
         settings = controller.settings

@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from apscheduler.triggers.interval import IntervalTrigger
 from structlog.testing import capture_logs
 
 from controller.desired import desired_for
@@ -34,7 +35,7 @@ from controller.model import (
     Outcome,
     Run,
 )
-from controller.schedule import Scheduler
+from controller.schedule import Bell, Scheduler
 from controller.service import Controller
 from controller.settings import Settings
 from controller.store import Store
@@ -748,6 +749,18 @@ def test_the_age_of_the_last_tick_is_the_pulse(folder: Path) -> None:
         assert made.opened.health().ready
         made.clock.advance(MINUTE)
         assert not made.opened.health().ready
+
+
+def test_i12_it_rings_at_once_after_the_machines_clock_was_set_back() -> None:
+    """The next ring was noted by the time before: now that lies an hour ahead."""
+    bell, rung = Bell(timezone="UTC"), threading.Event()
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    bell.add_job(rung.set, IntervalTrigger(seconds=1), next_run_time=ahead)
+    bell.start()
+    try:
+        assert rung.wait(10)
+    finally:
+        bell.shutdown()
 
 
 def test_it_rings_by_itself_and_stops(folder: Path) -> None:
