@@ -21,6 +21,14 @@ def span_in_words(starts: datetime, ends: datetime, zone: tzinfo = UTC) -> str:
     return f"from {first:%Y-%m-%d %H:%M}{begin} to {last:%Y-%m-%d %H:%M} {zone_word(last)}"
 
 
+def zone_named(name: str) -> ZoneInfo:
+    """Raises ``Invalid`` for one that does not exist here."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as exc:
+        raise Invalid(f"zone: no time zone {name[:60]!r}", hint="write it as Europe/Berlin") from exc
+
+
 def moment_of(wall: datetime, zone: ZoneInfo, field: str) -> datetime:
     """When the clock shows that, UTC; the first time where it does so twice. Raises ``Invalid`` where it never does."""
     moment = wall.replace(tzinfo=zone).astimezone(UTC)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from api.episode_models import Episode as Shown
+from api.hours_of_week import Weekday, hours_of_week
 from api.sessions import PageCtl, PageReader
 from api.web.filtering import Cursor, Pager, Word, between, here, one_of
 from api.web.pages import PageRoute, page
@@ -21,6 +22,7 @@ from api.web.wording import one_zone
 from controller.errors import Invalid
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
 from controller.reports.as_csv import line as csv_line
+from controller.reports.as_html import WEEKDAYS
 from controller.service import Controller
 from controller.store import EpisodeQuery, Page
 from core.errors import TokgateError
@@ -68,6 +70,8 @@ class Asked:
     sure: Word = ""
     since: Word = ""
     until: Word = ""
+    weekday: Word = ""
+    hour: Word = ""
     q: Annotated[str, Query(max_length=100)] = ""
 
     @property
@@ -88,7 +92,7 @@ def list_page(
     try:
         wanted = _wanted(controller, asked, zone)
         listed = controller.evidence.find(replace(wanted, cursor=cursor or None, limit=SHOWN))
-        found, after, api = listed.items, listed.next_cursor, _of_the_api(wanted)
+        found, after, api = listed.items, listed.next_cursor, _of_the_api(wanted, asked, zone)
     except TokgateError as exc:
         error = exc
     return page(
@@ -104,6 +108,7 @@ def list_page(
         asked=asked,
         request_path=here(request),
         sure=SURE,
+        weekdays=dict(zip(Weekday, WEEKDAYS, strict=True)),
         zone=zone,
         **_words(),
     )
@@ -164,8 +169,25 @@ def _wanted(controller: Controller, asked: Asked, zone: str) -> EpisodeQuery:
         confidence=int(asked.sure or 0),
         since=since,
         until=until,
+        hours=hours_of_week(
+            one_of(Weekday, asked.weekday, "weekday"),
+            _hour(asked.hour),
+            zone=zone,
+            since=since,
+            until=until,
+            now=controller.clock.now(),
+        ),
         text=asked.q or None,
     )
+
+
+def _hour(text: str) -> int | None:
+    """Raises ``Invalid``."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text) < 24):
+        raise Invalid("hour: a number from 0 to 23")
+    return int(text)
 
 
 def _address(text: str) -> str | None:
@@ -180,7 +202,7 @@ def _address(text: str) -> str | None:
         ) from exc
 
 
-def _of_the_api(wanted: EpisodeQuery) -> str:
+def _of_the_api(wanted: EpisodeQuery, asked: Asked, zone: str) -> str:
     """The same question to the API."""
     said = {
         "site": wanted.site,
@@ -191,6 +213,9 @@ def _of_the_api(wanted: EpisodeQuery) -> str:
         "confidence": wanted.confidence or None,
         "since": wanted.since and f"{wanted.since:%Y-%m-%dT%H:%M:%SZ}",
         "until": wanted.until and f"{wanted.until:%Y-%m-%dT%H:%M:%SZ}",
+        "weekday": asked.weekday,
+        "hour": asked.hour,
+        "zone": zone if wanted.hours is not None else "",
         "q": wanted.text,
     }
     return urlencode({name: value for name, value in said.items() if value})

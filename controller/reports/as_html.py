@@ -72,6 +72,7 @@ class Cell:
     strength: float
     is_known: bool
     title: str
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def render_site(report: SiteReport) -> str:
         hour_bars=hour_bars(report.by_hour, links_of(report), by_day=report.is_by_day),
         hour_ticks=hour_ticks(report.by_hour, by_day=report.is_by_day),
         top_of_chart=max((bucket.counted for bucket in report.by_hour), default=0),
-        heat=heat_cells(report.heat_map),
+        heat=heat_cells(report.heat_map, links_of(report)),
         weekdays=WEEKDAYS,
         links=links_of(report),
         printed=PRINTED,
@@ -173,7 +174,7 @@ def hour_ticks(buckets: Sequence[Bucket], *, by_day: bool) -> list[Tick]:
     ]
 
 
-def heat_cells(heat: HeatMap) -> list[Cell]:
+def heat_cells(heat: HeatMap, links: Links | None = None) -> list[Cell]:
     """A square for each hour of the week in which something was blocked or let through; the fuller, the more."""
     days = [[_together(heat, day, hour) for hour in range(24)] for day in range(7)] if heat else []
     most = max((hits or 0 for day in days for hits in day), default=0)
@@ -184,6 +185,7 @@ def heat_cells(heat: HeatMap) -> list[Cell]:
             strength=round(0.15 + 0.85 * hits / most, 3) if hits else 1.0,
             is_known=hits is not None,
             title=f"{WEEKDAYS[day]} {hour:02}:00 to {(hour + 1) % 24:02}:00: {count(hits)}",
+            href=links.hour_of_week(day, hour) if links is not None else "",
         )
         for day, row in enumerate(days)
         for hour, hits in enumerate(row)

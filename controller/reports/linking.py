@@ -33,13 +33,15 @@ class Links:
         device: str = "",
         source: str = "",
         q: str = "",
+        weekday: str = "",
+        hour: str = "",
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> str:
         """The page of events, narrowed so. Of a client that stands under a pseudonym there is none."""
         if not self.base or (source and not is_address(source)):
             return ""
-        named = {"device": device, "source": source, "kind": kind, "end": end, "q": q}
+        named = {"device": device, "source": source, "kind": kind, "end": end, "q": q, "weekday": weekday, "hour": hour}
         times = {"since": self._wall(since or self.window.start), "until": self._wall(until or self.window.end)}
         return f"{self.base}/episodes?" + urlencode(
             {"site": self.site, **{k: v for k, v in named.items() if v}, **times}
@@ -54,6 +56,10 @@ class Links:
         if finding is Finding.BLOCKED:
             return self.events(end=EventAction.BLOCKED.value)
         return self.events(kind=EpisodeKind.INSTALLED.value if finding in (Finding.SILENT, Finding.BLIND) else "")
+
+    def hour_of_week(self, weekday: int, hour: int) -> str:
+        """Of one square of the map; Monday is 0."""
+        return self.events(weekday=_WEEK[weekday], hour=str(hour))
 
     def episode(self, name: str) -> str:
         return self._page("episodes", name)
@@ -78,6 +84,7 @@ class Links:
 
 
 _HOUR = timedelta(hours=1)
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 __all__ = ["Links"]

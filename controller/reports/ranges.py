@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from controller.errors import Invalid
 from controller.model import Window
+from controller.wall_clock import zone_named
 
 HINT: Final = (
     "write a day 2026-11-25, a week 2026-W48, a month 2026-11, a quarter 2026-Q4, a year 2026, several as "
@@ -85,10 +86,7 @@ def midnight(day: date, zone: str) -> datetime:
 
 def parse_range(text: str, *, zone: str, now: datetime, field: str = "range") -> Asked:
     """Raises ``Invalid`` that begins with ``field``, or with ``zone`` for one that does not exist here."""
-    try:
-        ZoneInfo(zone)
-    except (ValueError, OSError, KeyError) as exc:
-        raise Invalid(f"zone: no time zone {zone[:60]!r}", hint="write it as Europe/Berlin") from exc
+    zone_named(zone)
     word = text.strip()
     if word.lower() in _WORDS:
         unit, step = _WORDS[word.lower()]

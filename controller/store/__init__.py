@@ -3,7 +3,7 @@
 from controller.audit import AuditNote
 from controller.store.access import AuditQuery, exception_version
 from controller.store.cuts import CutQuery, FlowsCut
-from controller.store.episodes import EpisodeQuery, KeptEpisode, Past
+from controller.store.episodes import EpisodeQuery, HoursOfWeek, KeptEpisode, Past
 from controller.store.evidence import EventQuery, HitSum, Page
 from controller.store.exception_query import ExceptionQuery
 from controller.store.history import AlertQuery
@@ -26,6 +26,7 @@ __all__ = [
     "ExceptionQuery",
     "FlowsCut",
     "HitSum",
+    "HoursOfWeek",
     "JournalEntry",
     "JournalPage",
     "KeptEpisode",

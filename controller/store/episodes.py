@@ -11,13 +11,27 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
 
 from controller.errors import Invalid, NotFound
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind, Rejected, Trace
 from controller.model import Window
+from controller.offsets import steady
 from controller.store import journal, outbox
+from controller.store.adding import micros_of
 from controller.store.evidence import Page, cursor_after, place_of
 from controller.store.journal import Kind
 from controller.store.jsons import EPISODE
@@ -35,10 +49,45 @@ SALT: Final = "episode_salt"
 SALT_BYTES: Final = 32
 _LONGEST: Final = timedelta(minutes=30)
 _LIST: Final = "episodes:"
+_HOUR: Final = 3_600_000_000  # microseconds
+_DAY: Final = 24  # hours
+_WEEK: Final = 7 * _DAY
+_THURSDAY: Final = 3
+"""The first day of 1970, counted from Monday."""
 _NAMED: Final = 500
 """Values in one question."""
 _TOLD: Final = ("kind", "action", "exception", "confidence")
 """What an episode says that is more than more of the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoursOfWeek:
+    """Which hours by the clock of ``zone``: of that day of the week (Monday is 0), that hour of the day, or both.
+
+    Asked of what lies in ``window``: how far the clock is from UTC is looked up for that time.
+    """
+
+    zone: ZoneInfo
+    window: Window
+    weekday: int | None = None
+    hour: int | None = None
+
+    def touched_by(self, start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Whether what lasted from ``start`` until ``end`` was there in any such hour."""
+        length, turns, wanted = _HOUR, _WEEK, (self.weekday or 0) * _DAY + (self.hour or 0)
+        if self.hour is None:
+            length, turns, wanted = _HOUR * _DAY, 7, self.weekday or 0
+        elif self.weekday is None:
+            turns = _DAY
+        first, last = type_coerce(start, BigInteger), type_coerce(end, BigInteger) - 1
+        parts, known = [], [*steady(self.window, self.zone)]
+        for number, (part, offset) in enumerate(known, 1):
+            moved = literal(micros_of(offset) + _THURSDAY * _HOUR * _DAY, BigInteger)
+            began, ended = (first + moved) // length, (last + moved) // length
+            ahead = ((wanted - began) % turns + turns) % turns  # so many such hours later the wanted one comes
+            edges = [*([end > part.start] if number > 1 else []), *([end <= part.end] if number < len(known) else [])]
+            parts.append(and_(*edges, ahead <= ended - began))
+        return or_(false(), *parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +125,7 @@ class EpisodeQuery(Listing):
     app: str | None = None
     exception: str | None = None
     confidence: int = 0  # at least
+    hours: HoursOfWeek | None = None
     since: datetime | None = None
     until: datetime | None = None
     cursor: str | None = None
@@ -101,6 +151,8 @@ class EpisodeQuery(Listing):
             yield episodes.c.kind.in_([kind.value for kind in sorted(self.kinds)])
         if self.confidence:
             yield episodes.c.confidence >= self.confidence
+        if self.hours is not None:
+            yield self.hours.touched_by(episodes.c.start, episodes.c.end)
         if self.since is not None:
             yield episodes.c.end > self.since
         if self.until is not None:
@@ -396,4 +448,4 @@ _PLAIN: Final = (
     "octets",
 )
 
-__all__ = ["BATCH_RETENTION", "EpisodeQuery", "Episodes", "KeptEpisode", "Past"]
+__all__ = ["BATCH_RETENTION", "EpisodeQuery", "Episodes", "HoursOfWeek", "KeptEpisode", "Past"]

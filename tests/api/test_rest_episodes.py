@@ -49,6 +49,10 @@ def test_a_list_is_what_was_asked_for(office: Office, known: dict[str, str]) -> 
         ({"confidence": 50}, ["other", "use"]),
         ({"source": "10.20.3.42"}, []),
         ({"site": "berlin", "order": "asc", "limit": 1}, ["use"]),
+        ({"site": "berlin", "weekday": "wed", "hour": 12, "limit": 1}, ["other"]),  # by the clock of the site
+        ({"weekday": "wed", "hour": 12}, []),
+        ({"weekday": "wed", "hour": 11, "limit": 1}, ["other"]),
+        ({"hour": 4, "zone": "Pacific/Apia"}, []),
     ):
         assert ids(office, **question) == [known[name] for name in wanted], question
     page = office.get("/episodes", params={"limit": 2, "count": True})

@@ -83,7 +83,7 @@ PAGES: Final[dict[str, list[tuple[str, str]]]] = {
     "/episodes": [
         ("vera", "/episodes"),
         ("vera", "/episodes?kind=evasion"),
-        ("vera", "/episodes?kind=no&sure=50"),
+        ("vera", "/episodes?kind=no&sure=50&weekday=wed&hour=13"),
     ],
     "/episodes/{number}": [("vera", f"/episodes/{EPISODE}")],
     "/identities": [("root", "/identities")],

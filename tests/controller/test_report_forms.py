@@ -87,6 +87,7 @@ def test_a_page_says_what_was_before_and_links_to_its_events() -> None:
     assert f"https://tokgate.example/episodes?site=berlin&amp;end=blocked&amp;{times}" in page, "by the site's clock"
     assert "https://tokgate.example/episodes/01hzepisode0000000000001" in page
     assert "/api/" not in page
+    assert "&amp;weekday=wed&amp;hour=12&amp;" in page, "a square of the map of the week"
     assert "href" not in render_site(busy_day())
 
 

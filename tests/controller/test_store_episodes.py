@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from controller.errors import Invalid, NotFound, StoreError
 from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
 from controller.model import Window
-from controller.store import EpisodeQuery, KeptEpisode, Past, Store
+from controller.store import EpisodeQuery, HoursOfWeek, KeptEpisode, Past, Store
 from controller.store.journal import Kind
 from core.clock import ManualClock
 from core.ids import DeviceName, EventId, SiteName
@@ -148,3 +150,31 @@ def test_old_episodes_go_and_batches_stay_known_for_a_month(store: Store, clock:
     clock.advance(timedelta(days=12))
     store.housekeeping(retention=timedelta(days=10))
     assert not store.has_taken("b1")
+
+
+@pytest.mark.parametrize(("weekday", "hour"), [(2, 14), (6, None), (None, 2), (6, 2), (0, 0)])
+def test_i12_hours_of_the_week_are_asked_by_the_clock_of_the_site(
+    store: Store, weekday: int | None, hour: int | None
+) -> None:
+    """Over both changes of the clock; whatever was there in such an hour, also when it lasted longer."""
+    dice, zone = random.Random(7), ZoneInfo("Europe/Berlin")
+    began = datetime(2026, 2, 1, tzinfo=UTC)
+    made = []
+    for number in range(400):
+        start = began + timedelta(days=300) * dice.random()
+        window = Window(start, start + dice.choice((1, 20, 30, 600)) * MINUTE)
+        made.append(an_episode(f"e{number}", window=window))
+    store.record("", made)
+    hours = HoursOfWeek(zone=zone, window=Window(began, began + timedelta(days=301)), weekday=weekday, hour=hour)
+
+    def is_there(window: Window) -> bool:
+        moments = [window.start + step * MINUTE for step in range(int(window.seconds // 60))]
+        local = [at.astimezone(zone) for at in (*moments, window.end - timedelta.resolution)]
+        return any(weekday in (None, at.weekday()) and hour in (None, at.hour) for at in local)
+
+    found = set(names(store, EpisodeQuery(hours=hours, limit=500)))
+    changes = {
+        e.id for e in made if len({at.astimezone(zone).utcoffset() for at in (e.window.start, e.window.end)}) > 1
+    }
+    assert found - changes == {e.id for e in made if is_there(e.window)} - changes
+    assert found
