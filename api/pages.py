@@ -17,6 +17,7 @@ from pydantic import BaseModel, StringConstraints
 
 from api.models import Page
 from controller.errors import Invalid
+from controller.privacy.alias import PSEUDONYM
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -41,6 +42,14 @@ Text = Annotated[
 ]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 """What a filter compares with."""
+Pseudonym = Annotated[
+    str | None,
+    Query(
+        pattern=f"^{PSEUDONYM.pattern}$",
+        description="only of whom lists of `site` call so; it is nobody's anywhere else",
+        examples=["client-k7m2p3xq4tza"],
+    ),
+]
 MOST_COUNTED: Final = 100_000
 _TURNED: Final = "turned"
 

@@ -131,7 +131,7 @@ class EvidenceDesk:
         if wanted.source is not None or wanted.host is not None or wanted.user is not None:
             self._privacy.refuse_by_identity(wanted.site)
         by_who = wanted.text is None or self._privacy.is_searchable(wanted.site)
-        return self._within(replace(wanted, by_who=by_who))
+        return self._within(replace(self._privacy.named(wanted), by_who=by_who))
 
     def _within(self, wanted: EpisodeQuery) -> EpisodeQuery:
         if self._reach.is_everywhere:

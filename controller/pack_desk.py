@@ -287,7 +287,7 @@ class PackDesk:
         )
 
     def _refuse_identities(self, chosen: Iterable[Site]) -> None:
-        if closed := [site.name for site in chosen if not self.inventory.privacy_at(site.name).is_open]:
+        if closed := [site.name for site in chosen if self.inventory.closed(site.name)]:
             raise NotUnmasked(
                 f"{', '.join(closed[:5])}: identities are not shown there, and go into no pack",
                 hint="make it without --identities",

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from controller.access_roles import may_be_one_person
 from controller.audit import AuditNote
@@ -25,16 +25,19 @@ from controller.inventory import Inventory
 from controller.inventory.privacy import Identities, SitePrivacy
 from controller.model import DetectionEvent, Window
 from controller.privacy import unmasking
+from controller.privacy.alias import PSEUDONYM, Alias
 from controller.privacy.unmasking import HOURS, MOST_HOURS, Unmasking, UnmaskingState
 from controller.privacy.veil import OPEN, Of, Veil, pseudonym
 from controller.reach import EVERYWHERE, Reach
 from controller.rehearsal import in_earnest
 from controller.reports.making import SiteReport
 from controller.reports.ranges import Asked, unit_at
-from controller.store import Store
+from controller.store import EpisodeQuery, EventQuery, Store
 from controller.store.adding import day_of
 from core.clock import Clock
-from core.ids import new_id
+from core.ids import SiteName, new_id
+
+Q = TypeVar("Q", EpisodeQuery, EventQuery)
 
 COUNTED_FOR: Final = 60.0
 """Seconds for which it is believed how many clients a site had."""
@@ -104,7 +107,7 @@ class PrivacyDesk:
 
     def message(self, body: str) -> str:
         """Of a webhook, as it may leave; what is about no event and no episode stays as it is, to the byte."""
-        if all(self.at(site).is_open for site in (*self.inventory.sites, None)):
+        if not self.inventory.closed():
             return body
         said = json.loads(body)
         for name, items in said["data"].items():
@@ -146,8 +149,7 @@ class PrivacyDesk:
 
     def refuse_by_identity(self, site: str | None) -> None:
         """Whoever asks for the events of one address learns whether it was there. Raises ``NotUnmasked``."""
-        names = [site] if site is not None else list(self.inventory.sites)
-        if closed := [name for name in names if not self.at(name).is_open]:
+        if closed := self.inventory.closed(site):
             raise NotUnmasked(
                 f"{', '.join(closed[:5])}: identities are not shown there, so nothing is found by them",
                 hint="name a site where they are; or ask to see who it is: `tokgate unmask ask`",
@@ -155,7 +157,45 @@ class PrivacyDesk:
 
     def is_searchable(self, site: str | None) -> bool:
         """Whether text may be looked for in addresses, hosts and users."""
-        return all(self.at(name).is_open for name in ([site] if site is not None else self.inventory.sites))
+        return not self.inventory.closed(site)
+
+    def named(self, wanted: Q) -> Q:
+        """The same question, with whom its pseudonym stands for. Raises as ``aliases``."""
+        if wanted.pseudonym is None:
+            return wanted
+        found = self.aliases(wanted.site, wanted.pseudonym, since=wanted.since, until=wanted.until)
+        return replace(wanted, aliases=found)
+
+    def aliases(
+        self, site: str | None, name: str, *, since: datetime | None, until: datetime | None
+    ) -> tuple[Alias, ...]:
+        """Whom a pseudonym stands for at the site, period by period, as lists there call its clients; none where it is
+        nobody's, or where nobody has a name. For a list to be narrowed by: it is told to nobody.
+
+        Raises ``Invalid`` without a site, or when clients have no pseudonyms there: by the inventory alone, never by
+        what was seen.
+        """
+        if site is None:
+            raise Invalid("pseudonym: name the site too", hint="at another site the same client has another pseudonym")
+        if not PSEUDONYM.fullmatch(name):
+            raise Invalid("pseudonym: as lists write it, client-… or user-…, and twelve letters or digits")
+        privacy = self.at(site)
+        if privacy.identities is not Identities.PSEUDONYMS:
+            raise Invalid(f"pseudonym: at {site} clients have none; they are {privacy.identities.value}")
+        if not self.reach.has(SiteName(site)):
+            return ()
+        periods = self.store.identity_periods(privacy.period.value, since=since, until=until)
+        return tuple(found for one in periods if (found := self._alias(site, name, one)) is not None)
+
+    def _alias(self, site: str, name: str, period: Window) -> Alias | None:
+        veil = self.veil(site, period.end)
+        if veil.identities is not Identities.PSEUDONYMS:
+            return None  # too few of them: lists name nobody there either
+        if name.startswith(Of.USER):
+            users = frozenset(user for user in self.store.users_in(site, period) if veil.user(user) == name)
+            return Alias(window=period, users=users) if users else None
+        clients = frozenset(who for who in self.store.clients_in(site, period) if veil.client(who) == name)
+        return Alias(window=period, clients=clients) if clients else None
 
     # --- unmasking ------------------------------------------------------------------------------------------------
 

@@ -94,8 +94,7 @@ class ReceivingDesk:
         return self.store.quarantine_sums()
 
     def _within(self, wanted: QuarantineQuery) -> QuarantineQuery:
-        is_open = all(self.inventory.privacy_at(site).is_open for site in (*self.inventory.sites, None))
-        return replace(wanted, sites=self.reach.sites, by_who=is_open)
+        return replace(wanted, sites=self.reach.sites, by_who=not self.inventory.closed())
 
 
 def _unread(found: SetAside) -> SetAside:

@@ -1023,7 +1023,7 @@ class Controller:
     def _askable(self, query: EventQuery) -> EventQuery:
         """Within reach; where identities are not shown, nothing is found by them."""
         by_who = query.text is None or self.privacy.is_searchable(query.site)
-        return replace(query, sites=self.reach.sites, by_who=by_who)
+        return replace(self.privacy.named(query), sites=self.reach.sites, by_who=by_who)
 
     def hits_since(self, at: datetime) -> list[HitSum]:
         return self.store.hits_since(at)

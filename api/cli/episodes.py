@@ -28,6 +28,9 @@ def list_episodes(
     source: Annotated[str | None, typer.Option("--source", help="Only of this address.")] = None,
     host: Annotated[str | None, typer.Option("--host", help="Only of the machine of this name.")] = None,
     user: Annotated[str | None, typer.Option("--user", help="Only of this user.")] = None,
+    pseudonym: Annotated[
+        str | None, typer.Option("--pseudonym", help="Only of whom lists of the --site call so: client-…, user-….")
+    ] = None,
     used: Annotated[str | None, typer.Option("--app", help="Only of this app: tiktok, capcut …")] = None,
     exception: Annotated[str | None, typer.Option("--exception", help="Only what this exception covers.")] = None,
     confidence: Annotated[int, typer.Option("--confidence", min=0, max=100, help="At least so sure.")] = 0,
@@ -49,6 +52,7 @@ def list_episodes(
             source=_address(source),
             host=host,
             user=user,
+            pseudonym=pseudonym,
             app=used,
             exception=asked.exceptions.get(exception).id if exception else None,
             confidence=confidence,

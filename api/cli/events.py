@@ -25,6 +25,9 @@ def list_events(
     device: Annotated[str | None, typer.Option("--device", "-d", help="Only of this device.")] = None,
     action: Annotated[EventAction | None, typer.Option("--action", help="Only what was done so.")] = None,
     exception: Annotated[str | None, typer.Option("--exception", help="Only what this exception let through.")] = None,
+    pseudonym: Annotated[
+        str | None, typer.Option("--pseudonym", help="Only of whom lists of the --site call so: client-…, user-….")
+    ] = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="How many at most, the newest first; 0: all.")] = 100,
@@ -40,6 +43,7 @@ def list_events(
             device=asked.device(device) if device else None,
             action=action,
             exception=asked.exceptions.get(exception).id if exception else None,
+            pseudonym=pseudonym,
             since=parse_time(since, option="--since", now=now, backwards=True) if since else None,
             until=parse_time(until, option="--until", now=now, backwards=True) if until else None,
             cursor=None,

@@ -11,7 +11,7 @@ from api.auth import Ctl, Reader
 from api.episode_models import Episode
 from api.hours_of_week import Weekday, hours_of_week
 from api.models import Instant, Name, Page, Ulid
-from api.pages import MOST_COUNTED, Newest, Word, refuse_reversed
+from api.pages import MOST_COUNTED, Newest, Pseudonym, Word, refuse_reversed
 from api.reference import answers
 from controller.evidence.model import EpisodeAction, EpisodeKind
 from controller.service import Controller
@@ -36,6 +36,7 @@ def list_episodes(
     source: Annotated[Address | None, Query(description="only of this address", examples=["10.20.3.41"])] = None,
     host: Annotated[Word | None, Query(description="only of the machine of this name")] = None,
     user: Annotated[Word | None, Query(description="only of this user")] = None,
+    pseudonym: Pseudonym = None,
     role: Annotated[Name | None, Query(description="only of this source role")] = None,
     app: Annotated[App | None, Query(description="only of this app", examples=["tiktok"])] = None,
     exception: Annotated[Ulid | None, Query(description="only what this exception covers")] = None,
@@ -59,6 +60,7 @@ def list_episodes(
         source=None if source is None else str(source),
         host=host,
         user=user,
+        pseudonym=pseudonym,
         role=role,
         app=app,
         exception=exception,

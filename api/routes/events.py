@@ -13,7 +13,7 @@ from api.auth import Ctl, Reader
 from api.event_models import Alert, Cut, Event
 from api.export_models import Followed
 from api.models import Instant, Name, Page, Ulid
-from api.pages import MOST_COUNTED, Newest, decode_number, encode, paged_from, refuse_reversed
+from api.pages import MOST_COUNTED, Newest, Pseudonym, decode_number, encode, paged_from, refuse_reversed
 from api.straight import StraightRoute
 from controller.export.forms import Form, render
 from controller.model import EventAction
@@ -46,6 +46,7 @@ def list_events(
     since: Annotated[Instant | None, Query(description="windows that end after this")] = None,
     until: Annotated[Instant | None, Query(description="windows that start before this")] = None,
     role: Annotated[Name | None, Query(description="only of this source role")] = None,
+    pseudonym: Pseudonym = None,
 ) -> Page[Event]:
     refuse_reversed(since, until)
     wanted = EventQuery(
@@ -54,6 +55,7 @@ def list_events(
         action=action,
         exception=exception,
         role=role,
+        pseudonym=pseudonym,
         since=since,
         until=until,
         text=ask.q,

@@ -21,6 +21,7 @@ from api.web.shown import zone_of
 from api.web.wording import one_zone
 from controller.errors import Invalid
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
+from controller.privacy.alias import PSEUDONYM
 from controller.reports.as_csv import line as csv_line
 from controller.reports.as_html import WEEKDAYS
 from controller.service import Controller
@@ -149,7 +150,7 @@ def detail_page(request: Request, controller: PageCtl, caller: PageReader, numbe
 
 
 def _words() -> dict[str, Any]:
-    return {"kinds": KINDS, "ends": ENDS}
+    return {"kinds": KINDS, "ends": ENDS, "is_pseudonym": PSEUDONYM.fullmatch}
 
 
 def _wanted(controller: Controller, asked: Asked, zone: str) -> EpisodeQuery:
@@ -160,10 +161,12 @@ def _wanted(controller: Controller, asked: Asked, zone: str) -> EpisodeQuery:
     since, until = between(asked.since, asked.until, zone)
     if asked.sure and not (asked.sure.isdecimal() and int(asked.sure) <= 100):
         raise Invalid("sure: a number from 0 to 100")
+    is_called = PSEUDONYM.fullmatch(asked.source.strip()) is not None
     return EpisodeQuery(
         site=asked.site or None,
         device=asked.device or None,
-        source=_address(asked.source),
+        source=None if is_called else _address(asked.source),
+        pseudonym=asked.source.strip() if is_called else None,
         kinds=frozenset({kind}) if kind else None,
         action=one_of(EpisodeAction, asked.end, "end"),
         confidence=int(asked.sure or 0),
@@ -198,7 +201,8 @@ def _address(text: str) -> str | None:
         return str(ip_address(text.strip()))
     except ValueError as exc:
         raise Invalid(
-            f"source: {text!r} is no address", hint="for example 10.20.3.41; a name is looked for as text"
+            f"source: {text!r} is no address and no pseudonym",
+            hint="for example 10.20.3.41, or client-k7m2p3xq4tza; a name is looked for as text",
         ) from exc
 
 
@@ -208,6 +212,7 @@ def _of_the_api(wanted: EpisodeQuery, asked: Asked, zone: str) -> str:
         "site": wanted.site,
         "device": wanted.device,
         "source": wanted.source,
+        "pseudonym": wanted.pseudonym,
         "kind": next(iter(wanted.kinds), None) if wanted.kinds else None,
         "action": wanted.action,
         "confidence": wanted.confidence or None,

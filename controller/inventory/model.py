@@ -62,6 +62,8 @@ OverBudget = Literal["shorten", "refuse"]
 Schedules = Literal["device", "controller"]
 Title = Annotated[str, Field(max_length=200)]
 
+SITES_OF_THE_PAST: Final = "sites of the past"
+"""What those are called together that are in the inventory no more."""
 DEFAULT_PORT: Final = 22
 DEFAULT_LOGIN: Final = "tokgate"
 DEFAULT_CONNECT_SECONDS: Final = 10.0
@@ -312,6 +314,18 @@ class Inventory(Part):
         """By site; under no name what is said of all. Asked for each event that is told of."""
         own = {str(name): applied(self.privacy, site.privacy) for name, site in self.sites.items()}
         return {**own, "": applied(self.privacy, None)}
+
+    def closed(self, site: str | None = None) -> tuple[str, ...]:
+        """Where lists do not name everybody: of that site, or, when none is named, of all, with those that left the
+        inventory among them. Empty: whoever may read there sees who clients are."""
+        if site is not None:
+            return () if self.privacy_at(site).is_open else (site,)
+        return self._closed
+
+    @cached_property
+    def _closed(self) -> tuple[str, ...]:
+        left = () if self.privacy_at(None).is_open else (SITES_OF_THE_PAST,)
+        return (*(str(name) for name in self.sites if not self.privacy_at(name).is_open), *left)
 
     def calendars_of(self, site: Site) -> tuple[str, ...]:
         """The calendars whose holidays a site has."""

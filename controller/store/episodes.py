@@ -30,6 +30,7 @@ from controller.errors import Invalid, NotFound
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind, Rejected, Trace
 from controller.model import Window
 from controller.offsets import steady
+from controller.privacy.alias import Alias
 from controller.store import journal, outbox
 from controller.store.adding import micros_of
 from controller.store.evidence import Page, cursor_after, place_of
@@ -121,6 +122,8 @@ class EpisodeQuery(Listing):
     source: str | None = None  # an address
     host: str | None = None
     user: str | None = None
+    pseudonym: str | None = None
+    aliases: tuple[Alias, ...] = ()  # whom that stands for; without any, nothing is found by it
     role: str | None = None
     app: str | None = None
     exception: str | None = None
@@ -145,6 +148,8 @@ class EpisodeQuery(Listing):
         ):
             if wanted is not None:
                 yield column == wanted
+        if self.pseudonym is not None:
+            yield or_(false(), *map(_called, self.aliases))
         if self.sites is not None:
             yield episodes.c.site.in_(self.sites)
         if self.kinds is not None:
@@ -157,6 +162,14 @@ class EpisodeQuery(Listing):
             yield episodes.c.end > self.since
         if self.until is not None:
             yield episodes.c.start < self.until
+
+
+def _called(alias: Alias) -> ColumnElement[bool]:
+    """A host has a name of its own only where there is no address."""
+    c = episodes.c
+    client = or_(c.source.in_(alias.clients), and_(c.source.is_(None), c.host.in_(alias.clients)))
+    who = c.user.in_(alias.users) if alias.users else client
+    return and_(c.end > alias.window.start, c.end <= alias.window.end, who)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

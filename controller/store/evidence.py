@@ -10,7 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, delete, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    bindparam,
+    case,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+)
 
 from controller.errors import Invalid
 from controller.model import (
@@ -24,6 +37,7 @@ from controller.model import (
     Use,
     Window,
 )
+from controller.privacy.alias import Alias
 from controller.store import journal, outbox
 from controller.store.adding import FRESHNESS, add_events, add_look
 from controller.store.bulk import add_rows
@@ -86,6 +100,8 @@ class EventQuery(Listing):
     since: datetime | None = None
     until: datetime | None = None
     role: str | None = None
+    pseudonym: str | None = None
+    aliases: tuple[Alias, ...] = ()  # whom that stands for; without any, nothing is found by it
     cursor: str | None = None
     limit: int = 100
 
@@ -99,12 +115,20 @@ class EventQuery(Listing):
         ):
             if wanted is not None:
                 yield column == wanted
+        if self.pseudonym is not None:
+            yield or_(false(), *map(_called, self.aliases))
         if self.sites is not None:
             yield events.c.site.in_(self.sites)
         if self.since is not None:
             yield events.c.end > self.since
         if self.until is not None:
             yield events.c.start < self.until
+
+
+def _called(alias: Alias) -> ColumnElement[bool]:
+    c = events.c
+    named = (c.sources.contains(f'"source":"{who}"', autoescape=True) for who in sorted(alias.clients))
+    return and_(c.end > alias.window.start, c.end <= alias.window.end, or_(false(), *named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

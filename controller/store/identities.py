@@ -36,6 +36,16 @@ class IdentityKeys(Shelf):
                 found = connection.execute(mine).one()
         return None if found[0] is None else bytes(found[0])
 
+    def identity_periods(self, kind: str, *, since: datetime | None, until: datetime | None) -> list[Window]:
+        """Those with a key that was not destroyed and that touch the time, in order: others have told no pseudonym."""
+        c = identity_keys.c
+        inside = [c.kind == kind, c.key.is_not(None)]
+        inside += [] if since is None else [c.end > since]
+        inside += [] if until is None else [c.start < until]
+        with self._db.read() as connection:
+            found = connection.execute(select(c.start, c.end).where(*inside).order_by(c.start))
+            return [Window(start, end) for start, end in found]
+
     def destroy_identity_keys(self, before: datetime, *, audit: AuditNote) -> int:
         """Those of periods that ended then or earlier; returns how many. Without any, nothing is noted."""
         c = identity_keys.c
