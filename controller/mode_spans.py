@@ -19,16 +19,17 @@ _MOST: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModeSpan:
-    """The strictest mode of any service over that time."""
+    """The strictest mode of any service over that time; None: it is not known, and ``why``."""
 
     window: Window
-    mode: Mode
+    mode: Mode | None
+    why: str = ""
 
 
 def mode_spans(
     site: Site, policy: Policy, window: Window, *, holidays: AbstractSet[date] = NO_HOLIDAYS
 ) -> dict[str, tuple[ModeSpan, ...]]:
-    """Of each source role of the site, without gaps. What the policy says now, also of what is past."""
+    """Of each source role of the site, without gaps: what this policy says of that time, in force or not."""
     zone, roles = ZoneInfo(site.time_zone), [policy.roles[role] for role in site.networks]
     found: dict[str, list[ModeSpan]] = {role: [] for role in sorted(site.networks)}
     at, left = window.start, _MOST

@@ -320,9 +320,7 @@ class PackDesk:
 
     def _versions(self, window: Window) -> list[Any]:
         """Those that were in force at some moment of the window: the last before it, and those inside."""
-        known = self.store.inventory_versions(until=window.end)
-        before = [version for version in known if version.at <= window.start]
-        return [*before[-1:], *(version for version in known if version.at > window.start)]
+        return self.store.inventory_versions(window)
 
     def _changes(self, window: Window) -> list[AuditEntry]:
         wanted = AuditQuery(action="inventory.change", until=window.end, oldest_first=True)

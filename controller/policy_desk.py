@@ -15,8 +15,11 @@ from controller.freezing import Frozen, frozen_at
 from controller.inventory import Inventory, Policy, Site
 from controller.inventory.fields import did_you_mean
 from controller.inventory.proposals import check_policy, read_policy
-from controller.model import Window
+from controller.mode_spans import ModeSpan
+from controller.model import EmergencyKind as Kind
+from controller.model import Mode, Window
 from controller.modes import has_calendar
+from controller.policy_terms import modes_of, said_now, spans_said, terms
 from controller.policy_week import PolicyNow, PolicyWeek, policy_now, policy_week
 from controller.store import Store
 from controller.whatif import WhatIf, replay
@@ -82,6 +85,20 @@ class PolicyDesk:
         today = self._clock.now().astimezone(ZoneInfo(found.time_zone)).date()
         policy = self._inventory.policies[found.policy]
         return policy_week(found, policy, day or today, holidays=self._holidays(found, day or today))
+
+    def spans(self, site: str, window: Window) -> dict[str, tuple[ModeSpan, ...]]:
+        """What the policy said over that time, of each source role, by the inventories and switches that were in force
+        then; unknown where nobody can tell, never what it says today. Raises ``NotFound``."""
+        current = said_now(self._inventory, site)
+        now = self._clock.now()
+        past = self._store.inventory_versions(Window(window.start, max(window.end, now)))
+        found = terms(current.site.name, past, current, window, now)
+        switches = [e for e in self._emergencies.during(window, site) if e.kind is Kind.SWITCH]
+        return spans_said(found, current, switches, self._calendars.days)
+
+    def modes(self, site: str, at: datetime) -> dict[str, Mode | None]:
+        """Of each source role at that moment; None: it is not known. Raises ``NotFound``."""
+        return modes_of(self.spans(site, Window(at, at + timedelta.resolution)))
 
     def what_if(self, site: str, window: Window, other: str | Path | Mapping[str, Any]) -> WhatIf:
         """What another policy would have done with what was recorded in that time: by name, from a file, or as data.

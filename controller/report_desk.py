@@ -58,14 +58,14 @@ SHOWN: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportDesk:
-    """``modes_at`` tells what a site was to do at a moment."""
+    """``modes_at`` tells what a site was to do at a moment; None: it is not known."""
 
     store: Store
     inventory: Inventory
     clock: Clock
     emergencies: EmergencyDesk
     exceptions: ExceptionDesk
-    modes_at: Callable[[Site, datetime], Mapping[str, Mode]]
+    modes_at: Callable[[Site, datetime], Mapping[str, Mode | None]]
     freshness: timedelta
     privacy: PrivacyDesk
     coverage: CoverageDesk
@@ -99,7 +99,7 @@ class ReportDesk:
             time_zone=site.time_zone,
             window=window,
             now=now,
-            modes=self.modes_at(site, now if window.end > now else window.end - timedelta.resolution),
+            modes=self.modes_at(site, now if window.end >= now else window.end - timedelta.resolution),
             devices={device: statuses.get(device) for device in site.devices},
             sums=sums,
             observations=self.store.looks(site.name, window, freshness=self.freshness),

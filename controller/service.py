@@ -215,7 +215,7 @@ class Controller:
             clock=clock,
             emergencies=self.emergencies,
             exceptions=self.exceptions,
-            modes_at=self._modes,
+            modes_at=lambda site, at: self.policies.modes(site.name, at),
             freshness=self._freshness,
             privacy=self.privacy,
             coverage=self.coverage,

@@ -182,7 +182,7 @@ def show_site(report: Mapping[str, Any]) -> None:
     _tell_troubles(report)
     show_pairs(
         {
-            "mode now": report["mode"],
+            "mode": {role: mode or "unknown" for role, mode in report["mode"].items()},
             "snapshot": f"{(report['snapshot'] or 'none')[:12]} of {report['snapshot_at'] or 'no time'}",
             "coverage": coverage_line(report["coverage"]),
             "open flows ended": "unknown" if report["flows_cut"] is None else report["flows_cut"],

@@ -26,7 +26,6 @@ from api.web.wording import SPANS
 from controller.errors import Invalid
 from controller.exception_desk import Wanted
 from controller.inventory import Site
-from controller.mode_spans import mode_spans
 from controller.model import CoverageState, EventAction, Window
 from controller.proof.model import ProofState
 from controller.reports import as_html
@@ -171,13 +170,15 @@ def charts(controller: Controller, site: Site, report: SiteReport, window: Windo
     """The time of the report on one axis: attempts, coverage, policy, exceptions; and one hour of it, if asked for."""
     zone, spans = site.time_zone, report.coverage.spans
     found = timeline.slots(report.by_hour, spans, window.end)
-    modes = mode_spans(site, controller.emergencies.policy_of(site), window, holidays=controller.holidays(site))
+    modes = controller.policies.spans(site.name, window)
     listed = controller.exceptions.listed(Wanted(site=site.name), newest_first=True, first=EXCEPTIONS)
     excepted = timeline.exception_lanes(islice(listed, EXCEPTIONS), window, zone)
     lanes = [timeline.coverage_lane(spans, window, zone), *timeline.mode_lanes(modes, window, zone)]
     one = _hour(hour)
     inside = report.coverage.within(one).spans if one else ()
+    whys = {span.why for spans in modes.values() for span in spans if span.mode is None}
     return {
+        "unknown_policy": sorted(whys),
         "hour_bars": timeline.bars(found, window),
         "hour_ticks": timeline.ticks(found, window, zone),
         "plotted": timeline.plotted(found, window, zone),

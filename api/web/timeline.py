@@ -94,12 +94,18 @@ def coverage_lane(spans: Sequence[Span], window: Window, zone: str) -> Lane:
 
 
 def mode_lanes(spans: Mapping[str, Sequence[ModeSpan]], window: Window, zone: str) -> list[Lane]:
-    """One for each source role: what the policy said."""
+    """One for each source role: what the policy said then."""
     found = []
     for role, ours in spans.items():
-        pieces = (_piece(s.window, window, f"mode-{s.mode.value}", MODES[s.mode.value], zone) for s in ours)
+        pieces = (_mode_piece(span, window, zone) for span in ours)
         found.append(Lane(name=f"Policy: {role}", pieces=tuple(piece for piece in pieces if piece is not None)))
     return found
+
+
+def _mode_piece(span: ModeSpan, whole: Window, zone: str) -> Piece | None:
+    if span.mode is None:
+        return _piece(span.window, whole, "mode-unknown", f"unknown{_why(span.why)}", zone)
+    return _piece(span.window, whole, f"mode-{span.mode.value}", MODES[span.mode.value], zone)
 
 
 def exception_lanes(exceptions: Iterable[AccessException], window: Window, zone: str) -> list[Lane]:

@@ -213,7 +213,7 @@ class SiteReport:
     generated_at: datetime
     snapshot: str | None
     snapshot_at: datetime | None
-    mode: Mapping[str, Mode]
+    mode: Mapping[str, Mode | None]
     totals: Mapping[EventAction, Totals]
     by_role: Mapping[str, Mapping[EventAction, Totals]]
     devices: tuple[DeviceLine, ...]
@@ -268,7 +268,7 @@ class SiteReport:
             "snapshot_at": iso(self.snapshot_at),
             "intelligence": [trouble.to_json() for trouble in self.intelligence],
             "identities": self.identities.value,
-            "mode": {role: mode.value for role, mode in self.mode.items()},
+            "mode": {role: mode and mode.value for role, mode in self.mode.items()},
             "totals": totals_json(self.totals),
             "flows_cut": self.flows_cut,
             "trend": trend_json(self.totals, self.enforced_share, self.before),
@@ -377,7 +377,7 @@ def site_report(
     time_zone: str,
     window: Window,
     now: datetime,
-    modes: Mapping[str, Mode],
+    modes: Mapping[str, Mode | None],
     devices: Mapping[DeviceName, DeviceStatus | None],
     sums: Sums,
     observations: Sequence[Observation],

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from controller.model import Window
 from controller.store.schema import inventory_versions
 from controller.store.shelf import Shelf
 
@@ -41,12 +42,15 @@ def keep_version(connection: Connection, *, at: datetime, digest: str, said: Map
 
 
 class Inventories(Shelf):
-    def inventory_versions(self, *, until: datetime) -> list[InventoryVersion]:
-        """Those that were taken up before then, in order."""
+    def inventory_versions(self, window: Window) -> list[InventoryVersion]:
+        """Those that were in force at some moment of it, in order: the last from before, and those from inside."""
         table = inventory_versions.c
-        query = select(table.at, table.digest, table.body).where(table.at < until).order_by(table.id)
+        columns = select(table.at, table.digest, table.body)
+        before = columns.where(table.at <= window.start).order_by(table.id.desc()).limit(1)
+        inside = columns.where(table.at > window.start, table.at < window.end).order_by(table.id)
         with self._db.read() as connection:
-            return [InventoryVersion(**row) for row in connection.execute(query).mappings()]
+            rows = [*connection.execute(before).mappings(), *connection.execute(inside).mappings()]
+        return [InventoryVersion(**row) for row in rows]
 
 
 __all__ = ["Inventories", "InventoryVersion", "keep_version"]

@@ -174,6 +174,10 @@ def test_windows_side_by_side_count_every_event_once(controller: Controller) -> 
 
 def test_the_mode_is_that_of_the_windows_last_moment(controller: Controller) -> None:
     """A report on work hours says what was enforced in them, not what began when they were over."""
+    now = controller.clock.now()
+    controller.clock.advance(DAY.start - now)  # type: ignore[attr-defined]
+    controller.follow_inventory()
+    controller.clock.advance(now - DAY.start)  # type: ignore[attr-defined]
     work = Window(at(8), at(18))
     assert controller.site_report("berlin", work).mode["company"] == "enforce"
     assert controller.site_report("berlin", Window(at(8), at(18.5))).mode["company"] == "monitor"
