@@ -245,10 +245,15 @@ def _proven(request: Request, controller: Controller) -> Caller:
 
 def by_session(request: Request, text: str) -> Caller:
     """Whose session that is. Raises ``NotAuthenticated``, ``TooManyAttempts``."""
-    asks_by_itself = request.headers.get("hx-request") == "true" or is_stream(request)
+    asks_by_itself = is_part(request) or is_stream(request)
     is_use = request.method not in SAFE or not asks_by_itself
     people = controller_of(request).people
     return braked(request, text, lambda text: _of_session(*people.session_of(text, is_use=is_use)))
+
+
+def is_part(request: Request) -> bool:
+    """Whether a page asks for a part of itself, not a person for a page."""
+    return request.headers.get("hx-request") == "true"
 
 
 def is_stream(request: Request) -> bool:

@@ -100,6 +100,8 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": _MEANING[status]} for status in sorted({*statuses})}
 
 
+BEGUN: Final[dict[int | str, dict[str, Any]]] = {202: {"model": Job, "description": "Begun"}}
+"""Of an operation that is always a job."""
 RESPONDS_ASYNC: Final[dict[int | str, dict[str, Any]]] = {202: {"model": Job, "description": "Begun, as was preferred"}}
 """Of an operation that takes ``Prefer: respond-async``."""
 

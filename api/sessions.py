@@ -17,7 +17,7 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.auth import Caller, by_session, controller_of, is_stream, refuse_without
+from api.auth import Caller, by_session, controller_of, is_part, is_stream, refuse_without
 from api.cookies import CSRF_FIELD, CSRF_HEADER, SAFE, csrf_word, here, refuse_forged, session_text
 from controller.errors import NotAuthenticated
 from controller.model import Scope
@@ -48,7 +48,7 @@ def install(app: FastAPI) -> None:
 def _to_login(request: Request, error: Exception) -> Response:
     assert isinstance(error, SignInNeeded)
     where = f"{LOGIN}?next={quote(error.next, safe='')}{'&undone=true' if error.undone else ''}"
-    if request.headers.get("hx-request") == "true":  # htmx would put the sign-in into a part of the page
+    if is_part(request):  # htmx would put the sign-in into a part of the page
         return Response(status_code=401, headers={"HX-Redirect": where})
     if is_stream(request):  # a page that is told of changes goes on without
         return Response(status_code=401)
@@ -64,8 +64,7 @@ def safe_next(text: str) -> str:
 
 async def _sign_in_needed(request: Request) -> SignInNeeded:
     """With the page that was asked for, or that something was sent from, as far as one can come back to it."""
-    is_part = request.headers.get("hx-request") == "true"
-    if request.method in SAFE and not is_part:
+    if request.method in SAFE and not is_part(request):
         return SignInNeeded(safe_next(_path(request.url)))
     return SignInNeeded(await came_from(request), undone=request.method not in SAFE)
 

@@ -35,7 +35,7 @@ from controller.evidence.correlating import (
 )
 from controller.evidence.counters import hits_of, sightings_of
 from controller.evidence.dormancy import Machine, unused
-from controller.evidence.judging import Judge, Outcome, Sign
+from controller.evidence.judging import Judge, Outcome, Sign, parted
 from controller.evidence.model import Batch, Episode, EpisodeKind, Quarantine, Rejected, Sighting
 from controller.evidence.naming import Waiting
 from controller.evidence.ways import Way, Ways
@@ -51,7 +51,7 @@ from core.clock import Clock
 from core.ids import EventId, ExceptionId, SiteName
 from core.net import Address, DomainName, Network
 from ipsets.model import Snapshot
-from ipsets.traits import Matcher, Shows
+from ipsets.traits import Matcher
 
 log = structlog.get_logger()
 
@@ -168,8 +168,7 @@ class EvidenceDesk:
         self, batch: Batch, judge: Judge, judged: Judged, rejected: Sequence[Rejected], waits: list[Sighting]
     ) -> bool:
         """False: it was taken before. ``waits`` is given what has no name yet."""
-        used = [sign for sign in judged.signs if sign.shows is not Shows.TUNNEL]
-        tunnels = [sign for sign in judged.signs if sign.shows is Shows.TUNNEL]
+        used, tunnels = parted(judged.signs)
         nameless = [sighting for sighting in judged.nameless if self._is_lately(sighting)]
         clients = {sign.client for sign in judged.signs}
         clients |= {judge.client(sighting, site=batch.site) or "" for sighting in nameless}

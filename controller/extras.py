@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
-from pydantic import BaseModel
-
 from controller.inventory import Inventory
 from controller.inventory.exports import KafkaExport
+from controller.inventory.references import references
 from controller.settings import Settings
 from core.secret import SecretRef
 
@@ -68,28 +67,12 @@ def _needed(inventory: Inventory, settings: Settings) -> Iterator[tuple[str, str
         if any(target.s3 is not None for target in report.to):
             yield "s3", f"reports.{name}"
     yield from (("mrt", f"source {source.name}") for source in inventory.sources if source.kind == "mrt")
-    yield from (("keyring", place) for place, ref in _references(inventory, "") if ref.scheme == "keyring")
+    yield from (("keyring", place) for place, ref in references(inventory) if ref.scheme == "keyring")
     for key, value in settings:
         if isinstance(value, SecretRef) and value.scheme == "keyring":
             yield "keyring", f"TOKGATE_{key.upper()}"
     if settings.address is not None:
         yield "postgresql", "TOKGATE_DATABASE"
-
-
-def _references(value: object, place: str) -> Iterator[tuple[str, SecretRef]]:
-    """Every reference to a secret, and where it stands."""
-    if isinstance(value, SecretRef):
-        yield place, value
-        return
-    parts: Iterator[tuple[object, object]] = iter(())
-    if isinstance(value, BaseModel):
-        parts = ((key, getattr(value, key)) for key in type(value).model_fields)
-    elif isinstance(value, Mapping):
-        parts = iter(value.items())
-    elif isinstance(value, tuple | list):
-        parts = iter(enumerate(value))
-    for key, part in parts:
-        yield from _references(part, f"{place}.{key}" if place else str(key))
 
 
 __all__ = ["MODULES", "Needed", "missing"]

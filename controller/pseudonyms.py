@@ -12,11 +12,9 @@ from contextlib import suppress
 from ipaddress import ip_network
 from typing import Final
 
-from pydantic import BaseModel
-
 from controller.inventory import Device, Inventory
+from controller.inventory.references import references
 from core.errors import TokgateError
-from core.secret import SecretRef
 from vendors.session import fingerprint
 
 _ADDRESS: Final = re.compile(
@@ -88,25 +86,10 @@ def _known(inventory: Inventory) -> Iterator[tuple[str, str]]:
 def _secrets(device: Device) -> Iterable[str]:
     """Values and references alike. One that cannot be resolved was not used either."""
     named = [device.password, device.key_file, device.key_passphrase]
-    named += [value for value in _values(device.options) if isinstance(value, SecretRef)]
+    named += [reference for _, reference in references(device.options)]
     for reference in named:
         if reference is None:
             continue
         yield str(reference)
         with suppress(TokgateError):
             yield reference.resolve().reveal()
-
-
-def _values(options: BaseModel | None) -> Iterator[object]:
-    """All that the vendor's own options hold, however deep."""
-    waiting: list[object] = [options]
-    while waiting:
-        match waiting.pop():
-            case BaseModel() as part:
-                waiting += [getattr(part, name) for name in type(part).model_fields]
-            case dict() as named:
-                waiting += named.values()
-            case (list() | tuple()) as many:
-                waiting += many
-            case value:
-                yield value

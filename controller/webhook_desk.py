@@ -19,7 +19,6 @@ from controller.store.webhooks import MessageQuery, by_ids, by_state
 from controller.webhook_forms import in_form
 from controller.webhook_sending import post
 from controller.webhooks import (
-    SECRET_MARK,
     SIGNED_NOT,
     Answer,
     Message,
@@ -38,7 +37,7 @@ from core.clock import Clock
 from core.errors import SecretUnavailable
 from core.ids import NAME, SiteName, new_id
 from core.net import Network
-from core.secret import SecretRef
+from core.secret import MARK, SecretRef
 
 MAX_WEBHOOKS: Final = 50
 """Each change is written once for each of them."""
@@ -254,7 +253,7 @@ def address_of(hook: Webhook) -> str:
 
     Raises ``Invalid``, ``SecretUnavailable``.
     """
-    if not hook.url.startswith(SECRET_MARK):
+    if not hook.url.startswith(MARK):
         return hook.url
     return check_url(SecretRef.parse(hook.url).resolve().reveal().strip())
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from controller.errors import Invalid
 from core.ids import SiteName
-from core.secret import Secret, SecretRef
+from core.secret import MARK, Secret, SecretRef
 
 KINDS: Final[Mapping[str, str]] = {
     "exception": "the life of exceptions: requested, approved, ended …",
@@ -62,7 +62,6 @@ SETTLE: Final = timedelta(seconds=5)
 """So long a message of events waits for more of them."""
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_URL: Final = 2_000
-SECRET_MARK: Final = "secret://"  # noqa: S105  # how a reference begins
 
 
 SIGNED_NOT: Final = "these are not signed: their address is the password"
@@ -295,7 +294,7 @@ def check_url(url: str) -> str:
 
 def check_place(url: str, form: MessageForm) -> str:
     """An address, or a reference to one. Raises ``Invalid``."""
-    if url.startswith(SECRET_MARK):
+    if url.startswith(MARK):
         return check_secret(url, of="url")
     if not form.is_signed:
         raise Invalid(
@@ -320,7 +319,6 @@ __all__ = [
     "GAP",
     "GATHERED",
     "KINDS",
-    "SECRET_MARK",
     "SETTLE",
     "SIGNED_NOT",
     "Answer",

@@ -17,8 +17,12 @@ from core.errors import SecretUnavailable
 HIDDEN: Final = "•••"
 _TOKEN: Final = re.compile(r"\b(tok[a-z]{1,10}_[0-9a-f]{8}_)[0-9a-f]{32,64}")
 """What we make ourselves and show once: a person may paste it where it does not belong."""
-_REFERENCE: Final = re.compile(r"secret://(?P<scheme>[a-z]+)/(?P<rest>\S+)")
+MARK: Final = "secret://"
+"""How a reference begins."""
+_REFERENCE: Final = re.compile(MARK + r"(?P<scheme>[a-z]+)/(?P<rest>\S+)")
 SCHEMES: Final = ("env", "file", "keyring")
+PATTERN: Final = rf"^{MARK}({'|'.join(SCHEMES)})/\S+$"
+"""A reference, for a schema in JSON."""
 
 
 def without_tokens(text: str) -> str:
@@ -63,15 +67,15 @@ class SecretRef:
     rest: str
 
     @classmethod
-    def parse(cls, text: str) -> SecretRef:
+    def parse(cls, text: object) -> SecretRef:
         """Raises ``ValueError`` (without the text: it may be a secret typed by mistake)."""
-        match = _REFERENCE.fullmatch(text)
+        match = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
         if match is None or match["scheme"] not in SCHEMES:
-            raise ValueError(f"expected a reference secret://{{{'|'.join(SCHEMES)}}}/…, not a plain value")
+            raise ValueError(f"expected a reference {MARK}{{{'|'.join(SCHEMES)}}}/…, not a plain value")
         return cls(match["scheme"], match["rest"])
 
     def __str__(self) -> str:
-        return f"secret://{self.scheme}/{self.rest}"
+        return f"{MARK}{self.scheme}/{self.rest}"
 
     def resolve(self) -> Secret:
         """The secret itself. Raises ``SecretUnavailable``."""

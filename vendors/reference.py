@@ -7,21 +7,18 @@ from typing import Annotated, TypeAlias
 from pydantic import BeforeValidator, GetPydanticSchema, PlainSerializer, WithJsonSchema
 from pydantic_core import core_schema
 
-from core.secret import SCHEMES, SecretRef
+from core.secret import PATTERN, SecretRef
 
 
-def _reference(value: object) -> SecretRef:
-    if isinstance(value, SecretRef):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("expected a reference secret://…, not a plain value")  # noqa: TRY004  # pydantic wants this
-    return SecretRef.parse(value)
+def parse_secret(value: object) -> SecretRef:
+    """Raises ``ValueError``, without the value."""
+    return value if isinstance(value, SecretRef) else SecretRef.parse(value)
 
 
 Reference: TypeAlias = Annotated[
     SecretRef,
     GetPydanticSchema(lambda _source, _handler: core_schema.is_instance_schema(SecretRef)),
-    BeforeValidator(_reference),
+    BeforeValidator(parse_secret),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^secret://({'|'.join(SCHEMES)})/\\S+$"}),
+    WithJsonSchema({"type": "string", "pattern": PATTERN}),
 ]

@@ -151,9 +151,9 @@ def _reading(
     site: str | None,
 ) -> Reading:
     from controller.errors import Invalid
-    from controller.inventory.fields import parse_secret
     from controller.inventory.importing.model import Wishes, fitted
     from controller.inventory.importing.sources import read_source
+    from vendors.reference import parse_secret
 
     try:
         reference = parse_secret(token) if token is not None else None

@@ -14,14 +14,13 @@ from api.jobs import JobsOf
 from api.lanes import Lane
 from api.models import Ulid
 from api.pack_models import PackBody, PackMade
-from api.reference import answers
+from api.reference import BEGUN, answers
 from controller.packs.sealing import zipped
 from controller.packs.shelf import Shelf
 
 router = APIRouter(prefix="/packs", tags=["packs"])
 
 MEDIA_TYPE: Final = "application/zip"
-_BEGUN: Final[dict[int | str, dict[str, Any]]] = {202: {"model": Job, "description": "Begun"}}
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The pack",
@@ -45,7 +44,7 @@ def _shelf(request: Request) -> Shelf:
     summary="Make an evidence pack",
     status_code=202,
     response_model=Job,
-    responses={**answers(404, 409, 501, 503), **_BEGUN},
+    responses={**answers(404, 409, 501, 503), **BEGUN},
 )
 def make_pack(
     controller: Ctl,

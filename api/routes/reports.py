@@ -15,7 +15,7 @@ from api.job_models import Job
 from api.jobs import JobsOf
 from api.models import Instant, Name, Page
 from api.pages import Sorted, paged
-from api.reference import PAGE_POLICY, answers
+from api.reference import BEGUN, PAGE_POLICY, answers
 from api.sending_models import ScheduledReport, SendBody, SentReport
 from controller.errors import Invalid
 from controller.model import Window
@@ -109,7 +109,7 @@ def scheduled_reports(controller: WholeCtl, caller: Operator, ask: Sorted) -> Pa
     summary="Send one now",
     status_code=202,
     response_model=Job,
-    responses={**answers(404, 503), 202: {"model": Job, "description": "Begun"}},
+    responses={**answers(404, 503), **BEGUN},
 )
 def send_report(controller: WholeCtl, caller: Operator, jobs: JobsOf, name: Name, body: SendBody) -> JSONResponse:
     """A job, of kind `report`, beside its schedule: the report is made and goes to every target. Its result names them;

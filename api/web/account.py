@@ -13,7 +13,8 @@ from api.auth import Caller
 from api.models import Ulid
 from api.sessions import PageCaller, PageCtl
 from api.web.pages import PageRoute, page
-from api.web.wording import SCOPES, one_zone
+from api.web.shown import zone_at
+from api.web.wording import SCOPES
 from controller.errors import Invalid, NotFound
 from controller.model import Scope, Token
 from controller.own_tokens import Owner
@@ -54,7 +55,7 @@ def _page(
         scopes=[(scope.value, said) for scope, said in SCOPES.items() if caller.allows(scope)],
         person=person,
         may=[said for scope, said in SCOPES.items() if caller.allows(scope)],
-        zone=one_zone(controller.inventory.sites.values()),
+        zone=zone_at(controller, ""),
         sessions=list(reversed(controller.people.sessions(person.name, is_open=True))),
         tokens=[token for token in controller.own_tokens.all(person.name) if token.revoked_at is None],
         now=controller.clock.now(),

@@ -13,7 +13,7 @@ from api.pages import decode_number, encode
 from api.sessions import PageAuditor, PageCtl
 from api.web.filtering import Cursor, Pager, Text, Word, between
 from api.web.pages import PageRoute, page, refuse_limited
-from api.web.wording import one_zone
+from api.web.shown import zone_at
 from controller.model import AuditEntry
 from controller.store import AuditQuery
 from core.errors import TokgateError
@@ -41,7 +41,7 @@ def audit_page(
     """The newest first, so many at a time; with ``check`` every entry and its hash is read. Raises ``Invalid``."""
     refuse_limited(caller)
     asked = {"actor": actor, "action": action, "q": q, "since": since, "until": until}
-    zone = one_zone(controller.inventory.sites.values())
+    zone = zone_at(controller, "")
     error, found = None, list[AuditEntry]()
     try:
         first, last = between(since, until, zone)

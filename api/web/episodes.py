@@ -17,8 +17,7 @@ from api.hours_of_week import Weekday, hours_of_week
 from api.sessions import PageCtl, PageReader
 from api.web.filtering import Cursor, Pager, Word, between, here, one_of
 from api.web.pages import PageRoute, page
-from api.web.shown import zone_of
-from api.web.wording import one_zone
+from api.web.shown import zone_at, zone_of
 from controller.errors import Invalid
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
 from controller.privacy.alias import PSEUDONYM
@@ -89,7 +88,7 @@ def list_page(
 ) -> Response:
     """The newest first, so many at a time."""
     error, found, after, api = None, tuple[Episode, ...](), None, ""
-    zone = zone_of(controller, [asked.site]) if asked.site else one_zone(controller.inventory.sites.values())
+    zone = zone_at(controller, asked.site)
     try:
         wanted = _wanted(controller, asked, zone)
         listed = controller.evidence.find(replace(wanted, cursor=cursor or None, limit=SHOWN))
@@ -118,7 +117,7 @@ def list_page(
 @router.get("/csv")
 def table(request: Request, controller: PageCtl, caller: PageReader, asked: Filled) -> Response:
     """The same for a spreadsheet, as far as ``MOST_ROWS``."""
-    zone = zone_of(controller, [asked.site]) if asked.site else one_zone(controller.inventory.sites.values())
+    zone = zone_at(controller, asked.site)
     wanted = replace(_wanted(controller, asked, zone), limit=_AT_ONCE)
     first = controller.evidence.find(wanted)  # what is wrong is told before anything is sent
     headers = {"Content-Disposition": 'attachment; filename="events.csv"'}

@@ -16,7 +16,7 @@ from api.snapshot_models import Difference, Snapshot, SnapshotHead
 from api.source_models import Source
 from api.web.filtering import Word
 from api.web.pages import PageRoute, page
-from api.web.wording import one_zone
+from api.web.shown import zone_at
 from controller.service import Controller
 from controller.store import AlertQuery
 from core.errors import TokgateError
@@ -72,7 +72,7 @@ def intelligence_page(
         guards=sorted(Counter(one.guard for one in shown.dropped).items()) if shown else [],
         withdrawn=controller.emergencies.withdrawn(),
         alerts=_alerts(controller) if caller.sites is None else [],
-        zone=one_zone(controller.inventory.sites.values()),
+        zone=zone_at(controller, ""),
     )
 
 

@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from api.sessions import PageCtl, PageReader
 from api.web.pages import PageRoute, page
-from api.web.wording import one_zone, zone_of
+from api.web.shown import zone_at
+from api.web.wording import zone_of
 from controller.proof.matrix import worst
 from controller.proof.model import Path, ProofCell, ProofState
 from controller.service import Controller
@@ -65,7 +66,7 @@ def proof_page(request: Request, controller: PageCtl, caller: PageReader) -> Res
         paths=list(PATHS.values()),
         rows=list(_rows(controller)),
         life=words(controller.settings.proof_life),
-        zone=one_zone(controller.inventory.sites.values()),
+        zone=zone_at(controller, ""),
     )
 
 

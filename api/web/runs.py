@@ -17,8 +17,7 @@ from api.run_models import DeviceRun, Plan, Run
 from api.sessions import PageCtl, PageReader
 from api.web.filtering import Cursor, Pager, Text, Word, between, here
 from api.web.pages import PageRoute, page
-from api.web.shown import zone_of
-from api.web.wording import one_zone
+from api.web.shown import zone_at, zone_of
 from controller import model
 from controller.model import Outcome
 from controller.planning import reopen
@@ -91,7 +90,7 @@ def runs_page(
 ) -> Response:
     """The newest first, so many at a time."""
     asked = {"site": site, "device": device, "trigger": trigger, "since": since, "until": until, "q": q}
-    zone = zone_of(controller, [site]) if site else one_zone(controller.inventory.sites.values())
+    zone = zone_at(controller, site)
     error, rows, plans = None, list[model.Run](), list[Plan]()
     try:
         first, last = between(since, until, zone)

@@ -44,6 +44,11 @@ class Shown:
         )
 
 
+def zone_at(controller: Controller, site: str) -> str:
+    """Of a list: that of the site that it is about; of all sites the one that they have in common."""
+    return zone_of(controller, [site]) if site else wording.one_zone(controller.inventory.sites.values())
+
+
 def zone_of(controller: Controller, sites: Iterable[str]) -> str:
     """The zone of the first of these sites that is known."""
     known = controller.inventory.sites

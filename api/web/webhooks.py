@@ -20,12 +20,13 @@ from api.sessions import PageAdmin, PageAuditor, PageCtl
 from api.web.asking import Filled
 from api.web.fields import about
 from api.web.pages import PageRoute, page, refuse_limited
-from api.web.wording import one_zone
+from api.web.shown import zone_at
 from controller.errors import Conflict
 from controller.model import Scope
 from controller.service import Controller
-from controller.webhooks import KINDS, SECRET_MARK, Webhook, new_secret
+from controller.webhooks import KINDS, Webhook, new_secret
 from core.errors import TokgateError
+from core.secret import MARK
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False, route_class=PageRoute)
 
@@ -184,14 +185,14 @@ def _one(
 
 
 def _words(controller: Controller, given: dict[str, Any]) -> dict[str, Any]:
-    if not given["secret"].startswith(SECRET_MARK):  # a key that was typed by mistake is not shown again
+    if not given["secret"].startswith(MARK):  # a key that was typed by mistake is not shown again
         given = {**given, "secret": ""}
     return {
         "given": given,
         "kinds": KINDS,
         "forms": FORMS,
         "sites": list(controller.inventory.sites.values()),
-        "zone": one_zone(controller.inventory.sites.values()),
+        "zone": zone_at(controller, ""),
     }
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from controller.evidence import rules
 from controller.evidence.correlating import Draft, episode_of, fold, signs_by_keys, signs_of
-from controller.evidence.judging import Judge
+from controller.evidence.judging import Judge, parted
 from controller.evidence.model import Episode, Quarantine, Rejected, Sighting
 from controller.evidence.naming import Waiting
 from controller.evidence.ways import Ways
@@ -26,7 +26,6 @@ from core.net import parse_network
 from ipsets import dataset
 from ipsets.catalogue import APP, load_catalogue
 from ipsets.services import OwnService
-from ipsets.traits import Shows
 
 NOWHERE: Final = SiteName("offline")
 REST: Final = "rest"
@@ -86,9 +85,9 @@ def detect(judge: Judge, records: Iterable[Sighting | Rejected | None], *, site:
                 samples.setdefault(one.why, one)
         sightings = [one for one in chunk if isinstance(one, Sighting)]
         judged = signs_of(judge, sightings, site=site, waiting=waiting)
-        used = [sign for sign in judged.signs if sign.shows is not Shows.TUNNEL]
+        used, tunnels = parted(judged.signs)
         drafts |= {draft.id: draft for draft in fold(drafts.values(), used)}
-        ways.note(sign for sign in judged.signs if sign.shows is Shows.TUNNEL)
+        ways.note(tunnels)
         waiting.drop(judged.joined)
         waiting.add((one, site) for one in (*judged.nameless, *judged.foreign))
         seen, strangers = seen + len(sightings), strangers + len(judged.strangers)

@@ -81,6 +81,14 @@ class Sign:
     borne: tuple[str, ...] = ()  # of what is known by its address alone: keys by which a name may yet be found
 
 
+def parted(signs: Iterable[Sign]) -> tuple[list[Sign], list[Sign]]:
+    """Those of the app, and those of ways round a block."""
+    used, tunnels = list[Sign](), list[Sign]()
+    for sign in signs:
+        (tunnels if sign.shows is Shows.TUNNEL else used).append(sign)
+    return used, tunnels
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a client is, and what the policy says of its role there."""
@@ -503,6 +511,7 @@ __all__ = [
     "deciding",
     "keys_of",
     "learnable",
+    "parted",
     "spelled",
     "tells_of_others",
 ]

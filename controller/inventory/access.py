@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from controller.access_roles import AccessRole
-from controller.inventory.fields import Name, Reference
+from controller.inventory.fields import Name
 from controller.inventory.parts import Part
 from core.net import is_loopback
+from vendors.reference import Reference
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from controller.inventory.fields import Name, Net, Reference, Zone
+from controller.inventory.fields import Name, Net, Zone
 from controller.inventory.parts import Part
 from ipsets.spans import Span
+from vendors.reference import Reference
 
 WEEK = timedelta(days=7)
 

@@ -10,10 +10,11 @@ from pydantic import AfterValidator, Field, model_validator
 from controller.evidence.model import EpisodeKind
 from controller.export.forms import Form
 from controller.export.lines import FACILITIES
-from controller.inventory.fields import Host, Name, Reference
+from controller.inventory.fields import Host, Name
 from controller.inventory.parts import Part
 from controller.webhooks import check_url
 from core.errors import TokgateError
+from vendors.reference import Reference
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]

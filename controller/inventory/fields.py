@@ -21,7 +21,6 @@ from pydantic_core import core_schema
 from controller.windows import DAYS
 from core.ids import NAME
 from core.net import Network, is_address, parse_network
-from core.secret import SCHEMES, SecretRef
 
 DAY_GROUPS: Final = {"daily": DAYS, "weekdays": DAYS[:5], "weekend": DAYS[5:]}
 
@@ -109,14 +108,6 @@ def parse_login(value: object) -> str:
     return value
 
 
-def parse_secret(value: object) -> SecretRef:
-    if isinstance(value, SecretRef):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"expected a reference secret://{{{'|'.join(SCHEMES)}}}/…, not a plain value")  # noqa: TRY004
-    return SecretRef.parse(value)
-
-
 def parse_zone(value: object) -> str:
     """The name of a time zone that exists here."""
     text = _text(value, "a time zone such as Europe/Berlin")
@@ -195,13 +186,6 @@ Net = Annotated[
 ]
 Host = Annotated[str, BeforeValidator(parse_host), WithJsonSchema({"type": "string"})]
 Login = Annotated[str, BeforeValidator(parse_login), WithJsonSchema({"type": "string", "maxLength": 64})]
-Reference = Annotated[
-    SecretRef,
-    _opaque(SecretRef),
-    BeforeValidator(parse_secret),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^secret://({'|'.join(SCHEMES)})/\\S+$"}),
-]
 Zone = Annotated[str, BeforeValidator(parse_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})]
 Days = Annotated[
     tuple[str, ...],

@@ -24,17 +24,7 @@ from controller.inventory.emergency_rules import EmergencyRules
 from controller.inventory.evidence import EvidenceRules
 from controller.inventory.exception_rules import ExceptionRules
 from controller.inventory.exports import Export
-from controller.inventory.fields import (
-    Host,
-    HostKey,
-    Login,
-    Name,
-    Net,
-    Reference,
-    Role,
-    Zone,
-    did_you_mean,
-)
+from controller.inventory.fields import Host, HostKey, Login, Name, Net, Role, Zone, did_you_mean
 from controller.inventory.parts import Part, WeeklyHours
 from controller.inventory.privacy import Privacy, PrivacyHere, SitePrivacy, applied
 from controller.inventory.proof_rules import ProofRules
@@ -50,6 +40,7 @@ from ipsets.sources import AnySource, CatalogueConfig, SourceConfig, check_names
 from ipsets.sources.fields import ResolverAddress
 from ipsets.spans import Span
 from vendors.adapter import Endpoint
+from vendors.reference import Reference
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 ConnectSeconds = Annotated[float, Field(ge=1, le=120)]

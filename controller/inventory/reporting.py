@@ -10,11 +10,12 @@ from pydantic import AfterValidator, Field, model_validator
 
 from controller.cron import parse_cron
 from controller.errors import Invalid
-from controller.inventory.fields import Host, Name, Reference, Zone
+from controller.inventory.fields import Host, Name, Zone
 from controller.inventory.parts import Part
 from controller.reports.forms import Form
 from controller.reports.ranges import parse_range
 from core.clock import SystemClock
+from vendors.reference import Reference
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
 

@@ -140,7 +140,7 @@ def coverage_bars(spans: Sequence[Span], zone: ZoneInfo) -> list[Bar]:
     ]
 
 
-def hour_bars(buckets: Sequence[Bucket], links: Links | None = None, *, by_day: bool = False) -> list[Bar]:
+def hour_bars(buckets: Sequence[Bucket], links: Links, *, by_day: bool) -> list[Bar]:
     """Stacked bars: blocked at the bottom, then watched, then let through."""
     most = max((bucket.counted for bucket in buckets), default=0)
     if not most:
@@ -155,7 +155,7 @@ def hour_bars(buckets: Sequence[Bucket], links: Links | None = None, *, by_day: 
                 height = hits / most * CHART_HEIGHT
                 top -= height
                 title = f"{wall(bucket.start)}: {hits:,} {LABELS[action]}"
-                href = links.hour(bucket.start, action, by_day=by_day) if links is not None else ""
+                href = links.hour(bucket.start, action, by_day=by_day)
                 bars.append(Bar(number * step + step * 0.1, top, step * 0.8, height, action.value, title, href))
     return bars
 
@@ -174,7 +174,7 @@ def hour_ticks(buckets: Sequence[Bucket], *, by_day: bool) -> list[Tick]:
     ]
 
 
-def heat_cells(heat: HeatMap, links: Links | None = None) -> list[Cell]:
+def heat_cells(heat: HeatMap, links: Links) -> list[Cell]:
     """A square for each hour of the week in which something was blocked or let through; the fuller, the more."""
     days = [[_together(heat, day, hour) for hour in range(24)] for day in range(7)] if heat else []
     most = max((hits or 0 for day in days for hits in day), default=0)
@@ -185,7 +185,7 @@ def heat_cells(heat: HeatMap, links: Links | None = None) -> list[Cell]:
             strength=round(0.15 + 0.85 * hits / most, 3) if hits else 1.0,
             is_known=hits is not None,
             title=f"{WEEKDAYS[day]} {hour:02}:00 to {(hour + 1) % 24:02}:00: {count(hits)}",
-            href=links.hour_of_week(day, hour) if links is not None else "",
+            href=links.hour_of_week(day, hour),
         )
         for day, row in enumerate(days)
         for hour, hits in enumerate(row)

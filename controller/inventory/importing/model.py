@@ -8,16 +8,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Final
 
-from controller.inventory.fields import (
-    parse_host,
-    parse_login,
-    parse_name,
-    parse_net,
-    parse_role,
-    parse_secret,
-    parse_zone,
-)
+from controller.inventory.fields import parse_host, parse_login, parse_name, parse_net, parse_role, parse_zone
 from controller.inventory.importing.platforms import vendor_of
+from vendors.reference import parse_secret
 
 SECRETS: Final = ("password", "key_file", "key_passphrase")
 
