@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.errors import Overloaded
-from controller.changes import Changes, Marks, Topic, about, joined
+from controller.changes import Changes, Marks, Topic, about, anything, joined
 from controller.errors import StoreError
 from controller.store import Store
 from core.ids import SessionId, SiteName
@@ -38,6 +38,7 @@ MAX_STREAMS: Final = 100
 MAX_OF_SESSION: Final = 3
 """Browsers open six connections to a server, and streams must not take them all from the pages."""
 RETRY_MILLISECONDS: Final = 3000
+AGAIN: Final = "again"
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +48,7 @@ class Stream:
     session: SessionId
     sites: frozenset[SiteName] | None  # what it is about
     still: Callable[[], Awaitable[bool]]  # whether it may still listen
+    is_limited: bool = False  # whoever listens may see no other site, and learns nothing of how much moves there
     waiting: Changes = field(default_factory=dict)
     told_at: dict[Topic, float] = field(default_factory=dict)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -105,7 +107,9 @@ class Live:
             if self._marks is None:
                 self._marks = await run_in_threadpool(self._store.marks)
             before = Marks.parse(seen)
-            if before is not None:
+            if stream.is_limited:
+                stream.tell(anything(stream.sites or frozenset()) if seen else {})
+            elif before is not None:
                 stream.tell(await run_in_threadpool(self._store.changes, before, self._marks))
         except BaseException:
             self.leave(stream)
@@ -167,7 +171,7 @@ class Live:
 
     async def told(self, stream: Stream) -> AsyncIterator[str]:
         """What that stream says, until it ends."""
-        yield f"retry: {RETRY_MILLISECONDS}\nid: {self._marks}\n\n"
+        yield f"retry: {RETRY_MILLISECONDS}\nid: {self._mark(stream)}\n\n"
         clock = asyncio.get_running_loop()
         while not stream.is_over:
             is_beat = not await _within(stream.patience(clock.time()), stream.woken)
@@ -184,7 +188,11 @@ class Live:
 
     def _place(self, stream: Stream) -> str:
         """Where to go on from; not said while something is still to be told."""
-        return "" if stream.waiting else f"id: {self._marks}\n\n"
+        return "" if stream.waiting else f"id: {self._mark(stream)}\n\n"
+
+    def _mark(self, stream: Stream) -> str:
+        """To come again with. The numbers tell how much moves in the whole store, and so not to everybody."""
+        return AGAIN if stream.is_limited else str(self._marks)
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

@@ -26,6 +26,7 @@ class Topic(StrEnum):
     EPISODES = "episodes"  # events and what they came to
     RUNS = "runs"
     INTEL = "intel"  # the snapshot in force, or what a source said
+    EXCEPTIONS = "exceptions"  # one was asked for, decided, given a seat, or is over
 
 
 Changes = Mapping[Topic, frozenset[SiteName] | None]
@@ -45,6 +46,7 @@ class Marks:
     open_runs: Mapping[str, int] = field(default_factory=dict, compare=False)  # how many of their devices are done
     newest_run: str = field(default="", compare=False)
     newest_proof: str = field(default="", compare=False)
+    is_read: bool = field(default=False, compare=False)  # from a text, so the three before it are not known
 
     def __str__(self) -> str:
         """For ``Last-Event-ID``."""
@@ -57,12 +59,19 @@ class Marks:
         if found is None:
             return None
         journal, looks, audit = (int(number) for number in found.groups()[:3])
-        return cls(journal=journal, looks=looks, audit=audit, proofs=found[4], runs=found[5], intel=found[6])
+        return cls(
+            journal=journal, looks=looks, audit=audit, proofs=found[4], runs=found[5], intel=found[6], is_read=True
+        )
 
 
 def digest(parts: Iterable[object]) -> str:
     """Of what is compared and never read."""
     return hashlib.sha256(repr(tuple(parts)).encode()).hexdigest()[:12]
+
+
+def anything(sites: frozenset[SiteName]) -> Changes:
+    """As if all had changed there: for who comes again and may not learn what else moved meanwhile."""
+    return {topic: None if topic is Topic.INTEL else sites for topic in Topic}
 
 
 def about(changes: Changes, sites: frozenset[SiteName] | None) -> Changes:

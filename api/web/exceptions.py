@@ -18,7 +18,7 @@ from api.routes.exceptions import refuse_strangers
 from api.sessions import PageApprover, PageCtl, PageReader, PageRequester, PageRevoker
 from api.web.asking import Seen, lines_of
 from api.web.fields import about
-from api.web.filtering import Cursor, Pager
+from api.web.filtering import Cursor, Pager, here
 from api.web.once import OnceOf
 from api.web.pages import PageRoute, field_time, local_time, page
 from api.web.shown import Shown, zone_of
@@ -76,6 +76,7 @@ def list_page(
         states=STATES,
         sites=list(controller.inventory.sites),
         asked=asked,
+        request_path=here(request),
     )
 
 

@@ -29,7 +29,12 @@ async def live(
     hub: Live = request.app.state.live
     assert caller.session is not None
     sites = frozenset({controller.inventory.site(site).name}) if site else caller.sites
-    stream = Stream(session=caller.session, sites=sites, still=lambda: run_in_threadpool(_is_same, request, caller))
+    stream = Stream(
+        session=caller.session,
+        sites=sites,
+        is_limited=caller.sites is not None,
+        still=lambda: run_in_threadpool(_is_same, request, caller),
+    )
     await hub.join(stream, seen=request.headers.get("last-event-id", "")[:100])
     return LiveResponse(hub, stream)
 

@@ -8,13 +8,16 @@ from typing import Any, Final
 from sqlalchemy import Column, Connection, func, or_, select
 
 from controller.changes import Changes, Marks, Topic, digest, joined
-from controller.store.schema import audit, journal, observations, proofs, refreshes, run_devices, runs
+from controller.store.schema import audit, exception_sites, journal, observations, proofs, refreshes, run_devices, runs
 from controller.store.shelf import Shelf, get_meta
 from controller.store.snapshots import CURRENT, PINNED
 from core.ids import SiteName
 
 _FAR: Final = 20_000
-"""Rows that are looked through for their sites; what lies further back may be about any."""
+"""Rows that are looked through for their sites for who comes again; what lies further back may be about any."""
+_FLOOD: Final = 1_000_000
+"""The same between two looks that follow each other: more than can be written in that time, so nobody is told of sites
+that are not theirs."""
 _SIGN_INS: Final = ("session.%", "person.%")
 
 
@@ -50,15 +53,19 @@ class Moving(Shelf):
     def changes(self, since: Marks, until: Marks) -> Changes:
         """What lies between the two."""
         found: dict[Topic, frozenset[SiteName] | None] = {}
+        far = _FAR if since.is_read else _FLOOD
         with self._db.read() as connection:
             if since.looks != until.looks:
-                found[Topic.SITE] = _between(connection, observations.c.id, observations.c.site, since.looks)
+                found[Topic.SITE] = _between(connection, observations.c.id, observations.c.site, since.looks, far)
             if since.proofs != until.proofs:
-                found = dict(joined(found, {Topic.SITE: _proven(connection, since.newest_proof)}))
+                found = dict(joined(found, {Topic.SITE: _proven(connection, since)}))
             if since.journal != until.journal:
-                found[Topic.EPISODES] = _between(connection, journal.c.seq, journal.c.site, since.journal)
+                found[Topic.EPISODES] = _between(connection, journal.c.seq, journal.c.site, since.journal, far)
             if since.runs != until.runs:
                 found[Topic.RUNS] = _of_runs(connection, since, until)
+            if since.audit != until.audit:
+                moved = _of_exceptions(connection, since.audit, far)
+                found |= {Topic.EXCEPTIONS: moved} if moved != frozenset() else {}
         if since.intel != until.intel:
             found[Topic.INTEL] = None
         return found
@@ -79,11 +86,11 @@ def _newest(connection: Connection, key: Column[Any]) -> str:
     return str(connection.execute(select(func.max(key))).scalar() or "")
 
 
-def _proven(connection: Connection, since: str) -> frozenset[SiteName] | None:
-    """The sites of proofs that came after that one; None where it is not known."""
-    if not since:
+def _proven(connection: Connection, since: Marks) -> frozenset[SiteName] | None:
+    """The sites of proofs that came after; None where it is not known."""
+    if since.is_read:
         return None
-    rows = connection.execute(select(proofs.c.site).where(proofs.c.id > since).distinct()).scalars()
+    rows = connection.execute(select(proofs.c.site).where(proofs.c.id > since.newest_proof).distinct()).scalars()
     return frozenset(SiteName(name) for name in rows)
 
 
@@ -98,16 +105,27 @@ def _going(connection: Connection) -> dict[str, int]:
     return {run: int(done) for run, done in connection.execute(query)}
 
 
-def _between(connection: Connection, key: Column[Any], site: Column[Any], since: int) -> frozenset[SiteName] | None:
-    if not 0 <= _last(connection, key) - since <= _FAR:  # of another store, or too far
+def _between(
+    connection: Connection, key: Column[Any], site: Column[Any], since: int, far: int
+) -> frozenset[SiteName] | None:
+    if not 0 <= _last(connection, key) - since <= far:  # of another store, or too far
         return None
     rows = connection.execute(select(site).where(key > since).distinct()).scalars()
     return frozenset(SiteName(name) for name in rows)
 
 
+def _of_exceptions(connection: Connection, since: int, far: int) -> frozenset[SiteName] | None:
+    """The sites of exceptions that the audit log has something new of."""
+    if not 0 <= _last(connection, audit.c.seq) - since <= far:
+        return None
+    moved = select(audit.c.subject).where(audit.c.seq > since, audit.c.action.like("exception.%"))
+    query = select(exception_sites.c.site).where(exception_sites.c.exception.in_(moved)).distinct()
+    return frozenset(SiteName(name) for name in connection.execute(query).scalars())
+
+
 def _of_runs(connection: Connection, since: Marks, until: Marks) -> frozenset[SiteName] | None:
     """The sites of runs that began, went on, or ended; None for marks that do not say which were open."""
-    if not since.newest_run:
+    if since.is_read:
         return None
     ids = _moved(since.open_runs, until.open_runs)
     query = select(run_devices.c.site).where(or_(run_devices.c.run.in_(ids), run_devices.c.run > since.newest_run))

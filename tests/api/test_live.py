@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 import api.live
+from api.live import AGAIN
 from api.server import Bind, serving
 from controller.access_roles import AccessRole
 from controller.changes import Marks, Topic, about, joined
@@ -21,8 +23,8 @@ from tests.api.browsing import PASSWORD_OF_ANNA, Browser
 from tests.api.conftest import Office
 from tests.api.fleet_seen import an_hour_at_berlin
 from tests.api.test_sign_in import quick_hashes
+from tests.api.test_web_pages import asked, signed
 from tests.api.test_web_pages import office as office
-from tests.api.test_web_pages import signed
 
 __all__ = ["quick_hashes"]
 BERLIN = SiteName("berlin")
@@ -97,6 +99,47 @@ def test_a_page_is_told_what_changed_and_where(office: Office, port: int) -> Non
         while (last := ear.event())[0] in told:
             pass
         assert last == ("intel", None)
+
+
+def test_what_waits_is_told_where_it_is_about(office: Office, port: int) -> None:
+    anna = signed(office, "anna")
+    with (
+        open_ear(port, signed(office, "bert")) as ear,
+        open_ear(port, signed(office, "vera"), "/live?site=austin") as far,
+    ):
+        for one in (ear, far):
+            one.until("id: ")
+        where = asked(anna)
+        assert ear.event() == ("exceptions", ["berlin"])
+        far.until(": still here")
+        assert not [line for line in far.lines if line.startswith("event")]
+    bert = signed(office, "bert")
+    page = bert.get("/").text
+    seen = re.findall(r"/waits\?seen=([0-9a-f]{16})", page)[0]
+    assert where in bert.get("/waits?seen=").text
+    assert bert.get(f"/waits?seen={seen}").status_code == 204
+    office.controller.exceptions.deny(where.rpartition("/")[2], actor="person:bert", reason="no")
+    assert where not in bert.get(f"/waits?seen={seen}").text
+
+
+def test_nobody_learns_how_much_moves_where_they_may_not_look(office: Office, port: int) -> None:
+    """No number of rows, and after a pause all that is theirs may have changed, whether or not it has."""
+    office.controller.people.add_local(
+        "carl", title="", roles=[AccessRole.VIEWER], sites=[AUSTIN], password=Secret(PASSWORD_OF_ANNA), actor="cli:root"
+    )
+    carl = signed(office, "carl")
+    with open_ear(port, carl) as ear:
+        assert ear.until("id: ") == AGAIN
+        an_hour_at_berlin(office.controller)
+        asked(signed(office, "anna"))
+        ear.until(": still here")
+        assert not [line for line in ear.lines if line.startswith("event")]
+    with open_ear(port, carl, **{"Last-Event-ID": AGAIN}) as ear:
+        told = dict(ear.event() for _ in Topic)
+    assert told == {topic.value: None if topic is Topic.INTEL else ["austin"] for topic in Topic}
+    marks = office.controller.store.marks()
+    flood = replace(marks, looks=marks.looks - 1, journal=0, newest_proof="", proofs="0" * 12)
+    assert all(sites is not None for sites in office.controller.store.changes(flood, marks).values())
 
 
 def test_who_comes_again_is_told_what_was_missed(office: Office, port: int) -> None:
@@ -201,5 +244,6 @@ def test_marks_of_another_store_say_that_anything_may_have_changed(office: Offic
     now = store.marks()
     assert store.changes(now, now) == {}
     assert store.changes(replace(now, looks=now.looks + 7), now) == {Topic.SITE: None}
+    assert Topic.EXCEPTIONS not in store.changes(replace(now, audit=0), now)
     assert store.changes(replace(now, journal=0), now) == {Topic.EPISODES: frozenset({BERLIN})}
     assert Marks.parse(str(now)) == now

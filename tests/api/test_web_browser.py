@@ -105,6 +105,7 @@ NO_PAGES: Final = {
     "/fleet",
     "/live",
     "/static/{digest}/{name:path}",
+    "/waits",
 }
 
 

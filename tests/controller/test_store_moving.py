@@ -97,4 +97,5 @@ def test_what_lies_too_far_back_may_be_about_any_site(store: Store, clock: Manua
     look(store, clock, BERLIN)
     now = store.marks()
     assert store.changes(replace(now, looks=now.looks + 1), now) == {Topic.SITE: None}
-    assert store.changes(replace(now, looks=-30_000), now) == {Topic.SITE: None}
+    assert store.changes(replace(now, looks=-30_000, is_read=True), now) == {Topic.SITE: None}
+    assert store.changes(replace(now, looks=-30_000), now) == {Topic.SITE: {BERLIN}}, "between two looks of ours"
