@@ -277,7 +277,13 @@ def preview(
     what = ", ".join((*map(str, exception.sources), *named))
     part = f"{exception.surface} of {exception.service}" if exception.surface else exception.service
     sentence = f"{what} would reach {part} at {where} {span}; all other sources stay as they are."
-    if not opening:
+    unknown = dict.fromkeys(found.host for found in exception.lookups if not found.addresses)
+    if not opening and unknown:
+        who = "has" if len(unknown) == 1 else "have"
+        sentence = (
+            f"Nothing would open yet: {' and '.join(unknown)} {who} no address at {where} now. Once found, {sentence}"
+        )
+    elif not opening:
         sentence = f"Nothing would open: at that time none of {what} is blocked from {exception.service} at {where}."
     conflicts = (*_conflicts(exception, lines, existing, now), *_coarse(exception, inventory))
     return ExceptionPreview(sentence=sentence, opens=lines, conflicts=conflicts, lookups=exception.lookups)

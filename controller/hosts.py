@@ -102,6 +102,10 @@ class HostBook:
             if not (moved or told or _is_worth_writing(exception.lookups, after.lookups, now)):
                 continue
             note = _note(after) if moved or told else None
+            for found in after.lookups if told else ():
+                if found.trouble:
+                    where = {"exception": exception.id, "site": found.site, "host": found.host}
+                    log.warning("host.troubled", **where, stands_for=in_words(found))
             with suppress(Conflict, NotFound):  # it ended, or somebody decided, meanwhile
                 self._store.update_exception(after, expected_state=exception.state, audit=note, instead_of=exception)
                 if moved:
@@ -141,6 +145,17 @@ def judged(
     return HostLookup(site=site.name, host=host, addresses=inside, at=now, until=now + hold, trouble=trouble)
 
 
+def in_words(found: HostLookup) -> str:
+    """``10.20.0.10``; with a trouble ``10.20.0.10, answered 2026-11-30 18:55, counts until 22:55 … (no answer …)``."""
+    known = ", ".join(map(str, found.addresses)) or "no address"
+    if not found.trouble:
+        return known
+    held = ""
+    if found.addresses and found.at is not None:
+        held = f", answered {found.at:%Y-%m-%d %H:%M}, counts until {found.until:%Y-%m-%d %H:%M} UTC"
+    return f"{known}{held} ({found.trouble})"
+
+
 def named(exception: AccessException) -> frozenset[tuple[SiteName, Address]]:
     """What its names were last found to stand for, where."""
     return frozenset((found.site, address) for found in exception.lookups for address in found.addresses)
@@ -157,7 +172,10 @@ def _note(exception: AccessException) -> AuditNote:
         f"{f.host} at {f.site}": {"addresses": [str(a) for a in f.addresses], "trouble": f.trouble}
         for f in exception.lookups
     }
-    return AuditNote(actor="system", action="exception.resolve", subject=exception.id, detail=detail)
+    why = "what its host names stand for changed"
+    if any(found.trouble for found in exception.lookups):
+        why = "not all of its host names have a good answer"
+    return AuditNote(actor="system", action="exception.resolve", subject=exception.id, reason=why, detail=detail)
 
 
 def addresses_of(site: Site, host: str) -> tuple[Address, ...]:

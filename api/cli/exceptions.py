@@ -377,8 +377,9 @@ def _over_in_words(exception: AccessException) -> str:
 
 
 def _host_in_words(found: HostLookup) -> str:
-    known = ", ".join(map(str, found.addresses)) or "no address"
-    return f"{found.host} at {found.site}: {known}" + (f" ({found.trouble})" if found.trouble else "")
+    from controller.hosts import in_words
+
+    return f"{found.host} at {found.site}: {in_words(found)}"
 
 
 def _where_word(exception: AccessException) -> str:

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from api.cookies import csrf_word, session_text
 from api.web import wording
+from controller.hosts import in_words
 from ipsets.spans import words
 
 PAGE_HEADERS: Final = {
@@ -44,6 +45,7 @@ def environment() -> Environment:
         "browser": wording.browser,
         "span": words,
         "utc_hour": wording.utc_hour,
+        "stands_for": in_words,
     }
     return made
 

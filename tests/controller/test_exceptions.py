@@ -13,8 +13,8 @@ from controller.errors import Conflict, Invalid, NotAllowed, NotFound
 from controller.exceptions import ExceptionRequest
 from controller.inventory import Inventory
 from controller.inventory.exception_rules import ExceptionReason, ExceptionRules
-from controller.model import AccessException, ExceptionState, Use
-from core.ids import DeviceName, ExceptionId, new_id
+from controller.model import AccessException, ExceptionState, HostLookup, Use
+from core.ids import DeviceName, ExceptionId, SiteName, new_id
 from tests.controller.offices import NIGHT, NOON, an_exception, networks, offices
 from vendors.registry import options_model
 
@@ -101,6 +101,18 @@ def test_the_preview_says_when_nothing_would_open(inventory: Inventory) -> None:
     preview = lifecycle.preview(asked("10.20.9.5/32"), inventory, (), NOON)
     assert preview.sentence.startswith("Nothing would open")
     assert preview.conflicts == ("site berlin: the policy for role guest is off at that time anyway",)
+
+
+def test_i13_the_preview_of_a_name_without_an_address_does_not_say_that_nothing_is_blocked(
+    inventory: Inventory,
+) -> None:
+    named = replace(asked("10.20.1.7/32"), sources=(), hosts=("pc7.example.org",))
+    lost = HostLookup(site=SiteName("berlin"), host="pc7.example.org", addresses=(), at=None, until=NOON)
+    seen = lifecycle.preview(replace(named, lookups=(lost,)), inventory, (), NOON)
+    assert seen.sentence == (
+        "Nothing would open yet: pc7.example.org has no address at berlin now. Once found, the host pc7.example.org would "
+        "reach tiktok at berlin from 2026-11-25 11:00 to 2026-11-25 22:00 UTC; all other sources stay as they are."
+    )
 
 
 def test_the_preview_names_an_exception_that_covers_it_already(inventory: Inventory) -> None:

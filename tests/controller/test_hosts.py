@@ -14,12 +14,13 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from controller.desired import desired_for, signature
 from controller.errors import Invalid
 from controller.exception_desk import ExceptionDesk
 from controller.exceptions import check_request
-from controller.hosts import MAX_ADDRESSES, HostBook, addresses_of, judged
+from controller.hosts import MAX_ADDRESSES, HostBook, addresses_of, in_words, judged
 from controller.inventory import Inventory
 from controller.model import AccessException, ExceptionState, HostLookup
 from controller.store import Store
@@ -66,6 +67,7 @@ def test_silence_keeps_the_last_answer_for_a_while_and_an_answer_of_nothing_does
     before = found("10.20.1.7", folder=tmp_path)
     soon = found(after=before, at=NOON + HOLD - timedelta(seconds=1), folder=tmp_path, error="no answer")
     assert (soon.addresses, soon.at, soon.trouble) == (before.addresses, NOON, "no answer")
+    assert in_words(soon) == f"10.20.1.7, answered {NOON:%F %R}, counts until {NOON + HOLD:%F %R} UTC (no answer)"
     assert found(after=soon, at=NOON + HOLD, folder=tmp_path, error="no answer").addresses == ()
     gone = found(after=before, folder=tmp_path)
     assert (gone.addresses, gone.trouble) == ((), "it has no address")
@@ -207,8 +209,11 @@ def test_devices_follow_a_name_and_the_record_says_so(followed: Followed, zone: 
     assert followed.told[1:] == [("10.20.1.8", "2a01:db9:20::8")]
 
     zone.end()
-    followed.book.refresh()
+    with capture_logs() as logs:
+        followed.book.refresh()
+        followed.book.refresh()
     assert len(followed.told) == 2, "silence moves nobody"
+    assert [(e["event"], e["host"]) for e in logs] == [("host.troubled", PC)], "and is said aloud, once"
     [kept] = followed.store.exception(GIVEN.id).lookups
     assert kept.trouble
     clock.jump(clock.now() + HOLD)
