@@ -463,8 +463,10 @@ def approve(
     if exception.ends <= now:
         raise Conflict(f"exception {exception.id} is over since {exception.ends:%Y-%m-%d %H:%M} UTC")
     rule = rule_of(exception, rules)
-    if any(may_be_one_person(actor, other) for other in (exception.requested_by, exception.lead)):
+    if may_be_one_person(actor, exception.requested_by):
         raise NotAllowed(_NOT_OWN, hint="ask another approver")
+    if may_be_one_person(actor, exception.lead):
+        raise NotAllowed("the lead of a team does not approve its exception", hint="ask another approver")
     if rule.approvers and {actor, *map(called, roles)}.isdisjoint(rule.approvers):
         raise NotAllowed(
             f"exceptions for {exception.code} are approved by others", hint=f"ask {', '.join(rule.approvers)}"

@@ -103,15 +103,14 @@ def test_the_preview_says_when_nothing_would_open(inventory: Inventory) -> None:
     assert preview.conflicts == ("site berlin: the policy for role guest is off at that time anyway",)
 
 
-def test_i13_the_preview_of_a_name_without_an_address_does_not_say_that_nothing_is_blocked(
-    inventory: Inventory,
-) -> None:
+def test_i13_a_name_without_an_address_is_not_previewed_as_not_blocked(inventory: Inventory) -> None:
     named = replace(asked("10.20.1.7/32"), sources=(), hosts=("pc7.example.org",))
     lost = HostLookup(site=SiteName("berlin"), host="pc7.example.org", addresses=(), at=None, until=NOON)
     seen = lifecycle.preview(replace(named, lookups=(lost,)), inventory, (), NOON)
     assert seen.sentence == (
-        "Nothing would open yet: pc7.example.org has no address at berlin now. Once found, the host pc7.example.org would "
-        "reach tiktok at berlin from 2026-11-25 11:00 to 2026-11-25 22:00 UTC; all other sources stay as they are."
+        "Nothing would open yet: pc7.example.org has no address at berlin now. Once found, the host pc7.example.org "
+        "would reach tiktok at berlin from 2026-11-25 11:00 to 2026-11-25 22:00 UTC; all other sources stay as they "
+        "are."
     )
 
 
@@ -229,7 +228,7 @@ def test_some_reasons_are_approved_by_named_people_only() -> None:
 
 
 def test_the_lead_of_a_team_does_not_approve_it() -> None:
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowed, match="the lead of a team"):
         approved(replace(asked("10.20.1.7/32"), seats=2, lead="lea"), "lea")
 
 
