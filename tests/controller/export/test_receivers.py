@@ -22,6 +22,7 @@ from core.clock import ManualClock
 from tests.controller.backends import only_a_file
 from tests.controller.export.collectors import broker, collecting, rsyslog, until
 from tests.controller.export.records import ORIGIN, privacy
+from tests.controller.export.sasl import Door
 from tests.controller.export.test_exporter import record, turns
 from tests.ipsets import certificates
 from tests.ipsets.certificates import Certificates
@@ -284,6 +285,34 @@ def test_a_broker_that_does_not_know_us_is_told_and_loses_nothing(
         assert one.view.waiting == 1
         assert "SASL authentication error" in one.view.progress.last_error
         assert "sesame" not in one.view.progress.last_error
+
+
+@pytest.mark.parametrize("mechanism", ["plain", "scram-sha-256", "scram-sha-512"])
+def test_who_signs_in_is_let_in_and_nobody_else_is(
+    store: Store, clock: ManualClock, tmp_path: Path, monkeypatch: Any, signed: Certificates, mechanism: str
+) -> None:
+    """The sign-in of the real client, checked by a front that knows one user; what it hands on, a real broker takes."""
+    monkeypatch.setattr("controller.export.kafka_wire.SEND_SECONDS", 4)
+    wanted = record(store, 3, sources=())
+    door = Door(mechanism=mechanism.upper(), user="tokgate", password="open-sesame")
+    who = {"sasl": mechanism, "username": "tokgate", "ca_file": signed.authority}
+    monkeypatch.setenv("KAFKA_WRONG", "close-sesame")
+    monkeypatch.setenv("KAFKA_RIGHT", "open-sesame")
+    with broker(tmp_path, tls=signed.good, door=door) as port:
+        wrong = kafka(port, **who, password="secret://env/KAFKA_WRONG")
+        with closing(kafka_exporter(store, clock, wrong)) as one:
+            turns(one)
+            assert (one.view.waiting, one.view.progress.sent) == (3, 0)
+            assert "authentication" in one.view.progress.last_error.lower()
+            assert "sesame" not in one.view.progress.last_error
+        assert (door.signed_in, set(door.turned_away) <= {"wrong password", "wrong user or password"}) == (0, True)
+        clock.advance(timedelta(hours=1))
+        right = kafka(port, **who, password="secret://env/KAFKA_RIGHT")
+        with closing(kafka_exporter(store, clock, right)) as one:
+            turns(one)
+            assert (one.view.waiting, one.view.progress.last_error) == (0, "")
+            assert one.view.progress.sent == len(wanted)
+        assert door.signed_in >= 1
 
 
 def test_a_broker_that_is_not_there_loses_nothing(
