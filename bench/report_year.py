@@ -48,6 +48,7 @@ from controller.model import (
 from controller.reports.forms import Form, rendered
 from controller.service import Controller
 from controller.store.adding import add_events, day_of, stretched
+from controller.store.bulk import add
 from controller.store.evidence import columns_of
 from controller.store.schema import events, micros, observations, stretches
 from core.ids import DeviceName, EventId, SiteName, new_id
@@ -106,7 +107,7 @@ def fill_measured(controller: Controller, first: datetime) -> None:
         found = [sample(dice, day + timedelta(minutes=5 * (n + 1))) for day in days for n in range(288)]
         looks = [_look(day + timedelta(minutes=15 * quarter), quarter) for day in days for quarter in range(96)]
         with controller.store._db.write() as connection:
-            connection.execute(insert(events), [columns_of(event) for event in found])
+            add(connection, events, columns_of(found))
             add_events(connection, found)
             connection.execute(insert(observations), [_columns(look) for look in looks])
             connection.execute(insert(stretches), list(stretched(looks, FRESH)))

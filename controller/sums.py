@@ -33,17 +33,18 @@ class Count:
     truncated: int = 0
 
     @classmethod
-    def of(cls, event: DetectionEvent) -> Count:
+    def of(cls, *events: DetectionEvent) -> Count:
+        hits, packets, octets = [e.hits for e in events], [e.packets for e in events], [e.octets for e in events]
         return cls(
-            1,
-            event.hits or 0,
-            event.packets or 0,
-            event.octets or 0,
-            int(event.hits is None),
-            int(event.packets is None),
-            int(event.octets is None),
-            int(event.quality is Quality.AT_LEAST),
-            int(event.sources_truncated),
+            len(events),
+            sum(filter(None, hits)),
+            sum(filter(None, packets)),
+            sum(filter(None, octets)),
+            hits.count(None),
+            packets.count(None),
+            octets.count(None),
+            [e.quality for e in events].count(Quality.AT_LEAST),
+            sum([e.sources_truncated for e in events]),
         )
 
     def plus(self, other: Count) -> Count:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table, case, insert, select, update
 
 from controller.model import DetectionEvent, Observation
 from controller.store.schema import hit_days, hit_seen, hit_times, micros, moment, stretches
-from controller.store.shelf import insert_unless
+from controller.store.shelf import insert_for
 from controller.sums import Count, belongs_to, seen_in
 
 HALF, DAY, MONTH = "half", "day", "month"
@@ -25,6 +28,8 @@ FRESHNESS: Final = timedelta(minutes=30)
 COUNTS: Final = tuple(field.name for field in fields(Count))
 SEEN: Final = ("packets", "octets", "no_packets", "no_octets")
 ADDED: Final = (hit_times, hit_days, hit_seen)
+_ALIKE: Final = attrgetter("site", "device", "role", "exception", "action", "window.end")
+"""Events in which all of this is the same are in one row of each table, as a batch of one device mostly is."""
 
 
 def micros_of(span: timedelta) -> int:
@@ -49,10 +54,7 @@ def month_of(at: datetime) -> datetime:
 
 def add_events(connection: Connection, new: Iterable[DetectionEvent]) -> None:
     """Count events that were just written; each exactly once, for this is their own transaction."""
-    rows = Rows()
-    for event in new:
-        rows.add(event)
-    rows.write(connection)
+    Rows.of(new).write(connection)
 
 
 class Rows:
@@ -64,17 +66,26 @@ class Rows:
         self._seen: dict[tuple[Any, ...], list[Any]] = {}
         self._ends: dict[datetime, tuple[datetime, datetime]] = {}  # most events of a batch end together
 
-    def add(self, event: DetectionEvent) -> None:
+    @classmethod
+    def of(cls, events: Iterable[DetectionEvent]) -> Rows:
+        rows = cls()
+        for _, alike in groupby(events, key=_ALIKE):
+            rows._add([*alike])
+        return rows
+
+    def _add(self, alike: Sequence[DetectionEvent]) -> None:
+        event = alike[0]
         if (known := self._ends.get(event.window.end)) is None:
             at = belongs_to(event)
             known = self._ends[event.window.end] = half_of(at), day_of(at)
         half, day = known
         site, action, role = event.site, event.action.value, event.role or ""
-        figures = Count.of(event).figures
+        figures = Count.of(*alike).figures
         _plus(self._halves, (site, half, action), figures)
         _plus(self._days, (site, day, event.device, role, event.exception or "", action), figures)
-        for who, seen in seen_in(event):
-            _plus_seen(self._seen, (site, day, who.side, who.name, action, role), seen.figures)
+        for one in alike:
+            for who, seen in seen_in(one) if one.sources else ():
+                _plus_seen(self._seen, (site, day, who.side, who.name, action, role), seen.figures)
 
     def tables(self) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
         """The rows of each table by their keys."""
@@ -96,7 +107,7 @@ class Rows:
         tables = self.tables()
         for table in ADDED:
             if rows := [row for row in tables[table.name].values() if row.get("grain") != but or not but]:
-                connection.execute(_upsert(connection, table), rows)
+                connection.execute(_upsert(connection.dialect.name, table), rows)
 
 
 def _plus(into: dict[tuple[Any, ...], list[int]], key: tuple[Any, ...], figures: Sequence[int]) -> None:
@@ -118,9 +129,10 @@ def _named(table: Table, rows: Mapping[tuple[Any, ...], Sequence[Any]]) -> dict[
     return {key: dict(zip(names, (*key, *figures), strict=True)) for key, figures in rows.items()}
 
 
-def _upsert(connection: Connection, table: Table) -> Any:
+@cache
+def _upsert(dialect: str, table: Table) -> Any:
     """Insert, or add to the row that is there."""
-    statement = insert_unless(connection, table)
+    statement = insert_for(dialect, table)
     keys = [c.name for c in table.primary_key]
     new, old = statement.excluded, table.c
     rest = {c.name: old[c.name] + new[c.name] for c in table.c if c.name not in keys and c.name != "last_seen"}

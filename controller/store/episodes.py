@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -33,6 +35,7 @@ from controller.offsets import steady
 from controller.privacy.alias import Alias
 from controller.store import journal, outbox
 from controller.store.adding import micros_of
+from controller.store.bulk import Columns, put_all
 from controller.store.evidence import Page, cursor_after, place_of
 from controller.store.journal import Kind
 from controller.store.jsons import EPISODE
@@ -57,8 +60,6 @@ _THURSDAY: Final = 3
 """The first day of 1970, counted from Monday."""
 _NAMED: Final = 500
 """Values in one question."""
-_TOLD: Final = ("kind", "action", "exception", "confidence")
-"""What an episode says that is more than more of the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +249,9 @@ class Episodes(Quarantines):
             if not self._is_first(connection, batch):
                 return False
             self.set_aside_in(connection, rejected)
-            self._keep(connection, fold(_open(connection, clients, window), Past(connection)))
+            known = _open(connection, clients, window)
+            before = {kept.episode.id: _Before(body, kept.threads, _said(kept.episode)) for kept, body in known}
+            self._keep(connection, fold([kept for kept, _ in known], Past(connection)), before)
         return True
 
     def has_taken(self, batch: str) -> bool:
@@ -264,27 +267,30 @@ class Episodes(Quarantines):
         statement = insert_unless(connection, evidence_batches).values(**row).on_conflict_do_nothing()
         return bool(connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount)
 
-    def _keep(self, connection: Connection, found: Iterable[KeptEpisode]) -> int:
-        """In the order of time and id, whatever order they come in, and so they stand in the journal."""
+    def _keep(
+        self,
+        connection: Connection,
+        found: Iterable[KeptEpisode],
+        read: Mapping[EventId, _Before] = MappingProxyType({}),
+    ) -> int:
+        """In the order of time and id, whatever order they come in, and so they stand in the journal. ``read``: what
+        was kept of some of them, where that is known already."""
         wanted = {kept.episode.id: kept for kept in found}
-        before = _bodies(connection, wanted)
-        rows, told = list[dict[str, Any]](), list[Episode]()
+        before = {**read, **_before(connection, wanted.keys() - read.keys())}
+        changed, told = list[tuple[KeptEpisode, str]](), list[Episode]()
         for kept in sorted(wanted.values(), key=lambda kept: (kept.episode.window.end, kept.episode.id)):
-            row = _columns(kept)
-            known = before.get(kept.episode.id)
-            if known is not None and (known.body, known.threads) == (row["body"], row["threads"]):
+            body, known = EPISODE.dumps(kept.episode), before.get(kept.episode.id)
+            if known is not None and (known.body, known.threads) == (body, kept.threads):
                 continue
-            rows.append(row)
-            if known is None or known.said != _said(row):
+            changed.append((kept, body))
+            if known is None or known.said != _said(kept.episode):
                 told.append(kept.episode)
-        if rows:
-            statement = insert_unless(connection, episodes)
-            rest = {name: statement.excluded[name] for name in rows[0] if name != "id"}
-            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest), rows)
         now = self._clock.now()
-        journal.note(connection, Kind.EPISODE, [(row["id"], row["site"]) for row in rows], now)
+        if changed:
+            put_all(connection, episodes, _columns(changed))
+            journal.note(connection, Kind.EPISODE, [(kept.episode.id, kept.episode.site) for kept, _ in changed], now)
         outbox.tell_episodes(connection, told, now)
-        return len(rows)
+        return len(changed)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -393,15 +399,16 @@ class Episodes(Quarantines):
             return [EPISODE.loads(str(body)) for body in connection.execute(query).scalars()]
 
 
-def _open(connection: Connection, clients: Collection[str], window: Window) -> list[KeptEpisode]:
-    table, found, names = episodes.c, list[KeptEpisode](), sorted({client for client in clients if client})
+def _open(connection: Connection, clients: Collection[str], window: Window) -> list[tuple[KeptEpisode, str]]:
+    """Each with the text that it is kept as."""
+    table, found, names = episodes.c, list[tuple[KeptEpisode, str]](), sorted({client for client in clients if client})
     for start in range(0, len(names), _NAMED):
         mine = (table.client.in_(names[start : start + _NAMED]), table.threads.is_not(None))
         touching = and_(table.end >= window.start, table.start <= window.end)
         lasting = table.kind == EpisodeKind.INSTALLED.value  # what is installed is so until it is not
         query = select(table.client, table.body, table.threads).where(*mine, or_(touching, lasting))
         for client, body, threads in connection.execute(query.order_by(table.client, table.start, table.id)):
-            found.append(KeptEpisode(episode=EPISODE.loads(body), client=client, threads=threads))
+            found.append((KeptEpisode(episode=EPISODE.loads(body), client=client, threads=threads), body))
     return found
 
 
@@ -414,34 +421,30 @@ class _Before(NamedTuple):
     said: tuple[Any, ...]
 
 
-def _bodies(connection: Connection, wanted: Iterable[EventId]) -> dict[EventId, _Before]:
+def _before(connection: Connection, wanted: Iterable[EventId]) -> dict[EventId, _Before]:
     table, names, found = episodes.c, sorted(wanted), dict[EventId, _Before]()
-    columns = (table.id, table.body, table.threads, *(table[name] for name in _TOLD))
+    said = (table.kind, table.action, table.exception, table.confidence)
     for start in range(0, len(names), _NAMED):
-        query = select(*columns).where(table.id.in_(names[start : start + _NAMED]))
-        for name, body, threads, *said in connection.execute(query):
-            found[EventId(name)] = _Before(body, threads, _said(dict(zip(_TOLD, said, strict=True))))
+        query = select(table.id, table.body, table.threads, *said).where(table.id.in_(names[start : start + _NAMED]))
+        for name, body, threads, kind, action, exception, confidence in connection.execute(query):
+            found[EventId(name)] = _Before(body, threads, (kind, action, exception, not confidence))
     return found
 
 
-def _said(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _said(episode: Episode) -> tuple[Any, ...]:
     """What is more than more of the same; one of no confidence is taken back."""
-    return row["kind"], row["action"], row["exception"], not row["confidence"]
+    return episode.kind.value, episode.action.value, episode.exception, not episode.confidence
 
 
-def _columns(kept: KeptEpisode) -> dict[str, Any]:
-    episode = kept.episode
-    return {
-        **{name: getattr(episode, name) for name in _PLAIN},
-        "kind": episode.kind.value,
-        "action": episode.action.value,
-        "source": None if episode.source is None else str(episode.source),
-        "start": episode.window.start,
-        "end": episode.window.end,
-        "client": kept.client,
-        "body": EPISODE.dumps(episode),
-        "threads": kept.threads,
-    }
+def _columns(found: Sequence[tuple[KeptEpisode, str]]) -> Columns:
+    """Of one at least, each with its text."""
+    values = zip(*(_VALUES(kept.episode) for kept, _ in found), strict=True)
+    columns: dict[str, Any] = dict(zip(_COLUMNS, values, strict=True))
+    columns["source"] = [None if source is None else str(source) for source in columns["source"]]
+    columns["client"] = [kept.client for kept, _ in found]
+    columns["body"] = [body for _, body in found]
+    columns["threads"] = [kept.threads for kept, _ in found]
+    return columns
 
 
 _PLAIN: Final = (
@@ -460,5 +463,14 @@ _PLAIN: Final = (
     "packets",
     "octets",
 )
+_DERIVED: Final = {
+    "kind": "kind._value_",
+    "action": "action._value_",
+    "source": "source",
+    "start": "window.start",
+    "end": "window.end",
+}
+_COLUMNS: Final = (*_PLAIN, *_DERIVED)
+_VALUES: Final = attrgetter(*_PLAIN, *_DERIVED.values())
 
 __all__ = ["BATCH_RETENTION", "EpisodeQuery", "Episodes", "HoursOfWeek", "KeptEpisode", "Past"]

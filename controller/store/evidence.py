@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import (
@@ -39,8 +40,8 @@ from controller.model import (
 )
 from controller.privacy.alias import Alias
 from controller.store import journal, outbox
-from controller.store.adding import FRESHNESS, add_events, add_look
-from controller.store.bulk import add_rows
+from controller.store.adding import FRESHNESS, Rows, add_look
+from controller.store.bulk import Columns, adding
 from controller.store.journal import Kind
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
 from controller.store.schema import (
@@ -243,13 +244,22 @@ class Evidence(Shelf):
 
         An event that is already there (device, rule, window) is the same event. Returns how many were new.
         """
+        baseline = {"device": device, "body": dumps_reading(reading)}
         with self._db.write() as connection:
-            put(connection, readings, {"device": device, "body": dumps_reading(reading)})
-            new = _insert_new(connection, found)
-            add_events(connection, new)
-            outbox.tell_events(connection, new, self._clock.now())
-            journal.note(connection, Kind.EVENT, [(event.id, event.site) for event in new], self._clock.now())
+            put(connection, readings, baseline)
+            if new := _new(connection, found):
+                self._add_events(connection, new)
         return len(new)
+
+    def _add_events(self, connection: Connection, new: Sequence[DetectionEvent]) -> None:
+        """With all that belongs to them. While a server writes the one, the next is made ready here."""
+        now = self._clock.now()
+        with journal.noting(connection, Kind.EVENT, [(event.id, event.site) for event in new], now):
+            columns = columns_of(new)
+        with adding(connection, events, columns):
+            sums = Rows.of(new)
+        sums.write(connection)
+        outbox.tell_events(connection, new, now)
 
     def events(self, query: EventQuery) -> Page[DetectionEvent]:
         """The newest first. Raises ``Invalid`` for a cursor that is not one of ours."""
@@ -320,8 +330,8 @@ class Evidence(Shelf):
         return [event_of(row) for row in rows]
 
 
-def _insert_new(connection: Connection, found: Sequence[DetectionEvent]) -> list[DetectionEvent]:
-    """Those that were not there; of two in the batch that are the same event, the first. No other writes meanwhile."""
+def _new(connection: Connection, found: Sequence[DetectionEvent]) -> Sequence[DetectionEvent]:
+    """Those that are not there; of two in the batch that are the same event, the first. No other writes meanwhile."""
     c, known = events.c, set[tuple[Any, ...]]()
     devices, ends = sorted({event.device for event in found}), list({event.window.end for event in found})
     for start in range(0, len(ends), _NAMED):
@@ -334,7 +344,6 @@ def _insert_new(connection: Connection, found: Sequence[DetectionEvent]) -> list
         if key not in known:
             known.add(key)
             new.append(event)
-    add_rows(connection, events, [columns_of(event) for event in new])
     return new
 
 
@@ -368,17 +377,12 @@ def place_of(cursor: str, *, oldest_first: bool, of: str = "") -> tuple[datetime
     raise Invalid("cursor: not one of ours", hint="use next_cursor as it was given, or leave it out")
 
 
-def columns_of(event: DetectionEvent) -> dict[str, Any]:
-    plain = {name: getattr(event, name) for name in _PLAIN}
-    return {
-        **plain,
-        "action": event.action.value,
-        "quality": event.quality.value,
-        "start": event.window.start,
-        "end": event.window.end,
-        "sources": SOURCES.dumps(event.sources) if event.sources else "[]",
-        "entries": ENTRIES.dumps(event.entries) if event.entries else "[]",
-    }
+def columns_of(found: Sequence[DetectionEvent]) -> Columns:
+    """Of one event at least."""
+    columns: dict[str, Any] = dict(zip(_COLUMNS, zip(*map(_VALUES, found), strict=True), strict=True))
+    columns["sources"] = [SOURCES.dumps(pairs) if pairs else "[]" for pairs in columns["sources"]]
+    columns["entries"] = [ENTRIES.dumps(hits) if hits else "[]" for hits in columns["entries"]]
+    return columns
 
 
 def event_of(row: RowMapping) -> DetectionEvent:
@@ -406,3 +410,13 @@ _PLAIN: Final = (
     "snapshot",
     "sources_truncated",
 )
+_DERIVED: Final = {
+    "action": "action._value_",
+    "quality": "quality._value_",
+    "start": "window.start",
+    "end": "window.end",
+    "sources": "sources",
+    "entries": "entries",
+}
+_COLUMNS: Final = (*_PLAIN, *_DERIVED)
+_VALUES: Final = attrgetter(*_PLAIN, *_DERIVED.values())

@@ -6,7 +6,8 @@ the commits: whoever has read up to a number has seen everything up to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, func, select
 
 from controller.alerts import AlertNote
 from controller.audit import AuditNote
-from controller.store.bulk import add_rows
+from controller.store.bulk import Columns, adding
 from controller.store.schema import journal
 from controller.store.shelf import Shelf, get_meta, put_meta
 from core.ids import SiteName, new_id
@@ -63,10 +64,19 @@ class JournalPage:
     head: int  # the last number given out; 0: none ever
 
 
-def note(connection: Connection, kind: Kind, recorded: Iterable[tuple[str, str]], at: datetime) -> None:
+def note(connection: Connection, kind: Kind, recorded: Sequence[tuple[str, str]], at: datetime) -> None:
     """Enter ids and sites, in the transaction that records what they stand for; again when an episode has grown."""
-    rows = [{"at": at, "kind": kind.value, "subject": subject, "site": site} for subject, site in recorded]
-    add_rows(connection, journal, rows)
+    with noting(connection, kind, recorded, at):
+        pass
+
+
+def noting(
+    connection: Connection, kind: Kind, recorded: Sequence[tuple[str, str]], at: datetime
+) -> AbstractContextManager[None]:
+    """``note``, as ``adding`` does it: while the block runs."""
+    subjects, sites = [subject for subject, _ in recorded], [site for _, site in recorded]
+    at_once: Columns = {"at": [at] * len(recorded), "kind": [kind.value] * len(recorded)}
+    return adding(connection, journal, {**at_once, "subject": subjects, "site": sites})
 
 
 class Journal(Shelf):

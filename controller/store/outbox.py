@@ -121,10 +121,11 @@ def _gather(
     connection: Connection, kind: str, found: Iterable[DetectionEvent] | Iterable[Episode], at: datetime
 ) -> None:
     by_site: dict[str, list[DetectionEvent | Episode]] = {}
-    for event in found:
+    active = _active(connection)
+    for event in found if active else ():
         by_site.setdefault(event.site, []).append(event)
     for site, events in by_site.items():
-        if hooks := _listening(connection, kind, frozenset({site})):
+        if hooks := [hook for hook in active if hook.wants(kind, frozenset({site}))]:
             items = [_event(event) for event in events]
             for hook in hooks:
                 _add(connection, hook, kind, items, at)
@@ -174,8 +175,12 @@ def webhook_of(row: RowMapping) -> Webhook:
 
 
 def _listening(connection: Connection, kind: str, sites: frozenset[str] | None) -> list[Webhook]:
+    return [hook for hook in _active(connection) if hook.wants(kind, sites)]
+
+
+def _active(connection: Connection) -> list[Webhook]:
     rows = connection.execute(select(webhooks).where(webhooks.c.paused_at.is_(None))).mappings()
-    return [hook for hook in map(webhook_of, rows) if hook.wants(kind, sites)]
+    return [webhook_of(row) for row in rows]
 
 
 def _is_wanted(connection: Connection, family: str) -> bool:

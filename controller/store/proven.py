@@ -18,9 +18,10 @@ from sqlalchemy import BigInteger, delete, func, select, text, type_coerce
 from controller.coverage import Coverage, Stretch, coverage, times_held
 from controller.model import CoverageState, Observation, Window
 from controller.store.adding import DAY, MONTH, ONE_DAY, day_of, micros_of, month_of
+from controller.store.bulk import as_columns, put_all
 from controller.store.schema import coverage_days, coverage_kept, micros, moment, stretches
 from controller.store.searching import total
-from controller.store.shelf import put, put_all
+from controller.store.shelf import put
 from controller.store.sums import HitSums, up_day, up_month
 from core.ids import DeviceName, SiteName
 
@@ -193,7 +194,7 @@ class Proven(HitSums):
                 for row in _by_month(chain(map(dict, known), rows))
                 if row["start"] >= begin and up_month(row["start"] + ONE_DAY) <= until
             ]
-            put_all(connection, coverage_days, rows)
+            put_all(connection, coverage_days, as_columns(rows))
             put(connection, coverage_kept, mark)
 
     def _edges(self, site: SiteName, devices: Sequence[DeviceName]) -> tuple[datetime | None, datetime | None]:

@@ -30,7 +30,7 @@ from controller.audit import AuditNote
 from controller.evidence.model import Episode
 from controller.model import FORGOTTEN, NOBODY, SourceSeen
 from controller.store.adding import DAY, MONTH, ONE_DAY, SEEN, month_of
-from controller.store.bulk import add_rows
+from controller.store.bulk import add, as_columns
 from controller.store.jsons import EPISODE, SOURCES
 from controller.store.schema import episodes, events, hit_seen, micros, moment, proofs, quarantine
 from controller.store.searching import steps
@@ -204,7 +204,8 @@ def _as_one(connection: Connection, site: str, day: datetime) -> int:
     rows = connection.execute(_summed(c.action, c.role).where(*there)).mappings().all()
     gone = connection.execute(delete(hit_seen).where(*there, c.name != FORGOTTEN)).rowcount
     connection.execute(delete(hit_seen).where(*there))
-    add_rows(connection, hit_seen, [_seen_row({**row, "name": FORGOTTEN}, site, DAY, day) for row in rows])
+    made = [_seen_row({**row, "name": FORGOTTEN}, site, DAY, day) for row in rows]
+    add(connection, hit_seen, as_columns(made))
     return gone
 
 
@@ -230,7 +231,7 @@ def _months_of(connection: Connection, site: str, first: datetime, last: datetim
         connection.execute(delete(hit_seen).where(*mine, c.grain == MONTH, c.start == month))
         days = (*mine, c.grain == DAY, c.start >= month, c.start < end)
         rows = connection.execute(_summed(c.name, c.action, c.role).where(*days)).mappings().all()
-        add_rows(connection, hit_seen, [_seen_row({**row}, site, MONTH, month) for row in rows])
+        add(connection, hit_seen, as_columns([_seen_row({**row}, site, MONTH, month) for row in rows]))
         month = end
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0020"
+REVISION: Final = "0021"
 
 """The newest migration; a store at this revision needs none."""
 
@@ -224,11 +224,17 @@ events = Table(
     Column("sources", Text, nullable=False),
     Column("sources_truncated", Boolean(create_constraint=False), nullable=False),
     Column("entries", Text, nullable=False),
-    UniqueConstraint("device", "rule", "start", "end", name="uq_events_proof"),
+    UniqueConstraint("device", "end", "rule", "start", name="uq_events_proof"),  # so that new ones lie side by side
     Index("ix_events_end", "end", "id"),
     Index("ix_events_site", "site", "end", "id"),
-    Index("ix_events_device", "device", "end", "id"),
-    Index("ix_events_exception", "exception", "end", "id"),
+    Index(
+        "ix_events_exception",
+        "exception",
+        "end",
+        "id",
+        postgresql_where=text("exception IS NOT NULL"),
+        sqlite_where=text("exception IS NOT NULL"),
+    ),
 )
 
 journal = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -108,19 +108,14 @@ def put(connection: Connection, table: Any, row: dict[str, Any]) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
 
 
-def put_all(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    """``put`` for many rows of the same columns, in one statement."""
-    if not rows:
-        return
-    keys = [c.name for c in table.primary_key]
-    statement = insert_unless(connection, table)
-    rest = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest), rows)
-
-
 def insert_unless(connection: Connection, table: Any) -> sqlite.Insert | postgresql.Insert:
     """An insert that can say what is done when the row is there already. Both databases spell that alike."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return insert_for(connection.dialect.name, table)
+
+
+def insert_for(dialect: str, table: Any) -> sqlite.Insert | postgresql.Insert:
+    """``insert_unless``, for statements that are kept."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def one(connection: Connection, statement: Any) -> RowMapping | None:

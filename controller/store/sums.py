@@ -286,11 +286,9 @@ def _days_again(connection: Connection, since: datetime) -> Iterator[tuple[datet
     last = connection.execute(select(func.max(type_coerce(events.c.end, BigInteger)))).scalar()
     day = since
     while last is not None and day < moment(int(last)):
-        rows = Rows()
         window = Window(day, day + ONE_DAY)
-        for row in connection.execute(select(events).where(*_ends_in(window))).mappings():
-            rows.add(event_of(row))
-        yield day, rows
+        found = connection.execute(select(events).where(*_ends_in(window))).mappings()
+        yield day, Rows.of(map(event_of, found))
         day += ONE_DAY
 
 

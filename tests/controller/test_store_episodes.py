@@ -17,7 +17,7 @@ from controller.model import Window
 from controller.store import EpisodeQuery, HoursOfWeek, KeptEpisode, Past, Store
 from controller.store.journal import Kind
 from core.clock import ManualClock
-from core.ids import DeviceName, EventId, SiteName
+from core.ids import DeviceName, EventId, ExceptionId, SiteName
 from tests.controller.backends import again, count, refusing
 from tests.controller.conftest import NOON
 
@@ -83,6 +83,23 @@ def test_each_change_is_in_the_journal_and_what_is_the_same_is_no_change(store: 
     assert [entry.subject for entry in store.journal(first.until, limit=10).entries] == ["late"]
     assert store.episode("late").count == 4
     assert count(store, "episodes") == 2
+
+
+def test_episodes_that_come_many_at_once_are_kept_to_the_letter(store: Store) -> None:
+    """A statement takes them all; text that means something in it means nothing."""
+    texts = ['quo"te', "back\\slash", "{a,b}", "NULL", "com, ma", "tab\tline\n", "ümläut", "", "%s", "'", "\\"]
+    made = [an_episode(f"e{n}", NOON + n * MINUTE, host=texts[n % len(texts)], user=texts[-n % 7]) for n in range(60)]
+    made += [an_episode("bare", device=None, source=None, role=None, exception=None, packets=None, octets=None)]
+    assert store.record("b1", made) == 61
+    assert store.record("b2", made) == 0
+    changed = [replace(one, count=9, exception=ExceptionId("e")) for one in made[::2]]
+    assert store.record("b3", [*changed, an_episode("new")]) == 32
+    wanted = {one.id: one for one in [*made, *changed, an_episode("new")]}
+    assert {one.id: one for one in store.episodes(EpisodeQuery(limit=500)).items} == wanted
+    for text in texts:
+        mine = [one.id for one in wanted.values() if one.host == text]
+        assert sorted(names(store, EpisodeQuery(host=text, limit=500))) == sorted(mine), "and found by it"
+    assert [one.id for one in store.episodes(EpisodeQuery(exception="e", limit=500)).items] != []
 
 
 def test_evidence_joins_the_open_episodes_of_its_clients_alone(store: Store) -> None:

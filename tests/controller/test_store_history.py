@@ -11,24 +11,26 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, text
 
 from controller.address import DatabaseAddress
 from controller.alerts import AlertNote
 from controller.errors import StoreOutdated
 from controller.model import ExceptionState
-from controller.store import AlertQuery, ExceptionQuery, Store
+from controller.store import AlertQuery, EventQuery, ExceptionQuery, Store
+from controller.store.bulk import as_rows
 from controller.store.database import open_database
+from controller.store.evidence import columns_of
 from controller.store.jsons import EXCEPTION, STATUS
-from controller.store.schema import REVISION, micros
+from controller.store.schema import REVISION, events, micros
 from controller.store.upgrade import MIGRATIONS
 from core.clock import ManualClock
-from core.ids import DeviceName
+from core.ids import DeviceName, EventId, ExceptionId, new_id
 from ipsets.model import Provenance, Snapshot
 from ipsets.snapshot import dumps
 from tests.controller.backends import behind, count
 from tests.controller.offices import an_exception
-from tests.controller.test_store import holds
+from tests.controller.test_store import event, holds, reading
 from tests.controller.test_store_snapshots import NOW, ONE, TWO
 
 HOUR = timedelta(hours=1)
@@ -141,6 +143,21 @@ def test_an_upgrade_knows_what_devices_held_before_it(
         connection.execute(text("INSERT INTO device_status VALUES (:device, :body)"), row)
     with Store.open(blank[0], address=blank[1], clock=clock, is_backed_up=True) as store:
         assert store.holding([ASKED.id]) == {ASKED.id: (held.device,)}
+
+
+def test_an_upgrade_keeps_every_event_and_each_of_them_once(
+    blank: tuple[Path, DatabaseAddress | None], clock: ManualClock
+) -> None:
+    """Their proofs lie in another order since 0021."""
+    found = [event(NOW + n * timedelta(minutes=5), exception=ExceptionId("e1") if n % 2 else None) for n in range(9)]
+    with left_at("0020", blank) as connection:
+        connection.execute(insert(events), as_rows(columns_of(found)))
+    with Store.open(blank[0], address=blank[1], clock=clock, is_backed_up=True) as store:
+        same = [replace(one, id=EventId(new_id())) for one in found]
+        assert store.record_events(found[0].device, reading(), same) == 0
+        assert set(store.events(EventQuery()).items) == set(found)
+        assert set(store.events(EventQuery(exception="e1")).items) == set(found[1::2])
+        assert store.event_count(EventQuery(device=found[0].device), most=99) == 9
 
 
 def first_schema(place: tuple[Path, DatabaseAddress | None]) -> None:

@@ -6,11 +6,14 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from controller.errors import StoreError
 from controller.model import DetectionEvent, EventAction, Quality, Window
-from controller.store import Store
+from controller.store import EventQuery, Store
 from core.clock import ManualClock
 from core.ids import DeviceName, EventId, SiteName, new_id
-from tests.controller.backends import behind
+from tests.controller.backends import behind, refusing
 from vendors.model import Reading, RuleName
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -128,6 +131,19 @@ def test_rows_that_come_many_at_once_are_kept_to_the_letter(store: Store) -> Non
         rule, role = kept[one.id].rule, kept[one.id].role
         assert (rule, role) in ((one.rule, one.role), (_without_nul(one.rule), _without_nul(one.role)))
         assert replace(kept[one.id], rule=one.rule, role=one.role) == one
+
+
+def test_many_rows_that_cannot_be_kept_leave_nothing_behind(store: Store) -> None:
+    """They go in together, the journal before them."""
+    found = [event("fw-1", n) for n in range(600)]
+    before, after = (Reading(epoch=epoch, read_at=NOON, rules=()) for epoch in ("before", "after"))
+    store.record_events(found[0].device, before, found[:100])
+    with refusing(store, "events"), pytest.raises(StoreError):
+        store.record_events(found[0].device, after, found)
+    assert store.last_reading(found[0].device) == before
+    assert len(store.journal(0, limit=1_000).entries) == store.event_count(EventQuery(), most=1_000) == 100
+    assert store.check_sums().wrong == 0
+    assert store.record_events(found[0].device, after, found) == 500
 
 
 def _without_nul(text: str | None) -> str | None:
