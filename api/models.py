@@ -40,6 +40,8 @@ def parse_time(value: object) -> datetime:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value if value.tzinfo is UTC else value.astimezone(UTC)
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        if isinstance(value, str) and _RFC3339.fullmatch(value.replace(" ", "+")):
+            raise ValueError("a + in an address is a space: write it as %2B, or the time in UTC with a Z")
         raise ValueError("expected a time with its zone, as in 2026-11-25T18:00:00Z")
     found = datetime.fromisoformat(value)
     if not EARLIEST <= found.year <= LATEST:
@@ -68,10 +70,13 @@ Instant = Annotated[
     BeforeValidator(parse_time),  # in UTC, so that JSON has it with a Z
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-25T18:00:00Z"]}),
 ]
-Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$", max_length=40)]
+A_NAME: Final = f"^{NAME.pattern}$"
+A_ULID: Final = "^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{26}$"
+A_DIGEST: Final = "^[0-9a-f]{6,64}$"
+Name = Annotated[str, StringConstraints(pattern=A_NAME, max_length=40)]
 PersonName = Annotated[str, StringConstraints(pattern=f"^{PERSON_NAME.pattern}$", max_length=64)]
-Ulid = Annotated[str, StringConstraints(pattern="^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{26}$"), AfterValidator(str.lower)]
-Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{6,64}$")]
+Ulid = Annotated[str, StringConstraints(pattern=A_ULID), AfterValidator(str.lower)]
+Digest = Annotated[str, StringConstraints(pattern=A_DIGEST)]
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_printable)
 ]

@@ -14,9 +14,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from api.errors import Malformed, MethodNotServed, NoSuchRoute
+from api.models import A_DIGEST, A_NAME, A_ULID
 from controller.errors import Invalid
+from controller.inventory.wording import counted
 from core.errors import TokgateError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -95,7 +98,7 @@ def _on_bad_input(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     request.state.error_code = Invalid.code
-    if any(e["type"] == "json_invalid" for e in found):
+    if any(e["type"] == "json_invalid" or _is_of_another_kind(e, request) for e in found):
         malformed = Malformed("the body is not JSON", hint="send JSON with Content-Type: application/json")
         return problem_response(malformed, request_id=request_id_of(request))
     fields = [_field(e) for e in found if not _is_echo(e, found)][:_ERRORS_SHOWN]
@@ -109,10 +112,41 @@ def _is_echo(one: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> bool
     return one["type"] == "too_short" and any(len(e["loc"]) > depth and e["loc"][:depth] == one["loc"] for e in found)
 
 
+def _is_of_another_kind(one: Mapping[str, Any], request: Request) -> bool:
+    """Whether the whole body was no object because it was not sent as JSON."""
+    is_json = "json" in request.headers.get("content-type", "")
+    return one["type"] == "model_attributes_type" and tuple(one["loc"]) == ("body",) and not is_json
+
+
 def _field(found: Mapping[str, Any]) -> dict[str, str]:
     """Where and why, never what was sent: it may be a secret in the wrong field."""
     place = ".".join(str(part) for part in found["loc"])
-    return {"place": clean(place)[:200], "message": clean(str(found["msg"]).removeprefix("Value error, "))[:500]}
+    return {"place": clean(place)[:200], "message": clean(_message(found))[:500]}
+
+
+def _message(found: Mapping[str, Any]) -> str:
+    """In words of the API, where those of the framework are about Python."""
+    told, more = str(found["msg"]).removeprefix("Value error, "), found.get("ctx", {})
+    match found["type"]:
+        case "tuple_type" | "list_type" | "set_type" | "frozen_set_type":
+            return "expected a list"
+        case "model_attributes_type" | "model_type" | "dict_type":
+            return "expected a JSON object"
+        case "extra_forbidden":
+            return "there is no such field"
+        case "too_short" | "too_long" if more:
+            return counted(more)
+        case "string_pattern_mismatch":
+            return _OF_PATTERNS.get(more.get("pattern"), told)
+        case _:
+            return told
+
+
+_OF_PATTERNS: Final = {
+    A_ULID: "expected an id, as 01m8aqh8pkjaeyz2zdfgbx8bc2",
+    A_NAME: "expected a name: lower-case letters, digits and inner hyphens",
+    A_DIGEST: "expected at least six hexadecimal digits",
+}
 
 
 _OF_THE_INVENTORY: Final = ("/api/v1/sites", "/api/v1/devices", "/api/v1/policies")
@@ -123,9 +157,19 @@ def on_http(request: Request, error: Exception) -> Response:
     known = _of_status(error.status_code, request.url.path)
     request.state.error_code = known.code
     response = problem_response(known, request_id=request_id_of(request))
-    if error.status_code == 405 and error.headers:
-        response.headers.update(error.headers)
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(_served(request))
     return response
+
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _served(request: Request) -> list[str]:
+    """The methods of all routes at this path; the framework names those of the first alone."""
+    routes = request.app.router.routes
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    return [a["method"] for a in asked if any(route.matches(a)[0] is Match.FULL for route in routes)]
 
 
 def _of_status(status: int, path: str) -> TokgateError:

@@ -24,6 +24,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api import auth
 from api.models import Lasting, Page
+from api.strict_query import unknown
 from controller.model import Scope
 from controller.store.database import WouldWait, hurried
 
@@ -113,6 +114,7 @@ class Straight:
         found = [(step.name, step.find(request, errors)) for step in self.steps]
         values = {name: value for name, value in found if name is not None}
         values |= self.inputs.read(request, errors)
+        errors += unknown(request.query_params, self.known)
         if errors:
             raise RequestValidationError(errors)
         said = Response()
@@ -145,7 +147,8 @@ def _json(field: ModelField, value: Any) -> bytes:
 def straight(route: APIRoute) -> Straight | None:
     """None for a route that waits, changes something, streams, or depends on what is not known here.
 
-    What all routes depend on (``api.conditional.refuse_ignored``) is about changes alone.
+    Of what all routes depend on ``api.conditional.refuse_ignored`` is about changes alone, and
+    ``api.strict_query.refuse_unknown`` is asked here too.
     """
     dependant = route.dependant
     waits = iscoroutinefunction(route.endpoint)

@@ -201,6 +201,8 @@ def _change(
 ) -> DeclaredChange:
     same = [e for e in kept if e.declared is not None and e.declared.digest == entry.digest]
     stale = tuple(e for e in _live(kept, now) if e not in same)
+    if stale and all(e.state is not _OPEN for e in same):
+        same = []  # the file had changed it since, and now takes that back
     if entry.ends <= now:
         told = "its time is over; the file need not say it any more"
         return DeclaredChange(key=key, kind=DeclaredKind.END if stale else DeclaredKind.OVER, told=told, end=stale)

@@ -283,7 +283,7 @@ class ExceptionDesk:
         Raises ``NotAllowed``, ``Conflict`` when it has no seats or is over, ``Invalid`` for what is no address there.
         """
         before = self._undeclared(exception_id)
-        if not may_all and actor != before.lead:
+        if before.seats is not None and not may_all and actor != before.lead:
             raise NotAllowed("the seats of a team are given by its lead", hint=f"ask {before.lead or before.owner}")
         networks = lifecycle.check_networks(sources, before.sites, self._inventory)
         after = lifecycle.seat(before, networks, now=self._clock.now())

@@ -530,7 +530,7 @@ def deny(exception: AccessException, *, actor: str, now: datetime) -> AccessExce
 def revoke(exception: AccessException, *, now: datetime) -> AccessException:
     """End it now. Raises ``Conflict`` when there is nothing left to end."""
     if exception.state not in (*_WAITING, ExceptionState.APPROVED) or exception.ends <= now:
-        raise Conflict(f"exception {exception.id} is {exception.state.value} and cannot be revoked")
+        raise Conflict(f"exception {exception.id} {_became(exception)} and cannot be revoked")
     return replace(exception, state=ExceptionState.REVOKED, ended_at=now)
 
 
@@ -577,4 +577,11 @@ def due(exception: AccessException, *, now: datetime, use: Use | None, rules: Ex
 
 def _require(exception: AccessException, state: ExceptionState, what: str) -> None:
     if exception.state is not state:
-        raise Conflict(f"exception {exception.id} is {exception.state.value} and cannot be {what}")
+        raise Conflict(f"exception {exception.id} {_became(exception)} and cannot be {what}")
+
+
+def _became(exception: AccessException) -> str:
+    """``is approved (by person:lea)``: who comes second learns who was first."""
+    is_decision = exception.state in (ExceptionState.APPROVED, ExceptionState.DENIED)
+    by = f" (by {exception.decided_by})" if is_decision and exception.decided_by else ""
+    return f"is {exception.state.value}{by}"

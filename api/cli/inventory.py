@@ -88,6 +88,7 @@ def import_(
         say(found.text.rstrip("\n"))
     else:
         _write(out, found, {name or kind.value: found.known})
+        say(f"{out} is written; `tokgate config check` and `tokgate device hostkeys` come next")
     _tell(found, shows_done=False)
 
 

@@ -173,7 +173,7 @@ def _wrong_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
         typer.echo(context.get_help(), nl=False)
         return ExitCode.ERROR
-    note(f"error: {error.format_message()}", style="red")
+    note(f"error: {error.format_message().replace('Value error, ', '')}", style="red")
     note(f"  see `{context.command_path if context else 'tokgate'} --help`")
     return ExitCode.ERROR
 

@@ -73,7 +73,16 @@ def _message(error: ErrorDetails, spot: Spot) -> str:
         text = "expected a mapping (`key: value`)"
     if error["type"] in ("tuple_type", "list_type"):
         text = "expected a list (`[a, b]`)"
+    if error["type"] in ("too_short", "too_long"):
+        text = counted(error["ctx"])
+    if error["type"] == "timezone_aware":
+        text = "expected a time with its zone, as 2026-11-25T18:00:00Z"
     return text + _not_this(error, spot)
+
+
+def counted(limits: Mapping[str, Any]) -> str:
+    """How many a list has to hold, in words; from the ``ctx`` of pydantic's errors ``too_short`` and ``too_long``."""
+    return f"{limits['min_length']} at least" if "min_length" in limits else f"{limits['max_length']} at most"
 
 
 def _not_this(error: ErrorDetails, spot: Spot) -> str:

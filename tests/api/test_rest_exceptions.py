@@ -255,7 +255,11 @@ def test_two_who_decide_at_once_do_not_both_win(shared_office: Office) -> None:
         ]
         return await asyncio.gather(*sent)
 
-    assert sorted(a.status_code for a in shared_office.runner.run(both())) == [200, 409, 409, 409]
+    answers = shared_office.runner.run(both())
+    assert sorted(a.status_code for a in answers) == [200, 409, 409, 409]
+    first = next(a.json() for a in answers if a.status_code == 200)
+    known = f"{first['state']} (by {first['decided_by']})"
+    assert all(known in a.json()["detail"] for a in answers if a.status_code == 409), "who was first"
     notes = [e["action"] for e in shared_office.get("/audit")["items"] if e["subject"] == where.rsplit("/", 1)[1]]
     assert len(notes) == 2, "the request, and one decision"
 
@@ -345,6 +349,13 @@ def test_a_renewal_begins_where_the_one_before_ends_and_waits(office: Office) ->
     assert {k: found[k] for k in same} == {k: before[k] for k in same}
     listed = office.ask("GET", f"{made.headers['location']}/history", token="helpdesk").json()["items"]
     assert [e["id"] for e in listed] == [found["id"], before["id"]]
+
+
+def test_who_gives_the_seats_of_what_has_none_is_told_so(shared_office: Office) -> None:
+    refused = shared_office.ask(
+        "PUT", f"{requested(shared_office)}/seats", token="helpdesk", json={"sources": ["10.20.0.7"]}
+    )
+    assert (refused.status_code, "has no seats" in refused.json()["detail"]) == (409, True)
 
 
 def test_the_lead_of_a_team_gives_its_seats_and_nobody_else(office: Office) -> None:

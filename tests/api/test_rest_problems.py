@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -91,7 +92,8 @@ def test_a_body_that_is_no_request(shared_office: Office, path: str, content: by
 def test_a_body_of_another_type_is_not_guessed_at(shared_office: Office, kind: str) -> None:
     """Trap: a form posted by a page of somebody else needs no leave of a browser; JSON does."""
     content = json.dumps(GOOD).encode()
-    refusal(shared_office.ask("POST", EXCEPTIONS, content=content, headers={"Content-Type": kind}), 400, 415, 422)
+    refused = refusal(shared_office.ask("POST", EXCEPTIONS, content=content, headers={"Content-Type": kind}), 400)
+    assert "application/json" in refused["hint"]
 
 
 def test_a_body_too_large_is_refused_by_its_length_and_by_its_bytes(shared_office: Office) -> None:
@@ -181,6 +183,39 @@ def test_a_wrong_field_says_so_once_and_in_plain_words(shared_office: Office) ->
     body = refusal(shared_office.ask("POST", EXCEPTIONS, json={**GOOD, "sources": ["10.20"]}), 422)
     assert [e["place"] for e in body["errors"]] == ["body.sources.0"]
     assert "Value error" not in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param({"sites": "berlin"}, "body.sites: expected a list", id="text-for-a-list"),
+        pytest.param({"sites": []}, "body.sites: 1 at least", id="empty-list"),
+        pytest.param({"sources": ["10.20.0.7"] * 257}, "body.sources: 256 at most", id="long-list"),
+        pytest.param({"sites": ["Berlin!"]}, "body.sites.0: expected a name: lower-case letters", id="no-name"),
+        pytest.param({"colour": "red"}, "body.colour: there is no such field", id="unknown-field"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words_of_the_api_not_of_python(
+    shared_office: Office, change: dict[str, Any], said: str
+) -> None:
+    told = invalid(shared_office.ask("POST", EXCEPTIONS, json={**GOOD, **change}))
+    assert said in told
+    assert not re.search("tuple|dictionary|pattern|Extra inputs", told, re.IGNORECASE)
+
+
+def test_an_id_of_another_form_is_told_by_an_example(shared_office: Office) -> None:
+    assert "expected an id, as" in invalid(shared_office.ask("GET", f"{EXCEPTIONS}/4711"))
+
+
+def test_a_plus_in_an_address_is_a_space_and_that_is_said(shared_office: Office) -> None:
+    assert "%2B" in invalid(shared_office.ask("GET", "/api/v1/events?since=2026-11-27T00:00:00+01:00"))
+
+
+@pytest.mark.parametrize("path", ["/exceptions", "/check", "/sites/berlin/calendar", "/audit/verify"])
+def test_a_parameter_that_a_route_does_not_know_is_refused(shared_office: Office, path: str) -> None:
+    """A filter with a typing error would answer everything."""
+    told = invalid(shared_office.ask("GET", f"/api/v1{path}?stat=requested"))
+    assert "query.stat: there is no such parameter" in told
 
 
 def test_what_was_sent_in_a_wrong_field_is_not_told_again(shared_office: Office) -> None:
@@ -315,7 +350,9 @@ def test_a_method_that_is_not_served_names_those_that_are(shared_office: Office)
     refused = refusal(answer, 405)
     assert refused["code"] == "TG8002"
     assert "inventory file" in refused["hint"]
-    assert "GET" in answer.headers["allow"]
+    assert answer.headers["allow"] == "GET"
+    assert shared_office.ask("DELETE", EXCEPTIONS).headers["allow"] == "GET, POST"
+    assert shared_office.ask("POST", "/api/v1/people/anna").headers["allow"] == "GET, PATCH"
     for method in ("PUT", "TRACE", "OPTIONS", "PROPFIND", "GARBAGE"):
         refusal(shared_office.ask(method, f"{EXCEPTIONS}/{ULID}"), 405)
 

@@ -84,6 +84,11 @@ def live(store: Store) -> dict[str, AccessException]:
         (entry("a").replace("[ann]", "[ann, person:ann]") + "    code: legal\n", "needs 2 people"),
         (entry("a").replace("[ann]", "[ann, zoe]") + "    code: legal\n", "not zoe: this reason is approved by ann"),
         (entry("a").replace("owner", "onwer"), r"exceptions.yaml:10: exceptions.a.onwer: .*did you mean 'owner'"),
+        (entry("a").replace("[ann]", "[]"), r"exceptions.yaml:12: exceptions.a.approved_by: 1 at least"),
+        (
+            entry("a").replace("08:00:00Z", "08:00:00"),
+            r"exceptions.yaml:7: exceptions.a.starts: .* time with its zone",
+        ),
         (entry("a") + entry("a"), r"exceptions.yaml:13: exceptions.a: is there twice"),
         (entry("a").replace("berlin", "paris"), r"exceptions.yaml:3: exceptions.a: no site 'paris'"),
     ],
@@ -130,6 +135,16 @@ def test_what_the_file_says_is_given_changed_and_ended_once(
     assert store.verify_audit() == []
     actions = [e.action for e in store.audit_entries(limit=20)]
     assert [actions.count(f"exception.{act}") for act in ("declare", "undeclare")] == [3, 2]
+
+
+def test_a_change_that_the_file_takes_back_is_given_as_it_was(
+    declare: Callable[..., DeclaredDesk], store: Store
+) -> None:
+    """As `git revert` does."""
+    for source, kind in (("10.20.1.7", "add"), ("10.20.1.8", "replace"), ("10.20.1.7", "replace")):
+        assert carried(declare(entry("a", source))) == {"a": kind}
+        assert [str(network) for network in live(store)["a"].sources] == [f"{source}/32"]
+    assert declare(entry("a")).drift().is_none
 
 
 def a_person(name: str, role: AccessRole) -> Person:

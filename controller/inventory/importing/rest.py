@@ -79,6 +79,8 @@ def _refused(exc: Exception) -> Exception:
     status = getattr(getattr(exc, "req", None), "status_code", None)
     if status in (401, 403):
         return SourceFailed(f"the token was refused ({status})", hint="check --token and what the token may read")
+    if status == 404:
+        return SourceFailed("the server answered 404", hint="is it the address of its pages, without /api?")
     if status is not None and status != 200:
         return SourceFailed(f"the server answered {status}", hint="nothing was taken; try again later")
     if type(exc).__name__ == "ContentError":

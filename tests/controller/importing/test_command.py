@@ -66,6 +66,19 @@ def test_what_is_left_is_told_up_to_a_point(place: Path, capsys: pytest.CaptureF
     assert left[-1].endswith("more")
 
 
+def test_what_was_written_where_and_what_comes_next_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "d.csv").write_text(
+        "name,host,platform,site,time_zone\nfw,192.0.2.1,linux_nftables,berlin,Europe/Berlin\n"
+    )
+    assert main(["inventory", "import", "d.csv", "--from", "csv", "--out", "new.yaml"]) == 0
+    assert "new.yaml is written; `tokgate config check`" in capsys.readouterr().out
+
+
+def test_a_source_of_no_known_kind_is_told_plainly(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inventory", "import", str(place), "--from", "excel"]) == 1
+    assert "'--from': 'excel' is not one of" in capsys.readouterr().err
+
+
 def test_a_source_that_fails_changes_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inventory", "import", "d.csv", "--from", "ansible", "--out", "inventory.yaml"]) == 1
     assert "TG1005: ansible d.csv" in capsys.readouterr().err

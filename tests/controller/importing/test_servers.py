@@ -104,6 +104,8 @@ class Server:
         if name not in self.things:
             return 200, b'{"netbox-version": "4.2.3"}'
         offset = int(query.get("offset", ["0"])[0])
+        if self.fault == "404":
+            return 404, b'{"detail": "Not found."}'
         if self.fault == "500" and offset:
             return 500, b'{"error": "x"}'
         found = self.things[name]
@@ -200,6 +202,14 @@ def test_a_fault_on_the_way_is_an_error_and_no_half_answer(kind: ImportKind, fau
         read(kind, server.url)
     assert raised.value.hint
     assert TOKEN not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", [ImportKind.NETBOX, ImportKind.NAUTOBOT])
+def test_another_address_is_no_reason_to_wait(kind: ImportKind) -> None:
+    with served(Server(NETBOX, "404")) as server, pytest.raises(SourceFailed, match="answered 404") as raised:
+        read(kind, server.url)
+    assert "address" in raised.value.hint
+    assert "later" not in raised.value.hint
 
 
 @pytest.mark.parametrize("kind", [ImportKind.NETBOX, ImportKind.NAUTOBOT])
