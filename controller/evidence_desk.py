@@ -175,7 +175,7 @@ class EvidenceDesk:
         with self._joining:
             times = [*(sign.at for sign in used), *(sighting.at for sighting in nameless), *self._ways.note(tunnels)]
         window = Window(min(times) - LENGTH, max(times) + LENGTH) if times else NO_TIME
-        using = set[tuple[SiteName, str]]()
+        using, own = set[tuple[SiteName, str]](), set[str]()
         joined = set[int]()
 
         def foreign(sources: Collection[Address]) -> list[Sighting]:
@@ -192,6 +192,7 @@ class EvidenceDesk:
             open_at = cache(lambda site: past.open_at(site, window.start + LENGTH))
             changed = fold(drafts, signs, open_at=open_at, salt=past.salt)
             found = {draft.id: episode_of(draft) for draft in changed}
+            own.update(draft.client for draft in changed if not draft.is_overflow)
             first = self._first(found.values(), past)
             using.update((one.site, one.app) for one in found.values() if one.kind is EpisodeKind.USE)
             for draft in changed:
@@ -211,7 +212,7 @@ class EvidenceDesk:
 
         taken = self._store.correlate(batch.id, clients=clients, window=window, fold=folded, rejected=rejected)
         waits += [sighting for sighting in judged.nameless if id(sighting) not in joined]
-        self._remember(judged.signs, using)
+        self._remember([sign for sign in judged.signs if not taken or sign.client in own], using)
         return taken
 
     def _ways_of(self, client: str) -> tuple[Way, ...]:

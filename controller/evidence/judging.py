@@ -30,7 +30,8 @@ IN_APP: Final = "(in-app browser)"
 FOREIGN: Final = "rule:foreign-name"
 _NAMING: Final = frozenset({Channel.TLS, Channel.QUIC, Channel.HTTP, Channel.PROXY})
 """Channels whose name is of the very connection."""
-_REMEMBERED: Final = 100_000
+_REMEMBERED: Final = 16_384
+"""Of each kind of thing that saves work: to find one anew takes µs, and more would grow for an hour of a flood."""
 
 
 class Unplaced(Enum):

@@ -17,9 +17,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SHOWN: Final = 240
 """Characters of a record that was set aside."""
 _CONTROL: Final = re.compile(r"[^\t -~\u00a0-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_PRINTABLE: Final = bytes([0x09, *range(0x20, 0x7F)])
 _LABELS: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _LONGEST_NAME: Final = 253
-_REMEMBERED: Final = 65_536
+_REMEMBERED: Final = 16_384
+"""Texts of each kind; a miss costs little more than to read the text, and whoever forges texts misses always."""
 
 
 class Unfit(ValueError):
@@ -31,6 +33,8 @@ def decoded(raw: bytes) -> tuple[str, int]:
 
     What would move a terminal's cursor or hide text stands as an escape too.
     """
+    if raw.isascii() and not raw.translate(None, _PRINTABLE):
+        return raw.decode(), 0
     try:
         text, strange = raw.decode(), 0
     except UnicodeDecodeError:

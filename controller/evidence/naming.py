@@ -6,7 +6,7 @@ client that knows an address, or a connection, by a name that is foreign may mea
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -95,7 +95,8 @@ class Waiting:
 
     def __init__(self, most: int = WAIT_MOST, most_each: int = WAIT_MOST_EACH) -> None:
         self._most, self._most_each = most, most_each
-        self._of: OrderedDict[Address, deque[tuple[Sighting, SiteName | None]]] = OrderedDict()
+        # lists: most clients have one or two, and an empty deque has room for 64 already
+        self._of: OrderedDict[Address, list[tuple[Sighting, SiteName | None]]] = OrderedDict()
         self._held = 0
         self.forgotten = 0  # for want of room
 
@@ -109,16 +110,23 @@ class Waiting:
                 continue
             mine = self._of.get(one.source)
             if mine is None:
-                mine = self._of[one.source] = deque(maxlen=self._most_each)
+                mine = self._of[one.source] = []
             self._of.move_to_end(one.source)
-            is_full = len(mine) == self._most_each
-            self._held += not is_full
-            self.forgotten += is_full
             mine.append((one, site))
+            self._held += 1
+            if len(mine) > self._most_each:
+                self._forget(mine)
         while self._held > self._most:
             gone = len(self._of.popitem(last=False)[1])
             self._held -= gone
             self.forgotten += gone
+
+    def _forget(self, mine: list[tuple[Sighting, SiteName | None]]) -> None:
+        """The oldest of one client; some at once, as each time all that stay are moved."""
+        gone = len(mine) - self._most_each + self._most_each // 16
+        del mine[:gone]
+        self._held -= gone
+        self.forgotten += gone
 
     @property
     def sources(self) -> Collection[Address]:
@@ -140,7 +148,10 @@ class Waiting:
             assert source is not None
             left = [kept for kept in self._of[source] if id(kept[0]) not in gone]
             self._held -= len(self._of[source]) - len(left)
-            self._of[source] = deque(left, maxlen=self._most_each)
+            if left:
+                self._of[source] = left
+            else:
+                del self._of[source]
 
 
 __all__ = ["REACH", "WAIT_MOST", "WAIT_MOST_EACH", "Names", "Waiting"]

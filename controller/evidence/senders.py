@@ -15,7 +15,7 @@ from controller.inventory.evidence import Sensor
 from core.ids import SiteName
 from core.net import Network, keys_around, lengths_of, parse_network, sort_key
 
-_REMEMBERED: Final = 50_000
+_REMEMBERED: Final = 16_384
 """Addresses and names that were looked up; whoever forges more costs a new look."""
 
 
