@@ -76,7 +76,9 @@ class Sieve:
             elif not said.sightings:
                 passed += 1
             for sighting in said.sightings:
-                refused = self._clock(sighting.at, arrival.at) or self._order(said.sender, sighting.at, arrival)
+                refused = self._clock(sighting.at, arrival.at)
+                if refused is None and self.back and said.in_order:
+                    refused = self._order(said.sender, sighting.at)
                 if refused is not None:
                     aside.add(arrival, *refused, said.sender.site)
                 else:
@@ -84,8 +86,10 @@ class Sieve:
         return Sifted(sightings=tuple(sightings), rejected=aside.all(), passed=passed, strange=strange, heard=heard)
 
     def _logged(self, arrival: Arrival) -> _Said:
-        sender, message = self._understood(arrival)
-        return _Said(sender, firewalls.read(message, sender.name), strange=message.strange)
+        sender = self._sender(arrival)
+        writer, message = self._understood(arrival, sender)
+        found = firewalls.read(message, writer.name)
+        return _Said(writer, found, strange=message.strange, in_order=not sender.relays)
 
     def _flows(self, arrival: Arrival) -> _Said:
         sender = self._sender(arrival)
@@ -95,7 +99,7 @@ class Sieve:
 
     def _sender(self, arrival: Arrival) -> Sender:
         """By the certificate that it showed, else by its address."""
-        if (certified := self.senders.certified(arrival.names)) is not None:
+        if arrival.names and (certified := self.senders.certified(arrival.names)) is not None:
             return certified
         sender = self.senders.at(arrival.peer)
         if sender is None:
@@ -111,8 +115,8 @@ class Sieve:
         known = self.senders.certified(arrival.names) or self.senders.at(arrival.peer)
         return known.site if known else None
 
-    def _understood(self, arrival: Arrival) -> tuple[Sender, syslog.Message]:
-        sender = self._sender(arrival)
+    def _understood(self, arrival: Arrival, sender: Sender) -> tuple[Sender, syslog.Message]:
+        """Who wrote it, and what; ``sender`` brought it."""
         if isinstance(arrival.raw, Overlong):
             raise _Refused(Quarantine.TOO_LONG, f"{arrival.raw.size} bytes; {syslog.LIMIT} are taken", sender.site)
         if arrival.cut:
@@ -144,13 +148,11 @@ class Sieve:
             return Quarantine.TOO_OLD, f"{_span(now - at)} old"
         return None
 
-    def _order(self, sender: Sender, at: datetime, arrival: Arrival) -> tuple[Quarantine, str] | None:
+    def _order(self, sender: Sender, at: datetime) -> tuple[Quarantine, str] | None:
         """Whoever wrote it writes in order: far behind its own last word, a clock was set back, or was ahead before.
 
-        Relays pass on what they kept, and a flow is told when it ends.
+        Not asked of what a relay passes on, which it may have kept, nor of flows, which are told when they end.
         """
-        if not self.back or arrival.over == NETFLOW or self._sender(arrival).relays:
-            return None
         newest = self.newest.get(sender.name)
         if newest is not None and at < newest - self.back:
             said = f"{_span(newest - at)} behind what it sent before: its clock was set back, or ran ahead until then"
@@ -167,6 +169,7 @@ class _Said(NamedTuple):
     sightings: Sequence[Sighting]
     trouble: str = ""
     strange: int = 0
+    in_order: bool = False  # whoever wrote it sends it at once
 
 
 class _Refused(Exception):

@@ -18,6 +18,10 @@ from controller.evidence.syslog import Message
 _FIRST: Final = re.compile(r' *[A-Za-z_][A-Za-z0-9_ -]*:"')
 _QUOTED: Final = re.compile(r' *([A-Za-z_][A-Za-z0-9_ -]*):"([^"\\]*(?:\\.[^"\\]*)*)"(?:; ?|(?= ?\]))|(.+)', re.DOTALL)
 """The last alternative takes all that is none: what is left behind a whole record is its bracket."""
+_PLAIN: Final = re.compile(r' *([A-Za-z_][A-Za-z0-9_ -]*+):"([^"]*+)"(?:; ?|(?= ?\]))|(.+)', re.DOTALL)
+"""The same of a record without an escaped quote, as nearly all are: a third faster."""
+_UNREAD: Final = "__policy_id_tag"
+"""Names the policy's database, with an escape, in every record; nothing is taken from it."""
 _MOST: Final = 400
 _PACKET: Final = re.compile(r" *<([^,<>]+),(\d+),([^,<>]+),(\d+),(\d+)(?:;[^<>]*)?>")
 _MOST_PACKETS: Final = 256
@@ -66,21 +70,22 @@ def _fields(message: Message) -> dict[str, str]:
 
 
 def _quoted(text: str, at: int) -> dict[str, str]:
-    *every, (_, _, behind) = _QUOTED.findall(text, at)
+    *every, (_, _, behind) = (_QUOTED if '\\"' in text else _PLAIN).findall(text, at)
     if behind.strip() != "]":
         raise Unfit("a record of Check Point that is cut off")
     found = {name: value for name, value, _ in reversed(every)}
-    if "\\" not in text:
+    if text.count("\\") == found.pop(_UNREAD, "").count("\\"):
         return found
     return {name: _ESCAPE.sub(r"\1", value) if "\\" in value else value for name, value in found.items()}
 
 
 def _sighting(fields: dict[str, str], message: Message, sensor: str) -> Sighting:
     get = fields.get
-    host, path = url_parts(get("resource", "").partition(" ")[0])
-    server = dns_name(get("tls_server_host_name", "") or get("sni", ""))
+    resource, asked = get("resource", ""), get("tls_server_host_name") or get("sni")
+    host, path = url_parts(resource.partition(" ")[0]) if resource else ("", "")
+    server = dns_name(asked) if asked else ""
     name = server or host
-    clear = bool(host) and not server and not get("resource", "").startswith("https://")
+    clear = bool(host) and not server and not resource.startswith("https://")
     proto = protocol(get("proto", ""))
     service = get("service", "")
     verdict = _VERDICTS.get(get("action", "").lower(), Verdict.UNKNOWN)

@@ -29,6 +29,8 @@ _PAIR: Final = re.compile(
     r'([A-Za-z_][A-Za-z0-9_.-]*)=(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s"]*))(?: +|$)|(.+)', re.DOTALL
 )
 """The last alternative takes all that is none: where it took anything, the line is cut, or something else."""
+_PLAIN: Final = re.compile(r'([A-Za-z_][A-Za-z0-9_.-]*+)=(?:"([^"]*+)"|([^\s"]*+))(?: ++|$)|.+', re.DOTALL)
+"""The same of a line without an escaped quote, as nearly all are: a third faster. What is none has no name here."""
 _FIRST: Final = ("logver=", "eventtime=", "timestamp=", "date=", "logid=")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _MOST_PAIRS: Final = 400
@@ -46,9 +48,9 @@ _VERDICTS: Final = {
             "passthrough",
             "monitor",
         ],
-        1,
+        Verdict.ALLOWED,
     ),
-    **dict.fromkeys(["deny", "block", "blocked", "dropped", "drop", "reset", "redirect"], 2),
+    **dict.fromkeys(["deny", "block", "blocked", "dropped", "drop", "reset", "redirect"], Verdict.BLOCKED),
 }
 _READ: Final = frozenset({"webfilter", "app-ctrl", "dns", "ssl"})
 
@@ -80,10 +82,10 @@ def pairs(text: str, *, whole: bool) -> dict[str, str]:
     at = 0 if text.startswith(_FIRST) else max(0, text.find("date="))
     if len(text) - at > 16 * _MOST_PAIRS and text.count("=", at) > 4 * _MOST_PAIRS:
         raise Unfit("a record of FortiOS with too many values")
-    every = _PAIR.findall(text, at)
-    if not every or every[-1][3]:
+    every = _PLAIN.findall(text, at) if '\\"' not in text else [pair[:3] for pair in _PAIR.findall(text, at)]
+    if not every or not every[-1][0]:
         raise Unfit("a record of FortiOS that is cut off, or holds what is no key=value")
-    found = {name: quoted or plain for name, quoted, plain, _ in reversed(every)}
+    found = {name: quoted or plain for name, quoted, plain in reversed(every)}
     if "\\" in text:
         found = {name: _ESCAPED.sub(r"\1", value) if "\\" in value else value for name, value in found.items()}
     if not whole and not text.endswith('"'):
@@ -95,14 +97,13 @@ def _sighting(fields: dict[str, str], sub: str, message: Message, sensor: str) -
     get = fields.get
     if "srcip" not in fields or not (get("dstip") or sub == "dns"):
         raise Unfit("a record of FortiOS without srcip and dstip: it is cut off, or of another kind")
-    _, path = url_parts(get("url", ""))
-    name = dns_name(get("qname", "") if sub == "dns" else get("hostname", ""))
+    name = get("qname") if sub == "dns" else get("hostname")
     sent, received = number(get("sentbyte", "")), number(get("rcvdbyte", ""))
-    packets = [number(get(key, "")) for key in ("sentpkt", "rcvdpkt")]
+    out, back = number(get("sentpkt", "")), number(get("rcvdpkt", ""))
     verdict = _verdict(get("action", ""), get("utmaction", ""))
     if verdict is Verdict.ALLOWED and not message.whole and not sub and "utmaction" not in fields:
         verdict = Verdict.UNKNOWN  # what inspection did stands at the end
-    channel = _channel(sub, get("service", ""), get("proto", ""))
+    channel = _channel(sub, get("service", ""), get("proto", "")) if sub else Channel.FIREWALL
     return Sighting(
         channel=channel,
         at=_at(fields, message),
@@ -112,16 +113,16 @@ def _sighting(fields: dict[str, str], sub: str, message: Message, sensor: str) -
         destination=address(fields["dstip"]) if get("dstip") else None,
         port=port(get("dstport", "")),
         protocol=protocol(get("proto", "")),
-        name=name,
+        name=dns_name(name) if name else "",
         verdict=verdict,
         rule=get("policyname") or get("policyid", ""),
         user=get("user", "") or get("unauthuser", ""),
         host=get("srcname", ""),
-        path=path if channel is Channel.HTTP else "",
+        path=url_parts(get("url", ""))[1] if channel is Channel.HTTP else "",
         agent=get("agent", ""),
         application=get("app", ""),
         answers=tuple(word.strip() for word in get("ipaddr", "").split(",") if word.strip()) if sub == "dns" else (),
-        packets=None if None in packets else sum(p for p in packets if p is not None),
+        packets=None if out is None or back is None else out + back,
         octets=None if sent is None or received is None else sent + received,
         answered=reply(received, verdict),
         uid=get("sessionid", ""),
@@ -130,9 +131,9 @@ def _sighting(fields: dict[str, str], sub: str, message: Message, sensor: str) -
 
 def _verdict(action: str, inspection: str) -> Verdict:
     """Of the policy, unless an inspection behind it blocked."""
-    if _VERDICTS.get(inspection) == 2:
+    if _VERDICTS.get(inspection) is Verdict.BLOCKED:
         return Verdict.BLOCKED
-    return {1: Verdict.ALLOWED, 2: Verdict.BLOCKED}.get(_VERDICTS.get(action, 0), Verdict.UNKNOWN)
+    return _VERDICTS.get(action, Verdict.UNKNOWN)
 
 
 def _channel(sub: str, service: str, proto: str) -> Channel:

@@ -84,11 +84,11 @@ Fields = dict[str, str]
 
 
 def claims_cef(message: Message) -> bool:
-    return _body(message, "CEF") is not None
+    return (message.app == "CEF" or message.text.startswith("CEF:")) and _body(message, "CEF") is not None
 
 
 def claims_leef(message: Message) -> bool:
-    return _body(message, "LEEF") is not None
+    return (message.app == "LEEF" or message.text.startswith("LEEF:")) and _body(message, "LEEF") is not None
 
 
 def _body(message: Message, word: str) -> str | None:
