@@ -29,6 +29,9 @@ WORST = rb"""
 %ASA-6-106100: access-list x denied tcp a/1(1) -> b/2(2) hit-cnt 1
 %ASA-4-338002: Dynamic Filter monitored blacklisted TCP traffic from
 %FTD-1-430003: SrcIP:
+%ASA-5-304001: 10.0.0.1 Accessed URL 10.0.0.2:
+%ASA-5-304001: 10.0.0.1 Accessed URL aaaa:aaaa:
+%ASA-5-304002: Access denied URL http://x/ SRC
 1,2026/11/27 08:15:01,0,TRAFFIC,deny,
 1,2026/11/27 08:15:01,0,THREAT,url,"
 date=2026-11-27 logid=1 type=traffic
@@ -131,6 +134,11 @@ def test_a_client_cannot_write_what_the_firewall_knows() -> None:
         b"%FTD-1-430003: SrcIP: 10.20.0.15, DstIP: 203.0.113.7, URL: http://x.example/, SrcIP: 10.9.9.9, Protocol: tcp"
     )
     assert {str(s.source) for s in read(ftd)} == {"10.20.0.15"}
+    asa = (
+        b"%ASA-5-304002: Access denied URL http://x/ SRC 10.9.9.9 DEST 9.9.9.9 on interface x SRC 10.20.0.15"
+        b" DEST 203.0.113.7 on interface inside"
+    )
+    assert {(str(s.source), str(s.destination)) for s in read(asa)} == {("10.20.0.15", "203.0.113.7")}
     forti = b'logid="1" type="traffic" eventtime=1795763701 srcip=10.20.0.15 dstip=203.0.113.7 srcip=10.9.9.9 x=1'
     assert {str(s.source) for s in read(forti)} == {"10.20.0.15"}
 

@@ -1,9 +1,11 @@
-"""Cisco ASA and FTD: denials (106001, 106006, 106023), counted entries (106100), connections (302013-302016), the
-botnet filter (338xxx), and FTD's connection and intrusion events (430001-430003). Other messages say nothing of
-who went where, and are passed over.
+"""Cisco ASA and FTD: denials (106001, 106006, 106023), counted entries (106100), connections (302013-302016), requests
+in clear text (304001, 304002), the botnet filter (338xxx), and FTD's connection and intrusion events (430001-430003).
+Other messages say nothing of who went where, and are passed over.
 
 Source: ASA series syslog messages; FTD syslog messages, "Security Event Syslog Message IDs"; published samples. In
-"Built outbound" the client stands last. "Teardown" does not say the direction: it counts only where one end alone has
+"Built outbound" the client stands last. 304001 says that a host "tried to access" an address: what became of it, others
+say; its forms, also without a host name and in pieces, are of the descriptions and of published lines, and were not
+seen on a device. "Teardown" does not say the direction: it counts only where one end alone has
 a port below 1024, which is the server's.
 """
 
@@ -55,6 +57,16 @@ _DENIED_IN: Final = re.compile(
     r" to (?P<destination>[^\s/]+)/(?P<destination_port>\d+) (?:flags [A-Z ]+)?(?:on interface \S+)?"
     r"(?:due to DNS (?:Query|Response))?"
 )
+_WHO: Final = rf"(?:(?P<user>[^\s@()]+) ?@ ?)?(?P<source>[^\s@()]+){_USER.format('known')}"
+_ACCESSED: Final = re.compile(
+    rf"{_WHO} Accessed URL "
+    r"(?P<destination>(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f:.]{2,45}(?=: ?(?:(?:https?|ftp)://|/|Hostname |partial )))"
+    r": ?(?P<url>.*)"
+)
+_REFUSED: Final = re.compile(
+    rf"Access denied URL (?P<url>.*) SRC {_WHO} DEST (?P<destination>[^\s()]+) on interface \S+"
+)
+_PIECE: Final = "partial"
 _KEY: Final = re.compile(r"(?:^|, )([A-Z][A-Za-z_]{1,40}(?: [A-Z][a-z]+)?): ")
 _MOST_KEYS: Final = 200
 _NOBODY: Final = frozenset({"", "Unknown", "Not Found", "No Authentication Required", "Special Identities/Unknown"})
@@ -171,6 +183,32 @@ def _client(found: re.Match[str], *, built: bool) -> str | None:
     return None if len(low) != 1 else "second" if "first" in low else "first"
 
 
+def _request(text: str, number_: str, message: Message, sensor: str) -> tuple[Sighting, ...]:
+    """The URL is the client's own word; of one in pieces the first says where to, and the others nothing more."""
+    is_refused = number_ == "304002"
+    found = _matched(_REFUSED if is_refused else _ACCESSED, text, number_)
+    url, is_whole = found["url"], is_refused or message.whole
+    if url.startswith(f"{_PIECE} ") or (not is_whole and _PIECE.startswith(url)):
+        return ()
+    url, is_whole = url.removesuffix(f" {_PIECE}"), is_whole and not url.endswith(f" {_PIECE}")
+    host, path = url_parts(url) if "://" in url else ("", "")
+    name = host if path or is_whole else ""
+    return (
+        Sighting(
+            channel=Channel.HTTP if name and url.startswith("http") else Channel.FIREWALL,
+            at=message.at,
+            sensor=sensor,
+            source=address(found["source"]),
+            destination=address(found["destination"]),
+            protocol="tcp",
+            name=name,
+            verdict=Verdict.BLOCKED if is_refused else Verdict.UNKNOWN,
+            user=found["user"] or found["known"] or "",
+            path=path if name and is_whole else "",
+        ),
+    )
+
+
 def _botnet(text: str, number_: str, message: Message, sensor: str) -> tuple[Sighting, ...]:
     if "source" in text and "destination" not in text.partition(", ")[2]:
         return ()  # a listed host that comes in is no client of ours
@@ -263,5 +301,6 @@ _READERS: Final = {
     "106023": _deny,
     "106100": _counted,
     **dict.fromkeys(("302013", "302014", "302015", "302016"), _connection),
+    **dict.fromkeys(("304001", "304002"), _request),
     **dict.fromkeys(("430001", "430002", "430003"), _event),
 }
