@@ -40,17 +40,35 @@ class DeviceStatus(Answer):
         )
 
 
+class Software(Answer):
+    """The version of a device's software, as the last reading in a run told it."""
+
+    version: str | None = Field(examples=["9.18(4)"])
+    read_at: Instant | None
+    unknown_because: str | None = Field(description="null where it is known")
+
+    @classmethod
+    def of(cls, status: model.DeviceStatus | None) -> Software:
+        if status is not None and status.version:
+            return cls(version=status.version, read_at=status.version_at, unknown_because=None)
+        if status is None or status.last_seen_at is None:
+            return cls(version=None, read_at=None, unknown_because="it was not read yet")
+        return cls(version=None, read_at=None, unknown_because="what is read of this platform does not tell it")
+
+
 class Device(Answer):
     name: str = Field(examples=["fw-berlin"])
     site: str = Field(examples=["berlin"])
     vendor: str = Field(examples=["linux_nftables"])
     host: str
+    software: Software
     status: DeviceStatus | None = Field(description="null: never looked at")
 
     @classmethod
     def of(cls, view: views.DeviceView) -> Device:
         status = DeviceStatus.of(view.status) if view.status else None
-        return cls(name=view.name, site=view.site, vendor=view.vendor, host=view.host, status=status)
+        software = Software.of(view.status)
+        return cls(name=view.name, site=view.site, vendor=view.vendor, host=view.host, software=software, status=status)
 
 
 class Site(Answer):

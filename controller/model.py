@@ -343,6 +343,7 @@ class DeviceStatus:
     degraded: tuple[str, ...] = ()
     exceptions: tuple[ExceptionId, ...] = ()  # whose rules the last read-back showed on the device
     version: str = ""  # of its software, where a reading tells it
+    version_at: datetime | None = None  # when that reading was
     in_doubt: bool = False  # a change was begun and its end is not known: the device may hold something else by now
 
 

@@ -658,6 +658,9 @@ class Record:
         seen = now if found is not None else before.last_seen_at
         doubt = before.in_doubt or outcome is Outcome.UNCERTAIN  # only a proven state ends a doubt
         status = replace(before, last_attempt_at=now, last_seen_at=seen, in_doubt=doubt)
+        if self.look is not None:
+            version, read_at = _software(self.look)
+            status = replace(status, version=version, version_at=read_at)
         if not isinstance(error, PlanStale):  # an outdated wish is no trouble of the device
             status = replace(status, error_code=error.code, error=str(error))
         store.put_status(status)
@@ -709,6 +712,7 @@ class Record:
         # where exceptions are holes in the denies, no rule on the device names them
         held = plan.desired if self.look.observed.can.exempt else self.look.desired
         exceptions = tuple(ExceptionId(e) for r in held.rules if (e := subject_of(r.name)[1]))
+        version, read_at = _software(self.look)
         return DeviceStatus(
             device=self.device.name,
             site=self.device.site,
@@ -721,5 +725,12 @@ class Record:
             error=None,
             degraded=degraded,
             exceptions=exceptions,
-            version=self.look.observed.extra.get("version", ""),
+            version=version,
+            version_at=read_at,
         )
+
+
+def _software(look: Look) -> tuple[str, datetime | None]:
+    """The version that the reading told, and when; nothing where it tells none."""
+    version = look.observed.extra.get("version", "")
+    return version, look.at if version else None

@@ -146,7 +146,8 @@ class Observed:
     ``groups`` and ``rules`` are empty when we have nothing there. ``mark`` is None then, and also when our objects
     were made by hand. ``foreign`` is a sha256 over the rest of the firewall configuration, without counters.
     ``epoch`` changes whenever counters may have restarted (reboot, table re-created).
-    ``extra`` are vendor facts that the renderer needs (existing objects not in the neutral model, versions).
+    ``extra`` are vendor facts that the renderer needs (existing objects not in the neutral model); ``version`` is that
+    of the software, where a reading tells it.
     ``irregular`` are deviations of our objects from the form we write, each one line: the diff repairs them.
     ``wall_time`` is the local time, without a zone, that the device showed while it was read; None when it told none.
     """

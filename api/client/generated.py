@@ -207,6 +207,7 @@ class Device(TypedDict):
     site: str
     vendor: str
     host: str
+    software: Software
     status: DeviceStatus | None
 
 
@@ -1536,6 +1537,12 @@ class SnapshotHead(TypedDict):
     networks: int
     domains: int
     current: bool
+
+
+class Software(TypedDict):
+    version: str | None
+    read_at: str | None
+    unknown_because: str | None
 
 
 class Source(TypedDict):

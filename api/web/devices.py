@@ -54,7 +54,6 @@ def device_page(request: Request, controller: PageCtl, caller: PageReader, name:
         controller,
         "device.html",
         device=device,
-        version=view.status.version if view.status else "",
         in_doubt=view.status is not None and view.status.in_doubt,
         drift=drift,
         can=abilities(can),

@@ -252,11 +252,17 @@ def test_a_site_says_what_holds_now_and_when_that_may_change(office: Office) -> 
 
 
 def test_a_device_shows_the_latest_word_on_it_and_no_secret(office: Office) -> None:
-    assert office.get("/devices/fw-berlin")["status"] is None, "never looked at is not the same as off"
+    never = office.get("/devices/fw-berlin")
+    assert never["status"] is None, "never looked at is not the same as off"
+    assert never["software"] == {"version": None, "read_at": None, "unknown_because": "it was not read yet"}
+    office.controller.store.put_status(replace(a_status(), version="9.18(4)", version_at=NOON))
+    known = {"version": "9.18(4)", "read_at": "2026-11-25T11:00:00Z", "unknown_because": None}
+    assert office.get("/devices/fw-berlin")["software"] == known
     office.controller.store.put_status(a_status())
     found = office.get("/devices/fw-berlin")
     assert found["status"]["enforced_at"] == "2026-11-25T10:59:00Z"
-    assert found.keys() == {"name", "site", "vendor", "host", "status"}
+    assert found.keys() == {"name", "site", "vendor", "host", "software", "status"}
+    assert found["software"]["unknown_because"] == "what is read of this platform does not tell it"
     assert [d["name"] for d in office.get("/devices?site=austin")["items"]] == ["fw-austin"]
     assert office.get("/sites/berlin")["devices"] == [found]
 

@@ -96,6 +96,7 @@ def observed_from(text: str, options: FortinetFortiosOptions, most: Capabilities
             "owner": owner or "",
             "strangers": json.dumps(found.strangers),
             "release": facts.release,
+            "version": facts.release,
             "model": facts.model,
             "consolidated": str(facts.consolidated),
             "workspace": str(facts.workspace),

@@ -116,7 +116,8 @@ def observed_from(text: str, options: JuniperSrxOptions, can: Capabilities) -> O
     parts = sections(text)
     told = facts.facts_from(parts)
     lines = statements(facts.part(parts, facts.CONFIGURATION))
-    if not any(words[:1] == ("version",) for _, words in lines):
+    version = next((words for _, words in lines if words[:1] == ("version",)), None)
+    if version is None:
         raise Unreadable(
             "the configuration names no version: the account may not read all of it, or it was cut off",
             hint="the login class needs `view-configuration` for all of it",
@@ -144,6 +145,7 @@ def observed_from(text: str, options: JuniperSrxOptions, can: Capabilities) -> O
         extra={
             "held": held.dumps(),
             "commit": told.commit,
+            "version": "".join(version[1:2]),
             "pending": "ours" if ours else "yes" if told.pending else "",
             "role": told.role,
             "rematch": "yes" if _rematches(sorted_out.foreign, options) else "",

@@ -292,6 +292,7 @@ def test_an_object_of_our_name_without_our_comment_is_a_strangers_when_nothing_i
     box.tables["firewall address"]["tokgate-4-10.0.0.0-8"] = {"subnet": ["10.0.0.0", "255.0.0.0"]}
     found = adapter().parse(box.reading())
     assert "tokgate-4-10.0.0.0-8" in found.extra["strangers"]
+    assert found.extra["version"] == "7.4.1"
 
 
 # --- readings -------------------------------------------------------------------------------------------------------

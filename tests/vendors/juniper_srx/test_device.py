@@ -588,6 +588,7 @@ def test_a_notice_of_a_waiting_commit_is_no_answer() -> None:
         theirs.type("commit")
         assert at.look().extra["pending"] == ""
         assert at.look().extra["commit"] != ""
+        assert at.look().extra["version"] == "24.4R1.9"
 
 
 _PAIR = "security policies from-zone inside to-zone outside policy tokgate-deny-company"
