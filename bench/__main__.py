@@ -62,7 +62,9 @@ on the days that are over are remembered.
 *evidence_ingest* counts three kinds of sample, each with all that belongs to it and exactly once: hits that counters
 prove (with sums and journal), sightings of a sensor of which few are of the service, and sightings of a firewall that
 all are. By the clock; the same by our own processor time stands beside it, and says more on a machine that is shared.
-Into PostgreSQL new events and journal go by COPY, into SQLite as many rows to a statement.
+Into PostgreSQL new events and journal go by COPY, into SQLite as many rows to a statement. Beside the counters of
+PostgreSQL stands what that server can do here by itself: the same rows, spelled already, into the same tables with the
+same indexes by COPY and nothing else, a transaction for as many; server and client share the two cores.
 
 *flood* holds receiver, judge, episodes and store under more than can be read, and tells by how much memory grows when
 the caches are full; `python -m bench.flood 3600` is the hour.

@@ -3,15 +3,17 @@
 Run: ``python -m bench.evidence_ingest [--count N] [--memory N]``. Three kinds of *sample*, and every figure is of all
 that belongs to it, by the clock; beside it stands the same by our own processor time:
 
-- *counters*: hits that two readings of a counter prove, 1,000 in a batch; with the sums for reports, the journal for
-  exports, and the check that none is there already;
+- *counters*: hits that two readings of a counter prove, 1,000 in a batch and 5,000; with the sums for reports, the
+  journal for exports, and the check that none is there already;
 - *sensor*: records of a sensor (ClientHellos, flows, questions), parsed already, of which 2 in 100 are of the service;
   5,000 in a batch, judged, correlated and in the store when it returns; from 500 clients over an hour;
 - *firewall*: the same of a firewall that logs only what it denies of the service, so that every record counts.
 
-Embedded first, then a PostgreSQL of its own, which syncs; its rows are missing where there is none. The records exist
-before the clock starts, and are taken from the collector of garbage: nothing holds so many in real life. With
-``--memory`` also a flood of spoofed clients and names.
+Embedded first, then a PostgreSQL of its own, which syncs; its rows are missing where there is none. Beside its counters
+stands what the server itself can do here: the same rows of events and journal, spelled already, into tables like ours
+by ``COPY`` and nothing else, a transaction for as many. The records exist before the clock starts, and are taken from
+the collector of garbage: nothing holds so many in real life. With ``--memory`` also a flood of spoofed clients and
+names.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
+
 from bench.figures import Row, save
 from controller.address import DatabaseAddress
 from controller.evidence.model import Batch, Channel, Sighting, Verdict
@@ -46,7 +50,8 @@ from tests.postgres import Server, why_none
 from vendors.model import Reading, RuleName
 
 BATCH: Final = 5_000
-HITS: Final = 1_000
+HITS: Final = (1_000, 5_000)
+"""Events in a batch; two sizes, for a batch costs something by itself."""
 INTO_SQLITE: Final = 20_000
 INTO_POSTGRESQL: Final = 50_000
 CLIENTS: Final = 500
@@ -141,8 +146,8 @@ def rate(work: Callable[[], None], count: int) -> tuple[float, float]:
     return figures
 
 
-def hits(number: int) -> list[DetectionEvent]:
-    """What one poll of a device with very many rules may prove."""
+def hits(number: int, size: int = HITS[0]) -> list[DetectionEvent]:
+    """What one poll may prove."""
     end = NOON + timedelta(minutes=5 * number)
     shared = DetectionEvent(
         id=EventId(""),
@@ -159,7 +164,7 @@ def hits(number: int) -> list[DetectionEvent]:
         quality=Quality.EXACT,
         snapshot=None,
     )
-    return [replace(shared, id=EventId(new_id()), rule=RuleName(f"deny-{rule}")) for rule in range(HITS)]
+    return [replace(shared, id=EventId(new_id()), rule=RuleName(f"deny-{rule}")) for rule in range(size)]
 
 
 def counted(store: Store, polls: list[list[DetectionEvent]]) -> None:
@@ -168,17 +173,46 @@ def counted(store: Store, polls: list[list[DetectionEvent]]) -> None:
         assert store.record_events(found[0].device, reading, found) == len(found)
 
 
-def measure(place: str, address: DatabaseAddress | None, count: int, target: int) -> Iterator[Row]:
+def bare(server: Server, filled: DatabaseAddress, size: int) -> float:
+    """Events a second, and so many rows of the journal, of what lies in that database."""
+    empty = server.create()
+    with intake(server.address(empty)):
+        pass
+    with psycopg.connect(server.conninfo(filled.url.rpartition("/")[2])) as there:
+        sent = {table: _lines(there, table) for table in ("events", "journal (at, kind, subject, site)")}
+    count = max(map(len, sent.values()))
+    with psycopg.connect(server.conninfo(empty)) as here:
+        began = time.perf_counter()
+        for start in range(0, count, size):
+            for table, lines in sent.items():
+                with here.cursor().copy(f"COPY {table} FROM STDIN".encode()) as copying:
+                    copying.write(b"".join(lines[start : start + size]))
+            here.commit()
+        return count / (time.perf_counter() - began)
+
+
+def _lines(connection: psycopg.Connection[Any], table: str) -> list[bytes]:
+    with connection.cursor().copy(f"COPY {table} TO STDOUT".encode()) as copying:
+        return [bytes(line) for line in copying]
+
+
+def measure(server: Server | None, count: int) -> Iterator[Row]:
+    """In a store of its own each."""
     rng = random.Random(7)
-    with intake(address) as (_, store):
-        polls = [hits(number) for number in range(count // HITS)]
-        yield _row(f"{place}: counters, {HITS:,} events in a batch", rate(lambda: counted(store, polls), count), target)
+    place, target = ("embedded", INTO_SQLITE) if server is None else ("PostgreSQL", INTO_POSTGRESQL)
+    for size in HITS:
+        address = None if server is None else server.address(server.create())
+        with intake(address) as (_, store):
+            polls = [hits(number, size) for number in range(count // size)]
+            figures = rate(lambda s=store, p=polls: counted(s, p), count)  # type: ignore[misc]
+        peer = None if server is None or address is None else bare(server, address, size)
+        yield _row(f"{place}: counters, {size:,} events in a batch", figures, target, peer)
     streams: dict[str, Callable[[], Iterator[Sighting]]] = {
         "sensor, 2 in 100 of the service": lambda: sensor(count, share=0.02, rng=rng),
         "firewall, all of the service": lambda: firewall(count, rng=rng),
     }
     for label, make in streams.items():
-        with intake(address) as (desk, _):
+        with intake(None if server is None else server.address(server.create())) as (desk, _):
             work = batches(make(), f"{label} {time.time_ns()}")
             what = f"{place}: {label}, {BATCH:,} sightings in a batch"
             yield _row(what, rate(lambda d=desk, w=work: taken(d, w), count), target)  # type: ignore[misc]
@@ -189,11 +223,11 @@ def taken(desk: EvidenceDesk, work: list[Batch]) -> None:
         desk.take(batch)
 
 
-def _row(what: str, figures: tuple[float, float], target: int) -> Row:
+def _row(what: str, figures: tuple[float, float], target: int, peer: float | None = None) -> Row:
     by_clock, by_processor = figures
     parts = {"a second of our own processor": by_processor}
     met = by_clock >= target
-    return Row(what=what, ours=by_clock, peer=None, unit="/s", target=f"≥ {target:,}", met=met, parts=parts)
+    return Row(what=what, ours=by_clock, peer=peer, unit="/s", target=f"≥ {target:,}", met=met, parts=parts)
 
 
 def memory(count: int, address: DatabaseAddress | None = None) -> dict[str, Any]:
@@ -216,17 +250,18 @@ def main() -> None:
     asked.add_argument("--count", type=int, default=200_000)
     asked.add_argument("--memory", type=int, default=0, help="sightings of a flood")
     given = asked.parse_args()
-    rows = [*measure("embedded", None, given.count, INTO_SQLITE)]
+    rows = [*measure(None, given.count)]
     if why_none():
         print(why_none())
     else:
         server = Server(syncs=True)
         try:
-            rows += measure("PostgreSQL", server.address(server.create()), given.count, INTO_POSTGRESQL)
+            rows += measure(server, given.count)
         finally:
             server.remove()
     for row in rows:
-        print(f"{row.what}: {row.ours:,.0f} {row.unit}, {dict(row.parts)}, {row.target}")
+        beside = "" if row.peer is None else f" (COPY alone {row.peer:,.0f})"
+        print(f"{row.what}: {row.ours:,.0f} {row.unit}{beside}, {dict(row.parts)}, {row.target}")
     save("evidence_ingest", rows)
     if given.memory:
         print(json.dumps(memory(given.memory), indent=1))

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Boolean, Column, Connection, String, Table, insert
 
@@ -18,34 +19,53 @@ from controller.store.shelf import without_nul
 Columns = Mapping[str, Sequence[Any]]
 """The values of each column, all equally long; columns that are left out get their default."""
 
+
+class Ready(NamedTuple):
+    """New rows as the database takes them: lines of COPY, some at a time, or plain values."""
+
+    columns: Columns
+    sent: Sequence[Any]
+
+
 _FEW: Final = 50
 """Fewer rows are not worth another way."""
 _SPECIAL: Final = re.compile(r"[\\\t\n\r\0]")
 _ESCAPES: Final = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _AT_ONCE: Final = 250
-"""Rows that are handed to the server together, so that it has something to do while the next are spelled."""
+"""Rows that are handed to the server together, so that it has something to do while the next are on their way."""
 
 
 def add(connection: Connection, table: Table, columns: Columns) -> None:
     """New rows, that nothing stands in the way of: whoever calls has looked, and nobody else writes meanwhile."""
-    with adding(connection, table, columns):
+    with adding(connection, table, ready(connection, columns)):
         pass
 
 
+def ready(connection: Connection, columns: Columns) -> Ready:
+    """Asks nothing of the connection, so it can be done while the server writes something else."""
+    if _count(columns) < _FEW:
+        return Ready(columns, ())
+    if _is_server(connection):
+        return Ready(columns, [*_lines(columns)])
+    return Ready(columns, _values(columns))
+
+
 @contextmanager
-def adding(connection: Connection, table: Table, columns: Columns) -> Iterator[None]:
+def adding(connection: Connection, table: Table, rows: Ready) -> Iterator[None]:
     """``add``: the rows are there when the block has ended. A server writes them while it runs, and answers nothing
     else on the connection until then."""
-    count = _count(columns)
-    if count < _FEW:
-        if count:
-            connection.execute(insert(table), as_rows(columns))
+    if not rows.sent:
+        if _count(rows.columns):
+            connection.execute(insert(table), as_rows(rows.columns))
         yield
-    elif connection.dialect.name == "postgresql":
-        with _copying(connection, table, columns):
+    elif _is_server(connection):
+        raw: Any = connection.connection.driver_connection
+        with raw.cursor() as cursor, cursor.copy(_copy(table, (*rows.columns,))) as copying:
+            for lines in rows.sent:
+                copying.write(lines)
             yield
     else:
-        _insert(connection, table, columns)
+        connection.exec_driver_sql(_insert(table, (*rows.columns,)), rows.sent)
         yield
 
 
@@ -53,10 +73,11 @@ def put_all(connection: Connection, table: Table, columns: Columns) -> None:
     """Rows, each in the place of the one that has its primary key; no two of them have the same."""
     if not _count(columns):
         return
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_replacing(table, (*columns,)), tuple(map(_array, columns.values())))
+    names = (*columns,)
+    if _is_server(connection):
+        connection.exec_driver_sql(_put_arrays(table, names), tuple(map(_array, columns.values())))
     else:
-        _insert(connection, table, columns, _instead(table, (*columns,)))
+        connection.exec_driver_sql(f"{_insert(table, names)} {_instead(table, names)}", _values(columns))
 
 
 def as_rows(columns: Columns) -> list[dict[str, Any]]:
@@ -72,32 +93,32 @@ def _count(columns: Columns) -> int:
     return len(next(iter(columns.values()), ()))
 
 
-@contextmanager
-def _copying(connection: Connection, table: Table, columns: Columns) -> Iterator[None]:
-    statement = f"COPY {_quoted(table.name)} ({', '.join(map(_quoted, columns))}) FROM STDIN"
-    raw: Any = connection.connection.driver_connection
-    with raw.cursor() as cursor, cursor.copy(statement) as copying:
-        for part in _parts(columns):
-            spelled = [_each(column, _spelled) for column in part]
-            copying.write("\n".join(map("\t".join, zip(*spelled, strict=True))) + "\n")
-        yield
+def _is_server(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
 
 
-def _insert(connection: Connection, table: Table, columns: Columns, otherwise: str = "") -> None:
-    plain = [_each(column, _plain) for column in columns.values()]
-    statement = f"{_into(table, columns)} VALUES ({', '.join('?' for _ in columns)}) {otherwise}"
-    connection.exec_driver_sql(statement, [*zip(*plain, strict=True)])
+# --- statements -------------------------------------------------------------------------------------------------------
 
 
 @cache
-def _replacing(table: Table, names: tuple[str, ...]) -> str:
+def _copy(table: Table, names: tuple[str, ...]) -> str:
+    return f"COPY {_named(table, names)} FROM STDIN"
+
+
+@cache
+def _insert(table: Table, names: tuple[str, ...]) -> str:
+    return f"INSERT INTO {_named(table, names)} VALUES ({', '.join('?' for _ in names)})"  # noqa: S608
+
+
+@cache
+def _put_arrays(table: Table, names: tuple[str, ...]) -> str:
     """As many rows as the arrays are long, in one statement: so many statements of one row take ten times as long."""
     arrays = ", ".join(f"CAST(%s AS {_kind(table.c[name])}[])" for name in names)
-    return f"{_into(table, names)} SELECT * FROM unnest({arrays}) {_instead(table, names)}"  # noqa: S608
+    return f"INSERT INTO {_named(table, names)} SELECT * FROM unnest({arrays}) {_instead(table, names)}"  # noqa: S608
 
 
-def _into(table: Table, names: Iterable[str]) -> str:
-    return f"INSERT INTO {_quoted(table.name)} ({', '.join(map(_quoted, names))})"
+def _named(table: Table, names: Iterable[str]) -> str:
+    return f"{_quoted(table.name)} ({', '.join(map(_quoted, names))})"
 
 
 @cache
@@ -117,9 +138,17 @@ def _kind(column: Column[Any]) -> str:
     return "text" if isinstance(column.type, String) else "boolean" if isinstance(column.type, Boolean) else "bigint"
 
 
-def _parts(columns: Columns) -> Iterator[list[Sequence[Any]]]:
-    for start in range(0, _count(columns), _AT_ONCE):
-        yield [column[start : start + _AT_ONCE] for column in columns.values()]
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def _lines(columns: Columns) -> Iterator[str]:
+    rows = map("\t".join, zip(*(_each(column, _spelled) for column in columns.values()), strict=True))
+    while some := [*islice(rows, _AT_ONCE)]:
+        yield "\n".join(some) + "\n"
+
+
+def _values(columns: Columns) -> list[tuple[Any, ...]]:
+    return [*zip(*(_each(column, _plain) for column in columns.values()), strict=True)]
 
 
 def _each(column: Sequence[Any], way: Any) -> list[Any]:
@@ -159,4 +188,4 @@ def _spelled(value: Any) -> str:
     return str(value)
 
 
-__all__ = ["Columns", "add", "adding", "as_columns", "as_rows", "put_all"]
+__all__ = ["Columns", "Ready", "add", "adding", "as_columns", "as_rows", "put_all", "ready"]

@@ -41,7 +41,7 @@ from controller.model import (
 from controller.privacy.alias import Alias
 from controller.store import journal, outbox
 from controller.store.adding import FRESHNESS, Rows, add_look
-from controller.store.bulk import Columns, adding
+from controller.store.bulk import Columns, adding, ready
 from controller.store.journal import Kind
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
 from controller.store.schema import (
@@ -255,8 +255,8 @@ class Evidence(Shelf):
         """With all that belongs to them. While a server writes the one, the next is made ready here."""
         now = self._clock.now()
         with journal.noting(connection, Kind.EVENT, [(event.id, event.site) for event in new], now):
-            columns = columns_of(new)
-        with adding(connection, events, columns):
+            rows = ready(connection, columns_of(new))
+        with adding(connection, events, rows):
             sums = Rows.of(new)
         sums.write(connection)
         outbox.tell_events(connection, new, now)

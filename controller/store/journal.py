@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 
 from controller.alerts import AlertNote
 from controller.audit import AuditNote
-from controller.store.bulk import Columns, adding
+from controller.store.bulk import Columns, adding, ready
 from controller.store.schema import journal
 from controller.store.shelf import Shelf, get_meta, put_meta
 from core.ids import SiteName, new_id
@@ -76,7 +76,7 @@ def noting(
     """``note``, as ``adding`` does it: while the block runs."""
     subjects, sites = [subject for subject, _ in recorded], [site for _, site in recorded]
     at_once: Columns = {"at": [at] * len(recorded), "kind": [kind.value] * len(recorded)}
-    return adding(connection, journal, {**at_once, "subject": subjects, "site": sites})
+    return adding(connection, journal, ready(connection, {**at_once, "subject": subjects, "site": sites}))
 
 
 class Journal(Shelf):
