@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import APIRouter, Form
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from api.auth import Caller
 from api.models import Ulid
 from api.sessions import PageCaller, PageCtl
+from api.web.fields import about
 from api.web.pages import PageRoute, page
 from api.web.shown import zone_at
 from api.web.wording import SCOPES
@@ -28,6 +30,20 @@ LASTS: Final = {"7": "a week", "30": "a month", "90": "three months", "366": "a 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
+_FIELDS: Final = {"name": ("token-name", "Name"), "scopes": ("token-scopes", "It may"), "days": ("token-days", "For")}
+
+
+class Typed(NamedTuple):
+    """What stood in the form of a token that was refused."""
+
+    name: str
+    scopes: Sequence[str]
+    days: str
+
+
+_NOTHING: Final = Typed("", (), "30")
+
+
 @router.get("/account")
 def account(request: Request, controller: PageCtl, caller: PageCaller) -> Response:
     return _page(request, controller, caller)
@@ -40,7 +56,7 @@ def _page(
     *,
     error: TokgateError | None = None,
     fresh: tuple[Token, Secret] | None = None,
-    typed: str = "",
+    typed: Typed = _NOTHING,
 ) -> Response:
     """``fresh``: a token that was made just now; its text is on this answer and nowhere else."""
     person = controller.people.get(str(caller.person))
@@ -59,6 +75,7 @@ def _page(
         sessions=list(reversed(controller.people.sessions(person.name, is_open=True))),
         tokens=[token for token in controller.own_tokens.all(person.name) if token.revoked_at is None],
         now=controller.clock.now(),
+        **about(error, _FIELDS),
     )
 
 
@@ -89,12 +106,14 @@ def make_token(
 ) -> Response:
     """Shows the token, this once; what was wrong is said on the page. A form sent twice has its name in use."""
     try:
-        if days not in LASTS or not {*scopes} <= {*Scope}:
-            raise Invalid("choose what it may do, and for how long")
+        if days not in LASTS:
+            raise Invalid("days: say for how long")
+        if not scopes or not {*scopes} <= {*Scope}:
+            raise Invalid("scopes: choose what it may do")
         wanted, life = [Scope(word) for word in scopes], timedelta(days=int(days))
         made = controller.own_tokens.create(_owner(caller), name.strip(), wanted, life, sites=None)
     except TokgateError as exc:
-        return _page(request, controller, caller, error=exc, typed=name)
+        return _page(request, controller, caller, error=exc, typed=Typed(name, scopes, days))
     return _page(request, controller, caller, fresh=made)
 
 

@@ -23,6 +23,7 @@ from api.web.templating import render
 from api.web.wording import moment
 from controller.errors import Invalid
 from controller.exceptions import MAX_SOURCES, ExceptionPreview, ExceptionRequest, surfaces_of
+from controller.inventory.exception_rules import OTHER
 from controller.model import Window
 from controller.service import Controller
 from controller.wall_clock import comes_twice, span_in_words, zone_word
@@ -87,6 +88,7 @@ def request_page(request: Request, controller: PageCtl, caller: PageRequester) -
         chosen = list(controller.inventory.sites)
     given["owner"] = given["owner"] or caller.person or ""
     given["lasts"] = given["lasts"] or "8h"
+    given["code"] = given["code"] or (OTHER if OTHER in controller.inventory.exceptions.reasons else "")
     return _form_page(request, controller, given, chosen)
 
 

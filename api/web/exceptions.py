@@ -143,6 +143,7 @@ def _detail(
             "seat": exception.seats is not None and is_open and (caller.allows(Scope.APPROVE) or own),
         },
         own=own and waits,
+        news=_news_of(exception) if waits else "",
         once=new_id(),
         states=STATES,
         typed=dict.fromkeys(("approve_reason", "deny_reason", "revoke_reason", "renew_reason"), "")
@@ -186,6 +187,26 @@ def live_part(
     said, _, _ = seen.partition("-")
     aloud = said != known["seen"].partition("-")[0]
     return render(request, "live.html", **known | {"aloud": aloud})
+
+
+@router.get("/{number}/news")
+def news_part(
+    request: Request,
+    controller: PageCtl,
+    caller: PageReader,
+    number: str,
+    seen: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    """That somebody decided meanwhile, for a page that waits; what is being typed there stays."""
+    exception = controller.exceptions.get(number)
+    if seen == _news_of(exception):
+        return Response(status_code=204)
+    return render(request, "news.html", e=exception, said=STATES[exception.state][0])
+
+
+def _news_of(exception: AccessException) -> str:
+    """Names what a page that waits for decisions shows of them."""
+    return f"{exception.state.value}-{len(exception.approvals)}"
 
 
 def _live(controller: Controller, exception: AccessException, shown: Shown) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
@@ -16,7 +16,8 @@ from api.policy_models import WhatIf
 from api.sessions import PageCtl, PageOperator, PageReader
 from api.web import wording
 from api.web.blocked import own_address, place_of
-from api.web.pages import PageRoute, page
+from api.web.fields import about
+from api.web.pages import PageRoute, page, told
 from controller.errors import Invalid
 from controller.model import Scope, Window
 from controller.service import Controller
@@ -96,7 +97,7 @@ def why_page(
 ) -> Response:
     """What becomes of one flow and why, and the way to a request that is filled in already."""
     src, dst = src.strip() or ("" if not dst.strip() else own_address(request)), place_of(dst)
-    answer, trouble, hint = _answer(controller, src, dst, site)
+    answer, error = _answer(controller, src, dst, site)
     zone = controller.inventory.site(answer.site).time_zone if answer else "UTC"
     return page(
         request,
@@ -108,23 +109,25 @@ def why_page(
         answer=answer,
         said=VERDICTS.get(answer.verdict.value, "") if answer else "",
         should=VERDICTS[answer.decided.value] if answer and answer.decided is not answer.verdict else "",
-        trouble=trouble,
-        hint=hint,
         notes=[wording.sentence(note) for note in answer.notes] if answer else [],
         ask=_request_for(answer) if answer and caller.allows(Scope.REQUEST) else "",
         zone=zone,
         shortly=wording.VERDICTS,
+        **(told(error) | about(error, _FIELDS)),
     )
 
 
-def _answer(controller: Controller, src: str, dst: str, site: str) -> tuple[Check | None, str, str]:
-    """The answer, or what is wrong with the question and what to do; nothing when nothing was asked."""
+_FIELDS: Final = {"src": ("src", "From"), "dst": ("dst", "To"), "site": ("site", "At")}
+
+
+def _answer(controller: Controller, src: str, dst: str, site: str) -> tuple[Check | None, TokgateError | None]:
+    """The answer, or what is wrong with the question; nothing when nothing was asked."""
     if not src or not dst:
-        return None, "", ""
+        return None, None
     try:
-        return Check.of(controller.flows.check(src, dst, site=site or None)), "", ""
+        return Check.of(controller.flows.check(src, dst, site=site or None)), None
     except TokgateError as exc:
-        return None, wording.sentence(exc.message), wording.hint(exc.hint)
+        return None, exc
 
 
 def _request_for(answer: Check) -> str:

@@ -101,6 +101,7 @@ NO_PAGES: Final = {
     "/auth/oidc/login",
     "/blocked/request",
     "/exceptions/{number}/live",
+    "/exceptions/{number}/news",
     "/episodes/csv",
     "/fleet",
     "/live",

@@ -217,6 +217,9 @@ def test_why_is_answered_and_leads_to_a_request_that_is_filled_in(office: Office
     assert 'value="berlin" checked' in form
     wrong = text_of(anna.get("/why", params={"src": "10.99.9.9", "dst": "www.tiktok.com"}).text)
     assert "No site has 10.99.9.9 among its networks" in wrong
+    wrong = anna.get("/why", params={"src": "10.20.1.7", "dst": "a..b"}).text
+    assert '<a href="#dst">To</a>: ' in wrong
+    assert 'aria-invalid="true" aria-describedby="trouble">' in wrong
 
 
 def test_an_operator_acts_in_an_emergency_and_ends_it(office: Office) -> None:
@@ -453,6 +456,26 @@ def test_what_was_typed_outlives_a_session_that_ends_meanwhile(office: Office) -
     assert forged.status_code == 403
     assert "/exceptions/new?sites=berlin&amp;sources=10.20.1.7" in forged.text
     assert office.controller.exceptions.find() == ()
+
+
+def test_who_waits_on_an_open_page_is_told_what_was_decided(office: Office) -> None:
+    anna, bert = signed(office, "anna"), signed(office, "bert")
+    where = asked(anna)
+    way = re.search(r'hx-get="([^"]+/news\?seen=[^"]+)"', anna.get(where).text)
+    assert way
+    assert anna.get(way[1]).status_code == 204
+    bert.send(f"{where}/deny", page=where, reason="no")
+    told = anna.get(way[1]).text
+    assert "Meanwhile: denied, by bert. Show it" in text_of(told)
+    assert "hx-get" not in told, "asked for no more"
+    assert "/news?seen=" not in anna.get(where).text
+
+
+def test_who_names_no_kind_of_reason_gets_the_general_one(office: Office) -> None:
+    form = signed(office, "anna").get("/exceptions/new").text
+    assert re.findall(
+        r'<option value="([^"]+)" selected', form.partition('id="code"')[2].partition("</select>")[0]
+    ) == ["other"]
 
 
 def test_devices_are_told_of_again_only_when_something_changed(office: Office) -> None:

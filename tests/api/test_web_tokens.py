@@ -43,7 +43,7 @@ def test_a_token_is_made_shown_once_used_and_revoked(office: Office) -> None:
         ({"scopes": "operate"}, "do not hold operate"),
         ({"scopes": "everything"}, "what it may do"),
         ({"days": "9999"}, "how long"),
-        ({"name": "My Script"}, "ame: lower-case letters"),
+        ({"name": "My Script"}, "ower-case letters"),
     ],
 )
 def test_what_is_wrong_is_said_on_the_page(office: Office, more: dict[str, str], why: str) -> None:
@@ -52,3 +52,18 @@ def test_what_is_wrong_is_said_on_the_page(office: Office, more: dict[str, str],
     assert why in answer
     assert not TEXT.search(answer)
     assert office.controller.own_tokens.all(vera.office.controller.people.get("vera").name) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [({"name": "My Script"}, "token-name"), ({"scopes": "all"}, "token-scopes"), ({"days": "400"}, "token-days")],
+)
+def test_what_was_refused_keeps_what_was_chosen_and_leads_to_its_field(
+    office: Office, wrong: dict[str, str], field: str
+) -> None:
+    page = made(signed(office, "vera"), **({"days": "90"} | wrong))
+    assert f'<a href="#{field}">' in page
+    if "scopes" not in wrong:
+        assert 'value="read" checked' in page
+    if "days" not in wrong:
+        assert '<option value="90" selected>' in page
