@@ -17,7 +17,6 @@ from pydantic import BaseModel, StringConstraints
 
 from api.models import Page
 from controller.errors import Invalid
-from controller.privacy.alias import PSEUDONYM
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -45,7 +44,7 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 Pseudonym = Annotated[
     str | None,
     Query(
-        pattern=f"^{PSEUDONYM.pattern}$",
+        max_length=64,
         description="only of whom lists of `site` call so; it is nobody's anywhere else",
         examples=["client-k7m2p3xq4tza"],
     ),

@@ -40,7 +40,7 @@ from core.ids import SiteName, new_id
 Q = TypeVar("Q", EpisodeQuery, EventQuery)
 
 COUNTED_FOR: Final = 60.0
-"""Seconds for which it is believed how many clients a site had."""
+"""Seconds for which it is believed how many clients a site had, and whom a pseudonym stands for."""
 REMEMBERED: Final = 4_096
 LONGEST: Final = timedelta(days=400)
 MOST_LISTED: Final = 1_000
@@ -79,6 +79,7 @@ class _Memory:
     lock: threading.Lock = field(default_factory=threading.Lock)
     keys: OrderedDict[tuple[str, datetime], bytes] = field(default_factory=OrderedDict)
     counts: OrderedDict[tuple[str, datetime, int], tuple[float, bool]] = field(default_factory=OrderedDict)
+    aliases: OrderedDict[tuple[str, str, datetime], tuple[float, Alias | None]] = field(default_factory=OrderedDict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,7 @@ class PrivacyDesk:
         if closed := self.inventory.closed(site):
             raise NotUnmasked(
                 f"{', '.join(closed[:5])}: identities are not shown there, so nothing is found by them",
-                hint="name a site where they are; or ask to see who it is: `tokgate unmask ask`",
+                hint="name a site where they are, or find by a pseudonym; who that is: `tokgate unmask ask`",
             )
 
     def is_searchable(self, site: str | None) -> bool:
@@ -191,6 +192,18 @@ class PrivacyDesk:
         veil = self.veil(site, period.end)
         if veil.identities is not Identities.PSEUDONYMS:
             return None  # too few of them: lists name nobody there either
+        now, where = self.clock.monotonic(), (site, name, period.start)
+        with self.memory.lock:
+            known = self.memory.aliases.get(where)
+        if known is not None and 0 <= now - known[0] < COUNTED_FOR:
+            return known[1]
+        found = self._searched(veil, site, name, period)
+        if found is not None or period.end <= self.clock.now():  # who was seen just now is found at once
+            with self.memory.lock:
+                _keep(self.memory.aliases, where, (now, found))
+        return found
+
+    def _searched(self, veil: Veil, site: str, name: str, period: Window) -> Alias | None:
         if name.startswith(Of.USER):
             users = frozenset(user for user in self.store.users_in(site, period) if veil.user(user) == name)
             return Alias(window=period, users=users) if users else None
@@ -341,6 +354,7 @@ class PrivacyDesk:
         if gone:
             with self.memory.lock:
                 self.memory.keys.clear()
+                self.memory.aliases.clear()
         return gone
 
 

@@ -6,7 +6,6 @@ that became a pseudonym is no address any more.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from base64 import b32encode
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -38,13 +37,13 @@ class Of(StrEnum):
 def pseudonym(key: bytes, site: str, of: Of, name: str) -> str:
     """The same for the same name at one site under one key; without the key, nobody can tell whose it is."""
     said = "\0".join((site, of.value, canonical(of, name))).encode()
-    digest = hmac.new(key, said, hashlib.sha256).digest()
+    digest = hmac.digest(key, said, "sha256")
     return f"{of.value}-{b32encode(digest).decode().lower()[:LETTERS]}"
 
 
 def canonical(of: Of, name: str) -> str:
     """One way to write it: hosts and users are the same in capitals."""
-    if of is Of.CLIENT:
+    if of is Of.CLIENT and (":" in name or name[:1].isdigit()):  # else it is no address, and need not be tried as one
         try:
             return str(ip_address(name))
         except ValueError:

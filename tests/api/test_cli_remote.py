@@ -109,6 +109,8 @@ FAILING = [
     (("audit", "export", "--after", "100000"), 1),
     (("webhook", "remove", "nope"), 1),
     (("webhook", "edit", "chat"), 1),
+    (("episodes", "list", "--pseudonym", "ann", "--site", "berlin"), 1),
+    (("events", "list", "--pseudonym", "client-aaaaaaaaaaaa", "--site", "berlin"), 1),
     (("webhook", "edit", "chat", "--site", "nowhere"), 1),
     (("report", "site", "nowhere"), 1),
     (("plan",), 4),
