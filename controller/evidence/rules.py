@@ -61,11 +61,13 @@ def follows(
 def leak(draft: Draft, episode: Episode, *, had_leaked: bool) -> Iterator[Episode]:
     """Use that passed where the site enforces. Taken back when a firewall turns out to have cut it after all."""
     leaked = outcomes(draft)[Outcome.LEAKED] if draft.may_leak else 0
+    if not leaked and not had_leaked:
+        return
     name = derived_id(episode.id, EpisodeKind.LEAK)
     if leaked and episode.kind is EpisodeKind.USE:
         text = f"{leaked} of it passed while the policy of {episode.site} enforces for {episode.role or 'everybody'}"
         yield _following(episode, name, EpisodeKind.LEAK, "rule:leak", text, count=leaked)
-    elif not leaked and had_leaked:
+    elif not leaked:
         text = "taken back: a firewall blocked what seemed to have passed"
         taken = _following(episode, name, EpisodeKind.LEAK, "rule:taken-back", text, weight=-100)
         yield replace(taken, confidence=0)
@@ -94,7 +96,6 @@ def evasion(draft: Draft, episode: Episode, ways: Iterable[Way], *, evaded: Epis
     ``evaded``: as it was told; taken back when an earlier beginning comes in late. Its window is from the block to the
     beginning of the last way, its count that of the ways.
     """
-    name = derived_id(episode.id, EpisodeKind.EVASION)
     known = list(ways)
     near = [way for way in known if is_right_after(draft.blocked, way.first.at, AT_ONCE)]
     if not near:
@@ -102,7 +103,7 @@ def evasion(draft: Draft, episode: Episode, ways: Iterable[Way], *, evaded: Epis
         return
     first, last = near[0].first, near[-1].first
     start = max(start for start, _ in draft.blocked if start < first.at)
-    blocked = _blocked(episode)
+    blocked, name = _blocked(episode), derived_id(episode.id, EpisodeKind.EVASION)
     text = f"{first.thread} {int((first.at - start).total_seconds())} s after it was blocked, and not before"
     tunnel = Ground(trait="rule:evasion", text=text, weight=_weight(near), channel=first.channel)
     yield replace(
