@@ -30,6 +30,7 @@ from controller.evidence.correlating import (
     fold,
     loads,
     outcomes,
+    overflow_of,
     signs_by_keys,
     signs_of,
 )
@@ -60,6 +61,7 @@ FOLLOWED: Final = timedelta(seconds=5)
 REMEMBERED: Final = 50_000
 MANY: Final = 2_000
 PAGE: Final = 1_000
+MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 WEEK: Final = timedelta(days=7)
 NO_TIME: Final = Window(datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
@@ -172,6 +174,7 @@ class EvidenceDesk:
         nameless = [sighting for sighting in judged.nameless if self._is_lately(sighting)]
         clients = {sign.client for sign in judged.signs}
         clients |= {judge.client(sighting, site=batch.site) or "" for sighting in nameless}
+        clients |= {overflow_of(sign.site) for sign in used}
         with self._joining:
             times = [*(sign.at for sign in used), *(sighting.at for sighting in nameless), *self._ways.note(tunnels)]
         window = Window(min(times) - LENGTH, max(times) + LENGTH) if times else NO_TIME
@@ -189,8 +192,7 @@ class EvidenceDesk:
             more = list(signs_by_keys(judge, nameless, drafts, foreign=foreign, site=batch.site))
             joined.update(id(sighting) for sighting, _ in more)
             signs = [*used, *(sign for _, sign in more)]
-            open_at = cache(lambda site: past.open_at(site, window.start + LENGTH))
-            changed = fold(drafts, signs, open_at=open_at, salt=past.salt)
+            changed = fold(drafts, signs, open_at=_open_in(past), salt=past.salt)
             found = {draft.id: episode_of(draft) for draft in changed}
             own.update(draft.client for draft in changed if not draft.is_overflow)
             first = self._first(found.values(), past)
@@ -338,6 +340,12 @@ class EvidenceDesk:
                 lately.move_to_end(source)
             while len(lately) > REMEMBERED:
                 lately.popitem(last=False)
+
+
+def _open_in(past: Past) -> Callable[[SiteName, datetime], int]:
+    """How many episodes of a site what is seen then might join, to the minute."""
+    in_minute = cache(lambda site, minute: past.open_at(site, Window(minute - LENGTH, minute + MINUTE)))
+    return lambda site, at: in_minute(site, at.replace(second=0, microsecond=0))
 
 
 def matcher_of(inventory: Inventory, snapshot: Snapshot | None) -> Matcher:

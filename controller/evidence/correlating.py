@@ -384,12 +384,12 @@ def fold(
     drafts: Iterable[Draft],
     signs: Iterable[Sign],
     *,
-    open_at: Callable[[SiteName], int] = lambda _: 0,
+    open_at: Callable[[SiteName, datetime], int] = lambda *_: 0,
     salt: bytes = b"",
 ) -> list[Draft]:
     """The drafts that the signs change or begin, given those that are open; the others are left out.
 
-    ``open_at`` says how many episodes of a site are open already. ``salt`` goes into the ids of new ones.
+    ``open_at`` says how many episodes of a site were open then, already. ``salt`` goes into the ids of new ones.
     """
     by_group: dict[tuple[str, str, str], list[Draft]] = defaultdict(list)
     for draft in drafts:
@@ -399,8 +399,8 @@ def fold(
     for sign in sorted(signs, key=_rank):
         group = by_group[_group(sign.client, sign.app, sign.exception)]
         fitting = _fitting(group, sign)
-        if fitting is None and open_at(sign.site) + _still_open(begun[sign.site], sign.at) >= OPEN_MOST:
-            group = by_group[_group(_overflow(sign), sign.app, None)]
+        if fitting is None and open_at(sign.site, sign.at) + _still_open(begun[sign.site], sign.at) >= OPEN_MOST:
+            group = by_group[_group(overflow_of(sign.site), sign.app, None)]
             fitting = _fitting(group, sign) or _begin(group, sign, salt, is_overflow=True)
         elif fitting is None:
             begun[sign.site].append(sign.at)
@@ -430,12 +430,13 @@ def _group(client: str, app: str, exception: str | None) -> tuple[str, str, str]
     return client, app, exception or ""
 
 
-def _overflow(sign: Sign) -> str:
-    return f"{sign.site} (too many)"
+def overflow_of(site: SiteName) -> str:
+    """The client that those who are too many are summed as."""
+    return f"{site} (too many)"
 
 
 def _begin(group: list[Draft], sign: Sign, salt: bytes, *, is_overflow: bool = False) -> Draft:
-    client = _overflow(sign) if is_overflow else sign.client
+    client = overflow_of(sign.site) if is_overflow else sign.client
     source = None if is_overflow or sign.source is None else str(sign.source)
     draft = Draft(
         id=made_id(sign.at, client, sign.app, "" if is_overflow else sign.exception or "", salt=salt),
@@ -678,6 +679,7 @@ __all__ = [
     "loads",
     "made_id",
     "outcomes",
+    "overflow_of",
     "signs_by_keys",
     "signs_of",
     "weigh",

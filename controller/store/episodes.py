@@ -196,9 +196,10 @@ class Past:
             put_meta(self._connection, SALT, kept)
         return bytes.fromhex(kept)
 
-    def open_at(self, site: SiteName, since: datetime) -> int:
-        """How many episodes of the site ended after ``since``, and more may join."""
-        mine = (episodes.c.site == site, episodes.c.end > since, episodes.c.threads.is_not(None))
+    def open_at(self, site: SiteName, window: Window) -> int:
+        """How many episodes of the site touch the window, and more may join them."""
+        touching = (episodes.c.end > window.start, episodes.c.start < window.end)
+        mine = (episodes.c.site == site, *touching, episodes.c.threads.is_not(None))
         return int(self._connection.execute(select(func.count()).select_from(episodes).where(*mine)).scalar() or 0)
 
     def used_before(self, site: SiteName, app: str, at: datetime) -> bool:

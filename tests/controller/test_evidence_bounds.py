@@ -18,13 +18,13 @@ import pytest
 
 from controller import evidence_desk
 from controller.evidence import correlating, judging, senders
-from controller.evidence.model import Batch, Channel, Sighting
+from controller.evidence.model import Batch, Channel, EpisodeKind, Sighting
 from controller.evidence.naming import Waiting
 from controller.evidence.senders import Senders
 from controller.evidence.sifting import Arrival, Sieve
 from controller.evidence.ways import Ways
 from controller.evidence_desk import EvidenceDesk
-from controller.store import Store
+from controller.store import EpisodeQuery, Store
 from core.clock import ManualClock
 from core.ids import SiteName
 from tests.controller.conftest import NOON
@@ -37,7 +37,7 @@ EACH: Final = 100
 CACHE_MOST: Final = 16_384
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (judging, "_REMEMBERED"),
@@ -109,6 +109,7 @@ def flooded(store: Store, clock: ManualClock, folder: Path) -> tuple[EvidenceDes
     return taking, sieve
 
 
+@pytest.mark.usefixtures("little_room")
 def test_a_flood_of_what_was_never_seen_fills_no_table(store: Store, clock: ManualClock, tmp_path: Path) -> None:
     taking, sieve = flooded(store, clock, tmp_path)
     found = dict(tables([taking, sieve], "", set()))
@@ -117,6 +118,12 @@ def test_a_flood_of_what_was_never_seen_fills_no_table(store: Store, clock: Manu
     assert any(path.endswith("._placed") and size > 50 for path, size in found.items()), "the walk looks into a judge"
     assert len(judging._TEXTS) <= ROOM
     assert taking.counts["batches"] == FLOOD / EACH
+    joinable = EpisodeQuery(kinds=frozenset({EpisodeKind.USE, EpisodeKind.CONTACT}), limit=ROOM + EACH)
+    kept = store.episodes(joinable).items
+    assert len(kept) == ROOM + 1, "over all batches: so many, and one of those who are too many"
+    (rest,) = [one for one in kept if one.source is None]
+    assert sum(one.count or 0 for one in kept) >= 2 * FLOOD
+    assert "rule:overflow" in [ground.trait for ground in rest.grounds]
 
 
 def test_whoever_found_its_name_leaves_no_place_behind() -> None:

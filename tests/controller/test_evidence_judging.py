@@ -246,7 +246,7 @@ def test_a_flood_of_names_and_clients_is_bounded_and_every_sighting_counted(
     (summed,) = [e for e in episodes if e.source is None]
     assert "rule:overflow" in [g.trait for g in summed.grounds]
     assert summed.destinations[-1] == OTHERS
-    assert fold([], signs_of(judge(tmp_path), told).signs, open_at=lambda _: 20)[0].is_overflow
+    assert fold([], signs_of(judge(tmp_path), told).signs, open_at=lambda *_: 20)[0].is_overflow
 
 
 def test_spoofed_clients_do_not_hide_a_real_one_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +254,7 @@ def test_spoofed_clients_do_not_hide_a_real_one_that_is_known(tmp_path: Path, mo
     known = drafts(judge(tmp_path), [hello()])
     flood = [hello(seconds=1, source=f"10.20.{n // 200}.{n % 200 + 1}") for n in range(1_000)]
     signs = signs_of(judge(tmp_path), [*flood, hello(seconds=2)]).signs
-    (mine,) = [d for d in fold(known, signs, open_at=lambda _: 1) if d.source == PHONE]
+    (mine,) = [d for d in fold(known, signs, open_at=lambda *_: 1) if d.source == PHONE]
     assert episode_of(mine).count >= 2
 
 

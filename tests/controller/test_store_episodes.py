@@ -108,7 +108,7 @@ def test_evidence_joins_the_open_episodes_of_its_clients_alone(store: Store) -> 
 
     def fold(kept: Sequence[KeptEpisode], past: Past) -> Iterable[KeptEpisode]:
         seen.append(kept)
-        opened.append(past.open_at(BERLIN, NOON))
+        opened.append(past.open_at(BERLIN, Window(NOON, NOON + MINUTE)))
         return [
             KeptEpisode(episode=an_episode("mine"), client="berlin 10.20.3.41", threads="[]"),
             KeptEpisode(episode=an_episode("other"), client="berlin 10.20.3.42", threads="[]"),
