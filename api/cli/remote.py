@@ -134,15 +134,18 @@ def as_ours(error: ApiError) -> TokgateError:
             hint = f"is {URL} right, and does the server run? Look whether it was done before you try again"
             return NoAnswer(error.message, hint=hint)
         case AnswerNotOurs():
-            return NotOurs(error.message, hint=f"is {URL} right? Something in between may have answered")
+            return NotOurs(error.message, hint=_ELSEWHERE)
         case TooMany() | Unavailable() if error.retry_after is not None:
             hint = "; ".join(word for word in (error.hint, f"ask again in {error.retry_after:g} s") if word)
         case _:
             request = f"request {error.request_id}" if error.request_id and error.status >= 500 else ""
             hint = "; ".join(word for word in (error.hint, request) if word)
     if not error.code:
-        return NotOurs(error.message, hint=hint)
+        return NotOurs(error.message, hint=hint or _ELSEWHERE)
     return error_of(error.code, error.message, hint=hint)
+
+
+_ELSEWHERE: Final = f"is {URL} right? Something in between may have answered"
 
 
 class Remote(Counterpart):

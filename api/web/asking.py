@@ -218,6 +218,7 @@ def _form_page(
         reasons=controller.inventory.exceptions.reasons,
         lasts=LASTS,
         max_sources=MAX_SOURCES,
+        only_from=controller.inventory.exceptions.file if controller.inventory.exceptions.only_from_file else None,
         preview={"seen": seen, "trouble": trouble},
         **about(error, FIELDS),
     )

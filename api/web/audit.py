@@ -11,7 +11,8 @@ from starlette.responses import Response
 from api.lanes import LaneOf
 from api.pages import decode_number, encode
 from api.sessions import PageAuditor, PageCtl
-from api.web.filtering import Cursor, Pager, Text, Word, between
+from api.web.fields import about
+from api.web.filtering import SPAN, Cursor, Pager, Text, Word, between
 from api.web.pages import PageRoute, page, refuse_limited
 from api.web.shown import zone_at
 from controller.model import AuditEntry
@@ -60,6 +61,7 @@ def audit_page(
         "audit.html",
         entries=found[:SHOWN],
         error=error,
+        **about(error, SPAN),
         pager=Pager.of(asked, cursor=cursor, after=older),
         asked=asked,
         breaks=breaks,

@@ -15,7 +15,8 @@ from starlette.responses import Response, StreamingResponse
 from api.episode_models import Episode as Shown
 from api.hours_of_week import Weekday, hours_of_week
 from api.sessions import PageCtl, PageReader
-from api.web.filtering import Cursor, Pager, Word, between, here, one_of
+from api.web.fields import about
+from api.web.filtering import SPAN, Cursor, Pager, Word, between, here, one_of
 from api.web.pages import PageRoute, page
 from api.web.shown import zone_at, zone_of
 from controller.errors import Invalid
@@ -82,6 +83,14 @@ class Asked:
 Filled = Annotated[Asked, Depends()]
 
 
+_FIELDS: Final = SPAN | {
+    "source": ("source", "Address"),
+    "sure": ("sure", "At least so sure"),
+    "weekday": ("weekday", "Weekday"),
+    "hour": ("hour", "Hour"),
+}
+
+
 @router.get("")
 def list_page(
     request: Request, controller: PageCtl, caller: PageReader, asked: Filled, cursor: Cursor = ""
@@ -100,6 +109,7 @@ def list_page(
         controller,
         "episodes.html",
         error=error,
+        **about(error, _FIELDS),
         episodes=[(e, zone_of(controller, [e.site])) for e in found],
         pager=Pager.of(asked.given, cursor=cursor, after=after),
         api=api,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Query
@@ -17,6 +17,8 @@ from api.web.pages import local_time
 from controller.errors import Invalid
 
 E = TypeVar("E", bound=StrEnum)
+SPAN: Final = {"since": ("since", "From"), "until": ("until", "Until")}
+"""The fields of a span of time, by what errors call them (``api.web.fields``)."""
 
 Word = Annotated[str, Query(max_length=64)]
 Text = Annotated[str, Query(max_length=120)]

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from api.pages import decode, encode
 from api.run_models import DeviceRun, Plan, Run
 from api.sessions import PageCtl, PageReader
-from api.web.filtering import Cursor, Pager, Text, Word, between, here
+from api.web.fields import about
+from api.web.filtering import SPAN, Cursor, Pager, Text, Word, between, here
 from api.web.pages import PageRoute, page
 from api.web.shown import zone_at, zone_of
 from controller import model
@@ -109,6 +110,7 @@ def runs_page(
         controller,
         "runs.html",
         error=error,
+        **about(error, SPAN),
         lines=[_line(run) for run in rows[:SHOWN]],
         plans=plans,
         pager=Pager.of(asked, cursor=cursor, after=older),

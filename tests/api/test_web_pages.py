@@ -471,6 +471,20 @@ def test_who_waits_on_an_open_page_is_told_what_was_decided(office: Office) -> N
     assert "/news?seen=" not in anna.get(where).text
 
 
+def test_where_a_file_alone_decides_the_form_says_so_first(
+    stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
+    (tmp_path / "exceptions.yaml").write_text("version: 1\n")
+    inventory = f"{INVENTORY}exceptions: {{file: exceptions.yaml, only_from_file: true, reasons: {{other: {{}}}}}}\n"
+    with an_office(tmp_path, stock, inventory) as made:
+        add(made, "anna")
+        page = signed(made, "anna").get("/exceptions/new").text
+    assert "exceptions.yaml" in text_of(page)
+    assert 'value="send"' not in page
+    assert 'value="look"' in page
+
+
 def test_who_names_no_kind_of_reason_gets_the_general_one(office: Office) -> None:
     form = signed(office, "anna").get("/exceptions/new").text
     assert re.findall(
@@ -531,6 +545,10 @@ def test_an_auditor_finds_who_changed_what_and_checks_the_chain(
     assert "None of that kind." in text_of(uwe.get("/audit?q=no+such+word").text)
     assert "The chain holds" in text_of(uwe.get("/audit?check=true").text)
     assert uwe.get("/audit?cursor=x").status_code == 422
+    for path in ("/audit", "/runs", "/episodes"):
+        wrong = uwe.get(f"{path}?since=2026-11-28T10:00&until=2026-11-27T10:00").text
+        assert '<a href="#since">From</a>: ' in wrong, path
+        assert re.search('<input id="since"[^>]*aria-invalid="true"', wrong), path
 
 
 def test_a_webhook_says_how_it_does_and_is_tried(office: Office, tmp_path: Path) -> None:
