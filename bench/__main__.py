@@ -67,7 +67,9 @@ PostgreSQL stands what that server can do here by itself: the same rows, spelled
 same indexes by COPY and nothing else, a transaction for as many; server and client share the two cores.
 
 *flood* holds receiver, judge, episodes and store under more than can be read, and tells by how much memory grows when
-the caches are full; `python -m bench.flood 3600` is the hour.
+the caches are full, and how steeply it still grows in the second half; `python -m bench.flood 3600` is the hour. What
+Python holds is flat once 16,384 clients came by; the C library keeps of each thread's memory what its largest batch
+needed, which takes some minutes to be found.
 
 *syslog_parse* counts processor time of one core. Ours reads header, time and fields, knows the sender, refuses what is
 cut off or cannot be, and judges it by the shipped list and every trait, as the intake does; one line in ten is of the

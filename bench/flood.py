@@ -3,7 +3,8 @@
 Run: ``python -m bench.flood [SECONDS]``; 3,600 is the hour that is promised, 60 by default. More comes in than can be
 read, over UDP from another process: what the firewall of a site denied, from 65,536 clients to as many addresses;
 records that are cut off; bytes of no charset from a stranger. Resident memory is read every second. What it grows by is
-told from the end of the first sixth, in which caches fill, to the end.
+told from the end of the first sixth, in which caches fill, to the end; from ten minutes on also how much a minute it
+still grows by in the second half, as the line of least squares through every second has it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import random
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +33,10 @@ from tests.controller.offices import YAML, offices
 
 SECONDS: Final = 60
 GROWS_MB: Final = 32
+GROWS_MB_A_MINUTE: Final = 0.5
+"""Flat: an hour at that slope stays below ``GROWS_MB``."""
+LONG: Final = 600
+"""Seconds from which on a slope says something."""
 STRANGER: Final = "127.0.0.99"
 LISTEN: Final = """
 evidence:
@@ -106,7 +112,24 @@ def main() -> None:
         target=f"≤ {GROWS_MB} MB",
         met=grown <= GROWS_MB,
     )
-    save("flood", [row])
+    save("flood", [row, *([slope_row(sizes)] if seconds >= LONG else [])])
+
+
+def slope_row(sizes: list[float]) -> Row:
+    slope = a_minute(sizes[len(sizes) // 2 :])
+    return Row(
+        what="the same flood: what memory still grows by in its second half, as a slope",
+        ours=slope,
+        peer=None,
+        unit="MB/min",
+        target=f"≤ {GROWS_MB_A_MINUTE} MB/min",
+        met=slope <= GROWS_MB_A_MINUTE,
+    )
+
+
+def a_minute(sizes: list[float]) -> float:
+    """The slope of the line of least squares through one size a second."""
+    return 60 * statistics.linear_regression(range(len(sizes)), sizes).slope
 
 
 if __name__ == "__main__":
