@@ -94,6 +94,8 @@ def verify(
         show_json(facts)
     else:
         say("\n".join([*facts["breaks"], *_about(facts)]))
+    if not facts["intact"]:
+        note("keep the store and every export as they are; docs/runbooks/audit-chain.md says what to do")
     return ExitCode.DONE if facts["intact"] else ExitCode.ERROR
 
 

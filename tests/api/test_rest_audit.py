@@ -109,7 +109,9 @@ def test_the_log_leaves_as_a_file_and_is_checked_anywhere(
     monkeypatch.setenv("TOKGATE_INVENTORY", str(tmp_path / "nowhere.yaml"))
     assert main(["audit", "verify", str(file)]) == 0, "without store and settings"
     assert main(["audit", "verify", str(forged)]) == 1
-    assert f"entry {told['entries']} does not match its hash" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert f"entry {told['entries']} does not match its hash" in printed.out
+    assert "docs/runbooks/audit-chain.md" in printed.err
     assert main(["audit", "verify", str(tmp_path / "inventory.yaml")]) == 1
     assert "not JSON" in capsys.readouterr().err
 
