@@ -453,10 +453,14 @@ def _begin(group: list[Draft], sign: Sign, salt: bytes, *, is_overflow: bool = F
     return draft
 
 
+_TIMED: Final = 10
+"""So many characters of an id say its time."""
+
+
 def derived_id(of: EventId, *said: str) -> EventId:
     """Of what follows from an episode: the same for the same, and beside it in the order of time."""
     digest = sha256("\0".join((of, *said)).encode()).digest()[:10]
-    return EventId(str(ULID(bytes(ULID.from_str(of.upper()))[:6] + digest)).lower())
+    return EventId(of[:_TIMED] + str(ULID(bytes(6) + digest)).lower()[_TIMED:])
 
 
 def made_id(at: datetime, *said: str, salt: bytes = b"") -> EventId:

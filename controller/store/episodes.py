@@ -35,7 +35,7 @@ from controller.offsets import steady
 from controller.privacy.alias import Alias
 from controller.store import journal, outbox
 from controller.store.adding import micros_of
-from controller.store.bulk import Columns, put_all
+from controller.store.bulk import Columns, among, put_all
 from controller.store.evidence import Page, cursor_after, place_of
 from controller.store.journal import Kind
 from controller.store.jsons import EPISODE
@@ -404,11 +404,11 @@ def _open(connection: Connection, clients: Collection[str], window: Window) -> l
     """Each with the text that it is kept as."""
     table, found, names = episodes.c, list[tuple[KeptEpisode, str]](), sorted({client for client in clients if client})
     for start in range(0, len(names), _NAMED):
-        mine = (table.client.in_(names[start : start + _NAMED]), table.threads.is_not(None))
+        mine = (among(connection, table.client, names[start : start + _NAMED]), table.threads.is_not(None))
         touching = and_(table.end >= window.start, table.start <= window.end)
         lasting = table.kind == EpisodeKind.INSTALLED.value  # what is installed is so until it is not
         query = select(table.client, table.body, table.threads).where(*mine, or_(touching, lasting))
-        for client, body, threads in connection.execute(query.order_by(table.client, table.start, table.id)):
+        for client, body, threads in connection.execute(query.order_by(table.client, table.start, table.id)).all():
             found.append((KeptEpisode(episode=EPISODE.loads(body), client=client, threads=threads), body))
     return found
 
@@ -426,8 +426,9 @@ def _before(connection: Connection, wanted: Iterable[EventId]) -> dict[EventId, 
     table, names, found = episodes.c, sorted(wanted), dict[EventId, _Before]()
     said = (table.kind, table.action, table.exception, table.confidence)
     for start in range(0, len(names), _NAMED):
-        query = select(table.id, table.body, table.threads, *said).where(table.id.in_(names[start : start + _NAMED]))
-        for name, body, threads, kind, action, exception, confidence in connection.execute(query):
+        mine = among(connection, table.id, names[start : start + _NAMED])
+        query = select(table.id, table.body, table.threads, *said).where(mine)
+        for name, body, threads, kind, action, exception, confidence in connection.execute(query).all():
             found[EventId(name)] = _Before(body, threads, (kind, action, exception, not confidence))
     return found
 

@@ -41,7 +41,7 @@ from controller.model import (
 from controller.privacy.alias import Alias
 from controller.store import journal, outbox
 from controller.store.adding import FRESHNESS, Rows, add_look
-from controller.store.bulk import Columns, adding, ready
+from controller.store.bulk import Columns, adding, among, ready
 from controller.store.journal import Kind
 from controller.store.jsons import ENTRIES, SOURCES, STATUS
 from controller.store.schema import (
@@ -282,9 +282,9 @@ class Evidence(Shelf):
 
     def events_named(self, names: Collection[str]) -> list[DetectionEvent]:
         """Those of these ids that are still kept, by id. A thousand at most."""
-        query = select(events).where(events.c.id.in_(names)).order_by(events.c.id)
         with self._db.read() as connection:
-            return [event_of(row) for row in connection.execute(query).mappings()]
+            query = select(events).where(among(connection, events.c.id, [*names])).order_by(events.c.id)
+            return [event_of(row) for row in connection.execute(query).mappings().all()]
 
     def event_count(self, query: EventQuery, *, most: int) -> int:
         """How many events are wanted, on all pages; no further than ``most``."""

@@ -102,6 +102,22 @@ def test_episodes_that_come_many_at_once_are_kept_to_the_letter(store: Store) ->
     assert [one.id for one in store.episodes(EpisodeQuery(exception="e", limit=500)).items] != []
 
 
+def test_the_open_episodes_of_a_client_are_found_whatever_it_is_called(store: Store) -> None:
+    clients = ['quo"te', "back\\slash", "{a,b}", "NULL", "com, ma", "%s", "'", "ümläut", "tab\t"]
+    made = [KeptEpisode(episode=an_episode(f"e{n}"), client=one, threads="[]") for n, one in enumerate(clients)]
+    found = list[KeptEpisode]()
+
+    def keep(kept: Sequence[KeptEpisode], _: Past) -> Iterable[KeptEpisode]:
+        found.extend(kept)
+        return made
+
+    window = Window(NOON, NOON + MINUTE)
+    store.correlate("b1", clients=clients, window=window, fold=keep)
+    assert found == []
+    store.correlate("b2", clients=[*clients[1:], "other"], window=window, fold=keep)
+    assert {one.client: one for one in found} == {one.client: one for one in made[1:]}
+
+
 def test_evidence_joins_the_open_episodes_of_its_clients_alone(store: Store) -> None:
     seen: list[Sequence[KeptEpisode]] = []
     opened: list[int] = []
