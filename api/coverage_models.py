@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 
@@ -55,8 +56,22 @@ class EnforcedAge(Answer):
         return cls(seconds=_seconds(age.age), proven_at=age.proven_at, device=age.device)
 
 
+class RoleCoverage(Answer):
+    """One source role of a site: no more than was proven of the devices, and than its policy of that time asked for."""
+
+    role: str
+    seconds: dict[str, float] = Field(description="by state; they add up to the time from `start` to `end`")
+    spans: tuple[CoverageSpan, ...]
+
+    @classmethod
+    def of(cls, role: str, known: coverage.Coverage, by: By) -> RoleCoverage:
+        seconds = {state.value: known.total(state).total_seconds() for state in CoverageState}
+        return cls(role=role, seconds=seconds, spans=CoverageSpan.all_of(known, by))
+
+
 class SiteCoverage(Answer):
-    """One site over some time. The spans follow each other without gap; at every moment the worst device decides."""
+    """One site over some time. The spans follow each other without gap; at every moment the worst device decides, and
+    of its roles the strictest: `roles` has each alone."""
 
     site: str
     start: Instant
@@ -66,9 +81,10 @@ class SiteCoverage(Answer):
     seconds: dict[str, float] = Field(description="by state; they add up to the time from `start` to `end`")
     spans: tuple[CoverageSpan, ...]
     devices: tuple[DeviceCoverage, ...]
+    roles: tuple[RoleCoverage, ...]
 
     @classmethod
-    def of(cls, found: coverage_desk.SiteCoverage, by: By) -> SiteCoverage:
+    def of(cls, found: coverage_desk.SiteCoverage, roles: Mapping[str, coverage.Coverage], by: By) -> SiteCoverage:
         return cls(
             site=found.site,
             start=found.window.start,
@@ -81,6 +97,7 @@ class SiteCoverage(Answer):
                 DeviceCoverage(device=name, spans=CoverageSpan.all_of(known, by))
                 for name, known in sorted(found.devices.items())
             ),
+            roles=tuple(RoleCoverage.of(role, known, by) for role, known in sorted(roles.items())),
         )
 
 

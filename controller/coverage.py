@@ -95,10 +95,17 @@ def coverage(
     if whole.start >= whole.end:
         return Coverage(spans=())
     found = by_device(observations, window, devices=devices, now=now, freshness=freshness)
-    lines = [list(device.spans) for device in found.values()]
+    return together(found.values(), whole, freshness=freshness, proofs=proofs)
+
+
+def together(
+    devices: Iterable[Coverage], whole: Window, *, freshness: timedelta, proofs: Iterable[Tried] = ()
+) -> Coverage:
+    """What several devices come to, each of them over all of ``whole``: the worst decides, less what leaked."""
+    lines = [list(device.spans) for device in devices]
     if not lines:
         return Coverage(spans=(Span(window=whole, state=CoverageState.UNKNOWN, cause="the site has no devices"),))
-    known = Coverage(spans=tuple(lines[0] if len(lines) == 1 else _merged(_worst(lines, whole))))
+    known = Coverage(spans=tuple(lines[0] if len(lines) == 1 else merged(_worst(lines, whole))))
     return _less_leaks(known, sorted(proofs, key=lambda p: p.at), whole, freshness)
 
 
@@ -123,7 +130,7 @@ def by_device(
 
 def _spans(looks: list[Observation], whole: Window, freshness: timedelta) -> tuple[Span, ...]:
     steady = _steady(looks, whole, freshness)
-    return (steady,) if steady is not None else tuple(_merged(_device_line(looks, whole, freshness)))
+    return (steady,) if steady is not None else tuple(merged(_device_line(looks, whole, freshness)))
 
 
 def _steady(looks: Sequence[Observation], whole: Window, freshness: timedelta) -> Span | None:
@@ -193,7 +200,7 @@ def by_minute(known: Coverage) -> Iterator[Minute]:
         Span(window=Window(start, end), state=cells[start].state, cause=cells[start].cause)
         for start, end in pairwise([*edges, edges[-1] + _MINUTE] if edges else [])
     )
-    for span in _merged(whole):
+    for span in merged(whole):
         yield Minute(start=span.window.start, end=span.window.end, state=span.state, cause=span.cause)
 
 
@@ -211,7 +218,7 @@ def _less_leaks(known: Coverage, proofs: Sequence[Tried], whole: Window, freshne
     lines = [[*_path_line([p for p in proofs if p.path == path], whole, freshness)] for path in sorted(leaking)]
     if not lines:
         return known
-    return Coverage(spans=tuple(_merged(piece for span in known.spans for piece in _leaking(span, lines))))
+    return Coverage(spans=tuple(merged(piece for span in known.spans for piece in _leaking(span, lines))))
 
 
 def _leaking(span: Span, lines: Sequence[list[Span]]) -> Iterator[Span]:
@@ -332,7 +339,7 @@ def _worst(lines: Sequence[list[Span]], whole: Window) -> Iterator[Span]:
         yield Span(window=Window(start, end), state=worst.state, cause=worst.cause)
 
 
-def _merged(spans: Iterable[Span]) -> Iterator[Span]:
+def merged(spans: Iterable[Span]) -> Iterator[Span]:
     """Neighbours that say the same are one."""
     last: Span | None = None
     for span in spans:

@@ -165,11 +165,12 @@ class CoverageDesk:
             age=self._age(site, self.store.statuses(), now),
         )
 
-    def tried(self, site: SiteName, window: Window) -> list[Tried]:
-        """What reaches into the window; where nothing leaked there is nothing to say."""
+    def tried(self, site: SiteName, window: Window, *, role: str | None = None) -> list[Tried]:
+        """What reaches into the window, of all paths or those from one role; nothing where nothing leaked."""
         if site not in self.store.leaking_sites(window.start - REMEMBERED):
             return []
-        return tried_of(self.store.proofs_between(site, Window(window.start - REMEMBERED, window.end)))
+        proofs = self.store.proofs_between(site, Window(window.start - REMEMBERED, window.end))
+        return tried_of([proof for proof in proofs if role is None or proof.role == role])
 
     def _age(self, site: Site, statuses: Mapping[DeviceName, DeviceStatus], now: datetime) -> SiteAge:
         return site_age(site.name, {name: self._proven(site, name, statuses.get(name)) for name in site.devices}, now)

@@ -84,6 +84,7 @@ from controller.report_sending import SendingDesk
 from controller.reports.making import FleetReport, SiteReport, SourceTrouble
 from controller.reports.ranges import Asked
 from controller.retention_desk import RetentionDesk
+from controller.role_desk import RoleDesk
 from controller.scoreboard import HITS_SPAN, MAX_EVENTS, Scoreboard, make_scoreboard
 from controller.settings import Settings
 from controller.store import (
@@ -200,6 +201,7 @@ class Controller:
             store=store, settings=settings, clock=clock, emergencies=self.emergencies, withholding=self._withholding
         )
         self.policies = PolicyDesk(store, inventory, clock, self.calendars, self.emergencies)
+        self.roles = RoleDesk(coverage=self.coverage, policies=self.policies)
         self.evidence = EvidenceDesk(
             store,
             inventory,
@@ -354,6 +356,7 @@ class Controller:
         narrow.receiving = self.receiving.within(narrow.reach)
         narrow.exports = self.exports.within(narrow.reach)
         narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)
+        narrow.roles = self.roles.within(narrow.coverage, narrow.policies)
         narrow.flows = replace(self.flows, inventory=narrow.inventory, policies=narrow.policies)
         narrow.reports = self.reports.within(narrow.inventory, narrow.emergencies, narrow.exceptions)
         return narrow

@@ -376,7 +376,8 @@ class Counterpart:
         return FleetCoverage.of(self._controller.coverage.fleet())
 
     def site_coverage(self, site: str, window: Window, by: By) -> SiteCoverage:
-        return SiteCoverage.of(self._controller.coverage.site(site, window), by)
+        here = self._controller
+        return SiteCoverage.of(here.coverage.site(site, window), here.roles.of(site, window), by)
 
     def slo(self) -> Slo:
         """Raises ``Conflict`` when nothing is promised."""

@@ -16,7 +16,7 @@ from controller.model import Window
 
 if TYPE_CHECKING:
     from api.cli.counterpart import Counterpart
-    from api.coverage_models import FleetCoverage, SiteCoverage, Slo
+    from api.coverage_models import FleetCoverage, RoleCoverage, SiteCoverage, Slo
     from controller.service import Controller
 
 app = typer.Typer(no_args_is_help=True, help="How long sites were really enforced, and how old their last proofs are.")
@@ -102,6 +102,8 @@ def _show_site(found: SiteCoverage) -> None:
     shares = {state.replace("_", " "): f"{value / total:.2%}" for state, value in found.seconds.items() if value}
     show_pairs({"enforced age": _age(found.enforced_age.seconds), **shares})
     say()
+    show_table(("role", "held", "now"), ([r.role, _held(r), _now(r)] for r in found.roles))
+    say()
     rows = [[moment(s.start), moment(s.end), s.state.value.replace("_", " "), s.cause] for s in found.spans]
     show_table(("from", "to", "state", "why"), rows[:_SHOWN])
     if len(rows) > _SHOWN:
@@ -109,6 +111,20 @@ def _show_site(found: SiteCoverage) -> None:
     for device in found.devices if len(found.devices) > 1 else ():
         worst = [s for s in device.spans if s.state.value in ("not_enforced", "unknown", "partial")]
         say(f"{device.device}: " + (f"{len(worst)} stretches not proven; {_LATER}" if worst else "proven all the time"))
+
+
+def _held(role: RoleCoverage) -> str:
+    """What one role came to, the most first: a site is enforced while any of its roles is."""
+    total = sum(role.seconds.values())
+    parts = sorted(((value, state) for state, value in role.seconds.items() if value), reverse=True)
+    return ", ".join(f"{state.replace('_', ' ')} {_share(value / total)}" for value, state in parts)
+
+
+def _now(role: RoleCoverage) -> str:
+    last = role.spans[-1] if role.spans else None
+    if last is None:
+        return ""
+    return last.state.value.replace("_", " ") + (f": {last.cause}" if last.cause else "")
 
 
 def _show_slo(found: Slo) -> None:

@@ -1283,6 +1283,12 @@ class ReplayBody(TypedDict):
     since: NotRequired[str | None]
 
 
+class RoleCoverage(TypedDict):
+    role: str
+    seconds: dict[str, float]
+    spans: list[CoverageSpan]
+
+
 class RoleNow(TypedDict):
     role: str
     services: list[str]
@@ -1480,6 +1486,7 @@ class SiteCoverage(TypedDict):
     seconds: dict[str, float]
     spans: list[CoverageSpan]
     devices: list[DeviceCoverage]
+    roles: list[RoleCoverage]
 
 
 class SiteLine(TypedDict):

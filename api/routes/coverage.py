@@ -49,4 +49,5 @@ def site(
         raise Invalid("from: must lie before to")
     if last - first > LONGEST_SPAN:
         raise Invalid(f"from: coverage is told for {LONGEST_SPAN.days} days at most")
-    return SiteCoverage.of(controller.coverage.site(name, Window(first, last)), by)
+    window = Window(first, last)
+    return SiteCoverage.of(controller.coverage.site(name, window), controller.roles.of(name, window), by)

@@ -152,6 +152,7 @@ def site_page(
         age=_in_words(line.age.age),
         days=days,
         spans=SPANS,
+        roles=_roles(controller, name, window),
         **charts(controller, site, report, window, hour),
         view=controller.site(name),
         reasons=[span for span in reversed(report.coverage.spans) if span.cause],
@@ -164,6 +165,32 @@ def site_page(
         duration=as_html.duration,
         share=as_html.share,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleLine:
+    """One source role: how long it was in each state, in seconds; whether that was enforced, in words and as a tone."""
+
+    role: str
+    seconds: Mapping[CoverageState, float]
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        held, whole = self.seconds.get(CoverageState.ENFORCED, 0.0), sum(self.seconds.values())
+        if held and held == whole:
+            return "all the time", "good"
+        said = "not all the time" if held else "not at all"
+        return said, "bad" if CoverageState.NOT_ENFORCED in self.seconds else "warn"
+
+
+def _roles(controller: Controller, name: str, window: Window) -> list[RoleLine]:
+    """Each alone; only the states that it was in."""
+    found = controller.roles.of(name, window)
+    totals = {role: {s: known.total(s).total_seconds() for s in as_html.STATES} for role, known in found.items()}
+    return [
+        RoleLine(role=role, seconds={state: time for state, time in times.items() if time})
+        for role, times in totals.items()
+    ]
 
 
 def charts(controller: Controller, site: Site, report: SiteReport, window: Window, hour: str) -> dict[str, Any]:

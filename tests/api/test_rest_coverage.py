@@ -15,7 +15,7 @@ from tests.api.conftest import INVENTORY, PASSWORD, Office, Stock, an_office
 from tests.controller.offices import NOON
 
 E, NOT = CoverageState.ENFORCED, CoverageState.NOT_ENFORCED
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 BERLIN, FW = SiteName("berlin"), DeviceName("fw-berlin")
 
 
@@ -31,6 +31,9 @@ def promising(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def recorded(office: Office) -> None:
+    office.clock.advance(-4 * HOUR)
+    office.controller.follow_inventory()
+    office.clock.advance(4 * HOUR)
     store, cause = office.controller.store, "list dst-tiktok was changed by hand"
     for number in range(12):
         found = NOT if number == 6 else E
@@ -61,6 +64,10 @@ def test_one_site_in_spans_that_say_why(promising: Office) -> None:
     }  # fmt: skip
     assert found["enforced_age"] == {"seconds": 880.0, "proven_at": "2026-11-25T10:45:20Z", "device": "fw-berlin"}
     assert found["devices"] == [{"device": "fw-berlin", "spans": found["spans"]}]
+    company, guest = found["roles"]
+    assert (company["role"], company["spans"], company["seconds"]) == ("company", found["spans"], found["seconds"])
+    assert guest["role"] == "guest", "off by policy, while the site is enforced"
+    assert {state: time for state, time in guest["seconds"].items() if time} == {"off": 9880.0, "unknown": 920.0}
 
 
 def test_by_the_minute_a_minute_that_is_partly_unknown_is_unknown(promising: Office) -> None:
@@ -122,7 +129,9 @@ def test_the_command_shows_the_same(
     assert "enforced age of 2 sites: half below 14 min 40 s, 95 % below never proven" in fleet
     assert "MISSED: proofs are not younger than 30m" in fleet
     assert main(["coverage", "show", "berlin", "--from", "3h"]) == 0
-    assert "list dst-tiktok was changed by hand" in " ".join(capsys.readouterr().out.split()), "however wide"
+    told = " ".join(capsys.readouterr().out.split())
+    assert "list dst-tiktok was changed by hand" in told, "however wide"
+    assert "guest off 91." in told
     assert main(["coverage", "slo"]) == 0
     assert "budget left" in capsys.readouterr().out
     assert main(["coverage", "show", "--from", "3h"]) == 1

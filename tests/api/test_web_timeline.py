@@ -103,6 +103,9 @@ def test_the_page_of_a_site_shows_them_on_one_axis_and_as_a_table(office: Office
     html = vera.get("/sites/berlin").text
     assert f'<a href="{where}">Exception: marketing</a>' in html
     assert "Policy: company" in html
+    assert re.search(r"Role Held Enforced\? company .{0,90} not at all guest .{0,90} not at all", text_of(html)), (
+        "each role alone"
+    )
     plotted = json.loads(unescape(re.findall(r'data-plot="([^"]*)"', html)[0]))
     assert sum(filter(None, plotted["series"][0]["values"])) == 40
     assert plotted["end"] - plotted["start"] == 86_400

@@ -15,9 +15,9 @@ from controller.coverage import (
     Coverage,
     Tried,
     _device_line,
-    _merged,
     by_minute,
     coverage,
+    merged,
 )
 from controller.model import CoverageState, Observation, Window
 from core.ids import DeviceName, SiteName
@@ -195,4 +195,4 @@ def test_what_is_steady_is_what_would_have_been_worked_out(drawn: list[tuple[int
     looks = sorted((look(minute, state, state) for minute, state in drawn), key=lambda o: o.at)
     whole = Window(at(start), at(start + 30))
     found = covered(*looks, start=start, end=start + 30, now=200)
-    assert list(found.spans) == list(_merged(_device_line(looks, whole, FRESH)))
+    assert list(found.spans) == list(merged(_device_line(looks, whole, FRESH)))
