@@ -276,11 +276,11 @@ def listening(bind: Bind) -> Iterator[socket.socket]:
 
 def run(server: Server, bind: Bind, opened: socket.socket) -> None:
     """Serve on it until SIGINT, SIGTERM or ``should_exit``; open requests get ``GRACE_SECONDS`` to end."""
-    _look_for_garbage_rarely()
+    look_for_garbage_rarely()
     _run(server, bind, [opened.dup()])  # uvicorn closes what it is given
 
 
-def _look_for_garbage_rarely() -> None:
+def look_for_garbage_rarely() -> None:
     """Python looks for it after each 700 new values, which is four times in an answer; and to go through modules and
     the inventory again takes 0.2 s for 1,000 sites, in which nobody is answered: these are set aside."""
     gc.unfreeze()

@@ -19,6 +19,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from api.server import look_for_garbage_rarely
 from bench.exceptions_scale import inventory, row, settings_of
 from bench.figures import save
 from bench.report_year import milliseconds, status
@@ -54,6 +55,7 @@ def filled(folder: Path, sites: int) -> Iterator[Controller]:
     said = inventory() + "\nslo: {enforced_age: 30m, share: 99%}\n"
     (folder / "inventory.yaml").write_text(said, encoding="utf-8")
     with Controller.open(settings_of(folder, None)) as controller:
+        look_for_garbage_rarely()  # as ``serve`` does
         now = datetime.now(UTC)
         with controller.store._db.write() as connection:
             fill(connection, sites, day_of(now) - timedelta(days=DAYS - 1))

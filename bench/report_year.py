@@ -32,6 +32,7 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, text
 
+from api.server import look_for_garbage_rarely
 from api.web.fleet import fleet as fleet_figures
 from bench.exceptions_scale import inventory, row, settings_of
 from bench.figures import Row, save
@@ -171,6 +172,7 @@ def _months(first: datetime) -> list[tuple[datetime, int]]:
 def filled(folder: Path, database: str | None, sites: int) -> Iterator[Controller]:
     (folder / "inventory.yaml").write_text(inventory(), encoding="utf-8")
     with Controller.open(settings_of(folder, database)) as controller:
+        look_for_garbage_rarely()  # as ``serve`` does
         first = day_of(datetime.now(UTC)) - timedelta(days=DAYS)
         fill_measured(controller, first)
         with controller.store._db.write() as connection:

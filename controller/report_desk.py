@@ -183,6 +183,11 @@ class ReportDesk:
         )
         return replace(made, base_url=self.base_url)
 
+    def counted(self, window: Window) -> dict[SiteName, Mapping[EventAction, Totals]]:
+        """The totals of each site alone, as ``fleet`` has them."""
+        hits = self.store.fleet_hits(window, self.inventory.sites)
+        return {name: _totals(hits.get(name, {})) for name in self.inventory.sites}
+
     def _lines(self, window: Window, now: datetime) -> Iterator[SiteLine]:
         sites = self.inventory.sites
         hits = self.store.fleet_hits(window, sites)

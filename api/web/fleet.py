@@ -72,8 +72,7 @@ class Line:
 def fleet(controller: Controller) -> dict[str, Any]:
     """What the table shows, the worst first. ``seen`` names it."""
     now = controller.clock.now()
-    covered, hits = controller.coverage.fleet(), controller.fleet_report(Window(now - DAY, now))
-    totals = {line.site: line.totals for line in hits.sites}
+    covered, totals = controller.coverage.fleet(), controller.reports.counted(Window(now - DAY, now))
     views, leaks = {view.name: view for view in controller.sites()}, _leaks(controller)
     lines = [
         Line(
