@@ -217,7 +217,7 @@ def dashboard(controller: Controller) -> object:
 def kept_first(controller: Controller) -> Row:
     """What housekeeping does once after an upgrade; from then on it works out one day."""
     began = time.process_time()
-    controller.reports.keep_coverage()
+    controller.coverage.keep()
     used = time.process_time() - began
     what = f"the coverage of {len(controller.inventory.sites):,} sites on every day of a year, worked out once"
     return Row(what=what, ours=used, peer=None, unit="s CPU of ours", target=f"≤ {KEEP_S} s", met=used <= KEEP_S)

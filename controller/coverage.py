@@ -30,6 +30,8 @@ PROVEN: Final = frozenset({CoverageState.ENFORCED, CoverageState.MONITORED, Cove
 NO_LOOK: Final = "nobody looked at it"
 REMEMBERED: Final = timedelta(days=30)
 """So long a leak is held against a site when nobody tries it again."""
+_UNKNOWN: Final = CoverageState.UNKNOWN.value
+_RANKS: Final = {state.value: rank for rank, state in enumerate(WORST_FIRST)}
 _MINUTE: Final = timedelta(minutes=1)
 IN_PART: Final = "the list does not fit the device; it holds the most valuable part"
 
@@ -153,32 +155,75 @@ class Stretch(NamedTuple):
     gap: int  # between the two looks that are farthest apart
     found: str | None
     left: str | None
+    cause: str = ""
 
 
-def times_held(
-    stretches: Sequence[Stretch], part: tuple[int, int], *, until: int, freshness: int
-) -> dict[str, int] | None:
-    """How long one device was proven in each state, by the rules of ``coverage`` without making spans: for many sites.
+class Spell(NamedTuple):
+    """From ``start`` to ``end``, in microseconds of one clock, it was proven in that state."""
 
-    In order of time; ``until``, not before the end of the part: how far looks were asked for. What is left of the part
-    is unknown. None: it takes more to tell; a look failed, a clock was set back, or a look was trusted for longer.
+    start: int
+    end: int
+    state: str
+
+
+def held(stretches: Iterable[Stretch], *, until: int, freshness: int) -> list[Spell] | None:
+    """When one device was proven in a state, by the rules of ``coverage`` without making spans: for many sites.
+
+    In order of time. ``until``: how far looks were asked for. What lies between spells is unknown. None: it takes more
+    to tell; a clock was set back, or a look was trusted for longer than it is now.
     """
-    found: dict[str, int] = {}
-    for number, one in enumerate(stretches):
-        if one.found is None or one.left is None or one.gap > freshness:
+    found, reached = list[Spell](), -1
+    good: Stretch | None = None
+    broken: int | None = None  # when a look failed first since then
+    for one in stretches:
+        if one.first <= reached or (one.gap > freshness and one.found is not None):
             return None
-        last, next_ = min(one.last, until), until
-        trusted = last + freshness
-        if number + 1 < len(stretches):
-            after = stretches[number + 1]
-            next_ = after.first
-            if next_ <= one.last:
-                return None
-            if after.found != one.left:
-                trusted = last
-        start, end = max(one.first, part[0]), min(next_, trusted, part[1])
-        if start < end:
-            found[one.left] = found.get(one.left, 0) + end - start
+        reached = one.last
+        if one.found is None:
+            broken = one.first if broken is None else broken
+            continue
+        if good is not None:
+            _spell(found, good, one.first, freshness if good.left == one.found else 0, broken)
+        good, broken = one, None
+    if good is not None:
+        _spell(found, good, until, freshness, broken)
+    return found
+
+
+def _spell(into: list[Spell], good: Stretch, until: int, trust: int, broken: int | None) -> None:
+    if good.left is None:
+        return
+    end = min(until, good.last + trust) if broken is None else min(until, good.last + trust, broken)
+    if good.first < end:
+        into.append(Spell(good.first, end, good.left))
+
+
+def worst(lines: Sequence[Sequence[Spell]]) -> Sequence[Spell]:
+    """Of several devices the worst at every moment; what is unknown of one is unknown, unless another is worse."""
+    if len(lines) == 1:
+        return lines[0]
+    edges = sorted({edge for line in lines for spell in line for edge in spell[:2]})
+    found, positions = list[Spell](), [0] * len(lines)
+    for start, end in pairwise(edges):
+        states = list[str]()
+        for number, line in enumerate(lines):
+            while positions[number] < len(line) and line[positions[number]].end <= start:
+                positions[number] += 1
+            at = positions[number]
+            states.append(line[at].state if at < len(line) and line[at].start <= start else _UNKNOWN)
+        state = min(states, key=_RANKS.__getitem__)
+        if state != _UNKNOWN:
+            found.append(Spell(start, end, state))
+    return found
+
+
+def times_of(known: Iterable[Spell], start: int, end: int) -> dict[str, int]:
+    """How long it was in each state between two moments; the rest of that time is unknown."""
+    found: dict[str, int] = {}
+    for spell in known:
+        if spell.start < end and spell.end > start:
+            time = min(spell.end, end) - max(spell.start, start)
+            found[spell.state] = found.get(spell.state, 0) + time
     return found
 
 

@@ -1,28 +1,42 @@
 """How long sites were really enforced, how old the last proof of each is, and whether the promise about it is kept.
 
-Everything here is asked of recorded looks; those that say the same are read as one. What a day came to is remembered
-once every device was read after it, so that a month of a thousand sites costs no more than a day of them.
+Everything here is asked of recorded looks; those that say the same are read as one. What a day came to is kept in the
+store once every device was read after it, so that a month of a thousand sites costs no more than a day of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Final
 
 import structlog
 
 from controller.alerts import AlertNote
-from controller.coverage import NO_LOOK, REMEMBERED, Coverage, Span, Tried, by_device, coverage
+from controller.coverage import (
+    NO_LOOK,
+    PROVEN,
+    REMEMBERED,
+    Coverage,
+    Span,
+    Spell,
+    Stretch,
+    Tried,
+    by_device,
+    coverage,
+    times_of,
+)
 from controller.enforced_age import BURNS, PERIOD, Budget, FleetAge, Kept, SiteAge, fleet_age, kept, site_age
 from controller.errors import Conflict
 from controller.inventory import Inventory, Site
 from controller.inventory.slo_rules import show_age, show_share
-from controller.model import CoverageState, DeviceStatus, Observation, Window
+from controller.model import CoverageState, DeviceStatus, Window
 from controller.planning import in_part
 from controller.proof.model import Proof, ProofState
 from controller.store import Store
+from controller.store.proven import Settled, as_look, spells_of
+from controller.store.schema import micros
 from core.clock import Clock
 from core.ids import DeviceName, SiteName
 from ipsets.spans import words
@@ -33,8 +47,9 @@ KEPT_FOR: Final = timedelta(seconds=30)
 """So long an answer about the fleet is given again."""
 APART: Final = 20
 """So many sites that are behind are read one by one, and the others together."""
-_DAY: Final = timedelta(days=1)
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_UNKNOWN: Final = CoverageState.UNKNOWN
+_SECOND: Final = timedelta(seconds=1) // timedelta.resolution
+_Told = Mapping[DeviceName, Sequence[Stretch]]
 _REST: Final = 10
 """So many times as long as finding it took, an answer is given again although a device was looked at meanwhile."""
 
@@ -88,31 +103,18 @@ class FleetCoverage:
     budget: Budget | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Day:
-    """What a whole day of a site came to; nothing that is recorded later changes it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What some time of a site came to, in microseconds. ``kept``: of the promise, in each window asked for."""
 
-    seconds: Mapping[CoverageState, float]
-    kept: Kept
+    times: Mapping[CoverageState, int]
+    kept: Sequence[int]
+    last: Span
 
-
-@dataclass(slots=True)
-class _Days:
-    """The settled days of a site, one after the other up to ``until``. ``terms``: what they were reckoned by."""
-
-    terms: object
-    until: datetime
-    found: dict[datetime, _Day] = field(default_factory=dict)
-    sums: tuple[datetime, datetime, _Day] | None = None  # from, until, what they came to
-
-    def since(self, first: datetime) -> _Day:
-        """All days from that midnight on, as one."""
-        if self.sums is None or self.sums[:2] != (first, self.until):
-            days = [self.found[day] for day in _days(first, self.until)]
-            seconds = {state: sum(day.seconds[state] for day in days) for state in CoverageState}
-            kept = Kept(counted=sum(d.kept.counted for d in days), kept=sum(d.kept.kept for d in days))
-            self.sums = first, self.until, _Day(seconds, kept)
-        return self.sums[2]
+    def plus(self, settled: Settled) -> _Found:
+        """With the days before it; they are in the last of the windows alone."""
+        times = {state: time + settled.times[state] for state, time in self.times.items()}
+        return replace(self, times=times, kept=[*self.kept[:-1], self.kept[-1] + settled.promised])
 
 
 @dataclass(slots=True)
@@ -121,7 +123,6 @@ class _Memory:
 
     fleet: tuple[float, float, int, FleetCoverage] | None = None  # when, how long it took, the newest look in it
     first_looks: dict[tuple[SiteName, tuple[DeviceName, ...]], datetime] = field(default_factory=dict)
-    days: dict[SiteName, _Days] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +137,7 @@ class CoverageDesk:
 
     def within(self, inventory: Inventory) -> CoverageDesk:
         """For somebody who sees no other sites than these."""
-        shared = _Memory(first_looks=self.memory.first_looks, days=self.memory.days)
-        return replace(self, inventory=inventory, memory=shared)
+        return replace(self, inventory=inventory, memory=_Memory(first_looks=self.memory.first_looks))
 
     @property
     def target(self) -> timedelta:
@@ -198,14 +198,16 @@ class CoverageDesk:
     def _fleet(self, now: datetime) -> FleetCoverage:
         statuses, since = self.store.statuses(), _midnight(now - PERIOD)
         leaking = self.store.leaking_sites(since - REMEMBERED)
-        unsettled = {s.name: self._unsettled(s, since, leaks=s.name in leaking) for s in self.inventory.sites.values()}
-        together = sorted(unsettled.values())[min(APART, len(unsettled) - 1)] if unsettled else since
-        looks = self.store.fleet_looks(together - self._reach, now + timedelta.resolution, freshness=self._least)
+        settled = self._settled({s.name: s for s in self.inventory.sites.values() if s.name not in leaking}, now)
+        firsts = sorted(settled[name].until if name in settled else since for name in self.inventory.sites)
+        together = firsts[min(APART, len(firsts) - 1)] if firsts else now
+        told = self.store.told_since(together - self._reach)
         lines, burns = [], [Kept() for _ in BURNS]
         for site in self.inventory.sites.values():
-            first = unsettled[site.name]
-            own = looks.get(site.name, []) if first >= together else self._looks(site, first, now)
-            line, ours = self._line(site, statuses, own, since=since, first=first, now=now, leaks=site.name in leaking)
+            days = settled.get(site.name)
+            first = since if days is None else days.until
+            own = told.get(site.name, {}) if first >= together else self._told(site, first)
+            line, ours = self._line(site, statuses, own, days, since=since, now=now, leaks=site.name in leaking)
             lines.append(line)
             burns = [one.plus(other) for one, other in zip(burns, ours, strict=True)]
         promised = self.inventory.slo
@@ -223,117 +225,123 @@ class CoverageDesk:
         site, now = self.inventory.site(name), self.clock.now()
         since = _midnight(now - PERIOD)
         leaks = site.name in self.store.leaking_sites(since - REMEMBERED)
-        first = self._unsettled(site, since, leaks=leaks)
-        looks = self._looks(site, first, now)
+        days = None if leaks else self._settled({site.name: site}, now).get(site.name)
+        told = self._told(site, since if days is None else days.until)
         statuses = self.store.statuses_of(site.devices)
-        return self._line(site, statuses, looks, since=since, first=first, now=now, leaks=leaks)[0]
+        return self._line(site, statuses, told, days, since=since, now=now, leaks=leaks)[0]
 
     @property
     def _reach(self) -> timedelta:
         """So far back a look says something."""
         return max(self.freshness, self.target)
 
-    @property
-    def _least(self) -> timedelta:
-        return min(self.freshness, self.target)
+    def _told(self, site: Site, first: datetime) -> _Told:
+        return self.store.told_since(first - self._reach, site=site.name).get(site.name, {})
 
-    def _looks(self, site: Site, first: datetime, now: datetime) -> list[Observation]:
-        window = Window(first - self._reach, now + timedelta.resolution)
-        return self.store.looks(site.name, window, freshness=self._least)
-
-    # --- days that are over ---------------------------------------------------------------------------------------
-
-    def _unsettled(self, site: Site, since: datetime, *, leaks: bool) -> datetime:
-        """From which midnight on its days have to be reckoned from looks; those before, from ``since``, are known."""
-        known = self.memory.days.get(site.name)
-        if leaks or known is None or known.terms != self._terms(site) or since not in known.found:
-            return since
-        return known.until
-
-    def _terms(self, site: Site) -> object:
-        return tuple(site.devices), self.freshness, self.target
-
-    def _settle(self, site: Site, looks: Sequence[Observation], found: Coverage, kept: Mapping[datetime, Kept]) -> None:
-        """Keep the days of ``kept`` behind which every device was read: what is between two looks is decided then."""
-        last = {look.device: look.until or look.at for look in looks if look.found is not None}
-        read = min((last.get(device, _NEVER) for device in site.devices), default=_NEVER)
-        known = self.memory.days.get(site.name)
-        if known is None or known.terms != self._terms(site) or known.until not in kept:
-            known = _Days(terms=self._terms(site), until=min(kept))
-        for day, ours in sorted(kept.items()):
-            if day != known.until or read < day + _DAY:
-                break
-            part = found.within(Window(day, day + _DAY))
-            known.found[day] = _Day(_seconds(part), ours)
-            known.until = day + _DAY
-        for old in [day for day in known.found if day < known.until - PERIOD - 2 * _DAY]:
-            del known.found[old]
-        self.memory.days[site.name] = known
+    def _settled(self, sites: Mapping[SiteName, Site], now: datetime) -> Mapping[SiteName, Settled]:
+        """The days of the period that are kept; of the last hours there have to be looks, for they are told apart."""
+        days = Window(_midnight(now - PERIOD), _midnight(now - BURNS[1]))
+        devices = {name: tuple(site.devices) for name, site in sites.items()}
+        return self.store.settled(devices, days, freshness=self.freshness, target=self.target)
 
     def _line(
         self,
         site: Site,
         statuses: Mapping[DeviceName, DeviceStatus],
-        looks: Sequence[Observation],
+        told: _Told,
+        settled: Settled | None,
         *,
         since: datetime,
-        first: datetime,
         now: datetime,
         leaks: bool,
     ) -> tuple[SiteLine, list[Kept]]:
-        """``looks`` from ``first`` on; the days from ``since`` to there are settled."""
-        begun = self._counts_since(site, statuses, looks, since)
-        whole = Window(first if begun is None else max(first, begun), now)
-        devices = tuple(site.devices)
-        found = coverage(
-            looks if begun is not None else (),
-            whole,
-            devices=devices,
-            now=now,
-            freshness=self.freshness,
-            proofs=self.tried(site.name, whole) if leaks else (),
-        )
-        last = found.spans[-1] if found.spans else Span(window=whole, state=CoverageState.UNKNOWN, cause=NO_LOOK)
-        over = [*_days(first, now - BURNS[1])]
-        spans = (*(Window(now - span, now) for span in BURNS[:-1]), Window(first, now))
-        asked = (*spans, *(Window(day, day + _DAY) for day in over))
-        ours = kept(looks, asked, devices=devices, now=now, target=self.target, since=begun)
-        seconds = _seconds(found)
-        month = ours[len(BURNS) - 1]
-        if first > since:
-            before = self.memory.days[site.name].since(since)
-            seconds = {state: seconds[state] + before.seconds[state] for state in CoverageState}
-            month = month.plus(before.kept)
-        if begun is not None and over and not leaks:
-            self._settle(site, looks, found, dict(zip(over, ours[len(BURNS) :], strict=True)))
+        """``told``: the looks behind the days that are ``settled``; those of the whole time since where None is."""
+        begun, age = self._counts_since(site, statuses, told, settled, since), self._age(site, statuses, now)
+        if begun is None:
+            nothing = dict.fromkeys(CoverageState, 0.0)
+            unseen = SiteLine(age=age, title=site.title, state=_UNKNOWN, cause=NO_LOOK, seconds=nothing, kept=Kept())
+            return unseen, [Kept() for _ in BURNS]
+        whole = Window(min(now, begun if settled is None else max(begun, settled.until)), now)
+        spans = [Window(min(now, max(now - span, begun)), now) for span in BURNS[:-1]]
+        found = None if leaks else self._reckoned(site, told, whole, spans)
+        if found is None:
+            found = self._reckoned_by_spans(site, whole, spans, leaks=leaks)
+        if settled is not None:
+            found = found.plus(settled)
+        kept = [Kept(counted=w.seconds, kept=k / _SECOND) for w, k in zip(spans, found.kept, strict=False)]
+        kept.append(Kept(counted=max(0.0, (now - begun).total_seconds()), kept=found.kept[-1] / _SECOND))
         line = SiteLine(
-            age=self._age(site, statuses, now),
+            age=age,
             title=site.title,
-            state=last.state,
-            cause=last.cause,
-            seconds=seconds if begun is not None else dict.fromkeys(CoverageState, 0.0),
-            kept=month,
+            state=found.last.state,
+            cause=found.last.cause,
+            seconds={state: time / _SECOND for state, time in found.times.items()},
+            kept=kept[-1],
         )
-        return line, [*ours[: len(BURNS) - 1], month]
+        return line, kept
+
+    def _reckoned(self, site: Site, told: _Told, whole: Window, spans: Sequence[Window]) -> _Found | None:
+        """Without making spans, as most sites are told; None: it takes more."""
+        own, until = [told.get(device, ()) for device in site.devices], micros(whole.end)
+        known, promised = spells_of(own, until=until, freshness=self.freshness, target=self.target)
+        if known is None or promised is None:
+            return None
+        start = micros(whole.start)
+        sums = times_of(known, start, until)
+        times = {state: sums.get(state.value, 0) for state in CoverageState}
+        times[_UNKNOWN] += max(0, until - start) - sum(sums.values())
+        kept = [sum(times_of(promised, micros(w.start), until).values()) for w in (*spans, whole)]
+        return _Found(times=times, kept=kept, last=self._last(site, told, known, whole))
+
+    def _last(self, site: Site, told: _Told, known: Sequence[Spell], whole: Window) -> Span:
+        """How it is now, and why."""
+        if known and known[-1].end == micros(whole.end) and (state := CoverageState(known[-1].state)) in PROVEN:
+            return Span(window=whole, state=state)
+        looks = [as_look(one, site.name, device) for device, line in told.items() for one in _latest(line)]
+        moment = Window(max(whole.start, whole.end - timedelta.resolution), whole.end)
+        now = coverage(looks, moment, devices=tuple(site.devices), now=whole.end, freshness=self.freshness)
+        return _last_of(now, whole)
+
+    def _reckoned_by_spans(self, site: Site, whole: Window, spans: Sequence[Window], *, leaks: bool) -> _Found:
+        devices, now = tuple(site.devices), whole.end
+        window = Window(whole.start - self._reach, now + timedelta.resolution)
+        looks = self.store.looks(site.name, window, freshness=min(self.freshness, self.target))
+        proofs = self.tried(site.name, whole) if leaks else ()
+        found = coverage(looks, whole, devices=devices, now=now, freshness=self.freshness, proofs=proofs)
+        ours = kept(looks, (*spans, whole), devices=devices, now=now, target=self.target, since=whole.start)
+        return _Found(
+            times={state: found.total(state) // timedelta.resolution for state in CoverageState},
+            kept=[round(one.kept * _SECOND) for one in ours],
+            last=_last_of(found, whole),
+        )
 
     def _counts_since(
         self,
         site: Site,
         statuses: Mapping[DeviceName, DeviceStatus],
-        looks: Sequence[Observation],
+        told: _Told,
+        settled: Settled | None,
         since: datetime,
     ) -> datetime | None:
         """From when on a site counts: when somebody first tried to look at it; None: nobody did."""
         if not any(device in statuses for device in site.devices):
             return None
+        if settled is not None:
+            return max(since, settled.first)
+        if any(line[0].first <= micros(since) for name in site.devices if (line := told.get(name))):
+            return since
         key = site.name, tuple(site.devices)
         if key not in self.memory.first_looks:
-            known = bool(looks) and looks[0].at <= since and looks[0].device in site.devices
-            first = looks[0].at if known else self.store.first_look(*key)
+            first = self.store.first_look(*key)
             if first is None:
                 return None
             self.memory.first_looks[key] = first
         return max(since, self.memory.first_looks[key])
+
+    def keep(self) -> None:
+        """Work out the coverage of the days that are over, so that nobody who asks has to. For the housekeeping."""
+        devices = {name: tuple(site.devices) for name, site in self.inventory.sites.items()}
+        self.store.keep_coverage(devices, now=self.clock.now(), freshness=self.freshness, target=self.target)
 
     # --- the promise ----------------------------------------------------------------------------------------------
 
@@ -362,23 +370,18 @@ def _oldest_first(line: SiteLine) -> tuple[float, str]:
     return (float("-inf") if line.age.age is None else -line.age.age.total_seconds(), line.age.site)
 
 
+def _latest(line: Sequence[Stretch]) -> Sequence[Stretch]:
+    """The last look that came through and those behind it: no other says how a device is now."""
+    good = (number for number in range(len(line) - 1, -1, -1) if line[number].found is not None)
+    return line[next(good, 0) :]
+
+
+def _last_of(known: Coverage, whole: Window) -> Span:
+    return known.spans[-1] if known.spans else Span(window=whole, state=_UNKNOWN, cause=NO_LOOK)
+
+
 def _midnight(at: datetime) -> datetime:
     return datetime.combine(at.date(), time(), tzinfo=at.tzinfo)
-
-
-def _days(first: datetime, end: datetime) -> Iterator[datetime]:
-    """The whole days of UTC between a midnight and a time."""
-    while first + _DAY <= end:
-        yield first
-        first += _DAY
-
-
-def _seconds(known: Coverage) -> dict[CoverageState, float]:
-    """By state, in one walk."""
-    found = dict.fromkeys(CoverageState, timedelta())
-    for span in known.spans:
-        found[span.state] += span.window.end - span.window.start
-    return {state: total.total_seconds() for state, total in found.items()}
 
 
 def _alert(state: str, budget: Budget) -> AlertNote:

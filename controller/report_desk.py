@@ -223,11 +223,6 @@ class ReportDesk:
 
     # --- upkeep ---------------------------------------------------------------------------------------------------
 
-    def keep_coverage(self) -> None:
-        """Work out the coverage of the days that are over, so that reports over many days need not."""
-        devices = {name: tuple(site.devices) for name, site in self.inventory.sites.items()}
-        self.store.keep_coverage(devices, now=self.clock.now(), freshness=self.freshness)
-
     def check_sums(self) -> SumsCheck:
         return self.store.check_sums()
 

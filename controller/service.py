@@ -1284,7 +1284,7 @@ class Controller:
         """Drop what the retention no longer keeps, checkpoint, and close abandoned runs."""
         self.retention.run()
         self.store.housekeeping(retention=self.settings.retention, held=self.retention.held)
-        self.reports.keep_coverage()
+        self.coverage.keep()
         self._drop_old_transcripts()
 
     def _drop_old_transcripts(self) -> None:

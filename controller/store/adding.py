@@ -13,10 +13,19 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, case, insert, select, update
+from sqlalchemy import Connection, Table, case, delete, insert, not_, select, update
 
 from controller.model import DetectionEvent, Observation
-from controller.store.schema import hit_days, hit_seen, hit_times, micros, moment, stretches
+from controller.store.schema import (
+    coverage_kept,
+    coverage_sums,
+    hit_days,
+    hit_seen,
+    hit_times,
+    micros,
+    moment,
+    stretches,
+)
 from controller.store.shelf import insert_for
 from controller.sums import Count, belongs_to, seen_in
 
@@ -156,7 +165,26 @@ def add_look(connection: Connection, look: Observation, freshness: timedelta) ->
         longer = {"last": look.at, "gap": gap, "looks": last["looks"] + 1}
         connection.execute(update(stretches).where(table.id == last["id"]).values(**longer))
         return
+    if last is not None and look.at <= last["last"]:  # a clock was set back
+        _take_back(connection, look)
     connection.execute(insert(stretches).values(**_first(look)))
+
+
+def _take_back(connection: Connection, look: Observation) -> None:
+    """Forget what was worked out of the time from the proof before the look on: it may be told otherwise now."""
+    c, kept, sums = stretches.c, coverage_kept.c, coverage_sums.c
+    good = (c.site == look.site, c.device == look.device, c.found.is_not(None), not_(c.cause.like("TG%")))
+    query = select(c.first, c.last, c.gap).where(*good, c.first < look.at).order_by(c.first.desc()).limit(1)
+    before = connection.execute(query).one_or_none()
+    of_site = kept.site == look.site
+    if before is None:
+        connection.execute(delete(coverage_kept).where(of_site))
+        return
+    since = max(before.first, min(before.last, look.at - timedelta(microseconds=before.gap)))
+    day = day_of(since)
+    connection.execute(delete(coverage_kept).where(of_site, kept.since >= day))
+    connection.execute(update(coverage_kept).where(of_site, kept.until > day).values(until=day))
+    connection.execute(delete(coverage_sums).where(sums.site == look.site, sums.start > day))
 
 
 def stretched(looks: Iterable[Observation], freshness: timedelta) -> Iterator[dict[str, Any]]:

@@ -1,35 +1,47 @@
-"""The coverage of days that are over, kept: a year of a thousand sites is then a few thousand rows.
+"""The coverage of days that are over, kept: over a year of a thousand sites it is then the difference of two rows each.
 
 It is worked out from stretches of looks, and only for days that no later look can change: every device of the site was
 looked at again since. What it was worked out with (devices, how long a look is trusted) is its basis; with another one
-it is worked out again.
+it is worked out again. A look that is told of a time before others takes back what it may change, in its own
+transaction (``adding``).
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, delete, func, select, text, type_coerce
+from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select, text, tuple_, type_coerce
 
-from controller.coverage import Coverage, Stretch, coverage, times_held
+from controller.coverage import PROVEN, Coverage, Spell, Stretch, coverage, held, times_of, worst
+from controller.enforced_age import is_held
 from controller.model import CoverageState, Observation, Window
-from controller.store.adding import DAY, MONTH, ONE_DAY, day_of, micros_of, month_of
+from controller.store.adding import ONE_DAY, day_of, micros_of
 from controller.store.bulk import as_columns, put_all
-from controller.store.schema import coverage_days, coverage_kept, micros, moment, stretches
-from controller.store.searching import total
+from controller.store.schema import coverage_kept, coverage_sums, micros, moment, stretches
 from controller.store.shelf import put
-from controller.store.sums import HitSums, up_day, up_month
+from controller.store.sums import HitSums, up_day
 from core.ids import DeviceName, SiteName
 
-_ENDED: Final = text(
-    'SELECT site, device, "first", "last", gap, found, "left" FROM stretches WHERE "last" >= :since AND "last" < :until'
-)
-_REACHING: Final = text(  # the one of each device: a step along the index for each, however many there are
-    """
+_LOOKS: Final = stretches.c
+_LAST: Final = type_coerce(_LOOKS.last, BigInteger)
+_SINCE: Final = select(
+    _LOOKS.site,
+    _LOOKS.device,
+    type_coerce(_LOOKS.first, BigInteger),
+    _LAST,
+    _LOOKS.gap,
+    _LOOKS.found,
+    _LOOKS.left,
+    _LOOKS.cause,
+).where(bindparam("since", type_=BigInteger) <= _LAST)
+_ENDED: Final = _SINCE.where(bindparam("until", type_=BigInteger) > _LAST)
+_OF_SITE: Final = _SINCE.where(_LOOKS.site == bindparam("site"))
+_NEXT: Final = """
     WITH RECURSIVE d (site, device) AS (
       SELECT (SELECT site FROM stretches ORDER BY site, device LIMIT 1),
              (SELECT device FROM stretches ORDER BY site, device LIMIT 1)
@@ -42,18 +54,44 @@ _REACHING: Final = text(  # the one of each device: a step along the index for e
                (SELECT n.device FROM stretches n WHERE n.site > d.site ORDER BY n.site, n.device LIMIT 1))
       FROM d WHERE d.site IS NOT NULL
     )
-    SELECT s.site, s.device, s."first", s."last", s.gap, s.found, s."left"
+    SELECT s.site, s.device, s."first", s."last", s.gap, s.found, s."left", s.cause
     FROM d JOIN stretches s ON s.id = (
-      SELECT t.id FROM stretches t WHERE t.site = d.site AND t.device = d.device AND t."last" >= :until
+      SELECT t.id FROM stretches t WHERE t.site = d.site AND t.device = d.device AND t."last" >= :until {}
       ORDER BY t."last" LIMIT 1
     )
-    WHERE s."first" < :until
     """
-)
-"""Stretches that say something about the time between: those that end in it, and those that reach over its end."""
+"""The one of each device that ends next: a step along the index for each, however many there are."""
+_REACHING: Final = text(_NEXT.format(""))
+_REACHING_GOOD: Final = text(_NEXT.format("AND t.found IS NOT NULL"))
 Devices = Mapping[SiteName, Sequence[DeviceName]]
 Times = dict[CoverageState, timedelta]
-_STATES: Final = {state: coverage_days.c[state.value] for state in CoverageState}
+Stretches = dict[SiteName, dict[DeviceName, list[Stretch]]]
+_STATES: Final = tuple(CoverageState)
+_FIGURES: Final = (*(state.value for state in _STATES), "promised")
+_UNKNOWN: Final = _STATES.index(CoverageState.UNKNOWN)
+_PROVEN: Final = frozenset(state.value for state in PROVEN)
+_SUMS: Final = tuple(coverage_sums.c[name] for name in _FIGURES)
+_OF_DAYS: Final = select(type_coerce(coverage_sums.c.start, BigInteger), coverage_sums.c.site, *_SUMS).where(
+    coverage_sums.c.start.in_(bindparam("days", expanding=True))
+)
+_TOGETHER: Final = 50
+"""So many sites are read with all others of that day."""
+_NAMED: Final = 500
+_DAY: Final = micros_of(ONE_DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the days from ``since`` up to ``until`` came to, in microseconds; no look that comes now changes it.
+
+    ``first``: when somebody first tried to look. ``promised``: the last proof was young enough.
+    """
+
+    first: datetime
+    since: datetime
+    until: datetime
+    times: Mapping[CoverageState, int]
+    promised: int
 
 
 class Proven(HitSums):
@@ -65,159 +103,213 @@ class Proven(HitSums):
         """How long each site was in each state; the times add up to the window, or to what has passed of it."""
         whole = Window(window.start, min(window.end, now))
         if whole.start >= whole.end:
-            return {site: _no_time() for site in sites}
-        kept = self._kept(sites, freshness)
-        found = {site: _no_time() for site in sites}
-        for site, times in self._sums(whole, kept).items():
-            _add(found[site], times)
+            return {site: dict.fromkeys(_STATES, timedelta()) for site in sites}
+        with self._db.read() as connection:
+            kept = {
+                mark.site: Window(moment(mark.since), moment(mark.until))
+                for mark in _marks(connection)
+                if mark.site in sites and mark.basis == basis_of(sites[mark.site], freshness)
+            }
+            days = {site: both for site, own in kept.items() if (both := _days_in(whole, own)) is not None}
+            found = {site: [0] * len(_STATES) for site in sites}
+            for site, figures in _between(connection, days).items():
+                found[site] = list(figures[: len(_STATES)])
         left: dict[Window, list[SiteName]] = {}
         for site in sites:
-            for part in _not_kept(whole, kept.get(site)):
+            for part in _outside(whole, days.get(site)):
                 left.setdefault(part, []).append(site)
         for part, names in left.items():
-            self._add_live(found, part, {name: sites[name] for name in names}, now=now, freshness=freshness)
+            own = {name: sites[name] for name in names}
+            for site, known in self._live(part, own, now=now, freshness=freshness):
+                _add(found[site], known, micros(part.start), micros(part.end))
+        passed = micros_of(whole.end - whole.start)
+        return {site: _as_times(times, passed) for site, times in found.items()}
+
+    def settled(
+        self, sites: Devices, window: Window, *, freshness: timedelta, target: timedelta
+    ) -> dict[SiteName, Settled]:
+        """Of the days of the window that are kept, without a gap from its start on; the rest has to be reckoned.
+
+        ``window`` begins and ends at a midnight of UTC. What lies before anybody looked is unknown, and is not told.
+        """
+        found: dict[SiteName, Settled] = {}
+        with self._db.read() as connection:
+            marks = {
+                mark.site: mark
+                for mark in _marks(connection)
+                if mark.site in sites
+                and mark.target == micros_of(target)
+                and mark.basis == basis_of(sites[mark.site], freshness)
+                and mark.since <= max(micros(window.start), mark.first // _DAY * _DAY)
+            }
+            kept = {site: Window(moment(m.since), moment(m.until)) for site, m in marks.items()}
+            days = {site: both for site, own in kept.items() if (both := _days_in(window, own)) is not None}
+            for site, figures in _between(connection, days).items():
+                times, first = list(figures[: len(_STATES)]), moment(marks[site].first)
+                times[_UNKNOWN] -= max(0, micros_of(first - days[site].start))  # nobody had tried to look
+                found[site] = Settled(
+                    first, days[site].start, days[site].end, dict(zip(_STATES, times, strict=True)), figures[-1]
+                )
         return found
 
-    def _kept(self, sites: Devices, freshness: timedelta) -> dict[SiteName, Window]:
-        """From when to when every day of a site is kept, on the basis that holds now."""
+    def told_since(self, since: datetime, *, site: SiteName | None = None) -> Stretches:
+        """The stretches of every device, or of those of one site, that end then or later; in order of time."""
+        statement = _SINCE if site is None else _OF_SITE
         with self._db.read() as connection:
-            rows = connection.execute(select(coverage_kept)).mappings().all()
-        return {
-            SiteName(row["site"]): Window(row["since"], row["until"])
-            for row in rows
-            if row["site"] in sites and row["basis"] == basis_of(sites[SiteName(row["site"])], freshness)
-        }
+            given = {"since": micros(since), **({} if site is None else {"site": site})}
+            return _by_device(connection.execute(statement, given).all())
 
-    def _sums(self, whole: Window, kept: Mapping[SiteName, Window]) -> dict[SiteName, Times]:
-        """Of the whole days that are kept; by the month where every month is."""
-        days = Window(up_day(whole.start), day_of(whole.end))
-        if not kept or days.start >= days.end:
-            return {}
-        months = Window(up_month(days.start), month_of(days.end))
-        by_month = {s for s, w in kept.items() if w.start <= months.start < months.end <= w.end}
-        found: dict[SiteName, Times] = {}
-        if by_month:
-            self._gather(found, MONTH, months, by_month)
-            self._gather(found, DAY, Window(days.start, months.start), by_month)
-            self._gather(found, DAY, Window(months.end, days.end), by_month)
-        self._gather(found, DAY, days, kept.keys() - by_month)
-        return found
-
-    def _gather(self, found: dict[SiteName, Times], grain: str, part: Window, sites: Iterable[SiteName]) -> None:
-        wanted = frozenset(sites)
-        if part.start >= part.end or not wanted:
-            return
-        c = coverage_days.c
-        where = (c.grain == grain, c.start >= part.start, c.start < part.end)
-        query = select(c.site, *map(total, _STATES.values())).where(*where).group_by(c.site)
-        with self._db.read() as connection:
-            for site, *figures in connection.execute(query).all():
-                if site in wanted:
-                    times = {s: timedelta(microseconds=int(f)) for s, f in zip(_STATES, figures, strict=True)}
-                    _add(found.setdefault(SiteName(site), _no_time()), times)
-
-    def _add_live(
-        self, found: dict[SiteName, Times], part: Window, sites: Devices, *, now: datetime, freshness: timedelta
-    ) -> None:
+    def _live(
+        self, part: Window, sites: Devices, *, now: datetime, freshness: timedelta
+    ) -> Iterator[tuple[SiteName, Sequence[Spell]]]:
         """From the looks themselves; one behind the part may still say something about it."""
-        until = min(part.end + ONE_DAY, now) if part.end < now else now
-        until = max(until, part.end)
-        rest = dict(sites)
-        if len(sites) > 1:
-            for site, times in self._walked(part, sites, until=until, freshness=freshness):
-                _add(found[site], times)
-                del rest[site]
-        if len(rest) == 1:
-            (site,) = rest
-            looks = {site: self.looks(site, Window(part.start, until), freshness=freshness)}
-        else:
-            looks = self.fleet_looks(part.start, until, freshness=freshness, sites=rest) if rest else {}
+        found = self._told_of(part, sites, now=now, freshness=freshness)
+        rest = dict[SiteName, Sequence[DeviceName]]()
+        for site, devices in sites.items():
+            own, until = found.get(site, {}), micros(now)
+            lines = [held(own.get(d, ()), until=until, freshness=micros_of(freshness)) for d in devices]
+            told = [line for line in lines if line is not None]
+            if len(told) < len(lines):
+                rest[site] = devices
+            elif told:
+                yield site, worst(told)
+        until_ = max(part.end, min(part.end + ONE_DAY, now))
         for site, devices in rest.items():
-            proven = _proven(looks.get(site, []), part, devices, freshness, until=until)
-            _add(found[site], {state: proven.total(state) for state in CoverageState})
+            looks = self.looks(site, Window(part.start, until_), freshness=freshness)
+            known = coverage(looks, Window(part.start, until_), devices=devices, now=until_, freshness=freshness)
+            yield site, _spells(known)
 
-    def _walked(
-        self, part: Window, sites: Devices, *, until: datetime, freshness: timedelta
-    ) -> Iterator[tuple[SiteName, Times]]:
-        """Of sites with one device those that are soon told, as most are."""
-        alone = {site: devices[0] for site, devices in sites.items() if len(devices) == 1}
-        rows: dict[str, list[Stretch]] = {}
-        span = {"since": micros(part.start - freshness), "until": micros(until)}
+    def _told_of(self, part: Window, sites: Devices, *, now: datetime, freshness: timedelta) -> Stretches:
+        """Of each device the stretches that end in the part or shortly before, and those up to its next good look."""
+        since, until = micros(part.start - freshness), micros(part.end)
         with self._db.read() as connection:
-            for statement in (_ENDED, _REACHING):
-                for site, device, *stretch in connection.execute(statement, span).all():
-                    if alone.get(site) == device:
-                        rows.setdefault(site, []).append(Stretch(*stretch))
-        edges = micros(part.start), micros(part.end)
-        for site in alone:
-            own = sorted(rows.get(site, ()))
-            times = times_held(own, edges, until=span["until"], freshness=micros_of(freshness))
-            if times is not None:
-                told = _no_time()
-                for state, time in times.items():
-                    told[CoverageState(state)] = timedelta(microseconds=time)
-                told[CoverageState.UNKNOWN] += part.end - part.start - sum(told.values(), timedelta())
-                yield site, told
+            if len(sites) == 1:
+                (site,) = sites
+                rows = [*connection.execute(_OF_SITE, {"site": site, "since": since})]
+            elif part.end >= now:
+                rows = [*connection.execute(_SINCE, {"since": since})]
+            else:
+                rows = [*connection.execute(_ENDED, {"since": since, "until": until})]
+                later = connection.execute(_REACHING, {"until": until}).all()
+                if any(row.found is None for row in later):
+                    good = connection.execute(_REACHING_GOOD, {"until": until}).all()
+                    later = [*(row for row in later if row.found is None), *good]
+                rows += later
+        return _by_device(rows)
 
     # --- keeping --------------------------------------------------------------------------------------------------
 
-    def keep_coverage(self, sites: Devices, *, now: datetime, freshness: timedelta) -> None:
-        """Work out what is not kept yet of every site, a site at a time."""
-        kept = self._kept(sites, freshness)
+    def keep_coverage(self, sites: Devices, *, now: datetime, freshness: timedelta, target: timedelta) -> None:
+        """Work out what is not kept yet of every site, a site at a time.
+
+        ``target``: how old a proof may be by what is promised.
+        """
+        with self._db.read() as connection:
+            done = {
+                mark.site
+                for mark in _marks(connection)
+                if mark.until >= micros(day_of(now)) and _is_as(mark, sites.get(mark.site, ()), freshness, target)
+            }
         for site, devices in sites.items():
-            if devices:
-                self._keep_days(site, devices, kept.get(site), now=now, freshness=freshness)
+            if devices and site not in done:
+                self._keep_days(site, devices, now=now, freshness=freshness, target=target)
 
     def _keep_days(
-        self, site: SiteName, devices: Sequence[DeviceName], kept: Window | None, *, now: datetime, freshness: timedelta
+        self, site: SiteName, devices: Sequence[DeviceName], *, now: datetime, freshness: timedelta, target: timedelta
     ) -> None:
-        first, settled = self._edges(site, devices)
-        if first is None or settled is None:
-            return
-        since = kept.end if kept is not None else up_day(first)
-        until = min(day_of(settled), day_of(now))
-        if since >= until:
-            return
-        looks = self.looks(site, Window(since, settled + timedelta.resolution), freshness=freshness)
-        proven = _proven(looks, Window(since, until), devices, freshness, until=settled)
-        rows = [{"grain": DAY, "site": site, **row} for row in _by_day(proven, Window(since, until))]
-        begin = since if kept is None else kept.start
-        mark = {"site": site, "basis": basis_of(devices, freshness), "since": begin, "until": until}
-        c = coverage_days.c
-        with self._db.write() as connection:
-            if kept is None:
-                connection.execute(delete(coverage_days).where(c.site == site))
-            earlier = (c.site == site, c.grain == DAY, c.start >= month_of(since), c.start < since)
-            known = connection.execute(select(coverage_days).where(*earlier)).mappings().all() if kept else ()
-            rows += [
-                {"grain": MONTH, "site": site, **row}
-                for row in _by_month(chain(map(dict, known), rows))
-                if row["start"] >= begin and up_month(row["start"] + ONE_DAY) <= until
-            ]
-            put_all(connection, coverage_days, as_columns(rows))
-            put(connection, coverage_kept, mark)
+        reach = max(freshness, target)
+        with self._db.write() as connection:  # nobody tells of a look meanwhile
+            mark = next((m for m in _marks(connection, site) if _is_as(m, devices, freshness, target)), None)
+            since = None if mark is None else moment(mark.until)
+            asked = {"site": site, "since": 0 if since is None else micros(since - reach)}
+            told = _by_device(connection.execute(_OF_SITE, asked).all()).get(site, {})
+            edges = _edges([told.get(device, ()) for device in devices])
+            if edges is None:
+                return
+            first = edges[0] if mark is None else int(mark.first)
+            since = day_of(moment(first)) if since is None else since
+            until = min(day_of(moment(edges[1])), day_of(now))
+            if since >= until:
+                return
+            lines = self._lines(site, devices, told, Window(since, until), now=now, freshness=freshness, target=target)
+            of_site = coverage_sums.c.site == site
+            if mark is None:
+                connection.execute(delete(coverage_sums).where(of_site))
+                base = [0] * len(_FIGURES)
+            else:
+                base = list(connection.execute(select(*_SUMS).where(of_site, coverage_sums.c.start == since)).one())
+            rows = [{"start": moment(at), "site": site, **row} for at, row in _running(*lines, since, until, base)]
+            put_all(connection, coverage_sums, as_columns(rows))
+            begun = {"first": moment(first), "since": since if mark is None else moment(mark.since), "until": until}
+            basis = {"basis": basis_of(devices, freshness), "target": micros_of(target)}
+            put(connection, coverage_kept, {"site": site, **basis, **begun})
 
-    def _edges(self, site: SiteName, devices: Sequence[DeviceName]) -> tuple[datetime | None, datetime | None]:
-        """Its first look, and the last one up to which every device's past cannot change any more."""
-        table = stretches.c
-        last = func.max(type_coerce(table.last, BigInteger))
-        good = select(table.device, last).where(table.site == site, table.found.is_not(None)).group_by(table.device)
-        first = select(func.min(type_coerce(table.first, BigInteger))).where(table.site == site)
-        with self._db.read() as connection:
-            ends = {str(device): int(at) for device, at in connection.execute(good)}
-            begin = connection.execute(first).scalar()
-        if begin is None or any(device not in ends for device in devices):
-            return None, None
-        return moment(int(begin)), moment(min(ends[device] for device in devices))
+    def _lines(
+        self,
+        site: SiteName,
+        devices: Sequence[DeviceName],
+        told: Mapping[DeviceName, Sequence[Stretch]],
+        days: Window,
+        *,
+        now: datetime,
+        freshness: timedelta,
+        target: timedelta,
+    ) -> tuple[Sequence[Spell], Sequence[Spell]]:
+        """When it was in which state, and when by looks that were trusted for as long as is promised."""
+        own = [told.get(device, ()) for device in devices]
+        states, promised = spells_of(own, until=micros(now), freshness=freshness, target=target)
+        if states is not None and promised is not None:
+            return states, promised
+        wide = Window(days.start - max(freshness, target), now + timedelta.resolution)
+        looks = self.looks(site, wide, freshness=min(freshness, target))
+        good = [look for look in looks if look.found is not None and not is_held(look)]
+        asked = Window(days.start, now)
+        whole = coverage(looks, asked, devices=devices, now=now, freshness=freshness)
+        kept = coverage(good, asked, devices=devices, now=now, freshness=target)
+        return _spells(whole), [spell for spell in _spells(kept) if spell.state in _PROVEN]
 
     def _forget_coverage(self, oldest: datetime) -> None:
-        """Drop the days before; a month that is not whole any more goes too."""
-        c = coverage_days.c
+        """Drop the days before."""
+        kept = coverage_kept.c
         with self._db.write() as connection:
-            connection.execute(delete(coverage_days).where(c.start < oldest))
-            connection.execute(delete(coverage_kept).where(coverage_kept.c.until <= oldest))
-            late = coverage_kept.update().where(coverage_kept.c.since < oldest)
-            connection.execute(late.values(since=oldest))
+            connection.execute(delete(coverage_kept).where(kept.until <= oldest))
+            connection.execute(coverage_kept.update().where(kept.since < oldest).values(since=oldest))
+            connection.execute(delete(coverage_sums).where(coverage_sums.c.start < oldest))
+
+
+def spells_of(
+    own: Sequence[Sequence[Stretch]], *, until: int, freshness: timedelta, target: timedelta
+) -> tuple[Sequence[Spell] | None, Sequence[Spell] | None]:
+    """When a site was in which state, and when by what is promised of the age of proofs; ``own``: of each device.
+
+    None: it takes more to tell, as ``held`` says.
+    """
+    lines = [held(line, until=until, freshness=micros_of(freshness)) for line in own]
+    proofs = [held(filter(is_proof, line), until=until, freshness=micros_of(target)) for line in own]
+    known, kept = [line for line in lines if line is not None], [line for line in proofs if line is not None]
+    if not own or len(known) < len(own) or len(kept) < len(own):
+        return None, None
+    return worst(known), [spell for spell in worst(kept) if spell.state in _PROVEN]
+
+
+def is_proof(stretch: Stretch) -> bool:
+    """Whether it counts for what is promised: a look that came through, and that no error held back."""
+    if stretch.found is None or not stretch.cause:
+        return stretch.found is not None
+    return not is_held(as_look(stretch, SiteName(""), DeviceName("")))
+
+
+def as_look(stretch: Stretch, site: SiteName, device: DeviceName) -> Observation:
+    """What its looks say, as one."""
+    return Observation(
+        device=device,
+        site=site,
+        at=moment(stretch.first),
+        found=CoverageState(stretch.found) if stretch.found else None,
+        left=CoverageState(stretch.left) if stretch.left else None,
+        cause=stretch.cause,
+        until=moment(stretch.last) if stretch.last > stretch.first else None,
+    )
 
 
 def basis_of(devices: Iterable[DeviceName], freshness: timedelta) -> str:
@@ -226,57 +318,127 @@ def basis_of(devices: Iterable[DeviceName], freshness: timedelta) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def _proven(
-    looks: Sequence[Observation], part: Window, devices: Sequence[DeviceName], freshness: timedelta, *, until: datetime
-) -> Coverage:
-    """Of the part alone, with what looks behind it say about it."""
-    wide = Window(part.start, max(part.end, until))
-    found = coverage(looks, wide, devices=tuple(devices), now=wide.end, freshness=freshness)
-    return found.within(part)
+def _is_as(mark: Row[Any], devices: Sequence[DeviceName], freshness: timedelta, target: timedelta) -> bool:
+    return bool(mark.target == micros_of(target) and mark.basis == basis_of(devices, freshness))
 
 
-def _not_kept(whole: Window, kept: Window | None) -> Iterator[Window]:
-    """What of it has to be looked at: before its first whole day that is kept, and behind the last."""
-    start, end = up_day(whole.start), day_of(whole.end)
-    if kept is not None:
-        start, end = max(start, kept.start), min(end, kept.end)
-    if kept is None or start >= end:
+def _marks(connection: Connection, site: SiteName | None = None) -> Sequence[Row[Any]]:
+    """What is kept of each site; times are microseconds."""
+    c = coverage_kept.c
+    times = (type_coerce(c[name], BigInteger).label(name) for name in ("first", "since", "until"))
+    query = select(c.site, c.basis, c.target, *times)
+    return connection.execute(query if site is None else query.where(c.site == site)).all()
+
+
+def _days_in(whole: Window, kept: Window) -> Window | None:
+    """The whole days of it that are kept."""
+    start, end = max(up_day(whole.start), kept.start), min(day_of(whole.end), kept.end)
+    return Window(start, end) if start < end else None
+
+
+def _outside(whole: Window, days: Window | None) -> Iterator[Window]:
+    """What of it has to be looked at."""
+    if days is None:
         yield whole
         return
-    if whole.start < start:
-        yield Window(whole.start, start)
-    if end < whole.end:
-        yield Window(end, whole.end)
+    if whole.start < days.start:
+        yield Window(whole.start, days.start)
+    if days.end < whole.end:
+        yield Window(days.end, whole.end)
 
 
-def _by_day(proven: Coverage, whole: Window) -> Iterator[dict[str, Any]]:
-    """The microseconds of each state on each day."""
-    days: dict[datetime, dict[str, int]] = {}
-    for span in proven.spans:
-        at = span.window.start
-        while at < span.window.end:
-            day = day_of(at)
-            end = min(day + ONE_DAY, span.window.end)
-            row = days.setdefault(day, {state.value: 0 for state in CoverageState})
-            row[span.state.value] += micros_of(end - at)
-            at = end
-    yield from ({"start": day, **row} for day, row in days.items() if whole.start <= day < whole.end)
+def _between(connection: Connection, days: Mapping[SiteName, Window]) -> dict[SiteName, list[int]]:
+    """What the days of each site came to: the sums up to their end without those up to their start."""
+    wanted = {site: (micros(own.start), micros(own.end)) for site, own in days.items()}
+    of_day = Counter(at for both in wanted.values() for at in both)
+    common = {at for at, several in of_day.items() if several >= _TOGETHER}
+    sums: dict[tuple[int, str], Sequence[int]] = {}
+    if common:
+        for start, site, *figures in connection.execute(_OF_DAYS, {"days": list(map(moment, common))}):
+            sums[start, site] = figures
+    rest = [(moment(at), site) for site, both in wanted.items() for at in both if at not in common]
+    c = coverage_sums.c
+    for place in range(0, len(rest), _NAMED):
+        named = tuple_(c.start, c.site).in_(rest[place : place + _NAMED])
+        query = select(type_coerce(c.start, BigInteger), c.site, *_SUMS).where(named)
+        for start, site, *figures in connection.execute(query):
+            sums[start, site] = figures
+    return {
+        site: [later - before for before, later in zip(sums[start, site], sums[end, site], strict=True)]
+        for site, (start, end) in wanted.items()
+    }
 
 
-def _by_month(days: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """What the days of each month add up to."""
-    months: dict[datetime, dict[str, int]] = {}
-    for day in days:
-        row = months.setdefault(month_of(day["start"]), {state.value: 0 for state in CoverageState})
-        for state in row:
-            row[state] += day[state]
-    yield from ({"start": month, **row} for month, row in months.items())
+def _edges(own: Sequence[Sequence[Stretch]]) -> tuple[int, int] | None:
+    """The first look at any device, and up to when the past of none can change any more; None: one has no proof."""
+    last = [max((s.last for s in line if is_proof(s)), default=None) for line in own]
+    known = [at for at in last if at is not None]
+    return None if len(known) < len(own) else (min(s.first for line in own for s in line), min(known))
 
 
-def _no_time() -> Times:
-    return dict.fromkeys(CoverageState, timedelta())
+def _by_device(rows: Iterable[Any]) -> Stretches:
+    found: Stretches = {}
+    for site, device, *stretch in rows:
+        found.setdefault(site, {}).setdefault(device, []).append(Stretch(*stretch))
+    for devices in found.values():
+        for line in devices.values():
+            line.sort(key=_first)
+    return found
 
 
-def _add(into: Times, times: Mapping[CoverageState, timedelta]) -> None:
-    for state, time in times.items():
-        into[state] += time
+def _first(stretch: Stretch) -> int:
+    return stretch.first
+
+
+def _spells(known: Coverage) -> list[Spell]:
+    """What is not unknown of it."""
+    return [
+        Spell(micros(span.window.start), micros(span.window.end), span.state.value)
+        for span in known.spans
+        if span.state is not CoverageState.UNKNOWN
+    ]
+
+
+def _running(
+    states: Sequence[Spell], promised: Sequence[Spell], since: datetime, until: datetime, base: Sequence[int]
+) -> Iterator[tuple[int, dict[str, int]]]:
+    """The sums before each midnight from ``since`` on up to ``until``, on top of those that there were."""
+    first, last = micros(since), micros(until)
+    by_state, kept = _by_day(states, first, last), _by_day(promised, first, last)
+    sums = list(base)
+    yield first, dict(zip(_FIGURES, sums, strict=True))
+    for day in range(first, last, _DAY):
+        times = by_state.get(day, {})
+        for number, state in enumerate(_STATES):
+            sums[number] += times.get(state.value, 0)
+        sums[_UNKNOWN] += _DAY - sum(times.values())
+        sums[-1] += sum(kept.get(day, {}).values())
+        yield day + _DAY, dict(zip(_FIGURES, sums, strict=True))
+
+
+def _by_day(known: Iterable[Spell], first: int, last: int) -> dict[int, dict[str, int]]:
+    """How long in which state on each day."""
+    found: dict[int, dict[str, int]] = {}
+    for spell in known:
+        at, end = max(spell.start, first), min(spell.end, last)
+        while at < end:
+            day = at // _DAY * _DAY
+            part, times = min(end, day + _DAY) - at, found.setdefault(day, {})
+            times[spell.state] = times.get(spell.state, 0) + part
+            at += part
+    return found
+
+
+def _add(into: list[int], known: Sequence[Spell], start: int, end: int) -> None:
+    times = times_of(known, start, end)
+    for number, state in enumerate(_STATES):
+        into[number] += times.get(state.value, 0)
+
+
+def _as_times(figures: list[int], passed: int) -> Times:
+    """What is left of the time is unknown."""
+    figures[_UNKNOWN] += passed - sum(figures)
+    return {state: timedelta(microseconds=figure) for state, figure in zip(_STATES, figures, strict=True)}
+
+
+__all__ = ["Devices", "Proven", "Settled", "as_look", "is_proof", "spells_of"]

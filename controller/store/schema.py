@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0021"
+REVISION: Final = "0022"
 
 """The newest migration; a store at this revision needs none."""
 
@@ -358,11 +358,10 @@ stretches = Table(
 )
 """Looks at a device that follow each other and say the same, as one row; written in the transaction of each look."""
 
-coverage_days = Table(
-    "coverage_days",
+coverage_sums = Table(
+    "coverage_sums",
     metadata,
-    Column("grain", String, primary_key=True),  # "day" or "month", of UTC
-    Column("start", Instant, primary_key=True),
+    Column("start", Instant, primary_key=True),  # of a day of UTC
     Column("site", String, primary_key=True),
     Column("enforced", BigInteger, nullable=False),
     Column("partial", BigInteger, nullable=False),
@@ -370,18 +369,22 @@ coverage_days = Table(
     Column("off", BigInteger, nullable=False),
     Column("not_enforced", BigInteger, nullable=False),
     Column("unknown", BigInteger, nullable=False),
+    Column("promised", BigInteger, nullable=False),  # the last proof was young enough
 )
-"""Microseconds of each state in days that are over and that no later look can change; worked out from ``stretches``."""
+"""Microseconds of each state in all days of a site before that one, as far as they are kept: what some days came to is
+the difference of two rows. Worked out from ``stretches``, and only of what no later look can change."""
 
 coverage_kept = Table(
     "coverage_kept",
     metadata,
     Column("site", String, primary_key=True),
     Column("basis", String, nullable=False),  # a digest of what it was worked out with
+    Column("target", BigInteger, nullable=False),  # microseconds: how old a proof may be, of ``promised``
+    Column("first", Instant, nullable=False),  # when somebody first tried to look
     Column("since", Instant, nullable=False),
     Column("until", Instant, nullable=False),
 )
-"""From which day up to which ``coverage_days`` has every day of a site."""
+"""From which day up to which ``coverage_sums`` has every day of a site, and what they were worked out with."""
 
 quarantine = Table(
     "quarantine",

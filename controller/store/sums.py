@@ -9,19 +9,23 @@ the events themselves.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     Connection,
+    Select,
+    String,
     Table,
     and_,
     case,
+    cast,
     delete,
     false,
     func,
@@ -30,7 +34,9 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    true,
     type_coerce,
+    union_all,
 )
 
 from controller.audit import AuditNote
@@ -57,7 +63,19 @@ from controller.store.adding import (
     stretched,
 )
 from controller.store.evidence import Evidence, event_of, look_of
-from controller.store.schema import episodes, events, hit_days, hit_seen, hit_times, moment, observations, stretches
+from controller.store.schema import (
+    coverage_kept,
+    coverage_sums,
+    episodes,
+    events,
+    hit_days,
+    hit_seen,
+    hit_times,
+    micros,
+    moment,
+    observations,
+    stretches,
+)
 from controller.store.searching import total
 from controller.store.shelf import get_meta
 from controller.sums import AppLine, Cell, Count, Seen, Sums, Timed, Who, belongs_to, sums_of
@@ -109,17 +127,15 @@ class HitSums(Evidence):
     def fleet_hits(self, window: Window, sites: Iterable[SiteName]) -> dict[SiteName, dict[EventAction, Count]]:
         """The same for each site, only by what became of it; no site without any event."""
         found: dict[SiteName, dict[EventAction, Count]] = {}
-        names = sorted(sites)
+        names = frozenset(sites)
+        parts = [(grain, micros(part.start), micros(part.end)) for grain, part in _grains(window)]
+        of_names = (events.c.site.in_(sorted(names)),) if len(names) <= _NAMED else ()
         with self._db.read() as connection:
-            for grain, part in _grains(window):
-                where = (hit_times.c.grain == grain, *_in(hit_times.c.start, part))
-                query = select(hit_times.c.site, hit_times.c.action, *map(_sum_of(hit_times), COUNTS)).where(*where)
-                query = query.where(hit_times.c.site.in_(names)).group_by(hit_times.c.site, hit_times.c.action)
-                _gather(found, connection.execute(query).all())
+            if parts:
+                _gather(found, connection.execute(_sums_of_parts(names, parts)).all(), names)
             for part in _outside(window, _whole(window, up_half, half_of)):
-                query = select(events.c.site, events.c.action, *_from_events())
-                query = query.where(events.c.site.in_(names), *_ends_in(part))
-                _gather(found, connection.execute(query.group_by(events.c.site, events.c.action)).all())
+                query = select(events.c.site, events.c.action, *_from_events()).where(*of_names, *_ends_in(part))
+                _gather(found, connection.execute(query.group_by(events.c.site, events.c.action)).all(), names)
         return found
 
     def _events_of(self, site: SiteName, window: Window) -> Iterable[DetectionEvent]:
@@ -188,29 +204,6 @@ class HitSums(Evidence):
         found = [look for row in rows for look in self._looks_of(row, window, freshness)]
         return sorted(found, key=lambda look: look.at)
 
-    def fleet_looks(
-        self, since: datetime, until: datetime, *, freshness: timedelta, sites: Collection[SiteName] | None = None
-    ) -> dict[SiteName, list[Observation]]:
-        """Of every site those that say something about the time between; where nothing proves a device, none of it.
-
-        ``sites``: of these alone; None: of all.
-        """
-        table = stretches.c
-        query = select(stretches).where(table.last >= since - freshness, table.first < until)
-        if sites is not None and len(sites) <= _NAMED:
-            query = query.where(table.site.in_(sorted(sites)))
-        with self._db.read() as connection:
-            rows = list(map(dict, connection.execute(query.order_by(table.site, table.first, table.id)).mappings()))
-        window, found = Window(since, until), dict[SiteName, list[Observation]]()
-        for site, own in groupby(rows, key=lambda row: str(row["site"])):
-            mine, name = list(own), SiteName(site)
-            if _overlap(mine):
-                found[name] = self.observations(name, window)
-            else:
-                looks = [look for row in mine for look in self._looks_of(row, window, freshness)]
-                found[name] = sorted(looks, key=lambda look: look.at)
-        return found
-
     def _looks_of(self, row: Mapping[str, Any], window: Window, freshness: timedelta) -> Iterator[Observation]:
         if row["gap"] > micros_of(freshness):  # it was trusted for longer when this was written
             for look in self.observations(
@@ -251,6 +244,8 @@ class HitSums(Evidence):
                     rows.write(connection, but=MONTH)
                 _months_again(connection, since)
             _stretch_again(connection, freshness)
+            for table in (coverage_kept, coverage_sums):  # housekeeping works it out again
+                connection.execute(delete(table))
             self._log(connection, audit)
         return found
 
@@ -443,8 +438,34 @@ def _from_events() -> tuple[Any, ...]:
     )
 
 
-def _gather(found: dict[SiteName, dict[EventAction, Count]], rows: Iterable[Any]) -> None:
+def _sums_of_parts(names: Collection[SiteName], parts: Sequence[tuple[str, int, int]]) -> Select[Any]:
+    """In one way through, by site and action. Of many sites all are read: a step along the index for each of them."""
+    c = hit_times.c
+    wanted = _values("parts", {"grain": String, "since": BigInteger, "until": BigInteger}, parts)
+    if len(names) <= _NAMED:
+        places = _values("places", {"site": String}, [(name,) for name in sorted(names)])
+    else:
+        places = select(func.min(c.site).label("site")).cte("places", recursive=True)
+        after = select(func.min(c.site)).where(c.site > places.c.site).scalar_subquery()
+        places = places.union_all(select(after).where(places.c.site.is_not(None)))
+    start = type_coerce(c.start, BigInteger)
+    mine = and_(c.site == places.c.site, c.grain == wanted.c.grain, start >= wanted.c.since, start < wanted.c.until)
+    query = select(c.site, c.action, *map(_sum_of(hit_times), COUNTS))
+    return query.select_from(places).join(wanted, true()).join(hit_times, mine).group_by(c.site, c.action)
+
+
+def _values(name: str, columns: Mapping[str, Any], rows: Iterable[Sequence[Any]]) -> CTE:
+    made = [
+        select(*(cast(literal(v), kind).label(key) for v, (key, kind) in zip(row, columns.items(), strict=True)))
+        for row in rows
+    ]
+    return union_all(*made).cte(name)
+
+
+def _gather(found: dict[SiteName, dict[EventAction, Count]], rows: Iterable[Any], names: Collection[SiteName]) -> None:
     for site, action, *figures in rows:
+        if site not in names:
+            continue
         of_site = found.setdefault(SiteName(site), {})
         count = Count(*map(int, figures))
         kept = of_site.get(EventAction(action))

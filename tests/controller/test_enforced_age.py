@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from controller.coverage import coverage
 from controller.coverage_desk import CoverageDesk
@@ -19,9 +21,10 @@ from controller.model import CoverageState, DeviceStatus, Observation, Window
 from controller.proof.model import By, Expected, Proof, ProofState
 from controller.proof.model import Path as Path_
 from controller.store import Store
+from controller.store.schema import coverage_kept
 from core.clock import ManualClock
 from core.ids import DeviceName, EventId, SiteName
-from tests.controller.offices import YAML, offices
+from tests.controller.offices import KEY, YAML, offices
 from vendors.oracle import Answered
 
 E, PART, M, NOT = CoverageState.ENFORCED, CoverageState.PARTIAL, CoverageState.MONITORED, CoverageState.NOT_ENFORCED
@@ -29,6 +32,8 @@ BERLIN, FW = SiteName("berlin"), DeviceName("fw-berlin")
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 PROMISE = YAML + "slo: {enforced_age: 30m, share: 99%}\n"
 HELD = "TG3001 a guard refused"
+TWO = f'      fw-2: {{vendor: linux_nftables, host: 127.0.0.1, port: 11, host_keys: ["{KEY}"]}}\n'
+SITES = YAML.replace("  austin:\n", TWO + "  austin:\n")
 
 
 @pytest.fixture
@@ -106,11 +111,14 @@ def recorded(store: Store, clock: ManualClock, *, days: int) -> None:
             story = {50: (None, None, "unreachable"), 90: (NOT, E, "gone"), 91: (E, PART, "")}.get(number, (E, E, ""))
             store.add_observation(look(at, *story))
         at += 20 * MINUTE
-    status = DeviceStatus(
-        device=FW, site=BERLIN, last_seen_at=at, last_attempt_at=at, enforced_at=at - 20 * MINUTE, snapshot=None,
+    store.put_status(status_of(FW, at))
+
+
+def status_of(device: DeviceName, at: datetime) -> DeviceStatus:
+    return DeviceStatus(
+        device=device, site=BERLIN, last_seen_at=at, last_attempt_at=at, enforced_at=at - 20 * MINUTE, snapshot=None,
         mode=None, error_code=None, error=None,
     )  # fmt: skip
-    store.put_status(status)
 
 
 def test_looks_that_are_told_as_one_change_no_figure(store: Store, desk: CoverageDesk, clock: ManualClock) -> None:
@@ -129,22 +137,92 @@ def test_looks_that_are_told_as_one_change_no_figure(store: Store, desk: Coverag
     assert line.seconds == {state: whole.total(state).total_seconds() for state in CoverageState}
 
 
-def test_days_that_are_remembered_change_no_figure(store: Store, desk: CoverageDesk, clock: ManualClock) -> None:
+def anew(store: Store, desk: CoverageDesk) -> CoverageDesk:
+    """As it would answer if no day were kept."""
+    with store._db.write() as connection:
+        connection.execute(delete(coverage_kept))
+    return replace(desk, memory=type(desk.memory)())
+
+
+def test_days_that_are_kept_change_no_figure(store: Store, desk: CoverageDesk, clock: ManualClock) -> None:
     """Over a week that goes on, with a device that is silent over midnight and then found otherwise: as if anew."""
     recorded(store, clock, days=6)
     for step in range(40):
         clock.advance(timedelta(hours=4))
-        warm, anew = desk._fleet(clock.now()), replace(desk, memory=type(desk.memory)())._fleet(clock.now())
-        assert (warm.sites, warm.budget, warm.age) == (anew.sites, anew.budget, anew.age), step
-        assert desk.line("berlin") in anew.sites
+        desk.keep()
+        known, lone = replace(desk, memory=type(desk.memory)())._fleet(clock.now()), desk.line("berlin")
+        told = anew(store, desk)._fleet(clock.now())
+        assert (known.sites, known.budget, known.age) == (told.sites, told.budget, told.age), step
+        assert lone in told.sites
         if not 9 <= step <= 15:
             store.add_observation(look(clock.now(), NOT if step == 16 else E, E))
-    until = desk.memory.days[BERLIN].until
-    assert clock.now() - until < timedelta(days=2), "days are settled"
-    site, first = desk.inventory.sites[BERLIN], min(desk.memory.days[BERLIN].found)
-    assert desk._unsettled(site, first, leaks=False) == until
-    assert replace(desk, freshness=2 * HOUR)._unsettled(site, first, leaks=False) == first, "by other terms"
-    assert desk._unsettled(site, first, leaks=True) == first, "a leak may be told of it"
+    desk.keep()
+    sites, days = {BERLIN: (FW,)}, Window(known.since, clock.now().replace(hour=0, minute=0))
+    settled = store.settled(sites, days, freshness=desk.freshness, target=desk.target)
+    assert clock.now() - settled[BERLIN].until < timedelta(days=2), "days are settled"
+    assert not store.settled(sites, days, freshness=2 * HOUR, target=desk.target), "by other terms"
+    assert not store.settled(sites, days, freshness=desk.freshness, target=HOUR), "by another promise"
+    assert not store.settled({BERLIN: (FW, DeviceName("fw-2"))}, days, freshness=desk.freshness, target=desk.target)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_i13_days_that_are_kept_are_what_is_reckoned_anew(
+    store: Store, tmp_path: Path, clock: ManualClock, seed: int
+) -> None:
+    """Of two devices or one, with failures, changes that came to nothing, gaps, and clocks that were set back."""
+    dice, start = random.Random(seed), clock.now()
+    sites = SITES if seed % 2 else SITES.replace(TWO, "")
+    fresh, target = dice.sample([20 * MINUTE, 45 * MINUTE, 90 * MINUTE], 2)
+    inventory = offices(tmp_path, sites + f"slo: {{enforced_age: {target // MINUTE}m, share: 99%}}\n")
+    desk = CoverageDesk(store=store, inventory=inventory, clock=clock, freshness=fresh)
+    devices, held = tuple(inventory.sites[BERLIN].devices), dict.fromkeys((FW, DeviceName("fw-2")), E)
+    for device in devices:
+        store.put_status(status_of(device, start))
+    while clock.now() < start + timedelta(days=5):
+        clock.advance((15 if dice.random() < 0.97 else 200) * MINUTE)
+        late = timedelta(hours=30) * dice.random() if seed > 1 and dice.random() < 0.02 else timedelta()
+        for device in devices:
+            store.add_observation(told(dice, device, held, clock.now() - late))
+        if dice.random() < 0.1:
+            desk.keep()
+    desk.keep()
+    now = clock.now()
+    windows = [Window(at := start + timedelta(days=5) * dice.random(), at + timedelta(days=3)) for _ in range(6)]
+    mine = {BERLIN: devices}
+    kept_days = [store.fleet_coverage(window, mine, now=now, freshness=fresh) for window in windows]
+    known = desk._fleet(now)
+    days = store.settled(mine, Window(known.since, now.replace(hour=0, minute=0)), freshness=fresh, target=target)
+    assert days[BERLIN].until > start + timedelta(days=3)
+    assert known.sites == anew(store, desk)._fleet(now).sites
+    assert kept_days == [store.fleet_coverage(window, mine, now=now, freshness=fresh) for window in windows]
+    (line,) = (line for line in known.sites if line.age.site == BERLIN)
+    looks = store.observations(BERLIN, Window(start, now))
+    begun = min(look.at for look in looks)
+    whole = Window(max(begun, known.since), now)
+    plain = coverage(looks, whole, devices=devices, now=now, freshness=fresh)
+    assert line.seconds == {state: plain.total(state).total_seconds() for state in CoverageState}
+    assert (line.state, line.cause) == (plain.spans[-1].state, plain.spans[-1].cause)
+    (month,) = kept(looks, [whole], devices=devices, now=now, target=target, since=begun)
+    assert line.kept == month
+    for window, found in zip(windows, kept_days, strict=True):
+        part = plain.within(window)
+        assert found[BERLIN][E] == part.total(E)
+        assert found[BERLIN][NOT] == part.total(NOT)
+
+
+def told(dice: random.Random, device: DeviceName, held: dict[DeviceName, CoverageState], at: datetime) -> Observation:
+    """Mostly steady; some fail, some are held back, some find another state than was left."""
+    state = held[device]
+    chance = dice.random()
+    if chance < 0.04:
+        return replace(look(at, None, None, dice.choice(("unreachable", "refused"))), device=device)
+    if chance < 0.08:
+        return replace(look(at, state, state, HELD), device=device)
+    if chance < 0.12:
+        held[device] = dice.choice((E, M, NOT, PART))
+        found = dice.choice((state, held[device]))
+        return replace(look(at, found, held[device] if chance > 0.085 else None, "changed"), device=device)
+    return replace(look(at, state, state), device=device)
 
 
 def test_i13_a_silent_device_is_claimed_nothing_of(store: Store, desk: CoverageDesk, clock: ManualClock) -> None:

@@ -156,7 +156,7 @@ def test_an_upgrade_adds_up_what_is_there(store: Store) -> None:
     for look in some_looks(6):
         store.add_observation(look)
     before, stretches = tables(store), behind(store, _STRETCHES)
-    for later in (*ADDED, "stretches", "coverage_days", "coverage_kept"):
+    for later in (*ADDED, "stretches", "coverage_kept"):
         behind(store, f"DROP TABLE {later}")
     behind(store, "DROP INDEX ix_run_devices_done")
     migrate_once(store, "v0011_sums")
@@ -227,8 +227,8 @@ def test_i13_days_that_are_kept_are_what_their_looks_prove(store: Store) -> None
         connection.execute(insert(observations), rows)
     store.rebuild_sums()
     fresh, end = timedelta(minutes=30), looks[-1].at + timedelta(hours=3)
-    store.keep_coverage({BERLIN: both}, now=end, freshness=fresh)
-    assert count(store, "coverage_days") > 30
+    store.keep_coverage({BERLIN: both}, now=end, freshness=fresh, target=fresh)
+    assert count(store, "coverage_sums") > 30
     dice = random.Random(9)
     for _ in range(12):
         first = START + (end - START) * (dice.random() - 0.1)
