@@ -316,7 +316,8 @@ class SiteLine:
 
     @property
     def enforced_share(self) -> float | None:
-        return share_of({state: self.seconds(state) for state in CoverageState})
+        counted = sum((time for state, time in self.times.items() if state is not CoverageState.OFF), timedelta())
+        return self.times[CoverageState.ENFORCED] / counted if counted else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

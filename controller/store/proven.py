@@ -13,18 +13,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select, text, tuple_, type_coerce
 
-from controller.coverage import PROVEN, Coverage, Spell, Stretch, coverage, held, times_of, worst
+from controller.coverage import PROVEN, Coverage, Spell, Stretch, coverage, held, worst
 from controller.enforced_age import is_held
 from controller.model import CoverageState, Observation, Window
 from controller.store.adding import ONE_DAY, day_of, micros_of
 from controller.store.bulk import as_columns, put_all
 from controller.store.schema import coverage_kept, coverage_sums, micros, moment, stretches
 from controller.store.shelf import put
-from controller.store.sums import HitSums, up_day
+from controller.store.sums import HitSums
 from core.ids import DeviceName, SiteName
 
 _LOOKS: Final = stretches.c
@@ -63,11 +65,14 @@ _NEXT: Final = """
 """The one of each device that ends next: a step along the index for each, however many there are."""
 _REACHING: Final = text(_NEXT.format(""))
 _REACHING_GOOD: Final = text(_NEXT.format("AND t.found IS NOT NULL"))
-Devices = Mapping[SiteName, Sequence[DeviceName]]
+Devices = Mapping[SiteName, tuple[DeviceName, ...]]
 Times = dict[CoverageState, timedelta]
+_Part = tuple[int, int]
+"""From and to, in microseconds."""
 Stretches = dict[SiteName, dict[DeviceName, list[Stretch]]]
 _STATES: Final = tuple(CoverageState)
 _FIGURES: Final = (*(state.value for state in _STATES), "promised")
+_PLACES: Final = {state.value: number for number, state in enumerate(_STATES)}
 _UNKNOWN: Final = _STATES.index(CoverageState.UNKNOWN)
 _PROVEN: Final = frozenset(state.value for state in PROVEN)
 _SUMS: Final = tuple(coverage_sums.c[name] for name in _FIGURES)
@@ -101,29 +106,28 @@ class Proven(HitSums):
         self, window: Window, sites: Devices, *, now: datetime, freshness: timedelta
     ) -> dict[SiteName, Times]:
         """How long each site was in each state; the times add up to the window, or to what has passed of it."""
-        whole = Window(window.start, min(window.end, now))
-        if whole.start >= whole.end:
+        start, end = micros(window.start), micros(min(window.end, now))
+        if start >= end:
             return {site: dict.fromkeys(_STATES, timedelta()) for site in sites}
         with self._db.read() as connection:
-            kept = {
-                mark.site: Window(moment(mark.since), moment(mark.until))
+            kept = [
+                mark
                 for mark in _marks(connection)
                 if mark.site in sites and mark.basis == basis_of(sites[mark.site], freshness)
-            }
-            days = {site: both for site, own in kept.items() if (both := _days_in(whole, own)) is not None}
+            ]
+            days = _days_in((start, end), kept)
             found = {site: [0] * len(_STATES) for site in sites}
             for site, figures in _between(connection, days).items():
-                found[site] = list(figures[: len(_STATES)])
-        left: dict[Window, list[SiteName]] = {}
+                found[site] = figures[: len(_STATES)]
+        left: dict[_Part, list[SiteName]] = {}
         for site in sites:
-            for part in _outside(whole, days.get(site)):
+            for part in _outside((start, end), days.get(site)):
                 left.setdefault(part, []).append(site)
         for part, names in left.items():
             own = {name: sites[name] for name in names}
-            for site, known in self._live(part, own, now=now, freshness=freshness):
-                _add(found[site], known, micros(part.start), micros(part.end))
-        passed = micros_of(whole.end - whole.start)
-        return {site: _as_times(times, passed) for site, times in found.items()}
+            for site, known in self._live(Window(*map(moment, part)), own, now=now, freshness=freshness):
+                _add(found[site], known, *part)
+        return {site: _as_times(times, end - start) for site, times in found.items()}
 
     def settled(
         self, sites: Devices, window: Window, *, freshness: timedelta, target: timedelta
@@ -142,14 +146,13 @@ class Proven(HitSums):
                 and mark.basis == basis_of(sites[mark.site], freshness)
                 and mark.since <= max(micros(window.start), mark.first // _DAY * _DAY)
             }
-            kept = {site: Window(moment(m.since), moment(m.until)) for site, m in marks.items()}
-            days = {site: both for site, own in kept.items() if (both := _days_in(window, own)) is not None}
+            days = _days_in((micros(window.start), micros(window.end)), marks.values())
             for site, figures in _between(connection, days).items():
-                times, first = list(figures[: len(_STATES)]), moment(marks[site].first)
-                times[_UNKNOWN] -= max(0, micros_of(first - days[site].start))  # nobody had tried to look
-                found[site] = Settled(
-                    first, days[site].start, days[site].end, dict(zip(_STATES, times, strict=True)), figures[-1]
-                )
+                (start, end), first = days[site], int(marks[site].first)
+                times = figures[: len(_STATES)]
+                times[_UNKNOWN] -= max(0, first - start)  # nobody had tried to look
+                by_state = dict(zip(_STATES, times, strict=True))
+                found[site] = Settled(moment(first), moment(start), moment(end), by_state, figures[-1])
         return found
 
     def told_since(self, since: datetime, *, site: SiteName | None = None) -> Stretches:
@@ -164,19 +167,21 @@ class Proven(HitSums):
     ) -> Iterator[tuple[SiteName, Sequence[Spell]]]:
         """From the looks themselves; one behind the part may still say something about it."""
         found = self._told_of(part, sites, now=now, freshness=freshness)
-        rest = dict[SiteName, Sequence[DeviceName]]()
+        rest = dict[SiteName, tuple[DeviceName, ...]]()
+        until, trust = micros(now), micros_of(freshness)
         for site, devices in sites.items():
-            own, until = found.get(site, {}), micros(now)
-            lines = [held(own.get(d, ()), until=until, freshness=micros_of(freshness)) for d in devices]
+            if not (own := found.get(site)):
+                continue
+            lines = [held(own.get(device, ()), until=until, freshness=trust) for device in devices]
             told = [line for line in lines if line is not None]
             if len(told) < len(lines):
                 rest[site] = devices
             elif told:
                 yield site, worst(told)
-        until_ = max(part.end, min(part.end + ONE_DAY, now))
+        wide = Window(part.start, max(part.end, min(part.end + ONE_DAY, now)))
         for site, devices in rest.items():
-            looks = self.looks(site, Window(part.start, until_), freshness=freshness)
-            known = coverage(looks, Window(part.start, until_), devices=devices, now=until_, freshness=freshness)
+            looks = self.looks(site, wide, freshness=freshness)
+            known = coverage(looks, wide, devices=devices, now=wide.end, freshness=freshness)
             yield site, _spells(known)
 
     def _told_of(self, part: Window, sites: Devices, *, now: datetime, freshness: timedelta) -> Stretches:
@@ -215,7 +220,7 @@ class Proven(HitSums):
                 self._keep_days(site, devices, now=now, freshness=freshness, target=target)
 
     def _keep_days(
-        self, site: SiteName, devices: Sequence[DeviceName], *, now: datetime, freshness: timedelta, target: timedelta
+        self, site: SiteName, devices: tuple[DeviceName, ...], *, now: datetime, freshness: timedelta, target: timedelta
     ) -> None:
         reach = max(freshness, target)
         with self._db.write() as connection:  # nobody tells of a look meanwhile
@@ -247,7 +252,7 @@ class Proven(HitSums):
     def _lines(
         self,
         site: SiteName,
-        devices: Sequence[DeviceName],
+        devices: tuple[DeviceName, ...],
         told: Mapping[DeviceName, Sequence[Stretch]],
         days: Window,
         *,
@@ -312,13 +317,14 @@ def as_look(stretch: Stretch, site: SiteName, device: DeviceName) -> Observation
     )
 
 
-def basis_of(devices: Iterable[DeviceName], freshness: timedelta) -> str:
+@lru_cache(maxsize=10_000)
+def basis_of(devices: tuple[DeviceName, ...], freshness: timedelta) -> str:
     """A digest of what coverage is worked out with."""
     said = "\n".join((*sorted(devices), str(micros_of(freshness))))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def _is_as(mark: Row[Any], devices: Sequence[DeviceName], freshness: timedelta, target: timedelta) -> bool:
+def _is_as(mark: Row[Any], devices: tuple[DeviceName, ...], freshness: timedelta, target: timedelta) -> bool:
     return bool(mark.target == micros_of(target) and mark.basis == basis_of(devices, freshness))
 
 
@@ -330,26 +336,26 @@ def _marks(connection: Connection, site: SiteName | None = None) -> Sequence[Row
     return connection.execute(query if site is None else query.where(c.site == site)).all()
 
 
-def _days_in(whole: Window, kept: Window) -> Window | None:
-    """The whole days of it that are kept."""
-    start, end = max(up_day(whole.start), kept.start), min(day_of(whole.end), kept.end)
-    return Window(start, end) if start < end else None
+def _days_in(whole: _Part, kept: Iterable[Row[Any]]) -> dict[SiteName, _Part]:
+    """The whole days of it that are kept of each site."""
+    first, last = -(-whole[0] // _DAY) * _DAY, whole[1] // _DAY * _DAY
+    days = {mark.site: (max(first, mark.since), min(last, mark.until)) for mark in kept}
+    return {site: (start, end) for site, (start, end) in days.items() if start < end}
 
 
-def _outside(whole: Window, days: Window | None) -> Iterator[Window]:
+def _outside(whole: _Part, days: _Part | None) -> Iterator[_Part]:
     """What of it has to be looked at."""
     if days is None:
         yield whole
         return
-    if whole.start < days.start:
-        yield Window(whole.start, days.start)
-    if days.end < whole.end:
-        yield Window(days.end, whole.end)
+    if whole[0] < days[0]:
+        yield whole[0], days[0]
+    if days[1] < whole[1]:
+        yield days[1], whole[1]
 
 
-def _between(connection: Connection, days: Mapping[SiteName, Window]) -> dict[SiteName, list[int]]:
+def _between(connection: Connection, wanted: Mapping[SiteName, _Part]) -> dict[SiteName, list[int]]:
     """What the days of each site came to: the sums up to their end without those up to their start."""
-    wanted = {site: (micros(own.start), micros(own.end)) for site, own in days.items()}
     of_day = Counter(at for both in wanted.values() for at in both)
     common = {at for at, several in of_day.items() if several >= _TOGETHER}
     sums: dict[tuple[int, str], Sequence[int]] = {}
@@ -382,12 +388,9 @@ def _by_device(rows: Iterable[Any]) -> Stretches:
         found.setdefault(site, {}).setdefault(device, []).append(Stretch(*stretch))
     for devices in found.values():
         for line in devices.values():
-            line.sort(key=_first)
+            if len(line) > 1:
+                line.sort(key=itemgetter(0))
     return found
-
-
-def _first(stretch: Stretch) -> int:
-    return stretch.first
 
 
 def _spells(known: Coverage) -> list[Spell]:
@@ -430,9 +433,10 @@ def _by_day(known: Iterable[Spell], first: int, last: int) -> dict[int, dict[str
 
 
 def _add(into: list[int], known: Sequence[Spell], start: int, end: int) -> None:
-    times = times_of(known, start, end)
-    for number, state in enumerate(_STATES):
-        into[number] += times.get(state.value, 0)
+    for spell in known:
+        time = min(spell.end, end) - max(spell.start, start)
+        if time > 0:
+            into[_PLACES[spell.state]] += time
 
 
 def _as_times(figures: list[int], passed: int) -> Times:
