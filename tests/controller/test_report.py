@@ -172,6 +172,14 @@ def test_windows_side_by_side_count_every_event_once(controller: Controller) -> 
     assert sum(count or 0 for count in found) == 2**10 - 1
 
 
+def test_a_report_that_ends_when_it_was_asked_for_has_the_mode_of_now(controller: Controller) -> None:
+    """Also where no inventory was ever taken up, as by commands alone."""
+    asked = controller.clock.now()
+    controller.clock.advance(timedelta(seconds=2))  # type: ignore[attr-defined]
+    assert controller.site_report("berlin", Window(at(8), asked)).mode == {"company": "monitor", "guest": "off"}
+    assert controller.site_report("berlin", Window(at(8), at(9))).mode == {"company": None, "guest": None}
+
+
 def test_the_mode_is_that_of_the_windows_last_moment(controller: Controller) -> None:
     """A report on work hours says what was enforced in them, not what began when they were over."""
     now = controller.clock.now()

@@ -14,6 +14,7 @@ import pytest
 from controller.errors import Invalid, NotFound, StoreError
 from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
 from controller.model import Window
+from controller.reconciling import told_of
 from controller.store import EpisodeQuery, HoursOfWeek, KeptEpisode, Past, Store
 from controller.store.journal import Kind
 from core.clock import ManualClock
@@ -211,3 +212,19 @@ def test_i12_hours_of_the_week_are_asked_by_the_clock_of_the_site(
     }
     assert found - changes == {e.id for e in made if is_there(e.window)} - changes
     assert found
+
+
+def test_whom_episodes_tell_of_is_as_the_episodes_say(store: Store) -> None:
+    kinds = (EpisodeKind.USE, EpisodeKind.INSTALLED, EpisodeKind.LEAK, EpisodeKind.SPIKE)
+    made = [
+        an_episode(f"e{number}", NOON + number * MINUTE, kind=kinds[number % 4], host=f"pc-{number % 3}",
+                   source=None if number % 5 == 0 else ip_address(f"10.20.0.{number % 4}"), confidence=number % 7 * 10)
+        for number in range(80)
+    ]  # fmt: skip
+    store.record("", made)
+    window = Window(NOON + 10 * MINUTE, NOON + 60 * MINUTE)
+    newest: dict[tuple[object, ...], datetime] = {}
+    for one in told_of(store.episodes_between(BERLIN, window)):
+        if one.kind is not EpisodeKind.SPIKE:
+            newest[one[:4]] = max(one.last, newest.get(one[:4], one.last))
+    assert {one[:4]: one.last for one in store.clients_told(BERLIN, window)} == newest
