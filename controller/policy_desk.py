@@ -29,6 +29,8 @@ OUR_YEARS: Final = range(1970, 9999)
 """Days of other years are refused: a day before or behind them, or another zone, would leave what a date can be."""
 LONGEST: Final = timedelta(days=92)
 """That is replayed at once."""
+JUST_NOW: Final = timedelta(minutes=1)
+"""A moment that is over for no longer is told by the inventory of now: whoever asks of now says so a moment before."""
 _YEARS: Final = 1
 """Ahead and back for which holidays are known for sure."""
 
@@ -89,8 +91,10 @@ class PolicyDesk:
     def spans(self, site: str, window: Window) -> dict[str, tuple[ModeSpan, ...]]:
         """What the policy said over that time, of each source role, by the inventories and switches that were in force
         then; unknown where nobody can tell, never what it says today. Raises ``NotFound``."""
+        return self._spans(site, window, now=self._clock.now())
+
+    def _spans(self, site: str, window: Window, *, now: datetime) -> dict[str, tuple[ModeSpan, ...]]:
         current = said_now(self._inventory, site)
-        now = self._clock.now()
         past = self._store.inventory_versions(Window(window.start, max(window.end, now)))
         found = terms(current.site.name, past, current, window, now)
         switches = [e for e in self._emergencies.during(window, site) if e.kind is Kind.SWITCH]
@@ -98,7 +102,9 @@ class PolicyDesk:
 
     def modes(self, site: str, at: datetime) -> dict[str, Mode | None]:
         """Of each source role at that moment; None: it is not known. Raises ``NotFound``."""
-        return modes_of(self.spans(site, Window(at, at + timedelta.resolution)))
+        now = self._clock.now()
+        is_now = now - at < JUST_NOW
+        return modes_of(self._spans(site, Window(at, at + timedelta.resolution), now=at if is_now else now))
 
     def what_if(self, site: str, window: Window, other: str | Path | Mapping[str, Any]) -> WhatIf:
         """What another policy would have done with what was recorded in that time: by name, from a file, or as data.

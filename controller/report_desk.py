@@ -55,9 +55,6 @@ FINDINGS: Final = frozenset(
 SHOWN: Final = 20
 """Findings and changes that a report names; it says how many there are."""
 
-JUST_NOW: Final = timedelta(minutes=1)
-"""What ended so short a time ago is about now: whoever asks says so a moment before it is made."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportDesk:
@@ -102,7 +99,7 @@ class ReportDesk:
             time_zone=site.time_zone,
             window=window,
             now=now,
-            modes=self.modes_at(site, now if now - window.end < JUST_NOW else window.end - timedelta.resolution),
+            modes=self.modes_at(site, now if window.end > now else window.end - timedelta.resolution),
             devices={device: statuses.get(device) for device in site.devices},
             sums=sums,
             observations=self.store.looks(site.name, window, freshness=self.freshness),
