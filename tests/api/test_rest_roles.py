@@ -95,29 +95,27 @@ def document(manned: Office) -> Any:
     return schemathesis.openapi.from_asgi("/api/v1/openapi.json", manned.app, headers=headers)
 
 
-def call_everything(manned: Office, document: Any, role: AccessRole, *, examples: int) -> tuple[int, list[str]]:
-    """Calls every operation so often with what the document allows. Returns how many answers were good, and every
-    operation that answered wrongly, with why."""
-    held = all_held(scopes_of([role]))
-    headers = {"Authorization": f"Bearer {manned.tokens[role]}"}
-    good: list[int] = []
+def call_everything(manned: Office, document: Any, *, examples: int) -> tuple[dict[AccessRole, int], list[str]]:
+    """Calls every operation so often with what the document allows, each time as each role. Returns how many answers of
+    each role were good, and every operation that answered wrongly, with why."""
+    good = dict.fromkeys(AccessRole, 0)
     wrong = []
     for result in document.get_all_operations():
         operation = result.ok()
         if operation.path != "/feeds/{device}/{name}.txt":  # under tokens of devices
             try:
-                good += calls(operation, headers, held, examples=examples)
+                calls(manned, operation, good, examples=examples)
             except (AssertionError, FailureGroup) as exc:
                 told = exc.exceptions if isinstance(exc, FailureGroup) else (exc,)
                 wrong.append(f"{operation.label}: {'; '.join(str(each) for each in told)[:800]}")
-    return len(good), wrong
+    return good, wrong
 
 
-def calls(operation: Any, headers: dict[str, str], held: frozenset[Scope], *, examples: int) -> list[int]:
-    """Calls one operation. Returns the good answers. Raises ``AssertionError``, ``FailureGroup``."""
+def calls(manned: Office, operation: Any, good: dict[AccessRole, int], *, examples: int) -> None:
+    """Calls one operation and counts the good answers of each role: what is sent costs far more to make than to send.
+    Raises ``AssertionError``, ``FailureGroup``."""
     said = operation.definition.raw
     scopes = frozenset(reference.scopes_of(said))
-    good: list[int] = []
 
     @settings(
         max_examples=examples,
@@ -129,36 +127,34 @@ def calls(operation: Any, headers: dict[str, str], held: frozenset[Scope], *, ex
     )
     @given(case=operation.as_strategy())
     def one(case: Any) -> None:
-        answer = case.call(headers=headers)
-        if answer.status_code >= 500:
-            assert answer.status_code in OF_DEVICES, answer.text
-            assert str(answer.status_code) in said["responses"], answer.text
-        if scopes and not scopes & held:
-            assert answer.status_code >= 400, answer.text
-        if answer.status_code < 300:
-            good.append(answer.status_code)
-        case.validate_response(answer, checks=CONFORMS)
+        for role in AccessRole:
+            answer = case.call(headers={"Authorization": f"Bearer {manned.tokens[role]}"})
+            told = f"{role}: {answer.status_code} {answer.text}"
+            if answer.status_code >= 500:
+                assert answer.status_code in OF_DEVICES, told
+                assert str(answer.status_code) in said["responses"], told
+            if scopes and not scopes & all_held(scopes_of([role])):
+                assert answer.status_code >= 400, told
+            if answer.status_code < 300:
+                good[role] += 1
+            case.validate_response(answer, checks=CONFORMS)
 
     one()
-    return good
 
 
-@pytest.mark.parametrize("role", AccessRole)
-def test_whatever_a_role_sends_is_answered_as_the_document_says(
-    manned: Office, document: Any, role: AccessRole
-) -> None:
-    good, wrong = call_everything(manned, document, role, examples=4)
+@pytest.mark.timeout(600)
+def test_whatever_a_role_sends_is_answered_as_the_document_says(manned: Office, document: Any) -> None:
+    good, wrong = call_everything(manned, document, examples=4)
     assert not wrong
-    assert good > 10
+    assert [role for role, count in good.items() if count <= 10] == []
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("role", AccessRole)
-def test_whatever_a_role_sends_at_length(manned: Office, document: Any, role: AccessRole) -> None:
-    good, wrong = call_everything(manned, document, role, examples=40)
+def test_whatever_a_role_sends_at_length(manned: Office, document: Any) -> None:
+    good, wrong = call_everything(manned, document, examples=40)
     assert not wrong
-    assert good > 100
+    assert [role for role, count in good.items() if count <= 100] == []
 
 
 @pytest.mark.parametrize(
@@ -175,5 +171,5 @@ def test_an_answer_that_is_not_as_the_document_says_is_found(manned: Office, spo
     spoil(said["paths"]["/api/v1/sites"]["get"]["responses"]["200"]["content"]["application/json"])
     document = schemathesis.openapi.from_dict(said)
     document.app = manned.app
-    _, wrong = call_everything(manned, document, AccessRole.VIEWER, examples=3)
+    _, wrong = call_everything(manned, document, examples=3)
     assert [line.partition(":")[0] for line in wrong] == ["GET /api/v1/sites"]
