@@ -38,7 +38,7 @@ def pseudonym(key: bytes, site: str, of: Of, name: str) -> str:
     """The same for the same name at one site under one key; without the key, nobody can tell whose it is."""
     said = "\0".join((site, of.value, canonical(of, name))).encode()
     digest = hmac.digest(key, said, "sha256")
-    return f"{of.value}-{b32encode(digest).decode().lower()[:LETTERS]}"
+    return f"{of.value}-{b32encode(digest[:10]).decode().lower()[:LETTERS]}"
 
 
 def canonical(of: Of, name: str) -> str:
