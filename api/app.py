@@ -70,6 +70,7 @@ from api.web import intelligence as intelligence_pages
 from api.web import live as live_route
 from api.web import policy as policy_pages
 from api.web import proofs as proof_pages
+from api.web import retention as retention_page
 from api.web import runs as run_pages
 from api.web import unmasking as unmasking_pages
 from api.web import webhooks as webhook_pages
@@ -177,6 +178,7 @@ def _routes() -> list[BaseRoute]:
     ours.include_router(policy_pages.router)
     ours.include_router(emergency_pages.router)
     ours.include_router(audit_page.router)
+    ours.include_router(retention_page.router)
     ours.include_router(proof_pages.router)
     ours.include_router(intelligence_pages.router)
     ours.include_router(run_pages.router)

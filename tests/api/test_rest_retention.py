@@ -11,10 +11,13 @@ import pytest
 from controller.model import Scope, Window
 from core.ids import DeviceName, EventId, SiteName, new_id
 from tests.api.conftest import INVENTORY, PASSWORD, Office, Stock, an_office
+from tests.api.test_sign_in import quick_hashes
+from tests.api.test_web_pages import add, signed, text_of
 from tests.controller.export.records import event, seen
 from tests.controller.offices import NOON
 from vendors.model import Reading
 
+__all__ = ["quick_hashes"]
 DAY = timedelta(days=1)
 PRIVACY = "privacy: {retention: {events: 30, identities: 10}}\n"
 HELD = INVENTORY.replace("    time_zone: America", "    privacy: {hold: case 4711}\n    time_zone: America")
@@ -60,3 +63,16 @@ def test_it_is_for_auditors_and_of_their_sites(keeping: Office) -> None:
     for name in ("austin", "lost", "nowhere"):
         assert keeping.ask("GET", f"/api/v1/retention/{name}", token="narrow").status_code == 404, name
     assert keeping.ask("PUT", "/api/v1/retention/berlin", json={}).status_code == 405
+
+
+def test_the_page_says_the_same(keeping: Office, quick_hashes: None) -> None:
+    for name in ("root", "vera"):
+        add(keeping, name)
+    root, vera = signed(keeping, "root"), signed(keeping, "vera")
+    shown = text_of(root.get("/retention").text)
+    assert "berlin 30 days 400 days 10 days 400 days events: 1, identities in events: 1" in shown
+    assert "on hold case 4711" in shown
+    assert "lost" in shown
+    assert "austin" not in text_of(root.get("/retention?site=berlin").text)
+    assert 'href="/retention"' in root.get("/audit").text
+    assert vera.get("/retention").status_code == 403

@@ -80,6 +80,7 @@ PAGES: Final[dict[str, list[tuple[str, str]]]] = {
     "/emergencies": [("olga", "/emergencies"), ("vera", "/emergencies")],
     "/audit": [("root", "/audit?check=true"), ("root", "/audit?since=2026-11-25T10:00&until=2026-11-25T09:00")],
     "/proof": [("vera", "/proof")],
+    "/retention": [("root", "/retention")],
     "/episodes": [
         ("vera", "/episodes"),
         ("vera", "/episodes?kind=evasion"),
