@@ -77,6 +77,7 @@ class PolicyDesk:
             holidays=asked,
             frozen=self._emergencies.paused(site, moment) or self._frozen(found, moment, holidays),
             emergencies=tuple(str(e) for e in self._emergencies.active(moment) if e.is_at(site)),
+            own=self._inventory.policies[found.policy],
         )
 
     def week(self, site: str, day: date | None = None) -> PolicyWeek:

@@ -62,8 +62,12 @@ def policy_now(
     holidays: AbstractSet[date] | None = None,
     frozen: Frozen | None = None,
     emergencies: tuple[str, ...] = (),
+    own: Policy | None = None,
 ) -> PolicyNow:
-    """What holds at ``at`` (aware). ``holidays`` of the site; None where nothing asks for them."""
+    """What holds at ``at`` (aware). ``holidays`` of the site; None where nothing asks for them.
+
+    ``policy``: as emergency switches leave it; ``own``: as the inventory has it, where that may be another.
+    """
     zone, free = ZoneInfo(site.time_zone), holidays if holidays is not None else NO_HOLIDAYS
     local = at.astimezone(zone)
     found = sets_at(site, policy, at, holidays=free)
@@ -75,7 +79,12 @@ def policy_now(
         local=local,
         holiday=None if holidays is None else local.date() in holidays,
         roles=tuple(
-            RoleNow(role=role, services=names, mode=mode, why=_why(policy.roles[role], local, names[0], free))
+            RoleNow(
+                role=role,
+                services=names,
+                mode=mode,
+                why=_why_so(mode, (own or policy).roles[role], local, names[0], free),
+            )
             for role, sets in found.items()
             for names, mode in sets.items()
         ),
@@ -83,6 +92,12 @@ def policy_now(
         frozen=frozen,
         emergencies=emergencies,
     )
+
+
+def _why_so(mode: Mode, own: RolePolicy, local: datetime, service: str, holidays: AbstractSet[date]) -> str:
+    """By which window; where an emergency action has it milder than the policy says, that first."""
+    why, said = _why(own, local, service, holidays), wall_mode(own, local, service, holidays)
+    return why if mode is said else f"emergency action; without it {said.value}: {why}"
 
 
 def _why(role: RolePolicy, local: datetime, service: str, holidays: AbstractSet[date]) -> str:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.cli.policy import grid_row
+from controller.emergencies import at_most
 from controller.inventory import Inventory
 from controller.model import Mode
 from controller.policy_svg import render_week
@@ -44,6 +45,11 @@ def test_a_moment_says_which_window_decides(inventory: Inventory) -> None:
     ]
     assert (now.holiday, now.local.hour, now.next_edge) == (False, 12, datetime(2026, 11, 25, 11, 15, tzinfo=UTC))
     assert policy_now(site, policy, NIGHT).holiday is None
+    mild = policy_now(site, at_most(policy, Mode.MONITOR), NOON, holidays=FREE, own=policy)
+    assert [(r.mode, r.why) for r in mild.roles][1:] == [
+        (Mode.MONITOR, "emergency action; without it enforce: window weekdays 08:00–18:00"),
+        (Mode.OFF, "no window is open"),
+    ]
     christmas = policy_now(site, policy, datetime(2026, 12, 25, 9, tzinfo=UTC), holidays=FREE)
     assert (christmas.holiday, christmas.roles[-1].why) == (True, "window daily on holidays")
 
