@@ -17,6 +17,7 @@ from controller.exception_desk import ExceptionDesk, Wanted
 from controller.inventory import Inventory, Site
 from controller.model import CoverageState, DeviceStatus, EventAction, Mode, Window
 from controller.privacy_desk import PrivacyDesk
+from controller.reconciling import Told
 from controller.reports.making import (
     Before,
     Change,
@@ -114,10 +115,16 @@ class ReportDesk:
             before=self._before(site, asked, now) if with_before else None,
             found=self._found(site, window, now),
             tried=self.coverage.tried(site.name, window),
-            told=self.store.clients_told(site.name, window),
+            told=self._told(site, window),
         )
         made = replace(made, base_url=self.base_url)
         return self.privacy.report(made, clients=clients_in(sums), in_house=in_house)
+
+    def _told(self, site: Site, window: Window) -> list[Told]:
+        """Nothing without a list of endpoints: then nothing follows from who was seen."""
+        if not self.store.has_endpoint_list(site.name, window):
+            return []
+        return self.store.clients_told(site.name, window)
 
     def _before(self, site: Site, asked: Window | Asked, now: datetime) -> Before:
         window = _earlier(asked, now)

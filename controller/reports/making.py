@@ -393,7 +393,7 @@ def site_report(
     before: Before | None = None,
     found: Found = NOTHING,
     tried: Iterable[Tried] = (),
-    told: Iterable[Told] = (),
+    told: Sequence[Told] = (),
 ) -> SiteReport:
     """The report of one site over ``window``.
 
@@ -401,7 +401,8 @@ def site_report(
     are not as they should be; ``freshness`` is how long one look at a device proves its state; ``flows_cut`` are the
     open flows that changes ended, for each device that was changed; ``name`` is that of the range in the calendar;
     ``before`` is the range before it; ``found`` is what was seen and done there beside; ``tried`` are the paths that
-    leaked; ``told`` is who has an app and who was seen, as episodes tell.
+    leaked; ``told`` is who has an app and who was seen, as episodes tell;
+    empty without a list of endpoints.
     """
     proven = coverage(observations, window, devices=tuple(devices), now=now, freshness=freshness, proofs=tried)
     troubles = tuple(sources)
@@ -426,7 +427,7 @@ def site_report(
         coverage=proven,
         before=before,
         found=found,
-        reconciled=reconcile(proven, told, sums.seen),
+        reconciled=reconcile(proven, told, sums.seen if told else {}),
         intelligence=troubles,
         notes=tuple(_notes(devices, sums, proven, snapshot, troubles, pin, emergencies)),
     )

@@ -153,6 +153,13 @@ class HitSums(Evidence):
 
     # --- episodes -------------------------------------------------------------------------------------------------
 
+    def has_endpoint_list(self, site: SiteName, window: Window) -> bool:
+        """Whether any of the site's episodes that end in the window tells that an app is installed."""
+        c = episodes.c
+        mine = (c.kind == EpisodeKind.INSTALLED.value, c.site == site, c.end > window.start, c.end <= window.end)
+        with self._db.read() as connection:
+            return connection.execute(select(c.id).where(*mine, _holds()).limit(1)).first() is not None
+
     def clients_told(self, site: SiteName, window: Window) -> list[Told]:
         """Whom the site's episodes that end in the window tell of: who has an app, and who was seen."""
         c = episodes.c

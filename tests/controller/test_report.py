@@ -218,6 +218,8 @@ def test_endpoints_firewalls_and_coverage_are_held_against_each_other(controller
         "pc-1": Finding.BLOCKED, "pc-2": Finding.BLIND, "10.20.0.8": Finding.STRANGER,
     }  # fmt: skip
     assert found.reconciled == controller.reconciling.reconcile(DAY, ("berlin",)).sites[SiteName("berlin")]
+    later = controller.site_report("berlin", Window(at(9.9), at(11)), in_house=True).reconciled
+    assert (later.has_list, later.rows) == (False, ()), "without a list nobody is a stranger to it"
 
 
 def test_a_leak_is_believed_more_than_the_devices(controller: Controller) -> None:
