@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from socket import AF_INET, inet_pton
-from typing import Final
+from typing import Final, TypeVar
 
 from controller.evidence.model import Verdict
 from core.net import Address
@@ -17,15 +18,35 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SHOWN: Final = 240
 """Characters of a record that was set aside."""
 _CONTROL: Final = re.compile(r"[^\t -~\u00a0-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_T = TypeVar("_T")
 _PRINTABLE: Final = bytes([0x09, *range(0x20, 0x7F)])
 _LABELS: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _LONGEST_NAME: Final = 253
 _REMEMBERED: Final = 16_384
-"""Texts of each kind; a miss costs little more than to read the text, and whoever forges texts misses always."""
+"""Texts of each kind."""
 
 
 class Unfit(ValueError):
     """A record that is no evidence: of no known format, cut off, or with a value that cannot be. It says why."""
+
+
+class Read(dict[str, _T]):
+    """What texts come to, as they are read again and again; ``texts[one]`` reads those that are new.
+
+    Forgets all when it is full: a flood brings new texts only, and what ``lru_cache`` does to keep their order costs
+    more than to read them.
+    """
+
+    def __init__(self, read: Callable[[str], _T]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, text: str) -> _T:
+        found = self._read(text)
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[text] = found
+        return found
 
 
 def decoded(raw: bytes) -> tuple[str, int]:
@@ -53,9 +74,7 @@ def shown(raw: bytes) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def address(text: str) -> Address:
-    """Raises ``Unfit``. An IPv4 address in IPv6's form is the IPv4 address."""
+def _address(text: str) -> Address:
     try:
         return IPv4Address(inet_pton(AF_INET, text))  # several times faster than ``ip_address``
     except (OSError, ValueError):
@@ -71,9 +90,7 @@ def address(text: str) -> Address:
     return found
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def number(text: str) -> int | None:
-    """A whole number; None: nothing stands there. Raises ``Unfit``."""
+def _number(text: str) -> int | None:
     if text == "":
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
@@ -81,10 +98,8 @@ def number(text: str) -> int | None:
     return int(text)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def port(text: str) -> int | None:
-    """Raises ``Unfit``."""
-    found = number(text)
+def _port(text: str) -> int | None:
+    found = _number(text)
     if found is not None and found > 65535:
         raise Unfit(f"{text[:40]!r} is no port")
     return found
@@ -92,10 +107,9 @@ def port(text: str) -> int | None:
 
 def dns_name(text: str) -> str:
     """A name as sightings hold it, or nothing when it is none: an address, a single word, or what DNS cannot hold."""
-    return _dns_name(text) if len(text) <= 2 * _LONGEST_NAME else ""  # what is remembered is short, whoever writes it
+    return NAMES[text] if len(text) <= 2 * _LONGEST_NAME else ""  # what is remembered is short, whoever writes it
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _dns_name(text: str) -> str:
     name = text.strip().rstrip(".").lower()
     if not name.isascii():
@@ -106,6 +120,19 @@ def _dns_name(text: str) -> str:
     if len(name) > _LONGEST_NAME or not _LABELS.fullmatch(name) or "." not in name or name[-1].isdigit():
         return ""
     return name
+
+
+ADDRESSES: Final = Read(_address)
+NUMBERS: Final = Read(_number)
+PORTS: Final = Read(_port)
+NAMES: Final = Read(_dns_name)
+
+address: Final[Callable[[str], Address]] = ADDRESSES.__getitem__
+"""Raises ``Unfit``. An IPv4 address in IPv6's form is the IPv4 address."""
+number: Final[Callable[[str], int | None]] = NUMBERS.__getitem__
+"""A whole number; None: nothing stands there. Raises ``Unfit``."""
+port: Final[Callable[[str], int | None]] = PORTS.__getitem__
+"""Raises ``Unfit``."""
 
 
 def url_parts(url: str) -> tuple[str, str]:

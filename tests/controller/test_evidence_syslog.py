@@ -173,8 +173,8 @@ def test_the_end_inside_a_message_is_told() -> None:
 
 def test_what_is_remembered_is_short() -> None:
     """A flood of long names, addresses and numbers, each another, keeps no memory."""
-    caches = (lines._dns_name, lines.address, lines.number, lines.port, syslog.iso_time)
-    before = [cache.cache_info().currsize for cache in caches]
+    texts = (lines.NAMES, lines.ADDRESSES, lines.NUMBERS, lines.PORTS)
+    before = [*map(len, texts), syslog.iso_time.cache_info().currsize]
     for n in range(50):
         long = f"{n}." + "x" * 5_000
         assert dns_name(long) == ""
@@ -184,4 +184,11 @@ def test_what_is_remembered_is_short() -> None:
                 refuse(long)
         with pytest.raises(Unfit):
             syslog.iso_time(long, UTC)
-    assert [cache.cache_info().currsize for cache in caches] == before
+    assert [*map(len, texts), syslog.iso_time.cache_info().currsize] == before
+
+
+def test_texts_that_are_all_new_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "_REMEMBERED", 100)
+    texts = lines.Read(int)
+    assert [texts[str(n)] for n in range(1_000)] == list(range(1_000))
+    assert len(texts) <= 100

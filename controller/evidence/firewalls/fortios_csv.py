@@ -23,7 +23,12 @@ _MOST: Final = 400
 
 def claims(message: Message) -> bool:
     text = message.text
-    return "logid=" in text and ",type=" in text and _BEGIN.search(text, 0, 300) is not None
+    return (
+        text.find(",time=", 0, 300) >= 0
+        and "logid=" in text
+        and ",type=" in text
+        and _BEGIN.search(text, 0, 300) is not None
+    )
 
 
 def read(message: Message, sensor: str) -> tuple[Sighting, ...]:
