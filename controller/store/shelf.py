@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import structlog
@@ -102,10 +103,15 @@ def put_meta(connection: Connection, key: str, value: str) -> None:
 
 def put(connection: Connection, table: Any, row: dict[str, Any]) -> None:
     """Insert the row, or replace everything but the key of the one that has its primary key."""
+    connection.execute(_putting(connection.dialect.name, table, (*row,)), row)
+
+
+@cache
+def _putting(dialect: str, table: Any, names: tuple[str, ...]) -> Any:
     keys = [c.name for c in table.primary_key]
-    rest = {name: value for name, value in row.items() if name not in keys}
-    statement = insert_unless(connection, table).values(**row)
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+    statement = insert_for(dialect, table)
+    rest = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
 def insert_unless(connection: Connection, table: Any) -> sqlite.Insert | postgresql.Insert:
