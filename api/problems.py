@@ -19,7 +19,7 @@ from starlette.routing import Match
 from api.errors import Malformed, MethodNotServed, NoSuchRoute
 from api.models import A_DIGEST, A_NAME, A_ULID
 from controller.errors import Invalid
-from controller.inventory.wording import counted
+from controller.inventory.wording import counted, is_echo
 from core.errors import TokgateError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -101,15 +101,9 @@ def _on_bad_input(request: Request, error: Exception) -> Response:
     if any(e["type"] == "json_invalid" or _is_of_another_kind(e, request) for e in found):
         malformed = Malformed("the body is not JSON", hint="send JSON with Content-Type: application/json")
         return problem_response(malformed, request_id=request_id_of(request))
-    fields = [_field(e) for e in found if not _is_echo(e, found)][:_ERRORS_SHOWN]
+    fields = [_field(e) for e in found if not is_echo(e, found)][:_ERRORS_SHOWN]
     invalid = Invalid("; ".join(f"{f['place']}: {f['message']}" for f in fields[:3]), hint="see errors for each field")
     return problem_response(invalid, request_id=request_id_of(request), errors=fields)
-
-
-def _is_echo(one: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a list is only called too short because a member of it was refused, which is told already."""
-    depth = len(one["loc"])
-    return one["type"] == "too_short" and any(len(e["loc"]) > depth and e["loc"][:depth] == one["loc"] for e in found)
 
 
 def _is_of_another_kind(one: Mapping[str, Any], request: Request) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -10,14 +12,23 @@ from pydantic_core import ErrorDetails
 
 from controller.inventory.document import Document, Problem, Spot
 from controller.inventory.fields import did_you_mean
+from ipsets.spans import words
 
 SECRET_KEYS: Final = frozenset({"password", "key_file", "key_passphrase"})
 _SHOWN: Final = 40
+_SPAN: Final = re.compile(r"datetime\.timedelta\((days|seconds)=(\d+)\)")
 
 
 def problems_of(error: ValidationError, document: Document, at: Spot, schema: Mapping[str, Any]) -> list[Problem]:
     """Every problem that pydantic found in the part of the document at ``at``, which ``schema`` describes."""
-    return [_problem(details, document, at, schema) for details in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    return [_problem(details, document, at, schema) for details in found if not is_echo(details, found)]
+
+
+def is_echo(one: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a list is only called too short because a member of it was refused, which is told already."""
+    depth = len(one["loc"])
+    return one["type"] == "too_short" and any(len(e["loc"]) > depth and e["loc"][:depth] == one["loc"] for e in found)
 
 
 def _problem(error: ErrorDetails, document: Document, at: Spot, schema: Mapping[str, Any]) -> Problem:
@@ -67,6 +78,7 @@ def _has(value: Any, part: int | str) -> bool:
 
 def _message(error: ErrorDetails, spot: Spot) -> str:
     text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    text = _SPAN.sub(lambda found: words(timedelta(**{found[1]: int(found[2])})), text)
     if text.startswith("Input should be "):
         text = "expected " + text.removeprefix("Input should be ")
     if error["type"] in ("model_type", "dict_type", "model_attributes_type", "dataclass_type"):

@@ -394,6 +394,15 @@ def test_i09_a_secret_that_breaks_the_yaml_is_not_repeated_either(value: str) ->
     assert "4711" not in said
 
 
+def test_what_is_wrong_is_told_once_and_not_in_words_of_python() -> None:
+    life = refused(f"{GOOD}exceptions: {{reasons: {{other: {{max_life: 1000d}}}}}}\n")
+    assert "366 d, not '1000d'" in life
+    role = refused(f"{GOOD}access: {{rules: [{{claim: groups, value: x, roles: [king]}}]}}\n")
+    assert "not 'king'" in role
+    assert "at least" not in role
+    assert "1 at least" in refused(f"{GOOD}access: {{rules: [{{claim: groups, value: x, roles: []}}]}}\n")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
