@@ -30,7 +30,7 @@ EXITS = (
     "/api/v1/events/journal?form=ocsf",
     "/api/v1/episodes",
     "/api/v1/episodes/{episode}",
-    *(f"/api/v1/reports/sites/berlin?since={PAST}&format={form}" for form in ("json", "html", "csv", "markdown")),
+    *(f"/api/v1/reports/sites/berlin?from={PAST}&format={form}" for form in ("json", "html", "csv", "markdown")),
     "/api/v1/evidence/quarantine",
     "/api/v1/webhooks/siem/deliveries",
     "/metrics",
@@ -109,7 +109,7 @@ def test_a_pseudonym_is_the_same_wherever_it_is_met(stock: Stock, tmp_path: Path
         (one,) = office.get("/events")["items"]
         name = one["sources"][0]["source"]
         assert office.get(f"/episodes/{names['episode']}")["host"] == name
-        report = office.get("/reports/sites/berlin", params={"since": PAST})
+        report = office.get("/reports/sites/berlin", params={"from": PAST})
         assert ({line["source"] for line in report["top_sources"]}, report["identities"]) == ({name}, "pseudonyms")
         (sent,) = [m for m in office.get("/webhooks/siem/deliveries")["items"] if "event.counted" in m["body"]]
         assert json.loads(sent["body"])["data"]["events"][0]["sources"][0]["source"] == name

@@ -390,6 +390,7 @@ LISTS = [
     "/api/v1/people",
     "/api/v1/sessions",
     "/api/v1/audit",
+    "/api/v1/retention",
     "/api/v1/webhooks",
     "/api/v1/exports",
     "/api/v1/calendars",

@@ -519,6 +519,7 @@ def test_the_chart_of_a_site_tells_exact_figures_under_the_cursor(place: Place) 
     chart = page.locator(".plot canvas")
     expect(chart).to_be_visible()
     expect(page.locator(".timeline > svg.drawn")).to_be_hidden()
+    chart.scroll_into_view_if_needed()  # a cursor moves where the window is
     box, lane = chart.bounding_box(), page.locator("svg.lane").first.bounding_box()
     assert box is not None
     assert lane is not None

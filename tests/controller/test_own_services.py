@@ -335,7 +335,7 @@ def test_both_files_tell_all_their_problems_at_once(tmp_path: Path) -> None:
         (None, "cannot be read"),
         (b"", "the file is empty"),
         (b"\xff\xfe", "not UTF-8"),
-        (b"services: {}\n", "at least 1"),
+        (b"services: {}\n", "1 at least"),
         (b"- 1\n", "expected a mapping"),
         (b"services: &a {x: *a}\n", "anchors"),
         (b"{" * 100_000, "nesting"),
