@@ -14,6 +14,7 @@ import structlog
 from controller.audit import AuditNote
 from controller.desired import Facts, desired_for, held_signature, signature
 from controller.errors import Conflict
+from controller.fitting import fit
 from controller.inventory import Device, Inventory
 from controller.model import DeviceStatus, Outcome
 from controller.proof.matrix import aged
@@ -98,6 +99,9 @@ class ProofDesk:
             return NOTHING_HELD
         facts = self._facts(device, held, now)
         desired = desired_for(facts, device, now, spares=adapter.capabilities.spare)
+        if device.over_budget == "shorten":  # what it has no room for is said by the coverage, and is no leak
+            services = facts.policy.services
+            desired = fit(desired, adapter.capabilities, services=services, indicators=held.indicators).desired
         return samples(desired, seed=seed) or NOTHING_DENIED
 
     def _held(self, status: DeviceStatus | None) -> Snapshot | None:
