@@ -20,6 +20,7 @@ from core.errors import ExitCode
 
 if TYPE_CHECKING:
     from api.cli.counterpart import Counterpart
+    from api.exception_models import AccessException as Answer
     from controller.exceptions import ExceptionPreview, ExceptionRequest
     from controller.model import AccessException, HostLookup, Use
 
@@ -402,11 +403,17 @@ def _use_in_words(use: Use) -> str:
     return said + last + (f"; not counted on {', '.join(use.uncounted)}" if use.uncounted else "")
 
 
+def _asked_for(row: Answer) -> tuple[str, ...]:
+    from controller.exceptions import HOST, ROLE
+
+    return (*row.sources, *(f"{ROLE}{role}" for role in row.roles), *(f"{HOST}{host}" for host in row.hosts))
+
+
 _COLUMNS = {
     "id": lambda row: row.id,
     "state": lambda row: row.state.value + (", live" if row.live else ""),
     "sites": lambda row: row.sites,
-    "sources": lambda row: row.sources,
+    "sources": lambda row: _asked_for(row),
     "service": lambda row: f"{row.service}/{row.surface}" if row.surface else row.service,
     "from": lambda row: row.starts,
     "until": lambda row: row.ends,

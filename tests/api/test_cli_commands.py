@@ -677,6 +677,13 @@ def test_who_asks_may_not_approve_and_who_else_approves_changes_the_devices_at_o
     assert "TG5002" in known.err
 
 
+def test_the_list_tells_hosts_and_roles_as_they_were_asked_for(known: Shell) -> None:
+    made = known.json("exceptions request --site berlin --source role:company --source host:pc7.example --for 2h", *WHO)
+    assert known("exceptions list") == 0
+    assert {"role:company,", "host:pc7.example"} <= set(known.out.split())
+    assert (made["sources"], made["roles"], made["hosts"]) == ([], ["company"], ["pc7.example"])
+
+
 def test_a_request_can_be_denied(known: Shell) -> None:
     made = known.json(f"exceptions request {ASK}", *WHO)
     assert known(f"exceptions deny {made['id']}", "--reason", "not now") == 0
