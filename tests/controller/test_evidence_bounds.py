@@ -6,7 +6,7 @@ Everything that a desk and a receiver's sieve hold is walked through, so a table
 from __future__ import annotations
 
 import functools
-import gc
+import sys
 from collections.abc import Iterator, Mapping, Sized
 from dataclasses import replace
 from datetime import timedelta
@@ -137,9 +137,12 @@ def test_whoever_found_its_name_leaves_no_place_behind() -> None:
 
 def test_caches_of_evidence_are_small() -> None:
     """What they hold comes from strangers. A larger one takes an hour of a flood to fill, and saves microseconds."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("controller.evidence")]
+    classes = [held for module in modules for held in vars(module).values() if isinstance(held, type)]
     sizes = {
         f"{cached.__module__}.{cached.__name__}": cached.cache_parameters()["maxsize"]
-        for cached in gc.get_objects()
+        for place in (*modules, *classes)
+        for cached in vars(place).values()
         if isinstance(cached, functools._lru_cache_wrapper) and str(cached.__module__).startswith("controller.evidence")
     }
     assert "controller.evidence.judging._spelled_v6" in sizes

@@ -186,7 +186,7 @@ def test_of_an_approver_and_one_who_denies_at_once_the_first_decides(
     found = desk(store, offices(tmp_path, TWO), clock)
     store.add_exception(ASKED)
     overtaken(monkeypatch, store, lambda: found.deny(ASKED.id, actor="ben", reason="no"))
-    with pytest.raises(Conflict, match="is denied and cannot be approved"):
+    with pytest.raises(Conflict, match=r"is denied \(by ben\) and cannot be approved"):
         found.approve(ASKED.id, actor="cleo")
 
 
