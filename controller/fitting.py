@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from controller.desired import destination_name
+from controller.desired import Facts, destination_name
+from controller.inventory import Device
 from core.net import Network, address_count
 from ipsets.aggregate import summarise, valued
 from ipsets.model import Dedication, Indicator
@@ -44,6 +45,13 @@ def fit(desired: Desired, can: Capabilities, *, services: Sequence[str], indicat
     return Fitted(
         desired=replace(desired, groups=tuple(_without(desired, found))), shortened=tuple(found[n] for n in short)
     )
+
+
+def fitted_for(desired: Desired, facts: Facts, device: Device, can: Capabilities) -> Fitted:
+    """``desired`` with shortened lists, unless the device is to be refused what it has no room for."""
+    if device.over_budget != "shorten":
+        return Fitted(desired=desired)
+    return fit(desired, can, services=facts.policy.services, indicators=facts.snapshot.indicators)
 
 
 def whole_notes(fitted: Fitted, can: Capabilities) -> tuple[Degraded, ...]:

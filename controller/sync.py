@@ -32,7 +32,7 @@ from controller.emergencies import EmergencyDesk
 from controller.errors import ChangeFrozen, NotFound, PlanStale, StoreError
 from controller.evidence.model import Quarantine, Rejected
 from controller.feeding import content_of
-from controller.fitting import Fitted, fit, whole_notes
+from controller.fitting import Fitted, fitted_for, whole_notes
 from controller.freezing import Frozen, frozen_at, goes_on
 from controller.inventory import Device, Inventory, Site
 from controller.inventory.changes import Hold
@@ -225,10 +225,7 @@ class Worker:
         observed = adapter.read(session)
         why = own_week(facts, device, observed, began=at, ended=self.clock.now())
         desired = desired_for(facts, device, at, spares=observed.can.spare, keeps_week=why == "")
-        fitted = Fitted(desired=desired)
-        if device.over_budget == "shorten":
-            services, words = facts.policy.services, facts.snapshot.indicators
-            fitted = fit(desired, observed.can, services=services, indicators=words)
+        fitted = fitted_for(desired, facts, device, observed.can)
         part = self._held_in_part(device, fitted)
         local = wall_clock(facts, at)
         found, cause = found_state(observed, fitted.desired, local=local, in_part=part)

@@ -14,7 +14,7 @@ import structlog
 from controller.audit import AuditNote
 from controller.desired import Facts, desired_for, held_signature, signature
 from controller.errors import Conflict
-from controller.fitting import fit
+from controller.fitting import fitted_for
 from controller.inventory import Device, Inventory
 from controller.model import DeviceStatus, Outcome
 from controller.proof.matrix import aged
@@ -99,10 +99,9 @@ class ProofDesk:
             return NOTHING_HELD
         facts = self._facts(device, held, now)
         desired = desired_for(facts, device, now, spares=adapter.capabilities.spare)
-        if device.over_budget == "shorten":  # what it has no room for is said by the coverage, and is no leak
-            services = facts.policy.services
-            desired = fit(desired, adapter.capabilities, services=services, indicators=held.indicators).desired
-        return samples(desired, seed=seed) or NOTHING_DENIED
+        # What it has no room for is said by the coverage, and is no leak.
+        fitted = fitted_for(desired, facts, device, adapter.capabilities)
+        return samples(fitted.desired, seed=seed) or NOTHING_DENIED
 
     def _held(self, status: DeviceStatus | None) -> Snapshot | None:
         if status is None or status.snapshot is None:
