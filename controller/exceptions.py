@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from controller.access_roles import PERSON, ROLE_MARK, AccessRole, called, may_be_one_person
@@ -429,7 +429,18 @@ def request_again(exception: AccessException) -> ExceptionRequest:
     )
 
 
-def sources_in_words(exception: AccessException) -> tuple[str, ...]:
+class Sourced(Protocol):
+    """An exception for whom it is, in the store's form or in that of an answer."""
+
+    @property
+    def sources(self) -> Iterable[object]: ...
+    @property
+    def roles(self) -> Iterable[str]: ...
+    @property
+    def hosts(self) -> Iterable[str]: ...
+
+
+def sources_in_words(exception: Sourced) -> tuple[str, ...]:
     """As they are asked for: addresses, networks, ``role:NAME``, ``host:NAME``."""
     roles, hosts = (f"{ROLE}{role}" for role in exception.roles), (f"{HOST}{host}" for host in exception.hosts)
     return (*map(str, exception.sources), *roles, *hosts)

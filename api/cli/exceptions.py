@@ -404,9 +404,9 @@ def _use_in_words(use: Use) -> str:
 
 
 def _asked_for(row: Answer) -> tuple[str, ...]:
-    from controller.exceptions import HOST, ROLE
+    from controller.exceptions import sources_in_words
 
-    return (*row.sources, *(f"{ROLE}{role}" for role in row.roles), *(f"{HOST}{host}" for host in row.hosts))
+    return sources_in_words(row)
 
 
 _COLUMNS = {
