@@ -168,6 +168,12 @@ REFRESH_WAIT: Final = timedelta(minutes=2)
 """How long a refresh waits for another one to end."""
 
 
+_Key = tuple[int, tuple[str, ...], str, frozenset[date] | None]
+"""Of sites that are alike: policy, roles, zone, holidays."""
+_Wall = tuple[dict[str, Mode], datetime | None]
+"""The modes of now, and when one changes."""
+
+
 class Controller:
     """One controller over one store. Use ``with Controller.open(settings) as controller``."""
 
@@ -1140,39 +1146,47 @@ class Controller:
         )
 
     def sites(self) -> tuple[SiteView, ...]:
-        statuses, now = self.store.statuses(), self.clock.now()
-        return tuple(self._site_view(site, statuses, now) for site in self.inventory.sites.values())
+        statuses, now, alike = self.store.statuses(), self.clock.now(), dict[_Key, _Wall]()
+        return tuple(self._site_view(site, statuses, now, alike) for site in self.inventory.sites.values())
 
     def site(self, name: str) -> SiteView:
         """As ``sites`` has it. Raises ``NotFound``."""
         site = self.inventory.site(name)
-        return self._site_view(site, self.store.statuses_of(site.devices), self.clock.now())
+        return self._site_view(site, self.store.statuses_of(site.devices), self.clock.now(), {})
 
-    def _site_view(self, site: Site, statuses: dict[DeviceName, DeviceStatus], now: datetime) -> SiteView:
-        policy = self.emergencies.policy_of(site)
-        roles = [policy.roles[role] for role in site.networks]
+    def _site_view(
+        self, site: Site, statuses: dict[DeviceName, DeviceStatus], now: datetime, alike: dict[_Key, _Wall]
+    ) -> SiteView:
+        """``alike``: what is known already of sites with the same policy, roles, zone and holidays."""
+        policy, holidays = self.emergencies.policy_of(site), self._holidays(site)
+        key = id(policy), tuple(site.networks), site.time_zone, holidays
+        if key not in alike:
+            roles, known = [policy.roles[role] for role in site.networks], holidays or frozenset()
+            alike[key] = (
+                {} if holidays is None else modes_at(site, policy, now, holidays=holidays),
+                next_edge(roles, ZoneInfo(site.time_zone), now, holidays=known),
+            )
+        modes, edge = alike[key]
         return SiteView(
             name=site.name,
             title=site.title,
             time_zone=site.time_zone,
             policy=site.policy,
-            modes=self._modes(site, now),
-            next_edge=next_edge(roles, ZoneInfo(site.time_zone), now, holidays=self.holidays(site)),
+            modes=modes,
+            next_edge=edge,
             devices=tuple(self._device_view(d, statuses) for d in site.devices.values()),
         )
 
-    def _modes(self, site: Site, at: datetime) -> dict[str, Mode]:
-        """None where nobody knows the holidays that they depend on."""
+    def _holidays(self, site: Site) -> frozenset[date] | None:
+        """None: nobody knows those that its modes depend on."""
         try:
-            return modes_at(site, self.emergencies.policy_of(site), at, holidays=self.calendars.of(site))
+            return self.calendars.of(site)
         except CalendarUnknown:
-            return {}
+            return None
 
     def holidays(self, site: Site) -> frozenset[date]:
         """As far as they are known."""
-        with suppress(CalendarUnknown):
-            return self.calendars.of(site)
-        return frozenset()
+        return self._holidays(site) or frozenset()
 
     def doctor(self, device: str) -> tuple[Finding, ...]:
         """Check that one device is prepared, and how we log in. Changes nothing.

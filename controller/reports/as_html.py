@@ -269,6 +269,11 @@ def size(octets: int | None) -> str:
     return ""
 
 
+def fine(value: float) -> str:
+    """A place in a chart."""
+    return f"{value:.2f}"
+
+
 def duration(seconds: float) -> str:
     whole = int(seconds)
     parts = ((whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s"))
@@ -292,7 +297,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        moment=moment, count=count, size=size, duration=duration, share=share, change=change, points=points
+        moment=moment, count=count, size=size, duration=duration, share=share, change=change, points=points, fine=fine
     )
     return made
 

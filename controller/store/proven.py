@@ -9,6 +9,7 @@ transaction (``adding``).
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,28 +44,23 @@ _SINCE: Final = select(
 ).where(bindparam("since", type_=BigInteger) <= _LAST)
 _ENDED: Final = _SINCE.where(bindparam("until", type_=BigInteger) > _LAST)
 _OF_SITE: Final = _SINCE.where(_LOOKS.site == bindparam("site"))
+_WANTED: Final = {
+    "sqlite": "SELECT json_extract(value, '$[0]') AS site, json_extract(value, '$[1]') AS device"
+    " FROM json_each(:wanted)",
+    "postgresql": "SELECT value->>0 AS site, value->>1 AS device FROM json_array_elements(CAST(:wanted AS json))",
+}
 _NEXT: Final = """
-    WITH RECURSIVE d (site, device) AS (
-      SELECT (SELECT site FROM stretches ORDER BY site, device LIMIT 1),
-             (SELECT device FROM stretches ORDER BY site, device LIMIT 1)
-      UNION ALL
-      SELECT CASE WHEN EXISTS (SELECT 1 FROM stretches n WHERE n.site = d.site AND n.device > d.device) THEN d.site
-                  ELSE (SELECT n.site FROM stretches n WHERE n.site > d.site ORDER BY n.site LIMIT 1) END,
-             COALESCE(
-               (SELECT n.device FROM stretches n WHERE n.site = d.site AND n.device > d.device
-                ORDER BY n.device LIMIT 1),
-               (SELECT n.device FROM stretches n WHERE n.site > d.site ORDER BY n.site, n.device LIMIT 1))
-      FROM d WHERE d.site IS NOT NULL
-    )
     SELECT s.site, s.device, s."first", s."last", s.gap, s.found, s."left", s.cause
-    FROM d JOIN stretches s ON s.id = (
-      SELECT t.id FROM stretches t WHERE t.site = d.site AND t.device = d.device AND t."last" >= :until {}
+    FROM ({wanted}) d JOIN stretches s ON s.id = (
+      SELECT t.id FROM stretches t WHERE t.site = d.site AND t.device = d.device AND t."last" >= :until {also}
       ORDER BY t."last" LIMIT 1
     )
     """
 """The one of each device that ends next: a step along the index for each, however many there are."""
-_REACHING: Final = text(_NEXT.format(""))
-_REACHING_GOOD: Final = text(_NEXT.format("AND t.found IS NOT NULL"))
+_REACHING: Final = {kind: text(_NEXT.format(wanted=wanted, also="")) for kind, wanted in _WANTED.items()}
+_REACHING_GOOD: Final = {
+    kind: text(_NEXT.format(wanted=wanted, also="AND t.found IS NOT NULL")) for kind, wanted in _WANTED.items()
+}
 Devices = Mapping[SiteName, tuple[DeviceName, ...]]
 Times = dict[CoverageState, timedelta]
 _Part = tuple[int, int]
@@ -195,9 +191,11 @@ class Proven(HitSums):
                 rows = [*connection.execute(_SINCE, {"since": since})]
             else:
                 rows = [*connection.execute(_ENDED, {"since": since, "until": until})]
-                later = connection.execute(_REACHING, {"until": until}).all()
+                pairs = [(site, device) for site, devices in sites.items() for device in devices]
+                asked, kind = {"wanted": json.dumps(pairs), "until": until}, connection.dialect.name
+                later = connection.execute(_REACHING[kind], asked).all()
                 if any(row.found is None for row in later):
-                    good = connection.execute(_REACHING_GOOD, {"until": until}).all()
+                    good = connection.execute(_REACHING_GOOD[kind], asked).all()
                     later = [*(row for row in later if row.found is None), *good]
                 rows += later
         return _by_device(rows)
