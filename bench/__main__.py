@@ -52,12 +52,13 @@ changed and read back; then every kernel is asked too. An approval counts until 
 through. What else the machine was busy with stands in its load.
 
 *report_year* makes what a store of 105 million samples (1,000 sites, a year, a counter each) would hold: one site
-whole, with its 105,120 events, and of the others what they add up to (half hours, days, months, stretches of looks);
-their events are left out, for these pages do not read them. Filling and measuring both stores takes minutes. Alone it
-is `python -m bench.report_year [SITES]`.
+whole, with its 105,120 events and 36,500 episodes, and of the others what they add up to (half hours, days, months,
+stretches of looks); their events are left out, for these pages do not read them. Filling and measuring both stores
+takes minutes. Alone it is `python -m bench.report_year [SITES]`.
 
-*fleet_coverage* asks for the coverage of 1,000 sites over 30 days. *Anew* is the first answer of a process; from then
-on the days that are over are remembered.
+*fleet_coverage* asks for the coverage of 1,000 sites over 30 days. *Anew* is the first answer of a process, with the
+days that housekeeping keeps; *before any day is kept* is what it is right after an upgrade, until the first
+housekeeping is done.
 
 *evidence_ingest* counts three kinds of sample, each with all that belongs to it and exactly once: hits that counters
 prove (with sums and journal), sightings of a sensor of which few are of the service, and sightings of a firewall that

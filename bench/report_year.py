@@ -5,7 +5,8 @@ days, are 105 million samples. They are not written one by one: what such a stor
 what is left out is said:
 
 - the site that is reported on is whole: 105,120 events with clients and destinations, in transactions of the code
-  that writes them, with all that they add up to, and a look every quarter of an hour;
+  that writes them, with all that they add up to, a look every quarter of an hour, and a hundred episodes a day of 120
+  clients, on ten of which a list of endpoints found the app;
 - of every other site the sums by time and device (as if each sample in ten hours a day had proved hits), stretches of
   looks as four changes a day leave them, and the coverage of days; by SQL. Their events, and the sums by client, are
   left out: neither the report of another site nor the fleet's reads them, but for the last half hour.
@@ -36,6 +37,7 @@ from api.server import look_for_garbage_rarely
 from api.web.fleet import fleet as fleet_figures
 from bench.exceptions_scale import inventory, row, settings_of
 from bench.figures import Row, save
+from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground
 from controller.model import (
     CoverageState,
     DetectionEvent,
@@ -114,6 +116,40 @@ def fill_measured(controller: Controller, first: datetime) -> None:
             connection.execute(insert(stretches), list(stretched(looks, FRESH)))
 
 
+def fill_episodes(controller: Controller, first: datetime) -> None:
+    """A hundred a day; what they come to by day is kept by housekeeping."""
+    dice = random.Random(2027)
+    for number in range(DAYS):
+        begin = first + timedelta(days=number)
+        controller.store.record("", [_episode(dice, begin + timedelta(minutes=14 * n)) for n in range(100)])
+    listed = (_episode(dice, first + timedelta(days=DAYS - 1), host=host) for host in range(10))
+    controller.store.record("", [replace(one, kind=EpisodeKind.INSTALLED) for one in listed])
+
+
+def _episode(dice: random.Random, start: datetime, host: int | None = None) -> Episode:
+    client = dice.randrange(120) if host is None else host
+    return Episode(
+        id=EventId(new_id()),
+        kind=dice.choice((EpisodeKind.USE, EpisodeKind.CONTACT)),
+        site=SiteName(f"site-{MEASURED}"),
+        window=Window(start, start + timedelta(minutes=6)),
+        action=dice.choice((EpisodeAction.BLOCKED, EpisodeAction.MONITORED)),
+        confidence=85,
+        grounds=(Ground(trait="name-app-api", text="a name of the app's API", weight=60, channel=Channel.TLS),),
+        device=DeviceName(f"fw-{MEASURED}"),
+        source=ip_address(f"10.1.7.{client + 1}"),
+        host=f"phone-{client}",
+        role="company",
+        indicator="api16-core-useast5.tiktokv.us",
+        app=dice.choice(("tiktok", "capcut")),
+        surface=dice.choice(("app", "web", "video")),
+        channels=(Channel.FIREWALL, Channel.TLS),
+        destinations=("api16-core-useast5.tiktokv.us",),
+        count=3,
+        octets=900,
+    )
+
+
 def _look(at: datetime, quarter: int) -> Observation:
     """Enforced from eight to six, watched at night."""
     held = CoverageState.ENFORCED if 32 <= quarter < 72 else CoverageState.MONITORED
@@ -176,6 +212,7 @@ def filled(folder: Path, database: str | None, sites: int) -> Iterator[Controlle
         look_for_garbage_rarely()  # as ``serve`` does
         first = day_of(datetime.now(UTC)) - timedelta(days=DAYS)
         fill_measured(controller, first)
+        fill_episodes(controller, first)
         with controller.store._db.write() as connection:
             fill_others(connection, sites, first)
         for site in controller.inventory.sites.values():
@@ -217,6 +254,7 @@ def dashboard(controller: Controller) -> object:
 
 def kept_first(controller: Controller) -> Row:
     """What housekeeping does once after an upgrade; from then on it works out one day."""
+    controller.store.keep_episodes(datetime.now(UTC))
     began = time.process_time()
     controller.coverage.keep()
     used = time.process_time() - began

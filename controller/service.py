@@ -1299,6 +1299,7 @@ class Controller:
         self.retention.run()
         self.store.housekeeping(retention=self.settings.retention, held=self.retention.held)
         self.coverage.keep()
+        self.store.keep_episodes(self.clock.now())
         self._drop_old_transcripts()
 
     def _drop_old_transcripts(self) -> None:

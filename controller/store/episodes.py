@@ -33,7 +33,7 @@ from controller.evidence.model import Episode, EpisodeAction, EpisodeKind, Rejec
 from controller.model import Window
 from controller.offsets import steady
 from controller.privacy.alias import Alias
-from controller.store import journal, outbox
+from controller.store import episode_days, journal, outbox
 from controller.store.adding import micros_of
 from controller.store.bulk import Columns, among, put_all
 from controller.store.evidence import Page, cursor_after, place_of
@@ -251,7 +251,10 @@ class Episodes(Quarantines):
                 return False
             self.set_aside_in(connection, rejected)
             known = _open(connection, clients, window)
-            before = {kept.episode.id: _Before(body, kept.threads, _said(kept.episode)) for kept, body in known}
+            before = {
+                kept.episode.id: _Before(body, kept.threads, kept.episode.window.end, _said(kept.episode))
+                for kept, body in known
+            }
             self._keep(connection, fold([kept for kept, _ in known], Past(connection)), before)
         return True
 
@@ -289,6 +292,7 @@ class Episodes(Quarantines):
         now = self._clock.now()
         if changed:
             put_all(connection, episodes, _columns(changed))
+            episode_days.take_back(connection, _ends(changed, before))
             journal.note(connection, Kind.EPISODE, [(kept.episode.id, kept.episode.site) for kept, _ in changed], now)
         outbox.tell_episodes(connection, told, now)
         return len(changed)
@@ -419,6 +423,7 @@ class _Before(NamedTuple):
 
     body: str
     threads: str | None
+    end: datetime
     said: tuple[Any, ...]
 
 
@@ -427,9 +432,18 @@ def _before(connection: Connection, wanted: Iterable[EventId]) -> dict[EventId, 
     said = (table.kind, table.action, table.exception, table.confidence)
     for start in range(0, len(names), _NAMED):
         mine = among(connection, table.id, names[start : start + _NAMED])
-        query = select(table.id, table.body, table.threads, *said).where(mine)
-        for name, body, threads, kind, action, exception, confidence in connection.execute(query).all():
-            found[EventId(name)] = _Before(body, threads, (kind, action, exception, not confidence))
+        query = select(table.id, table.body, table.threads, table.end, *said).where(mine)
+        for name, body, threads, end, kind, action, exception, confidence in connection.execute(query).all():
+            found[EventId(name)] = _Before(body, threads, end, (kind, action, exception, not confidence))
+    return found
+
+
+def _ends(changed: Iterable[tuple[KeptEpisode, str]], before: Mapping[EventId, _Before]) -> dict[str, set[datetime]]:
+    """Of each site when these episodes end, and when they ended before."""
+    found: dict[str, set[datetime]] = {}
+    for kept, _ in changed:
+        episode, known = kept.episode, before.get(kept.episode.id)
+        found.setdefault(episode.site, set()).update((episode.window.end, known.end if known else episode.window.end))
     return found
 
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from controller.audit import AuditNote
 from controller.evidence.model import Episode
 from controller.model import FORGOTTEN, NOBODY, SourceSeen
+from controller.store import episode_days
 from controller.store.adding import DAY, MONTH, ONE_DAY, SEEN, month_of
 from controller.store.bulk import add, as_columns
 from controller.store.jsons import EPISODE, SOURCES
@@ -73,6 +74,8 @@ class Retentions(Shelf):
         if done["events"]:
             self._note_cut(site, until.events)
         done["episodes"] = self._drop(episodes, *_old_episodes(site, until))
+        with self._db.write() as connection:
+            episode_days.forget(connection, until.episodes, lambda of: of == site)
         done["proofs"] = self._drop(proofs, *_old_proofs(site, until))
         done["set aside"] = self._drop(quarantine, *_old_quarantine(site, until))
         done["identities in events"] = self._forget_in_events(site, until)

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0022"
+REVISION: Final = "0023"
 
 """The newest migration; a store at this revision needs none."""
 
@@ -385,6 +385,30 @@ coverage_kept = Table(
     Column("until", Instant, nullable=False),
 )
 """From which day up to which ``coverage_sums`` has every day of a site, and what they were worked out with."""
+
+episode_days = Table(
+    "episode_days",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("start", Instant, primary_key=True),  # of a day of UTC
+    Column("app", String, primary_key=True),
+    Column("surface", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("action", String, primary_key=True),
+    Column("episodes", BigInteger, nullable=False),
+    Column("sightings", BigInteger, nullable=False),
+    Column("untold", BigInteger, nullable=False),  # so many do not know how many sightings they are
+)
+"""What a site's episodes that end in a day come to, of those that were not taken back."""
+
+episode_kept = Table(
+    "episode_kept",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+"""From which day up to which ``episode_days`` has every day of a site."""
 
 quarantine = Table(
     "quarantine",

@@ -17,6 +17,7 @@ from controller.audit import AuditNote
 from controller.errors import Conflict, StoreError
 from controller.inventory.moves import moved
 from controller.locks import Locks, ServeLease
+from controller.store import episode_days
 from controller.store.access import AuditLog, Exceptions, Tokens
 from controller.store.adding import day_of
 from controller.store.calendars import Calendars
@@ -340,6 +341,8 @@ class Store(
         self._forget_coverage(day)
         self._drop(journal, journal.c.at < oldest, journal.c.seq < select(func.max(journal.c.seq)).scalar_subquery())
         self._drop(episodes, episodes.c.end < oldest, episodes.c.site.not_in(held))
+        with self._db.write() as connection:
+            episode_days.forget(connection, oldest, lambda site: site.not_in(held))
         self._drop(quarantine, quarantine.c.last_at < oldest, func.coalesce(quarantine.c.site, "").not_in(held))
         self._drop(proofs, proofs.c.at < oldest, proofs.c.site.not_in(held))
         self._drop_cells(oldest)

@@ -40,7 +40,7 @@ from sqlalchemy import (
 )
 
 from controller.audit import AuditNote
-from controller.evidence.model import REVOCABLE, EpisodeKind
+from controller.evidence.model import EpisodeKind
 from controller.model import CoverageState, DetectionEvent, EventAction, Observation, Quality, Window
 from controller.offsets import steady
 from controller.reconciling import SEEN as SEEN_KINDS
@@ -62,10 +62,13 @@ from controller.store.adding import (
     month_of,
     stretched,
 )
+from controller.store.episode_days import added_up, holds, is_kept, keep
 from controller.store.evidence import Evidence, event_of, look_of
 from controller.store.schema import (
     coverage_kept,
     coverage_sums,
+    episode_days,
+    episode_kept,
     episodes,
     events,
     hit_days,
@@ -76,7 +79,7 @@ from controller.store.schema import (
     observations,
     stretches,
 )
-from controller.store.searching import total
+from controller.store.searching import steps, total
 from controller.store.shelf import get_meta
 from controller.sums import AppLine, Cell, Count, Seen, Sums, Timed, Who, belongs_to, sums_of
 from core.ids import DeviceName, SiteName
@@ -158,7 +161,7 @@ class HitSums(Evidence):
         c = episodes.c
         mine = (c.kind == EpisodeKind.INSTALLED.value, c.site == site, c.end > window.start, c.end <= window.end)
         with self._db.read() as connection:
-            return connection.execute(select(c.id).where(*mine, _holds()).limit(1)).first() is not None
+            return connection.execute(select(c.id).where(*mine, holds()).limit(1)).first() is not None
 
     def clients_told(self, site: SiteName, window: Window) -> list[Told]:
         """Whom the site's episodes that end in the window tell of: who has an app, and who was seen."""
@@ -166,7 +169,7 @@ class HitSums(Evidence):
         keys = (c.kind, c.host, c.source, c.action)
         kinds = [kind.value for kind in (EpisodeKind.INSTALLED, *SEEN_KINDS)]
         mine = (c.kind.in_(kinds), c.site == site, c.end > window.start, c.end <= window.end)
-        query = select(*keys, func.max(type_coerce(c.end, BigInteger))).where(*mine, _holds()).group_by(*keys)
+        query = select(*keys, func.max(type_coerce(c.end, BigInteger))).where(*mine, holds()).group_by(*keys)
         with self._db.read() as connection:
             return [
                 Told(EpisodeKind(kind), host, source or "", action, moment(int(last)))
@@ -175,23 +178,25 @@ class HitSums(Evidence):
 
     def episode_sums(self, site: SiteName, window: Window) -> tuple[tuple[AppLine, ...], dict[str, int]]:
         """The site's episodes that end in the window: by app, the most first; and how many there are of each kind."""
-        c = episodes.c
-        keys, inside = (c.app, c.surface, c.kind, c.action), (c.end > window.start, c.end <= window.end)
-        figures = (func.count(), total(c.count), func.count() - func.count(c.count))
-        query = select(*keys, *figures).where(c.site == site, *inside, _holds()).group_by(*keys)
         apps, kinds = list[AppLine](), dict[str, int]()
         with self._db.read() as connection:
-            for app, surface, kind, action, several, sightings, untold in connection.execute(query):
-                kinds[kind] = kinds.get(kind, 0) + int(several)
-                if app:
-                    known = None if untold else int(sightings)
-                    apps.append(
-                        AppLine(
-                            app=app, surface=surface, kind=kind, action=action, episodes=int(several), sightings=known
-                        )
-                    )
+            found = added_up(connection, site, window)
+        for key, told in found.items():
+            kinds[key.kind] = kinds.get(key.kind, 0) + told.episodes
+            if key.app:
+                known = None if told.untold else told.sightings
+                apps.append(AppLine(**key._asdict(), episodes=told.episodes, sightings=known))
         ordered = sorted(apps, key=lambda line: (-line.episodes, line.app, line.surface, line.kind, line.action))
         return tuple(ordered), kinds
+
+    def keep_episodes(self, now: datetime) -> None:
+        """Work out what the days before this one come to, so that nobody who asks has to. For the housekeeping."""
+        with self._db.read() as connection:
+            sites = set(steps(connection, episodes.c.site))
+            sites -= is_kept(connection, sites, now)
+        for site in sorted(sites):
+            with self._db.write() as connection:
+                keep(connection, site, now)
 
     # --- looks ----------------------------------------------------------------------------------------------------
 
@@ -251,7 +256,7 @@ class HitSums(Evidence):
                     rows.write(connection, but=MONTH)
                 _months_again(connection, since)
             _stretch_again(connection, freshness)
-            for table in (coverage_kept, coverage_sums):  # housekeeping works it out again
+            for table in (coverage_kept, coverage_sums, episode_kept, episode_days):  # housekeeping works it out again
                 connection.execute(delete(table))
             self._log(connection, audit)
         return found
@@ -263,12 +268,6 @@ class HitSums(Evidence):
                 fine = () if table is hit_days else (table.c.grain != MONTH,)
                 connection.execute(delete(table).where(table.c.start < oldest, *fine))
             _months_again(connection, oldest, only=True)
-
-
-def _holds() -> Any:
-    """Of an episode: it was not taken back."""
-    c = episodes.c
-    return or_(c.confidence > 0, c.kind.not_in([kind.value for kind in sorted(REVOCABLE)]))
 
 
 def events_cut(connection: Connection) -> dict[str, datetime]:
