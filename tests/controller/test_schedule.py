@@ -83,6 +83,7 @@ class World:
 
     def settle(self) -> None:
         until(lambda: not self.schedule.under_way() and self.opened.queue_depth() == 0)
+        until(lambda: not any(self.opened.is_under_way(run.id) for run in self.runs()))  # or the next tick waits for it
 
     def after(self, by: timedelta) -> set[str]:
         self.clock.advance(by)
