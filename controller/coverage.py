@@ -28,6 +28,7 @@ WORST_FIRST: Final = (
 PROVEN: Final = frozenset({CoverageState.ENFORCED, CoverageState.MONITORED, CoverageState.OFF})
 """It held what was wanted of it, whatever that was."""
 NO_LOOK: Final = "nobody looked at it"
+NO_DEVICES: Final = "the site has no devices"
 REMEMBERED: Final = timedelta(days=30)
 """So long a leak is held against a site when nobody tries it again."""
 _UNKNOWN: Final = CoverageState.UNKNOWN.value
@@ -106,7 +107,7 @@ def together(
     """What several devices come to, each of them over all of ``whole``: the worst decides, less what leaked."""
     lines = [list(device.spans) for device in devices]
     if not lines:
-        return Coverage(spans=(Span(window=whole, state=CoverageState.UNKNOWN, cause="the site has no devices"),))
+        return Coverage(spans=(Span(window=whole, state=CoverageState.UNKNOWN, cause=NO_DEVICES),))
     known = Coverage(spans=tuple(lines[0] if len(lines) == 1 else merged(_worst(lines, whole))))
     return _less_leaks(known, sorted(proofs, key=lambda p: p.at), whole, freshness)
 
@@ -331,10 +332,14 @@ def _between(
     if at >= second.at:
         return
     if first.left is not None and second.found is not None and first.left is not second.found:
-        cause = second.cause or f"left {first.left.value}, found {second.found.value}"
+        cause = second.cause or f"left {_said(first.left)}, found {_said(second.found)}"
         yield Span(window=Window(at, second.at), state=CoverageState.UNKNOWN, cause=cause)
     else:
         yield from _tail(first, second.at, failed, freshness)
+
+
+def _said(state: CoverageState) -> str:
+    return state.value.replace("_", " ")
 
 
 def _tail(look: Observation, until: datetime, failed: Sequence[Observation], freshness: timedelta) -> Iterator[Span]:

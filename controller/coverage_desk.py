@@ -15,6 +15,7 @@ import structlog
 
 from controller.alerts import AlertNote
 from controller.coverage import (
+    NO_DEVICES,
     NO_LOOK,
     PROVEN,
     REMEMBERED,
@@ -259,7 +260,8 @@ class CoverageDesk:
         begun, age = self._counts_since(site, statuses, told, settled, since), self._age(site, statuses, now)
         if begun is None:
             nothing = dict.fromkeys(CoverageState, 0.0)
-            unseen = SiteLine(age=age, title=site.title, state=_UNKNOWN, cause=NO_LOOK, seconds=nothing, kept=Kept())
+            cause = NO_LOOK if site.devices else NO_DEVICES
+            unseen = SiteLine(age=age, title=site.title, state=_UNKNOWN, cause=cause, seconds=nothing, kept=Kept())
             return unseen, [Kept() for _ in BURNS]
         whole = Window(min(now, begun if settled is None else max(begun, settled.until)), now)
         spans = [Window(min(now, max(now - span, begun)), now) for span in BURNS[:-1]]

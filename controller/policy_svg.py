@@ -16,6 +16,8 @@ from vendors.week import DAY
 _LEFT, _HOUR, _ROW, _GAP, _TOP = 118, 26, 22, 4, 74
 _WIDTH: Final = _LEFT + 24 * _HOUR + 18
 _BLOCK: Final = 7 * (_ROW + _GAP) + 64
+_TITLE: Final = 74
+"""So many characters of a title are as wide as the picture."""
 _STYLE: Final = """
 .page{fill:#fff}text{fill:#1b1f24;font:13px system-ui,sans-serif}.title{font-size:17px;font-weight:600}
 .role{font-weight:600}.small{font-size:11px;fill:#57606a}.grid{stroke:#d0d7de;stroke-width:1}
@@ -33,7 +35,8 @@ def render_week(week: PolicyWeek) -> str:
     """The picture, with its words."""
     height = _TOP + len(week.lines) * _BLOCK + 18 + 16 * len(week.notes)
     first, last = week.days[0].date, week.days[-1].date
-    title = f"{week.title}: policy {week.policy}, {first} to {last}"
+    rest = f": policy {week.policy}, {first} to {last}"
+    title = f"{week.title}{rest}"
     size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="t d">',
@@ -42,7 +45,7 @@ def render_week(week: PolicyWeek) -> str:
         f"<style>{_STYLE}</style>",
         _PATTERN,
         f'<rect class="page" width="{_WIDTH}" height="{height}"/>',
-        f'<text class="title" x="16" y="28">{escape(title)}</text>',
+        f'<text class="title" x="16" y="28">{escape(_fit(week.title, _TITLE - len(rest)))}{escape(rest)}</text>',
         f'<text class="small" x="16" y="48">{escape(week.time_zone)}, by the wall clock</text>',
     )
     blocks = (part for n, line in enumerate(week.lines) for part in _block(week, line, _TOP + n * _BLOCK))
@@ -51,6 +54,12 @@ def render_week(week: PolicyWeek) -> str:
         f'<text class="small" x="16" y="{foot + 16 * n}">{escape(said)}</text>' for n, said in enumerate(week.notes)
     )
     return "\n".join((*head, *_legend(), *blocks, *notes, "</svg>", ""))
+
+
+def _fit(text: str, most: int) -> str:
+    """The beginning of a long title; all of it stands in the words of the picture."""
+    room = max(most, 12)
+    return text if len(text) <= room else f"{text[: room - 1].rstrip()}…"
 
 
 def _legend() -> Iterator[str]:

@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from api.sessions import PageCtl, PageReader
 from api.web import timeline
+from api.web.episodes import KINDS
 from api.web.pages import PageRoute, local_time, page
 from api.web.templating import render
 from api.web.wording import SPANS
@@ -61,11 +62,17 @@ class Line:
     proven_at: datetime | None
     totals: Mapping[EventAction, Totals]
     leaks: int | None  # ways to the service that are open and should not be; None: nobody proved any
+    is_read: bool  # one of its firewalls answered in that time
+
+    def hits(self, action: EventAction) -> int | None:
+        """None: not known; none counted is no 0 where nobody could look."""
+        hits = self.totals[action].hits
+        return hits if hits or self.is_read else None
 
     @property
     def said(self) -> tuple[object, ...]:
         """What makes the table another one; an age that only grows does not."""
-        hits = tuple(self.totals[action].hits for action in EventAction)
+        hits = tuple(self.hits(action) for action in EventAction)
         return (self.site, self.state, self.cause, self.proven_at, hits, self.leaks)
 
 
@@ -82,6 +89,7 @@ def fleet(controller: Controller) -> dict[str, Any]:
             proven_at=line.age.proven_at,
             totals=totals[line.age.site],
             leaks=leaks.get(line.age.site),
+            is_read=_is_read(views[line.age.site], now - DAY),
         )
         for line in covered.sites
         if line.age.site in views and line.age.site in totals
@@ -108,6 +116,11 @@ def _leaks(controller: Controller) -> dict[SiteName, int]:
     cells = [cell for cell in controller.proofs.matrix() if cell.state is not ProofState.UNKNOWN]
     leaking = Counter(cell.site for cell in cells if cell.state is ProofState.LEAKING)
     return {cell.site: leaking[cell.site] for cell in cells}
+
+
+def _is_read(site: SiteView, since: datetime) -> bool:
+    seen = (device.status.last_seen_at for device in site.devices if device.status is not None)
+    return any(at is not None and at >= since for at in seen)
 
 
 def _in_words(age: timedelta | None) -> str:
@@ -152,6 +165,7 @@ def site_page(
         days=days,
         spans=SPANS,
         roles=_roles(controller, name, window),
+        kinds=KINDS,
         **charts(controller, site, report, window, hour),
         view=controller.site(name),
         reasons=[span for span in reversed(report.coverage.spans) if span.cause],
@@ -176,6 +190,8 @@ class RoleLine:
     @property
     def verdict(self) -> tuple[str, str]:
         held, whole = self.seconds.get(CoverageState.ENFORCED, 0.0), sum(self.seconds.values())
+        if self.seconds.keys() <= {CoverageState.UNKNOWN}:
+            return "unknown", "warn"
         if held and held == whole:
             return "all the time", "good"
         said = "not all the time" if held else "not at all"

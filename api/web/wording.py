@@ -72,6 +72,8 @@ SCOPES: Final = {
     Scope.ADMIN: "administer",
 }
 _BY: Final = {"person": "{}", "cli": "{} (command line)", "token": "token {}"}
+_WORD: Final = re.compile(r"\w+(['’]\w+)?[,;:.]?(?:\s|$)")
+"""What one begins with a capital; not ``https://…``, ``fw-a:`` or ``rule_1``."""
 _CODE: Final = re.compile(r"`([^`]+)`")
 
 
@@ -113,9 +115,10 @@ def one_zone(sites: Iterable[Site]) -> str:
 
 
 def sentence(text: str) -> str:
-    """``nothing was changed`` as ``Nothing was changed.``"""
+    """``nothing was changed`` as ``Nothing was changed.``; an address or the name of a rule stays as it is."""
     shown = clean(text).strip()
-    return f"{shown[:1].upper()}{shown[1:]}{'' if shown.endswith(('.', '!', '?')) else '.'}" if shown else ""
+    begun = f"{shown[:1].upper()}{shown[1:]}" if _WORD.match(shown) else shown
+    return f"{begun}{'' if shown.endswith(('.', '!', '?')) else '.'}" if shown else ""
 
 
 def hint(text: str) -> Markup:

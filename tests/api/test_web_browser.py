@@ -506,6 +506,23 @@ def test_where_the_stream_is_refused_the_page_asks_by_itself(place: Place) -> No
     place.complaints.clear()  # the browser says that it was refused
 
 
+def test_a_page_whose_server_is_gone_says_so_until_it_answers_again(place: Place) -> None:
+    page = place.page("vera")
+    page.clock.install()
+    page.route("**/live", lambda route: route.abort())
+    page.goto("/")
+    expect(page.locator("#lost")).to_be_empty()
+    page.route("**/fleet?*", lambda route: route.abort())
+    page.route("**/waits?*", lambda route: route.fulfill(status=502))
+    page.clock.run_for(16_000)
+    expect(page.locator("#lost")).to_contain_text("tokgate does not answer, at least since")
+    page.unroute("**/fleet?*")
+    page.unroute("**/waits?*")
+    page.clock.run_for(16_000)
+    expect(page.locator("#lost")).to_be_empty()
+    place.complaints.clear()  # the browser says that nobody answered
+
+
 def a_look(place: Place, found: CoverageState) -> None:
     """A device at Berlin was looked at just now."""
     now = place.controller.clock.now()
@@ -530,3 +547,22 @@ def test_the_chart_of_a_site_tells_exact_figures_under_the_cursor(place: Place) 
     plain = place.page("vera", java_script_enabled=False)
     plain.goto("/sites/berlin")
     expect(plain.locator(".timeline > svg.drawn")).to_be_visible()
+
+
+def test_no_time_under_a_chart_is_cut_at_its_edge(place: Place) -> None:
+    page = place.page("vera")
+    page.add_init_script(
+        """window.written = [];
+        const write = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, x, ...more) {
+            const half = this.measureText(text).width / 2;
+            window.written.push([text, x - half, this.canvas.width - x - half]);
+            return write.call(this, text, x, ...more);
+        };"""
+    )
+    for days in ("1", "7"):
+        page.goto(f"/sites/berlin?days={days}")
+        expect(page.locator(".plot canvas")).to_be_visible()
+        written = page.evaluate("window.written.filter(([text]) => text)")
+        assert len(written) > 5
+        assert [text for text, left, right in written if left < 0 or right < 0] == []

@@ -8,14 +8,16 @@ from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
+from api.web.wording import sentence
 from controller.access_roles import AccessRole
+from controller.evidence.model import EpisodeKind
 from core.ids import SiteName
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA
 from tests.api.conftest import Office
 from tests.api.fleet_seen import EPISODE, an_hour_at_berlin, found_at
+from tests.api.test_web_pages import asked, signed, text_of
 from tests.api.test_web_pages import office as office
-from tests.api.test_web_pages import signed, text_of
 from tests.controller.proving import some_proofs
 
 
@@ -25,9 +27,9 @@ def test_the_worst_site_stands_first_with_why_and_since_when(office: Office) -> 
     assert "1 not enforced" in text
     assert "1 unknown" in text
     assert text.index("Berlin office not enforced the table is <gone>") < text.index("Austin office unknown")
-    assert "half of the sites within 40 min, the oldest unknown; 1 never." in text
+    assert "Last proven as wanted: half of the sites within 40 min; 1 of 2 never." in text
     assert re.search(r"Berlin office not enforced the table is <gone> Wed 25 Nov 2026 11:20 CET 40 0 0 unknown ", text)
-    assert re.search(r"Austin office unknown .{0,60} never 0 0 0 unknown ", text)
+    assert re.search(r"Austin office unknown .{0,60} never unknown unknown unknown unknown ", text)
 
 
 def test_a_site_that_leaks_stands_first_and_one_that_nobody_tried_is_unknown(office: Office) -> None:
@@ -35,8 +37,55 @@ def test_a_site_that_leaks_stands_first_and_one_that_nobody_tried_is_unknown(off
     now = office.clock.now()
     office.controller.store.record_proofs("busy", [replace(each, site=SiteName("austin")) for each in some_proofs(now)])
     html = signed(office, "vera").get("/").text
-    assert re.search(r"Austin office .{0,80} never 0 0 0 1 .*Berlin office .{0,80} 40 0 0 unknown ", text_of(html))
+    assert re.search(
+        r"Austin office .{0,80} never unknown unknown unknown 1 .*Berlin office .{0,80} 40 0 0 unknown ", text_of(html)
+    )
     assert 'href="/proof#austin"' in html
+
+
+def test_of_sites_that_nobody_could_look_at_nothing_is_told_as_zero_or_as_not_enforced(office: Office) -> None:
+    vera = signed(office, "vera")
+    text = text_of(vera.get("/").text)
+    assert "2 unknown No site was ever proven as wanted." in text
+    assert re.search(r"Berlin office unknown nobody looked at it never unknown unknown unknown unknown ", text)
+    text = text_of(vera.get("/sites/berlin").text)
+    assert "company unknown 1 d unknown guest unknown 1 d unknown" in text
+    assert "No attempt was counted, and nobody could have counted one: 0 says nothing." in text
+
+
+def test_a_site_without_devices_says_so_on_the_start_page(office: Office) -> None:
+    office.controller.inventory.sites[SiteName("austin")].devices.clear()  # type: ignore[attr-defined]
+    assert "Austin office unknown the site has no devices never" in text_of(signed(office, "vera").get("/").text)
+
+
+def test_findings_are_called_as_in_the_list_of_events(office: Office) -> None:
+    now = office.controller.clock.now()
+    late = found_at(now - timedelta(minutes=5), kind=EpisodeKind.OUTSIDE_HOURS, app="")
+    office.controller.store.record("", [late])
+    vera = signed(office, "vera")
+    assert "exception outside its hours : 10.20.3.41, 85 % sure" in text_of(vera.get("/sites/berlin").text)
+    assert "10.20.3.41 phone-1 <i>ann</i> company" in text_of(vera.get("/episodes").text), "with its host"
+
+
+def test_long_reasons_are_cut_where_they_are_one_of_many(office: Office) -> None:
+    reason = ("long words " * 40).strip()
+    asked(signed(office, "anna"), reason=reason)
+    text = text_of(signed(office, "bert").get("/").text)
+    assert reason not in text
+    assert reason[:100] in text
+
+
+def test_what_is_no_word_is_not_begun_with_a_capital() -> None:
+    told = {
+        "nothing was changed": "Nothing was changed.",
+        "days: '9' cannot be shown": "Days: '9' cannot be shown.",
+        "it's over!": "It's over!",
+        "https://example.net/x: no answer": "https://example.net/x: no answer.",
+        "tokgate-deny-company: action deny": "tokgate-deny-company: action deny.",
+        "10.20.3.7 passes": "10.20.3.7 passes.",
+        "": "",
+    }
+    assert {text: sentence(text) for text in told} == told
 
 
 def test_the_start_page_counts_the_exceptions_that_are_live(office: Office) -> None:
@@ -80,8 +129,9 @@ def test_events_say_who_what_and_what_they_rest_on(office: Office) -> None:
     an_hour_at_berlin(office.controller)
     vera = signed(office, "vera")
     listed = vera.get("/episodes").text
-    assert "leak Wed 25 Nov 2026 11:41 CET berlin 10.20.3.41 <i>ann</i> company tiktok passed: not enforced 85 %" in (
-        text_of(listed)
+    assert (
+        "leak Wed 25 Nov 2026 11:41 CET berlin 10.20.3.41 phone-1 <i>ann</i> company tiktok passed: not enforced 85 %"
+        in (text_of(listed))
     )
     assert "<i>ann</i>" not in listed
     assert "None of that kind" in text_of(vera.get("/episodes?kind=evasion").text)

@@ -82,6 +82,11 @@ def test_i13_what_the_looks_prove(looks: list[Observation], expected: dict[Cover
     assert minutes(covered(*looks)) == expected
 
 
+def test_looks_that_contradict_each_other_say_so_in_words() -> None:
+    [first, _] = covered(look(0, E, E), look(20, NOT, NOT), end=30, now=30).spans
+    assert first.cause == "left enforced, found not enforced"
+
+
 def test_the_worst_device_decides_for_its_site() -> None:
     other = DeviceName("fw-2")
     looks = [look(m, E, E) for m in (0, 20, 40)] + [look(0, E, E, device=other), look(20, None, None, device=other)]

@@ -104,6 +104,14 @@ def test_the_picture_says_itself_in_words_and_holds_every_span(inventory: Invent
     assert "prefers-color-scheme:dark" in render_week(week)
 
 
+def test_a_title_that_is_wider_than_the_picture_is_cut_before_the_week(tmp_path: Path) -> None:
+    long = offices(tmp_path, TEXT.replace("title: Berlin office", f"title: {'very ' * 12}long"))
+    root = ET.fromstring(render_week(policy_week(long.site("berlin"), long.policies["standard"], date(2026, 12, 25))))
+    drawn = next(t.text for t in root.iter(f"{SVG}text") if t.get("class") == "title")
+    assert drawn == "very very very very very very…: policy standard, 2026-12-21 to 2026-12-27"
+    assert str(root.findtext(f"{SVG}title")).startswith("very " * 12 + "long: policy")
+
+
 def test_a_title_cannot_break_out_of_the_picture(tmp_path: Path) -> None:
     evil = offices(tmp_path, TEXT.replace("title: Berlin office", 'title: "<script>alert(1)</script>"'))
     text = render_week(policy_week(evil.site("berlin"), evil.policies["standard"], date(2026, 12, 25)))

@@ -17,6 +17,17 @@ const parts = () => document.querySelectorAll("[data-live]");
 const lookAgain = () => parts().forEach((part) => htmx.trigger(part, "look"));
 document.addEventListener("htmx:sseOpen", () => { isTold = true; lookAgain(); });
 for (const end of ["htmx:sseError", "htmx:sseClose"]) document.addEventListener(end, () => { isTold = false; });
+
+// Who looks at a page whose server is gone is told so: what stands there may be old.
+function tell(isLost) {
+  const place = document.getElementById("lost");
+  if (!place || isLost === Boolean(place.textContent)) return;
+  const now = new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  place.textContent = isLost ? `tokgate does not answer, at least since ${now} by your clock. What stands here may be old; it is asked for again by itself.` : "";
+  place.className = isLost ? "notice" : "";
+}
+document.addEventListener("htmx:sendError", () => tell(true));
+document.addEventListener("htmx:afterOnLoad", (event) => tell(event.detail.xhr.status >= 502));
 document.addEventListener("visibilitychange", () => { if (!document.hidden) lookAgain(); });
 setInterval(() => { if (!document.hidden && (!isTold || ++turns % 4 === 0)) lookAgain(); }, EVERY);
 document.addEventListener("htmx:beforeSwap", (event) => {

@@ -7,6 +7,7 @@ function drawn(place) {
   const isLong = said.end - said.start > 48 * 3600;
   const told = (how) => (seconds) => new Intl.DateTimeFormat("en-GB", { timeZone: said.zone, ...how }).format(new Date(seconds * 1000));
   const tick = told(isLong ? DAY : CLOCK), whole = told({ weekday: "short", ...DAY, ...CLOCK });
+  const isCut = (at) => Math.min(at - said.start, said.end - at) * place.clientWidth < 20 * (said.end - said.start);
   const style = getComputedStyle(place);
   const colour = (css) => getComputedStyle(document.querySelector(`.legend .${css}`)).fill;
   const counted = said.series.map(() => []);  // each with those below it
@@ -28,7 +29,7 @@ function drawn(place) {
         grid: { show: false },
         ticks: { stroke: style.borderColor },
         incrs: (isLong ? [24, 48, 120, 240] : [1, 2, 3, 6, 12]).map((hours) => hours * 3600),
-        values: (_, all) => all.map(tick),
+        values: (_, all) => all.map((at) => (isCut(at) ? "" : tick(at))),
       },
       { show: false },
     ],
