@@ -16,7 +16,7 @@ from vendors.week import DAY
 _LEFT, _HOUR, _ROW, _GAP, _TOP = 118, 26, 22, 4, 74
 _WIDTH: Final = _LEFT + 24 * _HOUR + 18
 _BLOCK: Final = 7 * (_ROW + _GAP) + 64
-_TITLE: Final = 74
+_TITLE: Final = 70
 """So many characters of a title are as wide as the picture."""
 _STYLE: Final = """
 .page{fill:#fff}text{fill:#1b1f24;font:13px system-ui,sans-serif}.title{font-size:17px;font-weight:600}

@@ -101,9 +101,11 @@ def _why_so(mode: Mode, own: RolePolicy, local: datetime, service: str, holidays
 
 
 def _why(role: RolePolicy, local: datetime, service: str, holidays: AbstractSet[date]) -> str:
-    ours = (window for window in role.windows if not window.services or service in window.services)
+    ours = [window for window in role.windows if not window.services or service in window.services]
     window = next((window for window in ours if is_open(window, local, holidays)), None)
-    return f"window {window_words(window)}" if window is not None else "no window is open"
+    if window is not None:
+        return f"window {window_words(window)}"
+    return "no window is open" if ours else "at all times"
 
 
 def window_words(window: PolicyWindow) -> str:

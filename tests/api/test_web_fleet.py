@@ -58,6 +58,11 @@ def test_a_site_without_devices_says_so_on_the_start_page(office: Office) -> Non
     assert "Austin office unknown the site has no devices never" in text_of(signed(office, "vera").get("/").text)
 
 
+def test_auditors_come_to_what_a_site_keeps_from_its_page(office: Office) -> None:
+    assert 'href="/retention"' in signed(office, "root").get("/sites/berlin").text
+    assert 'href="/retention"' not in signed(office, "vera").get("/sites/berlin").text
+
+
 def test_findings_are_called_as_in_the_list_of_events(office: Office) -> None:
     now = office.controller.clock.now()
     late = found_at(now - timedelta(minutes=5), kind=EpisodeKind.OUTSIDE_HOURS, app="")

@@ -52,6 +52,8 @@ def test_a_moment_says_which_window_decides(inventory: Inventory) -> None:
     ]
     christmas = policy_now(site, policy, datetime(2026, 12, 25, 9, tzinfo=UTC), holidays=FREE)
     assert (christmas.holiday, christmas.roles[-1].why) == (True, "window daily on holidays")
+    spare = policy_now(inventory.site("austin"), inventory.policies["spare"], NOON, holidays=FREE)
+    assert [(r.mode, r.why) for r in spare.roles] == [(Mode.ENFORCE, "at all times")]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_a_title_that_is_wider_than_the_picture_is_cut_before_the_week(tmp_path:
     long = offices(tmp_path, TEXT.replace("title: Berlin office", f"title: {'very ' * 12}long"))
     root = ET.fromstring(render_week(policy_week(long.site("berlin"), long.policies["standard"], date(2026, 12, 25))))
     drawn = next(t.text for t in root.iter(f"{SVG}text") if t.get("class") == "title")
-    assert drawn == "very very very very very very…: policy standard, 2026-12-21 to 2026-12-27"
+    assert drawn == "very very very very very…: policy standard, 2026-12-21 to 2026-12-27"
     assert str(root.findtext(f"{SVG}title")).startswith("very " * 12 + "long: policy")
 
 
