@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.sessions import PageCtl, PageReader
 from api.web import timeline
 from api.web.episodes import KINDS
+from api.web.filtering import Text, Word, one_of
 from api.web.pages import PageRoute, local_time, page
 from api.web.templating import render
 from api.web.wording import SPANS
@@ -39,6 +41,9 @@ from ipsets.spans import words
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 DAY: Final = timedelta(days=1)
+SHOWN: Final = 100
+"""Sites at first; a page of a thousand is sent anew whenever one of them changes."""
+LEAKS: Final = "leaks"
 EXCEPTIONS: Final = 500
 """The newest of a site, among which those are looked for that lived in the time shown."""
 TONES: Final = {
@@ -76,9 +81,37 @@ class Line:
         return (self.site, self.state, self.cause, self.proven_at, hits, self.leaks)
 
 
-def fleet(controller: Controller) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which of the sites; all of those that fit, or the first ones."""
+
+    state: Word = ""
+    q: Text = ""
+    all: Word = ""
+
+    @property
+    def given(self) -> dict[str, str]:
+        return {name: value for name, value in (("state", self.state), ("q", self.q)) if value}
+
+    @property
+    def query(self) -> str:
+        """As the end of an address."""
+        return urlencode({**self.given, **({"all": self.all} if self.all else {})})
+
+    def fitting(self, lines: Sequence[Line]) -> list[Line]:
+        """Raises ``Invalid``."""
+        if self.state == LEAKS:
+            found = [line for line in lines if line.leaks]
+        else:
+            state = one_of(CoverageState, self.state, "state")
+            found = [line for line in lines if state is None or line.state is state]
+        text = self.q.strip().casefold()
+        return [line for line in found if text in line.site.title.casefold() or text in line.site.name]
+
+
+def fleet(controller: Controller, asked: Asked | None = None) -> dict[str, Any]:
     """What the table shows, the worst first. ``seen`` names it."""
-    now = controller.clock.now()
+    now, asked = controller.clock.now(), asked or Asked()
     covered, totals = controller.coverage.fleet(), controller.reports.counted(Window(now - DAY, now))
     views, leaks = {view.name: view for view in controller.sites()}, _leaks(controller)
     lines = [
@@ -96,14 +129,21 @@ def fleet(controller: Controller) -> dict[str, Any]:
     ]
     lines.sort(key=lambda line: (not line.leaks, _WORST.index(line.state) if line.state in _WORST else len(_WORST)))
     counted = {state: sum(line.state is state for line in lines) for state in CoverageState}
+    fitting = asked.fitting(lines)
+    shown = fitting if asked.all else fitting[:SHOWN]
+    said = (counted, len(fitting), [line.said for line in shown])
     return {
-        "lines": lines,
+        "lines": shown,
+        "fitting": len(fitting),
+        "of_all": len(lines),
+        "leaking": sum(bool(line.leaks) for line in lines),
+        "asked": asked,
         "counted": {state: count for state, count in counted.items() if count},
         "age": covered.age,
         "oldest": _in_words(covered.age.most),
         "middle": _in_words(covered.age.p50),
         "budget": covered.budget,
-        "seen": hashlib.sha256(repr([line.said for line in lines]).encode()).hexdigest()[:16],
+        "seen": hashlib.sha256(repr(said).encode()).hexdigest()[:16],
         "states": as_html.STATES,
         "tones": TONES,
         "actions": as_html.ACTIONS,
@@ -129,10 +169,14 @@ def _in_words(age: timedelta | None) -> str:
 
 @router.get("/fleet")
 def fleet_part(
-    request: Request, controller: PageCtl, caller: PageReader, seen: Annotated[str, Query(max_length=16)] = ""
+    request: Request,
+    controller: PageCtl,
+    caller: PageReader,
+    asked: Annotated[Asked, Depends()],
+    seen: Annotated[str, Query(max_length=16)] = "",
 ) -> Response:
     """The table; htmx asks every few seconds. ``seen``: what the page shows; nothing is sent for that."""
-    known = fleet(controller)
+    known = fleet(controller, asked)
     if seen == known["seen"]:
         return Response(status_code=204)
     return render(request, "fleet.html", **known)

@@ -6,14 +6,14 @@ import hashlib
 from itertools import islice
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.auth import Caller
 from api.pages import MOST_COUNTED
 from api.sessions import PageCtl, PageReader
-from api.web.fleet import fleet
+from api.web.fleet import Asked, fleet
 from api.web.pages import PageRoute, page
 from api.web.shown import Shown
 from api.web.templating import render
@@ -29,8 +29,8 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/")
-def home(request: Request, controller: PageCtl, caller: PageReader) -> Response:
-    return page(request, controller, "home.html", **_waits(controller, caller), **fleet(controller))
+def home(request: Request, controller: PageCtl, caller: PageReader, asked: Annotated[Asked, Depends()]) -> Response:
+    return page(request, controller, "home.html", **_waits(controller, caller), **fleet(controller, asked))
 
 
 @router.get("/waits")

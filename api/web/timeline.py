@@ -162,7 +162,7 @@ def ticks(found: Sequence[Slot], window: Window, zone: str) -> list[as_html.Tick
     named = [s for s in found if not long or not s.is_hour or s.window.start.astimezone(there).hour == 0]
     return [
         as_html.Tick(
-            min(max((s.window.start - window.start).total_seconds() / window.seconds * 100, 1), 97),
+            min(max((s.window.start - window.start).total_seconds() / window.seconds * 100, 2.5), 97.5),
             f"{s.window.start.astimezone(there):{'%d %b' if long else '%H:%M'}}",
         )
         for s in named[:: -(-len(named) // 12) or 1]

@@ -60,7 +60,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installe
 
 # Of each page: who looks at it, and under which addresses; {waiting}, {live} and {draft} are exceptions.
 PAGES: Final[dict[str, list[tuple[str, str]]]] = {
-    "/": [("bert", "/"), ("anna", "/")],
+    "/": [("bert", "/"), ("anna", "/"), ("vera", "/?q=berlin&state=leaks")],
     "/sites/{name}": [("vera", "/sites/berlin"), ("anna", "/sites/austin?days=7"), ("vera", "/sites/berlin?days=2")],
     "/login": [(NOBODY, "/login"), (NOBODY, "/login?next=%2F&undone=true")],
     "/account": [("anna", "/account")],
@@ -566,3 +566,24 @@ def test_no_time_under_a_chart_is_cut_at_its_edge(place: Place) -> None:
         written = page.evaluate("window.written.filter(([text]) => text)")
         assert len(written) > 5
         assert [text for text, left, right in written if left < 0 or right < 0] == []
+        page.emulate_media(media="print")
+        expect(page.locator(".plot")).to_be_hidden()
+        drawn = page.locator("svg.drawn")
+        expect(drawn).to_be_visible()
+        outside = drawn.evaluate(
+            """it => {
+                const box = it.getBoundingClientRect(), times = [...it.querySelectorAll("text")];
+                const at = times.map((text) => [text.textContent, text.getBoundingClientRect()]);
+                return at.filter(([, its]) => its.left < box.left || its.right > box.right).map(([text]) => text);
+            }"""
+        )
+        assert outside == []
+        page.emulate_media(media="screen")
+
+
+def test_tables_stay_tables_on_paper(place: Place) -> None:
+    page = place.page("vera", viewport=PAPER)
+    page.goto("/")
+    expect(page.locator("#fleet thead")).to_have_css("position", "absolute")
+    page.emulate_media(media="print")
+    expect(page.locator("#fleet thead")).to_have_css("position", "static")

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
+import pytest
+
 from api.web.wording import sentence
 from controller.access_roles import AccessRole
 from controller.evidence.model import EpisodeKind
@@ -61,6 +63,34 @@ def test_a_site_without_devices_says_so_on_the_start_page(office: Office) -> Non
 def test_auditors_come_to_what_a_site_keeps_from_its_page(office: Office) -> None:
     assert 'href="/retention"' in signed(office, "root").get("/sites/berlin").text
     assert 'href="/retention"' not in signed(office, "vera").get("/sites/berlin").text
+
+
+def test_sites_are_found_by_state_and_name_and_the_first_hundred_are_enough(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_hour_at_berlin(office.controller)
+    vera = signed(office, "vera")
+
+    def names(query: str) -> list[str]:
+        return re.findall(r'data-label="Site"><a href="/sites/([^"]+)"', vera.get(f"/?{query}").text)
+
+    assert names("") == ["berlin", "austin"]
+    assert names("state=unknown") == ["austin"]
+    assert names("q=BERL") == names("state=not_enforced") == ["berlin"]
+    assert names("state=leaks") == []
+    assert "None of that kind." in text_of(vera.get("/?state=leaks").text)
+    assert vera.get("/?state=no").status_code == 422
+    assert 'href="/?state=not_enforced#sites"' in vera.get("/").text
+    monkeypatch.setattr("api.web.fleet.SHOWN", 1)
+    assert names("") == ["berlin"]
+    html = vera.get("/?q=i").text
+    assert "The first 1 of 2. All of them" in text_of(html)
+    assert 'href="/?q=i&amp;all=true#sites"' in html
+    assert names("q=i&all=true") == ["berlin", "austin"]
+    again = re.search(r'hx-get="(/fleet[^"]*)"', html)
+    assert again
+    assert vera.get(unescape(again[1])).status_code == 204, "the part asks for the same sites"
+    assert vera.get(unescape(again[1]).replace("q=i", "q=berlin")).status_code == 200
 
 
 def test_findings_are_called_as_in_the_list_of_events(office: Office) -> None:
