@@ -43,6 +43,7 @@ def test_a_site_that_leaks_stands_first_and_one_that_nobody_tried_is_unknown(off
         r"Austin office .{0,80} never unknown unknown unknown 1 .*Berlin office .{0,80} 40 0 0 unknown ", text_of(html)
     )
     assert 'href="/proof#austin"' in html
+    assert '1 leaking</a> <span class="quiet">' in " ".join(html.split())
 
 
 def test_of_sites_that_nobody_could_look_at_nothing_is_told_as_zero_or_as_not_enforced(office: Office) -> None:
