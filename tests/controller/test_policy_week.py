@@ -39,7 +39,7 @@ def test_a_moment_says_which_window_decides(inventory: Inventory) -> None:
     site, policy = inventory.site("berlin"), inventory.policies["standard"]
     now = policy_now(site, policy, NOON, holidays=FREE)
     assert [(r.role, r.services, r.mode, r.why) for r in now.roles] == [
-        ("company", ("tiktok", "app-lemon8"), Mode.ENFORCE, "no window is open"),
+        ("company", ("tiktok", "app-lemon8"), Mode.ENFORCE, "at all times"),
         ("company", ("app-capcut",), Mode.ENFORCE, "window weekdays 08:00–18:00"),
         ("guest", ("tiktok", "app-capcut", "app-lemon8"), Mode.OFF, "no window is open"),
     ]
@@ -110,7 +110,7 @@ def test_a_title_that_is_wider_than_the_picture_is_cut_before_the_week(tmp_path:
     long = offices(tmp_path, TEXT.replace("title: Berlin office", f"title: {'very ' * 12}long"))
     root = ET.fromstring(render_week(policy_week(long.site("berlin"), long.policies["standard"], date(2026, 12, 25))))
     drawn = next(t.text for t in root.iter(f"{SVG}text") if t.get("class") == "title")
-    assert drawn == "very very very very very…: policy standard, 2026-12-21 to 2026-12-27"
+    assert drawn == "very very very very very v…: policy standard, 2026-12-21 to 2026-12-27"
     assert str(root.findtext(f"{SVG}title")).startswith("very " * 12 + "long: policy")
 
 
