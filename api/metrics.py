@@ -321,6 +321,7 @@ class Facade(Collector):
             ("octets", "Octets of the messages that came in", figures.octets),
             ("sightings", "What they said of who went where", figures.sightings),
             ("passed", "Messages that are about something else", figures.passed),
+            ("repeated", "Messages that came once more, and count once", figures.repeated),
             ("strange_bytes", "Bytes that were no UTF-8, in messages that were read", figures.strange),
             ("dropped", "Datagrams for which there was no room", figures.dropped),
             ("refused", "Connections that were refused", figures.refused),

@@ -99,14 +99,16 @@ class Reader:
 
     def __init__(self) -> None:
         inventory = parse_inventory(INVENTORY)
-        self._sieve = Sieve(senders=Senders(inventory), ahead=timedelta(days=40), too_old=timedelta(days=4_000))
+        self._senders = Senders(inventory)
         self._judge = Judge(inventory, matcher_of(inventory, None))
         self.found = 0
 
     def read(self, raw: list[bytes]) -> None:
+        # a new one each time: what one round took, the next would know again
+        sieve = Sieve(senders=self._senders, ahead=timedelta(days=40), too_old=timedelta(days=4_000))
         for start in range(0, len(raw), 2_000):
             arrivals = [Arrival(line, PEER, "udp", NOW) for line in raw[start : start + 2_000]]
-            sifted = self._sieve.sift(arrivals)
+            sifted = sieve.sift(arrivals)
             assert not sifted.rejected, sifted.rejected[0]
             self.found += len(signs_of(self._judge, sifted.sightings).signs)
 

@@ -63,6 +63,7 @@ class Figures:
     dropped: int = 0  # datagrams for which there was no room, here or in the kernel
     lost: int = 0  # taken, and not brought to the store before the stop
     passed: int = 0
+    repeated: int = 0  # messages that came once more
     sightings: int = 0
     rejected: Counter[Quarantine] = field(default_factory=Counter)
     strange: int = 0  # bytes of no charset
@@ -395,6 +396,7 @@ class Receiver:
         with self._lock:
             now = self._figures
             now.passed += sifted.passed
+            now.repeated += sifted.repeated
             now.strange += sifted.strange
             now.sightings += len(sifted.sightings)
             now.heard.update(sifted.heard)

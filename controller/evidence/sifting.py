@@ -22,6 +22,8 @@ from controller.evidence.syslog import Overlong
 from core.ids import SiteName
 
 NETFLOW: Final = "netflow"
+REMEMBERED: Final = 100_000
+"""Messages, at least, that are known again when they come once more."""
 
 
 class Arrival(NamedTuple):
@@ -37,11 +39,15 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sifted:
-    """What came of some messages. ``passed``: known, and about something else; ``strange``: bytes of no charset."""
+    """What came of some messages. ``passed``: known, and about something else; ``strange``: bytes of no charset.
+
+    ``repeated``: the same message once more, which says nothing new.
+    """
 
     sightings: tuple[Sighting, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     passed: int = 0
+    repeated: int = 0
     strange: int = 0
     heard: dict[str, datetime] = field(default_factory=dict)  # when each sender was last understood
 
@@ -54,11 +60,12 @@ class Sieve:
     back: timedelta = timedelta()  # further than that no sender's clock goes back; nothing: it is not looked at
     newest: dict[str, datetime] = field(default_factory=dict)  # what each sender said last, that could be
     collector: Collector = field(default_factory=Collector)  # remembers the exporters' templates
+    lately: Lately = field(default_factory=lambda: Lately(REMEMBERED))
 
     def sift(self, arrivals: list[Arrival]) -> Sifted:
         """What these messages come to, in their order."""
         sightings, aside = list[Sighting](), _Aside()
-        passed = strange = 0
+        passed = strange = repeated = 0
         heard: dict[str, datetime] = {}
         for arrival in arrivals:
             try:
@@ -75,6 +82,7 @@ class Sieve:
                 aside.add(arrival, Quarantine.UNREADABLE, said.trouble, said.sender.site)
             elif not said.sightings:
                 passed += 1
+            timely = list[Sighting]()
             for sighting in said.sightings:
                 refused = self._clock(sighting.at, arrival.at)
                 if refused is None and self.back and said.in_order:
@@ -82,14 +90,29 @@ class Sieve:
                 if refused is not None:
                     aside.add(arrival, *refused, said.sender.site)
                 else:
-                    sightings.append(sighting)
-        return Sifted(sightings=tuple(sightings), rejected=aside.all(), passed=passed, strange=strange, heard=heard)
+                    timely.append(sighting)
+            if timely and said.key is not None and self.lately.knows(said.key):
+                repeated += 1
+            else:
+                sightings += timely
+        return Sifted(
+            sightings=tuple(sightings),
+            rejected=aside.all(),
+            passed=passed,
+            repeated=repeated,
+            strange=strange,
+            heard=heard,
+        )
 
     def _logged(self, arrival: Arrival) -> _Said:
         sender = self._sender(arrival)
         writer, message = self._understood(arrival, sender)
         found = firewalls.read(message, writer.name)
-        return _Said(writer, found, strange=message.strange, in_order=not sender.relays)
+        key = None
+        if found and found[0].at != arrival.at:  # what has no time of its own may well happen again in the same words
+            data = tuple(tuple(element.values()) for element in message.data.values()) if message.data else ()
+            key = hash((writer.name, found[0].at, message.text, data))
+        return _Said(writer, found, strange=message.strange, in_order=not sender.relays, key=key)
 
     def _flows(self, arrival: Arrival) -> _Said:
         sender = self._sender(arrival)
@@ -170,6 +193,27 @@ class _Said(NamedTuple):
     trouble: str = ""
     strange: int = 0
     in_order: bool = False  # whoever wrote it sends it at once
+    key: int | None = None  # the same for the same message, whichever way it comes; None: it cannot be told
+
+
+class Lately:
+    """Which messages were taken lately: the last ``most`` at least, and twice as many at most.
+
+    By hashes that are keyed anew in each process, so nobody can make two messages that are taken for one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._now, self._before = set[int](), set[int]()
+
+    def knows(self, key: int) -> bool:
+        """Whether it was asked about before."""
+        if key in self._now or key in self._before:
+            return True
+        self._now.add(key)
+        if len(self._now) >= self._most:
+            self._now, self._before = set(), self._now
+        return False
 
 
 class _Refused(Exception):
@@ -210,4 +254,4 @@ def _span(span: timedelta) -> str:
     return f"{seconds} s" if seconds < 600 else f"{seconds // 60} min" if seconds < 36_000 else f"{seconds // 3600} h"
 
 
-__all__ = ["Arrival", "Sieve", "Sifted"]
+__all__ = ["Arrival", "Lately", "Sieve", "Sifted"]

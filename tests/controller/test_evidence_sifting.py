@@ -13,7 +13,7 @@ from controller.errors import InventoryError
 from controller.evidence.model import Quarantine
 from controller.evidence.senders import Senders
 from controller.evidence.setting_aside import KEPT
-from controller.evidence.sifting import Arrival, Sieve, Sifted
+from controller.evidence.sifting import Arrival, Lately, Sieve, Sifted
 from controller.evidence.syslog import Overlong
 from controller.inventory import Inventory
 from tests.controller.offices import YAML, offices
@@ -37,9 +37,13 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Inventory:
     return offices(tmp_path_factory.mktemp("offices"), TEXT + SENSORS)
 
 
-@pytest.fixture(scope="module")
-def sieve(inventory: Inventory) -> Sieve:
+def a_sieve(inventory: Inventory) -> Sieve:
     return Sieve(senders=Senders(inventory), ahead=timedelta(minutes=5), too_old=timedelta(days=7))
+
+
+@pytest.fixture
+def sieve(inventory: Inventory) -> Sieve:
+    return a_sieve(inventory)
 
 
 CERTIFIED = """
@@ -171,15 +175,67 @@ def test_half_a_line_is_none(sieve: Sieve) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([line(), line("fw-austin"), b"x", b"%ASA-6-305011: Built x"]),
                           st.sampled_from(["192.0.2.1", "192.0.2.9", "203.0.113.5"])), max_size=60))  # fmt: skip
-def test_every_message_is_accounted_for(sieve: Sieve, sent: list[tuple[bytes, str]]) -> None:
-    found = sieve.sift([Arrival(raw, peer, "udp", NOW) for raw, peer in sent])
-    assert len(found.sightings) + sum(one.count for one in found.rejected) + found.passed == len(sent)
+def test_every_message_is_accounted_for(inventory: Inventory, sent: list[tuple[bytes, str]]) -> None:
+    found = a_sieve(inventory).sift([Arrival(raw, peer, "udp", NOW) for raw, peer in sent])
+    set_aside = sum(one.count for one in found.rejected)
+    assert len(found.sightings) + set_aside + found.passed + found.repeated == len(sent)
 
 
 def test_a_flood_of_one_kind_is_counted_and_few_are_held(sieve: Sieve) -> None:
     found = sieve.sift([Arrival(b"x%d" % n, "203.0.113.5", "udp", NOW) for n in range(5_000)])
     assert len(found.rejected) == KEPT
     assert sum(one.count for one in found.rejected) == 5_000
+
+
+def structured(session: int) -> bytes:
+    said = 'source-address="10.20.0.15" source-port="5" destination-address="103.136.220.10" destination-port="443"'
+    said += f' protocol-id="6" policy-name="a" session-id-32="{session}"'
+    return f"<14>1 2026-11-27T07:29:00Z srx RT_FLOW - RT_FLOW_SESSION_DENY [junos@2636.1.1.1.2.129 {said}]".encode()
+
+
+RELAY = "192.0.2.9"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sightings"),
+    [
+        pytest.param((line(), "192.0.2.1"), (line(), "192.0.2.1"), 1, id="sent-again"),
+        pytest.param(
+            (line("fw-berlin"), "192.0.2.1"),
+            (f"<164>1 2026-11-27T07:29:00Z fw-berlin - - - - {DENIED}".encode(), RELAY),
+            1,
+            id="also-by-a-relay-that-writes-another-header",
+        ),
+        pytest.param((structured(7), "192.0.2.1"), (structured(7), "192.0.2.1"), 1, id="structured"),
+        pytest.param((structured(7), "192.0.2.1"), (structured(8), "192.0.2.1"), 2, id="of-another-session"),
+        pytest.param((line(), "192.0.2.1"), (line(at="Nov 27 2026 08:29:01"), "192.0.2.1"), 2, id="a-second-later"),
+        pytest.param((line(), "192.0.2.1"), (line(at="Nov 27 2026 07:29:00"), "192.0.2.2"), 2, id="of-another-device"),
+        pytest.param((DENIED.encode(), "192.0.2.1"), (DENIED.encode(), "192.0.2.1"), 2, id="without-a-time"),
+    ],
+)
+def test_a_message_that_comes_again_counts_once(
+    sieve: Sieve, first: tuple[bytes, str], second: tuple[bytes, str], sightings: int
+) -> None:
+    found = [sift(sieve, raw, peer) for raw, peer in (first, second)]
+    assert not any(one.rejected for one in found)
+    assert sum(len(one.sightings) for one in found) == sightings
+    assert sum(one.repeated for one in found) == 2 - sightings
+
+
+def test_what_was_set_aside_is_no_message_that_was_taken(sieve: Sieve) -> None:
+    """A clock that is ahead: what it said is believed when our clock has come there."""
+    raw = line(at="Nov 27 2026 08:36:00")
+    assert [one.why for one in sift(sieve, raw).rejected] == [Quarantine.FUTURE]
+    later = sieve.sift([Arrival(raw, "192.0.2.1", "udp", NOW + timedelta(minutes=2))])
+    assert (len(later.sightings), later.repeated) == (1, 0)
+
+
+def test_what_is_remembered_of_messages_has_an_end() -> None:
+    lately = Lately(10)
+    assert not any(lately.knows(key) for key in range(15))
+    assert all(lately.knows(key) for key in range(5, 15)), "the last ones at least"
+    assert not any(lately.knows(key) for key in range(100, 1_000))
+    assert not lately.knows(14)
 
 
 # --- the inventory --------------------------------------------------------------------------------------------------
