@@ -15,6 +15,7 @@ from api.export_models import Followed
 from api.models import Instant, Name, Page, Ulid
 from api.pages import MOST_COUNTED, Newest, Pseudonym, decode_number, encode, paged_from, refuse_reversed
 from api.straight import StraightRoute
+from controller.errors import Invalid
 from controller.export.forms import Form, render
 from controller.model import EventAction
 from controller.store import AlertQuery, CutQuery, EventQuery
@@ -85,7 +86,11 @@ def follow_journal(
     desk = controller.exports
     if since == "now":
         return Followed(records=(), next=encode(str(desk.head()), of=_LIST), more=False, missing=0)
-    found = desk.follow(decode_number(since, of=_LIST) or 0, limit=limit)
+    try:
+        place = decode_number(since, of=_LIST) or 0
+    except Invalid as exc:
+        raise Invalid("since: no place in the journal", hint="`next` as it was given, `now`, or leave it out") from exc
+    found = desk.follow(place, limit=limit)
     return Followed(
         records=tuple(json.loads(render(Form(form), one.record, desk.origin)) for one in found.recorded),
         next=encode(str(found.until), of=_LIST),

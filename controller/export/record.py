@@ -96,18 +96,31 @@ class Record:
     @property
     def said(self) -> str:
         """One line for people."""
-        least = "at least " if self.at_least else ""
-        counted = f"{least}{self.count} " if self.count is not None else ""
         who = self.user or self.host or (str(self.source) if self.source else "") or _few(self.sources) or self.role
         where = " ".join(part for part in (self.app, self.surface) if part) or self.indicator or _few(self.destinations)
-        done = f"{counted}{_COUNTED.get(self.kind, 'times')} {_DONE[self.action]}" if counted else _DONE[self.action]
-        parts = (
-            done.rstrip(),
-            f"by {self.device}" if self.device else "",
-            f"from {who}" if who else "",
-            f"to {where}" if where else "",
-        )
+        if self.kind in _FOUND:
+            machine = self.host or (str(self.source) if self.source else "")
+            parts = [where, f"on {machine}" if machine else "", f"of {self.user}" if self.user else ""]
+        elif self.kind is EpisodeKind.EVASION:
+            parts = [f"from {who}" if who else "", f"to {self.indicator}", f"after {where} was blocked"]
+        else:
+            parts = [
+                " ".join(part for part in (self._counted, _DONE[self.action]) if part),
+                f"by {self.device}" if self.device else "",
+                f"from {who}" if who else "",
+                f"to {where}" if where else "",
+            ]
         return f"{self.title}: " + ", ".join(part for part in parts if part)
+
+    @property
+    def _counted(self) -> str:
+        if self.count is None:
+            return ""
+        if self.kind is EpisodeKind.HITS:
+            said = "1 hit" if self.count == 1 else f"{self.count} hits"
+        else:
+            said = "once" if self.count == 1 else f"{self.count} times"
+        return f"at least {said}" if self.at_least else said
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -139,7 +152,8 @@ _DONE: Final = {
     EpisodeAction.NOT_ENFORCED: "not enforced",
     EpisodeAction.UNKNOWN: "",
 }
-_COUNTED: Final = {EpisodeKind.HITS: "hits"}
+_FOUND: Final = frozenset({EpisodeKind.INSTALLED, EpisodeKind.DORMANT})
+"""What is about a machine, and says nothing of traffic."""
 _ALWAYS: Final = {
     EpisodeKind.CONTACT: Severity.INFORMATIONAL,
     EpisodeKind.DORMANT: Severity.INFORMATIONAL,

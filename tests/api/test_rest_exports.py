@@ -81,6 +81,8 @@ def test_a_place_that_is_not_ours_or_ahead_is_refused(office: Office) -> None:
     for wrong in ("nonsense", "am91cm5hbDo5OTk5OTk"):  # journal:999999
         answer = office.ask("GET", f"/api/v1{JOURNAL}?since={wrong}")
         assert (answer.status_code, answer.json()["code"]) == (422, "TG5007")
+    said = office.ask("GET", f"/api/v1{JOURNAL}?since=2026-11-28").json()
+    assert (said["detail"], said["hint"][:6]) == ("since: no place in the journal", "`next`")
 
 
 def test_how_receivers_do_and_a_replay_that_is_audited(office: Office) -> None:

@@ -109,7 +109,7 @@ def test_a_sample_says_who_sent_what_to_whom(data: bytes, verdict: Verdict, answ
     ("data", "said"),
     [
         pytest.param(datagram(sample(header()))[:-3], "cut off", id="cut-off"),
-        pytest.param(b"\0\0\0\5", "unpack", id="a-version-alone"),
+        pytest.param(b"\0\0\0\5", "cut off", id="a-version-alone"),
         pytest.param(struct.pack(">III", 5, 3, 0), "without an address", id="no-address"),
         pytest.param(datagram()[:-4] + b"\xff" * 4, "more samples", id="samples-without-number"),
         pytest.param(datagram(record(1, bytes(28) + b"\xff" * 4)), "more records", id="records-without-number"),

@@ -83,7 +83,9 @@ class Collector:
                 found.extend(sflow.samples(data, now, sensor or peer))
                 return found, ""
             found.extend(flow for flow in self._message(data, peer, sensor or peer) if flow is not None)
-        except (ValueError, struct.error) as exc:
+        except struct.error:  # it speaks of buffers, which says nothing to people
+            return found, "a message that is cut off"
+        except ValueError as exc:
             return found, str(exc)
         return found, ""
 

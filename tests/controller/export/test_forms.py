@@ -15,9 +15,9 @@ import pytest
 
 from controller.evidence.model import EpisodeAction, EpisodeKind
 from controller.export.forms import Form, body, line, render
-from controller.export.record import Record, clean
+from controller.export.record import Record, clean, of_episode
 from controller.export.syslog_wire import framed
-from tests.controller.export.records import AT, ORIGIN, hostile_records, plain_records
+from tests.controller.export.records import AT, ORIGIN, episode, hostile_records, plain_records
 from tests.controller.reporting import check_golden
 
 LINES = (Form.RFC5424, Form.CEF, Form.LEEF)
@@ -29,6 +29,36 @@ SCHEMA = json.loads((Path(__file__).parent / "data" / "ocsf-1.8.0-detection_find
 
 def one(form: Form, record: Record) -> str:
     return line(form, record, ORIGIN, facility=LOCAL0) if form in LINES else render(form, record, ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param(
+            {"count": 1}, "Use at berlin: once blocked, by fw-berlin, from EXAMPLE\\ann, to tiktok full", id="once"
+        ),
+        pytest.param(
+            {"count": 2}, "Use at berlin: 2 times blocked, by fw-berlin, from EXAMPLE\\ann, to tiktok full", id="twice"
+        ),
+        pytest.param(
+            {"kind": EpisodeKind.HITS, "count": 1},
+            "Hits at berlin: 1 hit blocked, by fw-berlin, from EXAMPLE\\ann, to tiktok full",
+            id="a-hit",
+        ),
+        pytest.param(
+            {"kind": EpisodeKind.INSTALLED, "action": EpisodeAction.UNKNOWN, "count": 1},
+            "App installed at berlin: tiktok full, on laptop-7, of EXAMPLE\\ann",
+            id="nothing-went-to-it",
+        ),
+        pytest.param(
+            {"kind": EpisodeKind.EVASION, "indicator": "dns.example", "count": 1},
+            "Evasion at berlin: from EXAMPLE\\ann, to dns.example, after tiktok full was blocked",
+            id="the-way-round-is-named",
+        ),
+    ],
+)
+def test_a_line_for_people_says(changes: dict[str, object], said: str) -> None:
+    assert of_episode(episode(**changes), seq=1, at=AT).said == said
 
 
 @pytest.mark.parametrize("form", [*LINES, *DOCUMENTS])
