@@ -7,9 +7,9 @@ it is brought. Who is limited to sites brings evidence of these alone: what is o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta, tzinfo
 from functools import lru_cache
 from ipaddress import ip_network
@@ -109,7 +109,13 @@ class UploadDesk:
             ahead=timedelta(seconds=rules.clock_ahead_seconds),
             oldest=now - rules.too_old,
         )
-        kind, found = read(stream, reading, format=upload.format, limit=MAX_UNPACKED)
+        try:
+            kind, found = read(stream, reading, format=upload.format, limit=MAX_UNPACKED)
+        except Invalid as exc:
+            if upload.format is None:  # who sent it may not look at the answer
+                said = exc.message.removeprefix(f"{reading.origin}: ")
+                self._refuse(upload, site, reading.reject(Quarantine.UNREADABLE, "", detail=said))
+            raise
         name = "|".join(("upload", kind.name, upload.sensor, site or "", str(reading.zone), upload.digest))
         tally = _Tally(f"upload {kind.name} {upload.sensor}".strip())
         for number, batch in enumerate(_batches(self._within(found, reading, site), tally)):
@@ -120,11 +126,18 @@ class UploadDesk:
                         id=f"{name}|{number}",
                         site=site,
                         sightings=tuple(one for one in batch if isinstance(one, Sighting)),
-                        rejected=tuple(one for one in batch if isinstance(one, Rejected)),
+                        rejected=_of(tally.origin, site, batch),
                     )
                 )
         log.info("evidence.uploaded", actor=actor, format=kind.name, site=site, sightings=tally.sightings)
         return tally.uploaded(kind.name)
+
+    def _refuse(self, upload: Upload, site: SiteName | None, why: Rejected) -> None:
+        """It is no evidence at all, and counted as such."""
+        if rehearsal() is None:
+            origin = f"upload auto {upload.sensor}".strip()
+            name = "|".join(("upload", "auto", upload.sensor, site or "", upload.digest))
+            self._take(Batch(origin=origin, id=name, site=site, rejected=_of(origin, site, (why,))))
 
     def _sensor(self, name: str) -> Sensor | None:
         """One of the inventory. Raises ``NotFound`` for one of a site out of reach: nobody speaks in its name."""
@@ -213,6 +226,11 @@ def _batches(found: Iterator[Found], tally: _Tally) -> Iterator[list[Sighting | 
             batch = []
     if batch:
         yield batch
+
+
+def _of(origin: str, site: SiteName | None, found: Iterable[Sighting | Rejected]) -> tuple[Rejected, ...]:
+    """What was set aside of it, with who brought it and where that belongs."""
+    return tuple(replace(one, origin=origin, site=site) for one in found if isinstance(one, Rejected))
 
 
 def _shown(sighting: Sighting) -> str:

@@ -16,6 +16,7 @@ from core.errors import ExitCode
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from controller.errors import Invalid
     from controller.evidence.detecting import Detected
     from controller.evidence.model import Episode, Rejected, Sighting
     from controller.model import AccessException
@@ -48,7 +49,7 @@ def detect(
 
     Without an inventory every client is at the site `offline`, which only watches. With one, exceptions are those of
     the store in `TOKGATE_DATA_DIR` or `TOKGATE_DATABASE`, where there is one. Ends with 2 when use was found, 0 when
-    none was, 1 when a file could not be read.
+    none was, 1 when a file, or no record at all, could be read; the other files are judged all the same.
     """
     from controller.evidence.detecting import detect as detected
     from controller.evidence.detecting import without_sites
@@ -61,11 +62,24 @@ def detect(
     where = next(iter(known.sites)) if inventory is None else known.site(site).name if site else None
     exceptions = _exceptions() if inventory is not None and with_exceptions else ()
     judge = Judge(known, matcher_of(known, None), exceptions or ())
-    found = detected(judge, _records(files, of, _zone(zone)), site=where)
+    unread: list[Invalid] = []
+    found = detected(judge, _records(files, of, _zone(zone), unread), site=where)
+    if len(unread) == len(files):
+        raise _together(unread)
     kinds = {EpisodeKind.USE, EpisodeKind.INSTALLED}
     shown = [episode for episode in found.episodes if all_ or episode.kind is not EpisodeKind.CONTACT]
     _show(found, shown, output, hidden=len(found.episodes) - len(shown), exceptions=exceptions)
-    return ExitCode.CHANGES if any(episode.kind in kinds for episode in found.episodes) else ExitCode.DONE
+    if unread:
+        raise _together(unread)
+    if any(episode.kind in kinds for episode in found.episodes):
+        return ExitCode.CHANGES
+    return ExitCode.DONE if found.is_judged else ExitCode.ERROR
+
+
+def _together(unread: list[Invalid]) -> Invalid:
+    from controller.errors import Invalid
+
+    return Invalid("\n".join(one.message for one in unread), hint=next((one.hint for one in unread if one.hint), ""))
 
 
 def _exceptions() -> Sequence[AccessException] | None:
@@ -95,10 +109,11 @@ def _show(
     from api.episode_models import Episode as Answer
 
     rows = [Answer.of(episode) for episode in shown]
+    none = "no use was found" if found.is_judged else "nothing could be judged"
     if output is Output.JSON:
         show_json([row.model_dump(mode="json") for row in rows])
     else:
-        show_rows(rows, COLUMNS | WITH_EXCEPTION, output, none="no use was found", in_csv=IN_CSV)
+        show_rows(rows, COLUMNS | WITH_EXCEPTION, output, none=none, in_csv=IN_CSV)
     told = [f"{found.sightings} records"]
     told += [f"{hidden} contacts that are no use (--all)"] if hidden else []
     told += [f"{found.strangers} signs of clients at no site"] if found.strangers else []
@@ -110,24 +125,31 @@ def _show(
         note(f"{sample.why.value}: {sample.origin}: {sample.detail or sample.text}")
 
 
-def _records(files: list[str], of: str | None, zone: tzinfo) -> Iterator[Sighting | Rejected | None]:
+def _records(
+    files: list[str], of: str | None, zone: tzinfo, unread: list[Invalid]
+) -> Iterator[Sighting | Rejected | None]:
+    """What all files say. ``unread`` is given why one of them could not be read; the others are."""
     import sys
 
     from controller.errors import Invalid
-    from controller.evidence.formats import Reading, read
+    from controller.evidence.formats import Reading, format_named, read
     from core.clock import SystemClock
 
+    if of is not None:
+        format_named(of)
     now = SystemClock().now()
     for name in files:
         reading = Reading(origin="stdin" if name == HERE else name, now=now, sensor=Path(name).name, zone=zone)
-        if name == HERE:
-            yield from read(sys.stdin.buffer, reading, format=of)[1]
-            continue
         try:
-            with Path(name).open("rb") as stream:
-                yield from read(stream, reading, format=of)[1]
+            if name == HERE:
+                yield from read(sys.stdin.buffer, reading, format=of)[1]
+            else:
+                with Path(name).open("rb") as stream:
+                    yield from read(stream, reading, format=of)[1]
         except OSError as exc:
-            raise Invalid(f"{name}: cannot be read: {exc.strerror}") from exc
+            unread.append(Invalid(f"{name}: cannot be read: {exc.strerror}"))
+        except Invalid as exc:
+            unread.append(exc)
 
 
 def _zone(text: str | None) -> tzinfo:

@@ -46,6 +46,11 @@ class Detected:
     samples: tuple[Rejected, ...]  # the first of each reason
     unnamed: int
 
+    @property
+    def is_judged(self) -> bool:
+        """False: there were records, and every one of them was set aside, so nobody knows whether there was use."""
+        return bool(self.sightings) or not self.rejected
+
 
 def without_sites() -> Inventory:
     """An inventory that says nothing: one site that everything is at."""

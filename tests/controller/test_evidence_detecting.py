@@ -122,6 +122,35 @@ def test_the_command_says_by_its_end_whether_it_found_use(capsys: pytest.Capture
     assert "cannot be read" in capsys.readouterr().err
 
 
+def test_one_file_that_cannot_be_read_hides_nothing_of_the_others(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "empty.log").touch()
+    (tmp_path / "stderr.log").write_text("starting up\n")
+    bad = [str(tmp_path / name) for name in ("empty.log", "stderr.log", "none")]
+    assert main.main(["detect", bad[0], *(str(FILES / name) for name in ZEEK), *bad[1:]]) == 1
+    said = capsys.readouterr()
+    assert "ads-manager" in said.out
+    for why in ("empty.log: is empty", "stderr.log: of no format", "none: cannot be read"):
+        assert why in said.err
+    assert main.main(["detect", *bad]) == 1
+    assert capsys.readouterr().out == "", "nothing was judged, so nothing is said of use"
+    assert main.main(["detect", "--as", "nothing", *bad]) == 1
+    assert "format: 'nothing' is none" in capsys.readouterr().err
+
+
+def test_where_all_was_set_aside_nobody_knows_whether_there_was_use(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    cut = tmp_path / "conn.log"
+    log = (FILES / "zeek-conn.log").read_bytes()
+    cut.write_bytes(log[: log.index(b"C0001a")])
+    assert main.main(["detect", str(cut)]) == 1
+    said = capsys.readouterr()
+    assert "nothing could be judged" in said.out + said.err
+    assert "no use" not in said.out + said.err
+
+
 @pytest.mark.parametrize("order", [ZEEK, ZEEK[::-1], ZEEK[2:] + ZEEK[:2]], ids=["flows-first", "flows-last", "between"])
 def test_brought_file_by_file_it_comes_to_the_same_in_any_order(order: tuple[str, ...], tmp_path: Path) -> None:
     """Though what names a flow may come after it, and in another file."""

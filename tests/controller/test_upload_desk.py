@@ -65,6 +65,37 @@ def test_what_is_no_evidence_goes_along_with_the_reason(desk: UploadDesk, taken:
     assert len(taken[0].rejected) == 6
 
 
+def test_what_is_set_aside_says_who_brought_it_and_for_which_site(desk: UploadDesk, taken: Taken) -> None:
+    desk.bring(io.BytesIO(b"what?\n"), an_upload(sensor="dns-1", site="berlin"), actor="token:dns-1")
+    desk.bring(io.BytesIO(b"what?\n"), an_upload(sensor="dns-2"), actor="token:dns-2")
+    told = [(one.origin, one.site) for batch in taken for one in batch.rejected]
+    assert told == [("upload dnsmasq dns-1", "berlin"), ("upload dnsmasq dns-2", None)]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        pytest.param(b"starting up\n", "of no format that is known", id="unknown"),
+        pytest.param(b"", "is empty: there is nothing to read", id="empty"),
+        pytest.param(gzip.compress(b"")[:12], "the gzip data is cut off", id="cut-off"),
+    ],
+)
+def test_a_file_that_is_no_evidence_at_all_is_refused_and_counted(
+    desk: UploadDesk, taken: Taken, data: bytes, said: str
+) -> None:
+    """Nobody reads the answers that a nightly job is given."""
+    for _ in range(2):
+        with pytest.raises(Invalid, match=said):
+            desk.bring(io.BytesIO(data), an_upload(format=None, sensor="zeek"), actor="token:zeek")
+    assert {(one.why, one.origin, one.detail) for batch in taken for one in batch.rejected} == {
+        (Quarantine.UNREADABLE, "upload auto zeek", said)
+    }
+    assert len({batch.id for batch in taken}) == 1, "the same file counts once"
+    with rehearsed(Rehearsal()), pytest.raises(Invalid, match=said):
+        desk.bring(io.BytesIO(data), an_upload(format=None), actor="token:zeek")
+    assert len(taken) == 2
+
+
 def test_who_is_limited_to_a_site_brings_evidence_of_its_clients_alone(desk: UploadDesk, taken: Taken) -> None:
     narrow = desk.within(Reach(frozenset({SiteName("berlin")})))
     said = narrow.bring(asked("10.20.0.7", "10.30.0.7", "203.0.113.9"), an_upload(), actor="token:berlin")

@@ -123,7 +123,9 @@ def read(
     if format is not None:
         found = format_named(format)
         return found, found.read(unpacked, reading)
-    head = _head(unpacked)
+    head, trouble = _head(unpacked)
+    if not head:
+        raise Invalid(f"{reading.origin}: {trouble or 'is empty: there is nothing to read'}")
     detected = detect(head)
     if detected is None:
         raise Invalid(
@@ -132,11 +134,12 @@ def read(
     return detected, detected.read(Again(head, unpacked), reading)
 
 
-def _head(stream: Stream) -> bytes:
+def _head(stream: Stream) -> tuple[bytes, str]:
+    """The beginning, and why there is no more of it."""
     head = b""
     try:
         while len(head) < HEAD and (part := stream.read(HEAD - len(head))):
             head += part
-    except Unreadable:  # its reader meets it again, and tells
-        pass
-    return head
+    except Unreadable as exc:  # its reader meets it again, and tells
+        return head, str(exc)
+    return head, ""
