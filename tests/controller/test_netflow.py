@@ -22,6 +22,8 @@ from controller.evidence.formats import Found, Reading, netflow, read
 from controller.evidence.formats.netflow import MAX_TEMPLATES, Collector
 from controller.evidence.model import Channel, Quarantine, Rejected, Sighting, Verdict
 from controller.evidence.receiving import Receiver
+from controller.evidence.senders import Senders
+from controller.evidence.sifting import NETFLOW, Arrival, Sieve
 from core.clock import ManualClock
 from tests.controller.offices import YAML, offices
 from tests.controller.test_evidence_receiving import Kept
@@ -191,6 +193,19 @@ evidence:
         assert receiver.figures().received["netflow"] == 2 * len(messages(9))
     assert {one.sensor for one in kept.sightings} == {"router"}
     assert {(one.why, one.origin) for one in kept.rejected} == {(Quarantine.STRANGER, "netflow 127.0.0.99")}
+
+
+@pytest.mark.parametrize("version", [5, 9, 10])
+def test_a_datagram_that_comes_again_counts_once(tmp_path: Path, version: int) -> None:
+    sensors = "\nevidence: {sensors: {router: {site: berlin, addresses: [127.0.0.7]}}}\n"
+    senders = Senders(offices(tmp_path, YAML + sensors))
+    sieve = Sieve(senders=senders, ahead=timedelta(minutes=5), too_old=timedelta(days=7))
+    sent = [Arrival(message, "127.0.0.7", NETFLOW, NOW) for message in messages(version)]
+    first, again = sieve.sift(sent), sieve.sift(sent)
+    assert first.sightings
+    assert not first.repeated
+    assert not again.sightings
+    assert again.repeated
 
 
 def test_a_file_of_ipfix_is_cut_off() -> None:
