@@ -334,8 +334,9 @@ class Receiver:
             self._end(connection, selector, open_)
 
     def _refuse(self, over: str, peer: str, why: Quarantine, detail: str, head: bytes = b"") -> None:
-        origin = f"syslog {over} {peer}"
-        self._refusals.append(Rejected(why=why, origin=origin, text=shown(head), detail=detail))
+        origin, known = f"syslog {over} {peer}", self._senders.at(peer)
+        site = known.site if known else None
+        self._refusals.append(Rejected(why=why, origin=origin, text=shown(head), detail=detail, site=site))
 
     # --- sifting --------------------------------------------------------------------------------------------------
 

@@ -133,6 +133,28 @@ def test_bad_lines_are_set_aside_alone(line: bytes, why: Quarantine) -> None:
     assert len(one.text) <= SHOWN
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "said"),
+    [
+        pytest.param("adguard", b'{"T": "2026-13-01T00:00:00+99:00"', "no JSON from its character 34 on", id="json"),
+        pytest.param(
+            "adguard", b'{"T":"2026-13-01","QH":"a.com","IP":"10.0.0.1"}', "'2026-13-01' is no time", id="iso"
+        ),
+        pytest.param("dnsmasq", ASKED % (b"Nov 27 25:24:13", b"a", b"10.0.0.9"), "25:24:13' is no time", id="clock"),
+        pytest.param(
+            "squid",
+            b"1788249600.0 1 10.0.0.1 TCP_MISS/200 1 GET http://a.com:x/ - DIRECT/- -",
+            "is no address",
+            id="url",
+        ),
+    ],
+)
+def test_why_it_was_set_aside_is_said_in_plain_words(name: str, line: bytes, said: str) -> None:
+    """Not in those of the library that refused it."""
+    (one,) = rejected(iter(read_as(name, line + b"\n")))
+    assert said in one.detail
+
+
 def test_what_is_older_than_is_kept_is_set_aside() -> None:
     reading = Reading(origin="file", now=NOW, oldest=NOW - timedelta(days=1))
     line = "2026-11-25T07:24:13Z dnsmasq[1]: query[A] a.com from 10.0.0.9\n"

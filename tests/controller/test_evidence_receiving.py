@@ -255,6 +255,7 @@ def test_streams_that_go_wrong_are_told_and_the_others_go_on(plain: Inventory) -
         kept.until(lambda k: sorted(filter(None, k.ports)) == [1, 2, 3] and sum(r.count for r in k.rejected) == 4)
         assert {why for why, _ in kept.reasons} == {Quarantine.TOO_LONG, Quarantine.UNREADABLE, Quarantine.STRANGER}
         assert any("was announced" in detail for _, detail in kept.reasons)
+        assert {one.site for one in kept.rejected if "was announced" in one.detail} == {"berlin"}, "a sender's site"
         until(lambda: receiver.figures().connections == 0)
 
 

@@ -124,7 +124,10 @@ def iso(text: object, zone: tzinfo = UTC) -> datetime:
     """ISO 8601; of a zone where it names none. Finer than microseconds is cut. Raises ``ValueError``."""
     if not isinstance(text, str) or len(text) > 60:
         raise ValueError(f"{str(text)[:60]!r} is no time")
-    return _in_utc(datetime.fromisoformat(text.replace(",", ".", 1)), zone)
+    try:
+        return _in_utc(datetime.fromisoformat(text.replace(",", ".", 1)), zone)
+    except ValueError as exc:  # which speaks of Python's own rules
+        raise ValueError(f"{text!r} is no time") from exc
 
 
 def iso_or_epoch(value: object, zone: tzinfo = UTC) -> datetime:
@@ -155,7 +158,10 @@ def without_year(text: str, *, now: datetime, zone: tzinfo) -> datetime:
     words = text.split()
     if len(words) != 3:
         raise ValueError(f"{text[:60]!r} is no time")
-    clock = datetime.strptime(words[2], "%H:%M:%S").time()  # noqa: DTZ007  the zone comes below
+    try:
+        clock = datetime.strptime(words[2], "%H:%M:%S").time()  # noqa: DTZ007  the zone comes below
+    except ValueError as exc:
+        raise ValueError(f"{text[:60]!r} is no time") from exc
     local = now.astimezone(zone)
     for year in (local.year + 1, local.year, local.year - 1, local.year - 2, local.year - 3, local.year - 4):
         try:
@@ -170,10 +176,13 @@ def without_year(text: str, *, now: datetime, zone: tzinfo) -> datetime:
 
 def local(year: int, month_number: int, day: int, clock: str, zone: tzinfo) -> datetime:
     """A time of the wall, ``07:24:05.123``, in UTC. Raises ``ValueError``."""
-    hours, minutes, seconds = clock.split(":")
-    whole_seconds, _, part = seconds.partition(".")
-    micro = int(part[:6].ljust(6, "0")) if part else 0
-    found = datetime(year, month_number, day, int(hours), int(minutes), int(whole_seconds), micro, tzinfo=zone)
+    try:
+        hours, minutes, seconds = clock.split(":")
+        whole_seconds, _, part = seconds.partition(".")
+        micro = int(part[:6].ljust(6, "0")) if part else 0
+        found = datetime(year, month_number, day, int(hours), int(minutes), int(whole_seconds), micro, tzinfo=zone)
+    except ValueError as exc:
+        raise ValueError(f"{year}-{month_number}-{day} {clock[:40]} is no time") from exc
     return _in_utc(found, zone)
 
 
@@ -182,7 +191,10 @@ def local(year: int, month_number: int, day: int, clock: str, zone: tzinfo) -> d
 
 def json_object(text: str) -> Mapping[str, Any]:
     """One JSON object. Raises ``ValueError``."""
-    found = json.loads(text)
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise ValueError(f"no JSON from its character {exc.pos + 1} on, or cut off") from exc
     if not isinstance(found, dict):
         raise ValueError("a JSON object was expected")  # noqa: TRY004  of the line, and no mistake of ours
     return found

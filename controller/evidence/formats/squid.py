@@ -73,8 +73,11 @@ def _target(method: str, url: str) -> tuple[str, int | None, str]:
     if method.upper() == "CONNECT":
         host, port = fields.host_and_port(url)
         return host, port, ""
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443, "ftp": 21}.get(parts.scheme)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443, "ftp": 21}.get(parts.scheme)
+    except ValueError as exc:
+        raise ValueError(f"{url[:60]!r} is no address of a page") from exc
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return parts.hostname or "", port, path
 
