@@ -34,6 +34,7 @@ from controller.inventory import Inventory, Site
 from controller.inventory.slo_rules import show_age, show_share
 from controller.model import CoverageState, DeviceStatus, Window
 from controller.planning import in_part
+from controller.proof.matrix import worst
 from controller.proof.model import Proof, ProofState
 from controller.store import Store
 from controller.store.proven import Settled, as_look, spells_of
@@ -56,18 +57,20 @@ _REST: Final = 10
 
 
 def tried_of(proofs: Sequence[Proof]) -> list[Tried]:
-    """What rounds of proof say of each path: it leaks when any of its answers does; unknown answers say nothing."""
-    found: dict[tuple[str, str], Tried] = {}
+    """What rounds of proof say of each path: it leaks when any of its answers does, and is stopped when all are."""
+    rounds: dict[tuple[str, str], list[Proof]] = {}
     for proof in proofs:
-        if proof.state not in (ProofState.LEAKING, ProofState.BLOCKED):
-            continue
         who = proof.role or f"exception {proof.exception}"
         path = f"{proof.path.value} from {who}, by {proof.by.value} {proof.origin}"
-        leaks, key = proof.state is ProofState.LEAKING, (proof.round, path)
-        if key not in found or leaks > found[key].leaks:
-            cause = f"{path}: {proof.target} passes" if leaks else ""
-            found[key] = Tried(at=proof.at, path=path, leaks=leaks, cause=cause)
-    return sorted(found.values(), key=lambda tried: tried.at)
+        rounds.setdefault((proof.round, path), []).append(proof)
+    found = list[Tried]()
+    for (_, path), answers in rounds.items():
+        state = worst(proof.state for proof in answers)
+        if state in (ProofState.LEAKING, ProofState.BLOCKED):
+            shown, leaks = next(p for p in answers if p.state is state), state is ProofState.LEAKING
+            cause = f"{path}: {shown.target} passes" if leaks else ""
+            found.append(Tried(at=shown.at, path=path, leaks=leaks, cause=cause))
+    return sorted(found, key=lambda tried: tried.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,13 @@ to fit by that stays as it is; the difference then refuses it, and nothing is se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from controller.desired import Facts, destination_name
 from controller.inventory import Device
+from controller.model import HeldPart
 from core.net import Network, address_count
 from ipsets.aggregate import summarise, valued
 from ipsets.model import Dedication, Indicator
@@ -41,10 +42,34 @@ def fit(desired: Desired, can: Capabilities, *, services: Sequence[str], indicat
     short = {name: room for name, room in places.items() if room < sizes[name]}
     if not short or any(room < 1 for room in places.values()):
         return Fitted(desired=desired)
+    return _shortening(desired, members, short, indicators)
+
+
+def _shortening(
+    desired: Desired,
+    members: Mapping[GroupName, frozenset[Network]],
+    short: Mapping[GroupName, int],
+    indicators: tuple[Indicator, ...],
+) -> Fitted:
     found = {name: _shortened(name, members[name], room, _Same(indicators)) for name, room in short.items()}
     return Fitted(
         desired=replace(desired, groups=tuple(_without(desired, found))), shortened=tuple(found[n] for n in short)
     )
+
+
+def fitted_as_held(desired: Desired, facts: Facts, held: Iterable[HeldPart]) -> Fitted:
+    """``desired`` as short as a device was last left with it: its room may be known from a reading alone."""
+    whole = {group.name: group.members for group in desired.groups if isinstance(group, AddressGroup)}
+    parts = {GroupName(part.group): part for part in held}
+    members = {name: _listed(whole[name], part) for name, part in parts.items() if name in whole}
+    short = {name: parts[name].kept for name in members if parts[name].kept < len(members[name])}
+    return _shortening(desired, members, short, facts.snapshot.indicators) if short else Fitted(desired=desired)
+
+
+def _listed(members: frozenset[Network], part: HeldPart) -> frozenset[Network]:
+    """What there was no room for a part of: without IPv6, where the device has none."""
+    without = frozenset(network for network in members if network.version == 4)
+    return without if len(without) == part.networks else members
 
 
 def fitted_for(desired: Desired, facts: Facts, device: Device, can: Capabilities) -> Fitted:

@@ -328,6 +328,15 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPart:
+    """A list that a device had no room for: how many of its networks it was left with."""
+
+    group: str
+    kept: int
+    networks: int  # of the whole list
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStatus:
     """The latest word on one device, for lists and health."""
 
@@ -345,6 +354,7 @@ class DeviceStatus:
     version: str = ""  # of its software, where a reading tells it
     version_at: datetime | None = None  # when that reading was
     in_doubt: bool = False  # a change was begun and its end is not known: the device may hold something else by now
+    parts: tuple[HeldPart, ...] = ()  # of the lists that the last read-back showed in part
 
 
 # --- detection ------------------------------------------------------------------------------------------------------

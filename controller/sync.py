@@ -44,6 +44,7 @@ from controller.model import (
     DeviceStatus,
     Emergency,
     ExceptionState,
+    HeldPart,
     Observation,
     Outcome,
     StoredPlan,
@@ -724,6 +725,9 @@ class Record:
             exceptions=exceptions,
             version=version,
             version_at=read_at,
+            parts=tuple(
+                HeldPart(group=s.group, kept=s.networks - len(s.left_out), networks=s.networks) for s in plan.shortened
+            ),
         )
 
 

@@ -14,20 +14,30 @@ import structlog
 from controller.audit import AuditNote
 from controller.desired import Facts, desired_for, held_signature, signature
 from controller.errors import Conflict
-from controller.fitting import fitted_for
+from controller.fitting import fitted_as_held
 from controller.inventory import Device, Inventory
 from controller.model import DeviceStatus, Outcome
-from controller.proof.matrix import aged
+from controller.proof.matrix import aged, owed
 from controller.proof.model import By, Proof, ProofCell, ProofState, Proven
-from controller.proof.probing import ProbeReport, proofs_of, refuse_untimely, targets_of
-from controller.proof.sampling import Sample, judged, samples
+from controller.proof.probing import (
+    OTHER_POLICY,
+    SKEW,
+    ProbeReport,
+    common,
+    not_tried,
+    proofs_of,
+    refuse_untimely,
+    still_denied,
+    targets_of,
+)
+from controller.proof.sampling import Sample, again, judged, samples
 from controller.reach import EVERYWHERE, Reach
 from controller.store import Page, ProofQuery, Store
 from controller.sync import Worker
 from controller.views import Check
 from core.clock import Clock
 from core.errors import TokgateError
-from core.ids import DeviceName, EventId, new_id
+from core.ids import DeviceName, EventId, SiteName, new_id
 from ipsets.errors import NoSnapshot
 from ipsets.model import Snapshot
 from vendors.model import Desired
@@ -40,6 +50,8 @@ LEAK_AGAIN = timedelta(minutes=10)
 """How soon a firewall that leaks is asked again."""
 BURST = timedelta(minutes=1)
 """Changes of a device that come sooner than that after one that had it asked are asked about together."""
+LOOKED_BACK = 500
+"""So many answers of one device or host, the newest, say what leaked there."""
 NO_ORACLE = "the firewall answers no such questions; run `tokgate probe` at the site"
 NOTHING_HELD = "nothing was pushed there yet"
 NOTHING_DENIED = "nothing is to be blocked there now"
@@ -94,14 +106,32 @@ class ProofDesk:
         oracle = oracle_of(adapter)
         if oracle is None or not oracle.asks:
             return NO_ORACLE if oracle is None else NO_WAY
-        held = self._held(self.store.status(device.name))
+        status = self.store.status(device.name)
+        held = self._held(status)
         if held is None:
             return NOTHING_HELD
-        facts = self._facts(device, held, now)
-        desired = desired_for(facts, device, now, spares=adapter.capabilities.spare)
-        # What it has no room for is said by the coverage, and is no leak.
-        fitted = fitted_for(desired, facts, device, adapter.capabilities)
-        return samples(fitted.desired, seed=seed) or NOTHING_DENIED
+        desired = self._desired(device, status, held, now)
+        leaked = (proof for proof in self._owed(device.site, By.ORACLE) if proof.origin == device.name)
+        found = [*again(desired, leaked), *samples(desired, seed=seed)]
+        return tuple({(sample.role, sample.question): sample for sample in found}.values()) or NOTHING_DENIED
+
+    def _desired(self, device: Device, status: DeviceStatus | None, held: Snapshot, at: datetime) -> Desired:
+        """What it should hold of that list; what it was left without for want of room is told by the coverage, and is
+        no leak."""
+        facts = self._facts(device, held, at)
+        can = adapter_for(device.vendor, device.options, device.name).capabilities
+        desired = desired_for(facts, device, at, spares=can.spare)
+        return fitted_as_held(desired, facts, () if status is None else status.parts).desired
+
+    def _owed(self, site: SiteName, by: By) -> tuple[Proof, ...]:
+        """What leaked there last and was not found blocked since: it is tried again, or the leak is not over."""
+        cells = [cell for cell in self.store.proof_cells([site]) if cell.by is by and cell.leak is not None]
+        found = list[Proof]()
+        for origin in sorted({cell.origin for cell in cells}):
+            own = [cell for cell in cells if cell.origin == origin]
+            query = ProofQuery(site=site, origin=origin, since=min(cell.since for cell in own), limit=LOOKED_BACK)
+            found += owed(own, self.store.proofs(query).items)
+        return tuple(found)
 
     def _held(self, status: DeviceStatus | None) -> Snapshot | None:
         if status is None or status.snapshot is None:
@@ -115,12 +145,13 @@ class ProofDesk:
         return self.worker.facts_of(self.inventory.site(device.site), snapshot, at)
 
     def _is_behind(self, device: Device) -> bool:
-        """Whether the device has yet to be brought to what holds now; not where that was tried and failed."""
-        status, snapshot = self.store.status(device.name), self.store.current_snapshot()
-        if status is None or snapshot is None or status.error_code is not None:
+        """Whether the device has yet to be brought to what is asked of its list now; not where that was tried and
+        failed. A newer list does not matter: what it adds is not asked about."""
+        status, now = self.store.status(device.name), self.clock.now()
+        if status is not None and status.error_code is not None:
             return False
-        now = self.clock.now()
-        return held_signature(status) != signature(self._facts(device, snapshot, now), now)
+        held = self._held(status)
+        return held is None or held_signature(status) != signature(self._facts(device, held, now), now)
 
     def _proof(self, device: Device, round_id: str, sample: Sample, answer: Answer, *, behind: bool) -> Proof:
         state = judged(sample.expected, answer.said)
@@ -223,24 +254,30 @@ class ProofDesk:
     # --- what probes bring ----------------------------------------------------------------------------------------
 
     def targets(self, site: str) -> tuple[str, ...]:
-        """A few addresses and names that are to be blocked at the site now; other ones as time goes on.
+        """A few addresses and names that are to be blocked at the site now; other ones as time goes on, and again what
+        leaked there.
 
         Raises ``NotFound``; ``NoSnapshot`` before the first resolve.
         """
         now = self.clock.now()
         desired = self._desired_at(site, now)
+        if desired is None:
+            return ()
         hour = int(now.timestamp()) // 3600
-        return () if desired is None else tuple(targets_of(desired, draw={"networks": hour, "names": hour}))
+        leaked = still_denied(desired, self._owed(self.inventory.site(site).name, By.PROBE))
+        drawn = targets_of(desired, draw={"networks": hour, "names": hour})
+        return tuple(dict.fromkeys((*(proof.target for proof in leaked), *drawn)))
 
     def take(self, report: ProbeReport, *, audit: AuditNote | None = None) -> tuple[Proof, ...]:
         """Judge and keep what a probe tried.
 
         Raises ``NotFound`` for no such site, ``Invalid`` for a time that cannot be, ``Conflict``: it was taken before.
         """
-        refuse_untimely(report, self.clock.now(), self.life)
-        began, ended = self._desired_at(report.site, report.began), self._desired_at(report.site, report.ended)
-        settled = began is not None and ended is not None and began.rules == ended.rules
-        found = () if ended is None else proofs_of(report, ended, settled=settled)
+        now = self.clock.now()
+        refuse_untimely(report, now, self.life)
+        report = replace(report, began=min(report.began, now), ended=min(report.ended, now))
+        desired = self._desired_at(report.site, report.ended)
+        found = () if desired is None else self._judged(report, desired, now)
         if not self.store.record_proofs(f"{report.site}/{report.round}", found, audit=audit):
             raise Conflict(
                 "this result was taken before; nothing was changed", hint="run the probe again for a new one"
@@ -248,11 +285,25 @@ class ProofDesk:
         self._tell(found)
         return found
 
+    def _judged(self, report: ProbeReport, desired: Desired, now: datetime) -> tuple[Proof, ...]:
+        around = [self._desired_at(report.site, at) for at in (report.began - SKEW, min(report.ended + SKEW, now))]
+        unsettled = ""
+        if any(other is None or other.rules != desired.rules for other in around):
+            unsettled = OTHER_POLICY
+        elif any(map(self._is_behind, self.inventory.site(report.site).devices.values())):
+            unsettled = BEHIND
+        found = proofs_of(report, desired, unsettled=unsettled)
+        leaked = (proof for proof in self._owed(report.site, By.PROBE) if proof.origin == report.host)
+        return (*found, *not_tried(report, found, still_denied(desired, leaked)))
+
     def _desired_at(self, site: str, at: datetime) -> Desired | None:
-        """What the site should block at that moment; None where it has no device."""
-        found, snapshot = self.inventory.site(site), self.worker.snapshot()
-        device = next(iter(found.devices.values()), None)
-        return None if device is None else desired_for(self._facts(device, snapshot, at), device, at)
+        """What the site should block at that moment, of what all its devices were left with; None where it has none."""
+        found = list[Desired]()
+        for device in self.inventory.site(site).devices.values():
+            status = self.store.status(device.name)
+            held = self._held(status)
+            found.append(self._desired(device, status, self.worker.snapshot() if held is None else held, at))
+        return common(found) if found else None
 
     # --- looking --------------------------------------------------------------------------------------------------
 

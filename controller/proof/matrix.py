@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -25,6 +26,8 @@ _ENDED: Final = {
 }
 _SHOWN: Final = 20
 """Targets that an episode names."""
+AGAIN: Final = 2
+"""So much of what leaked in a field is tried again, the newest, before the leak is over."""
 
 
 def worst(states: Iterable[ProofState]) -> ProofState:
@@ -127,6 +130,20 @@ def closed(leak: Episode, cell: ProofCell) -> Episode:
     over = Ground(trait=_TRAIT, text=text, weight=0, channel=Channel.PROBE)
     window = Window(leak.window.start, max(leak.window.end, cell.at + _MOMENT))
     return replace(leak, window=window, grounds=(*leak.grounds, over))
+
+
+def owed(cells: Iterable[ProofCell], proofs: Iterable[Proof]) -> Iterator[Proof]:
+    """What leaked last in fields whose leak is open: other entries that are blocked do not show that it is over."""
+    leaking, seen, found = {cell.key for cell in cells if cell.leak is not None}, set[object](), Counter[CellKey]()
+    for proof in sorted(proofs, key=lambda p: (-p.at.timestamp(), p.state is not ProofState.LEAKING)):
+        key, source = _key(proof), proof.source if proof.by is By.ORACLE else None  # a probe's host may be renumbered
+        one = key, source, proof.target
+        if key not in leaking or proof.state is ProofState.UNKNOWN or one in seen:
+            continue
+        seen.add(one)
+        if proof.state is ProofState.LEAKING and found[key] < AGAIN:
+            found[key] += 1
+            yield proof
 
 
 def _witness(by: By) -> str:

@@ -6,8 +6,8 @@ the same source on the same path, and the role of a source is looked up here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Final, TypeVar
@@ -30,7 +30,8 @@ LONGEST: Final = timedelta(hours=1)
 MOST: Final = 5_000
 """Results in one report."""
 NO_CONTROL: Final = "no control answered from this source on this path"
-OTHER_POLICY: Final = "what is to be blocked changed while it was tried"
+OTHER_POLICY: Final = "what is to be blocked changed while it was tried, or within minutes of that"
+NOT_AGAIN: Final = "it passed before, and was not tried again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +84,14 @@ def refuse_untimely(report: ProbeReport, now: datetime, life: timedelta) -> None
         )
 
 
-def proofs_of(report: ProbeReport, desired: Desired, *, settled: bool) -> tuple[Proof, ...]:
-    """What each attempt proves by what the site should block. ``settled``: that was the same all the while.
+def proofs_of(report: ProbeReport, desired: Desired, *, unsettled: str = "") -> tuple[Proof, ...]:
+    """What each attempt proves by what the site should block. ``unsettled``: why that what passes is no leak.
 
     Attempts from sources that nothing is said about (no role, a role that is only watched) are left out.
     """
     answered = {(control.source, control.path) for control in report.controls if control.reached}
     policy = _Policy.of(desired)
-    return tuple(_judged(report, policy, answered, settled=settled))
+    return tuple(_judged(report, policy, answered, unsettled=unsettled))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _covers(name: DomainName, target: str) -> bool:
 
 
 def _judged(
-    report: ProbeReport, policy: _Policy, answered: set[tuple[Address, Path]], *, settled: bool
+    report: ProbeReport, policy: _Policy, answered: set[tuple[Address, Path]], *, unsettled: str
 ) -> Iterator[Proof]:
     for tried in report.results:
         rule = policy.decides(tried)
@@ -141,8 +142,8 @@ def _judged(
         expected = Expected.BLOCK if rule.action is Action.DENY else Expected.PASS
         said, words = _said(tried, answered)
         state = _state(tried.path, expected, said)
-        if not settled and state is ProofState.LEAKING:
-            state, words = ProofState.UNKNOWN, OTHER_POLICY
+        if unsettled and state is ProofState.LEAKING:
+            state, words = ProofState.UNKNOWN, unsettled
         yield Proof(
             id=EventId(new_id()),
             round=report.round,
@@ -174,6 +175,54 @@ def _state(path: Path, expected: Expected, said: Answered) -> ProofState:
     if path is Path.DNS and said is Answered.PASSES:
         return ProofState.OPEN
     return judged(expected, said)
+
+
+def still_denied(desired: Desired, leaked: Iterable[Proof]) -> Iterator[Proof]:
+    """What leaked and is still to be blocked for who got through."""
+    policy = _Policy.of(desired)
+    for proof in leaked:
+        address = address_or_none(proof.target)
+        tried = Tried(
+            path=proof.path, source=proof.source, target=proof.target, address=address, verdict=proof.said, why=""
+        )
+        rule = policy.decides(tried)
+        if rule is not None and rule.action is Action.DENY and subject_of(rule.name)[0] == proof.role:
+            yield proof
+
+
+def not_tried(report: ProbeReport, found: Sequence[Proof], leaked: Iterable[Proof]) -> Iterator[Proof]:
+    """What leaked before and was not tried again, as unknown, in each field that the report fills: nobody saw it end.
+
+    A name that is stopped where it is resolved, or leads to no address of that family any more, needs no other try.
+    """
+    filled = {(proof.path, proof.role) for proof in found}
+    tried = {(proof.path, proof.role, proof.target) for proof in found}
+    resolved = {(p.role, p.target) for p in found if p.path is Path.DNS and p.state is not ProofState.UNKNOWN}
+    for proof in leaked:
+        field, target = (proof.path, proof.role), proof.target
+        if field in filled and (*field, target) not in tried and (proof.role, target) not in resolved:
+            yield replace(
+                proof,
+                id=EventId(new_id()),
+                round=report.round,
+                said=Answered.UNKNOWN,
+                state=ProofState.UNKNOWN,
+                words=NOT_AGAIN,
+                at=report.ended,
+            )
+
+
+def common(each: Sequence[Desired]) -> Desired:
+    """What several devices of a site should all hold: the rules of the first, and of the lists what no other lacks."""
+    first, *others = each
+    lists = [{g.name: g.members for g in other.groups if isinstance(g, AddressGroup)} for other in others]
+    groups = (
+        replace(g, members=g.members.intersection(*(own[g.name] for own in lists if g.name in own)))
+        if isinstance(g, AddressGroup)
+        else g
+        for g in first.groups
+    )
+    return replace(first, groups=tuple(groups))
 
 
 def targets_of(desired: Desired, *, draw: Mapping[str, int]) -> Iterator[str]:

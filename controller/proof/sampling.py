@@ -7,12 +7,14 @@ entries, so a list is gone through in time.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
+from itertools import zip_longest
 from typing import Final
 
 from controller.desired import subject_of
-from controller.proof.model import Expected, Path, ProofState
+from controller.proof.model import Expected, Path, Proof, ProofState
 from core.ids import ExceptionId
 from core.net import Address, Network
 from vendors.model import Action, AddressGroup, Desired, GroupName, Rule
@@ -44,11 +46,26 @@ class Sample:
 
 
 def samples(desired: Desired, *, seed: str) -> tuple[Sample, ...]:
-    """None where nothing is denied now: then nothing has to be blocked."""
+    """None where nothing is denied now: then nothing has to be blocked. Of many roles each has its turn."""
     draw = random.Random(seed)  # noqa: S311  # which entries are looked at is no secret
     members: Members = {g.name: g.members for g in desired.groups if isinstance(g, AddressGroup)}
-    found = [sample for rule in _subjects(desired) for sample in _of(rule, desired, members, draw)]
-    return tuple(found[:MOST])
+    found = [[*_of(rule, desired, members, draw)] for rule in _subjects(desired)]
+    if sum(map(len, found)) > MOST:
+        draw.shuffle(found)
+        found = [[sample for turn in zip_longest(*found) for sample in turn if sample is not None]]
+    return tuple(sample for each in found for sample in each)[:MOST]
+
+
+def again(desired: Desired, leaked: Iterable[Proof]) -> Iterator[Sample]:
+    """The same questions about what leaked, where it is still to be blocked."""
+    members: Members = {g.name: g.members for g in desired.groups if isinstance(g, AddressGroup)}
+    ways = dict(way for paths in PATHS.values() for way in paths)
+    for proof in leaked:
+        target = ip_address(proof.target)
+        rule = deciding(desired.rules, members, proof.source, target)
+        if rule is not None and rule.action is Action.DENY and subject_of(rule.name)[0] == proof.role:
+            pair = proof.source, target
+            yield _sample(rule, proof.path, ways[proof.path], pair, role=proof.role, exception=None)
 
 
 def _subjects(desired: Desired) -> Iterator[Rule]:

@@ -18,7 +18,7 @@ from controller.model import Scope
 from core.clock import SystemClock
 from core.ids import SiteName
 from tests.api.conftest import Office
-from tests.controller.proving import some_proofs
+from tests.controller.proving import brought_to_its_state, some_proofs
 
 SOURCE = "10.20.3.7"
 MONTH = timedelta(days=30)
@@ -31,6 +31,7 @@ def probing(office: Office) -> Office:
         "printer", [Scope.PROBE], MONTH, actor="test", sites=frozenset({SiteName("berlin")})
     )
     office.tokens["probe"] = text.reveal()
+    brought_to_its_state(office.controller, "fw-berlin")
     return office
 
 

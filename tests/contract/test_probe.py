@@ -27,6 +27,7 @@ from tests.contract.conftest import LOGINS
 from tests.contract.rig import NftablesRig, push
 from tests.contract.wishes import DEDICATED, wish
 from tests.controller.offices import KEY, snapshot
+from tests.controller.proving import brought_to_its_state
 from tests.ipsets.certificates import make
 
 pytestmark = pytest.mark.root
@@ -125,6 +126,7 @@ def controller(rig: NftablesRig, tmp_path: Path) -> Iterator[Controller]:
         made = replace(made, id=content_id(made.services))
         opened.store.save_snapshot(made)
         opened.store.set_current(made.id)
+        brought_to_its_state(opened, "fw")
         yield opened
 
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
+from controller.desired import signature
 from controller.proof.model import By, Expected, Path, Proof
 from controller.proof.sampling import judged
-from core.ids import EventId, ExceptionId, SiteName, new_id
+from controller.service import Controller
+from controller.sync import blank_status
+from core.ids import EventId, ExceptionId, SiteName, SnapshotId, new_id
 from vendors.oracle import Answered
 
 EXCEPTED = ExceptionId("01hzexception0000000000001")
+
+
+def brought_to_its_state(controller: Controller, name: str, **more: Any) -> None:
+    """As a sync that ended well leaves a device."""
+    device, now = controller.inventory.device(name), controller.clock.now()
+    held, mode, exceptions = signature(controller.proofs.worker.facts(device), now).split("|")
+    known: dict[str, Any] = dict.fromkeys(("last_seen_at", "last_attempt_at", "enforced_at"), now)
+    known |= {"mode": mode, "snapshot": SnapshotId(held), "exceptions": tuple(map(ExceptionId, exceptions.split()))}
+    known |= more
+    controller.store.put_status(replace(blank_status(device), **known))
 
 
 def proof(at: datetime, said: Answered = Answered.OURS, **more: Any) -> Proof:

@@ -117,6 +117,7 @@ def test_i07_a_list_over_the_budget_is_held_in_part_said_aloud_and_never_called_
         status = berlin(opened).status
         assert status is not None
         assert in_part(status.degraded).startswith(f"dst-tiktok in part: {KEPT} of {WHOLE} networks")
+        assert [(part.group, part.kept, part.networks) for part in status.parts] == [("dst-tiktok", KEPT, WHOLE)]
         assert in_part_now(opened) == "1.0"
         assert set(states(opened, began)) <= {"partial_seconds", "unknown_seconds"}
         assert states(opened, began)["partial_seconds"] > 0
