@@ -6,7 +6,9 @@ the site. It changes nothing anywhere. Targets come from the tokgate server (or 
 the standard output, for `tokgate proof import`).
 
 *passes*: the other side answered. *blocked*: it did not, and a control beside it, tried before and after in the same
-way, did. *unknown*: everything else, so that an unplugged cable is no proof of blocking. How it is tried:
+way, did. *unknown*: everything else, so that an unplugged cable is no proof of blocking, nor a captive portal that
+answers for everybody one of leaking: an answer that an address and a name that nobody has get as well is unknown.
+How it is tried:
 
 - TCP: a connection, and a TLS ClientHello, with the name where there is one. To a bare address a connection is enough;
   to a name the TLS greeting has to be answered, for a firewall may look at it.
@@ -29,11 +31,13 @@ import socket
 import ssl
 import struct
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any, Dict
 
 FORMAT = "tokgate-probe/1"
@@ -45,6 +49,8 @@ MOST_TARGETS = 200
 MOST_ANSWER = 4_000_000
 GREASED = 0x1A2A3A4A  # a version that forces negotiation (RFC 9000, 15)
 SINKS = ("0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128")
+INSIDE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10")
+MOST_OFF = 300  # seconds that the clock of this host may differ from the server's
 RCODES = {0: "", 2: "SERVFAIL", 3: "NXDOMAIN", 5: "REFUSED"}
 
 
@@ -59,10 +65,16 @@ class ProbeError(Exception):
 
 
 class Tried:
-    """Whether the other side answered, and in which words; ``ours``: it failed on this host, so it proves nothing."""
+    """Whether the other side answered, and in which words; ``ours``: it failed on this host, so it proves nothing.
 
-    def __init__(self, reached: bool, why: str, *, ours: bool = False) -> None:
-        self.reached, self.why, self.ours = reached, why, ours
+    ``silent``: nothing came back at all, as from an address that nobody has. ``level``: 1 it connects, 2 it answers.
+    """
+
+    def __init__(
+        self, reached: bool, why: str, *, ours: bool = False, silent: bool = False, level: int | None = None
+    ) -> None:
+        self.reached, self.why, self.ours, self.silent = reached, why, ours, silent
+        self.level = 2 * reached if level is None else level
 
 
 def try_tcp(source: str, address: str, name: str, seconds: float) -> Tried:
@@ -75,13 +87,13 @@ def try_tcp(source: str, address: str, name: str, seconds: float) -> Tried:
         try:
             wire.connect((address, PORT))
         except OSError as exc:
-            return Tried(False, "no connection: " + _words(exc), ours=_is_ours(exc))
+            return Tried(False, "no connection: " + _words(exc), ours=_is_ours(exc), silent=_is_silent(exc))
         greeted = _greeted(wire, name)
     if greeted:
         return Tried(True, "connected, and the TLS greeting was answered")
     if name:
         return Tried(False, "connected, and cut off or silent after the TLS greeting")
-    return Tried(True, "connected; the TLS greeting was not answered")
+    return Tried(True, "connected; the TLS greeting was not answered", level=1)
 
 
 def _bound(wire: socket.socket, source: str) -> Tried | None:
@@ -123,20 +135,20 @@ def try_quic(source: str, address: str, seconds: float) -> Tried:
             wire.connect((address, PORT))
         except OSError as exc:
             return Tried(False, "cannot be sent: " + _words(exc), ours=_is_ours(exc))
-        why = "no answer"
+        why, silent = "no answer", True
         for _ in range(3):
             try:
                 wire.send(packet)
                 answer = wire.recv(2_048)
             except OSError as exc:
-                why = "no answer: " + _words(exc)
+                why, silent = "no answer: " + _words(exc), silent and _is_silent(exc)
                 if _is_ours(exc):
                     return Tried(False, why, ours=True)
                 continue
             if is_negotiation(answer, theirs, ours):
                 return Tried(True, "the versions that it speaks came back")
             why = "what came back is no answer to this packet"
-    return Tried(False, why)
+    return Tried(False, why, silent=silent)
 
 
 def quic_packet(theirs: bytes, ours: bytes) -> bytes:
@@ -234,7 +246,7 @@ def resolve(source: str, name: str, how: Options) -> tuple[Tried, list[str]]:
         firsts = {(":" in address): address for address in reversed(found)}
         return Tried(True, "resolves to " + ", ".join(found[:4])), [firsts[six] for six in sorted(firsts)]
     if sunk:
-        return Tried(False, "leads nowhere: " + ", ".join(sunk[:4])), []
+        return Tried(False, "leads nowhere, or inside: " + ", ".join(sunk[:4])), []
     why = " / ".join(dict.fromkeys(words)) or "no address"
     if why in ("no answer", "REFUSED", "refused by the host"):
         return Tried(False, why), []
@@ -260,7 +272,7 @@ def _asked(
 
 def leads_nowhere(address: str) -> bool:
     value = ipaddress.ip_address(address)
-    return any(value.version == net.version and value in net for net in map(ipaddress.ip_network, SINKS))
+    return any(value.version == net.version and value in net for net in map(ipaddress.ip_network, SINKS + INSIDE))
 
 
 # --- a round ----------------------------------------------------------------------------------------------------------
@@ -297,29 +309,52 @@ def _by_address(source: str, address: str, name: str, how: Options) -> list[tupl
 
 
 def probe(targets: list[str], how: Options) -> tuple[list[Row], list[Row]]:
-    """(results, controls). The controls are tried before and after; a path counts where one answered both times."""
+    """(results, controls). The controls are tried before and after; a path counts where one answered both times, and
+    better than what nobody has."""
+    nobody = [*nobodys(), "tokgate-" + secrets.token_hex(6) + ".invalid"]
     began = {source: _controls(source, how) for source in how.sources}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         pairs = [(source, target) for source in how.sources for target in targets]
         work = [(*pair, pool.submit(attempts, *pair, how)) for pair in pairs]
-        tried = [(source, target, each.result()) for source, target, each in work]
+        other = [(source, pool.submit(attempts, source, target, how)) for source in how.sources for target in nobody]
+        tried = [(source, target, task.result()) for source, target, task in work]
+        levels: dict[tuple[str, str], int] = {}
+        for source, each in other:
+            for path, _, said in each.result():
+                levels[source, path] = max(said.level, levels.get((source, path), 0))
     ended = {source: _controls(source, how) for source in how.sources}
     controls: list[Row] = []
     good = set()
     for source in how.sources:
         for key in sorted(set(began[source]) | set(ended[source])):
             first, last = began[source].get(key), ended[source].get(key)
-            reached = bool(first and last and first.reached and last.reached)
-            why = (last or first or Tried(False, "")).why
+            both = [_or_nobody(t, source, key[1], key[0], levels) for t in (first, last) if t is not None]
+            reached = len(both) == 2 and all(t.reached for t in both)
+            why = (both or [Tried(False, "")])[-1].why
             controls.append({"path": key[0], "source": source, "target": key[1], "reached": reached, "why": why})
             if reached:
                 good.add((source, key[0]))
     results = [
-        _result(source, target, path, address, said, (source, path) in good)
+        _result(source, target, path, address, _or_nobody(said, source, target, path, levels), (source, path) in good)
         for source, target, found in tried
         for path, address, said in found
     ]
     return results, controls
+
+
+def nobodys() -> list[str]:
+    """An address of each family that nobody has: kept for examples (RFC 5737, RFC 9637)."""
+    number = secrets.randbelow(254) + 1
+    return ["203.0.113." + str(number), "3fff:0:" + format(secrets.randbelow(65_536), "x") + "::" + str(number)]
+
+
+def _or_nobody(said: Tried, source: str, target: str, path: str, levels: dict[tuple[str, str], int]) -> Tried:
+    """What came of it; as a failure of ours where an answer says nothing about who gave it."""
+    if path != DNS and not _is_address(target) and levels.get((source, DNS)):
+        return Tried(False, said.why + "; but the resolver answers for names that nobody has", ours=True)
+    if said.level and said.level <= levels.get((source, path), 0):
+        return Tried(False, said.why + "; but so does what nobody has: something on the way answers for all", ours=True)
+    return said
 
 
 def _controls(source: str, how: Options) -> dict[tuple[str, str], Tried]:
@@ -336,7 +371,8 @@ def _result(source: str, target: str, path: str, address: str, said: Tried, cont
         verdict = BLOCKED
     else:
         verdict, why = UNKNOWN, why + "; and no control answered on this path"
-    return {"path": path, "source": source, "target": target, "address": address, "verdict": verdict, "why": why[:300]}
+    row = {"path": path, "source": source, "target": target, "address": address, "verdict": verdict, "why": why[:300]}
+    return {**row, "silent": said.silent}
 
 
 def _is_address(text: str) -> bool:
@@ -356,6 +392,11 @@ def _words(exc: BaseException) -> str:
 def _is_ours(exc: OSError) -> bool:
     """Whether it failed on this host, before a packet left: no route, no such address, no network."""
     return exc.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN, errno.EAFNOSUPPORT, errno.EINVAL)
+
+
+def _is_silent(exc: OSError) -> bool:
+    """Whether nothing says that there is anybody: a refusal comes of who is there, or of a firewall."""
+    return exc.errno not in (errno.ECONNREFUSED, errno.ECONNRESET)
 
 
 def outgoing(six: bool) -> str:
@@ -398,12 +439,24 @@ class Server:
         )
         try:
             with opener.open(request, timeout=30) as answer:
+                _refuse_wrong_clock(answer.headers.get("Date") or "")
                 said: Row = json.loads(answer.read(MOST_ANSWER))
                 return said
         except urllib.error.HTTPError as exc:
             raise ProbeError("the server says: " + _problem(exc)) from exc
         except (OSError, ValueError) as exc:
             raise ProbeError("the server cannot be reached: " + _words(exc)) from exc
+
+
+def _refuse_wrong_clock(date: str) -> None:
+    """A result is judged by the policy of its time."""
+    try:
+        off = int(time.time() - parsedate_to_datetime(date).timestamp())
+    except (TypeError, ValueError):  # it does not say
+        return
+    if abs(off) > MOST_OFF:
+        which = "ahead of" if off > 0 else "behind"
+        raise ProbeError("the clock of this host is " + str(abs(off)) + " s " + which + " the server's: set it")
 
 
 def _problem(exc: urllib.error.HTTPError) -> str:

@@ -188,6 +188,7 @@ class ProbeAttempt(Request):
     address: AddressText | Literal[""] = ""
     verdict: Literal["blocked", "passes", "unknown"]
     why: OptionalLine = ""
+    silent: bool = Field(default=False, description="nothing came back at all, as from an address that nobody has")
 
 
 class ProbeControl(Request):
@@ -260,6 +261,7 @@ class ProbeBody(Request):
                     address=address_or_none(each.address),
                     verdict=Answered(each.verdict),
                     why=each.why,
+                    silent=each.silent,
                 )
                 for each in self.results
             ),

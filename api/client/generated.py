@@ -1097,6 +1097,7 @@ class ProbeAttempt(TypedDict):
     address: NotRequired[str | Literal[""]]
     verdict: Literal["blocked", "passes", "unknown"]
     why: NotRequired[str]
+    silent: NotRequired[bool]
 
 
 class ProbeBody(TypedDict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 import structlog
 
@@ -20,10 +21,12 @@ from controller.model import DeviceStatus, Outcome
 from controller.proof.matrix import aged, owed
 from controller.proof.model import By, Proof, ProofCell, ProofState, Proven
 from controller.proof.probing import (
+    KNOWN_FOR,
     OTHER_POLICY,
     SKEW,
     ProbeReport,
     common,
+    is_denied,
     not_tried,
     proofs_of,
     refuse_untimely,
@@ -50,6 +53,8 @@ LEAK_AGAIN = timedelta(minutes=10)
 """How soon a firewall that leaks is asked again."""
 BURST = timedelta(minutes=1)
 """Changes of a device that come sooner than that after one that had it asked are asked about together."""
+KNOWN = 4
+"""So much of what answered somebody at the site is tried each time: silence of others proves nothing."""
 LOOKED_BACK = 500
 """So many answers of one device or host, the newest, say what leaked there."""
 NO_ORACLE = "the firewall answers no such questions; run `tokgate probe` at the site"
@@ -264,9 +269,12 @@ class ProofDesk:
         if desired is None:
             return ()
         hour = int(now.timestamp()) // 3600
-        leaked = still_denied(desired, self._owed(self.inventory.site(site).name, By.PROBE))
+        name = self.inventory.site(site).name
+        leaked = still_denied(desired, self._owed(name, By.PROBE))
         drawn = targets_of(desired, draw={"networks": hour, "names": hour})
-        return tuple(dict.fromkeys((*(proof.target for proof in leaked), *drawn)))
+        answering = dict.fromkeys(target for _, target in self.store.answering(name, now - KNOWN_FOR))
+        known = islice((one for one in answering if is_denied(desired, one)), KNOWN)
+        return tuple(dict.fromkeys((*(proof.target for proof in leaked), *known, *drawn)))
 
     def take(self, report: ProbeReport, *, audit: AuditNote | None = None) -> tuple[Proof, ...]:
         """Judge and keep what a probe tried.
@@ -292,7 +300,8 @@ class ProofDesk:
             unsettled = OTHER_POLICY
         elif any(map(self._is_behind, self.inventory.site(report.site).devices.values())):
             unsettled = BEHIND
-        found = proofs_of(report, desired, unsettled=unsettled)
+        answering = self.store.answering(report.site, now - KNOWN_FOR)
+        found = proofs_of(report, desired, unsettled=unsettled, answering=set(answering))
         leaked = (proof for proof in self._owed(report.site, By.PROBE) if proof.origin == report.host)
         return (*found, *not_tried(report, found, still_denied(desired, leaked)))
 

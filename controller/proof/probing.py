@@ -6,7 +6,7 @@ the same source on the same path, and the role of a source is looked up here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -31,6 +31,10 @@ MOST: Final = 5_000
 """Results in one report."""
 NO_CONTROL: Final = "no control answered from this source on this path"
 OTHER_POLICY: Final = "what is to be blocked changed while it was tried, or within minutes of that"
+SILENCE: Final = "and nothing says that a server answers there"
+KNOWN_FOR: Final = timedelta(days=30)
+"""So long an address that answered somebody at the site counts as one that answers."""
+_QUIC: Final = {Path.QUIC: Path.TCP, Path.QUIC6: Path.TCP6}
 NOT_AGAIN: Final = "it passed before, and was not tried again"
 
 
@@ -44,6 +48,7 @@ class Tried:
     address: Address | None
     verdict: Answered  # BLOCKED, PASSES or UNKNOWN
     why: str
+    silent: bool = False  # nothing came back at all, as from an address that nobody has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +89,40 @@ def refuse_untimely(report: ProbeReport, now: datetime, life: timedelta) -> None
         )
 
 
-def proofs_of(report: ProbeReport, desired: Desired, *, unsettled: str = "") -> tuple[Proof, ...]:
-    """What each attempt proves by what the site should block. ``unsettled``: why that what passes is no leak.
+def proofs_of(
+    report: ProbeReport, desired: Desired, *, unsettled: str = "", answering: Collection[tuple[Path, str]] = ()
+) -> tuple[Proof, ...]:
+    """What each attempt proves by what the site should block. ``unsettled``: why that what passes is no leak;
+    ``answering``: which targets are known to answer on which path. Silence of others proves nothing, and is left out
+    where something else of the same field does.
 
     Attempts from sources that nothing is said about (no role, a role that is only watched) are left out.
     """
     answered = {(control.source, control.path) for control in report.controls if control.reached}
-    policy = _Policy.of(desired)
-    return tuple(_judged(report, policy, answered, unsettled=unsettled))
+    policy, passed = _Policy.of(desired), {(t.path, t.target) for t in report.results if t.verdict is Answered.PASSES}
+    said = [*_judged(report, policy, answered, _Known({*answering, *passed}, passed), unsettled=unsettled)]
+    proven = {_field(proof) for proof, is_silent in said if not is_silent}
+    return tuple(proof for proof, is_silent in said if not is_silent or _field(proof) not in proven)
+
+
+def _field(proof: Proof) -> tuple[Path, str, str | None]:
+    return proof.path, proof.role, proof.exception
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Which targets answer on which path, ever and in this report."""
+
+    ever: Collection[tuple[Path, str]]
+    now: Collection[tuple[Path, str]]
+
+    def is_silent(self, tried: Tried) -> bool:
+        """Whether that nothing came back may be because nobody is there, or speaks no QUIC there."""
+        if tried.verdict is not Answered.BLOCKED or tried.path is Path.DNS or (tried.path, tried.target) in self.ever:
+            return False
+        if tried.path in _QUIC:
+            return tried.silent or (_QUIC[tried.path], tried.target) in self.now
+        return tried.silent and address_or_none(tried.target) is not None  # whose name leads there is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +163,8 @@ def _covers(name: DomainName, target: str) -> bool:
 
 
 def _judged(
-    report: ProbeReport, policy: _Policy, answered: set[tuple[Address, Path]], *, unsettled: str
-) -> Iterator[Proof]:
+    report: ProbeReport, policy: _Policy, answered: set[tuple[Address, Path]], known: _Known, *, unsettled: str
+) -> Iterator[tuple[Proof, bool]]:
     for tried in report.results:
         rule = policy.decides(tried)
         if rule is None or rule.action not in (Action.DENY, Action.EXEMPT):
@@ -141,10 +172,13 @@ def _judged(
         role, exception = subject_of(rule.name)
         expected = Expected.BLOCK if rule.action is Action.DENY else Expected.PASS
         said, words = _said(tried, answered)
+        is_silent = said is Answered.BLOCKED and known.is_silent(tried)
+        if is_silent:
+            said, words = Answered.UNKNOWN, f"{tried.why}, {SILENCE}"
         state = _state(tried.path, expected, said)
         if unsettled and state is ProofState.LEAKING:
             state, words = ProofState.UNKNOWN, unsettled
-        yield Proof(
+        proof = Proof(
             id=EventId(new_id()),
             round=report.round,
             site=report.site,
@@ -162,6 +196,7 @@ def _judged(
             words=words,
             at=report.ended,
         )
+        yield proof, is_silent
 
 
 def _said(tried: Tried, answered: set[tuple[Address, Path]]) -> tuple[Answered, str]:
@@ -188,6 +223,15 @@ def still_denied(desired: Desired, leaked: Iterable[Proof]) -> Iterator[Proof]:
         rule = policy.decides(tried)
         if rule is not None and rule.action is Action.DENY and subject_of(rule.name)[0] == proof.role:
             yield proof
+
+
+def is_denied(desired: Desired, target: str) -> bool:
+    """Whether that address or name is to be blocked for anybody."""
+    policy, address = _Policy.of(desired), address_or_none(target)
+    wanted = {name for rule in desired.rules if rule.action is Action.DENY for name in rule.destinations}
+    if address is not None:
+        return any(_within(policy.networks.get(name, ()), address) for name in wanted)
+    return any(_covers(domain, target) for name in wanted for domain in policy.names.get(name, ()))
 
 
 def not_tried(report: ProbeReport, found: Sequence[Proof], leaked: Iterable[Proof]) -> Iterator[Proof]:

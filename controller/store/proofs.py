@@ -122,6 +122,15 @@ class Proofs(Episodes):
         with self._db.read() as connection:
             return [_proof(row) for row in connection.execute(query).mappings()]
 
+    def answering(self, site: SiteName, since: datetime) -> list[tuple[Path, str]]:
+        """What answered a probe at the site since then, and on which path; the latest first."""
+        mine = (proofs.c.site == site, proofs.c.at >= since, proofs.c.by == By.PROBE.value)
+        answered = (proofs.c.said == Answered.PASSES.value, proofs.c.path != Path.DNS.value)
+        columns = proofs.c.path, proofs.c.target
+        query = select(*columns).where(*mine, *answered).group_by(*columns).order_by(func.max(proofs.c.at).desc())
+        with self._db.read() as connection:
+            return [(Path(path), str(target)) for path, target in connection.execute(query)]
+
     def last_proofs(self) -> dict[str, datetime]:
         """When each device was last asked."""
         asked = proof_cells.c.by == By.ORACLE.value

@@ -222,3 +222,38 @@ def test_a_probe_that_says_it_is_somewhere_else_is_refused(
     assert alone.main([*served, "--site", "austin", "--targets", str(tmp_path / "targets")]) == 1
     assert "TG5001" in capsys.readouterr().err
     assert probing.controller.proofs.matrix() == ()
+
+
+def test_a_probe_whose_clock_is_behind_tries_nothing(
+    probing: Office, served: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An hour late, the end of a window would be a leak."""
+    late = alone.time.time() - 3_600
+    monkeypatch.setattr(alone.time, "time", lambda: late)
+    monkeypatch.setattr(alone, "attempts", lambda *_: pytest.fail("tried"))
+    assert alone.main([*served, "--site", "berlin"]) == 1
+    assert "s behind the server's: set it" in capsys.readouterr().err
+
+
+def test_a_resolver_that_lies_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block page, or a portal that answers for every name; and one that lies about the service alone."""
+    how = alone.Options(sources=["127.0.0.1"], controls=["www.example.com"], resolvers=[""], reference=[], seconds=0.1)
+    told = {"www.tiktok.com": "10.9.9.9", "www.example.com": "192.0.2.80"}
+
+    def asked(_: str, name: str, kind: int, *__: Any) -> tuple[str, list[str]]:
+        default = told.get("*")
+        found = told.get(name, default)
+        return ("", [found]) if found and kind == 1 else ("NXDOMAIN", [])
+
+    def answers(_: str, address: str, *__: Any) -> alone.Tried:
+        return alone.Tried(not address.startswith("203.0.113."), "as it was")
+
+    monkeypatch.setattr(alone, "_asked", asked)
+    monkeypatch.setattr(alone, "try_tcp", answers)
+    monkeypatch.setattr(alone, "try_quic", answers)
+    results, _ = alone.probe(["www.tiktok.com"], how)
+    assert [(one["path"], one["verdict"]) for one in results] == [("dns", "blocked")], "it leads inside: no leak"
+    told.update({"*": "198.51.100.9", "www.tiktok.com": "198.51.100.9"})
+    results, controls = alone.probe(["www.tiktok.com"], how)
+    assert {one["verdict"] for one in results} == {"unknown"}, results
+    assert not any(control["reached"] for control in controls)

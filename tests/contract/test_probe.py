@@ -164,6 +164,45 @@ def test_blocked_with_the_list_on_and_leaking_without_the_rule(rig: NftablesRig,
     assert {cell.path for cell in controller.proofs.leaks()} == {Way(way) for way in EVERY_WAY}
 
 
+@pytest.mark.usefixtures("web")
+def test_i13_addresses_that_nobody_has_are_no_proof_where_nothing_is_blocked(
+    rig: NftablesRig, controller: Controller
+) -> None:
+    """Most of a listed network answers nobody; the control beside them does."""
+    client, nobody = rig.clients["company"], ("71.18.200.9", "2605:340:7::9")
+    said = probed(client, targets=nobody)
+    controller.proofs.take(ProbeBody.model_validate(said).report())
+    assert {cell.state for cell in controller.proofs.matrix("office")} == {ProofState.UNKNOWN}
+    assert all(control["reached"] for control in said["controls"]), said
+
+
+PORTALS: Final = {
+    "answers everybody, to their connection alone": ("tcp dport 443 dnat ip to 198.51.100.80", "unknown"),
+    "answers everybody, as a web server": (
+        "meta l4proto { tcp, udp } th dport 443 dnat ip to 198.51.100.90",
+        "unknown",
+    ),
+    "refuses everybody": ("meta l4proto { tcp, udp } th dport 443 dnat ip to 100.64.1.1:9", "unknown"),
+    "swallows everything": ("meta l4proto { tcp, udp } dnat ip to 192.0.2.77", "unknown"),
+}
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize("name", PORTALS)
+def test_i13_behind_a_captive_portal_nothing_is_known(rig: NftablesRig, name: str) -> None:
+    rule, verdict = PORTALS[name]
+    rig.gateway.nft(f"table ip t_portal {{\nchain c {{ type nat hook prerouting priority -150; {rule}; }}\n}}\n")
+    try:
+        said = probed(rig.clients["company"], targets=(LISTED[0],))
+    finally:
+        rig.gateway.nft("delete table ip t_portal\n")
+    assert verdicts(said)["tcp-443"] == verdict, said
+    if "alone" not in name:
+        assert set(verdicts(said).values()) == {verdict}, said
+        reached = {control["path"] for control in said["controls"] if control["reached"]}
+        assert reached.isdisjoint({"tcp-443", "udp-443"})
+
+
 def test_i13_with_the_uplink_cut_nothing_is_proven(rig: NftablesRig, controller: Controller, web: Web) -> None:
     push(rig, wish(rig))
     web.cut()

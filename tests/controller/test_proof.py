@@ -241,6 +241,36 @@ def test_i13_without_a_control_beside_it_nothing_is_blocked(inventory: Inventory
     assert states(inventory, tried(Answered.PASSES), control=None) == [ProofState.LEAKING], "what passes needs none"
 
 
+def test_i13_silence_proves_nothing_where_nobody_knows_of_a_server(inventory: Inventory) -> None:
+    """In the middle of a listed network there mostly is none: without any firewall it is as silent."""
+    mute = tried(Answered.BLOCKED, silent=True)
+
+    def found(*results: Tried, control: Path = Path.TCP, **more: Any) -> list[tuple[ProofState, str]]:
+        said = proofs_of(report(*results, control=control), wanted(inventory), **more)
+        return [(one.state, one.words) for one in said]
+
+    assert found(mute) == [(ProofState.UNKNOWN, "as it was, and nothing says that a server answers there")]
+    refused = tried(Answered.BLOCKED, target="103.136.220.11", address=ip_address("103.136.220.11"))
+    assert found(mute, refused) == [(ProofState.BLOCKED, "as it was")], "the other says more"
+    assert found(mute, answering={(Path.TCP, "103.136.220.10")}) == [(ProofState.BLOCKED, "as it was")]
+    excepted = tried(Answered.PASSES, source=ip_address("10.20.7.9"))
+    assert {state for state, _ in found(mute, excepted)} == {ProofState.BLOCKED, ProofState.OPEN}
+    named = replace(mute, target="www.tiktok.com")
+    assert found(named) == [(ProofState.BLOCKED, "as it was")], "a name leads there"
+    quic = replace(named, path=Path.QUIC)
+    assert [state for state, _ in found(quic, control=Path.QUIC)] == [ProofState.UNKNOWN], "perhaps without QUIC"
+    refused_quic = replace(refused, path=Path.QUIC)
+    assert [state for state, _ in found(refused_quic, control=Path.QUIC)] == [ProofState.BLOCKED]
+    passes = replace(refused, path=Path.TCP, verdict=Answered.PASSES)
+    assert [state for state, _ in found(refused_quic, passes, control=Path.QUIC)] == [
+        ProofState.UNKNOWN,
+        ProofState.LEAKING,
+    ], "the server itself refuses QUIC"
+    assert found(replace(mute, path=Path.DNS, target="tiktok.com", address=None), control=Path.DNS) == [
+        (ProofState.BLOCKED, "as it was")
+    ]
+
+
 def test_whose_a_source_is_and_what_it_may_is_looked_up_here(inventory: Inventory) -> None:
     excepted = ip_address("10.20.7.9")
     (found,) = proofs_of(report(tried(Answered.PASSES, source=excepted)), wanted(inventory))

@@ -205,7 +205,11 @@ def test_of_many_roles_each_has_its_turn() -> None:
 
 
 def brought(
-    controller: Controller, *tries: tuple[str, Answered], began: timedelta = -MINUTE, ended: timedelta = timedelta()
+    controller: Controller,
+    *tries: tuple[str, Answered],
+    began: timedelta = -MINUTE,
+    ended: timedelta = timedelta(),
+    silent: bool = False,
 ) -> list[Proof]:
     """By TCP, from a host of the company beside a control that answered."""
     now = controller.clock.now()
@@ -216,7 +220,15 @@ def brought(
         began=now + began,
         ended=now + ended,
         results=tuple(
-            Tried(path=Path.TCP, source=SOURCE, target=to, address=ip_address(to), verdict=verdict, why="w")
+            Tried(
+                path=Path.TCP,
+                source=SOURCE,
+                target=to,
+                address=ip_address(to),
+                verdict=verdict,
+                why="w",
+                silent=silent,
+            )
             for to, verdict in tries
         ),
         controls=(Control(path=Path.TCP, source=SOURCE, target="www.example.com", reached=True),),
@@ -247,7 +259,6 @@ def test_a_probe_that_tries_other_entries_ends_no_leak_and_is_told_what_to_try_a
     brought(controller, ("16.162.50.1", BLOCKED), ("16.162.2.1", BLOCKED))
     (over,) = leaks(controller)
     assert (over.id, is_over(over)) == (leak.id, True)
-    assert "16.162.50.1" not in controller.proofs.targets("berlin")
 
 
 def test_what_leaked_last_is_owed_until_it_was_blocked() -> None:
@@ -338,3 +349,18 @@ def test_a_clock_that_is_a_little_wrong_makes_no_leak_at_the_edge_of_a_window(
     found = brought(controller, ("16.162.50.1", PASSES), began=(shift - 1) * MINUTE, ended=shift * MINUTE)
     assert [(one.state, one.words) for one in found] == [(ProofState.UNKNOWN, OTHER_POLICY)] * count
     assert leaks(controller) == []
+
+
+def test_what_answered_an_excepted_source_is_tried_again_and_its_silence_counts(
+    controller: Controller, clock: ManualClock
+) -> None:
+    brought(controller, ("16.162.50.1", PASSES))
+    brought(controller, ("16.162.50.1", BLOCKED))
+    clock.advance(timedelta(days=2))
+    brought_to_its_state(controller, FW)
+    assert "16.162.50.1" in controller.proofs.targets("berlin"), "not owed, but known to answer"
+    assert [one.state for one in brought(controller, ("16.162.50.1", BLOCKED), silent=True)] == [ProofState.BLOCKED]
+    assert [one.state for one in brought(controller, ("16.162.2.1", BLOCKED), silent=True)] == [ProofState.UNKNOWN]
+    clock.advance(timedelta(days=33))
+    brought_to_its_state(controller, FW)
+    assert "16.162.50.1" not in controller.proofs.targets("berlin")
