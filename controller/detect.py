@@ -8,6 +8,7 @@ the event says ``AT_LEAST`` (I11).
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -108,6 +109,39 @@ def detect(
             )
         )
     return tuple(events)
+
+
+def without(before: Reading, after: Reading, own: Iterable[tuple[RuleName, Address, Address]]) -> Reading | None:
+    """A baseline that has counted what we caused between two readings, and nothing else of it.
+
+    ``own``: by the rule that it met, from where to where. None: the counters began anew meanwhile.
+    """
+    caused = list(own)
+    rules, pairs = Counter(rule for rule, _, _ in caused), {(source, target) for _, source, target in caused}
+    known = {rule.rule: rule for rule in before.rules}
+    if before.epoch != after.epoch or gone_back(before, after):
+        return None
+    flows = [flow for flow in before.flows if (flow.source, flow.destination) not in pairs]
+    flows += [flow for flow in after.flows if (flow.source, flow.destination) in pairs]
+    counted = (_met(known[rule.rule], rule, rules[rule.rule]) for rule in after.rules if rule.rule in known)
+    return replace(before, rules=tuple(counted), flows=tuple(flows))
+
+
+def _met(before: RuleCount, after: RuleCount, own: int) -> RuleCount:
+    """``before`` with so many hits more, as far as there were: by whichever unit counted them."""
+    new, left, units = {unit.unit: unit for unit in after.units}, own, list[UnitCount]()
+    for unit in before.units:
+        took = min(left, new[unit.unit].hits - unit.hits) if unit.unit in new else 0
+        units.append(
+            replace(unit, hits=unit.hits + took, packets=_counted(unit.packets, new.get(unit.unit, unit).packets, took))
+        )
+        left -= took
+    hits, packets = _counted(before.hits, after.hits, own), _counted(before.packets, after.packets, own)
+    return replace(before, hits=hits, packets=packets, units=tuple(units))
+
+
+def _counted(old: int | None, new: int | None, own: int) -> int | None:
+    return new if old is None or new is None else min(new, old + own)
 
 
 def gone_back(before: Reading | None, after: Reading) -> tuple[RuleName, ...]:

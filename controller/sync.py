@@ -27,7 +27,7 @@ from controller.desired import (
     subject_of,
     week_note,
 )
-from controller.detect import DetectContext, detect, gone_back, on_our_clock
+from controller.detect import DetectContext, detect, gone_back, on_our_clock, without
 from controller.emergencies import EmergencyDesk
 from controller.errors import ChangeFrozen, NotFound, PlanStale, StoreError
 from controller.evidence.model import Quarantine, Rejected
@@ -59,7 +59,7 @@ from core.clock import Clock
 from core.errors import TokgateError
 from core.faults import crash_point
 from core.ids import EventId, ExceptionId, RunId, SiteName, new_id
-from core.net import Network, aggregate
+from core.net import Address, Network, aggregate
 from ipsets.catalogue import shared_cdn_ranges
 from ipsets.errors import GuardTripped, NoSnapshot
 from ipsets.guard import default_never_block
@@ -277,6 +277,25 @@ class Worker:
         except DeviceError as exc:
             self._failed_look(device, exc)
             raise
+
+    def counted(self, device: Device, adapter: Adapter, session: Session) -> Reading:
+        """The counters now, and recorded what they prove. Raises ``DeviceError``."""
+        reading = adapter.counters(session)
+        if adapter.capabilities.names_itself:
+            self._refuse_another(device, reading)
+        self._count(device, reading, self.facts(device), created_at=None)
+        return reading
+
+    def leave_out(
+        self, device: Device, before: Reading, after: Reading, asked: Iterable[tuple[str, Address, Address]]
+    ) -> None:
+        """Count as nobody's what was asked of a device that counts questions: of which role, from where to where."""
+        rules = {role: rule.rule for rule in after.rules if (role := subject_of(rule.rule)[0])}
+        own = [(rules[role], source, target) for role, source, target in asked if role in rules]
+        now = self.clock.now()
+        baseline = without(on_our_clock(before, now), on_our_clock(after, now), own)
+        if baseline is not None:
+            self.store.record_events(device.name, baseline, ())
 
     def _refuse_another(self, device: Device, reading: Reading) -> None:
         """Raises ``AnotherDevice``; the reading is set aside, and what it counts is nobody's."""

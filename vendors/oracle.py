@@ -115,6 +115,11 @@ def oracle_of(adapter: object) -> Oracle | None:
     return adapter if isinstance(adapter, Oracle) else None
 
 
+def asking_counts(adapter: object) -> bool:
+    """Whether the device counts each question as a hit of the rule that it meets."""
+    return bool(getattr(adapter, "asking_counts", False))
+
+
 def unasked(question: Question, why: str) -> Answer:
     return Answer(question=question, said=Answered.UNKNOWN, words=why, is_unasked=True)
 

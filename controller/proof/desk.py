@@ -44,7 +44,7 @@ from core.ids import DeviceName, EventId, SiteName, new_id
 from ipsets.errors import NoSnapshot
 from ipsets.model import Snapshot
 from vendors.model import Desired
-from vendors.oracle import NO_WAY, Answer, oracle_of
+from vendors.oracle import NO_WAY, Answer, Answered, asking_counts, oracle_of
 from vendors.registry import adapter_for
 
 log = structlog.get_logger()
@@ -92,8 +92,14 @@ class ProofDesk:
         if isinstance(wanted, str):
             return Proven(site=device.site, origin=device.name, proofs=(), why=wanted, device=device.name)
         with self.worker.session(device, None) as (adapter, session):
-            oracle = oracle_of(adapter)
+            oracle, before = oracle_of(adapter), None
+            if asking_counts(adapter):
+                before = self.worker.counted(device, adapter, session)
             answers = () if oracle is None else oracle.ask(session, [sample.question for sample in wanted])
+            if before is not None:
+                met = [sample for sample, answer in zip(wanted, answers, strict=True) if answer.said is Answered.OURS]
+                own = [(sample.role, sample.question.source, sample.question.destination) for sample in met]
+                self.worker.leave_out(device, before, adapter.counters(session), own)
         behind = self._is_behind(device)
         found = tuple(
             self._proof(device, round_id, sample, answer, behind=behind)

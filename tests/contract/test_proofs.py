@@ -17,7 +17,7 @@ from controller.proof.model import Path as Way
 from controller.proof.model import ProofState
 from controller.service import Controller
 from controller.settings import Settings
-from controller.store import EpisodeQuery, ProofQuery
+from controller.store import EpisodeQuery, EventQuery, ProofQuery
 from controller.views import Selection
 from core.clock import ManualClock
 from ipsets.snapshot import content_id
@@ -170,3 +170,29 @@ def test_a_sync_that_changed_nothing_asks_too_after_a_while_and_sooner_while_it_
         assert not is_due()
         office.clock.advance(timedelta(minutes=1))
         assert is_due()
+
+
+def test_what_it_was_asked_is_nobodys_use(rig: EmulatedRig, tmp_path: Path) -> None:
+    """An ASA counts and logs a packet that is traced as a real one; real ones are counted all the same."""
+    office = Office(rig, tmp_path)
+    with office.open() as controller:
+        assert sync(controller) is Outcome.APPLIED
+        office.clock.advance(timedelta(minutes=5))
+        controller.collect(Selection())
+        before = {event.id for event in controller.store.events(EventQuery()).items}
+        assert rig.passes("company", TIKTOK) is False
+        for _ in range(3):
+            office.clock.advance(timedelta(minutes=5))
+            (asked,) = controller.prove(Selection())
+            assert asked.error is None
+            assert asked.proven is not None
+            assert len(asked.proven.proofs) >= 2
+        assert rig.passes("company", TIKTOK) is False
+        office.clock.advance(timedelta(minutes=5))
+        controller.collect(Selection())
+        office.clock.advance(timedelta(minutes=5))
+        controller.collect(Selection())
+        found = [event for event in controller.store.events(EventQuery()).items if event.id not in before]
+        targets = {str(seen.destination) for event in found for seen in event.sources}
+        assert sum(event.hits or 0 for event in found) == 2
+        assert targets <= {TIKTOK}

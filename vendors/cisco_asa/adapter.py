@@ -122,6 +122,10 @@ class CiscoAsa:
     def asks(self) -> bool:
         return bool(self.options.oracle)
 
+    @property
+    def asking_counts(self) -> bool:
+        return True
+
     def ask(self, session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
         with self._named(), terminal(session, self.options) as at:
             return tuple(self._asked(at, question) for question in questions)
