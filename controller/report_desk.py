@@ -15,7 +15,7 @@ from controller.emergencies import EmergencyDesk
 from controller.evidence.model import Episode, EpisodeKind
 from controller.exception_desk import ExceptionDesk, Wanted
 from controller.inventory import Inventory, Site
-from controller.model import CoverageState, DeviceStatus, EventAction, Mode, Window
+from controller.model import CoverageState, DeviceStatus, EventAction, ExceptionState, Mode, Window
 from controller.privacy_desk import PrivacyDesk
 from controller.reconciling import Told
 from controller.reports.making import (
@@ -32,12 +32,14 @@ from controller.reports.making import (
     is_by_day,
     share_of,
     site_report,
+    totals_by_action,
+    was_counted,
 )
 from controller.reports.ranges import Asked, parse_range, window_before
 from controller.store import AuditQuery, Store
 from controller.store.episodes import EpisodeQuery
 from controller.store.sums import SumsCheck
-from controller.sums import Count, clients_in, total
+from controller.sums import clients_in, total
 from controller.troubles import stale_limits, troubles
 from core.clock import Clock
 from core.ids import DeviceName, SiteName
@@ -55,6 +57,8 @@ FINDINGS: Final = frozenset(
 )
 SHOWN: Final = 20
 """Findings and changes that a report names; it says how many there are."""
+MANY: Final = 1_000
+"""Revocations that are looked through for those of the site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +133,10 @@ class ReportDesk:
     def _before(self, site: Site, asked: Window | Asked, now: datetime) -> Before:
         window = _earlier(asked, now)
         hits = self.store.fleet_hits(window, [site.name]).get(site.name, {})
-        share = share_of({state: time.total_seconds() for state, time in self._proven(site, window, now).items()})
-        return Before(window=window, totals=_totals(hits), enforced_share=share)
+        times = self._proven(site, window, now)
+        share = share_of({state: time.total_seconds() for state, time in times.items()})
+        counted = was_counted(times, total(hits.values()).events)
+        return Before(window=window, totals=totals_by_action(hits, is_counted=counted), enforced_share=share)
 
     def _proven(self, site: Site, window: Window, now: datetime) -> Mapping[CoverageState, timedelta]:
         """How long it was in each state: by looks at its devices, less what leaked."""
@@ -172,9 +178,14 @@ class ReportDesk:
             yield Change(at=at, what=f"changed on devices: {trigger}", by="tokgate", count=count)
         for emergency in self.emergencies.during(window, site.name):
             yield Change(at=emergency.starts, what=f"emergency: {emergency}", by=emergency.actor)
+        revoked = AuditQuery(action="exception.revoke", since=window.start, until=window.end)
+        ended_by = {entry.subject: entry for entry in self.store.audit_entries(limit=MANY, wanted=revoked)}
         for exception in self.exceptions.find(Wanted(site=site.name)):
+            if (end := ended_by.get(exception.id)) is not None:
+                yield Change(at=end.at, what=f"exception {exception.id} revoked: {end.reason}", by=end.actor)
             if exception.decided_at is not None and window.start <= exception.decided_at < window.end:
-                what = f"exception {exception.id} {exception.state.value}: {exception.reason}"
+                decided = "denied" if exception.state is ExceptionState.DENIED else "approved"
+                what = f"exception {exception.id} {decided}: {exception.reason}"
                 yield Change(at=exception.decided_at, what=what, by=exception.decided_by or "")
         wanted = AuditQuery(action="inventory", since=window.start, until=window.end)
         for entry in self.store.audit_entries(limit=SHOWN, wanted=wanted):
@@ -198,7 +209,7 @@ class ReportDesk:
     def counted(self, window: Window) -> dict[SiteName, Mapping[EventAction, Totals]]:
         """The totals of each site alone, as ``fleet`` has them."""
         hits = self.store.fleet_hits(window, self.inventory.sites)
-        return {name: _totals(hits.get(name, {})) for name in self.inventory.sites}
+        return {name: totals_by_action(hits.get(name, {}), is_counted=True) for name in self.inventory.sites}
 
     def _lines(self, window: Window, now: datetime) -> Iterator[SiteLine]:
         sites = self.inventory.sites
@@ -207,22 +218,25 @@ class ReportDesk:
         statuses = self.store.statuses()
         for name, site in sites.items():
             found = hits.get(name, {})
+            of_all = total(found.values())
+            counted = was_counted(times[name], of_all.events)
             yield SiteLine(
                 site=name,
                 title=site.title,
-                totals=_totals(found),
+                totals=totals_by_action(found, is_counted=counted),
                 times=times[name],
                 time_zone=site.time_zone,
-                notes=(*figure_notes(times[name], total(found.values())), *_device_words(site, statuses)),
+                notes=(*figure_notes(times[name], of_all), *_device_words(site, statuses)),
+                is_counted=counted,
             )
 
     def _fleet_before(self, asked: Window | Asked, now: datetime) -> Before:
         window = _earlier(asked, now)
         times = self._times(window, now)
-        of_all = [
-            count for hits in self.store.fleet_hits(window, self.inventory.sites).values() for count in hits.items()
-        ]
-        totals = {action: Totals.of(c for a, c in of_all if a is action) for action in EventAction}
+        by_site = self.store.fleet_hits(window, self.inventory.sites)
+        hits = {a: total(found[a] for found in by_site.values() if a in found) for a in EventAction}
+        counted = any(was_counted(t, total(by_site.get(name, {}).values()).events) for name, t in times.items())
+        totals = totals_by_action(hits, is_counted=counted)
         sums = {state: sum(t[state].total_seconds() for t in times.values()) for state in CoverageState}
         return Before(window=window, totals=totals, enforced_share=share_of(sums))
 
@@ -250,10 +264,6 @@ def _earlier(asked: Window | Asked, now: datetime) -> Window:
     if window.start < now < window.end:
         return Window(before.start, min(before.end, before.start + (now - window.start)))
     return before
-
-
-def _totals(hits: Mapping[EventAction, Count]) -> dict[EventAction, Totals]:
-    return {action: Totals.of([hits[action]] if action in hits else []) for action in EventAction}
 
 
 def _device_words(site: Site, statuses: Mapping[DeviceName, DeviceStatus]) -> Iterable[str]:

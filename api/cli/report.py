@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,7 +12,7 @@ import typer
 
 from api.cli import opening
 from api.cli.options import As, AsPage, Output, Page, Range, Since, Until
-from api.cli.show import moment, note, say, show_json, show_pairs, show_rows, show_table
+from api.cli.show import moment, note, say, show_json, show_pairs, show_rows, show_table, to_stdout
 from api.cli.times import parse_time
 from api.cli.writing import whole
 from controller.errors import Invalid
@@ -201,7 +201,10 @@ def show_site(report: Mapping[str, Any]) -> None:
 
 
 def _show_fleet(report: Mapping[str, Any]) -> None:
+    say(f"all sites, {report['from']} to {report['to']}", style="bold")
     _tell_troubles(report)
+    show_table(("", "hits", "before"), (_hits(report, name) for name in report["totals"]))
+    say()
     rows = [_fleet_row(site) for site in report["sites"]]
     show_table(_FLEET, ([row[column] for column in _FLEET] for row in rows))
 
@@ -223,14 +226,37 @@ def coverage_line(coverage: Mapping[str, Any]) -> str:
 
 def _by_hour(rows: Sequence[Mapping[str, Any]]) -> None:
     counts = [int(row["blocked"] or 0) for row in rows]
-    if any(counts):
-        say(f"\nblocked by hour  {sparkline(counts)}  at most {max(counts)}")
+    if not any(counts):
+        return
+    starts = [datetime.fromisoformat(row["hour"]) for row in rows[:2]]
+    unit, together = ("day", _DAYS) if starts[-1] - starts[0] > timedelta(hours=2) else ("hour", _HOURS)
+    width = to_stdout().width - _BESIDE
+    each = next((number for number in together if -(-len(counts) // number) <= width), together[-1])
+    sums = [sum(counts[at : at + each]) for at in range(0, len(counts), each)]
+    say(f"\nblocked by {unit if each == 1 else f'{each} {unit}s'}  {sparkline(sums)}  at most {max(sums)}")
+
+
+def _device_state(row: Mapping[str, Any]) -> str:
+    if not row["in_inventory"]:
+        return "no longer in the inventory"
+    if row["last_seen_at"] is None:
+        return "never looked at"
+    return "degraded" if row["degraded"] else "good"
 
 
 def _total(report: Mapping[str, Any], action: str) -> list[object]:
     trend = report["trend"]
     then = trend["totals"][action]["hits"] if trend else None
-    return [action, *report["totals"][action].values(), "unknown" if then is None else then]
+    return [action, *map(_figure, (*report["totals"][action].values(), then))]
+
+
+def _hits(report: Mapping[str, Any], action: str) -> list[object]:
+    name, hits, *_, then = _total(report, action)
+    return [name, hits, then]
+
+
+def _figure(value: int | None) -> object:
+    return "unknown" if value is None else value
 
 
 def _heat(days: Sequence[Sequence[int | None]]) -> None:
@@ -301,6 +327,10 @@ def _gaps(spans: Sequence[Mapping[str, Any]]) -> None:
 
 
 _ROWS_SHOWN: Final = 10
+_HOURS: Final = (1, 2, 3, 4, 6, 8, 12, 24)
+_DAYS: Final = (1, 2, 7, 14, 28)
+"""So many bars of the chart may become one, for it to fit into a line."""
+_BESIDE: Final = len("blocked by 24 hours    at most 1234567")
 _WEEK: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SEEN: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
     "role": lambda row: row["role"] or "exception",
@@ -316,7 +346,7 @@ _SECTIONS: Final[Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], object]
         "device": lambda row: row["device"],
         "seen": lambda row: moment(row["last_seen_at"]),
         "enforced": lambda row: moment(row["enforced_at"]),
-        "state": lambda row: row["error"] or ("degraded" if row["degraded"] else "good"),
+        "state": lambda row: row["error"] or _device_state(row),
     },
     "exceptions": {
         "id": lambda row: row["id"],
@@ -352,7 +382,9 @@ _COVERAGE: Final = (
     "enforced_seconds", "partial_seconds", "monitored_seconds", "off_seconds", "not_enforced_seconds",
     "unknown_seconds",
 )  # fmt: skip
-_FLEET: Final = ("site", "blocked", "monitored", "allowed", "enforced", "in part", "not enforced", "unknown")
+_FLEET: Final = (
+    "site", "blocked", "monitored", "allowed", "enforced", "in part", "watched", "off", "not enforced", "unknown",
+)  # fmt: skip
 
 
 def _fleet_row(site: Mapping[str, Any]) -> dict[str, object]:
@@ -362,12 +394,14 @@ def _fleet_row(site: Mapping[str, Any]) -> dict[str, object]:
     def share(key: str) -> str:
         return f"{coverage[key] / total:.1%}" if total else "none"
 
-    hits = {action: count["hits"] for action, count in site["totals"].items()}
+    hits = {action: _figure(count["hits"]) for action, count in site["totals"].items()}
     return {
         "site": site["site"],
         **hits,
         "enforced": share("enforced_seconds"),
         "in part": share("partial_seconds"),
+        "watched": share("monitored_seconds"),
+        "off": share("off_seconds"),
         "not enforced": share("not_enforced_seconds"),
         "unknown": share("unknown_seconds"),
     }

@@ -27,6 +27,7 @@ from controller.model import (
 )
 from controller.proof.model import Proof, ProofState
 from controller.reconciling import Row, reconcile, told_of
+from controller.reports.making import was_counted
 from controller.store.inventories import InventoryVersion
 from controller.store.jsons import EPISODE, EXCEPTION
 from controller.store.snapshots import Term
@@ -206,9 +207,21 @@ def gaps(facts: SiteFacts) -> dict[str, Any]:
             name: [_span(span) for span in known.spans if span.state in NOT_PROVEN]
             for name, known in sorted(facts.devices.items())
         },
+        "site": [_span(span) for span in _beside_devices(facts)],
         "never_looked_at": sorted(facts.site.devices.keys() - seen),
         "not_in_inventory": sorted(seen - facts.site.devices.keys()),
     }
+
+
+def _beside_devices(facts: SiteFacts) -> Iterator[Span]:
+    """Times that looks at devices do not tell of: something passed where it should have been stopped."""
+    told = [span for known in facts.devices.values() for span in known.spans]
+    for span in facts.whole.spans:
+        at = span.window.start
+        if span.state in NOT_PROVEN and not any(
+            one.state is span.state and one.window.start <= at < one.window.end for one in told
+        ):
+            yield span
 
 
 # --- who passed, and who tried ----------------------------------------------------------------------------------------
@@ -231,13 +244,20 @@ def _use(exception: ExceptionId, events: Iterable[DetectionEvent]) -> dict[str, 
 
 
 def attempts(facts: SiteFacts) -> dict[str, Any]:
+    kinds = sorted({episode.kind.value for episode in facts.episodes})
+    episodes = {kind: sum(e.kind.value == kind for e in facts.episodes) for kind in kinds}
+    return {"counted": counted(facts), "episodes": episodes}
+
+
+def counted(facts: SiteFacts) -> dict[str, Any]:
+    """Events and hits of each action; hits are unknown where nobody counted."""
+    is_counted = was_counted({state: facts.whole.total(state) for state in CoverageState}, len(facts.events))
     totals = {}
     for action in EventAction:
         own = [event for event in facts.events if event.action is action]
-        totals[action.value] = {"events": len(own), "hits": _sum(event.hits for event in own)}
-    kinds = sorted({episode.kind.value for episode in facts.episodes})
-    episodes = {kind: sum(e.kind.value == kind for e in facts.episodes) for kind in kinds}
-    return {"counted": totals, "episodes": episodes}
+        hits = _sum(event.hits for event in own) if is_counted else None
+        totals[action.value] = {"events": len(own), "hits": hits}
+    return totals
 
 
 def event_line(event: DetectionEvent, *, identities: bool) -> dict[str, Any]:
@@ -330,4 +350,4 @@ def about(facts: Facts, *, generated_at: datetime, regulation: str | None) -> di
     }
 
 
-__all__ = ["Facts", "SiteFacts", "about", "documents", "episode_line", "event_line", "iso", "reconciled"]
+__all__ = ["Facts", "SiteFacts", "about", "counted", "documents", "episode_line", "event_line", "iso", "reconciled"]

@@ -132,7 +132,7 @@ def _policy(facts: Facts) -> tuple[Status, str]:
             Status.PARTLY,
             f"its text is kept since {first:%Y-%m-%d %H:%M} UTC; of before, its digest alone",
         )
-    return Status.SHOWN, f"{len(facts.versions)} versions of the policy were in force, each with its text"
+    return Status.SHOWN, f"{count_of(len(facts.versions), 'version')} of the policy in force, each with its text"
 
 
 def _seconds(facts: Facts, *states: CoverageState) -> float:
@@ -164,7 +164,7 @@ def _continuity(facts: Facts) -> tuple[Status, str]:
         return Status.SHOWN, "there is no time of which nothing was proven"
     return (
         Status.PARTLY,
-        f"{count_of(gaps, 'time')} nothing was proven, at the longest for {longest / 60:,.0f} min; each has its cause",
+        f"{count_of(gaps, 'gap')} in the proof, the longest of {longest / 60:,.0f} min; each has its cause",
     )
 
 
@@ -176,15 +176,16 @@ def _traffic(facts: Facts) -> tuple[Status, str]:
         for action in EventAction
     )
     if not events:
-        return Status.NOT_PROVEN, "no counter was read in this time; that nothing is recorded proves nothing"
-    return (Status.PARTLY, f"{told}; no reading of {', '.join(blind)}") if blind else (Status.SHOWN, told)
+        return Status.NOT_PROVEN, "no hit was counted in this time; that nothing is recorded proves nothing"
+    return (Status.PARTLY, f"{told}; no hit was counted at {', '.join(blind)}") if blind else (Status.SHOWN, told)
 
 
 def _leaks(facts: Facts) -> tuple[Status, str]:
     leaks = sum(e.kind is EpisodeKind.LEAK and not e.is_taken_back for s in facts.sites for e in s.episodes)
-    leaks += sum(p.state is ProofState.LEAKING for s in facts.sites for p in s.proofs)
-    if leaks:
-        return Status.SHOWN, f"{leaks} times traffic passed where it should not have"
+    leaking = sum(p.state is ProofState.LEAKING for s in facts.sites for p in s.proofs)
+    if leaks or leaking:  # what proof finds is an episode too, of all tries of one path: never added up
+        tries = f"; {count_of(leaking, 'answer')} of firewalls and probes said so" if leaking else ""
+        return Status.SHOWN, f"{count_of(leaks, 'leak')} of traffic that should not have passed{tries}"
     untried = [s.site.name for s in facts.sites if not any(p.by is By.PROBE for p in s.proofs)]
     asked = sum(p.by is By.ORACLE and p.state is ProofState.BLOCKED for s in facts.sites for p in s.proofs)
     told = f"; firewalls said {asked} times of their own rules that they block" if asked else ""
@@ -208,7 +209,7 @@ def _lists(facts: Facts) -> tuple[Status, str]:
     if not facts.terms:
         return Status.NOT_PROVEN, "which list was in force is not known"
     gone = sum(term.snapshot not in facts.snapshots for term in facts.terms)
-    told = f"{len(facts.terms)} lists were in force, by digest"
+    told = f"{count_of(len(facts.terms), 'list')} in force, by digest"
     return (Status.PARTLY, f"{told}; of {gone} the entries are not kept any more") if gone else (Status.SHOWN, told)
 
 
@@ -216,7 +217,10 @@ def _installs(facts: Facts) -> tuple[Status, str]:
     found = [e for s in facts.sites for e in s.episodes if e.kind is EpisodeKind.INSTALLED]
     if not found:
         return Status.NOT_PROVEN, "no inventory of endpoints is recorded; a firewall does not see what is installed"
-    return Status.PARTLY, f"{len(found)} installations were told by endpoints; those that tell nothing are not known"
+    return (
+        Status.PARTLY,
+        f"{count_of(len(found), 'installation')} told by endpoints; those that tell nothing are not known",
+    )
 
 
 def _changes(facts: Facts) -> tuple[Status, str]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
 from controller.model import CoverageState, Window
-from controller.packs.contents import NOT_PROVEN, SiteFacts, coverage_of, gaps, iso
+from controller.packs.contents import NOT_PROVEN, SiteFacts, counted, coverage_of, gaps, iso
 from core.ids import SiteName
 
 DAY: Final = timedelta(days=1)
@@ -57,10 +57,12 @@ def _place(each: SiteDay, seed: str) -> str:
 
 def proof_of(each: SiteDay, facts: SiteFacts) -> dict[str, Any]:
     """What is recorded of it: the proof, or what is not known and why."""
-    known = coverage_of(facts)
+    known, found = coverage_of(facts), gaps(facts)
     unproven = sum(facts.whole.total(state).total_seconds() for state in NOT_PROVEN)
     unknown = facts.whole.total(CoverageState.UNKNOWN).total_seconds()
-    verdict = "proven" if not unproven else "unknown" if unknown == DAY.total_seconds() else "partly proven"
+    verdict = "proven" if not unproven else "partly proven"
+    if unproven >= DAY.total_seconds():
+        verdict = "unknown" if unknown == unproven else "not proven"
     looks = sorted(facts.looks, key=lambda look: look.at)
     return {
         "site": each.site,
@@ -68,7 +70,7 @@ def proof_of(each: SiteDay, facts: SiteFacts) -> dict[str, Any]:
         "verdict": verdict,
         "seconds": known["seconds"],
         "spans": known["spans"],
-        "gaps": gaps(facts)["devices"],
+        "gaps": {**found["devices"], **({"the site": found["site"]} if found["site"] else {})},
         "looks": [
             {
                 "device": look.device,
@@ -81,7 +83,7 @@ def proof_of(each: SiteDay, facts: SiteFacts) -> dict[str, Any]:
             for look in looks
         ],
         "exceptions": sorted(exception.id for exception in facts.exceptions),
-        "hits": len(facts.events),
+        "counted": counted(facts),
     }
 
 

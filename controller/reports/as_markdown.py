@@ -26,7 +26,7 @@ def render_site(report: SiteReport) -> str:
         f"# {text(report.title)}: hit report",
         f"Site {text(report.site)}, {text(span)}",
         *(f"**Attention: {text(trouble)}.**" for trouble in report.intelligence),
-        _answer(report.enforced_share),
+        _answer(report),
         _totals(report),
         "## Coverage",
         _table(("state", "time"), _times(report)),
@@ -122,7 +122,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *lines]) if lines else "None."
 
 
-def _answer(enforced: float | None) -> str:
+def _answer(report: SiteReport) -> str:
+    enforced = report.enforced_share
+    if not report.coverage.spans:
+        return "**None of this time has passed.**"
     if enforced is None:
         return "**Nothing was to be enforced in this time.**"
     return f"**Proven enforced {share(enforced)} of the time in which the site was not off by policy.**"
@@ -147,6 +150,8 @@ def _heat(report: SiteReport) -> str:
     """A row of a day, a character an hour: the darker, the more was blocked; ``?``: not counted."""
     days = report.heat_map.get(EventAction.BLOCKED, ())
     most = max((hits or 0 for day in days for hits in day), default=0)
+    if not report.is_counted:
+        return "Nobody counted in this time."
     if not most:
         return "No attempt was blocked in this time."
     rows = [f"    {name} {''.join(_shade(hits, most) for hits in day)}" for name, day in zip(DAYS, days, strict=True)]

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -36,6 +36,7 @@ from ipsets.model import Snapshot
 from ipsets.spans import words
 
 TOP: Final = 20
+UNCOUNTED: Final = "Nobody counted in this time: hits are unknown, not none."
 HIDDEN: Final = "hidden"
 """Stands for whom a report does not name."""
 MAX_HOURS: Final = 24 * 45
@@ -231,6 +232,7 @@ class SiteReport:
     notes: tuple[str, ...] = field(default=())
     base_url: str = ""  # our own address, for links
     identities: Identities = Identities.SHOWN
+    is_counted: bool = True  # somebody counted: what was not seen then is none, and not unknown
 
     @property
     def reconciled_clients(self) -> tuple[Row, ...]:
@@ -310,6 +312,7 @@ class SiteLine:
     times: Mapping[CoverageState, timedelta]
     notes: tuple[str, ...] = ()
     time_zone: str = "UTC"
+    is_counted: bool = True
 
     def seconds(self, state: CoverageState) -> float:
         return self.times[state].total_seconds()
@@ -406,7 +409,8 @@ def site_report(
     """
     proven = coverage(observations, window, devices=tuple(devices), now=now, freshness=freshness, proofs=tried)
     troubles = tuple(sources)
-    return SiteReport(
+    counted = was_counted({state: proven.total(state) for state in CoverageState}, sums.all.events)
+    made = SiteReport(
         site=site,
         title=title,
         time_zone=time_zone,
@@ -431,6 +435,34 @@ def site_report(
         intelligence=troubles,
         notes=tuple(_notes(devices, sums, proven, snapshot, troubles, pin, emergencies)),
     )
+    return made if counted else _uncounted(made)
+
+
+def was_counted(times: Mapping[CoverageState, timedelta], events: int) -> bool:
+    """Whether nothing is none: something was counted, or of some of the time it is known what the devices did."""
+    return bool(events) or any(time for state, time in times.items() if state is not CoverageState.UNKNOWN)
+
+
+def totals_by_action(hits: Mapping[EventAction, Count], *, is_counted: bool) -> dict[EventAction, Totals]:
+    """Of a time in which nobody counted every total is unknown."""
+    if not is_counted:
+        return dict.fromkeys(EventAction, _UNKNOWN)
+    return {action: Totals.of([hits[action]] if action in hits else []) for action in EventAction}
+
+
+def _uncounted(made: SiteReport) -> SiteReport:
+    """The same where nobody counted: before anything was kept, ahead of now, or while nobody looked."""
+    unknown = dict.fromkeys(EventAction, _UNKNOWN)
+    week = ((None,) * 24,) * 7
+    return replace(
+        made,
+        is_counted=False,
+        totals=unknown,
+        devices=tuple(replace(line, totals=unknown) for line in made.devices),
+        by_hour=tuple(replace(bucket, hits=dict.fromkeys(EventAction)) for bucket in made.by_hour),
+        heat_map=dict.fromkeys(EventAction, week),
+        exceptions=tuple(replace(line, totals=_UNKNOWN) for line in made.exceptions),
+    )
 
 
 def fleet_report(
@@ -442,18 +474,24 @@ def fleet_report(
     name: str | None = None,
     before: Before | None = None,
 ) -> FleetReport:
-    """All sites as one, those that were enforced least first."""
+    """All sites as one, those that were enforced least first.
+
+    The totals are of the sites where somebody counted; where nobody did, the line of the site says so.
+    """
     known = sorted(sites, key=lambda s: (-1.0 if s.enforced_share is None else s.enforced_share, s.site))
+    counted = [site for site in known if site.is_counted]
     return FleetReport(
         window=window,
         generated_at=now,
         sites=tuple(known),
         totals={
             action: Totals(
-                hits=_sum(site.totals[action].hits for site in known),
-                packets=_sum(site.totals[action].packets for site in known),
-                octets=_sum(site.totals[action].octets for site in known),
+                hits=_sum(site.totals[action].hits for site in counted),
+                packets=_sum(site.totals[action].packets for site in counted),
+                octets=_sum(site.totals[action].octets for site in counted),
             )
+            if counted
+            else _UNKNOWN
             for action in EventAction
         },
         seconds={state: sum(site.seconds(state) for site in known) for state in CoverageState},
@@ -618,6 +656,8 @@ def figure_notes(times: Mapping[CoverageState, timedelta], counted: Count) -> It
         yield f"{lower}: counters restarted inside their window."
     if counted.truncated:
         yield "The capture of clients was full for a time: some sources are missing from the lists."
+    if not was_counted(times, counted.events):
+        yield UNCOUNTED
     if counted.no_hits:
         yield "Some devices do not count hits: those totals are unknown."
 

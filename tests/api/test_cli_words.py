@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from api.cli.exceptions import times
 from api.cli.options import Output
-from api.cli.report import coverage_line, sparkline
+from api.cli.report import _by_hour, _device_state, coverage_line, sparkline
 from api.cli.show import UNKNOWN, note, printable, say, show_csv, show_json, show_rows, show_table, text_of
 from api.cli.times import parse_span, parse_time
 from controller.errors import Invalid
@@ -217,6 +217,28 @@ def test_coverage_is_told_in_shares_and_unknown_is_one_of_them() -> None:
     seconds = {"enforced_seconds": 90, "unknown_seconds": 10, "off_seconds": 0, "monitored_seconds": 0}
     assert coverage_line({**seconds, "not_enforced_seconds": 0}) == "enforced 90.0%, unknown 10.0%"
     assert coverage_line(dict.fromkeys(seconds, 0)) == "no time has passed"
+
+
+@pytest.mark.parametrize(
+    ("rows", "step", "told"), [(24, 1, "by hour"), (744, 1, "by 12 hours"), (365, 24, "by 7 days")]
+)
+def test_the_chart_of_a_long_time_fits_into_a_line(
+    rows: int, step: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    first = datetime(2026, 10, 1, tzinfo=UTC)
+    _by_hour([{"hour": (first + timedelta(hours=n * step)).isoformat(), "blocked": 1} for n in range(rows)])
+    line = capsys.readouterr().out.strip()
+    assert line.startswith(f"blocked {told} ")
+    assert len(line) <= 110
+    assert "\n" not in line
+
+
+def test_a_device_that_nobody_looked_at_is_not_good() -> None:
+    row = {"in_inventory": True, "last_seen_at": None, "degraded": []}
+    assert _device_state(row) == "never looked at"
+    assert _device_state({**row, "in_inventory": False}) == "no longer in the inventory"
+    assert _device_state({**row, "last_seen_at": "2026-11-25T11:00:00Z"}) == "good"
 
 
 def test_a_sparkline_shows_nothing_as_nothing_and_the_most_as_full() -> None:

@@ -25,21 +25,23 @@ from controller.errors import Conflict, FormMissing, Invalid, NotFound
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
 from controller.inventory import Inventory
 from controller.inventory.moves import parts_of
-from controller.model import EventAction, ExceptionState, Window
+from controller.model import EventAction, ExceptionState, Observation, Window
 from controller.pack_desk import Draw, Pack, PackDesk, PackWish, refuse_pdf
 from controller.packs import page, regulations, sealing
-from controller.packs.contents import reconciled
+from controller.packs.contents import iso, reconciled
 from controller.reconciling import Finding
 from controller.settings import Settings
 from controller.store import Store
 from core.clock import ManualClock
-from core.ids import EventId, SiteName
+from core.ids import DeviceName, EventId, SiteName
 from ipsets.minisign import SigningKey, new_key
 from tests.controller.backends import only_a_file
 from tests.controller.offices import NOON, an_exception, offices
-from tests.controller.reporting import event, seen
+from tests.controller.proving import proof
+from tests.controller.reporting import NOT, event, seen
 from tests.controller.test_enforced_age import FW, MINUTE, PROMISE, recorded
 from vendors.model import Reading
+from vendors.oracle import Answered
 
 KEY = new_key()
 SEAL = ("SHA256SUMS", sealing.MANIFEST, sealing.SIGNATURE)
@@ -256,6 +258,40 @@ def test_of_an_empty_store_nothing_is_shown_and_the_pack_says_so(
     assert status["How much of the time was it proven to hold?"] == "not proven"
     assert [term["known"] for term in said(pack, "policy.json")["sites"]["berlin"]] == [False]
     assert said(pack, "coverage.json")["berlin"]["seconds"]["unknown"] == 7 * 86400
+
+
+@only_a_file
+def test_a_leak_is_told_once_and_stands_among_the_gaps(desk: PackDesk) -> None:
+    """The leak that proof finds is an episode too; no look at a device tells of it."""
+    at = desk.clock.now() - timedelta(hours=4)
+    desk.store.record_proofs("r1", [proof(at, Answered.PASSES, words="matched: web out")])
+    desk.store.record_proofs("r2", [proof(at + timedelta(minutes=20), round="r2")])
+    pack = made(desk, regulation="far-52.204-27")
+    (asked,) = [a for a in said(pack, "regulation.json")["answers"] if a["asks"] == "Did anything pass?"]
+    assert asked["found"] == "1 leak of traffic that should not have passed; 1 answer of firewalls and probes said so"
+    (leak,) = said(pack, "gaps.json")["berlin"]["site"]
+    assert (leak["state"], leak["from"]) == ("not_enforced", iso(at))
+    assert b"the site: from" in pack.files["index.html"]
+
+
+@only_a_file
+def test_where_nobody_counted_hits_are_unknown_in_a_pack_too(desk: PackDesk) -> None:
+    counted = said(made(desk), "attempts.json")
+    assert {kind["hits"] for kind in counted["austin"]["counted"].values()} == {None}
+    assert counted["berlin"]["counted"]["monitored"]["hits"] == 0
+
+
+@only_a_file
+def test_a_day_of_which_nothing_held_is_not_partly_proven(desk: PackDesk) -> None:
+    day = NOON.replace(hour=0) - timedelta(days=2)
+    for quarter in range(-1, 98):
+        at = day + timedelta(minutes=15 * quarter)
+        gone = Observation(device=DeviceName("fw-austin"), site=SiteName("austin"), at=at, found=NOT, left=NOT)
+        desk.store.add_observation(gone)
+    drawn = desk.sample(Window(day, day + timedelta(days=1)), seed="7", count=9)["site_days"]
+    (austin,) = [each for each in drawn if each["site"] == "austin"]
+    assert (austin["verdict"], austin["seconds"]["not_enforced"]) == ("not proven", 86400)
+    assert austin["counted"]["blocked"] == {"events": 0, "hits": 0}
 
 
 @only_a_file

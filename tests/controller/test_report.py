@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.evidence.model import EpisodeKind
+from controller.exceptions import ExceptionRequest
 from controller.model import FORGOTTEN, NOBODY, CoverageState, EventAction, ExceptionState, Observation, Quality, Window
 from controller.reconciling import Finding
-from controller.reports.making import TOP, SiteReport, SourceTrouble, fleet_report, plain
+from controller.reports.making import TOP, UNCOUNTED, SiteReport, SourceTrouble, fleet_report, plain
 from controller.service import Controller
 from controller.settings import Settings
 from controller.store import Store
@@ -103,7 +104,9 @@ MOMENTS = st.integers(1, 24 * 60)
 
 @given(st.lists(st.tuples(MOMENTS, st.integers(0, 10**12), st.sampled_from(EventAction)), max_size=30))
 def test_the_hours_hold_every_hit_exactly_once(drawn: list[tuple[int, int, EventAction]]) -> None:
-    found = report(events=[event(at(minute / 60), count, action=action) for minute, count, action in drawn])
+    looks = [look(0, E, E), look(0.25, E, E)]
+    of_all = [event(at(minute / 60), count, action=action) for minute, count, action in drawn]
+    found = report(events=of_all, observations=looks)
     for action in EventAction:
         assert found.totals[action].hits == sum(b.hits[action] or 0 for b in found.by_hour)
 
@@ -153,6 +156,38 @@ def controller(tmp_path: Path, migrated: Path) -> Iterator[Controller]:
 
 def record(store: Store, *events: object) -> None:
     store.record_events(FW, Reading(epoch="e", read_at=NOW, rules=()), events)  # type: ignore[arg-type]
+
+
+def test_what_was_decided_of_an_exception_is_told_by_what_it_was_then(controller: Controller) -> None:
+    """Not by what became of the exception since; who approved it did not end it."""
+    desk, now = controller.exceptions, controller.clock.now()
+    wish = ExceptionRequest(
+        sites=("berlin",), sources=("10.20.1.7",), service="tiktok", starts=now, ends=now + timedelta(hours=2),
+        reason="campaign", owner="marketing", code="other",
+    )  # fmt: skip
+    one, other = desk.request(wish, actor="ann"), desk.request(replace(wish, sources=("10.20.1.8",)), actor="ann")
+    desk.approve(one.id, actor="bob")
+    desk.deny(other.id, actor="cyd", reason="no")
+    desk.revoke(one.id, actor="dan", reason="done")
+    found = controller.site_report("berlin", Window(now - timedelta(days=1), now + timedelta(days=1)))
+    told = {change.what.partition(": ")[0]: change.by for change in found.found.changes if "exception" in change.what}
+    assert told == {
+        f"exception {one.id} approved": "bob",
+        f"exception {other.id} denied": "cyd",
+        f"exception {one.id} revoked": "dan",
+    }
+
+
+def test_i13_of_the_fleet_too_nothing_is_unknown_where_nobody_counted(controller: Controller) -> None:
+    record(controller.store, event(at(9), 5))
+    found = controller.fleet_report(DAY)
+    assert {line.site: line.totals[B].hits for line in found.sites} == {"berlin": 5, "austin": None}
+    assert found.totals[B].hits == 5
+    assert found.before is not None
+    assert found.before.totals[B].hits is None
+    assert [UNCOUNTED in line.notes for line in found.sites if line.site == "austin"] == [True]
+    ahead = controller.fleet_report(Window(NOW + timedelta(days=1), NOW + timedelta(days=2)))
+    assert ahead.totals[B].hits is None
 
 
 def test_an_event_from_the_beginning_on_counts_and_one_from_the_end_on_does_not(controller: Controller) -> None:
@@ -322,13 +357,19 @@ def test_i13_an_empty_period_is_unknown_and_not_compliant() -> None:
     found = report()
     assert found.seconds(CoverageState.UNKNOWN) == 24 * 3600
     assert found.enforced_share == 0
-    assert found.totals[B].hits == 0
+    assert found.totals[B].hits is None
+    assert UNCOUNTED in found.notes
+    assert {hits for bucket in found.by_hour for hits in bucket.hits.values()} == {None}
+    assert {hits for days in found.heat_map.values() for day in days for hits in day} == {None}
+    quiet = report(observations=[look(0, E, E), look(0.25, E, E)])
+    assert (quiet.totals[B].hits, quiet.heat_map[B][0][0]) == (0, 0), "somebody looked, and nothing was there"
     assert found.notes[0].startswith("For 1 d nobody proved what the site was doing")
 
 
 def test_i13_a_period_that_lies_ahead_has_nothing_and_says_nothing() -> None:
     found = report(now=DAY.start)
     assert found.enforced_share is None
+    assert found.totals[B].hits is None
     assert found.by_hour == ()
     assert sum(found.to_json()["coverage"].values()) == 0
 

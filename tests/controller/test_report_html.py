@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from controller.model import CoverageState, DeviceStatus, EventAction, Window
+from controller.reports import as_markdown
 from controller.reports.as_html import (
     count,
     coverage_bars,
@@ -142,7 +143,7 @@ def test_the_first_sentence_is_the_answer() -> None:
         pytest.param(all_day(CoverageState.OFF), "answer idle", "Nothing was to be enforced", id="off"),
         pytest.param(all_day(CoverageState.NOT_ENFORCED), "answer bad", "Not enforced for 1 d.", id="open"),
         pytest.param(report(), "answer doubt", "Not known for 1 d", id="unknown"),
-        pytest.param(report(now=DAY.start), "answer idle", "Nothing was to be enforced", id="lies-ahead"),
+        pytest.param(report(now=DAY.start), "answer idle", "None of this time has passed.", id="lies-ahead"),
     ],
 )
 def test_the_answer_never_looks_better_than_it_is(found: SiteReport, colour: str, words: str) -> None:
@@ -153,9 +154,21 @@ def test_the_answer_never_looks_better_than_it_is(found: SiteReport, colour: str
 
 def test_i13_an_empty_period_claims_nothing() -> None:
     text = Page(render_site(report(devices={FW: None}))).text
-    for words in ("No blocked attempt was counted.", "never looked at unknown", "No client was seen.", "0.0 %"):
+    for words in (
+        "How many attempts were blocked is unknown.",
+        "Nobody counted in this time.",
+        "never looked at unknown",
+        "No client was seen.",
+        "0.0 %",
+    ):
         assert words in text
-    assert "No attempt was blocked" not in text
+    assert "No attempt was" not in text
+
+
+def test_a_time_that_lies_ahead_was_not_to_be_free_of_enforcement() -> None:
+    ahead = report(now=DAY.start)
+    assert "None of this time has passed." in Page(render_site(ahead)).text
+    assert "None of this time has passed." in as_markdown.render_site(ahead)
 
 
 def test_i13_an_uncounted_figure_reads_unknown() -> None:
