@@ -283,7 +283,7 @@ class PackDesk:
             target_seconds=self.coverage.target.total_seconds(),
             promise=f"{show_age(promised.enforced_age)} for {show_share(promised.share)}" if promised else None,
             identities=wish.identities,
-            notes=(self._retention_note(), *(() if is_all else (_WITHHELD,))),
+            notes=(*self._retention_notes(chosen), *(() if is_all else (_WITHHELD,))),
         )
 
     def _refuse_identities(self, chosen: Iterable[Site]) -> None:
@@ -293,9 +293,19 @@ class PackDesk:
                 hint="make it without --identities",
             )
 
-    def _retention_note(self) -> str:
-        days = self.settings.retention.days
-        return f"Looks and events are kept for {days} days: that there are none from before proves nothing."
+    def _retention_notes(self, chosen: Iterable[Site]) -> Iterator[str]:
+        longest = self.settings.retention.days
+        yield f"Looks and events are kept for {longest} days: that there are none from before proves nothing."
+        for site in sorted(chosen, key=lambda s: s.name):
+            privacy = self.inventory.privacy_at(site.name)
+            rules = privacy.retention.events, privacy.retention.episodes, privacy.retention.proofs
+            named = zip(("events of counters", "episodes", "proofs"), rules, strict=True)
+            shorter = [f"{what} for {days} days" for what, days in named if days is not None and days < longest]
+            if shorter and not privacy.hold:
+                yield (
+                    f"At {site.name} the inventory keeps {', '.join(shorter)} only: attempts and what follows are"
+                    " of what is left. Reports keep the sums of counters of before."
+                )
 
     def _site(self, site: Site, window: Window) -> SiteFacts:
         now, devices = self.clock.now(), tuple(site.devices)

@@ -135,12 +135,14 @@ class Timed(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
     """Of some events of one site. ``by_time`` tells them apart by the hour or day, ``by_hour`` by the hour of the week,
-    both on the site's own clock; each of the two holds every event once."""
+    both on the site's own clock; each of the two holds every event once. ``untold`` is of days that lie inside in part
+    only and whose events are gone: by what became of them, and by nothing else."""
 
     cells: Mapping[Cell, Count] = field(default_factory=dict)
     by_time: tuple[Timed, ...] = ()
     by_hour: tuple[Timed, ...] = ()
     seen: Mapping[Who, Seen] = field(default_factory=dict)
+    untold: Mapping[EventAction, Count] = field(default_factory=dict)
 
     def plus(self, other: Sums) -> Sums:
         cells, seen = dict(self.cells), dict(self.seen)
@@ -149,11 +151,15 @@ class Sums:
         for who, found in other.seen.items():
             seen[who] = found.plus(seen[who]) if who in seen else found
         times = (*self.by_time, *other.by_time), (*self.by_hour, *other.by_hour)
-        return Sums(cells=cells, by_time=times[0], by_hour=times[1], seen=seen)
+        untold = {
+            action: total(part.untold[action] for part in (self, other) if action in part.untold)
+            for action in self.untold.keys() | other.untold.keys()
+        }
+        return Sums(cells=cells, by_time=times[0], by_hour=times[1], seen=seen, untold=untold)
 
     @property
     def all(self) -> Count:
-        return total(self.cells.values())
+        return total((*self.cells.values(), *self.untold.values()))
 
 
 def clients_in(sums: Sums) -> int:

@@ -37,6 +37,10 @@ from ipsets.spans import words
 
 TOP: Final = 20
 UNCOUNTED: Final = "Nobody counted in this time: hits are unknown, not none."
+UNTOLD: Final = (
+    "Of a part of this time only sums are kept, and no events: what was counted then is in the totals, is not told"
+    " apart by firewall, role and exception, and its clients and destinations are in no list."
+)
 HIDDEN: Final = "hidden"
 """Stands for whom a report does not name."""
 MAX_HOURS: Final = 24 * 45
@@ -420,14 +424,20 @@ def site_report(
         snapshot_at=snapshot.created_at if snapshot else None,
         mode=dict(modes),
         range=name,
-        totals=_totals(sums.cells),
-        by_role={role: _totals(own) for role, own in sorted(_by(sums.cells, lambda cell: cell.role).items())},
-        devices=tuple(_device_lines(devices, sums.cells, flows_cut or {})),
+        totals=_totals(sums.cells, sums.untold),
+        by_role={
+            role: _less_untold(_totals(own), sums)
+            for role, own in sorted(_by(sums.cells, lambda cell: cell.role).items())
+        },
+        devices=tuple(
+            replace(line, totals=_less_untold(line.totals, sums))
+            for line in _device_lines(devices, sums.cells, flows_cut or {})
+        ),
         top_sources=_top(sums, SOURCE),
         top_destinations=_top(sums, DESTINATION),
         by_hour=_buckets(sums.by_time, window, ZoneInfo(time_zone), now),
         heat_map=heat_map(sums.by_hour, ZoneInfo(time_zone)),
-        exceptions=tuple(_exception_lines(exceptions, sums.cells, Window(window.start, min(window.end, now)))),
+        exceptions=tuple(_exception_lines(exceptions, sums, Window(window.start, min(window.end, now)))),
         coverage=proven,
         before=before,
         found=found,
@@ -512,8 +522,19 @@ def _sum(values: Iterable[int | None]) -> int | None:
     return total
 
 
-def _totals(cells: Mapping[Cell, Count]) -> dict[EventAction, Totals]:
-    return {action: Totals.of(c for cell, c in cells.items() if cell.action is action) for action in EventAction}
+def _totals(
+    cells: Mapping[Cell, Count], untold: Mapping[EventAction, Count] | None = None
+) -> dict[EventAction, Totals]:
+    beside = untold or {}
+    return {
+        action: Totals.of((*(c for cell, c in cells.items() if cell.action is action), beside.get(action, Count())))
+        for action in EventAction
+    }
+
+
+def _less_untold(totals: Mapping[EventAction, Totals], sums: Sums) -> dict[EventAction, Totals]:
+    """Of one device, role or exception: unknown where it is not kept what of all was its own."""
+    return {a: _UNKNOWN if a in sums.untold else found for a, found in totals.items()}
 
 
 def _by(cells: Mapping[Cell, Count], key: Callable[[Cell], str | None]) -> dict[str, dict[Cell, Count]]:
@@ -602,16 +623,15 @@ def _starts(first: datetime, end: datetime, zone: ZoneInfo, *, by_day: bool) -> 
         day += timedelta(days=1)
 
 
-def _exception_lines(
-    exceptions: Iterable[AccessException], cells: Mapping[Cell, Count], window: Window
-) -> Iterable[ExceptionLine]:
+def _exception_lines(exceptions: Iterable[AccessException], sums: Sums, window: Window) -> Iterable[ExceptionLine]:
     """Those that were live at some moment of the window: approved, and not denied, revoked or over before."""
-    own = _by(cells, lambda cell: cell.exception)
+    own = _by(sums.cells, lambda cell: cell.exception)
     for exception in sorted(exceptions, key=lambda e: (e.starts, e.id)):
         life = exception.life
         if life is None or not life.meets(window):
             continue
-        yield ExceptionLine(exception=exception, totals=_totals(own.get(exception.id, {}))[EventAction.ALLOWED])
+        totals = _less_untold(_totals(own.get(exception.id, {})), sums)
+        yield ExceptionLine(exception=exception, totals=totals[EventAction.ALLOWED])
 
 
 def _notes(
@@ -629,6 +649,8 @@ def _notes(
         over = f"; ended {emergency.ended_at:%Y-%m-%d %H:%M}Z by {emergency.ended_by}" if emergency.ended_at else ""
         yield f"Emergency action since {emergency.starts:%Y-%m-%d %H:%M}Z: {emergency}{over}."
     yield from figure_notes({state: proven.total(state) for state in CoverageState}, sums.all)
+    if sums.untold:
+        yield UNTOLD
     for name, status in devices.items():
         yield from _device_notes(name, status)
     for gone in sorted({cell.device for cell in sums.cells} - devices.keys()):

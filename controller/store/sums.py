@@ -105,14 +105,20 @@ class HitSums(Evidence):
 
         ``by_day``: ``by_time`` tells apart the days of the zone, otherwise its hours.
         """
+        with self._db.read() as connection:
+            cut = events_cut(connection).get(site, window.start)
+            before = Window(window.start, min(cut, window.end)) if cut > window.start else None
+            old = Sums() if before is None else _of_sums_alone(connection, site, before, zone, by_day=by_day)
+        if before is not None:
+            window = Window(before.end, window.end)
+        return old.plus(self._sums_with_events(site, window, zone, by_day=by_day)) if window.seconds else old
+
+    def _sums_with_events(self, site: SiteName, window: Window, zone: ZoneInfo, *, by_day: bool) -> Sums:
         halves, days = _whole(window, up_half, half_of), _whole(window, up_day, day_of)
         if days is None or halves is None:
             return sums_of(self._events_of(site, window))
         is_fine = not _on_halves(window, zone)
         with self._db.read() as connection:
-            cut = events_cut(connection).get(site) if is_fine else None
-            if cut is not None and cut > window.start:
-                return sums_of(self._events_of(site, window))
             if is_fine:  # the times of what there are only events of; all else is kept added up
                 halves = window
             by_time = _by_time_of_events if is_fine else _by_time
@@ -500,6 +506,26 @@ def _by_time(connection: Connection, site: SiteName, window: Window, zone: ZoneI
         query = select(*columns).where(*where).group_by(place, hit_times.c.action)
         for at, action, *figures in connection.execute(query):
             yield Timed(moment(int(at)), EventAction(action), Count(*map(int, figures)))
+
+
+def _of_sums_alone(connection: Connection, site: SiteName, window: Window, zone: ZoneInfo, *, by_day: bool) -> Sums:
+    """Of a time whose events are gone, to the half hour: a day that lies inside in part tells its hours alone."""
+    halves, days = _whole(window, up_half, half_of), _whole(window, up_day, day_of)
+    if halves is None:
+        return Sums()
+    times = [*_by_time(connection, site, halves, zone, HOURS if not by_day else DAYS)]
+    hours = [*_by_time(connection, site, halves, zone, WEEK)] if by_day else times
+    untold: dict[EventAction, Count] = {}
+    for part in _outside(halves, days):
+        for timed in _by_time(connection, site, part, zone, DAYS):
+            untold[timed.action] = untold.get(timed.action, Count()).plus(timed.figures)
+    return Sums(
+        cells={} if days is None else _cells(connection, site, days),
+        by_time=tuple(times),
+        by_hour=tuple(hours),
+        seen={} if days is None else _seen(connection, site, days),
+        untold=untold,
+    )
 
 
 def _by_time_of_events(

@@ -24,7 +24,7 @@ from controller.model import (
     Window,
 )
 from controller.reports.making import SiteReport, SourceTrouble, site_report
-from controller.sums import sums_of
+from controller.sums import Sums, sums_of
 from core.ids import DeviceName, EventId, ExceptionId, SiteName, SnapshotId
 from ipsets.model import Snapshot
 from tests.controller.offices import an_exception, snapshot
@@ -137,6 +137,7 @@ def report(
     devices: dict[DeviceName, DeviceStatus | None] | None = None,
     of: Snapshot | None = None,
     sources: Sequence[SourceTrouble] = (),
+    sums: Sums | None = None,
 ) -> SiteReport:
     return site_report(
         site=BERLIN,
@@ -146,7 +147,7 @@ def report(
         now=now,
         modes={"company": Mode.ENFORCE, "guest": Mode.MONITOR},
         devices={FW: status()} if devices is None else devices,
-        sums=sums_of(events),
+        sums=sums_of(events) if sums is None else sums,
         observations=observations,
         exceptions=exceptions,
         snapshot=of,

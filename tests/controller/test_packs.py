@@ -282,6 +282,19 @@ def test_where_nobody_counted_hits_are_unknown_in_a_pack_too(desk: PackDesk) -> 
 
 
 @only_a_file
+def test_a_pack_says_for_how_long_each_site_keeps_what(desk: PackDesk, tmp_path: Path) -> None:
+    (tmp_path / "short").mkdir()
+    short = PROMISE.replace(
+        "    title: Berlin office\n", "    title: Berlin office\n    privacy: {retention: {events: 3, proofs: 2}}\n"
+    )
+    notes = said(made(replace(desk, inventory=offices(tmp_path / "short", short))), "scope.json")["notes"]
+    assert any(
+        note.startswith("At berlin the inventory keeps events of counters for 3 days, proofs for 2") for note in notes
+    )
+    assert not any("At austin" in note for note in notes)
+
+
+@only_a_file
 def test_a_day_of_which_nothing_held_is_not_partly_proven(desk: PackDesk) -> None:
     day = NOON.replace(hour=0) - timedelta(days=2)
     for quarter in range(-1, 98):
@@ -430,4 +443,8 @@ def test_three_records_are_held_against_each_other(desk: PackDesk) -> None:
     steady = replace(facts, whole=desk.coverage.site("berlin", day).whole)
     assert reconciled(steady, identities=False)["clients"][Finding.SILENT] == 1, "covered all the time"
     assert "who" not in reconciled(steady, identities=False)
-    assert "none is recorded" in reconciled(replace(facts, episodes=[]), identities=False)["endpoint_list"]
+    bare = reconciled(
+        replace(facts, episodes=[e for e in facts.episodes if e.kind is EpisodeKind.USE]), identities=True
+    )
+    assert "none is recorded" in bare["endpoint_list"]
+    assert (sum(bare["clients"].values()), bare["who"]) == (0, []), "nobody is missing in a list that is not there"

@@ -9,19 +9,21 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from controller.inventory import Inventory
-from controller.model import DetectionEvent, Window
+from controller.model import DetectionEvent, EventAction, Window
 from controller.privacy_desk import PrivacyDesk
+from controller.reports.making import UNTOLD
 from controller.retention_desk import RetentionDesk
 from controller.store import EventQuery, Store
-from controller.sums import SOURCE, Sums
+from controller.sums import SOURCE, Sums, total
 from core.clock import ManualClock
 from core.ids import DeviceName, EventId, SiteName, new_id
+from tests.controller import reporting
 from tests.controller.export.records import event, seen
 from tests.controller.offices import NOON, YAML, offices
 from tests.controller.test_store_episodes import an_episode
 from vendors.model import Reading
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ALL = Window(datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 BERLIN, AUSTIN = SiteName("berlin"), SiteName("austin")
 OLD, NEW = 40, 2
@@ -87,6 +89,37 @@ def test_events_go_and_their_figures_stay(full: Store, clock: ManualClock) -> No
     assert full.check_sums().wrong == 0
     assert full.rebuild_sums().wrong == 0
     assert sums(full, BERLIN).all == before, "and are not made anew of events that are gone"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kathmandu"])
+@pytest.mark.parametrize("days", [1, 60])
+def test_totals_and_hours_stay_whatever_the_clock_of_the_site(
+    full: Store, clock: ManualClock, zone: str, days: int
+) -> None:
+    """A day of the site is no day of UTC: of what is left of it sums know the hours alone."""
+    here = ZoneInfo(zone)
+    day = (NOON - OLD * DAY).astimezone(here).replace(hour=0, minute=0)
+    window = Window(day.astimezone(UTC), (day + days * DAY).astimezone(UTC))
+    before = full.hit_sums(BERLIN, window, zone=here, by_day=False)
+    desk(full, clock, "{retention: {events: 30}}").run()
+    after = full.hit_sums(BERLIN, window, zone=here, by_day=False)
+    assert before.all.hits > 0
+    assert after.all == before.all
+    assert total(timed.figures for timed in after.by_time) == before.all
+    fleet = full.fleet_hits(window, [BERLIN])[BERLIN]
+    assert total(fleet.values()).hits == after.all.hits
+
+
+def test_of_a_part_of_a_day_only_the_totals_are_known(full: Store, clock: ManualClock) -> None:
+    desk(full, clock, "{retention: {events: 30}}").run()
+    old = NOON - OLD * DAY
+    found = full.hit_sums(BERLIN, Window(old - 3 * HOUR, old + 3 * HOUR), zone=ZoneInfo("UTC"), by_day=False)
+    assert found.cells == {}
+    assert sum(count.hits for count in found.untold.values()) == found.all.hits > 0
+    told = reporting.report(window=Window(old - 3 * HOUR, old + 3 * HOUR), sums=found)
+    assert told.totals[EventAction.BLOCKED].hits == found.all.hits
+    assert [line.totals[EventAction.BLOCKED].hits for line in told.devices] == [None]
+    assert UNTOLD in told.notes
 
 
 def test_who_it_was_is_forgotten_and_how_much_is_not(full: Store, clock: ManualClock) -> None:
