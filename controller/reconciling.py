@@ -156,7 +156,8 @@ def reconcile(
 ) -> Reconciled:
     """The clients of a site, by what was found and by name.
 
-    ``told``: by episodes; ``counted``: by the counters of firewalls. ``endpoints`` None: as episodes tell of them.
+    ``told``: by episodes; ``counted``: by the counters of firewalls. ``endpoints`` None: as episodes tell of them;
+    where none does, there is no list that anybody could be missing in, and nothing follows.
     """
     known_episodes = tuple(told)
     listed = endpoints or Endpoints.recorded(known_episodes)
@@ -165,6 +166,8 @@ def reconcile(
     whole = bool(total) and held == total
     by_name, by_address = _seen(known_episodes), _counted(counted)
     rows, met = [], set[str]()
+    if endpoints is None and not listed.known:
+        by_name, by_address = {}, {}
     for name, addresses in listed.known.items():
         seen = _Seen()
         for known in (by_name.get(name), *(by_name.get(at) for at in addresses)):

@@ -262,7 +262,8 @@ def reconcile(
             [c.client, ", ".join(c.addresses), c.finding.value, moment(c.last_seen) if c.last_seen else "never"]
             for c in each.clients
         ]
-        show_table(("client", "addresses", "what follows", "last seen"), rows[:LISTED])
+        if rows:
+            show_table(("client", "addresses", "what follows", "last seen"), rows[:LISTED])
         if len(rows) > LISTED:
             say(f"and {len(rows) - LISTED} more; see -o json")
     if found.elsewhere:

@@ -290,8 +290,6 @@ def _proof(proof: Proof, *, identities: bool) -> dict[str, Any]:
 def reconciled(facts: SiteFacts, *, identities: bool) -> dict[str, Any]:
     """Endpoints, firewalls and coverage held against each other; with ``identities`` also who it is."""
     found = reconcile(facts.whole, told_of(facts.episodes), sums_of(facts.events).seen)
-    if not found.has_list:  # who was seen is then in no list, and nothing follows of it
-        found = reconcile(facts.whole, (), {})
     return {
         "endpoint_list": "recorded" if found.has_list else "none is recorded: nothing is known of what is installed",
         "covered_share": found.covered,

@@ -117,14 +117,19 @@ def test_a_log_is_no_list_of_endpoints(desk: ReconcileDesk) -> None:
 
 def test_where_nobody_is_shown_nobody_is_named_and_no_list_tells(desk: ReconcileDesk, tmp_path: Path) -> None:
     now = desk.clock.now()
-    desk.store.record("b", [a_use("byod", "10.20.0.44", EpisodeAction.BLOCKED)])
+    byod = a_use("byod", "10.20.0.44", EpisodeAction.BLOCKED)
+    desk.store.record("b", [byod])
     span = Window(now - timedelta(days=1), now + timedelta.resolution)
     desk.clock.advance(MINUTE)  # type: ignore[attr-defined]
-    (shown,) = desk.reconcile(span, ("berlin",)).sites[BERLIN].rows
+    none = desk.reconcile(span, ("berlin",)).sites[BERLIN]
+    assert (none.has_list, none.rows) == (False, ()), "nobody is missing in a list that is not there"
+    listed = replace(byod, id=EventId("01hzinstalled"), kind=EpisodeKind.INSTALLED, host="pc-9", source=None)
+    desk.store.record("c", [listed])
+    shown, _ = sorted(desk.reconcile(span, ("berlin",)).sites[BERLIN].rows, key=lambda row: row.client)
     assert (shown.client, shown.addresses) == ("byod", ("10.20.0.44",))
     silent = closed(desk, tmp_path)
-    (hidden,) = silent.reconcile(span, ("berlin",)).sites[BERLIN].rows
-    assert (hidden.client, hidden.addresses, hidden.finding) == (HIDDEN, (), Finding.STRANGER)
+    hidden = silent.reconcile(span, ("berlin",)).sites[BERLIN].rows
+    assert (HIDDEN, (), Finding.STRANGER) in [(row.client, row.addresses, row.finding) for row in hidden]
     said = EndpointList(name="pcs.csv", stream=io.BytesIO(LIST.encode()))
     with pytest.raises(NotUnmasked):
         silent.reconcile(span, ("berlin",), said)
