@@ -666,8 +666,6 @@ def figure_notes(times: Mapping[CoverageState, timedelta], counted: Count) -> It
     """What of the time and of the events is in doubt."""
     if unknown := times[CoverageState.UNKNOWN]:
         yield f"For {words(unknown)} nobody proved what the site was doing: unknown, and not counted as enforced."
-        if not counted.events and not any(time for state, time in times.items() if state is not CoverageState.UNKNOWN):
-            yield "No attempt was counted, and nobody could have counted one: 0 says nothing."
     if open_time := times[CoverageState.NOT_ENFORCED]:
         yield f"For {words(open_time)} the site was found not enforced."
     if in_part := times[CoverageState.PARTIAL]:
