@@ -127,6 +127,14 @@ class NotSent(TokgateError):
     http_status = 502
 
 
+class Ending(TokgateError):
+    """tokgate was ending before a device's turn came; nothing was asked of the device, and nothing sent."""
+
+    code = "TG5016"
+    title = "Not begun"
+    http_status = 503
+
+
 class FeedUnfit(TokgateError):
     """An adapter made a list to be pulled that is empty or that a firewall would misread; nothing was sent."""
 

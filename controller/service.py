@@ -264,7 +264,7 @@ class Controller:
                 JobKind.SYNC: self._do_sync,
                 JobKind.APPLY: self._do_apply,
                 JobKind.COLLECT: self._do_collect,
-                JobKind.PROVE: lambda job: self.proofs.prove_quietly(job.device),
+                JobKind.PROVE: self._do_prove,
             },
             workers=settings.workers,
         )
@@ -297,6 +297,10 @@ class Controller:
     def _freshness(self) -> timedelta:
         """How long one look at a device proves what follows it."""
         return self.settings.sync_interval * 2
+
+    def wind_up(self) -> None:
+        """Begin with no device any more; those that were begun are finished. Before ``close``."""
+        self._worker.ending.set()
 
     def close(self) -> None:
         """Finish the refresh and the device work that were started, then close the store."""
@@ -1017,10 +1021,15 @@ class Controller:
         return CollectResult(device=device.name, site=device.site, events=len(events), error=None)
 
     def _do_collect(self, job: Job) -> object:
+        if self._worker.ending.is_set():
+            return None
         result = self._collect_one(self.inventory.device(job.device))
         if result.error is not None:  # nobody waits for this answer
             log.warning("collect.failed", device=job.device, code=result.error.code, error=str(result.error))
         return result
+
+    def _do_prove(self, job: Job) -> object:
+        return None if self._worker.ending.is_set() else self.proofs.prove_quietly(job.device)
 
     def events(self, query: EventQuery) -> Page[DetectionEvent]:
         page = self.store.events(self._askable(query))

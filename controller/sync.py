@@ -6,9 +6,10 @@ cannot be written stops a job, and then before anything is sent to the device (I
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final, TextIO, TypeAlias
@@ -29,7 +30,7 @@ from controller.desired import (
 )
 from controller.detect import DetectContext, detect, gone_back, on_our_clock, without
 from controller.emergencies import EmergencyDesk
-from controller.errors import ChangeFrozen, NotFound, PlanStale, StoreError
+from controller.errors import ChangeFrozen, Ending, NotFound, PlanStale, StoreError
 from controller.evidence.model import Quarantine, Rejected
 from controller.feeding import content_of
 from controller.fitting import Fitted, fitted_for, whole_notes
@@ -130,6 +131,7 @@ class Worker:
     freshness: timedelta  # how long one look at a device proves what follows it
     emergencies: EmergencyDesk
     holidays: Callable[[Site], frozenset[date]] = no_holidays  # raises ``CalendarUnknown``
+    ending: threading.Event = field(default_factory=threading.Event)  # no device is begun any more
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -316,6 +318,8 @@ class Worker:
 
     def _run(self, device: Device, run: RunId, work: Work) -> DeviceRun:
         record = Record(self, device, run, self.clock.now())
+        if self.ending.is_set():
+            return record.not_begun()
         record.write(Outcome.RUNNING)
         crash_point("sync.started")
         for attempt in (1, 2):
@@ -661,6 +665,12 @@ class Record:
             flows_cut=receipt.flows_cut if receipt else None,
             timings={k: v / timedelta(seconds=1) for k, v in receipt.timings.items()} if receipt else None,
         )
+
+    def not_begun(self) -> DeviceRun:
+        """tokgate ends. Nobody looked at the device, so nothing is said of its state."""
+        log.info("sync.not_begun", device=self.device.name, run=self.run)
+        error = Ending("not begun: tokgate was ending; nothing was sent", device=self.device.name)
+        return self.write(Outcome.HELD, error_code=error.code, error=str(error))
 
     def failed(self, error: TokgateError) -> DeviceRun:
         """A guard, the device or the way there said no. What is enforced stays as it was, or is not known."""

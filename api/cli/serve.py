@@ -29,8 +29,8 @@ def serve(
 ) -> None:
     """Keep the loop going and serve the API: resolve, sync, poll counters, end exceptions, all by themselves.
 
-    Ctrl-C or SIGTERM ends it; what is enforced stays enforced. SIGHUP has it take up the inventory and the certificate
-    anew, if they are good. One process may serve a store.
+    Ctrl-C or SIGTERM ends it, once the devices that were begun are done; what is enforced stays enforced. SIGHUP
+    has it take up the inventory and the certificate anew, if they are good. One process may serve a store.
     """
     from controller.log import set_up_logging
     from controller.settings import load_settings
@@ -90,6 +90,7 @@ def _serve_once(settings: Settings, bind: Bind, opened: socket.socket, rounds: R
             server.run(made, bind, opened)
         finally:
             log.info("serve.stopping")
+            controller.wind_up()
             scheduler.stop()
 
 

@@ -350,3 +350,23 @@ def test_a_counter_that_goes_back_is_told_and_what_it_shows_is_counted_at_least(
     clock.advance(MINUTE)
     assert [e.hits for e in made.collect(device)] == [1]
     assert aside(made.store) == {Quarantine.COUNTER_BACK: ("counters fw-berlin", 1)}, "a reboot is none"
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+def test_once_we_end_no_device_is_begun_and_nothing_is_said_of_it(work: Work, clock: ManualClock) -> None:
+    made, firewall, device = work
+    made.sync(device, start_run(made.store, clock))
+    before, looks = made.store.status(device.name), made.store.newest_look()
+    firewall.state = None  # whoever looked would find that
+    clock.advance(MINUTE)
+    made.ending.set()
+    run = start_run(made.store, clock)
+    part = made.sync(device, run)
+    assert (part.outcome, part.error_code, part.steps) == (Outcome.HELD, "TG5016", 0)
+    assert part.error is not None
+    assert "nothing was sent" in part.error
+    assert made.store.run(run).devices == (part,)
+    assert firewall.state is None
+    assert (made.store.status(device.name), made.store.newest_look()) == (before, looks), "an end is no failed look"
