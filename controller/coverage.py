@@ -7,7 +7,7 @@ wrong for an unknown time before it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -309,8 +309,7 @@ def _device_line(looks: list[Observation], whole: Window, freshness: timedelta) 
         spans += [*_held(good[-1]), *_tail(good[-1], whole.end, failed, freshness)]
     start = spans[0].window.start if spans else whole.end
     if start > whole.start:
-        before = next((look.cause for look in failed if look.at < start and look.cause), NO_LOOK)
-        spans.insert(0, Span(window=Window(whole.start, start), state=CoverageState.UNKNOWN, cause=before))
+        spans = [*_unproven(Window(whole.start, start), failed, freshness), *spans]
     return [cut for span in spans if (cut := _cut(span, whole)) is not None]
 
 
@@ -356,8 +355,24 @@ def _tail(look: Observation, until: datetime, failed: Sequence[Observation], fre
     trusted = min(until, at + freshness, broken.at if broken else until)
     yield Span(window=Window(at, trusted), state=look.left, cause=_cause(look))
     if trusted < until:
-        why = broken.cause if broken and broken.cause else NO_LOOK
-        yield Span(window=Window(trusted, until), state=CoverageState.UNKNOWN, cause=why)
+        inside = failed[after : bisect_left(failed, until, key=lambda other: other.at)]
+        yield from _unproven(Window(trusted, until), inside, freshness)
+
+
+def _unproven(window: Window, failed: Sequence[Observation], freshness: timedelta) -> Iterator[Span]:
+    """Time that no look proves anything of. A failed look says why for as long as a good one would be trusted."""
+    at = window.start
+    ends = [*(look.at for look in failed[1:]), window.end] if failed else []
+    for look, after in zip(failed, ends, strict=True):
+        start, end = max(at, look.at), min(after, _last(look) + freshness, window.end)
+        if start >= end:
+            continue
+        if at < start:
+            yield Span(window=Window(at, start), state=CoverageState.UNKNOWN, cause=NO_LOOK)
+        yield Span(window=Window(start, end), state=CoverageState.UNKNOWN, cause=look.cause or NO_LOOK)
+        at = end
+    if at < window.end:
+        yield Span(window=Window(at, window.end), state=CoverageState.UNKNOWN, cause=NO_LOOK)
 
 
 def _cause(look: Observation) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from controller.coverage import (
     IN_PART,
+    NO_LOOK,
     WORST_FIRST,
     Coverage,
     Tried,
@@ -201,3 +202,18 @@ def test_what_is_steady_is_what_would_have_been_worked_out(drawn: list[tuple[int
     whole = Window(at(start), at(start + 30))
     found = covered(*looks, start=start, end=start + 30, now=200)
     assert list(found.spans) == list(merged(_device_line(looks, whole, FRESH)))
+
+
+def causes(result: Coverage) -> list[tuple[float, str]]:
+    return [((span.window.start - T0) / timedelta(minutes=1), span.cause) for span in result.spans]
+
+
+def test_a_failed_look_says_why_for_as_long_as_a_good_one_would_be_trusted() -> None:
+    """It knows nothing of the days before it, nor of those behind it."""
+    failed = look(100, None, None, "TG1002 it did not answer")
+    alone = covered(failed, end=300, now=300)
+    assert causes(alone) == [(0, NO_LOOK), (100, failed.cause), (130, NO_LOOK)]
+    behind = covered(look(0, E, E), failed, look(110, None, None, failed.cause), end=300, now=300)
+    assert causes(behind) == [(0, ""), (30, NO_LOOK), (100, failed.cause), (140, NO_LOOK)]
+    between = covered(look(0, E, E), look(20, None, None, "no answer"), look(90, E, E), end=100, now=100)
+    assert causes(between) == [(0, ""), (20, "no answer"), (50, NO_LOOK), (90, "")]
