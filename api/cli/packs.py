@@ -59,7 +59,7 @@ def export(
     identities: Annotated[
         bool, typer.Option("--identities", help="With addresses, hosts and users of clients, which are left out else.")
     ] = False,
-    pdf: Annotated[bool, typer.Option("--pdf", help="The page as PDF too; needs tokgate[pdf].")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="The page as PDF too; needs the extra `pdf`.")] = False,
     key: Key = None,
     output: AsPlain = Plain.TABLE,
 ) -> None:
