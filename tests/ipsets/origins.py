@@ -110,8 +110,8 @@ def _handler(stand: Web, answer: Callable[[Asked, int], Reply]) -> type[BaseHTTP
                 self.send_header("Content-Length", str(len(body) if reply.claim is None else reply.claim))
             self.send_header("Connection", "close")
             self.end_headers()
-            self.wfile.write(body)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # who asked may have heard enough
+                self.wfile.write(body)
                 while reply.endless:
                     self.wfile.write(reply.endless)
 
