@@ -18,7 +18,7 @@ import pytest
 from argon2 import PasswordHasher
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import ConsoleMessage, Page, Response, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Response, Route, expect, sync_playwright
 
 from api.app import create_app
 from api.server import Bind, serving
@@ -431,6 +431,34 @@ def test_what_is_wrong_has_the_focus_and_leads_to_its_field(place: Place) -> Non
     expect(page.locator("#sources")).to_be_focused()
     expect(page.locator("#sources")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#reason")).to_have_value("spring campaign")
+
+
+def test_of_many_sites_those_are_shown_that_are_chosen_and_that_fit_what_is_typed(place: Place) -> None:
+    page = place.page("anna")
+    box = '<label class="choice"><input type="checkbox" name="sites" value="shop-{0}">Shop {0}</label>'
+    more = "<legend>Where</legend>" + "".join(box.format(number) for number in range(300))
+
+    def many(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("<legend>Where</legend>", more))
+
+    page.route("**/exceptions/new*", many)
+    page.goto("/exceptions/new?sites=berlin")
+    shown = page.locator("#sites label:visible")
+    assert shown.count() == 25
+    assert "Berlin office" in shown.all_inner_texts()
+    page.get_by_label("Find, in: Where").fill("shop 29")
+    assert sorted(shown.all_inner_texts()) == sorted(
+        ["Berlin office", "Shop 29", *(f"Shop 29{last}" for last in range(10))]
+    )
+    expect(page.locator("#sites output")).to_have_text("11 of 302 fit; 12 are shown, 1 chosen.")
+    page.keyboard.press("Enter")
+    assert page.url.endswith("/exceptions/new?sites=berlin"), "nothing was sent"
+    page.check("input[value=shop-297]")
+    page.get_by_label("Find, in: Where").fill("nowhere")
+    assert sorted(shown.all_inner_texts()) == ["Berlin office", "Shop 297"]
+    faults = page.evaluate(AXE_SCRIPT + "; axe.run('#sites').then((found) => found.violations.map((v) => v.id))")
+    assert faults == []
 
 
 def test_a_session_that_ends_while_somebody_writes_costs_nothing_that_was_typed(place: Place) -> None:

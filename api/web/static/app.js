@@ -36,3 +36,35 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   event.detail.shouldSwap = false;
   part.addEventListener("focusout", () => setTimeout(() => htmx.trigger(part, "look")), { once: true });
 });
+
+// Of many choices the chosen ones and the first that fit what is typed are shown; without scripts all are.
+const MANY = 24;
+document.querySelectorAll("fieldset").forEach((set) => {
+  const choices = [...set.querySelectorAll("label.choice")];
+  const legend = set.querySelector("legend");
+  if (choices.length <= MANY || !legend) return;
+  const find = document.createElement("input");
+  const said = document.createElement("output");
+  Object.assign(find, { type: "search", placeholder: "Type a part of a name", autocomplete: "off", spellcheck: false, className: "find" });
+  find.setAttribute("aria-label", `Find, in: ${legend.firstChild.textContent.trim()}`);
+  said.className = "hint";
+  const narrow = () => {
+    const wanted = find.value.trim().toLowerCase();
+    let fit = 0;
+    let shown = 0;
+    for (const label of choices) {
+      const box = label.querySelector("input");
+      const fits = `${label.textContent} ${box.value}`.toLowerCase().includes(wanted);
+      label.hidden = !box.checked && !(fits && shown < MANY);
+      fit += fits;
+      shown += !label.hidden;
+    }
+    const chosen = choices.filter((label) => label.querySelector("input").checked).length;
+    said.value = `${fit} of ${choices.length} fit; ${shown} are shown, ${chosen} chosen.`;
+  };
+  find.addEventListener("input", narrow);
+  find.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+  set.addEventListener("change", narrow);
+  legend.after(find, said);
+  narrow();
+});
