@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
+from urllib.parse import urlencode
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.sessions import PageCtl, PageReader
+from api.web.filtering import Text, Word, here, one_of
 from api.web.pages import PageRoute, page
 from api.web.shown import zone_at
 from api.web.wording import zone_of
 from controller.proof.matrix import worst
-from controller.proof.model import Path, ProofCell, ProofState
+from controller.proof.model import WORST, Path, ProofCell, ProofState
+from controller.reports import as_html
 from controller.service import Controller
 from core.ids import SiteName
 from ipsets.spans import words
@@ -37,6 +40,8 @@ STATES: Final = {
     ProofState.UNKNOWN: ("unknown", "warn"),
 }
 _ENFORCING: Final = (ProofState.OPEN, ProofState.CLOSED)
+SHOWN: Final = 100
+"""Sites at first: of each there is a table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,27 +55,71 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
+    """``worst``: None where nobody tried; what an exception lets pass counts only where there is nothing else."""
+
     site: str
     title: str
     zone: str
+    worst: ProofState | None
     fields: tuple[Field | None, ...]
     cells: tuple[tuple[ProofCell, str, str, str], ...]  # with its path, its state and its tone, in words
 
+    @property
+    def place(self) -> tuple[int, str]:
+        """Leaks first, then what is not known; sites that nobody tried are last."""
+        return (len(WORST) if self.worst is None else WORST.index(self.worst), self.site)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which of the sites; all of those that fit, or the first ones. ``site``: that one alone, by its whole name."""
+
+    site: Text = ""
+    state: Word = ""
+    q: Text = ""
+    all: Word = ""
+
+    @property
+    def given(self) -> dict[str, str]:
+        return {name: value for name in ("site", "state", "q") if (value := getattr(self, name))}
+
+    def fitting(self, rows: Sequence[Row]) -> list[Row]:
+        """Raises ``Invalid``."""
+        state, text = one_of(ProofState, self.state, "state"), self.q.strip().casefold()
+        return [
+            row
+            for row in rows
+            if (not self.site or row.site == self.site)
+            and (state is None or any(cell.state is state for cell, *_ in row.cells))
+            and (text in row.title.casefold() or text in row.site)
+        ]
+
 
 @router.get("")
-def proof_page(request: Request, controller: PageCtl, caller: PageReader) -> Response:
+def proof_page(
+    request: Request, controller: PageCtl, caller: PageReader, asked: Annotated[Asked, Depends()]
+) -> Response:
+    rows = _rows(controller)
+    fitting = asked.fitting(rows)
     return page(
         request,
         controller,
         "proof.html",
         paths=list(PATHS.values()),
-        rows=list(_rows(controller)),
+        rows=fitting if asked.all else fitting[:SHOWN],
+        fitting=len(fitting),
+        of_all=len(rows),
+        asked=asked,
+        more=urlencode({**asked.given, "all": "true"}),
+        states={state: said for state, (said, _) in STATES.items()},
+        request_path=here(request),
+        count=as_html.count,
         life=words(controller.settings.proof_life),
         zone=zone_at(controller, ""),
     )
 
 
-def _rows(controller: Controller) -> Iterable[Row]:
+def _rows(controller: Controller) -> list[Row]:
     now = controller.clock.now()
     found: dict[SiteName, list[ProofCell]] = {}
     for cell in controller.proofs.matrix():
@@ -80,19 +129,27 @@ def _rows(controller: Controller) -> Iterable[Row]:
             site=site.name,
             title=site.title or site.name,
             zone=zone_of([site]),
+            worst=worst(cell.state for cell in _telling(cells)) if cells else None,
             fields=tuple(_field(cells, path, now) for path in PATHS),
-            cells=tuple((cell, PATHS[cell.path], *STATES[cell.state]) for cell in cells),
+            cells=tuple((cell, PATHS[cell.path], *STATES[cell.state]) for cell in sorted(cells, key=_worst_first)),
         )
         for site in controller.inventory.sites.values()
         for cells in (found.get(site.name, []),)
     ]
-    return sorted(rows, key=lambda row: (not any(f and f.tone == "bad" for f in row.fields), row.site))
+    return sorted(rows, key=lambda row: row.place)
+
+
+def _worst_first(cell: ProofCell) -> int:
+    return WORST.index(cell.state)
+
+
+def _telling(cells: Sequence[ProofCell]) -> Sequence[ProofCell]:
+    """What an exception lets pass says nothing of blocking, unless there is nothing else."""
+    return [cell for cell in cells if cell.state not in _ENFORCING] or cells
 
 
 def _field(cells: Iterable[ProofCell], path: Path, now: datetime) -> Field | None:
-    """What an exception lets pass says nothing of blocking, unless there is nothing else."""
-    here = [cell for cell in cells if cell.path is path]
-    telling = [cell for cell in here if cell.state not in _ENFORCING] or here
+    telling = _telling([cell for cell in cells if cell.path is path])
     if not telling:
         return None
     state, tone = STATES[worst(cell.state for cell in telling)]

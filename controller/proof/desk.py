@@ -60,6 +60,7 @@ LOOKED_BACK = 500
 NO_ORACLE = "the firewall answers no such questions; run `tokgate probe` at the site"
 NOTHING_HELD = "nothing was pushed there yet"
 NOTHING_DENIED = "nothing is to be blocked there now"
+NO_PROOF = "proves nothing"
 BEHIND = "it passes, and the device is not in the state that it should be in yet: sync first"
 
 
@@ -167,6 +168,7 @@ class ProofDesk:
     def _proof(self, device: Device, round_id: str, sample: Sample, answer: Answer, *, behind: bool) -> Proof:
         state = judged(sample.expected, answer.said)
         unsettled = behind and state is ProofState.LEAKING
+        words = f"{NO_PROOF}: {answer.words}" if answer.said is Answered.UNKNOWN else answer.words
         return Proof(
             id=EventId(new_id()),
             round=round_id,
@@ -182,7 +184,7 @@ class ProofDesk:
             said=answer.said,
             state=ProofState.UNKNOWN if unsettled else state,
             rule=answer.rule,
-            words=BEHIND if unsettled else answer.words,
+            words=BEHIND if unsettled else words,
             at=self.clock.now(),
         )
 

@@ -79,7 +79,7 @@ PAGES: Final[dict[str, list[tuple[str, str]]]] = {
     "/policy/what-if": [("olga", "/policy/what-if?site=austin&policy=standard")],
     "/emergencies": [("olga", "/emergencies"), ("vera", "/emergencies")],
     "/audit": [("root", "/audit?check=true"), ("root", "/audit?since=2026-11-25T10:00&until=2026-11-25T09:00")],
-    "/proof": [("vera", "/proof")],
+    "/proof": [("vera", "/proof"), ("vera", "/proof?state=leaking")],
     "/retention": [("root", "/retention")],
     "/episodes": [
         ("vera", "/episodes"),

@@ -13,7 +13,8 @@ import pytest
 from api.web.wording import sentence
 from controller.access_roles import AccessRole
 from controller.evidence.model import EpisodeKind
-from core.ids import SiteName
+from controller.proof.model import ProofState
+from core.ids import SiteName, new_id
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA
 from tests.api.conftest import Office
@@ -21,6 +22,8 @@ from tests.api.fleet_seen import EPISODE, an_hour_at_berlin, found_at
 from tests.api.test_web_pages import asked, signed, text_of
 from tests.api.test_web_pages import office as office
 from tests.controller.proving import some_proofs
+
+BLOCKED = ProofState.BLOCKED
 
 
 def test_the_worst_site_stands_first_with_why_and_since_when(office: Office) -> None:
@@ -42,7 +45,7 @@ def test_a_site_that_leaks_stands_first_and_one_that_nobody_tried_is_unknown(off
     assert re.search(
         r"Austin office .{0,80} never unknown unknown unknown 1 .*Berlin office .{0,80} 40 0 0 unknown ", text_of(html)
     )
-    assert 'href="/proof#austin"' in html
+    assert 'href="/proof?site=austin"' in html
     assert '1 leaking</a> <span class="quiet">' in " ".join(html.split())
 
 
@@ -92,6 +95,35 @@ def test_sites_are_found_by_state_and_name_and_the_first_hundred_are_enough(
     assert again
     assert vera.get(unescape(again[1])).status_code == 204, "the part asks for the same sites"
     assert vera.get(unescape(again[1]).replace("q=i", "q=berlin")).status_code == 200
+
+
+def test_the_page_of_proof_has_the_worst_first_and_finds_others_by_state_and_name(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, vera = office.clock.now(), signed(office, "vera")
+    proven = [replace(each, site=SiteName("austin")) for each in some_proofs(now)]
+    blocked = [replace(each, id=new_id(), site=SiteName("berlin")) for each in proven if each.state is BLOCKED]
+    office.controller.store.record_proofs("busy", [*proven, *blocked])
+
+    def names(query: str = "") -> list[str]:
+        return re.findall(r"<strong>(?:<a [^>]*>)?(\w+) office", vera.get(f"/proof?{query}").text)
+
+    assert names() == ["Austin", "Berlin"], "what leaks is first"
+    assert names("state=leaking") == names("q=AUST") == names("site=austin") == ["Austin"]
+    assert names("state=blocked") == ["Austin", "Berlin"]
+    assert names("site=aust") == []
+    assert "None of that kind." in text_of(vera.get("/proof?q=nowhere").text)
+    assert vera.get("/proof?state=no").status_code == 422
+    monkeypatch.setattr("api.web.proofs.SHOWN", 1)
+    html = vera.get("/proof?q=office").text
+    assert names() == ["Austin"]
+    assert "Berlin office" not in html
+    assert "The first 1 of 2. All of them" in text_of(html)
+    assert 'href="/proof?q=office&amp;all=true"' in html
+    assert 'hx-get="/proof?q=office"' in html, "the part asks for the same sites"
+    assert names("q=office&all=true") == ["Austin", "Berlin"]
+    states = re.findall(r'data-label="State" class="text"><div><span class="state \w*">([^<]+)', html)
+    assert states[0] == "leaking", "and in a site too"
 
 
 def test_findings_are_called_as_in_the_list_of_events(office: Office) -> None:

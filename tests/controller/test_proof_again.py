@@ -109,6 +109,15 @@ def field_of(controller: Controller, path: Path = Path.TCP) -> ProofCell:
 # --- firewalls --------------------------------------------------------------------------------------------------------
 
 
+def test_an_answer_that_is_not_understood_is_told_as_one_that_proves_nothing(
+    controller: Controller, firewall: Firewall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Firewall, "says", lambda *_: Answered.UNKNOWN)
+    controller.proofs.prove(controller.inventory.device(FW))
+    cell = field_of(controller)
+    assert (cell.state, cell.words) == (ProofState.UNKNOWN, "proves nothing: w")
+
+
 def test_what_leaked_is_asked_again_and_other_entries_that_are_blocked_end_no_leak(
     controller: Controller, clock: ManualClock, firewall: Firewall
 ) -> None:
