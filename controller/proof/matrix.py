@@ -128,7 +128,8 @@ def closed(leak: Episode, cell: ProofCell) -> Episode:
     """The leak, with its end: it lasted until this was seen, at the longest."""
     text = f"over: at {_minute(cell.at)} {_witness(cell.by)} said that it is {_ENDED[cell.state]}"
     over = Ground(trait=_TRAIT, text=text, weight=0, channel=Channel.PROBE)
-    window = Window(leak.window.start, max(leak.window.end, cell.at + _MOMENT))
+    start, end = leak.window.start, max(leak.window.end, cell.at + _MOMENT)
+    window = Window(start, end) if start <= cell.at else Window(cell.at, cell.at + _MOMENT)  # the clock was set back
     return replace(leak, window=window, grounds=(*leak.grounds, over))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
 from controller.audit import AuditNote
 from controller.errors import Invalid
@@ -77,9 +77,10 @@ class Proofs(Episodes):
         with self._db.write() as connection:
             if not self._is_first(connection, f"{BATCH}{round_id}"):
                 return False
-            if found:
-                connection.execute(insert(proofs), [_columns(proof) for proof in found])
             before = _before(connection, {proof.site for proof in found})
+            if found:
+                before = self._not_ahead(connection, found, before)
+                connection.execute(insert(proofs), [_columns(proof) for proof in found])
             cells, leaks = folded(before, found)
             for cell in cells:
                 put(connection, proof_cells, _cell_columns(cell))
@@ -89,6 +90,20 @@ class Proofs(Episodes):
             outbox.tell_ended(connection, mended, self._clock.now())
             self._log(connection, audit)
         return True
+
+    def _not_ahead(
+        self, connection: Connection, found: Sequence[Proof], before: dict[CellKey, ProofCell]
+    ) -> dict[CellKey, ProofCell]:
+        """What they said at a time that is yet to come they said before this: the clock was set back since."""
+        latest = min(proof.at for proof in found) - timedelta.resolution
+        now = max(self._clock.now(), latest)
+        for site, origin in sorted({(proof.site, proof.origin) for proof in found}):
+            ahead = (proofs.c.site == site, proofs.c.origin == origin, proofs.c.at > now)
+            connection.execute(update(proofs).where(*ahead).values(at=latest))
+        return {
+            key: replace(cell, at=min(cell.at, latest), since=min(cell.since, latest)) if cell.since > now else cell
+            for key, cell in before.items()
+        }
 
     def proof_cells(self, sites: Collection[SiteName] | None = None) -> list[ProofCell]:
         """The matrix as it was last filled, by site; ``sites`` None: all of it."""

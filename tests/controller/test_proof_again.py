@@ -109,6 +109,37 @@ def field_of(controller: Controller, path: Path = Path.TCP) -> ProofCell:
 # --- firewalls --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("asked_between", [True, False])
+def test_a_leak_of_a_clock_that_was_ahead_comes_to_no_time_that_is_yet_to_come(
+    controller: Controller, clock: ManualClock, firewall: Firewall, *, asked_between: bool
+) -> None:
+    device = controller.inventory.device(FW)
+    firewall.holes = {ip_network("0.0.0.0/0")}
+    clock.jump(NOON + timedelta(hours=2))
+    controller.proofs.prove(device)
+    clock.jump(NOON + MINUTE)
+    if asked_between:
+        controller.proofs.prove(device)
+        assert field_of(controller).since < clock.now()
+        for leak in leaks(controller):
+            assert leak.window.start < leak.window.end
+            assert f"{NOON + MINUTE - timedelta.resolution:%Y-%m-%d %H:%M}" in leak.grounds[0].text
+    clock.advance(MINUTE)
+    firewall.holes = set()
+    controller.proofs.prove(device)
+    assert field_of(controller).state is ProofState.BLOCKED
+    for leak in leaks(controller):
+        assert is_over(leak)
+        assert leak.window.start < leak.window.end <= clock.now() + timedelta.resolution
+    now = clock.now()
+    clock.jump(NOON + timedelta(hours=3))
+    tried = controller.coverage.tried(BERLIN, Window(NOON, clock.now()))
+    assert max(one.at for one in tried) <= now
+    assert {one.path: one.leaks for one in tried} == {one.path: False for one in tried}, (
+        "the last word is that it is blocked"
+    )
+
+
 def test_an_answer_that_is_not_understood_is_told_as_one_that_proves_nothing(
     controller: Controller, firewall: Firewall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
