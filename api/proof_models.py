@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from api.models import Answer, Failure, Instant, Line, Name, OptionalLine, Request
 from controller import views
@@ -38,6 +38,9 @@ TargetText = Annotated[
 ]
 HostText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 Round = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
+
+
+_VERSIONS: Final = {Path.TCP: 4, Path.QUIC: 4, Path.TCP6: 6, Path.QUIC6: 6}
 
 
 class ProofField(Answer):
@@ -159,7 +162,8 @@ class ProbeTargets(Answer):
 
 
 class ProbeTaken(Answer):
-    """How many attempts prove what. ``skipped``: of sources that nothing is to be blocked for."""
+    """How many attempts prove what. ``skipped``: they prove nothing, as those of sources that nothing is to be blocked
+    for. Among the ``unknown`` is also what leaked before and was not tried again."""
 
     site: str
     taken: int
@@ -173,7 +177,9 @@ class ProbeTaken(Answer):
     @classmethod
     def of(cls, report: ProbeReport, found: tuple[model.Proof, ...]) -> ProbeTaken:
         counts: dict[str, Any] = {state.value: sum(proof.state is state for proof in found) for state in ProofState}
-        return cls(site=report.site, taken=len(found), skipped=len(report.results) - len(found), **counts)
+        told = {(proof.path, proof.source, proof.target) for proof in found}
+        skipped = sum((tried.path, tried.source, tried.target) not in told for tried in report.results)
+        return cls(site=report.site, taken=len(found), skipped=skipped, **counts)
 
 
 # --- what a probe sends -----------------------------------------------------------------------------------------------
@@ -189,6 +195,15 @@ class ProbeAttempt(Request):
     verdict: Literal["blocked", "passes", "unknown"]
     why: OptionalLine = ""
     silent: bool = Field(default=False, description="nothing came back at all, as from an address that nobody has")
+
+    @model_validator(mode="after")
+    def _is_of_one_family(self) -> Self:
+        """As it was tried: nobody connects from one family to the other."""
+        version = _VERSIONS.get(self.path)
+        given = (address_or_none(text) for text in (self.source, self.target, self.address))
+        if version is not None and any(one is not None and one.version != version for one in given):
+            raise ValueError(f"{self.path} is tried from an IPv{version} address to another")
+        return self
 
 
 class ProbeControl(Request):

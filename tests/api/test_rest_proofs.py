@@ -103,6 +103,36 @@ def test_bad_results_are_refused_with_what_is_wrong(
     assert probing.get("/proofs")["items"] == []
 
 
+def test_what_was_tried_from_one_family_to_the_other_is_refused(probing: Office) -> None:
+    said = body(probing)
+    said["results"][0]["path"] = "tcp-443-v6"
+    answer = bring(probing, said)
+    assert answer.status_code == 422
+    assert "tcp-443-v6 is tried from an IPv6 address to another" in answer.text
+
+
+def test_what_leaked_and_was_not_tried_again_is_none_of_the_attempts_that_are_counted(probing: Office) -> None:
+    leaked, other = (f"103.136.220.{last}" for last in (10, 20))
+    known = body(probing)["results"][0]
+
+    def tried(target: str, verdict: str, round_id: str) -> dict[str, Any]:
+        result = known | {"target": target, "address": target, "verdict": verdict}
+        answer: dict[str, Any] = bring(probing, body(probing, round=round_id * 32, results=[result])).json()
+        return answer
+
+    assert tried(leaked, "passes", "b")["leaking"] == 1
+    assert tried(other, "blocked", "c") == {
+        "site": "berlin",
+        "taken": 2,
+        "skipped": 0,
+        "blocked": 1,
+        "leaking": 0,
+        "open": 0,
+        "closed": 0,
+        "unknown": 1,
+    }
+
+
 def test_a_probe_may_nothing_else_and_nobody_else_may_that(probing: Office) -> None:
     assert probing.ask("GET", "/api/v1/proofs", token="probe").status_code == 403
     assert probing.ask("GET", "/api/v1/sites", token="probe").status_code == 403
