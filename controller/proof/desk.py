@@ -5,7 +5,7 @@ Never changes a device, and never fails a sync: what cannot be asked is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -13,12 +13,13 @@ from itertools import islice
 import structlog
 
 from controller.audit import AuditNote
-from controller.desired import Facts, desired_for, held_signature, signature
-from controller.errors import Conflict
+from controller.desired import Facts, desired_for, held_signature, is_open, signature
+from controller.errors import CalendarUnknown, Conflict
 from controller.fitting import fitted_as_held
-from controller.inventory import Device, Inventory
-from controller.model import DeviceStatus, Outcome
-from controller.proof.matrix import aged, owed
+from controller.inventory import Device, Inventory, Site
+from controller.model import AccessException, DeviceStatus, ExceptionState, Mode, Outcome
+from controller.modes import sets_at
+from controller.proof.matrix import aged, owed, unless_moot
 from controller.proof.model import By, Proof, ProofCell, ProofState, Proven
 from controller.proof.probing import (
     KNOWN_FOR,
@@ -40,7 +41,7 @@ from controller.sync import Worker
 from controller.views import Check
 from core.clock import Clock
 from core.errors import TokgateError
-from core.ids import DeviceName, EventId, SiteName, new_id
+from core.ids import DeviceName, EventId, ExceptionId, SiteName, new_id
 from ipsets.errors import NoSnapshot
 from ipsets.model import Snapshot
 from vendors.model import Desired
@@ -325,14 +326,35 @@ class ProofDesk:
     # --- looking --------------------------------------------------------------------------------------------------
 
     def matrix(self, site: str | None = None) -> tuple[ProofCell, ...]:
-        """What is proven now, old proof as unknown; of what the inventory has. Raises ``NotFound`` for no such site."""
+        """What is proven now, old proof as unknown, as is what was wrong and nobody wants otherwise any more; of what
+        the inventory has. Raises ``NotFound`` for no such site."""
         sites = self.reach.sites if site is None else [self.inventory.site(site).name]
         now, known = self.clock.now(), {device.name for device in self._devices()}
-        return tuple(
+        cells = [
             aged(cell, now, self.life)
             for cell in self.store.proof_cells(sites)
             if cell.by is By.PROBE or cell.origin in known
-        )
+        ]
+        leaking = {cell.site for cell in cells if cell.state is ProofState.LEAKING}
+        denied = {site.name: self._denied(site, now) for site in self.inventory.sites.values() if site.name in leaking}
+        live = dict[ExceptionId, AccessException]()
+        if any(cell.state is ProofState.CLOSED for cell in cells):
+            live = {e.id: e for e in self.store.exceptions(state=ExceptionState.APPROVED, live_at=now)}
+        return tuple(unless_moot(cell, denied.get(cell.site), is_open=self._is_open(cell, live, now)) for cell in cells)
+
+    def _is_open(self, cell: ProofCell, live: Mapping[ExceptionId, AccessException], at: datetime) -> bool:
+        """Whether the exception of that field lets anybody pass at that moment; True where it is of none."""
+        found, site = live.get(cell.exception) if cell.exception else None, self.inventory.sites.get(cell.site)
+        return cell.exception is None or (found is not None and site is not None and is_open(found, site, at))
+
+    def _denied(self, site: Site, at: datetime) -> frozenset[str] | None:
+        """The roles of which something is to be blocked at that moment; None: nobody knows."""
+        try:
+            holidays = self.worker.holidays(site)
+        except CalendarUnknown:
+            return None
+        sets = sets_at(site, self.worker.emergencies.policy_of(site, at), at, holidays=holidays)
+        return frozenset(role for role, modes in sets.items() if Mode.ENFORCE in modes.values())
 
     def results(self, query: ProofQuery) -> Page[Proof]:
         """The single answers, the newest first."""

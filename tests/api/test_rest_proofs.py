@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,7 @@ def test_metrics_and_health_tell_of_leaks(probing: Office) -> None:
 
     assert told("leaking") is None, "nobody knows"
     probing.controller.store.record_proofs("r1", some_proofs(probing.clock.now()))
-    assert (told("leaking"), told("blocked"), told("unknown")) == (1, 2, 1)
+    assert (told("leaking"), told("blocked"), told("unknown")) == (1, 2, 2), "closed for an exception that is over"
     checks = {check["name"]: check for check in probing.get("/health")["checks"]}
     assert checks["proof"]["ok"] is False
     assert checks["proof"]["message"] == "1 site leaks", "it is alike for all, so it names none"
@@ -174,8 +175,9 @@ def test_the_commands_show_import_and_say_it_by_their_exit(
     assert main(["proof", "show", "nowhere"]) == 1
     assert main(["probe", "--script"]) == 0
     assert capsys.readouterr().out == Path(alone.__file__).read_text(encoding="utf-8")
-    probing.controller.store.record_proofs("r1", some_proofs(SystemClock().now()))
-    assert main(["proof", "show", "berlin", "-o", "json"]) == 2
+    found = some_proofs(SystemClock().now())
+    probing.controller.store.record_proofs("r1", [replace(one, site=SiteName("austin")) for one in found])  # no windows
+    assert main(["proof", "show", "austin", "-o", "json"]) == 2
     assert {row["state"] for row in json.loads(capsys.readouterr().out)} >= {"leaking", "blocked", "unknown"}
 
 

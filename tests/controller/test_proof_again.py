@@ -18,7 +18,7 @@ from controller.evidence.model import Episode, EpisodeKind
 from controller.model import HeldPart, Window
 from controller.proof import desk
 from controller.proof.desk import BEHIND
-from controller.proof.matrix import AGAIN, folded, owed
+from controller.proof.matrix import AGAIN, NOT_DENIED, folded, owed, unless_moot
 from controller.proof.model import Path, Proof, ProofCell, ProofState
 from controller.proof.probing import NOT_AGAIN, OTHER_POLICY, Control, ProbeReport, Tried
 from controller.proof.sampling import MOST, samples
@@ -239,6 +239,42 @@ def test_of_many_roles_each_has_its_turn() -> None:
     assert {len(samples(desired, seed=seed)) for seed in "abc"} == {MOST}
     turns = {sample.role for n in range(40) for sample in samples(desired, seed=str(n))}
     assert turns == {f"r{n}" for n in range(20)}
+
+
+def test_behind_the_edge_of_a_window_nothing_leaks_and_the_leak_goes_on_in_the_next_one(
+    controller: Controller, clock: ManualClock, firewall: Firewall
+) -> None:
+    device = controller.inventory.device(FW)
+    firewall.holes = {ip_network("0.0.0.0/0")}
+    controller.proofs.prove(device)
+    assert field_of(controller).state is ProofState.LEAKING
+    clock.jump(NOON + timedelta(hours=6))  # 18:00 in Berlin
+    cell = field_of(controller)
+    assert (cell.state, cell.words) == (ProofState.UNKNOWN, NOT_DENIED)
+    assert controller.proofs.leaks() == ()
+    assert [check.ok for check in controller.proofs.checks()] == [True]
+    assert not any(map(is_over, leaks(controller))), "nobody saw that it ended"
+    clock.jump(NOON + timedelta(hours=21))  # nobody asked since
+    assert field_of(controller).state is ProofState.LEAKING
+
+
+@pytest.mark.parametrize(
+    ("cell", "denied", "is_open", "state"),
+    [
+        ("leaking", {"company"}, True, "leaking"),
+        ("leaking", {"guest"}, True, "unknown"),
+        ("leaking", None, True, "leaking"),
+        ("closed", {"company"}, True, "closed"),
+        ("closed", {"company"}, False, "unknown"),
+        ("blocked", set(), True, "blocked"),
+        ("open", {"company"}, False, "open"),
+    ],
+)
+def test_what_is_wrong_is_so_only_while_somebody_wants_it_otherwise(
+    cell: str, denied: set[str] | None, state: str, *, is_open: bool
+) -> None:
+    made, _ = folded({}, [proof(NOON, state=ProofState(cell))])
+    assert unless_moot(made[0], denied, is_open=is_open).state == state
 
 
 # --- probes -----------------------------------------------------------------------------------------------------------
