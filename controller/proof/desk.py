@@ -5,7 +5,7 @@ Never changes a device, and never fails a sync: what cannot be asked is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -41,7 +41,7 @@ from controller.sync import Worker
 from controller.views import Check
 from core.clock import Clock
 from core.errors import TokgateError
-from core.ids import DeviceName, EventId, ExceptionId, SiteName, new_id
+from core.ids import DeviceName, EventId, SiteName, new_id
 from ipsets.errors import NoSnapshot
 from ipsets.model import Snapshot
 from vendors.model import Desired
@@ -326,26 +326,28 @@ class ProofDesk:
     # --- looking --------------------------------------------------------------------------------------------------
 
     def matrix(self, site: str | None = None) -> tuple[ProofCell, ...]:
-        """What is proven now, old proof as unknown, as is what was wrong and nobody wants otherwise any more; of what
-        the inventory has. Raises ``NotFound`` for no such site."""
+        """What is proven now, old proof as unknown, as is what leaked and nobody wants blocked now; of what the
+        inventory has, and of exceptions that let somebody pass now. Raises ``NotFound`` for no such site."""
         sites = self.reach.sites if site is None else [self.inventory.site(site).name]
         now, known = self.clock.now(), {device.name for device in self._devices()}
-        cells = [
+        cells = self.store.proof_cells(sites)
+        excepted = {cell.site for cell in cells if cell.exception is not None}
+        live = self.store.exceptions(state=ExceptionState.APPROVED, sites=excepted, live_at=now) if excepted else ()
+        exceptions = {exception.id: exception for exception in live}
+        found = [
             aged(cell, now, self.life)
-            for cell in self.store.proof_cells(sites)
-            if cell.by is By.PROBE or cell.origin in known
+            for cell in cells
+            if (cell.by is By.PROBE or cell.origin in known)
+            and (cell.exception is None or self._is_open(cell, exceptions.get(cell.exception), now))
         ]
-        leaking = {cell.site for cell in cells if cell.state is ProofState.LEAKING}
+        leaking = {cell.site for cell in found if cell.state is ProofState.LEAKING}
         denied = {site.name: self._denied(site, now) for site in self.inventory.sites.values() if site.name in leaking}
-        live = dict[ExceptionId, AccessException]()
-        if any(cell.state is ProofState.CLOSED for cell in cells):
-            live = {e.id: e for e in self.store.exceptions(state=ExceptionState.APPROVED, live_at=now)}
-        return tuple(unless_moot(cell, denied.get(cell.site), is_open=self._is_open(cell, live, now)) for cell in cells)
+        return tuple(unless_moot(cell, denied.get(cell.site)) for cell in found)
 
-    def _is_open(self, cell: ProofCell, live: Mapping[ExceptionId, AccessException], at: datetime) -> bool:
-        """Whether the exception of that field lets anybody pass at that moment; True where it is of none."""
-        found, site = live.get(cell.exception) if cell.exception else None, self.inventory.sites.get(cell.site)
-        return cell.exception is None or (found is not None and site is not None and is_open(found, site, at))
+    def _is_open(self, cell: ProofCell, exception: AccessException | None, at: datetime) -> bool:
+        """Whether it lets anybody pass at the field's site then."""
+        site = self.inventory.sites.get(cell.site)
+        return exception is not None and site is not None and is_open(exception, site, at)
 
     def _denied(self, site: Site, at: datetime) -> frozenset[str] | None:
         """The roles of which something is to be blocked at that moment; None: nobody knows."""

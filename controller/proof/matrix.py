@@ -31,7 +31,6 @@ AGAIN: Final = 2
 
 
 NOT_DENIED: Final = "it passed when it was tried, and is not to be blocked now"
-NOT_EXCEPTED: Final = "it was blocked when it was tried, and the exception lets nobody pass now"
 
 
 def worst(states: Iterable[ProofState]) -> ProofState:
@@ -166,11 +165,8 @@ def aged(cell: ProofCell, now: datetime, life: timedelta) -> ProofCell:
     return replace(cell, state=ProofState.UNKNOWN, words=f"the last proof is old: it was {cell.state} then")
 
 
-def unless_moot(cell: ProofCell, denied: Container[str] | None, *, is_open: bool) -> ProofCell:
-    """What leaked from a role that is not denied now is no leak now, and what was closed for an exception that lets
-    nobody pass now is as it should be: nobody tried that. ``denied`` None: whom to block is not known."""
+def unless_moot(cell: ProofCell, denied: Container[str] | None) -> ProofCell:
+    """What leaked from a role that is not denied now is no leak now. ``denied`` None: whom to block is not known."""
     if cell.state is ProofState.LEAKING and denied is not None and cell.role not in denied:
         return replace(cell, state=ProofState.UNKNOWN, words=NOT_DENIED)
-    if cell.state is ProofState.CLOSED and not is_open:
-        return replace(cell, state=ProofState.UNKNOWN, words=NOT_EXCEPTED)
     return cell

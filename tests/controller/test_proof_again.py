@@ -19,7 +19,7 @@ from controller.model import HeldPart, Window
 from controller.proof import desk
 from controller.proof.desk import BEHIND
 from controller.proof.matrix import AGAIN, NOT_DENIED, folded, owed, unless_moot
-from controller.proof.model import Path, Proof, ProofCell, ProofState
+from controller.proof.model import Expected, Path, Proof, ProofCell, ProofState
 from controller.proof.probing import NOT_AGAIN, OTHER_POLICY, Control, ProbeReport, Tried
 from controller.proof.sampling import MOST, samples
 from controller.service import Controller
@@ -30,7 +30,7 @@ from core.clock import ManualClock
 from core.ids import SiteName, new_id
 from core.net import Address
 from ipsets.snapshot import content_id
-from tests.controller.offices import NOON, YAML, snapshot
+from tests.controller.offices import NOON, YAML, an_exception, snapshot
 from tests.controller.proving import brought_to_its_state, proof
 from vendors.model import Action, AddressGroup, Desired, GroupName, Rule, RuleName
 from vendors.oracle import Answer, Answered, Question
@@ -259,22 +259,29 @@ def test_behind_the_edge_of_a_window_nothing_leaks_and_the_leak_goes_on_in_the_n
 
 
 @pytest.mark.parametrize(
-    ("cell", "denied", "is_open", "state"),
+    ("cell", "denied", "state"),
     [
-        ("leaking", {"company"}, True, "leaking"),
-        ("leaking", {"guest"}, True, "unknown"),
-        ("leaking", None, True, "leaking"),
-        ("closed", {"company"}, True, "closed"),
-        ("closed", {"company"}, False, "unknown"),
-        ("blocked", set(), True, "blocked"),
-        ("open", {"company"}, False, "open"),
+        ("leaking", {"company"}, "leaking"),
+        ("leaking", {"guest"}, "unknown"),
+        ("leaking", None, "leaking"),
+        ("blocked", set(), "blocked"),
     ],
 )
-def test_what_is_wrong_is_so_only_while_somebody_wants_it_otherwise(
-    cell: str, denied: set[str] | None, state: str, *, is_open: bool
+def test_what_leaks_does_so_only_while_somebody_wants_it_blocked(
+    cell: str, denied: set[str] | None, state: str
 ) -> None:
     made, _ = folded({}, [proof(NOON, state=ProofState(cell))])
-    assert unless_moot(made[0], denied, is_open=is_open).state == state
+    assert unless_moot(made[0], denied).state == state
+
+
+def test_an_exception_has_fields_only_while_it_lets_somebody_pass(controller: Controller, clock: ManualClock) -> None:
+    over = an_exception("10.20.3.7/32")
+    controller.store.add_exception(over)
+    excepted = {"role": "", "exception": over.id, "expected": Expected.PASS}
+    controller.store.record_proofs("r1", [proof(NOON), proof(NOON, Answered.OTHER, **excepted)])
+    assert [cell.state for cell in controller.proofs.matrix()] == [ProofState.CLOSED, ProofState.BLOCKED]
+    clock.jump(over.ends)
+    assert [cell.exception for cell in controller.proofs.matrix()] == [None]
 
 
 # --- probes -----------------------------------------------------------------------------------------------------------
