@@ -260,6 +260,7 @@ class CoverageDesk:
         leaks: bool,
     ) -> tuple[SiteLine, list[Kept]]:
         """``told``: the looks behind the days that are ``settled``; those of the whole time since where None is."""
+        told = {device: _up_to(line, now) for device, line in told.items()}
         begun, age = self._counts_since(site, statuses, told, settled, since), self._age(site, statuses, now)
         if begun is None:
             nothing = dict.fromkeys(CoverageState, 0.0)
@@ -373,6 +374,14 @@ class CoverageDesk:
 
 def _oldest_first(line: SiteLine) -> tuple[float, str]:
     return (float("-inf") if line.age.age is None else -line.age.age.total_seconds(), line.age.site)
+
+
+def _up_to(line: Sequence[Stretch], now: datetime) -> Sequence[Stretch]:
+    """Without looks that lie ahead: the clock was set back since, and they say nothing of how it is now."""
+    until = micros(now)
+    if not line or line[-1].last <= until:
+        return line
+    return [one._replace(last=min(one.last, until)) for one in line if one.first <= until]
 
 
 def _latest(line: Sequence[Stretch]) -> Sequence[Stretch]:

@@ -234,6 +234,29 @@ def test_i13_a_silent_device_is_claimed_nothing_of(store: Store, desk: CoverageD
     assert line.age.age == timedelta(days=3, minutes=20)
 
 
+@pytest.mark.parametrize("days_kept", [True, False])
+def test_i13_looks_that_lie_ahead_say_nothing_of_how_it_is_now(
+    store: Store, desk: CoverageDesk, clock: ManualClock, *, days_kept: bool
+) -> None:
+    """A clock that was ahead for some minutes, and was set back: the fleet says what the site says."""
+    began = clock.now()
+    for ahead in (timedelta(hours=7, minutes=10), timedelta(hours=26, minutes=40), timedelta()):
+        for step in range(4):
+            store.add_observation(look(began + ahead + step * 20 * MINUTE, E, E))
+        if days_kept:
+            clock.jump(began + ahead + HOUR)
+            desk.keep()
+    clock.jump(began + HOUR + 5 * MINUTE)
+    store.put_status(status_of(FW, clock.now()))
+    if days_kept:
+        desk.keep()
+    site = desk.site(BERLIN, Window(began, clock.now())).whole
+    for line in (desk.line(BERLIN), next(line for line in desk._fleet(clock.now()).sites if line.age.site == BERLIN)):
+        assert (line.state, line.cause) == (E, "")
+        assert line.seconds == {state: site.total(state).total_seconds() for state in CoverageState}
+        assert line.kept.counted == line.kept.kept == 65 * 60
+
+
 def test_the_promise_is_told_once_when_it_is_missed_and_once_when_it_is_kept(
     store: Store, desk: CoverageDesk, clock: ManualClock
 ) -> None:
