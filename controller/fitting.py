@@ -37,7 +37,7 @@ def fit(desired: Desired, can: Capabilities, *, services: Sequence[str], indicat
     held, _ = degrade(desired, can)
     members = {group.name: group.members for group in held.groups if isinstance(group, AddressGroup)}
     lists = [name for service in dict.fromkeys(services) if (name := destination_name(service)) in members]
-    sizes = {group.name: len(group.members) for group in held.groups}
+    sizes = {group.name: can.entries(group) for group in held.groups}
     places = _places(sizes, lists, can)
     short = {name: room for name, room in places.items() if room < sizes[name]}
     if not short or any(room < 1 for room in places.values()):

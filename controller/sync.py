@@ -431,7 +431,7 @@ class Worker:
         """Send it. Whatever does not say in which state the device is leaves an unknown one: read first (I5, I13)."""
         try:
             return adapter.apply(session, look.observed, plan)
-        except (Refused, NotPrivileged):
+        except (Refused, NotPrivileged, CapacityExceeded):
             self._withdraw(record.device)
             raise
         except (NotVerified, Uncertain):

@@ -194,7 +194,7 @@ def _refer(rule: Rule, groups: Mapping[GroupName, Group]) -> Rule | None:
 
 def _refuse_overflow(desired: Desired, can: Capabilities) -> None:
     sizes = {group.name: len(group.members) for group in desired.groups}
-    total = sum(sizes.values())
+    total = sum(map(can.entries, desired.groups))
     for name, size in sizes.items():
         if can.max_members is not None and size > can.max_members:
             raise CapacityExceeded(

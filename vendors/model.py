@@ -135,8 +135,15 @@ class Capabilities:
     spare: bool = True  # can let destinations pass before its denies, and opens nothing by it (I15)
     exempt: bool = True  # can take sources out of the denies below by a rule, and opens nothing by it (I15)
     max_spans: int | None = None  # of one day, in ``Rule.when``; None: no limit known
+    suffix_entries: int = 1  # of ``max_entries`` that a name takes which covers those below it
     names_itself: bool = False  # ``epoch`` holds what no other device ever has: a serial number
     notes: tuple[str, ...] = ()  # why something above was narrowed, for people
+
+    def entries(self, group: Group) -> int:
+        """How many of ``max_entries`` a group takes."""
+        if isinstance(group, AddressGroup) or self.suffix_entries == 1:
+            return len(group.members)
+        return sum(self.suffix_entries if name.suffix else 1 for name in group.members)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from ipsets.snapshot import content_id
 from tests.controller.backends import behind, count, is_file, refusing
 from tests.controller.memory import Bench, Firewall, bench, start_run
 from tests.controller.offices import offices, snapshot
-from vendors.errors import NotPrivileged, NotVerified, Refused, Uncertain, Unreachable
+from vendors.errors import CapacityExceeded, NotPrivileged, NotVerified, Refused, Uncertain, Unreachable
 from vendors.feeding import SENTINEL_NETWORK
 from vendors.model import FeedList, GroupName
 
@@ -123,13 +123,15 @@ def test_a_firewall_that_is_told_everything_is_served_nothing(pulling: Pulling) 
     assert pulling.store.published_feeds() == []
 
 
-@pytest.mark.parametrize("error", [Refused("no"), NotPrivileged("not you")], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "error", [Refused("no"), NotPrivileged("not you"), CapacityExceeded("too many")], ids=lambda e: type(e).__name__
+)
 def test_i05_a_change_that_was_refused_is_taken_back(pulling: Pulling, error: Exception) -> None:
     pulling.sync()
     (before,) = pulling.store.published_feeds()
     pulling.wants(*NEW)
     pulling.fails(error)
-    assert pulling.sync().outcome is Outcome.FAILED
+    assert pulling.sync().outcome is (Outcome.HELD if isinstance(error, CapacityExceeded) else Outcome.FAILED)
     (after,) = pulling.store.published_feeds()
     assert pulling.served() == lines(*OLD)
     assert (after.digest, after.settled) == (before.digest, True)

@@ -122,6 +122,15 @@ def test_names_sources_and_what_is_spared_are_never_left_out() -> None:
     assert len(held(found.desired)) == 1
 
 
+def test_a_name_that_takes_two_places_leaves_one_less_for_networks() -> None:
+    desired, both = wished(tiktok=FIVE), {"suffix_entries": 2}  # 1 source, 1 name that covers those below it
+    assert len(held(fitted(desired, room(6)).desired)) == 4
+    assert len(held(fitted(desired, room(6, **both)).desired)) == 3
+    assert fitted(desired, room(8, **both)).shortened == ()
+    with pytest.raises(CapacityExceeded, match="8 members in all groups, this device takes 7"):
+        diff(NOTHING, desired, room(7, **both))
+
+
 def test_services_are_served_in_the_order_of_the_policy_and_each_keeps_one_network() -> None:
     desired = wished(tiktok=FIVE, lemon=("6.6.0.0/24", "6.6.2.0/24"))
     first = fitted(desired, room(2 + 6), services=("tiktok", "lemon")).desired

@@ -59,6 +59,7 @@ class FortinetFortios:
             feed=self.options.pulls is not None,
             max_members=None,
             max_entries=self.options.max_addresses,
+            suffix_entries=2,  # the name itself, and what is below it
             spare=False,
             exempt=False,
             notes=(

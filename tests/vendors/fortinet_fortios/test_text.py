@@ -375,10 +375,12 @@ def test_a_device_says_what_it_can(box: Box, options: dict[str, object], expecte
 
 
 def test_what_does_not_fit_is_not_sent() -> None:
-    using = adapter(max_addresses=10)
-    found, change = plan(Box(), wish(domains=[DomainName(f"{name}.com") for name in "abcd"]), using)
+    using, wanted = adapter(max_addresses=10), wish(domains=[DomainName(f"{name}.com") for name in "abcd"])
     with pytest.raises(CapacityExceeded, match="nothing was sent"):
-        using.render(found, change)
+        plan(Box(), wanted, using)
+    _, change = plan(Box(), wanted, adapter())
+    with pytest.raises(CapacityExceeded, match="nothing was sent"):
+        using.render(using.parse(Box().reading()), change)
 
 
 def test_exceptions_and_watching_are_told_of() -> None:
