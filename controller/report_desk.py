@@ -30,6 +30,8 @@ from controller.reports.making import (
     figure_notes,
     fleet_report,
     is_by_day,
+    narrowed,
+    noted,
     share_of,
     site_report,
     totals_by_action,
@@ -124,6 +126,29 @@ class ReportDesk:
         made = replace(made, base_url=self.base_url)
         return self.privacy.report(made, clients=clients_in(sums), in_house=in_house)
 
+    def narrowed(
+        self,
+        name: str,
+        window: Window,
+        *,
+        device: str | None = None,
+        client: str | None = None,
+        destination: str | None = None,
+        weekday: int | None = None,
+        hour: int | None = None,
+    ) -> Mapping[EventAction, Totals]:
+        """What firewalls counted, as the report of that time has it, of one device, of some hours of the week, or of
+        what they noted of one client or destination (only packets and bytes are). Raises ``NotFound``.
+        """
+        site, zone = self.inventory.site(name), ZoneInfo(self.inventory.site(name).time_zone)
+        sums = self.store.hit_sums(site.name, window, zone=zone, by_day=is_by_day(window))
+        known = sums.all.events or was_counted(self._proven(site, window, self.clock.now()), 0)
+        if not known:
+            return totals_by_action({}, is_counted=False)
+        if client is not None or destination is not None:
+            return {action: noted(sums, action, client=client, destination=destination) for action in EventAction}
+        return narrowed(sums, zone, device=device, weekday=weekday, hour=hour)
+
     def _told(self, site: Site, window: Window) -> list[Told]:
         """Nothing without a list of endpoints: then nothing follows from who was seen."""
         if not self.store.has_endpoint_list(site.name, window):
@@ -209,7 +234,12 @@ class ReportDesk:
     def counted(self, window: Window) -> dict[SiteName, Mapping[EventAction, Totals]]:
         """The totals of each site alone, as ``fleet`` has them."""
         hits = self.store.fleet_hits(window, self.inventory.sites)
-        return {name: totals_by_action(hits.get(name, {}), is_counted=True) for name in self.inventory.sites}
+        silent = [site for name, site in self.inventory.sites.items() if name not in hits]
+        times = self._times(window, self.clock.now(), silent)
+        return {
+            name: totals_by_action(hits.get(name, {}), is_counted=name in hits or was_counted(times[name], 0))
+            for name in self.inventory.sites
+        }
 
     def _lines(self, window: Window, now: datetime) -> Iterator[SiteLine]:
         sites = self.inventory.sites
@@ -240,9 +270,12 @@ class ReportDesk:
         sums = {state: sum(t[state].total_seconds() for t in times.values()) for state in CoverageState}
         return Before(window=window, totals=totals, enforced_share=share_of(sums))
 
-    def _times(self, window: Window, now: datetime) -> Mapping[SiteName, Mapping[CoverageState, timedelta]]:
-        """How long each site was in each state."""
-        devices = {name: tuple(site.devices) for name, site in self.inventory.sites.items()}
+    def _times(
+        self, window: Window, now: datetime, sites: Iterable[Site] | None = None
+    ) -> Mapping[SiteName, Mapping[CoverageState, timedelta]]:
+        """How long each site was in each state; ``sites`` None: every one of them."""
+        asked = self.inventory.sites.values() if sites is None else sites
+        devices = {site.name: tuple(site.devices) for site in asked}
         leaking = self.store.leaking_sites(window.start - REMEMBERED) & devices.keys()
         known = self.store.fleet_coverage(window, devices, now=now, freshness=self.freshness)
         return {**known, **{name: self._proven(self.inventory.sites[name], window, now) for name in leaking}}

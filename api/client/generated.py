@@ -2833,6 +2833,8 @@ class EpisodesRoutes:
         pseudonym: str | None = None,
         role: str | None = None,
         app: str | None = None,
+        surface: str | None = None,
+        destination: str | None = None,
         exception: str | None = None,
         confidence: int | None = None,
         since: str | None = None,
@@ -2860,6 +2862,8 @@ class EpisodesRoutes:
                     "pseudonym": pseudonym,
                     "role": role,
                     "app": app,
+                    "surface": surface,
+                    "destination": destination,
                     "exception": exception,
                     "confidence": confidence,
                     "since": since,
@@ -3037,7 +3041,12 @@ class UnmaskingsRoutes:
         return cast("Identities", self._call("GET", f"/unmaskings/{_q(id)}/identities"))
 
     def approve_unmasking(
-        self, id: str, body: ConsentBody, *, dry_run: bool | None = None, idempotency_key: str | None = None
+        self,
+        id: str,
+        body: ConsentBody | None = None,
+        *,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> Unmasking:
         """Let it be seen."""
         return cast(

@@ -39,6 +39,10 @@ def list_episodes(
     pseudonym: Pseudonym = None,
     role: Annotated[Name | None, Query(description="only of this source role")] = None,
     app: Annotated[App | None, Query(description="only of this app", examples=["tiktok"])] = None,
+    surface: Annotated[Word | None, Query(description="only of this part of the app", examples=["web"])] = None,
+    destination: Annotated[
+        Word | None, Query(description="only what went there: an address or a name", examples=["103.136.220.9"])
+    ] = None,
     exception: Annotated[Ulid | None, Query(description="only what this exception covers")] = None,
     confidence: Annotated[int, Query(ge=0, le=100, description="at least so sure")] = 0,
     since: Annotated[Instant | None, Query(description="those that end after this")] = None,
@@ -63,6 +67,8 @@ def list_episodes(
         pseudonym=pseudonym,
         role=role,
         app=app,
+        surface=surface,
+        destination=destination,
         exception=exception,
         confidence=confidence,
         since=since,

@@ -49,9 +49,11 @@ def identities(controller: Ctl, caller: Unmasker, id: Ulid) -> Identities:
 
 
 @router.post("/{id}/approve", summary="Let it be seen", responses=answers(404, 409, 503))
-def approve_unmasking(controller: Ctl, caller: Consenter, id: Ulid, body: ConsentBody) -> Unmasking:
+def approve_unmasking(controller: Ctl, caller: Consenter, id: Ulid, body: ConsentBody | None = None) -> Unmasking:
     """By another person than who asked: else TG6010. It is open for its hours from now on."""
-    decided = controller.privacy.decide(id, UnmaskingState.APPROVED, actor=caller.actor, why=body.reason)
+    decided = controller.privacy.decide(
+        id, UnmaskingState.APPROVED, actor=caller.actor, why=body.reason if body else ""
+    )
     return _shown(controller, decided)
 
 

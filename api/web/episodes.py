@@ -21,9 +21,12 @@ from api.web.pages import PageRoute, page
 from api.web.shown import zone_at, zone_of
 from controller.errors import Invalid
 from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
+from controller.model import EventAction, Window
 from controller.privacy.alias import PSEUDONYM
 from controller.reports.as_csv import line as csv_line
 from controller.reports.as_html import WEEKDAYS
+from controller.reports.linking import HOLDS, UNTOLD
+from controller.reports.making import Totals
 from controller.service import Controller
 from controller.store import EpisodeQuery, Page
 from core.errors import TokgateError
@@ -50,8 +53,10 @@ ENDS: Final = {
     EpisodeAction.NOT_ENFORCED: "passed: not enforced",
     EpisodeAction.UNKNOWN: "unknown",
 }
-SURE: Final = ("25", "50", "75", "90")
+SURE: Final = {HOLDS: "not taken back", **{number: f"{number} %" for number in ("25", "50", "75", "90")}}
 """At least so sure, in percent, as the page offers it."""
+COUNTERS: Final = {EpisodeAction(action.value): action for action in EventAction}
+"""What counters tell apart too."""
 MOST_ROWS: Final = 10_000
 COLUMNS: Final = (
     "id", "kind", "site", "start", "end", "action", "confidence", "device", "source", "host", "user", "role",
@@ -66,6 +71,9 @@ class Asked:
     site: Word = ""
     device: Word = ""
     source: Word = ""
+    to: Annotated[str, Query(max_length=253)] = ""
+    app: Word = ""
+    surface: Word = ""
     kind: Word = ""
     end: Word = ""
     sure: Word = ""
@@ -83,6 +91,55 @@ class Asked:
 Filled = Annotated[Asked, Depends()]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many there are, and what firewalls counted of the same. ``later``: so many of them went on after that time,
+    and belong to the report of a later one."""
+
+    events: int
+    later: int
+    firewalls: tuple[tuple[str, Totals], ...]  # what became of it, in words; none where counters do not tell it
+    noted_of: str = ""  # the client or destination that they noted packets of
+
+    @property
+    def attempts(self) -> int | None:
+        """All of them; None where some are unknown."""
+        known = [totals.hits for _, totals in self.firewalls if totals.hits is not None]
+        return sum(known) if len(known) == len(self.firewalls) else None
+
+    @classmethod
+    def of(cls, controller: Controller, wanted: EpisodeQuery, asked: Asked) -> Counted:
+        later = replace(wanted, since=wanted.until) if wanted.until is not None else None
+        return cls(
+            events=controller.evidence.count(wanted, most=MOST_ROWS + 1),
+            later=controller.evidence.count(later, most=MOST_ROWS + 1) if later is not None else 0,
+            firewalls=tuple(_firewalls(controller, wanted)),
+            noted_of=wanted.source or wanted.destination or "",
+        )
+
+
+def _firewalls(controller: Controller, wanted: EpisodeQuery) -> Iterator[tuple[str, Totals]]:
+    """Where a report has such a figure: of a site and a time, and of one more thing at most."""
+    now, narrow = controller.clock.now(), (wanted.device, wanted.source, wanted.destination, wanted.hours)
+    other = (wanted.kinds, wanted.confidence, wanted.app, wanted.surface, wanted.pseudonym, wanted.text)
+    if wanted.site is None or wanted.since is None or wanted.since >= (until := wanted.until or now):
+        return
+    if any(other) or sum(one is not None for one in narrow) > 1 or wanted.action not in (None, *COUNTERS):
+        return
+    figures = controller.reports.narrowed(
+        wanted.site,
+        Window(wanted.since, until),
+        device=wanted.device,
+        client=wanted.source,
+        destination=wanted.destination,
+        weekday=None if wanted.hours is None else wanted.hours.weekday,
+        hour=None if wanted.hours is None else wanted.hours.hour,
+    )
+    for said, action in COUNTERS.items():
+        if wanted.action in (None, said):
+            yield ENDS[said], figures[action]
+
+
 _FIELDS: Final = SPAN | {
     "source": ("source", "Address"),
     "sure": ("sure", "At least so sure"),
@@ -98,10 +155,12 @@ def list_page(
     """The newest first, so many at a time."""
     error, found, after, api = None, tuple[Episode, ...](), None, ""
     zone = zone_at(controller, asked.site)
+    counted: Counted | None = None
     try:
         wanted = _wanted(controller, asked, zone)
         listed = controller.evidence.find(replace(wanted, cursor=cursor or None, limit=SHOWN))
         found, after, api = listed.items, listed.next_cursor, _of_the_api(wanted, asked, zone)
+        counted = Counted.of(controller, wanted, asked) if found or asked.given else None
     except TokgateError as exc:
         error = exc
     return page(
@@ -112,12 +171,14 @@ def list_page(
         **about(error, _FIELDS),
         episodes=[(e, zone_of(controller, [e.site])) for e in found],
         pager=Pager.of(asked.given, cursor=cursor, after=after),
+        counted=counted,
         api=api,
         csv=urlencode(asked.given),
         sites=list(controller.inventory.sites),
         asked=asked,
         request_path=here(request),
         sure=SURE,
+        most=MOST_ROWS,
         weekdays=dict(zip(Weekday, WEEKDAYS, strict=True)),
         zone=zone,
         **_words(),
@@ -189,6 +250,9 @@ def _wanted(controller: Controller, asked: Asked, zone: str) -> EpisodeQuery:
             until=until,
             now=controller.clock.now(),
         ),
+        app=asked.app.strip() or None,
+        surface="" if asked.surface == UNTOLD else asked.surface.strip() or None,
+        destination=asked.to.strip() or None,
         text=asked.q or None,
     )
 
@@ -230,6 +294,9 @@ def _of_the_api(wanted: EpisodeQuery, asked: Asked, zone: str) -> str:
         "weekday": asked.weekday,
         "hour": asked.hour,
         "zone": zone if wanted.hours is not None else "",
+        "app": wanted.app,
+        "surface": asked.surface,
+        "destination": wanted.destination,
         "q": wanted.text,
     }
     return urlencode({name: value for name, value in said.items() if value})

@@ -67,12 +67,10 @@ class Line:
     proven_at: datetime | None
     totals: Mapping[EventAction, Totals]
     leaks: int | None  # ways to the service that are open and should not be; None: nobody proved any
-    is_read: bool  # one of its firewalls answered in that time
 
     def hits(self, action: EventAction) -> int | None:
-        """None: not known; none counted is no 0 where nobody could look."""
-        hits = self.totals[action].hits
-        return hits if hits or self.is_read else None
+        """None: not known, as the report of that time has it."""
+        return self.totals[action].hits
 
     @property
     def said(self) -> tuple[object, ...]:
@@ -122,7 +120,6 @@ def fleet(controller: Controller, asked: Asked | None = None) -> dict[str, Any]:
             proven_at=line.age.proven_at,
             totals=totals[line.age.site],
             leaks=leaks.get(line.age.site),
-            is_read=_is_read(views[line.age.site], now - DAY),
         )
         for line in covered.sites
         if line.age.site in views and line.age.site in totals
@@ -156,11 +153,6 @@ def _leaks(controller: Controller) -> dict[SiteName, int]:
     cells = [cell for cell in controller.proofs.matrix() if cell.state is not ProofState.UNKNOWN]
     leaking = Counter(cell.site for cell in cells if cell.state is ProofState.LEAKING)
     return {cell.site: leaking[cell.site] for cell in cells}
-
-
-def _is_read(site: SiteView, since: datetime) -> bool:
-    seen = (device.status.last_seen_at for device in site.devices if device.status is not None)
-    return any(at is not None and at >= since for at in seen)
 
 
 def _in_words(age: timedelta | None) -> str:

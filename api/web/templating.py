@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 from api.cookies import csrf_word, session_text
 from api.web import wording
 from controller.hosts import in_words
+from controller.reports.as_html import count
 from ipsets.spans import words
 
 PAGE_HEADERS: Final = {
@@ -46,6 +47,7 @@ def environment() -> Environment:
         "span": words,
         "utc_hour": wording.utc_hour,
         "stands_for": in_words,
+        "count": count,
     }
     return made
 

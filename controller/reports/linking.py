@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from controller.evidence.model import EpisodeKind
+from controller.evidence.model import REVOCABLE, EpisodeKind
 from controller.model import EventAction, Window
 from controller.reconciling import Finding
 from core.net import is_address
+
+UNTOLD: Final = "none"
+"""The surface of what does not say which."""
+HOLDS: Final = "1"
+"""So sure at least is what was not taken back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +38,9 @@ class Links:
         kind: str = "",
         device: str = "",
         source: str = "",
+        to: str = "",
+        app: str = "",
+        surface: str | None = None,
         q: str = "",
         weekday: str = "",
         hour: str = "",
@@ -41,7 +50,11 @@ class Links:
         """The page of events, narrowed so. Of a client that stands under a pseudonym there is none."""
         if not self.base or (source and not is_address(source)):
             return ""
-        named = {"device": device, "source": source, "kind": kind, "end": end, "q": q, "weekday": weekday, "hour": hour}
+        named = {
+            "device": device, "source": source, "to": to, "kind": kind, "end": end, "app": app,
+            "surface": UNTOLD if surface == "" else surface or "", "q": q, "weekday": weekday, "hour": hour,
+            "sure": HOLDS if kind in REVOCABLE else "",
+        }  # fmt: skip
         times = {"since": self._wall(since or self.window.start), "until": self._wall(until or self.window.end)}
         return f"{self.base}/episodes?" + urlencode(
             {"site": self.site, **{k: v for k, v in named.items() if v}, **times}
@@ -79,12 +92,13 @@ class Links:
         return f"{self.base}/{what}/{quote(name, safe='')}" if self.base else ""
 
     def _wall(self, at: datetime) -> str:
-        """Whole minutes of the site's clock, as date fields have them."""
-        return f"{at.astimezone(self.zone):%Y-%m-%dT%H:%M}"
+        """By the site's clock, as date fields have it: in whole minutes where it is one."""
+        local = at.astimezone(self.zone)
+        return f"{local:%Y-%m-%dT%H:%M:%S}" if local.second else f"{local:%Y-%m-%dT%H:%M}"
 
 
 _HOUR = timedelta(hours=1)
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-__all__ = ["Links"]
+__all__ = ["HOLDS", "UNTOLD", "Links"]

@@ -532,6 +532,36 @@ def _totals(
     }
 
 
+def narrowed(
+    sums: Sums, zone: ZoneInfo, *, device: str | None, weekday: int | None, hour: int | None
+) -> dict[EventAction, Totals]:
+    """Of one device, or of some hours of the week on that clock. Not of both: that is not kept."""
+    if device is not None:
+        own = _by(sums.cells, lambda cell: cell.device).get(device, {})
+        return _less_untold(_totals(own), sums)
+    if weekday is None and hour is None:
+        return _totals(sums.cells, sums.untold)
+    inside: dict[EventAction, list[Count]] = {action: [] for action in EventAction}
+    for timed in sums.by_hour:
+        local = timed.at.astimezone(zone)
+        if weekday in (None, local.weekday()) and hour in (None, local.hour):
+            inside[timed.action].append(timed.figures)
+    return {action: Totals.of(counts) for action, counts in inside.items()}
+
+
+def noted(sums: Sums, action: EventAction, *, client: str | None, destination: str | None) -> Totals:
+    """What firewalls noted of one client or destination: its packets and bytes, and never its hits."""
+    if action in sums.untold:
+        return _UNKNOWN
+    wanted = {(SOURCE, client), (DESTINATION, destination)}
+    own = [seen for who, seen in sums.seen.items() if who.action is action and (who.side, who.name) in wanted]
+    return Totals(
+        hits=None,
+        packets=None if any(seen.no_packets for seen in own) else sum(seen.packets for seen in own),
+        octets=None if any(seen.no_octets for seen in own) else sum(seen.octets for seen in own),
+    )
+
+
 def _less_untold(totals: Mapping[EventAction, Totals], sums: Sums) -> dict[EventAction, Totals]:
     """Of one device, role or exception: unknown where it is not kept what of all was its own."""
     return {a: _UNKNOWN if a in sums.untold else found for a, found in totals.items()}

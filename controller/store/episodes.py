@@ -6,6 +6,7 @@ at any moment, and whoever brings evidence may bring it again.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ from controller.store.journal import Kind
 from controller.store.jsons import EPISODE
 from controller.store.quarantine import Quarantines
 from controller.store.schema import episodes, evidence_batches
-from controller.store.searching import Listing
+from controller.store.searching import SEARCHED, Listing
 from controller.store.shelf import get_meta, insert_unless, put_meta
 from core.ids import EventId, SiteName
 
@@ -127,6 +128,8 @@ class EpisodeQuery(Listing):
     aliases: tuple[Alias, ...] = ()  # whom that stands for; without any, nothing is found by it
     role: str | None = None
     app: str | None = None
+    surface: str | None = None  # empty: of what does not say which
+    destination: str | None = None  # an address or a name
     exception: str | None = None
     confidence: int = 0  # at least
     hours: HoursOfWeek | None = None
@@ -145,6 +148,7 @@ class EpisodeQuery(Listing):
             (episodes.c.user, self.user),
             (episodes.c.role, self.role),
             (episodes.c.app, self.app),
+            (episodes.c.surface, self.surface),
             (episodes.c.exception, self.exception),
         ):
             if wanted is not None:
@@ -163,6 +167,20 @@ class EpisodeQuery(Listing):
             yield episodes.c.end > self.since
         if self.until is not None:
             yield episodes.c.start < self.until
+
+    def all(self, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+        """Destinations are looked for as text is: in the first rows that the other filters leave."""
+        conditions = Listing.all(self, *more)  # `super()` does not know a class with slots
+        if self.destination is None:
+            return conditions
+        looked_at = select(episodes.c.id).where(*self.filters(), *more).order_by(*self.order).limit(SEARCHED)
+        return [*conditions, episodes.c.id.in_(looked_at), _went_to(self.destination)]
+
+
+def _went_to(destination: str) -> ColumnElement[bool]:
+    """In the text that is kept, where no name of a client stands behind the destinations."""
+    named = json.dumps(destination, ensure_ascii=False).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return episodes.c.body.like(f'%"destinations":[%{named}%', escape="\\")
 
 
 def _called(alias: Alias) -> ColumnElement[bool]:

@@ -10,11 +10,14 @@ from html import unescape
 
 import pytest
 
+from api.web.fleet import fleet
 from api.web.wording import sentence
 from controller.access_roles import AccessRole
 from controller.evidence.model import EpisodeKind
+from controller.model import EventAction, Observation, Window
 from controller.proof.model import ProofState
-from core.ids import SiteName, new_id
+from controller.reports.as_html import render_site
+from core.ids import EventId, SiteName, new_id
 from core.secret import Secret
 from tests.api.browsing import PASSWORD_OF_ANNA
 from tests.api.conftest import Office
@@ -22,6 +25,7 @@ from tests.api.fleet_seen import EPISODE, an_hour_at_berlin, found_at
 from tests.api.test_web_pages import asked, signed, text_of
 from tests.api.test_web_pages import office as office
 from tests.controller.proving import some_proofs
+from tests.controller.reporting import BERLIN, FW, status
 
 BLOCKED = ProofState.BLOCKED
 
@@ -57,6 +61,61 @@ def test_of_sites_that_nobody_could_look_at_nothing_is_told_as_zero_or_as_not_en
     text = text_of(vera.get("/sites/berlin").text)
     assert "company unknown 1 d unknown guest unknown 1 d unknown" in text
     assert "Nobody counted in this time: hits are unknown, not none." in text
+
+
+def test_the_page_behind_each_figure_of_a_report_says_the_figure(office: Office) -> None:
+    """Counters count 40 attempts, of which one event is made: without it nobody finds again what they clicked on."""
+    controller = office.controller
+    an_hour_at_berlin(controller)
+    now, base = controller.clock.now(), "http://tokgate.test"
+    back = replace(found_at(now), id=EventId(new_id()), confidence=0)  # a leak that was taken back is in no figure
+    went = replace(found_at(now, kind=EpisodeKind.USE), id=EventId(new_id()), destinations=("103.136.220.9",))
+    controller.store.record("", [back, went])
+    window = Window(now - timedelta(days=1), now)
+    made = replace(controller.site_report("berlin", window, in_house=True), base_url=base)
+    vera, found = signed(office, "vera"), set[str]()
+    for href, square, shown in re.findall(
+        r'<a href="([^"]+/episodes\?[^"]+)"(?: aria-label="([^"]*)")?>([^<]*)', render_site(made)
+    ):
+        figure = (square or shown).rpartition(": ")[2].split()[0].replace("/32", "")
+        text = text_of(vera.get(unescape(href).removeprefix(base)).text)
+        (said,) = re.findall(r"\d[\d,]* events?(?:\.|, of which) .*?(?=What Until|None of that kind|API)", text)
+        assert re.search(rf"(?<![\d.]){re.escape(figure)}(?![\d])", said), (figure, said, href)
+        found.add(figure)
+    assert {"40", "90", "1"} <= found
+
+
+def test_what_went_to_a_destination_is_found_by_it_and_no_client_is(office: Office) -> None:
+    store, now = office.controller.store, office.clock.now()
+    went = replace(found_at(now, kind=EpisodeKind.USE), destinations=("a_b.example", "103.136.220.9"))
+    other = replace(found_at(now), id=EventId(new_id()), destinations=("aXb.example", "103.136.220.90"), surface="web")
+    store.record("", [went, other])
+
+    def ids(**asked: str) -> list[str]:
+        return [e["id"] for e in office.get("/episodes", params=asked)["items"]]
+
+    assert ids(destination="103.136.220.9") == ids(destination="a_b.example") == [went.id]
+    assert ids(destination=str(went.source)) == ids(destination="136.220") == ids(destination="%") == []
+    assert ids(surface="web") == [other.id]
+    vera = signed(office, "vera")
+    assert "1 event." in text_of(vera.get("/episodes?site=berlin&to=a_b.example").text)
+    assert "1 event." in text_of(vera.get("/episodes?site=berlin&surface=none").text)
+
+
+def test_the_start_page_and_the_report_of_a_day_agree_about_what_nobody_counted(office: Office) -> None:
+    """A firewall that answered once, and failed before and behind, proves nothing of the day."""
+    controller, now = office.controller, office.clock.now()
+    store, at = controller.store, now - timedelta(hours=20)
+    store.put_status(status(enforced_at=at, last_seen_at=at, last_attempt_at=now))
+    for late in (0, 1):
+        store.add_observation(
+            Observation(
+                device=FW, site=BERLIN, at=at + timedelta(minutes=late), found=None, left=None, cause="TG4001 gone"
+            )
+        )
+    line = next(line for line in fleet(controller)["lines"] if line.site.name == BERLIN)
+    report = controller.site_report(BERLIN, Window(now - timedelta(days=1), now))
+    assert [line.hits(a) for a in EventAction] == [report.totals[a].hits for a in EventAction] == [None] * 3
 
 
 def test_a_site_without_devices_says_so_on_the_start_page(office: Office) -> None:
