@@ -34,7 +34,7 @@ from controller.inventory import Inventory, Site
 from controller.inventory.slo_rules import show_age, show_share
 from controller.model import CoverageState, DeviceStatus, Window
 from controller.planning import in_part
-from controller.proof.matrix import worst
+from controller.proof.matrix import shown_of
 from controller.proof.model import Proof, ProofState
 from controller.store import Store
 from controller.store.proven import Settled, as_look, spells_of
@@ -58,18 +58,12 @@ _REST: Final = 10
 
 def tried_of(proofs: Sequence[Proof]) -> list[Tried]:
     """What rounds of proof say of each path: it leaks when any of its answers does, and is stopped when all are."""
-    rounds: dict[tuple[str, str], list[Proof]] = {}
-    for proof in proofs:
-        who = proof.role or f"exception {proof.exception}"
-        path = f"{proof.path.value} from {who}, by {proof.by.value} {proof.origin}"
-        rounds.setdefault((proof.round, path), []).append(proof)
     found = list[Tried]()
-    for (_, path), answers in rounds.items():
-        state = worst(proof.state for proof in answers)
-        if state in (ProofState.LEAKING, ProofState.BLOCKED):
-            shown, leaks = next(p for p in answers if p.state is state), state is ProofState.LEAKING
-            cause = f"{path}: {shown.target} passes" if leaks else ""
-            found.append(Tried(at=shown.at, path=path, leaks=leaks, cause=cause))
+    for path, shown in shown_of(proofs):
+        leaks = shown.state is ProofState.LEAKING
+        found.append(
+            Tried(at=shown.at, path=path, leaks=leaks, cause=f"{path}: {shown.target} passes" if leaks else "")
+        )
     return sorted(found, key=lambda tried: tried.at)
 
 

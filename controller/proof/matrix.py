@@ -39,6 +39,33 @@ def worst(states: Iterable[ProofState]) -> ProofState:
     return next((state for state in WORST if state in there), ProofState.UNKNOWN)
 
 
+def shown_of(proofs: Iterable[Proof]) -> Iterator[tuple[str, Proof]]:
+    """Of each round and path of which something is known, the answer that shows it: a leak when any of its answers is
+    one, stopped when all are."""
+    rounds: dict[tuple[str, str], list[Proof]] = {}
+    for proof in proofs:
+        who = proof.role or f"exception {proof.exception}"
+        path = f"{proof.path.value} from {who}, by {proof.by.value} {proof.origin}"
+        rounds.setdefault((proof.round, path), []).append(proof)
+    for (_, path), answers in rounds.items():
+        state = worst(proof.state for proof in answers)
+        if state in (ProofState.LEAKING, ProofState.BLOCKED):
+            yield path, next(p for p in answers if p.state is state)
+
+
+def of_leaks(proofs: Iterable[Proof]) -> frozenset[EventId]:
+    """The answers that coverage is reckoned from: those that show a leak, and the first that shows it stopped."""
+    found, leaking = set[EventId](), set[str]()
+    for path, shown in sorted(shown_of(proofs), key=lambda pair: pair[1].at):
+        if shown.state is ProofState.LEAKING:
+            leaking.add(path)
+            found.add(shown.id)
+        elif path in leaking:
+            leaking.remove(path)
+            found.add(shown.id)
+    return frozenset(found)
+
+
 def folded(
     before: Mapping[CellKey, ProofCell], proofs: Sequence[Proof]
 ) -> tuple[tuple[ProofCell, ...], tuple[Episode, ...]]:

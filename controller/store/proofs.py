@@ -133,9 +133,8 @@ class Proofs(Episodes):
     def proofs_between(self, site: SiteName, window: Window) -> list[Proof]:
         """The site's answers inside the window, in order of time."""
         inside = (proofs.c.site == site, *within(proofs.c.at, window.start, window.end))
-        query = select(proofs).where(*inside).order_by(proofs.c.at, proofs.c.id)
         with self._db.read() as connection:
-            return [_proof(row) for row in connection.execute(query).mappings()]
+            return proofs_in(connection, *inside)
 
     def answering(self, site: SiteName, since: datetime) -> list[tuple[Path, str]]:
         """What answered a probe at the site since then, and on which path; the latest first."""
@@ -157,6 +156,12 @@ class Proofs(Episodes):
         """Fields that nobody filled for as long as evidence is kept."""
         with self._db.write() as connection:
             connection.execute(delete(proof_cells).where(proof_cells.c.at < oldest))
+
+
+def proofs_in(connection: Connection, *which: Any) -> list[Proof]:
+    """Those that are named, in order of time."""
+    query = select(proofs).where(*which).order_by(proofs.c.at, proofs.c.id)
+    return [_proof(row) for row in connection.execute(query).mappings()]
 
 
 def _before(connection: Connection, sites: Iterable[str]) -> dict[CellKey, ProofCell]:
@@ -206,4 +211,4 @@ def _cell(row: RowMapping) -> ProofCell:
     return ProofCell(**said)
 
 
-__all__ = ["ProofQuery", "Proofs"]
+__all__ = ["ProofQuery", "Proofs", "proofs_in"]

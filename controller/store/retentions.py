@@ -29,11 +29,13 @@ from sqlalchemy import (
 from controller.audit import AuditNote
 from controller.evidence.model import Episode
 from controller.model import FORGOTTEN, NOBODY, SourceSeen
+from controller.proof.matrix import of_leaks
 from controller.store import episode_days
 from controller.store.adding import DAY, MONTH, ONE_DAY, SEEN, month_of
-from controller.store.bulk import add, as_columns
+from controller.store.bulk import add, among, as_columns
 from controller.store.jsons import EPISODE, SOURCES
-from controller.store.schema import episodes, events, hit_seen, micros, moment, proofs, quarantine
+from controller.store.proofs import proofs_in
+from controller.store.schema import LEAKING, episodes, events, hit_seen, micros, moment, proofs, quarantine
 from controller.store.searching import steps
 from controller.store.shelf import Shelf, get_meta, put_meta
 from controller.store.sums import EVENTS_CUT, up_month
@@ -66,6 +68,7 @@ class Retentions(Shelf):
                 what: int(connection.execute(select(func.count()).select_from(table).where(*which)).scalar() or 0)
                 for what, table, which in _questions(site, until)
             }
+            found["proofs"] -= len(_of_leaks(connection, site, until))
         return {what: count for what, count in found.items() if count}
 
     def drop_of(self, site: str, until: Until) -> dict[str, int]:
@@ -76,7 +79,7 @@ class Retentions(Shelf):
         done["episodes"] = self._drop(episodes, *_old_episodes(site, until))
         with self._db.write() as connection:
             episode_days.forget(connection, until.episodes, lambda of: of == site)
-        done["proofs"] = self._drop(proofs, *_old_proofs(site, until))
+        done["proofs"] = self._drop_proofs(site, until)
         done["set aside"] = self._drop(quarantine, *_old_quarantine(site, until))
         done["identities in events"] = self._forget_in_events(site, until)
         done["identities in episodes"] = self._forget_in_episodes(site, until)
@@ -88,6 +91,17 @@ class Retentions(Shelf):
             self._log(connection, audit)
 
     # --- one kind each --------------------------------------------------------------------------------------------
+
+    def _drop_proofs(self, site: str, until: Until) -> int:
+        """All but those of leaks."""
+        with self._db.read() as connection:
+            kept = _of_leaks(connection, site, until)
+            known = connection.execute(select(proofs.c.id).where(*_old_proofs(site, until))).scalars()
+            gone = [name for name in known if name not in kept]
+        for start in range(0, len(gone), BATCH):
+            with self._db.write() as connection:
+                connection.execute(delete(proofs).where(among(connection, proofs.c.id, gone[start : start + BATCH])))
+        return len(gone)
 
     def _note_cut(self, site: str, first: datetime) -> None:
         """So that sums are not compared with events that are gone, nor made anew of them."""
@@ -130,6 +144,13 @@ class Retentions(Shelf):
             if days:
                 _months_of(connection, site, min(days), max(days))
         return gone
+
+
+def _of_leaks(connection: Connection, site: str, until: Until) -> frozenset[str]:
+    """Coverage of the past stays as it was: of a leak it is kept when it passed, and when it was stopped."""
+    old = _old_proofs(site, until)
+    first = connection.execute(select(func.min(proofs.c.at)).where(*old, LEAKING)).scalar()
+    return frozenset() if first is None else of_leaks(proofs_in(connection, *old, proofs.c.at >= first))
 
 
 def _questions(site: str, until: Until) -> list[tuple[str, Table, tuple[Any, ...]]]:

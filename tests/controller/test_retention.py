@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from controller.coverage_desk import tried_of
 from controller.inventory import Inventory
 from controller.model import DetectionEvent, EventAction, Window
 from controller.privacy_desk import PrivacyDesk
@@ -20,8 +21,10 @@ from core.ids import DeviceName, EventId, SiteName, new_id
 from tests.controller import reporting
 from tests.controller.export.records import event, seen
 from tests.controller.offices import NOON, YAML, offices
+from tests.controller.proving import proof
 from tests.controller.test_store_episodes import an_episode
 from vendors.model import Reading
+from vendors.oracle import Answered
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ALL = Window(datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
@@ -158,6 +161,32 @@ def test_what_went_is_in_the_audit_log_once(full: Store, clock: ManualClock) -> 
     assert (entry.actor, entry.subject, detail["after"]["dropped"]["events"]) == ("cli:ann", "berlin", 1)
     assert detail["before"]["events"].startswith("2026-10-26T00:00"), "whole days"
     assert full.verify_audit() == []
+
+
+def test_what_leaked_stays_in_the_coverage_of_that_time(full: Store, clock: ManualClock) -> None:
+    """A pack of last month and one of the same month made later say the same."""
+    began = NOON - OLD * DAY
+    rounds = [
+        (0, Answered.OURS),
+        (1, Answered.PASSES),
+        (2, Answered.PASSES),
+        (3, Answered.UNKNOWN),
+        (4, Answered.OURS),
+        (5, Answered.OURS),
+    ]
+    for number, said in rounds:
+        when, more = began + number * HOUR / 2, {"round": f"r{number}"}
+        full.record_proofs(f"r{number}", [proof(when, said, **more), proof(when, target="103.136.220.11", **more)])
+    whole = Window(began - HOUR, began + 4 * HOUR)
+    before = tried_of(full.proofs_between(BERLIN, whole))
+    assert [tried.leaks for tried in before] == [False, True, True, False, False]
+    made = desk(full, clock, "{retention: {proofs: 7}}")
+    assert made.one("berlin").counts["proofs"] == 9
+    made.run()
+    kept = full.proofs_between(BERLIN, whole)
+    assert tried_of(kept) == before[1:4], "each that shows the leak, and the first that shows that it is over"
+    assert len(kept) == 3
+    assert "proofs" not in made.one("berlin").counts, "done twice it is done once"
 
 
 def test_a_hold_keeps_everything_of_its_site(full: Store, clock: ManualClock) -> None:
