@@ -76,6 +76,7 @@ class ReportDesk:
     freshness: timedelta
     privacy: PrivacyDesk
     coverage: CoverageDesk
+    episodes_kept: Callable[[SiteName], timedelta | None]  # None: nothing is dropped
     base_url: str = ""  # where browsers reach us, for links
 
     def within(self, inventory: Inventory, emergencies: EmergencyDesk, exceptions: ExceptionDesk) -> ReportDesk:
@@ -182,6 +183,7 @@ class ReportDesk:
         return Found(
             apps=apps,
             findings=self._findings(site, window),
+            kept_from=self._kept_from(site, window, now),
             counts={kind.value: counts[kind.value] for kind in sorted(FINDINGS) if counts.get(kind.value)},
             ages=tuple(
                 SourceAge(source=a.source, last_success=a.last_success, stale=a.stale)
@@ -189,6 +191,11 @@ class ReportDesk:
             ),
             changes=tuple(sorted(self._changes(site, window), key=lambda change: change.at, reverse=True)),
         )
+
+    def _kept_from(self, site: Site, window: Window, now: datetime) -> datetime | None:
+        kept = self.episodes_kept(site.name)
+        first = None if kept is None else now - kept
+        return first if first is not None and window.start < first else None
 
     def _findings(self, site: Site, window: Window) -> tuple[Episode, ...]:
         """The newest. Each kind is asked for alone: together they take as long as all the site's episodes."""

@@ -70,6 +70,11 @@ class RetentionDesk:
             hold=privacy.hold or "",
         )
 
+    def episodes_kept(self, site: SiteName) -> timedelta | None:
+        """None: none is dropped."""
+        kept = self.kept(site)
+        return None if kept.hold else kept.episodes
+
     @property
     def held(self) -> frozenset[SiteName]:
         """Sites of which nothing is dropped."""

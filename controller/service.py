@@ -217,6 +217,9 @@ class Controller:
             privacy=self.privacy,
         )
         self.receiving = ReceivingDesk(store=store, inventory=inventory, clock=clock, intake=self.evidence)
+        self.retention = RetentionDesk(
+            store=store, inventory=inventory, clock=clock, privacy=self.privacy, longest=settings.retention
+        )
         self.reports = ReportDesk(
             store=store,
             inventory=inventory,
@@ -227,10 +230,8 @@ class Controller:
             freshness=self._freshness,
             privacy=self.privacy,
             coverage=self.coverage,
+            episodes_kept=self.retention.episodes_kept,
             base_url=settings.public_url or "",
-        )
-        self.retention = RetentionDesk(
-            store=store, inventory=inventory, clock=clock, privacy=self.privacy, longest=settings.retention
         )
         self.sending = SendingDesk(store=store, inventory=inventory, clock=clock, reports=self.reports)
         self.uploads = UploadDesk(inventory, clock, take=self.evidence.take)

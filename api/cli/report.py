@@ -193,7 +193,8 @@ def show_site(report: Mapping[str, Any]) -> None:
     _by_hour(report["by_hour"])
     _heat(report["heat_map"]["blocked"])
     for title, columns in _SECTIONS.items():
-        _section(title, columns, report[title])
+        is_left = title in _EPISODES and report.get("episodes_kept_from") is not None
+        _section(title, columns, report[title], none="nothing is left of this time" if is_left else "none")
     _reconciled(report)
     _gaps(report["coverage_spans"])
     for line in report["notes"]:
@@ -281,10 +282,12 @@ def sparkline(counts: Sequence[int]) -> str:
     return "".join(_BARS[(count * len(_BARS) - 1) // most] if count and most else " " for count in counts)
 
 
-def _section(title: str, columns: Mapping[str, Callable[[Mapping[str, Any]], object]], rows: Sequence[Any]) -> None:
+def _section(
+    title: str, columns: Mapping[str, Callable[[Mapping[str, Any]], object]], rows: Sequence[Any], *, none: str
+) -> None:
     say(f"\n{title.replace('_', ' ')}", style="bold")
     if not rows:
-        say("none")
+        say(none)
         return
     show_table(columns, ([value(row) for value in columns.values()] for row in rows[:_ROWS_SHOWN]))
     if len(rows) > _ROWS_SHOWN:
@@ -378,6 +381,7 @@ _SECTIONS: Final[Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], object]
         "times": lambda row: row["count"],
     },
 }
+_EPISODES: Final = ("apps", "findings")
 _COVERAGE: Final = (
     "enforced_seconds", "partial_seconds", "monitored_seconds", "off_seconds", "not_enforced_seconds",
     "unknown_seconds",

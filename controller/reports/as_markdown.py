@@ -202,7 +202,7 @@ def _reconciled(report: SiteReport, zone: ZoneInfo) -> str:
 
 def _findings(report: SiteReport, zone: ZoneInfo) -> str:
     if not report.found.counts:
-        return "None."
+        return report.found.nothing
     said = ", ".join(f"{kind}: {number}" for kind, number in report.found.counts.items())
     rows = (
         [moment(e.window.end, zone), e.kind.value, e.source or e.host or e.device or "", e.app, f"{e.confidence} %",

@@ -193,12 +193,19 @@ class Found:
     counts: Mapping[str, int] = field(default_factory=dict)  # of each kind of finding, all of them
     ages: tuple[SourceAge, ...] = ()
     changes: tuple[Change, ...] = ()
+    kept_from: datetime | None = None  # episodes of before were in the range and are not kept; None: all of it is
+
+    @property
+    def nothing(self) -> str:
+        """What stands where there are no episodes: none is no none where they are not kept."""
+        return "None in this time." if self.kept_from is None else "Nothing is left of this time."
 
     def to_json(self) -> dict[str, Any]:
         return {
             "apps": [asdict(line) for line in self.apps],
             "findings": [_finding_json(episode) for episode in self.findings],
             "findings_in_all": dict(self.counts),
+            "episodes_kept_from": iso(self.kept_from),
             "sources": [age.to_json() for age in self.ages],
             "changes": [change.to_json() for change in self.changes],
         }
@@ -443,7 +450,7 @@ def site_report(
         found=found,
         reconciled=reconcile(proven, told, sums.seen if told else {}),
         intelligence=troubles,
-        notes=tuple(_notes(devices, sums, proven, snapshot, troubles, pin, emergencies)),
+        notes=tuple(_notes(devices, sums, proven, snapshot, troubles, pin, emergencies, found.kept_from)),
     )
     return made if counted else _uncounted(made)
 
@@ -672,6 +679,7 @@ def _notes(
     sources: Iterable[SourceTrouble],
     pin: Pin | None,
     emergencies: Iterable[Emergency],
+    kept_from: datetime | None,
 ) -> Iterable[str]:
     """What a reader has to know before believing the figures."""
     yield from (f"Intelligence: {trouble}." for trouble in sources)
@@ -681,6 +689,9 @@ def _notes(
     yield from figure_notes({state: proven.total(state) for state in CoverageState}, sums.all)
     if sums.untold:
         yield UNTOLD
+    if kept_from is not None:
+        what = "apps, findings, and what follows of endpoints are of what is left"
+        yield f"Episodes of before {kept_from:%Y-%m-%d %H:%M}Z are not kept: {what}."
     for name, status in devices.items():
         yield from _device_notes(name, status)
     for gone in sorted({cell.device for cell in sums.cells} - devices.keys()):

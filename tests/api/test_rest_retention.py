@@ -15,6 +15,7 @@ from tests.api.test_sign_in import quick_hashes
 from tests.api.test_web_pages import add, signed, text_of
 from tests.controller.export.records import event, seen
 from tests.controller.offices import NOON
+from tests.controller.test_store_episodes import an_episode
 from vendors.model import Reading
 
 __all__ = ["quick_hashes"]
@@ -53,6 +54,27 @@ def test_it_says_what_is_kept_and_what_a_run_drops(keeping: Office) -> None:
     assert keeping.get("/retention", token="audit", params={"q": "4711"})["items"] == [found["austin"]]
     keeping.controller.retention.run()
     assert set(keeping.get("/retention/berlin", token="audit")["due"].values()) == {0}, "or nothing was counted above"
+
+
+def test_a_report_calls_what_was_dropped_not_none(
+    stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REST_TEST_PASSWORD", PASSWORD)
+    with an_office(tmp_path, stock, HELD + "privacy: {retention: {episodes: 10}}\n") as office:
+        old = an_episode(new_id(), window=Window(NOON - 20 * DAY, NOON - 20 * DAY + timedelta(minutes=5)))
+        office.controller.store.record("b", [old])
+        office.controller.retention.run()
+
+        def told(site: str, days: int, form: str) -> str:
+            span = {"from": f"{NOON - days * DAY:%Y-%m-%dT%H:%M:%SZ}", "to": f"{NOON:%Y-%m-%dT%H:%M:%SZ}"}
+            return text_of(office.ask("GET", f"/api/v1/reports/sites/{site}", params={**span, "format": form}).text)
+
+        for form in ("html", "markdown"):
+            assert "Nothing is left of this time." in told("berlin", 30, form)
+            assert "Episodes of before 2026-11-15 11:00Z are not kept" in told("berlin", 30, form)
+            assert "Nothing is left" not in told("berlin", 5, form)
+            assert "Nothing is left" not in told("austin", 30, form), "on hold"
+        assert '"episodes_kept_from":"2026-11-15T11:00:00Z"' in told("berlin", 30, "json").replace('": ', '":')
 
 
 def test_it_is_for_auditors_and_of_their_sites(keeping: Office) -> None:
