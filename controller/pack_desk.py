@@ -23,6 +23,7 @@ from controller.model import AccessException, AuditEntry, Window
 from controller.packs import contents, page, regulations, sampling, sealing
 from controller.packs.contents import Facts, SiteFacts
 from controller.reports import as_pdf
+from controller.reports.making import left_note
 from controller.settings import Settings
 from controller.store import AuditQuery, Store
 from controller.store.snapshots import Term
@@ -283,7 +284,10 @@ class PackDesk:
             target_seconds=self.coverage.target.total_seconds(),
             promise=f"{show_age(promised.enforced_age)} for {show_share(promised.share)}" if promised else None,
             identities=wish.identities,
-            notes=(*self._retention_notes(chosen), *(() if is_all else (_WITHHELD,))),
+            notes=(
+                *self._retention_notes(chosen),
+                *(self._left_notes(wish.window) if is_all else (_WITHHELD,)),
+            ),
         )
 
     def _refuse_identities(self, chosen: Iterable[Site]) -> None:
@@ -306,6 +310,12 @@ class PackDesk:
                     f"At {site.name} the inventory keeps {', '.join(shorter)} only: attempts and what follows are"
                     " of what is left. Reports keep the sums of counters of before."
                 )
+
+    def _left_notes(self, window: Window) -> Iterator[str]:
+        """Of sites that were there then, and are not any more: a pack of all sites is of those of now."""
+        gone = [site for site in self.store.sites_counted() if site not in self.inventory.sites]
+        found = self.store.fleet_hits(window, gone) if gone else {}
+        yield from (left_note(site, found[site], "file") for site in sorted(found))
 
     def _site(self, site: Site, window: Window) -> SiteFacts:
         now, devices = self.clock.now(), tuple(site.devices)

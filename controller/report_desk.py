@@ -17,6 +17,7 @@ from controller.exception_desk import ExceptionDesk, Wanted
 from controller.inventory import Inventory, Site
 from controller.model import CoverageState, DeviceStatus, EventAction, ExceptionState, Mode, Window
 from controller.privacy_desk import PrivacyDesk
+from controller.reach import EVERYWHERE, Reach
 from controller.reconciling import Told
 from controller.reports.making import (
     Before,
@@ -30,6 +31,7 @@ from controller.reports.making import (
     figure_notes,
     fleet_report,
     is_by_day,
+    left_note,
     narrowed,
     noted,
     share_of,
@@ -77,11 +79,14 @@ class ReportDesk:
     privacy: PrivacyDesk
     coverage: CoverageDesk
     episodes_kept: Callable[[SiteName], timedelta | None]  # None: nothing is dropped
+    reach: Reach = EVERYWHERE
     base_url: str = ""  # where browsers reach us, for links
 
-    def within(self, inventory: Inventory, emergencies: EmergencyDesk, exceptions: ExceptionDesk) -> ReportDesk:
-        """For who sees only the sites of that inventory."""
-        return replace(self, inventory=inventory, emergencies=emergencies, exceptions=exceptions)
+    def within(
+        self, reach: Reach, inventory: Inventory, emergencies: EmergencyDesk, exceptions: ExceptionDesk
+    ) -> ReportDesk:
+        """For who sees only the sites of that inventory, and of those that left it the ones within reach."""
+        return replace(self, reach=reach, inventory=inventory, emergencies=emergencies, exceptions=exceptions)
 
     def range(self, text: str, *, site: str | None = None, zone: str | None = None) -> Asked:
         """A range as a calendar names it, in the zone of the site; of the fleet in that one, UTC by default.
@@ -235,8 +240,15 @@ class ReportDesk:
             sources=troubles(records.values(), stale_limits(self.inventory), now=now),
             name=asked.name if isinstance(asked, Asked) else None,
             before=self._fleet_before(asked, now) if with_before else None,
+            notes=self.left_out(window),
         )
         return replace(made, base_url=self.base_url)
+
+    def left_out(self, window: Window) -> tuple[str, ...]:
+        """Of sites that are no longer in the inventory, and of which something was counted then: in no figure."""
+        gone = [s for s in self.store.sites_counted() if s not in self.inventory.sites and self.reach.has(s)]
+        found = self.store.fleet_hits(window, gone) if gone else {}
+        return tuple(left_note(site, found[site]) for site in sorted(found))
 
     def counted(self, window: Window) -> dict[SiteName, Mapping[EventAction, Totals]]:
         """The totals of each site alone, as ``fleet`` has them."""

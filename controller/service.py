@@ -369,7 +369,7 @@ class Controller:
         narrow.policies = PolicyDesk(self.store, narrow.inventory, self.clock, self.calendars, narrow.emergencies)
         narrow.roles = self.roles.within(narrow.coverage, narrow.policies)
         narrow.flows = replace(self.flows, inventory=narrow.inventory, policies=narrow.policies)
-        narrow.reports = self.reports.within(narrow.inventory, narrow.emergencies, narrow.exceptions)
+        narrow.reports = self.reports.within(narrow.reach, narrow.inventory, narrow.emergencies, narrow.exceptions)
         return narrow
 
     # --- intelligence ---------------------------------------------------------------------------------------------

@@ -208,6 +208,8 @@ def _show_fleet(report: Mapping[str, Any]) -> None:
     say()
     rows = [_fleet_row(site) for site in report["sites"]]
     show_table(_FLEET, ([row[column] for column in _FLEET] for row in rows))
+    for line in report.get("notes", ()):
+        say(f"note: {line}")
 
 
 def _tell_troubles(report: Mapping[str, Any]) -> None:

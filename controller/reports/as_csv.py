@@ -28,7 +28,9 @@ def render_fleet(report: FleetReport) -> str:
     document = report.to_json()
     sites = [{**site, "from": document["from"], "to": document["to"]} for site in document["sites"]]
     head = _intelligence(document, {"site": "", "from": document["from"], "to": document["to"]})
-    return _table((*head, *(row for site in sites for row in (*_totals(site, "totals"), *_coverage(site)))))
+    base = {"site": "", "from": document["from"], "to": document["to"]}
+    notes = ({**base, "section": "note", "detail": note} for note in document["notes"])
+    return _table((*head, *(row for site in sites for row in (*_totals(site, "totals"), *_coverage(site))), *notes))
 
 
 def cell(value: object) -> str:

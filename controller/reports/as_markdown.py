@@ -108,6 +108,8 @@ def render_fleet(report: FleetReport) -> str:
         *(f"**Attention: {text(trouble)}.**" for trouble in report.intelligence),
         _table(("", "hits"), ([LABELS[a], count(report.totals[a].hits)] for a in EventAction)),
         _table(head, rows),
+        *(["## Before you rely on these figures"] if report.notes else []),
+        *(["\n".join(f"- {text(note)}" for note in report.notes)] if report.notes else []),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -346,6 +346,7 @@ class FleetReport:
     range: str | None = None
     before: Before | None = None
     intelligence: tuple[SourceTrouble, ...] = ()
+    notes: tuple[str, ...] = ()  # beside those of the sites
     base_url: str = ""  # our own address, for links
 
     def to_json(self) -> dict[str, Any]:
@@ -355,6 +356,7 @@ class FleetReport:
             "generated_at": iso(self.generated_at),
             "range": self.range,
             "intelligence": [trouble.to_json() for trouble in self.intelligence],
+            "notes": list(self.notes),
             "totals": totals_json(self.totals),
             "trend": trend_json(self.totals, share_of(self.seconds), self.before),
             "coverage": {f"{state.value}_seconds": round(s, 3) for state, s in self.seconds.items()},
@@ -490,6 +492,7 @@ def fleet_report(
     sources: Iterable[SourceTrouble] = (),
     name: str | None = None,
     before: Before | None = None,
+    notes: Iterable[str] = (),
 ) -> FleetReport:
     """All sites as one, those that were enforced least first.
 
@@ -515,7 +518,15 @@ def fleet_report(
         range=name,
         before=before,
         intelligence=tuple(sources),
+        notes=tuple(notes),
     )
+
+
+def left_note(site: SiteName, hits: Mapping[EventAction, Count], where: str = "figure") -> str:
+    """Of a site that left the inventory."""
+    known = [(action, hits[action].known_hits) for action in EventAction if action in hits]
+    said = ", ".join(f"{'unknown' if n is None else format(n, ',')} {_NAMES[action]}" for action, n in known)
+    return f"{site} is no longer in the inventory: what was counted there in this time ({said}) is in no {where} here."
 
 
 def _plus(one: int | None, other: int | None) -> int | None:

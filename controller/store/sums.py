@@ -137,6 +137,8 @@ class HitSums(Evidence):
         """The same for each site, only by what became of it; no site without any event."""
         found: dict[SiteName, dict[EventAction, Count]] = {}
         names = frozenset(sites)
+        if not names:
+            return found
         parts = [(grain, micros(part.start), micros(part.end)) for grain, part in _grains(window)]
         of_names = (events.c.site.in_(sorted(names)),) if len(names) <= _NAMED else ()
         with self._db.read() as connection:
@@ -146,6 +148,13 @@ class HitSums(Evidence):
                 query = select(events.c.site, events.c.action, *_from_events()).where(*of_names, *_ends_in(part))
                 _gather(found, connection.execute(query.group_by(events.c.site, events.c.action)).all(), names)
         return found
+
+    def sites_counted(self) -> list[SiteName]:
+        """Every site of which hits are kept, by name."""
+        places = _places()
+        with self._db.read() as connection:
+            query = select(places.c.site).where(places.c.site.is_not(None)).order_by(places.c.site)
+            return [SiteName(site) for site in connection.execute(query).scalars()]
 
     def _events_of(self, site: SiteName, window: Window) -> Iterable[DetectionEvent]:
         return self.events_between(site, window) if window.start < window.end else ()
@@ -457,13 +466,19 @@ def _sums_of_parts(names: Collection[SiteName], parts: Sequence[tuple[str, int, 
     if len(names) <= _NAMED:
         places = _values("places", {"site": String}, [(name,) for name in sorted(names)])
     else:
-        places = select(func.min(c.site).label("site")).cte("places", recursive=True)
-        after = select(func.min(c.site)).where(c.site > places.c.site).scalar_subquery()
-        places = places.union_all(select(after).where(places.c.site.is_not(None)))
+        places = _places()
     start = type_coerce(c.start, BigInteger)
     mine = and_(c.site == places.c.site, c.grain == wanted.c.grain, start >= wanted.c.since, start < wanted.c.until)
     query = select(c.site, c.action, *map(_sum_of(hit_times), COUNTS))
     return query.select_from(places).join(wanted, true()).join(hit_times, mine).group_by(c.site, c.action)
+
+
+def _places() -> CTE:
+    """Every site of the sums, a step along the index for each, and NULL behind the last."""
+    c = hit_times.c
+    places = select(func.min(c.site).label("site")).cte("places", recursive=True)
+    after = select(func.min(c.site)).where(c.site > places.c.site).scalar_subquery()
+    return places.union_all(select(after).where(places.c.site.is_not(None)))
 
 
 def _values(name: str, columns: Mapping[str, Any], rows: Iterable[Sequence[Any]]) -> CTE:

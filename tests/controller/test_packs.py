@@ -294,6 +294,15 @@ def test_a_pack_says_for_how_long_each_site_keeps_what(desk: PackDesk, tmp_path:
     assert not any("At austin" in note for note in notes)
 
 
+def test_a_pack_of_all_sites_says_which_left_the_inventory(desk: PackDesk, tmp_path: Path) -> None:
+    (tmp_path / "later").mkdir()
+    head, _, tail = PROMISE.partition("  berlin:\n")
+    later = replace(desk, inventory=offices(tmp_path / "later", head + tail[tail.index("  austin:\n") :]))
+    told = "berlin is no longer in the inventory: what was counted there in this time"
+    assert [note.startswith(told) for note in said(made(later), "scope.json")["notes"]].count(True) == 1
+    assert not any(told in note for note in said(made(desk), "scope.json")["notes"])
+
+
 @only_a_file
 def test_a_day_of_which_nothing_held_is_not_partly_proven(desk: PackDesk) -> None:
     day = NOON.replace(hour=0) - timedelta(days=2)

@@ -19,6 +19,7 @@ from controller.evidence.model import EpisodeKind
 from controller.exceptions import ExceptionRequest
 from controller.model import FORGOTTEN, NOBODY, CoverageState, EventAction, ExceptionState, Observation, Quality, Window
 from controller.reconciling import Finding
+from controller.reports.forms import Form, rendered
 from controller.reports.making import TOP, UNCOUNTED, SiteReport, SourceTrouble, fleet_report, plain
 from controller.service import Controller
 from controller.settings import Settings
@@ -188,6 +189,22 @@ def test_i13_of_the_fleet_too_nothing_is_unknown_where_nobody_counted(controller
     assert [UNCOUNTED in line.notes for line in found.sites if line.site == "austin"] == [True]
     ahead = controller.fleet_report(Window(NOW + timedelta(days=1), NOW + timedelta(days=2)))
     assert ahead.totals[B].hits is None
+
+
+def test_what_was_counted_at_a_site_that_left_the_inventory_is_told_and_in_no_figure(controller: Controller) -> None:
+    gone = event(at(9), 1200, site=SiteName("lost"), device=OLD_FW)
+    record(controller.store, event(at(9), 5), gone)
+    found = controller.fleet_report(DAY)
+    said = (
+        "lost is no longer in the inventory: what was counted there in this time (1,200 blocked) is in no figure here."
+    )
+    assert (found.notes, found.totals[B].hits) == ((said,), 5)
+    for form in (Form.HTML, Form.MARKDOWN, Form.CSV):
+        assert "lost is no longer in the inventory" in rendered(found, form).decode()
+    assert controller.fleet_report(Window(DAY.start - FIVE, DAY.start)).notes == ()
+    berlin, lost = frozenset({SiteName("berlin")}), frozenset({SiteName("lost")})
+    assert controller.within(berlin).fleet_report(DAY).notes == (), "of no concern to who sees Berlin alone"
+    assert controller.within(lost).fleet_report(DAY).notes == (said,)
 
 
 def test_an_event_from_the_beginning_on_counts_and_one_from_the_end_on_does_not(controller: Controller) -> None:
