@@ -16,6 +16,7 @@ from controller.evidence.model import Episode, EpisodeKind
 from controller.exception_desk import ExceptionDesk, Wanted
 from controller.inventory import Inventory, Site
 from controller.model import CoverageState, DeviceStatus, EventAction, ExceptionState, Mode, Window
+from controller.policy_terms import Said, said_in
 from controller.privacy_desk import PrivacyDesk
 from controller.reach import EVERYWHERE, Reach
 from controller.reconciling import Told
@@ -129,8 +130,18 @@ class ReportDesk:
             tried=self.coverage.tried(site.name, window),
             told=self._told(site, window),
         )
-        made = replace(made, base_url=self.base_url)
+        made = replace(made, base_url=self.base_url, notes=(*self._clock_notes(site, window), *made.notes))
         return self.privacy.report(made, clients=clients_in(sums), in_house=in_house)
+
+    def _clock_notes(self, site: Site, window: Window) -> Iterator[str]:
+        """Where the site had another clock when the time began: all of it is by the one of now."""
+        first = self.store.inventory_versions(Window(window.start, window.start + timedelta.resolution))
+        said = said_in(first[-1], site.name) if first else ""
+        if isinstance(said, Said) and said.site.time_zone != site.time_zone:
+            yield (
+                f"The clock of this site was {said.site.time_zone} when this time began, and is {site.time_zone} now:"
+                f" hours, days and weekdays are by {site.time_zone} throughout."
+            )
 
     def narrowed(
         self,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from controller.evidence.model import EpisodeKind
 from controller.exceptions import ExceptionRequest
+from controller.inventory.moves import parts_of
 from controller.model import FORGOTTEN, NOBODY, CoverageState, EventAction, ExceptionState, Observation, Quality, Window
 from controller.reconciling import Finding
 from controller.reports.forms import Form, rendered
@@ -26,8 +27,8 @@ from controller.settings import Settings
 from controller.store import Store
 from core.clock import ManualClock
 from core.ids import DeviceName, ExceptionId, SiteName
+from tests.controller.offices import YAML, snapshot
 from tests.controller.offices import offices as write_inventory
-from tests.controller.offices import snapshot
 from tests.controller.proving import proof
 from tests.controller.reporting import (
     DAY,
@@ -205,6 +206,23 @@ def test_what_was_counted_at_a_site_that_left_the_inventory_is_told_and_in_no_fi
     berlin, lost = frozenset({SiteName("berlin")}), frozenset({SiteName("lost")})
     assert controller.within(berlin).fleet_report(DAY).notes == (), "of no concern to who sees Berlin alone"
     assert controller.within(lost).fleet_report(DAY).notes == (said,)
+
+
+def test_a_clock_that_was_another_one_then_is_told(tmp_path: Path) -> None:
+    """Work hours stand in the night on a map that is by another clock."""
+    clock = ManualClock(DAY.start - timedelta(days=1))
+    write_inventory(tmp_path)
+    settings = Settings(inventory=tmp_path / "inventory.yaml", data_dir=tmp_path)
+    with Controller.open(settings, clock=clock) as controller:
+        here = controller.inventory
+        controller.store.follow_inventory(here.digest, parts_of(here), said=here.model_dump(mode="json"))
+        clock.advance(timedelta(days=2))
+        assert not any("clock of this site" in note for note in controller.site_report("berlin", DAY).notes)
+    write_inventory(tmp_path, YAML.replace("Europe/Berlin", "Asia/Tokyo"))
+    with Controller.open(settings, clock=clock) as controller:
+        told = [note for note in controller.site_report("berlin", DAY).notes if "clock of this site" in note]
+        [note] = told
+        assert note.startswith("The clock of this site was Europe/Berlin when this time began, and is Asia/Tokyo now: ")
 
 
 def test_an_event_from_the_beginning_on_counts_and_one_from_the_end_on_does_not(controller: Controller) -> None:
