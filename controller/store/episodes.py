@@ -179,8 +179,9 @@ class EpisodeQuery(Listing):
 
 def _went_to(destination: str) -> ColumnElement[bool]:
     """In the text that is kept, where no name of a client stands behind the destinations."""
-    named = json.dumps(destination, ensure_ascii=False).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return episodes.c.body.like(f'%"destinations":[%{named}%', escape="\\")
+    named = json.dumps(destination.lower(), ensure_ascii=False)
+    named = named.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return func.lower(episodes.c.body).like(f'%"destinations":[%{named}%', escape="\\")
 
 
 def _called(alias: Alias) -> ColumnElement[bool]:

@@ -147,7 +147,14 @@ def test_a_list_is_what_was_asked_for_page_by_page(store: Store) -> None:
         "b1",
         [
             an_episode("a", NOON),
-            an_episode("b", NOON + MINUTE, kind=EpisodeKind.LEAK, action=EpisodeAction.NOT_ENFORCED),
+            an_episode(
+                "b",
+                NOON + MINUTE,
+                kind=EpisodeKind.LEAK,
+                action=EpisodeAction.NOT_ENFORCED,
+                surface="web",
+                destinations=("www_1.example", "103.136.220.10"),
+            ),
             an_episode("c", NOON + 2 * MINUTE, site=TOKYO, confidence=20, app="capcut", user="ann"),
         ],
     )
@@ -164,6 +171,13 @@ def test_a_list_is_what_was_asked_for_page_by_page(store: Store) -> None:
         (EpisodeQuery(since=NOON + 2 * MINUTE), ["c"]),
         (EpisodeQuery(user="ann"), ["c"]),
         (EpisodeQuery(text="PHONE"), ["c", "b", "a"]),
+        (EpisodeQuery(surface="web"), ["b"]),
+        (EpisodeQuery(surface=""), ["c", "a"]),
+        (EpisodeQuery(destination="WWW_1.example"), ["b"]),
+        (EpisodeQuery(destination="103.136.220.1"), []),
+        (EpisodeQuery(destination="10.20.3.41"), []),
+        (EpisodeQuery(destination='a"%'), []),
+        (EpisodeQuery(destination="a\\"), []),
     ):
         assert names(store, query) == wanted, query
         assert store.episode_count(query, most=10) == len(wanted)
