@@ -270,12 +270,13 @@ class PackDesk:
         refuse_window(wish.window, now=self.clock.now())
         chosen = self._chosen(wish)
         terms = [*self._terms(wish.window)][::-1]
+        sites = [self._site(site, wish.window) for site in sorted(chosen, key=lambda s: s.name)]
         is_all = self.is_everywhere and len(chosen) == len(self.inventory.sites)
         promised = self.inventory.slo
         return Facts(
             window=wish.window,
             instance=self.store.instance_id(),
-            sites=[self._site(site, wish.window) for site in sorted(chosen, key=lambda s: s.name)],
+            sites=sites,
             versions=self._versions(wish.window),
             changes=self._changes(wish.window),
             terms=terms,
@@ -286,6 +287,7 @@ class PackDesk:
             identities=wish.identities,
             notes=(
                 *self._retention_notes(chosen),
+                *(note for site in sites for note in self._gone_notes(site)),
                 *(self._left_notes(wish.window) if is_all else (_WITHHELD,)),
             ),
         )
@@ -310,6 +312,15 @@ class PackDesk:
                     f"At {site.name} the inventory keeps {', '.join(shorter)} only: attempts and what follows are"
                     " of what is left. Reports keep the sums of counters of before."
                 )
+
+    def _gone_notes(self, facts: SiteFacts) -> Iterator[str]:
+        """Coverage is of the firewalls of now: what another one proved then is told by nothing else."""
+        known = {look.device for look in facts.looks} | {event.device for event in facts.events}
+        for device in sorted(known - facts.site.devices.keys()):
+            yield (
+                f"{device} was a firewall of {facts.site.name} in this time, and is no longer in the inventory: what it"
+                " counted is among the attempts, what it proved is in no coverage here."
+            )
 
     def _left_notes(self, window: Window) -> Iterator[str]:
         """Of sites that were there then, and are not any more: a pack of all sites is of those of now."""

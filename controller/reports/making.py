@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
@@ -421,6 +421,7 @@ def site_report(
     empty without a list of endpoints.
     """
     proven = coverage(observations, window, devices=tuple(devices), now=now, freshness=freshness, proofs=tried)
+    looked_at = {look.device for look in observations if (look.until or look.at) >= window.start}
     troubles = tuple(sources)
     counted = was_counted({state: proven.total(state) for state in CoverageState}, sums.all.events)
     made = SiteReport(
@@ -452,7 +453,9 @@ def site_report(
         found=found,
         reconciled=reconcile(proven, told, sums.seen if told else {}),
         intelligence=troubles,
-        notes=tuple(_notes(devices, sums, proven, snapshot, troubles, pin, emergencies, found.kept_from)),
+        notes=tuple(
+            _notes(devices, sums, proven, snapshot, troubles, pin, emergencies, found.kept_from, frozenset(looked_at))
+        ),
     )
     return made if counted else _uncounted(made)
 
@@ -691,6 +694,7 @@ def _notes(
     pin: Pin | None,
     emergencies: Iterable[Emergency],
     kept_from: datetime | None,
+    looked_at: Set[str],
 ) -> Iterable[str]:
     """What a reader has to know before believing the figures."""
     yield from (f"Intelligence: {trouble}." for trouble in sources)
@@ -705,7 +709,7 @@ def _notes(
         yield f"Episodes of before {kept_from:%Y-%m-%d %H:%M}Z are not kept: {what}."
     for name, status in devices.items():
         yield from _device_notes(name, status)
-    for gone in sorted({cell.device for cell in sums.cells} - devices.keys()):
+    for gone in sorted((looked_at | {cell.device for cell in sums.cells}) - devices.keys()):
         yield f"{gone}: no longer in the inventory; its hits are counted, its time is not."
     if snapshot is None:
         yield "There is no intelligence yet."

@@ -294,6 +294,15 @@ def test_a_pack_says_for_how_long_each_site_keeps_what(desk: PackDesk, tmp_path:
     assert not any("At austin" in note for note in notes)
 
 
+def test_a_pack_says_which_firewall_was_there_then(desk: PackDesk, tmp_path: Path) -> None:
+    """Without it a site whose firewall was replaced is unknown for no reason that anybody finds."""
+    (tmp_path / "later").mkdir()
+    later = replace(desk, inventory=offices(tmp_path / "later", PROMISE.replace("fw-berlin:", "fw-new:")))
+    told = "fw-berlin was a firewall of berlin in this time, and is no longer in the inventory"
+    assert [note.startswith(told) for note in said(made(later), "scope.json")["notes"]].count(True) == 1
+    assert not any(note.startswith(told) for note in said(made(desk), "scope.json")["notes"])
+
+
 def test_a_pack_of_all_sites_says_which_left_the_inventory(desk: PackDesk, tmp_path: Path) -> None:
     (tmp_path / "later").mkdir()
     head, _, tail = PROMISE.partition("  berlin:\n")

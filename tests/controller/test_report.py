@@ -208,6 +208,14 @@ def test_what_was_counted_at_a_site_that_left_the_inventory_is_told_and_in_no_fi
     assert controller.within(lost).fleet_report(DAY).notes == (said,)
 
 
+def test_a_firewall_that_left_is_told_though_it_counted_nothing() -> None:
+    looks = [look(1, E, E, device=OLD_FW), look(1.25, E, E, device=OLD_FW)]
+    note = "fw-old: no longer in the inventory; its hits are counted, its time is not."
+    assert note in report(devices={FW: None}, observations=looks).notes
+    long_ago = [replace(one, at=one.at - timedelta(days=3)) for one in looks]
+    assert note not in report(devices={FW: None}, observations=long_ago).notes
+
+
 def test_a_clock_that_was_another_one_then_is_told(tmp_path: Path) -> None:
     """Work hours stand in the night on a map that is by another clock."""
     clock = ManualClock(DAY.start - timedelta(days=1))
