@@ -184,6 +184,14 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
+def _read(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Raises ``NoPack``, which names the file, when it is not what was packed."""
+    try:
+        return packed.read(info)
+    except zipfile.BadZipFile as exc:
+        raise NoPack(f"{info.filename} in it was changed") from exc
+
+
 def unzipped(data: bytes) -> dict[str, bytes]:
     """The files of a pack, read from memory alone. Raises ``NoPack`` for any byte that ``zipped`` would not write."""
     try:
@@ -195,12 +203,12 @@ def unzipped(data: bytes) -> dict[str, bytes]:
                 raise NoPack("it holds more than a pack does")
             if odd := next((i for i in infos if not _PATH.fullmatch(i.filename)), None):
                 raise NoPack(f"it holds {odd.filename[:100]!r}, and no pack has a file of such a name")
-            files = {info.filename: packed.read(info) for info in infos}
+            files = {info.filename: _read(packed, info) for info in infos}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as exc:
         if isinstance(exc, NoPack):
             raise
         told = "it is cut off, or its end was changed" if data.startswith(_ZIP) else "it is no ZIP file"
-        raise NoPack(str(exc) if "CRC" in str(exc) else told) from exc
+        raise NoPack(told) from exc
     if zipped(files) != data:
         raise NoPack(
             "what stands around its files was changed; unpack it, and check the folder, to see whether they were"

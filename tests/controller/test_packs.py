@@ -185,6 +185,7 @@ def test_no_byte_of_the_zip_changes_unnoticed(desk: PackDesk) -> None:
         (b"", "no ZIP file"),
         (b"PK", "no ZIP file"),
         (again.getvalue(), "packed again"),
+        (packed.replace(files["scope.json"], files["scope.json"].swapcase()), "scope.json in it was changed"),
     ):
         with pytest.raises(sealing.NoPack, match=told):
             sealing.unzipped(broken)
