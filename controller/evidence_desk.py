@@ -35,7 +35,8 @@ from controller.evidence.correlating import (
     signs_of,
 )
 from controller.evidence.counters import hits_of, sightings_of
-from controller.evidence.dormancy import Machine, unused
+from controller.evidence.dormancy import Machine
+from controller.evidence.dormancy import parted as parted_by_use
 from controller.evidence.judging import Judge, Outcome, Sign, parted
 from controller.evidence.model import Batch, Episode, EpisodeKind, Quarantine, Rejected, Sighting
 from controller.evidence.naming import Waiting
@@ -279,7 +280,7 @@ class EvidenceDesk:
         return self._store.use_by_site(Window(hour, hour + HOUR))
 
     def find_dormant(self) -> None:
-        """Tell what was installed a while ago and was never seen used."""
+        """Tell what was installed a while ago and was never seen used; take back what was told of who is seen now."""
         now = self._clock.now()
         old = self._store.installed_before(now - rules.DORMANT_AFTER, limit=REMEMBERED)
         groups = defaultdict[tuple[SiteName, str], list[Machine]](list)
@@ -288,8 +289,11 @@ class EvidenceDesk:
         for (site, app), machines in sorted(groups.items()):
             first = min(machine.installed.window.start for machine in machines)
             with closing(self._store.traces(site, app, first)) as uses:
-                found = unused(machines, uses)
-            self._store.record("", [rules.dormant(one, now=now) for one in found])
+                unused, used = parted_by_use(machines, uses)
+            seen = {derived_id(one.id, EpisodeKind.DORMANT): use.window.end for one, use in used}
+            told = [one for one in self._store.episodes_called(seen) if not one.is_taken_back]
+            awake = [rules.awake(one, used_at=seen[one.id]) for one in told]
+            self._store.record("", [*(rules.dormant(one, now=now) for one in unused), *awake])
 
     # --- what saves work ------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from controller.evidence.judging import FOREIGN, ORDER, Judge, Outcome, Sign, te
 from controller.evidence.model import Channel, Episode, EpisodeAction, EpisodeKind, Ground, Sighting
 from controller.evidence.naming import Names, Waiting
 from controller.evidence.spans import Spans, widen
+from controller.evidence.spelling import plain_host, plain_user
 from controller.model import Window
 from core.ids import DeviceName, EventId, ExceptionId, SiteName
 from core.net import Address
@@ -51,6 +52,8 @@ RULES: Final[Mapping[str, tuple[int, str]]] = {
     "rule:question": (-15, "only asked of the DNS: a page may ask ahead of any use, so this alone is called none"),
     FOREIGN: (-30, "the connection names another site than the address is known for"),
     "rule:overflow": (0, "too many clients at once: these are summed, and none of them is named"),
+    "rule:hosts": (0, "machines of several names were at this address: whose it was is not known"),
+    "rule:users": (0, "several people were at this address: whose it was is not known"),
 }
 """What is not of a trait: how much it adds, and why."""
 CHANNELS_MOST: Final = 3
@@ -132,8 +135,8 @@ class Draft:
     end: datetime
     role: str | None = None
     source: str | None = None
-    host: str = ""
-    user: str = ""
+    hosts: set[str] = field(default_factory=set)  # names of the client; of several machines, one each
+    users: set[str] = field(default_factory=set)
     is_overflow: bool = False
     is_installed: bool = False  # then it has no end
     threads: dict[str, Thread] = field(default_factory=dict)
@@ -153,6 +156,16 @@ class Draft:
         return max(self.end, sign.at) - min(self.start, sign.at) <= LENGTH or self.is_installed
 
     @property
+    def host(self) -> str:
+        """Of the one machine; where an address went to another within the episode, neither is named."""
+        return next(iter(self.hosts)) if len(self.hosts) == 1 else ""
+
+    @property
+    def user(self) -> str:
+        """Of the one person, likewise."""
+        return next(iter(self.users)) if len(self.users) == 1 else ""
+
+    @property
     def may_leak(self) -> bool:
         """Whether anything passed that should not have, by any word."""
         return any(Outcome.LEAKED in t.outcomes or Outcome.LEAKED in t.inferred for t in self.threads.values())
@@ -170,7 +183,8 @@ class Draft:
             thread = self.threads.setdefault(name, Thread())
         thread.add(sign)
         self.role = _one(self.role, sign.role)
-        self.host, self.user = _one(self.host, sign.host) or "", _one(self.user, sign.user) or ""
+        _call(self.hosts, sign.host, plain_host)
+        _call(self.users, sign.user, plain_user)
         self.surfaces[sign.surface] = self.surfaces.get(sign.surface, 0) + sign.count
         if sign.shows is Shows.INSTALLED:
             self.is_installed = True
@@ -220,6 +234,8 @@ def dumps(draft: Draft) -> str:
         "surfaces": draft.surfaces,
         "devices": sorted(draft.devices),
         "sensors": sorted(draft.sensors),
+        "hosts": sorted(draft.hosts),
+        "users": sorted(draft.users),
         "keys": draft.keys,
         "borne": draft.borne,
         "outside": sorted(draft.outside),
@@ -243,8 +259,8 @@ def loads(episode: Episode, client: str, text: str) -> Draft:
         end=episode.window.end,
         role=episode.role,
         source=None if episode.source is None else str(episode.source),
-        host=episode.host,
-        user=episode.user,
+        hosts=set(said.get("hosts", filter(None, [episode.host]))),
+        users=set(said.get("users", filter(None, [episode.user]))),
         is_overflow=said["overflow"],
         is_installed=episode.kind is EpisodeKind.INSTALLED,
         threads={name: _thread(values) for name, values in said["threads"].items()},
@@ -263,6 +279,11 @@ def loads(episode: Episode, client: str, text: str) -> Draft:
 def addresses_in(text: str) -> dict[str, tuple[datetime, datetime]]:
     """Those of the draft that ``dumps`` wrote."""
     return {one: _times(span) for one, span in json.loads(text).get("addresses", {}).items()}
+
+
+def users_in(text: str) -> tuple[str, ...]:
+    """Those of the draft that ``dumps`` wrote, also where they are several."""
+    return tuple(json.loads(text).get("users", ()))
 
 
 def _times(span: Sequence[str]) -> tuple[datetime, datetime]:
@@ -557,6 +578,10 @@ def _of_rules(draft: Draft, threads: Sequence[Thread], *, is_use: bool) -> Itera
         yield _rule(FOREIGN, threads[0].marks[FOREIGN])
     if draft.is_overflow:
         yield _rule("rule:overflow", channels[0])
+        return
+    for rule, names in (("rule:hosts", draft.hosts), ("rule:users", draft.users)):
+        if len(names) > 1:
+            yield _rule(rule, channels[0])
 
 
 def _of_question(threads: Iterable[Thread], grounds: Iterable[Ground]) -> Iterator[Ground]:
@@ -651,6 +676,15 @@ def _one(some: str | None, other: str | None) -> str | None:
     return min(some, other)
 
 
+def _call(known: set[str], name: str, plain: Callable[[str], str]) -> None:
+    """One spelling of each: the first by name, whatever the order."""
+    if not name or name in known:
+        return
+    same = {one for one in known if plain(one) == plain(name)} | {name}
+    known -= same
+    _few(known, min(same))
+
+
 def _few(known: set[str], more: str) -> None:
     """Bounded, and the same whatever the order: the first by name stay."""
     if more in known:
@@ -686,5 +720,6 @@ __all__ = [
     "overflow_of",
     "signs_by_keys",
     "signs_of",
+    "users_in",
     "weigh",
 ]

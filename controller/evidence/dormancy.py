@@ -9,28 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from controller.evidence.correlating import addresses_in
+from controller.evidence.correlating import addresses_in, users_in
 from controller.evidence.model import Episode, Trace
+from controller.evidence.spelling import plain_host, plain_user
 from core.ids import EventId
-
-_SIGNS: Final = "\\/"
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where the app is installed, and when it was reported at which address, first and last."""
+    """Where the app is installed, when it was reported at which address (first, last), and whose it was said to be."""
 
     installed: Episode
     addresses: Mapping[str, tuple[datetime, datetime]]
+    users: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, installed: Episode, threads: str | None) -> Machine:
         """``threads``: what is kept beside the episode. Older ones have the address alone."""
         window = installed.window
         known = {} if installed.source is None else {str(installed.source): (window.start, window.end)}
-        return cls(installed, (addresses_in(threads) if threads else {}) or known)
+        users = users_in(threads) if threads else ()
+        return cls(installed, (addresses_in(threads) if threads else {}) or known, frozenset(users))
 
     def reported(self, address: str, at: datetime) -> datetime | None:
         """When it was last reported there by then; ``None``: it was elsewhere since, or had not been there yet."""
@@ -42,9 +42,11 @@ class Machine:
 Index = dict[str, list[Machine]]
 
 
-def unused(machines: Sequence[Machine], uses: Iterable[Trace]) -> list[Episode]:
-    """What is installed, of one site and app, and of whom no use is among ``uses`` since it was found."""
+def parted(machines: Sequence[Machine], uses: Iterable[Trace]) -> tuple[list[Episode], list[tuple[Episode, Trace]]]:
+    """What is installed, of one site and app: of whom no use is among ``uses`` since it was found; and of whom some is,
+    with the first of it that they bring."""
     waiting: dict[EventId, Episode] = {one.installed.id: one.installed for one in machines}
+    used = list[tuple[Episode, Trace]]()
     by_host, by_user, by_address = _index(machines)
     for use in uses:
         host = plain_host(use.host)
@@ -52,31 +54,19 @@ def unused(machines: Sequence[Machine], uses: Iterable[Trace]) -> list[Episode]:
         if not host:  # who has a name is known by it
             mine += _holders(by_address.get(use.source, ()), use)
         for machine in mine:
-            if use.window.end >= machine.installed.window.start:
-                waiting.pop(machine.installed.id, None)
+            if use.window.end >= machine.installed.window.start and machine.installed.id in waiting:
+                used.append((waiting.pop(machine.installed.id), use))
         if not waiting:
             break
-    return list(waiting.values())
-
-
-def plain_host(name: str) -> str:
-    """A machine's name as it can be compared: ``LAPTOP-7$``, ``laptop-7`` and ``laptop-7.corp.example`` are one."""
-    return name.strip().casefold().rstrip("$.").partition(".")[0]
-
-
-def plain_user(name: str) -> str:
-    """The name of an account: ``CORP\\anna``, ``anna@corp.example`` and ``anna`` are one."""
-    plain = name.strip().casefold()
-    for sign in _SIGNS:
-        plain = plain.rpartition(sign)[2]
-    return plain.partition("@")[0]
+    return list(waiting.values()), used
 
 
 def _index(machines: Iterable[Machine]) -> tuple[Index, Index, Index]:
     """By host, by user, by address."""
     by_host, by_user, by_address = Index(), Index(), Index()
     for machine in machines:
-        known = [(by_host, plain_host(machine.installed.host)), (by_user, plain_user(machine.installed.user))]
+        users = {plain_user(user) for user in (machine.installed.user, *machine.users)}
+        known = [(by_host, plain_host(machine.installed.host)), *((by_user, user) for user in users)]
         for index, key in (*known, *((by_address, address) for address in machine.addresses)):
             if key:
                 index.setdefault(key, []).append(machine)
@@ -90,4 +80,4 @@ def _holders(claims: Iterable[Machine], use: Trace) -> list[Machine]:
     return [one for last, one in there if last == latest]
 
 
-__all__ = ["Machine", "plain_host", "plain_user", "unused"]
+__all__ = ["Machine", "parted"]

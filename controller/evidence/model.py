@@ -198,5 +198,5 @@ class Episode:
         return self.kind in REVOCABLE and not self.confidence
 
 
-REVOCABLE: Final = frozenset({EpisodeKind.LEAK, EpisodeKind.EVASION})
+REVOCABLE: Final = frozenset({EpisodeKind.LEAK, EpisodeKind.EVASION, EpisodeKind.DORMANT})
 """What later evidence may show not to have been; its confidence is 0 then, and nothing counts it."""

@@ -68,15 +68,14 @@ def leak(draft: Draft, episode: Episode, *, had_leaked: bool) -> Iterator[Episod
         text = f"{leaked} of it passed while the policy of {episode.site} enforces for {episode.role or 'everybody'}"
         yield _following(episode, name, EpisodeKind.LEAK, "rule:leak", text, count=leaked)
     elif not leaked:
-        text = "taken back: a firewall blocked what seemed to have passed"
-        taken = _following(episode, name, EpisodeKind.LEAK, "rule:taken-back", text, weight=-100)
-        yield replace(taken, confidence=0)
+        taken = replace(episode, id=name, kind=EpisodeKind.LEAK)
+        yield _back(taken, "a firewall blocked what seemed to have passed", episode.grounds[0].channel)
 
 
 def first_use(episode: Episode) -> Episode:
     """Nothing of the app was seen at the site before, as far back as episodes are kept."""
     name = derived_id(episode.id, EpisodeKind.FIRST_USE)
-    text = f"nobody at {episode.site} was seen using {episode.app} before"
+    text = f"nobody at {episode.site} was seen using {episode.app} before, as far back as episodes are kept"
     return _following(episode, name, EpisodeKind.FIRST_USE, "rule:first-use", text)
 
 
@@ -125,9 +124,14 @@ def _taken_back(episode: Episode, known: Iterable[Way], evaded: Episode | None) 
     if evaded is None or not evaded.confidence:
         return
     if all(way in began and began[way] < evaded.window.end for way in evaded.destinations):
-        text = "taken back: it was going that way before it was blocked"
-        ground = Ground(trait="rule:taken-back", text=text, weight=-100, channel=evaded.grounds[0].channel)
-        yield replace(evaded, confidence=0, grounds=(ground, *evaded.grounds))
+        yield _back(evaded, "it was going that way before it was blocked", evaded.grounds[0].channel)
+
+
+def _back(told: Episode, why: str, channel: Channel) -> Episode:
+    """It takes away all that the reasons add up to, which may be more than 100."""
+    weight = -max(100, sum(ground.weight for ground in told.grounds))
+    ground = Ground(trait="rule:taken-back", text=f"taken back: {why}", weight=weight, channel=channel)
+    return replace(told, confidence=0, grounds=(ground, *told.grounds))
 
 
 def _blocked(episode: Episode) -> Ground:
@@ -155,10 +159,9 @@ def _following(
     trait: str,
     text: str,
     *,
-    weight: int = 0,
     count: int | None = None,
 ) -> Episode:
-    ground = Ground(trait=trait, text=text, weight=weight, channel=episode.grounds[0].channel)
+    ground = Ground(trait=trait, text=text, weight=0, channel=episode.grounds[0].channel)
     found = replace(episode, id=name, kind=kind, grounds=(ground, *episode.grounds))
     return found if count is None else replace(found, count=count)
 
@@ -211,12 +214,18 @@ def dormant(installed: Episode, *, now: datetime) -> Episode:
     )
 
 
+def awake(dormant: Episode, *, used_at: datetime) -> Episode:
+    """What was told to lie dormant was seen used after all."""
+    return _back(dormant, f"use of it was seen on {used_at:%Y-%m-%d} (UTC)", Channel.ENDPOINT)
+
+
 __all__ = [
     "AT_ONCE",
     "DORMANT_AFTER",
     "HISTORY_LEAST",
     "LENGTH",
     "SPIKE_LEAST",
+    "awake",
     "dormant",
     "evasion",
     "first_use",

@@ -415,6 +415,11 @@ class Episodes(Quarantines):
             found = connection.execute(query.order_by(episodes.c.end.desc()).limit(limit)).scalars()
             return [str(source) for source in found if source is not None]
 
+    def episodes_called(self, names: Iterable[EventId]) -> list[Episode]:
+        """Those of these ids that are kept."""
+        with self._db.read() as connection:
+            return [EPISODE.loads(known.body) for known in _before(connection, names).values()]
+
     def episodes_between(self, site: SiteName, window: Window) -> list[Episode]:
         """The site's episodes that end inside the window, in order of time."""
         inside = (episodes.c.site == site, episodes.c.end > window.start, episodes.c.end <= window.end)

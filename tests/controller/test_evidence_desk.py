@@ -225,6 +225,17 @@ def test_a_leak_is_told_and_taken_back_when_a_firewall_says_that_it_blocked(
     assert taken.grounds[0].trait == "rule:taken-back"
 
 
+def test_what_takes_back_takes_all_that_the_reasons_add_up_to(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    taking = desk(store, clock, tmp_path)
+    names = (API, "www.tiktok.com", "v16m.tiktokcdn-us.com")
+    taking.take(batch("b1", *(hello(name, n, answered=True) for n, name in enumerate(names))))
+    (leak,) = kept(store, EpisodeKind.LEAK)
+    assert sum(ground.weight for ground in leak.grounds) > 100 == leak.confidence
+    taking.take(batch("b2", *(hello(name, n, verdict=Verdict.BLOCKED) for n, name in enumerate(names, 5))))
+    (taken,) = kept(store, EpisodeKind.LEAK)
+    assert (taken.confidence, sum(ground.weight for ground in taken.grounds)) == (0, 0)
+
+
 def test_what_the_policy_lets_pass_is_no_leak(store: Store, clock: ManualClock, tmp_path: Path) -> None:
     guest, other = hello(source="10.20.9.9", answered=True), hello("edit-api-sg.capcut.com", answered=True)
     pixel = hello("analytics.tiktok.com", answered=True)

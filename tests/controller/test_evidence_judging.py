@@ -101,6 +101,25 @@ def test_a_deny_a_question_and_a_hello_of_one_host_are_one_episode(tmp_path: Pat
     assert (episode.site, episode.role, str(episode.source)) == ("berlin", "company", PHONE)
 
 
+def test_an_address_that_two_had_within_one_episode_names_neither(tmp_path: Path) -> None:
+    """A lease that went on, a server that many sign in to: whose the use was, the address does not say."""
+    first = denied(OWN, 0, host="phone-b.corp.example", user="CORP\\bert")
+    same = denied(OWN, 60, host="PHONE-B", user="bert@corp.example")
+    second = denied(OWN, 120, host="phone-a", user="anna")
+    nobody = denied(OWN, 180)
+    for told in ([first, same, nobody], [nobody, same, first]):
+        (draft,) = drafts(judge(tmp_path), told)
+        assert (episode_of(draft).host, episode_of(draft).user) == ("PHONE-B", "CORP\\bert")
+    for told in ([first, same, second, nobody], [second, nobody, same, first]):
+        (draft,) = drafts(judge(tmp_path), told)
+        episode = episode_of(draft)
+        assert (episode.host, episode.user, str(episode.source)) == ("", "", PHONE)
+        assert {"rule:hosts", "rule:users"} <= {ground.trait for ground in episode.grounds}
+        assert episode.confidence == sum(ground.weight for ground in episode.grounds)
+        (later,) = fold([loads(episode, draft.client, dumps(draft))], signs_of(judge(tmp_path), [same]).signs)
+        assert (episode_of(later).host, episode_of(later).user) == ("", ""), "not named again by what comes later"
+
+
 def test_an_answer_names_a_later_flow_unless_another_name_has_the_address_too(tmp_path: Path) -> None:
     flow = seen(Channel.FLOW, 5, destination=AT_API, octets=900, answered=True, port=443)
     (draft,) = drafts(judge(tmp_path), [asked(API, 0, AT_API), flow])

@@ -11,7 +11,7 @@ import pytest
 
 from bench.evidence_ingest import memory
 from controller.evidence.counters import hits_of, sightings_of
-from controller.evidence.dormancy import Machine, unused
+from controller.evidence.dormancy import Machine, parted
 from controller.evidence.model import Batch, Channel, EpisodeAction, EpisodeKind, Trace
 from controller.evidence.rules import DORMANT_AFTER, HISTORY_LEAST, SPIKE_LEAST, spike
 from controller.model import SourceSeen, Window
@@ -120,13 +120,13 @@ def trace(day: float, host: str = "", user: str = "", source: str = "") -> Trace
 )
 def test_dormant_goes_by_the_machines_name_and_its_address_then(use: Trace, is_dormant: bool) -> None:
     mine = machine(user="anna", here=(0, 2), there=(4, 6))
-    assert (unused([mine], [use]) == [mine.installed]) is is_dormant
+    assert (parted([mine], [use])[0] == [mine.installed]) is is_dormant
 
 
 def test_an_address_is_whoever_was_reported_there_last() -> None:
     old, new = machine("old", here=(0, 2)), machine("new", here=(4, 6))
-    assert unused([old, new], [trace(5, source=HERE)]) == [old.installed]
-    assert unused([old, new], [trace(3, source=HERE)]) == [new.installed]
+    assert parted([old, new], [trace(5, source=HERE)])[0] == [old.installed]
+    assert parted([old, new], [trace(3, source=HERE)])[0] == [new.installed]
 
 
 def test_the_addresses_of_a_machine_are_kept_with_it(store: Store, clock: ManualClock, tmp_path: Path) -> None:
@@ -145,6 +145,26 @@ def test_the_addresses_of_a_machine_are_kept_with_it(store: Store, clock: Manual
     clock.jump(NOON)
     looking.find_dormant()
     assert [one.host for one in kept(store, EpisodeKind.DORMANT)] == ["unused"]
+
+
+def test_dormant_is_taken_back_when_it_is_seen_used(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    """By any of its people, too: what several are said to use, each of them may."""
+    looking = desk(store, clock, tmp_path)
+    clock.jump(NOON - DORMANT_AFTER - HOUR)
+    told = seen(Channel.ENDPOINT, host="laptop-7", software="TikTok", platform="windows", start=clock.now())
+    for number, user in enumerate(("CORP\\bert", "anna")):
+        looking.take(Batch(origin="x", id=f"inventory {number}", sightings=(replace(told, user=user),)))
+    clock.jump(NOON)
+    looking.find_dormant()
+    (found,) = kept(store, EpisodeKind.DORMANT)
+    assert (found.is_taken_back, found.host, found.user) == (False, "laptop-7", "")
+    looking.take(batch("use", hello(source="10.20.6.6", user="anna@corp.example", answered=True)))
+    for _ in range(2):  # and it stays so
+        looking.find_dormant()
+        (found,) = kept(store, EpisodeKind.DORMANT)
+        assert (found.confidence, found.is_taken_back) == (0, True)
+        assert found.grounds[0].text == f"taken back: use of it was seen on {NOON:%Y-%m-%d} (UTC)"
+        assert sum(ground.trait == "rule:taken-back" for ground in found.grounds) == 1
 
 
 # --- counters ---------------------------------------------------------------------------------------------------------
