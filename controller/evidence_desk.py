@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import structlog
 
+from controller.errors import StoreError
 from controller.evidence import rules
 from controller.evidence.correlating import (
     LENGTH,
@@ -64,7 +66,8 @@ MANY: Final = 2_000
 PAGE: Final = 1_000
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
-WEEK: Final = timedelta(days=7)
+AWAY_MOST: Final = 24
+"""Hours in which spikes are looked for at the start."""
 NO_TIME: Final = Window(datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
 TEXT_MOST: Final = 200
 
@@ -96,6 +99,8 @@ class EvidenceDesk:
         self._exceptions: tuple[AccessException, ...] = ()
         self._hours: dict[ExceptionId, str] = {}
         self._used: set[tuple[SiteName, str]] = set()  # sites and apps of which some use is kept
+        self._hours_used: set[datetime] = set()  # of which use came in that spikes were not looked for in yet
+        self._has_looked = False  # for spikes
         self._lately: OrderedDict[str, None] | None = None  # sources of episodes that may still grow
         self._ways = Ways()  # round a block
         self._waiting = Waiting()  # records that may yet be named
@@ -179,7 +184,7 @@ class EvidenceDesk:
         with self._joining:
             times = [*(sign.at for sign in used), *(sighting.at for sighting in nameless), *self._ways.note(tunnels)]
         window = Window(min(times) - LENGTH, max(times) + LENGTH) if times else NO_TIME
-        using, own = set[tuple[SiteName, str]](), set[str]()
+        using, own, began = set[tuple[SiteName, str]](), set[str](), set[datetime]()
         joined = set[int]()
 
         def foreign(sources: Collection[Address]) -> list[Sighting]:
@@ -197,7 +202,9 @@ class EvidenceDesk:
             found = {draft.id: episode_of(draft) for draft in changed}
             own.update(draft.client for draft in changed if not draft.is_overflow)
             first = self._first(found.values(), past)
-            using.update((one.site, one.app) for one in found.values() if one.kind is EpisodeKind.USE)
+            mine = [one for one in found.values() if one.kind is EpisodeKind.USE]
+            using.update((one.site, one.app) for one in mine)
+            began.update(one.window.start.replace(minute=0, second=0, microsecond=0) for one in mine)
             for draft in changed:
                 yield KeptEpisode(episode=found[draft.id], client=draft.client, threads=dumps(draft))
             for draft in (*changed, *(draft for draft in drafts if tunnels and draft.id not in found)):
@@ -215,7 +222,7 @@ class EvidenceDesk:
 
         taken = self._store.correlate(batch.id, clients=clients, window=window, fold=folded, rejected=rejected)
         waits += [sighting for sighting in judged.nameless if id(sighting) not in joined]
-        self._remember([sign for sign in judged.signs if not taken or sign.client in own], using)
+        self._remember([sign for sign in judged.signs if not taken or sign.client in own], using, began)
         return taken
 
     def _ways_of(self, client: str) -> tuple[Way, ...]:
@@ -262,22 +269,32 @@ class EvidenceDesk:
         return next(iter(apps)) if len(apps) == 1 else ""
 
     def find_spikes(self) -> None:
-        """Compare the last whole hour of each site with the same hour of earlier weeks."""
-        now = self._clock.now()
-        hour = now.replace(minute=0, second=0, microsecond=0) - HOUR
-        busy = {site: count for site, count in self._used_in(hour).items() if count >= rules.SPIKE_LEAST}
-        if not busy:
-            return
-        weeks = [(hour - week * WEEK, self._used_in(hour - week * WEEK)) for week in range(1, rules.HISTORY_MOST + 1)]
-        found = []
-        for site, count in sorted(busy.items()):
-            first = self._store.first_episode_at(site) or now
-            known = [counts.get(site, 0) for then, counts in weeks if then >= first]
-            found.append(rules.spike(site, hour, count, known))
-        self._store.record("", [one for one in found if one is not None])
+        """Compare the last whole hour of each site with the same hour of earlier weeks, and so each of which evidence
+        came in since the last time; the first time those of the last day, for nobody looked while we were away."""
+        hour = self._clock.now().replace(minute=0, second=0, microsecond=0)
+        with self._building:
+            late = {one for one in self._hours_used if one < hour}
+            self._hours_used -= late
+        wanted = late | {hour - back * HOUR for back in range(1, 2 if self._has_looked else AWAY_MOST + 1)}
+        used_in = cache(lambda at: self._store.use_by_site(Window(at, at + HOUR)))
+        try:
+            found = [self._spike(site, one, used_in) for one in sorted(wanted) for site in sorted(used_in(one))]
+            self._store.record("", [one for one in found if one is not None])
+        except StoreError:
+            with self._building:
+                self._hours_used |= late
+            raise
+        self._has_looked = True
 
-    def _used_in(self, hour: datetime) -> dict[SiteName, int]:
-        return self._store.use_by_site(Window(hour, hour + HOUR))
+    def _spike(
+        self, site: SiteName, hour: datetime, used_in: Callable[[datetime], Mapping[SiteName, int]]
+    ) -> Episode | None:
+        count, where = used_in(hour)[site], self._inventory.sites.get(site)
+        if count < rules.SPIKE_LEAST or where is None:
+            return None
+        first = self._store.first_seen_at(site) or hour
+        weeks = rules.same_hours(hour, ZoneInfo(where.time_zone))
+        return rules.spike(site, hour, count, [used_in(then).get(site, 0) for then in weeks if then >= first])
 
     def find_dormant(self) -> None:
         """Tell what was installed a while ago and was never seen used; take back what was told of who is seen now."""
@@ -335,9 +352,12 @@ class EvidenceDesk:
     def _sources_lately(self) -> OrderedDict[str, None]:
         return OrderedDict.fromkeys(self._store.clients_since(self._clock.now() - LENGTH, limit=REMEMBERED))
 
-    def _remember(self, signs: Iterable[Sign], using: Iterable[tuple[SiteName, str]]) -> None:
+    def _remember(
+        self, signs: Iterable[Sign], using: Iterable[tuple[SiteName, str]], began: Iterable[datetime]
+    ) -> None:
         with self._building:
             self._used.update(using)
+            self._hours_used.update(began)
             lately = self._lately = self._lately if self._lately is not None else self._sources_lately()
             for source in {str(sign.source) for sign in signs if sign.source is not None}:
                 lately[source] = None

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from controller.evidence.correlating import AT_ONCE, LENGTH, RULES, Draft, derived_id, made_id, outcomes
 from controller.evidence.judging import Outcome
@@ -169,6 +170,12 @@ def _following(
 # --- of many ----------------------------------------------------------------------------------------------------------
 
 
+def same_hours(hour: datetime, zone: ZoneInfo) -> list[datetime]:
+    """The same hour of earlier weeks by the clock on the wall there: work begins at eight in summer and in winter."""
+    local = hour.astimezone(zone)
+    return [(local - timedelta(weeks=week)).astimezone(UTC) for week in range(1, HISTORY_MOST + 1)]
+
+
 def spike(site: SiteName, hour: datetime, count: int, weeks: Sequence[int]) -> Episode | None:
     """More use in this hour than the same hour of earlier weeks lets expect. ``weeks``: their counts, 0 too.
 
@@ -232,5 +239,6 @@ __all__ = [
     "follows",
     "leak",
     "outside",
+    "same_hours",
     "spike",
 ]

@@ -383,9 +383,11 @@ class Episodes(Quarantines):
         with self._db.read() as connection:
             return {SiteName(site): int(count) for site, count in connection.execute(query)}
 
-    def first_episode_at(self, site: SiteName) -> datetime | None:
-        """When the site's first episode that is kept ended."""
-        query = select(func.min(episodes.c.end)).where(episodes.c.site == site)
+    def first_seen_at(self, site: SiteName) -> datetime | None:
+        """When the first episode of its clients that is kept ended: counters and lists of what is installed do not show
+        that anybody would have been seen."""
+        seen = episodes.c.kind.in_((EpisodeKind.USE.value, EpisodeKind.CONTACT.value))
+        query = select(func.min(episodes.c.end)).where(episodes.c.site == site, seen)
         with self._db.read() as connection:
             found: datetime | None = connection.execute(query).scalar()
         return found

@@ -71,6 +71,53 @@ def test_spikes_are_looked_for_in_the_last_whole_hour(store: Store, clock: Manua
     assert (found.site, found.count, found.window.start) == (BERLIN, SPIKE_LEAST + 10, AT)
 
 
+def test_the_same_hour_is_that_of_the_clock_on_the_wall(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    """Berlin comes to work at eight, by summer time until 25 October; that of UTC would be a spike for weeks."""
+    monday = datetime(2026, 11, 2, 7, tzinfo=UTC)  # 08:00, as 06:00 UTC was before
+    used(store, monday, SPIKE_LEAST + 10)
+    for week in range(1, HISTORY_LEAST + 2):
+        used(store, monday - week * WEEK - (HOUR if week > 1 else timedelta()), SPIKE_LEAST + 10)
+    clock.jump(monday + HOUR)
+    desk(store, clock, tmp_path).find_spikes()
+    assert kept(store, EpisodeKind.SPIKE) == []
+
+
+def test_what_comes_in_late_is_looked_at_too(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    """The files of a day are brought at night; and while nobody runs, nobody looks."""
+    for week in range(1, HISTORY_LEAST + 2):
+        used(store, AT - week * WEEK, 1)
+    looking = desk(store, clock, tmp_path)
+    clock.jump(AT + timedelta(days=2))
+    looking.find_spikes()
+    told = [hello(source=f"10.20.3.{n}", answered=True, start=AT) for n in range(SPIKE_LEAST)]
+    looking.take(Batch(origin="x", id="night", sightings=tuple(told)))
+    assert kept(store, EpisodeKind.SPIKE) == []
+    looking.find_spikes()
+    (found,) = kept(store, EpisodeKind.SPIKE)
+    assert (found.count, found.window.start) == (SPIKE_LEAST, AT)
+
+
+def test_a_start_looks_at_the_last_day(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    for week in range(HISTORY_LEAST + 2):
+        used(store, AT - week * WEEK, 1 if week else SPIKE_LEAST)
+    clock.jump(AT + 20 * HOUR)
+    desk(store, clock, tmp_path).find_spikes()
+    assert len(kept(store, EpisodeKind.SPIKE)) == 1
+
+
+def test_weeks_in_which_nobody_would_have_been_seen_are_no_baseline(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Counters of rules, and a list of what is installed, name no use: the first day of a new sensor is no spike."""
+    for week in range(1, HISTORY_LEAST + 4):
+        for kind in (EpisodeKind.HITS, EpisodeKind.INSTALLED):
+            store.record("", [an_episode(new_id(), AT - week * WEEK, kind=kind)])
+    used(store, AT, SPIKE_LEAST + 10)
+    clock.jump(AT + HOUR)
+    desk(store, clock, tmp_path).find_spikes()
+    assert kept(store, EpisodeKind.SPIKE) == []
+
+
 def test_what_is_installed_and_never_seen_is_dormant(store: Store, clock: ManualClock, tmp_path: Path) -> None:
     old = NOON - DORMANT_AFTER - HOUR
     installed = {
