@@ -195,6 +195,7 @@ class EvidenceDesk:
         def folded(kept: Sequence[KeptEpisode], past: Past) -> Iterable[KeptEpisode]:
             drafts = [loads(one.episode, one.client, one.threads or "") for one in kept]
             leaked = {draft.id for draft in drafts if draft.may_leak and outcomes(draft)[Outcome.LEAKED]}
+            used_once = {one.episode.id for one in kept if one.episode.kind is EpisodeKind.USE}
             more = list(signs_by_keys(judge, nameless, drafts, foreign=foreign, site=batch.site))
             joined.update(id(sighting) for sighting, _ in more)
             signs = [*used, *(sign for _, sign in more)]
@@ -202,6 +203,8 @@ class EvidenceDesk:
             found = {draft.id: episode_of(draft) for draft in changed}
             own.update(draft.client for draft in changed if not draft.is_overflow)
             first = self._first(found.values(), past)
+            grown = {derived_id(name, EpisodeKind.FIRST_USE): name for name in used_once & found.keys()}
+            first |= {grown[name] for name in past.which(grown)}
             mine = [one for one in found.values() if one.kind is EpisodeKind.USE]
             using.update((one.site, one.app) for one in mine)
             began.update(one.window.start.replace(minute=0, second=0, microsecond=0) for one in mine)
@@ -219,6 +222,10 @@ class EvidenceDesk:
                     evaded=past.episode(derived_id(draft.id, EpisodeKind.EVASION)) if ways else None,
                 ):
                     yield KeptEpisode(episode=follows)
+                if draft.id in used_once and draft.id in found and found[draft.id].kind is not EpisodeKind.USE:
+                    names = rules.following(draft)
+                    told = [one for name in names if (one := past.episode(name)) is not None and one.confidence]
+                    yield from (KeptEpisode(episode=rules.no_use(one)) for one in told)
 
         taken = self._store.correlate(batch.id, clients=clients, window=window, fold=folded, rejected=rejected)
         waits += [sighting for sighting in judged.nameless if id(sighting) not in joined]
@@ -236,12 +243,7 @@ class EvidenceDesk:
             where = (one.site, one.app)
             if one.kind is EpisodeKind.USE and where not in self._used:
                 earliest[where] = min(earliest.get(where, one), one, key=lambda e: (e.window.start, e.id))
-        return {
-            one.id
-            for one in earliest.values()
-            if not past.used_before(one.site, one.app, one.window.start)
-            and not past.has(derived_id(one.id, EpisodeKind.FIRST_USE))  # it stays as it was told
-        }
+        return {one.id for one in earliest.values() if not past.used_before(one.site, one.app, one.window.start)}
 
     # --- from time to time ----------------------------------------------------------------------------------------
 

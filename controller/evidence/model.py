@@ -198,5 +198,7 @@ class Episode:
         return self.kind in REVOCABLE and not self.confidence
 
 
-REVOCABLE: Final = frozenset({EpisodeKind.LEAK, EpisodeKind.EVASION, EpisodeKind.DORMANT})
+REVOCABLE: Final = frozenset(
+    {EpisodeKind.LEAK, EpisodeKind.EVASION, EpisodeKind.DORMANT, EpisodeKind.FIRST_USE, EpisodeKind.OUTSIDE_HOURS}
+)
 """What later evidence may show not to have been; its confidence is 0 then, and nothing counts it."""

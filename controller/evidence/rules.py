@@ -221,6 +221,18 @@ def dormant(installed: Episode, *, now: datetime) -> Episode:
     )
 
 
+def following(draft: Draft) -> list[EventId]:
+    """Ids of what may have been told because a draft was use."""
+    plain = (EpisodeKind.LEAK, EpisodeKind.FIRST_USE)
+    outside = (derived_id(draft.id, EpisodeKind.OUTSIDE_HOURS, one) for one in sorted(draft.outside))
+    return [*(derived_id(draft.id, kind) for kind in plain), *outside]
+
+
+def no_use(told: Episode) -> Episode:
+    """What followed from use that turned out to be none."""
+    return _back(told, "what was seen later shows that it was no use", told.grounds[0].channel)
+
+
 def awake(dormant: Episode, *, used_at: datetime) -> Episode:
     """What was told to lie dormant was seen used after all."""
     return _back(dormant, f"use of it was seen on {used_at:%Y-%m-%d} (UTC)", Channel.ENDPOINT)
@@ -236,8 +248,10 @@ __all__ = [
     "dormant",
     "evasion",
     "first_use",
+    "following",
     "follows",
     "leak",
+    "no_use",
     "outside",
     "same_hours",
     "spike",

@@ -227,9 +227,13 @@ class Past:
         earlier = select(episodes.c.id).where(*mine, episodes.c.start < at).limit(1)
         return self._connection.execute(earlier).first() is not None
 
-    def has(self, name: EventId) -> bool:
-        """Whether there is an episode of that id."""
-        return self._connection.execute(select(episodes.c.id).where(episodes.c.id == name)).first() is not None
+    def which(self, names: Collection[EventId]) -> set[EventId]:
+        """Those of which there is an episode."""
+        wanted, found = sorted(names), set[EventId]()
+        for start in range(0, len(wanted), _NAMED):
+            mine = among(self._connection, episodes.c.id, wanted[start : start + _NAMED])
+            found.update(map(EventId, self._connection.execute(select(episodes.c.id).where(mine)).scalars()))
+        return found
 
     def episode(self, name: EventId) -> Episode | None:
         """As it is kept."""

@@ -236,6 +236,33 @@ def test_what_takes_back_takes_all_that_the_reasons_add_up_to(store: Store, cloc
     assert (taken.confidence, sum(ground.weight for ground in taken.grounds)) == (0, 0)
 
 
+def test_what_follows_from_use_is_taken_back_when_it_turns_out_to_be_none(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    """A script that downloads looks like the app until its agent is seen."""
+    taking = desk(store, clock, tmp_path)
+    taking.take(batch("b1", hello(answered=True)))
+    followed = (EpisodeKind.LEAK, EpisodeKind.FIRST_USE)
+    assert [one.is_taken_back for one in kept(store, *followed)] == [False, False]
+    agent = (
+        "com.zhiliaoapp.musically/2022600030 (Linux; U; Android 7.1.2; es_ES; SM-G988N; Build/NRD90M;tt-ok/3.12.13.1)"
+    )
+    taking.take(batch("b2", seen(Channel.HTTP, 5, name=API, agent=agent, answered=True)))
+    (use,) = kept(store, EpisodeKind.USE, EpisodeKind.CONTACT)
+    assert use.kind is EpisodeKind.CONTACT
+    for one in kept(store, *followed):
+        assert (one.is_taken_back, one.grounds[0].trait) == (True, "rule:taken-back")
+        assert sum(ground.weight for ground in one.grounds) <= 0
+
+
+def test_first_use_says_what_became_of_it(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    taking = desk(store, clock, tmp_path)
+    taking.take(batch("b1", hello(answered=True)))
+    assert [one.action for one in kept(store, EpisodeKind.FIRST_USE)] == [EpisodeAction.NOT_ENFORCED]
+    taking.take(batch("b2", hello(seconds=1, verdict=Verdict.BLOCKED)))
+    assert [one.action for one in kept(store, EpisodeKind.FIRST_USE)] == [EpisodeAction.BLOCKED]
+
+
 def test_what_the_policy_lets_pass_is_no_leak(store: Store, clock: ManualClock, tmp_path: Path) -> None:
     guest, other = hello(source="10.20.9.9", answered=True), hello("edit-api-sg.capcut.com", answered=True)
     pixel = hello("analytics.tiktok.com", answered=True)
