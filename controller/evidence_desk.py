@@ -99,6 +99,7 @@ class EvidenceDesk:
         self._exceptions: tuple[AccessException, ...] = ()
         self._hours: dict[ExceptionId, str] = {}
         self._used: set[tuple[SiteName, str]] = set()  # sites and apps of which some use is kept
+        self._used_on: date | None = None
         self._hours_used: set[datetime] = set()  # of which use came in that spikes were not looked for in yet
         self._has_looked = False  # for spikes
         self._lately: OrderedDict[str, None] | None = None  # sources of episodes that may still grow
@@ -238,6 +239,9 @@ class EvidenceDesk:
 
     def _first(self, found: Iterable[Episode], past: Past) -> set[EventId]:
         """The first use of each app at each site, where there was none before."""
+        with self._building:
+            if (today := self._clock.now().date()) != self._used_on:  # what was kept yesterday may be dropped by now
+                self._used, self._used_on = set(), today
         earliest: dict[tuple[SiteName, str], Episode] = {}
         for one in found:
             where = (one.site, one.app)
@@ -327,7 +331,11 @@ class EvidenceDesk:
                     self._matcher = (name, matcher_of(self._inventory, snapshot))
                 if self._judge is None or self._judge[0] != name or exceptions != self._exceptions:
                     self._exceptions = exceptions
-                    self._hours = {e.id: f" (only {', '.join(map(str, e.hours))})" for e in exceptions if e.hours}
+                    self._hours = {
+                        e.id: f" (only {', '.join(map(str, e.hours))}, by the site's clock)"
+                        for e in exceptions
+                        if e.hours
+                    }
                     judge = Judge(
                         self._inventory,
                         self._matcher[1],

@@ -84,7 +84,7 @@ def outside(draft: Draft, episode: Episode, hours_of: Mapping[ExceptionId, str])
     """Somebody with an exception used it at a time for which it was not given."""
     for exception in map(ExceptionId, sorted(draft.outside)):
         name = derived_id(episode.id, EpisodeKind.OUTSIDE_HOURS, exception)
-        text = f"exception {exception} covers this client, and not then{hours_of.get(exception, '')}"
+        text = f"exception {exception} is for this client, but not at that time{hours_of.get(exception, '')}"
         found = _following(episode, name, EpisodeKind.OUTSIDE_HOURS, "rule:outside-hours", text)
         yield replace(found, exception=exception)
 

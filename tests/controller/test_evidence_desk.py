@@ -210,6 +210,17 @@ def test_the_first_use_of_a_site_is_told_once(store: Store, clock: ManualClock, 
     assert len(kept(store, EpisodeKind.FIRST_USE)) == 1, "a pixel is no use"
 
 
+def test_first_use_looks_as_far_back_as_episodes_are_kept(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    """Whether the process was started anew since or not."""
+    taking = desk(store, clock, tmp_path)
+    for day in (0, 20, 51, 52):
+        clock.jump(NOON + timedelta(days=day))
+        store.housekeeping(retention=timedelta(days=30))
+        taking.take(batch(f"u{day}", hello(source=f"10.20.3.{day}", seconds=day * 86_400)))
+    assert [str(one.source) for one in kept(store, EpisodeKind.FIRST_USE)] == ["10.20.3.51"]
+    assert kept(store, EpisodeKind.FIRST_USE)[0].grounds[0].text.endswith("as far back as episodes are kept")
+
+
 def test_a_leak_is_told_and_taken_back_when_a_firewall_says_that_it_blocked(
     store: Store, clock: ManualClock, tmp_path: Path
 ) -> None:
