@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from api.cli.options import Page
+from api.routes.reports import _CONTENT
+from controller.evidence.formats import FORMATS
+from controller.packs import regulations
+from controller.reports.forms import MEDIA, Form
 from controller.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +67,20 @@ def test_every_decision_says_situation_choice_and_price() -> None:
     for record in records:
         heads = re.findall(r"^## (.+)$", record.read_text(encoding="utf-8"), re.MULTILINE)
         assert heads[:3] == ["Situation", "Choice", "Price"], record.name
+
+
+def first_column(page: str, above: str) -> set[str]:
+    """What is written as code in the first column of the table below that heading."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(f"\n## {above}\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([^`]+)`", text, re.MULTILINE))
+
+
+def test_every_format_of_evidence_form_of_report_and_regulation_is_told() -> None:
+    assert set(FORMATS) <= first_column("evidence.md", "Formats")
+    assert set(Form) <= first_column("api.md", "Reports")
+    assert {form.value for form in Form} | {"table"} == {form.value for form in Page}, "the command line has them too"
+    assert set(_CONTENT) == {media.partition(";")[0] for media in MEDIA.values()}, "and the API's document"
+    assert set(regulations.known()) == first_column("evidence-packs.md", "Regulations")
 
 
 def test_every_setting_is_explained_with_its_default() -> None:

@@ -12,6 +12,7 @@ from api.cli.episodes import COLUMNS, IN_CSV
 from api.cli.options import As, Output
 from api.cli.show import note, show_json, show_rows
 from core.errors import ExitCode
+from core.words import count_of
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -114,8 +115,8 @@ def _show(
         show_json([row.model_dump(mode="json") for row in rows])
     else:
         show_rows(rows, COLUMNS | WITH_EXCEPTION, output, none=none, in_csv=IN_CSV)
-    told = [f"{found.sightings} records"]
-    told += [f"{hidden} contacts that are no use (--all)"] if hidden else []
+    told = [count_of(found.sightings, "record")]
+    told += [f"{count_of(hidden, 'contact')} that {'is' if hidden == 1 else 'are'} no use (--all)"] if hidden else []
     told += [f"{found.strangers} signs of clients at no site"] if found.strangers else []
     told += [f"{count} {why.value}" for why, count in found.rejected.items()]
     told += [f"{found.unnamed} flows that could not wait for a name"] if found.unnamed else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -42,10 +42,20 @@ def rendered(report: SiteReport | FleetReport, form: Form) -> bytes:
     if form is Form.PDF:
         return as_pdf.render(page_of(report))
     if isinstance(report, FleetReport):
-        make_fleet = {Form.HTML: as_html.render_fleet, Form.CSV: as_csv.render_fleet}
-        return make_fleet.get(form, as_markdown.render_fleet)(report).encode()
-    make = {Form.HTML: as_html.render_site, Form.CSV: as_csv.render_site}
-    return make.get(form, as_markdown.render_site)(report).encode()
+        return _FLEET[form](report).encode()
+    return _SITE[form](report).encode()
+
+
+_FLEET: Final[Mapping[Form, Callable[[FleetReport], str]]] = {
+    Form.HTML: as_html.render_fleet,
+    Form.CSV: as_csv.render_fleet,
+    Form.MARKDOWN: as_markdown.render_fleet,
+}
+_SITE: Final[Mapping[Form, Callable[[SiteReport], str]]] = {
+    Form.HTML: as_html.render_site,
+    Form.CSV: as_csv.render_site,
+    Form.MARKDOWN: as_markdown.render_site,
+}
 
 
 def page_of(report: SiteReport | FleetReport) -> str:

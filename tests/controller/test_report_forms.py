@@ -18,7 +18,7 @@ from controller.model import EventAction, Window
 from controller.privacy.veil import Veil
 from controller.reconciling import Finding, Told, reconcile
 from controller.reports.as_html import PRINTED, render_fleet, render_site
-from controller.reports.forms import Form, rendered
+from controller.reports.forms import ENDINGS, MEDIA, Form, rendered
 from controller.reports.making import Before, Change, Found, SiteReport, SourceAge, Totals, fleet_report
 from controller.service import Controller
 from controller.settings import Settings
@@ -142,10 +142,18 @@ def test_what_a_pdf_needs_is_said_where_it_is_missing(monkeypatch: pytest.Monkey
         rendered(busy_day(), Form.PDF)
 
 
+@pytest.mark.parametrize("form", [form for form in Form if form is not Form.PDF])
+def test_each_form_is_made_of_a_site_and_of_the_fleet(form: Form) -> None:
+    made = [rendered(report, form) for report in (whole(), fleet_report([busy_day()], window=DAY, now=NOW))]
+    assert all(made)
+    assert form in MEDIA
+    assert form in ENDINGS
+
+
 # --- who is named -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", [Form.JSON, Form.HTML, Form.CSV, Form.MARKDOWN])
+@pytest.mark.parametrize("form", [form for form in Form if form is not Form.PDF])
 def test_a_report_without_identities_names_nobody_in_any_form(form: Form) -> None:
     said = rendered(without_identities(whole()), form).decode()
     for who in ("10.20.0.", "10.20.1.7", "2a01:db9:20::7", "pc-1", "pc-2"):
