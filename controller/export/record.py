@@ -16,7 +16,7 @@ from importlib.metadata import version
 from ipaddress import ip_address
 from typing import Final
 
-from controller.evidence.model import Episode, EpisodeAction, EpisodeKind
+from controller.evidence.model import Episode, EpisodeAction, EpisodeKind, Ground
 from controller.model import DetectionEvent, EventAction, Quality
 from core.net import Address
 
@@ -214,9 +214,18 @@ def of_event(event: DetectionEvent, *, seq: int, at: datetime) -> Record:
     )
 
 
+def _is_reason(ground: Ground, episode: Episode) -> bool:
+    """Why there is an episode at all, where it follows from another one: it adds nothing, and must not be cut."""
+    return ground is episode.grounds[0] and ground.trait.startswith("rule:")
+
+
+def _weighed(ground: Ground) -> str:
+    return f"{ground.text} ({ground.weight:+d})" if ground.weight else ground.text
+
+
 def of_episode(episode: Episode, *, seq: int, at: datetime) -> Record:
     """What evidence came to."""
-    grounds = sorted(episode.grounds, key=lambda ground: -abs(ground.weight))
+    grounds = sorted(episode.grounds, key=lambda ground: (not _is_reason(ground, episode), -abs(ground.weight)))
     lists = (episode.destinations, episode.sensors, episode.channels)
     return Record(
         id=episode.id,
@@ -239,7 +248,7 @@ def of_episode(episode: Episode, *, seq: int, at: datetime) -> Record:
         surface=clean(episode.surface),
         exception=clean(episode.exception or ""),
         confidence=episode.confidence,
-        grounds=tuple(clean(f"{ground.text} ({ground.weight:+d})") for ground in grounds[:MOST_GROUNDS]),
+        grounds=tuple(clean(_weighed(ground)) for ground in grounds[:MOST_GROUNDS]),
         channels=_listed(channel.value for channel in episode.channels),
         sensors=_listed(episode.sensors),
         destinations=_listed(episode.destinations),

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from controller.evidence.model import EpisodeAction, EpisodeKind
+from controller.evidence.model import Channel, EpisodeAction, EpisodeKind, Ground
 from controller.export.forms import Form, body, line, render
 from controller.export.record import Record, clean, of_episode
 from controller.export.syslog_wire import framed
@@ -241,6 +242,17 @@ def test_zero_is_said_and_unknown_is_left_out() -> None:
     assert "count" not in json.loads(one(Form.JSON, uncounted))
     assert json.loads(one(Form.ECS, counted))["tokgate"]["count"] == 0
     assert "count" not in json.loads(one(Form.ECS, uncounted))["tokgate"]
+
+
+def test_why_there_is_a_leak_is_told_first_and_never_cut() -> None:
+    signs = [Ground(trait=f"sign-{n}", text=f"sign {n}", weight=n, channel=Channel.TLS) for n in range(10, 18)]
+    why = Ground(trait="rule:leak", text="2 of it passed while the policy enforces", weight=0, channel=Channel.TLS)
+    told = of_episode(episode(kind=EpisodeKind.LEAK, grounds=(why, *signs)), seq=1, at=AT)
+    assert told.grounds[:2] == ("2 of it passed while the policy enforces", "sign 17 (+17)")
+    assert told.is_cut
+    back = replace(why, trait="rule:taken-back", text="taken back", weight=-116)
+    told = of_episode(episode(kind=EpisodeKind.LEAK, grounds=(back, why, *signs)), seq=1, at=AT)
+    assert told.grounds[0] == "taken back (-116)"
 
 
 def test_several_are_one_array() -> None:
