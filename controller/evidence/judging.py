@@ -439,8 +439,8 @@ def learnable(seen: Sighting) -> tuple[str, ...]:
 
 
 def _borne(seen: Sighting, thread: str) -> tuple[str, ...]:
-    """Of a connection that passed: who was cut off named nothing."""
-    if seen.name or seen.destination is None or seen.verdict is Verdict.BLOCKED or thread != spelled(seen.destination):
+    """Also of a connection that was blocked: a firewall may cut what has named itself already."""
+    if seen.name or seen.destination is None or thread != spelled(seen.destination):
         return ()
     return tuple(_of_connection(seen))
 

@@ -32,7 +32,20 @@ from tests.controller.backends import again, refusing
 from tests.controller.conftest import NOON
 from tests.controller.offices import NOON as NOON_OF_OFFICES
 from tests.controller.offices import YAML
-from tests.controller.seeing import API, AT_API, EVASION, PHONE, asked, denied, hello, inventory, marketing, plain, seen
+from tests.controller.seeing import (
+    API,
+    AT_API,
+    EVASION,
+    OWN,
+    PHONE,
+    asked,
+    denied,
+    hello,
+    inventory,
+    marketing,
+    plain,
+    seen,
+)
 
 MINUTE = timedelta(minutes=1)
 
@@ -234,6 +247,24 @@ def test_a_leak_is_told_and_taken_back_when_a_firewall_says_that_it_blocked(
     (taken,) = kept(store, EpisodeKind.LEAK)
     assert (taken.id, taken.confidence, taken.action) == (leak.id, 0, EpisodeAction.BLOCKED)
     assert taken.grounds[0].trait == "rule:taken-back"
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_deny_of_the_very_connection_goes_before_its_answer_at_own_addresses_too(
+    store: Store, clock: ManualClock, tmp_path: Path, in_order: bool
+) -> None:
+    """Cut behind its ClientHello; one sensor knows the name, the firewall the address and the port."""
+    known = hello(destination=OWN, source_port=4711, port=443, answered=True)
+    cut, other = denied(OWN, 1, source_port=4711), denied(OWN, 1, source_port=4712, source="10.20.3.9")
+    passed = hello(destination=OWN, source_port=4711, port=443, answered=True, source="10.20.3.9")
+    taking = desk(store, clock, tmp_path)
+    told = [batch("b1", known, passed), batch("b2", cut, other)]
+    for one in told if in_order else reversed(told):
+        taking.take(one)
+    (use,) = (one for one in kept(store, EpisodeKind.USE) if str(one.source) == PHONE)
+    assert (use.action, use.destinations) == (EpisodeAction.BLOCKED, (API,))
+    leaks = [str(one.source) for one in kept(store, EpisodeKind.LEAK) if not one.is_taken_back]
+    assert leaks == ["10.20.3.9"], "what was cut there was another connection"
 
 
 def test_what_takes_back_takes_all_that_the_reasons_add_up_to(store: Store, clock: ManualClock, tmp_path: Path) -> None:
