@@ -521,7 +521,7 @@ def _targets(given: argparse.Namespace, server: Server | None) -> tuple[list[str
         found, site = list(said["targets"]), said["site"]
         given.control = (given.control or []) + [one for one in said["controls"] if one not in (given.control or [])]
     else:
-        raise ProbeError("say what to try: --server and --site, or --targets FILE")
+        raise ProbeError("say what to try: --server (or TOKGATE_URL) and --site, or --targets FILE")
     if not found:
         raise ProbeError("there is nothing to try: nothing is to be blocked at this site now")
     if len(found) > MOST_TARGETS:
