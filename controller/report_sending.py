@@ -71,6 +71,7 @@ class SendingDesk:
         for one in wanted:
             due = parse_cron(one.report.when).last(now, ZoneInfo(one.report.zone))
             if due is not None and self._is_wanted(one, due, now):
+                self._tell_missed(one, due)
                 self._send(one, due, now)
         kept = {(one.name, one.target.place) for one in wanted}
         for sending in self.store.sendings():
@@ -85,6 +86,19 @@ class SendingDesk:
         if due > one.last.due:
             return True
         return one.last.retry_at is not None and one.last.retry_at <= now
+
+    def _tell_missed(self, one: Scheduled, due: datetime) -> None:
+        """Nobody ran when an earlier one was due: it is not sent any more, and not without a word."""
+        earlier = parse_cron(one.report.when).last(due - timedelta.resolution, ZoneInfo(one.report.zone))
+        if one.last is None or earlier is None or earlier <= one.last.due:
+            return
+        message = (
+            f"the report {one.name} to {one.target.place} was due at {earlier:%Y-%m-%d %H:%M}Z, and perhaps before"
+        )
+        message += ", and was not sent then: only the latest is"
+        log.warning("report.missed", report=one.name, target=one.target.place, due=earlier.isoformat())
+        note = AlertNote(kind="report", subject=one.name, message=message, detail={"target": one.target.place})
+        self.store.put_sending(one.last, alert=note)
 
     def _send(self, one: Scheduled, due: datetime, now: datetime) -> None:
         before = one.last.attempts if one.last is not None and one.last.due == due else 0

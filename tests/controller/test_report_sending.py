@@ -265,6 +265,11 @@ def test_what_is_due_goes_once_also_over_a_restart(place: Path) -> None:
         clock.advance(timedelta(days=14))  # nobody ran meanwhile: the latest goes, and no other
         controller.sending.send_due()
         assert out(place) == ["weekly-2026-W49.json"]
+        [told] = controller.store.alerts()
+        assert "weekly to folder" in told.message
+        assert "was due at 2026-11-30 05:30Z, and perhaps before, and was not sent then" in told.message
+        controller.sending.send_due()
+        assert len(controller.store.alerts()) == 1
 
 
 def test_what_fails_is_tried_again_told_and_given_up(place: Path) -> None:
