@@ -23,6 +23,7 @@ from ipsets.drift import Drift
 from tests.api.conftest import MONTH, PASSWORD, Office, Stock, an_office
 from tests.api.test_rest_dry_run import hook, requested, second
 from tests.api.test_rest_flow import event
+from tests.controller.export.collectors import until
 from tests.controller.offices import an_exception
 from tests.controller.proving import some_proofs
 
@@ -83,7 +84,8 @@ def _alerts(office: Office) -> None:
 
 
 def _cuts(office: Office) -> None:
-    """Changes that ended open flows, as three runs would have left them."""
+    """Changes that ended open flows, as three runs would have left them, once these have nothing more to say."""
+    until(lambda: office.controller.queue_depth() == 0)
     store = office.controller.store
     for run in store.runs(limit=3):
         for part in run.devices:
