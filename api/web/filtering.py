@@ -35,6 +35,12 @@ def one_of(known: type[E], text: str, field: str) -> E | None:
         raise Invalid(f"{field}: there is no {text!r}", hint=f"it is one of {', '.join(known)}") from exc
 
 
+def is_named(text: str, *names: str) -> bool:
+    """Whether that is a part of any of the names; nothing is a part of each."""
+    wanted = text.strip().casefold()
+    return any(wanted in name.casefold() for name in names)
+
+
 def between(since: str, until: str, zone: str) -> tuple[datetime | None, datetime | None]:
     """Times as date fields have them, by the clock of that zone; None where nothing was typed. Raises ``Invalid``."""
     first = local_time(since, zone, "since") if since.strip() else None

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from api.sessions import PageCtl, PageReader
 from api.web import timeline
 from api.web.episodes import KINDS
-from api.web.filtering import Text, Word, one_of
+from api.web.filtering import Text, Word, is_named, one_of
 from api.web.pages import PageRoute, local_time, page
 from api.web.templating import render
 from api.web.wording import SPANS
@@ -103,8 +103,7 @@ class Asked:
         else:
             state = one_of(CoverageState, self.state, "state")
             found = [line for line in lines if state is None or line.state is state]
-        text = self.q.strip().casefold()
-        return [line for line in found if text in line.site.title.casefold() or text in line.site.name]
+        return [line for line in found if is_named(self.q, line.site.title, line.site.name)]
 
 
 def fleet(controller: Controller, asked: Asked | None = None) -> dict[str, Any]:
@@ -142,6 +141,7 @@ def fleet(controller: Controller, asked: Asked | None = None) -> dict[str, Any]:
         "budget": covered.budget,
         "seen": hashlib.sha256(repr(said).encode()).hexdigest()[:16],
         "states": as_html.STATES,
+        "choices": {LEAKS: "leaking", **{state.value: said for state, said in as_html.STATES.items()}},
         "tones": TONES,
         "actions": as_html.ACTIONS,
         "count": as_html.count,

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.sessions import PageCtl, PageReader
-from api.web.filtering import Text, Word, here, one_of
+from api.web.filtering import Text, Word, here, is_named, one_of
 from api.web.pages import PageRoute, page
 from api.web.shown import zone_at
 from api.web.wording import zone_of
@@ -85,13 +85,13 @@ class Asked:
 
     def fitting(self, rows: Sequence[Row]) -> list[Row]:
         """Raises ``Invalid``."""
-        state, text = one_of(ProofState, self.state, "state"), self.q.strip().casefold()
+        state = one_of(ProofState, self.state, "state")
         return [
             row
             for row in rows
             if (not self.site or row.site == self.site)
             and (state is None or any(cell.state is state for cell, *_ in row.cells))
-            and (text in row.title.casefold() or text in row.site)
+            and is_named(self.q, row.title, row.site)
         ]
 
 
@@ -111,7 +111,7 @@ def proof_page(
         of_all=len(rows),
         asked=asked,
         more=urlencode({**asked.given, "all": "true"}),
-        states={state: said for state, (said, _) in STATES.items()},
+        choices={state.value: said for state, (said, _) in STATES.items()},
         request_path=here(request),
         count=as_html.count,
         life=words(controller.settings.proof_life),

@@ -15,14 +15,14 @@ from sqlalchemy import BigInteger, Connection, delete, func, insert, or_, select
 
 from controller.evidence.model import REVOCABLE
 from controller.model import Window
-from controller.store.adding import ONE_DAY, day_of
+from controller.store.adding import ONE_DAY, day_of, micros_of
 from controller.store.schema import episode_days, episode_kept, episodes
 from controller.store.searching import total
 from controller.store.shelf import put
 
 _KEYS: Final = ("app", "surface", "kind", "action")
 _FIGURES: Final = ("episodes", "sightings", "untold")
-_DAY: Final = 86_400_000_000
+_DAY: Final = micros_of(ONE_DAY)
 
 
 class Told(NamedTuple):
@@ -49,10 +49,10 @@ def holds() -> Any:
     return or_(c.confidence > 0, c.kind.not_in([kind.value for kind in sorted(REVOCABLE)]))
 
 
-def added_up(connection: Connection, site: str, window: Window) -> dict[Key, Told]:
-    """The site's episodes that end in the window and hold."""
+def added_up(connection: Connection, site: str, window: Window, days: Window | None) -> dict[Key, Told]:
+    """The site's episodes that end in the window and hold. ``days``: the whole days of it."""
     found: dict[Key, Told] = {}
-    kept = _kept_in(connection, site, window)
+    kept = None if days is None else _kept_of(connection, site, days)
     for part in [window] if kept is None else [Window(window.start, kept.start), Window(kept.end, window.end)]:
         if part.start < part.end:
             keys = [episodes.c[name] for name in _KEYS]
@@ -138,14 +138,12 @@ def _gather(found: dict[Key, Told], rows: Iterable[Any]) -> None:
         found[key] = told.plus(found[key]) if key in found else told
 
 
-def _kept_in(connection: Connection, site: str, window: Window) -> Window | None:
-    """The whole days of it that are kept."""
+def _kept_of(connection: Connection, site: str, days: Window) -> Window | None:
+    """Those that are kept."""
     mark = _mark(connection, site)
-    if mark is None:
+    if mark is None or not mark.meets(days):
         return None
-    first, last = day_of(window.start + ONE_DAY - timedelta.resolution), day_of(window.end)
-    start, end = max(first, mark.start), min(last, mark.end)
-    return Window(start, end) if start < end else None
+    return Window(max(days.start, mark.start), min(days.end, mark.end))
 
 
 def _mark(connection: Connection, site: str) -> Window | None:

@@ -195,7 +195,7 @@ class HitSums(Evidence):
         """The site's episodes that end in the window: by app, the most first; and how many there are of each kind."""
         apps, kinds = list[AppLine](), dict[str, int]()
         with self._db.read() as connection:
-            found = added_up(connection, site, window)
+            found = added_up(connection, site, window, _whole(window, up_day, day_of))
         for key, told in found.items():
             kinds[key.kind] = kinds.get(key.kind, 0) + told.episodes
             if key.app:
